@@ -1,0 +1,123 @@
+//! Time comes in by argument: one [`Clock`] for the whole application, read once a request.
+//!
+//! Deadlines stand in the record and are judged against that one reading, so a test moves time by hand and every store
+//! judges alike. Deliberately absent: a clock of a store's own.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970-01-01 UTC, the unit in which deadlines are stored.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::clock::Timestamp;
+/// use std::time::Duration;
+///
+/// let start = Timestamp::from_millis(1_000);
+/// assert_eq!(start.after(Duration::from_secs(2)), Timestamp::from_millis(3_000));
+/// assert_eq!(start.after(Duration::MAX), Timestamp::MAX);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The latest moment that can be stored.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// The moment `millis` milliseconds after 1970-01-01 UTC.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// The moment `duration` later; the latest moment there is when that does not fit.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// The moment `duration` earlier.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
+    /// How much time lies between `earlier` and this moment; zero if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => Self(millis(after)),
+            Err(before) => Self(-millis(before.duration())),
+        }
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    /// Moments that the platform cannot express become 1970-01-01.
+    fn from(time: Timestamp) -> Self {
+        let distance = Duration::from_millis(time.0.unsigned_abs());
+        let moment = if time.0 < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+        moment.unwrap_or(UNIX_EPOCH)
+    }
+}
+
+/// Where the time comes from. A closure is a clock too.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::clock::Clock;
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+///
+/// let stopped = || UNIX_EPOCH + Duration::from_secs(60);
+/// assert_eq!(Clock::now(&stopped), UNIX_EPOCH + Duration::from_secs(60));
+/// ```
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> SystemTime;
+}
+
+impl<F: Fn() -> SystemTime + Send + Sync + 'static> Clock for F {
+    fn now(&self) -> SystemTime {
+        self()
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
+    fn now(&self) -> SystemTime {
+        (**self).now()
+    }
+}
+
+/// The operating system's clock, which is the default.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::clock::{Clock, SystemClock};
+///
+/// assert!(SystemClock.now() > std::time::UNIX_EPOCH);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}

@@ -1,0 +1,172 @@
+//! Three-way merges of base, theirs and ours: what two requests did to one value becomes one value.
+//!
+//! Works on stored texts, absent being a value too, so that the rest of the library needs no types. Merging happens here
+//! and never in a store: a script's numbers may be floats.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::{decode, encode};
+use crate::error::{ErrorKind, SessionError};
+use crate::schema::Field;
+
+/// Base, theirs, ours to what is to be stored; `None` is an absent key.
+#[doc(hidden)]
+pub type MergeFn = fn(Option<&str>, Option<&str>, Option<&str>) -> Result<Option<String>, SessionError>;
+
+/// What happens when both requests changed one value.
+#[derive(Clone, Copy)]
+pub(crate) enum Merge {
+    /// Ours is taken; what is there is not even looked at.
+    LastWrite,
+    /// Neither: 409.
+    Reject,
+    /// Computed from all three.
+    With(MergeFn),
+}
+
+impl Merge {
+    /// Whether a patch must know that the value is still the one loaded.
+    pub(crate) fn rests_on_base(self) -> bool {
+        !matches!(self, Self::LastWrite)
+    }
+}
+
+/// An integer that `merge = sum` can add.
+///
+/// Implemented for all integers of the standard library; implement it for a newtype of one by delegating.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::merge::Summable;
+///
+/// assert_eq!(u8::sum(250, 10, 3), 255); // 250 + 10 - 3, saturating
+/// assert_eq!(u8::sum(2, 0, 5), 0);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`merge = sum` adds integers, and `{Self}` is none",
+    label = "not an integer",
+    note = "use an integer type, or `merge = with = path` for a merge of your own"
+)]
+pub trait Summable: Sized {
+    /// `theirs + ours - base`, saturating at the bounds of the type.
+    #[must_use]
+    fn sum(theirs: Self, ours: Self, base: Self) -> Self;
+}
+
+macro_rules! summable {
+    ($($int:ty, $add:ident, $sub:ident, $diff:ident;)*) => {$(
+        impl Summable for $int {
+            fn sum(theirs: Self, ours: Self, base: Self) -> Self {
+                if ours >= base { theirs.$add(ours.$diff(base)) } else { theirs.$sub(base.$diff(ours)) }
+            }
+        }
+    )*};
+}
+
+summable! {
+    u8, saturating_add, saturating_sub, abs_diff;
+    u16, saturating_add, saturating_sub, abs_diff;
+    u32, saturating_add, saturating_sub, abs_diff;
+    u64, saturating_add, saturating_sub, abs_diff;
+    u128, saturating_add, saturating_sub, abs_diff;
+    usize, saturating_add, saturating_sub, abs_diff;
+    i8, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    i16, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    i32, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    i64, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    i128, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    isize, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+}
+
+/// `merge = sum` of a whole field; an absent key counts as the field's default.
+#[doc(hidden)]
+pub fn sum<S, const I: usize>(
+    base: Option<&str>,
+    theirs: Option<&str>,
+    ours: Option<&str>,
+) -> Result<Option<String>, SessionError>
+where
+    S: Field<I, Value: Summable + Serialize + DeserializeOwned>,
+{
+    let initial = S::INITIAL;
+    if theirs.is_none() && ours.is_none() {
+        return Ok(None);
+    }
+    let value = Summable::sum(read::<S, I>(theirs)?, read::<S, I>(ours)?, read::<S, I>(base)?);
+    let text = encode(S::SPEC, &S::FIELDS[I].spec, &value)?;
+    // Ours was cleared and theirs did not move it: it stays cleared.
+    let back = ours.is_none() && text == encode(S::SPEC, &S::FIELDS[I].spec, &initial())?;
+    Ok((!back).then_some(text))
+}
+
+/// `merge = keys(sum)`: one entry of the map; an absent entry counts as zero.
+#[doc(hidden)]
+pub fn entry_sum<S, const I: usize>(
+    base: Option<&str>,
+    theirs: Option<&str>,
+    ours: Option<&str>,
+) -> Result<Option<String>, SessionError>
+where
+    S: Field<I>,
+    S::Value: crate::codec::Entries<Value: Summable + Default + PartialEq>,
+{
+    type Value<T> = <T as crate::codec::Entries>::Value;
+    if theirs.is_none() && ours.is_none() {
+        return Ok(None);
+    }
+    let spec = &S::FIELDS[I].spec;
+    let read = |text: Option<&str>| match text {
+        Some(text) => decode::<Value<S::Value>>(S::SPEC, spec, text),
+        None => Ok(Value::<S::Value>::default()),
+    };
+    let value = Summable::sum(read(theirs)?, read(ours)?, read(base)?);
+    if ours.is_none() && value == Value::<S::Value>::default() {
+        return Ok(None);
+    }
+    encode(S::SPEC, spec, &value).map(Some)
+}
+
+/// `merge = with = path`: the application's own merge of a whole field.
+#[doc(hidden)]
+pub fn with<S, const I: usize>(
+    merge: fn(&S::Value, &S::Value, S::Value) -> S::Value,
+    base: Option<&str>,
+    theirs: Option<&str>,
+    ours: Option<&str>,
+) -> Result<Option<String>, SessionError>
+where
+    S: Field<I, Value: Serialize + DeserializeOwned>,
+{
+    let merged = merge(&read::<S, I>(base)?, &read::<S, I>(theirs)?, read::<S, I>(ours)?);
+    let text = encode(S::SPEC, &S::FIELDS[I].spec, &merged)?;
+    Ok((text != "null").then_some(text))
+}
+
+fn read<S, const I: usize>(text: Option<&str>) -> Result<S::Value, SessionError>
+where
+    S: Field<I, Value: DeserializeOwned>,
+{
+    match text {
+        Some(text) => decode(S::SPEC, &S::FIELDS[I].spec, text),
+        None => Ok((S::INITIAL)()),
+    }
+}
+
+/// One change laid over what another request stored meanwhile.
+pub(crate) fn three_way(
+    change: &crate::codec::Change,
+    theirs: Option<&str>,
+) -> Result<Option<crate::record::Text>, SessionError> {
+    let base = change.base.as_deref();
+    if base == theirs {
+        return Ok(change.ours.clone());
+    }
+    match change.field.merge {
+        Merge::LastWrite => Ok(change.ours.clone()),
+        Merge::With(merge) => Ok(merge(base, theirs, change.ours.as_deref())?.map(Into::into)),
+        Merge::Reject if crate::codec::same_text(base, theirs, change.field.unordered) => Ok(change.ours.clone()),
+        Merge::Reject => Err(SessionError::field(ErrorKind::Rejected, change.schema, change.field)),
+    }
+}

@@ -1,0 +1,196 @@
+//! The stored form of a session: a head of fixed facts and a flat map from stored key to JSON text.
+//!
+//! Takes what a store read, gives what the rest of the library decodes. A stored key is `<schema>` for the metadata of a
+//! schema, `<schema>.<field>` for a field, `<schema>.<field>/<entry>` for one entry of a map or set that is stored entry
+//! by entry. Flat, so that keys which this program does not know survive every save.
+//!
+//! Deliberately absent: parsing. A text is read by the codec when somebody asks for it, and never before.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::expiry::StoredExpiry;
+use crate::id::SecretHash;
+
+/// A stored key or a stored JSON text, shared instead of copied.
+pub type Text = Arc<str>;
+
+/// Everything a store keeps of one session.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::record::{Record, Values};
+///
+/// let mut values = Values::new();
+/// values.set("cart".into(), r#"{"v":1}"#.into());
+/// values.set("cart.coupon".into(), r#""SPRING""#.into());
+/// let record = Record { head: session_runtime::testing::head_at(0), values };
+/// assert_eq!(record.values.get("cart.coupon"), Some(r#""SPRING""#));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Deadlines, secret and counters.
+    pub head: Head,
+    /// The stored keys with their JSON texts.
+    pub values: Values,
+}
+
+/// The part of a record that every operation needs: deadlines, secret and counters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// When the record was created.
+    pub created: Timestamp,
+    /// When the idle deadline was last moved.
+    pub touched: Timestamp,
+    /// From this moment on the record counts as absent: the earlier of the idle and the absolute deadline.
+    pub expires: Timestamp,
+    /// The absolute deadline, which nothing moves.
+    pub ends: Timestamp,
+    /// What the application chose for this session.
+    pub expiry: StoredExpiry,
+    /// The hash that the cookie's secret must have.
+    pub secret: SecretHash,
+    /// Since when [`secret`](Self::secret) is valid.
+    pub secret_since: Timestamp,
+    /// The secret from before a periodic renewal, as long as it is still accepted.
+    pub previous: Option<PreviousSecret>,
+    /// Raised by every login and every explicit renewal.
+    pub generation: u64,
+    /// When [`generation`](Self::generation) was last raised.
+    pub generation_since: Option<Timestamp>,
+    /// Raised by every patch that sets or removes a key.
+    pub revision: u64,
+}
+
+/// The secret from before a periodic renewal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// Its hash.
+    pub hash: SecretHash,
+    /// Until when it is accepted; `None` while the new secret has not been presented yet.
+    pub until: Option<Timestamp>,
+}
+
+/// Stored keys with their JSON texts, in bytewise order of the keys.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::record::Values;
+///
+/// let mut values = Values::new();
+/// values.set("cart.items/7".into(), "2".into());
+/// values.set("cart.items/10".into(), "1".into());
+/// let lines: Vec<&str> = values.prefix("cart.items/").map(|(key, _)| key.as_ref()).collect();
+/// assert_eq!(lines, ["cart.items/10", "cart.items/7"]);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Values {
+    entries: Vec<(Text, Text)>,
+}
+
+impl Values {
+    /// No keys at all.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { entries: Vec::new() }
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The bytes of all keys and texts, as [limits](crate::config::Limits) count them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.entries.iter().map(|(key, text)| key.len() + text.len()).sum()
+    }
+
+    /// The text under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.get_text(key).map(AsRef::as_ref)
+    }
+
+    /// The text under `key`, to be shared.
+    #[must_use]
+    pub fn get_text(&self, key: &str) -> Option<&Text> {
+        let at = self.position(key).ok()?;
+        Some(&self.entries[at].1)
+    }
+
+    /// Puts `text` under `key` and returns what was there.
+    pub fn set(&mut self, key: Text, text: Text) -> Option<Text> {
+        // Stores deliver keys in order, so the common case is an append.
+        if self.entries.last().is_none_or(|(last, _)| **last < *key) {
+            self.entries.push((key, text));
+            return None;
+        }
+        match self.position(&key) {
+            Ok(at) => Some(std::mem::replace(&mut self.entries[at].1, text)),
+            Err(at) => {
+                self.entries.insert(at, (key, text));
+                None
+            }
+        }
+    }
+
+    /// Removes `key` and returns what was there.
+    pub fn remove(&mut self, key: &str) -> Option<Text> {
+        let at = self.position(key).ok()?;
+        Some(self.entries.remove(at).1)
+    }
+
+    /// All keys with their texts, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &(Text, Text)> {
+        self.entries.iter()
+    }
+
+    /// The keys that begin with `prefix`, in order.
+    pub fn prefix(&self, prefix: &str) -> impl ExactSizeIterator<Item = &(Text, Text)> {
+        let start = self.entries.partition_point(|(key, _)| **key < *prefix);
+        let count = self.entries[start..].partition_point(|(key, _)| key.starts_with(prefix));
+        self.entries[start..start + count].iter()
+    }
+
+    /// The keys of one schema: its metadata, its fields and their entries.
+    pub fn of_schema<'a>(&'a self, schema: &str) -> impl Iterator<Item = &'a (Text, Text)> {
+        let start = self.entries.partition_point(|(key, _)| **key < *schema);
+        let rest = &self.entries[start..];
+        let metadata = rest.first().filter(|(key, _)| **key == *schema);
+        let fields = self.prefix(&format!("{schema}.")).len();
+        let begin = self.entries.partition_point(|(key, _)| **key < *format!("{schema}."));
+        metadata.into_iter().chain(&self.entries[begin..begin + fields])
+    }
+
+    fn position(&self, key: &str) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(have, _)| (**have).cmp(key))
+    }
+}
+
+impl FromIterator<(Text, Text)> for Values {
+    fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {
+        let mut values = Self::new();
+        for (key, text) in pairs {
+            values.set(key, text);
+        }
+        values
+    }
+}
+
+/// Says how many keys there are and no more: keys and texts are the visitor's own.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Values").field("keys", &self.len()).finish_non_exhaustive()
+    }
+}
