@@ -11,3 +11,11 @@ pub use crate::tracked::Tracked;
 pub fn initial<T: Initial>() -> T {
     T::initial()
 }
+
+/// Everything that the web framework's half needs of a schema; nothing without a framework.
+#[cfg(not(feature = "rocket"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __guards {
+    ($schema:ty) => {};
+}

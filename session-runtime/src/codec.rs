@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use crate::error::{ErrorKind, SessionError};
 use crate::merge::Merge;
 use crate::record::{Text, Values};
-use crate::schema::{Field, FieldOps, FieldSpec, Kind, OnInvalid, Schema, SchemaSpec};
+use crate::schema::{Field, FieldOps, FieldSpec, Kind, OnInvalid, SchemaSpec};
 
 /// What a field's type must be: plain data that serde can write and read back.
 #[diagnostic::on_unimplemented(
@@ -170,7 +170,7 @@ impl<'a> Changes<'a> {
     pub(crate) fn begin(&mut self, schema: &'static SchemaSpec, field: &'static FieldSpec, set: bool, cleared: bool) {
         let earlier = self.pending.get(field.name).is_some_and(|change| change.ours.is_some());
         (self.schema, self.field, self.set, self.cleared) = (schema, field, set || earlier, cleared);
-        self.pending.retain(|_, change| !std::ptr::eq(change.field, field));
+        self.pending.retain(|_, change| change.field.name != field.name);
     }
 
     fn put(&mut self, name: Text, base: Option<Text>, ours: Option<Text>) {
@@ -263,7 +263,7 @@ where
     let (mut name, mut kept) = (prefix.clone(), 0);
     value.each(&mut |key, element| {
         name.truncate(prefix.len());
-        key.write(&mut name).map_err(|()| SessionError::field(ErrorKind::Unencodable, S::SPEC, spec))?;
+        key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, S::SPEC, spec))?;
         let text = encode(S::SPEC, spec, element)?;
         let base = stored.get_text(&name);
         kept += usize::from(base.is_some());
@@ -293,7 +293,7 @@ pub(crate) fn encode<T: Serialize>(
     field: &'static FieldSpec,
     value: &T,
 ) -> Result<String, SessionError> {
-    serde_json::to_string(value).map_err(|_| SessionError::field(ErrorKind::Unencodable, schema, field))
+    serde_json::to_string(value).map_err(|_| SessionError::at_field(ErrorKind::Unencodable, schema, field))
 }
 
 /// The value of a text; names the field and the wanted type, never the text.

@@ -167,6 +167,6 @@ pub(crate) fn three_way(
         Merge::LastWrite => Ok(change.ours.clone()),
         Merge::With(merge) => Ok(merge(base, theirs, change.ours.as_deref())?.map(Into::into)),
         Merge::Reject if crate::codec::same_text(base, theirs, change.field.unordered) => Ok(change.ours.clone()),
-        Merge::Reject => Err(SessionError::field(ErrorKind::Rejected, change.schema, change.field)),
+        Merge::Reject => Err(SessionError::at_field(ErrorKind::Rejected, change.schema, change.field)),
     }
 }

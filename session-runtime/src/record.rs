@@ -151,26 +151,27 @@ impl Values {
         Some(self.entries.remove(at).1)
     }
 
+    /// Keeps the keys for which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.entries.retain(|(key, _)| keep(key));
+    }
+
     /// All keys with their texts, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &(Text, Text)> {
         self.entries.iter()
     }
 
     /// The keys that begin with `prefix`, in order.
-    pub fn prefix(&self, prefix: &str) -> impl ExactSizeIterator<Item = &(Text, Text)> {
+    pub fn prefix<'a>(&'a self, prefix: &str) -> impl ExactSizeIterator<Item = &'a (Text, Text)> + use<'a> {
         let start = self.entries.partition_point(|(key, _)| **key < *prefix);
         let count = self.entries[start..].partition_point(|(key, _)| key.starts_with(prefix));
         self.entries[start..start + count].iter()
     }
 
     /// The keys of one schema: its metadata, its fields and their entries.
-    pub fn of_schema<'a>(&'a self, schema: &str) -> impl Iterator<Item = &'a (Text, Text)> {
-        let start = self.entries.partition_point(|(key, _)| **key < *schema);
-        let rest = &self.entries[start..];
-        let metadata = rest.first().filter(|(key, _)| **key == *schema);
-        let fields = self.prefix(&format!("{schema}.")).len();
-        let begin = self.entries.partition_point(|(key, _)| **key < *format!("{schema}."));
-        metadata.into_iter().chain(&self.entries[begin..begin + fields])
+    pub fn of_schema<'a>(&'a self, schema: &str) -> impl Iterator<Item = &'a (Text, Text)> + use<'a> {
+        let metadata = self.position(schema).ok().map(|at| &self.entries[at]);
+        metadata.into_iter().chain(self.prefix(&[schema, "."].concat()))
     }
 
     fn position(&self, key: &str) -> Result<usize, usize> {

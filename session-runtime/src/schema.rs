@@ -126,7 +126,9 @@ pub struct SchemaSpec {
     pub(crate) lazy: bool,
     pub(crate) on_invalid: OnInvalid,
     pub(crate) has_transient: bool,
+    /// The type's name, for messages to its author.
     pub(crate) type_name: fn() -> &'static str,
+    pub(crate) type_id: fn() -> std::any::TypeId,
     field: fn(usize) -> Option<&'static FieldSpec>,
 }
 
@@ -139,6 +141,7 @@ impl SchemaSpec {
             on_invalid: S::OPTIONS.on_invalid,
             has_transient: S::OPTIONS.has_transient,
             type_name: std::any::type_name::<S>,
+            type_id: std::any::TypeId::of::<S>,
             field: |at| S::FIELDS.get(at).map(|ops| &ops.spec),
         }
     }

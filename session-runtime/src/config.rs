@@ -1,0 +1,203 @@
+//! Settings with their units, defaults and limits, and the checks that refuse what would be insecure.
+//!
+//! Takes what an application or its configuration files say; gives a [`SessionConfig`] that has been checked. Deliberately
+//! absent: file formats. Reading `Rocket.toml` and `ROCKET_SESSION` is the Rocket half's.
+
+use std::time::Duration;
+
+use crate::cookie::CookieConfig;
+use crate::error::{ErrorKind, SessionError};
+use crate::expiry::{Lifetime, TouchEvery};
+
+/// All settings of the library.
+///
+/// | setting | default |
+/// |---|---|
+/// | `store` | none (with Rocket, `sqlite://sessions.db` in the debug profile) |
+/// | `idle` | 14 days |
+/// | `absolute` | 30 days |
+/// | `touch_every` | a tenth of `idle` |
+/// | `renew_every` | off |
+/// | `renew_grace` | 10 seconds |
+/// | `deadline` | 2 seconds |
+/// | `on_save_error` | fail |
+/// | `limits` | 1 MiB and 10,000 keys a record |
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::SessionConfig;
+/// use std::time::Duration;
+///
+/// let config = SessionConfig::new().idle(Duration::from_secs(30 * 60)).absolute(Duration::from_secs(12 * 60 * 60));
+/// ```
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    pub(crate) store: Option<String>,
+    pub(crate) cookie: CookieConfig,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) deadline: Duration,
+    pub(crate) on_save_error: OnSaveError,
+    pub(crate) limits: Limits,
+}
+
+/// What happens to an answer whose session could not be saved.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{SessionConfig, config::OnSaveError};
+///
+/// let config = SessionConfig::new().on_save_error(OnSaveError::Log);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnSaveError {
+    /// The client gets 503 instead of the answer. The default.
+    #[default]
+    Fail,
+    /// The answer goes out and the loss is logged, unless the request destroyed or renewed its session.
+    Log,
+}
+
+/// How large a record may become.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{SessionConfig, config::Limits};
+///
+/// let config = SessionConfig::new().limits(Limits { record_bytes: 64 * 1024, ..Limits::default() });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all stored keys and texts of one session. Default: 1,048,576 (1 MiB).
+    pub record_bytes: usize,
+    /// Number of stored keys of one session. Default: 10,000.
+    pub record_keys: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { record_bytes: 1024 * 1024, record_keys: 10_000 }
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        let lifetime = Lifetime {
+            idle: 14 * DAY,
+            absolute: 30 * DAY,
+            touch_every: TouchEvery::TenthOfIdle,
+            renew_every: None,
+            renew_grace: Duration::from_secs(10),
+        };
+        Self {
+            store: None,
+            cookie: CookieConfig::new(),
+            lifetime,
+            deadline: Duration::from_secs(2),
+            on_save_error: OnSaveError::Fail,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl SessionConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The store, as a URL: `memory:` or `sqlite://file`.
+    #[must_use]
+    pub fn store(mut self, url: impl Into<String>) -> Self {
+        self.store = Some(url.into());
+        self
+    }
+
+    /// Name and attributes of the cookie.
+    #[must_use]
+    pub fn cookie(mut self, cookie: CookieConfig) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// How long a session lives without being used. Default: 14 days (OWASP ASVS 5.0, 7.3.1).
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.lifetime.idle = idle;
+        self
+    }
+
+    /// How long a session lives at most, whatever happens. Default: 30 days (OWASP ASVS 5.0, 7.3.2).
+    #[must_use]
+    pub fn absolute(mut self, absolute: Duration) -> Self {
+        self.lifetime.absolute = absolute;
+        self
+    }
+
+    /// How often a use moves the idle deadline. Default: a tenth of `idle`.
+    #[must_use]
+    pub fn touch_every(mut self, touch_every: TouchEvery) -> Self {
+        self.lifetime.touch_every = touch_every;
+        self
+    }
+
+    /// How long a secret is used before the session gets a new one. Default: for as long as the session lives.
+    #[must_use]
+    pub fn renew_every(mut self, period: Duration) -> Self {
+        self.lifetime.renew_every = Some(period);
+        self
+    }
+
+    /// How long requests under way are told apart from strangers after a renewal, and how long the secret from before a
+    /// periodic renewal stays valid once the new one was presented. Default: 10 seconds.
+    #[must_use]
+    pub fn renew_grace(mut self, grace: Duration) -> Self {
+        self.lifetime.renew_grace = grace;
+        self
+    }
+
+    /// How long all store work of one request may take. Default: 2 seconds.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// What happens to an answer whose session could not be saved. Default: fail.
+    #[must_use]
+    pub fn on_save_error(mut self, on_save_error: OnSaveError) -> Self {
+        self.on_save_error = on_save_error;
+        self
+    }
+
+    /// How large a record may become. Default: 1 MiB and 10,000 keys.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Refuses times that make no sense; the cookie checks itself.
+    pub(crate) fn check(&self) -> Result<(), SessionError> {
+        let times = [
+            ("idle", Some(self.lifetime.idle)),
+            ("absolute", Some(self.lifetime.absolute)),
+            ("renew_every", self.lifetime.renew_every),
+            ("deadline", Some(self.deadline)),
+        ];
+        if let Some((name, _)) = times.iter().find(|(_, time)| time.is_some_and(|time| time < SHORTEST)) {
+            return Err(SessionError::with(ErrorKind::Config, format!("`{name}` must be at least 1 ms")));
+        }
+        if self.lifetime.touch_every == TouchEvery::Period(Duration::ZERO) {
+            return Err(SessionError::with(ErrorKind::Config, "`touch_every` must be at least 1 ms, or \"off\""));
+        }
+        Ok(())
+    }
+}
+
+const SHORTEST: Duration = Duration::from_millis(1);

@@ -1,0 +1,286 @@
+//! The one cookie: its name and attributes, how it is found in a request, how it is written into a response.
+//!
+//! The raw `Cookie` header is read here, byte for byte: a framework's jar that decodes or trims names lets a look-alike
+//! such as `%5F%5FHost-id` pass for `__Host-id`. Two cookies of the name make none, since their order means nothing (RFC
+//! 6265bis section 4.2.2). Set-Cookie attributes: RFC 6265bis section 4.1; name prefixes: 4.1.3.
+
+use std::time::Duration;
+
+use crate::error::{ErrorKind, SessionError};
+use crate::id::SessionId;
+
+/// Browsers cut `Max-Age` at 400 days (RFC 6265bis section 5.6.2).
+const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// Name and attributes of the session cookie. `HttpOnly` always holds.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{CookieConfig, SameSite, SessionConfig};
+///
+/// let cookie = CookieConfig::new().same_site(SameSite::Strict).persistent(true);
+/// let config = SessionConfig::new().cookie(cookie);
+/// ```
+#[derive(Clone, Debug)]
+pub struct CookieConfig {
+    pub(crate) name: Option<String>,
+    pub(crate) path: String,
+    pub(crate) domain: Option<String>,
+    pub(crate) same_site: SameSite,
+    pub(crate) secure: Option<bool>,
+    pub(crate) persistent: bool,
+}
+
+/// On which cross-site requests a browser sends the cookie (RFC 6265bis section 4.1.2.7).
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::SameSite;
+///
+/// assert_eq!(SameSite::default(), SameSite::Lax);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// On none.
+    Strict,
+    /// When the visitor follows a link. The default.
+    #[default]
+    Lax,
+    /// On all; browsers then demand `Secure`.
+    None,
+}
+
+impl Default for CookieConfig {
+    fn default() -> Self {
+        let path = "/".to_owned();
+        Self { name: None, path, domain: None, same_site: SameSite::Lax, secure: None, persistent: false }
+    }
+}
+
+impl CookieConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name. Default: `__Host-id` where `Secure`, `Path=/` and no `Domain` hold, `__Secure-id` where only `Secure`
+    /// holds, else `id`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The `Path`. Default: `/`.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// The `Domain`. Default: none, so that only this host gets the cookie.
+    ///
+    /// # Security
+    ///
+    /// With a `Domain`, every subdomain receives the cookie and can set one of its own in its place.
+    #[must_use]
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// `SameSite`. Default: `Lax`.
+    #[must_use]
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// `Secure`. Default: on, except over plain HTTP in Rocket's debug profile.
+    ///
+    /// # Security
+    ///
+    /// Without it the cookie also travels over plain HTTP, readable by everybody on the way; outside the debug profile
+    /// that is refused.
+    #[must_use]
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = Some(secure);
+        self
+    }
+
+    /// Whether the cookie survives the browser (`Max-Age` is what is left of the session). Default: no.
+    #[must_use]
+    pub fn persistent(mut self, persistent: bool) -> Self {
+        self.persistent = persistent;
+        self
+    }
+
+    /// Checks everything and puts the header's fixed part together. `insecure` says whether plain HTTP is the default and
+    /// allowed.
+    pub(crate) fn resolve(&self, insecure: bool) -> Result<CookieRules, SessionError> {
+        let secure = self.secure.unwrap_or(!insecure);
+        let name = self.name.clone().unwrap_or_else(|| self.default_name(secure).to_owned());
+        self.check(&name, secure, insecure)?;
+        let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+        let secure_text = if secure { "; Secure" } else { "" };
+        let same_site = match self.same_site {
+            SameSite::Strict => "Strict",
+            SameSite::Lax => "Lax",
+            SameSite::None => "None",
+        };
+        let attributes = format!("{domain}; Path={}{secure_text}; HttpOnly; SameSite={same_site}", self.path);
+        Ok(CookieRules { name, attributes, secure, persistent: self.persistent })
+    }
+
+    fn default_name(&self, secure: bool) -> &'static str {
+        match (secure, self.path == "/" && self.domain.is_none()) {
+            (true, true) => "__Host-id",
+            (true, false) => "__Secure-id",
+            (false, _) => "id",
+        }
+    }
+
+    fn check(&self, name: &str, secure: bool, insecure: bool) -> Result<(), SessionError> {
+        let prefixed = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let host = prefixed("__Host-");
+        let domain = self.domain.as_deref();
+        let wrong = [
+            (!is_token(name), "`cookie.name` must be letters, digits and punctuation without separators"),
+            (!is_path(&self.path), "`cookie.path` must begin with `/` and hold no `;` and no control character"),
+            (domain.is_some_and(|domain| !is_domain(domain)), "`cookie.domain` is not a host name"),
+            (host && !secure, "`cookie.name` begins with `__Host-`, which needs `cookie.secure = true`"),
+            (host && domain.is_some(), "`cookie.name` begins with `__Host-`, which allows no `cookie.domain`"),
+            (host && self.path != "/", "`cookie.name` begins with `__Host-`, which needs `cookie.path = \"/\"`"),
+            (
+                prefixed("__Secure-") && !secure,
+                "`cookie.name` begins with `__Secure-`, which needs `cookie.secure = true`",
+            ),
+            (
+                self.same_site == SameSite::None && !secure,
+                "`cookie.same_site = \"None\"` needs `cookie.secure = true`: browsers drop the cookie otherwise",
+            ),
+            (
+                !secure && !insecure,
+                "`cookie.secure = false` is for the debug profile only: anybody on the way could read the cookie",
+            ),
+        ];
+        match wrong.into_iter().find(|(wrong, _)| *wrong) {
+            Some((_, reason)) => Err(SessionError::with(ErrorKind::Config, reason)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A cookie name (RFC 6265 section 4.1.1): an RFC 9110 token.
+fn is_token(name: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(token)
+}
+
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b';')
+}
+
+fn is_domain(domain: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && label.len() < 64
+    };
+    domain.strip_prefix('.').unwrap_or(domain).split('.').all(label)
+}
+
+/// A checked [`CookieConfig`], ready to read and to write headers.
+#[derive(Clone, Debug)]
+pub(crate) struct CookieRules {
+    pub(crate) name: String,
+    attributes: String,
+    pub(crate) secure: bool,
+    pub(crate) persistent: bool,
+}
+
+/// What a request's headers said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Presented {
+    /// No cookie of the name.
+    Nothing,
+    /// A cookie of the name that is no id, or two of them.
+    Unusable,
+    /// An id, issued by us or not.
+    Id(SessionId),
+}
+
+/// What a response says to the browser about the cookie.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::cookie::CookieCommand;
+///
+/// assert_eq!(CookieCommand::Keep.header(), None);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum CookieCommand {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// This `Set-Cookie` header, for a new secret or a new `Max-Age`.
+    Set(String),
+    /// This `Set-Cookie` header, which removes the cookie.
+    Remove(String),
+}
+
+impl CookieCommand {
+    /// The value of the `Set-Cookie` header, if there is to be one.
+    #[must_use]
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Self::Keep => None,
+            Self::Set(header) | Self::Remove(header) => Some(header),
+        }
+    }
+}
+
+/// Without the header, which holds the id.
+impl std::fmt::Debug for CookieCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Set(_) => "Set(…)",
+            Self::Remove(_) => "Remove(…)",
+        })
+    }
+}
+
+impl CookieRules {
+    /// Finds the cookie in the request's `Cookie` header lines.
+    pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h str>) -> Presented {
+        let mut values = lines.flat_map(|line| line.split(';')).filter_map(|pair| self.value(pair));
+        match (values.next(), values.next()) {
+            (None, _) => Presented::Nothing,
+            (Some(value), None) => SessionId::parse(value).map_or(Presented::Unusable, Presented::Id),
+            (Some(_), Some(_)) => Presented::Unusable,
+        }
+    }
+
+    fn value<'h>(&self, pair: &'h str) -> Option<&'h str> {
+        let pair = pair.trim_matches([' ', '\t']);
+        pair.strip_prefix(self.name.as_str())?.strip_prefix('=')
+    }
+
+    /// The cookie with this id; `lifetime` makes it persistent.
+    pub(crate) fn set(&self, id: SessionId, lifetime: Option<Duration>) -> CookieCommand {
+        let mut header = format!("{}={}{}", self.name, id.to_cookie(), self.attributes);
+        if let Some(lifetime) = lifetime {
+            header.push_str("; Max-Age=");
+            header.push_str(&lifetime.min(MAX_AGE).as_secs().to_string());
+        }
+        CookieCommand::Set(header)
+    }
+
+    /// The removal: the same name, path, domain and `Secure`, or browsers ignore it.
+    pub(crate) fn remove(&self) -> CookieCommand {
+        CookieCommand::Remove(format!("{}={}; Max-Age=0", self.name, self.attributes))
+    }
+}

@@ -1,0 +1,218 @@
+//! What fails, and with which kind.
+//!
+//! A missing, expired, malformed or foreign session is an outcome, never an error. Messages name schema, field and what
+//! was expected; they never hold an id, a key of a session or a stored value, which is also why a decoding error's own
+//! text is left out.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::schema::{FieldSpec, SchemaSpec};
+use crate::store::{StoreError, StoreErrorKind};
+
+/// What a guard, a save or a job fails with.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{ErrorKind, Sessions};
+///
+/// let error = Sessions::builder().build().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// ```
+#[derive(Clone, Debug)]
+pub struct SessionError {
+    kind: ErrorKind,
+    schema: Option<&'static str>,
+    field: Option<&'static str>,
+    detail: Option<Cow<'static, str>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// The kinds of [`SessionError`].
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::ErrorKind;
+///
+/// assert_eq!(ErrorKind::Renewed.status(), 409);
+/// assert_eq!(ErrorKind::Unavailable.status(), 503);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The store is down, or too slow for the request's deadline. After a save the outcome is unknown.
+    Unavailable,
+    /// A stored value does not decode, or an entry's key is not one of its type.
+    Undecodable,
+    /// Stored by a newer version of the schema than this program knows.
+    Newer,
+    /// A value that serde cannot write as JSON.
+    Unencodable,
+    /// The session was destroyed or has expired since it was loaded.
+    Gone,
+    /// Another request logged this session in, or renewed it, since it was loaded.
+    Renewed,
+    /// A `merge = reject` field was changed by another request too.
+    Rejected,
+    /// The record would be larger than the configured limit.
+    TooLarge,
+    /// Two writable guards of one schema at once in one request, or one that outlives its handler.
+    GuardOpen,
+    /// The response has gone out already.
+    TooLate,
+    /// The schema is not among those of the fairing or the builder.
+    UnknownSchema,
+    /// A job may not change a `renew` field: there is no browser to give the new id to.
+    RenewInJob,
+    /// The store cannot do this.
+    Unsupported,
+    /// A setting is wrong, or the store cannot be opened.
+    Config,
+    /// The store or a merge function panicked.
+    Panicked,
+}
+
+impl ErrorKind {
+    /// The HTTP status that a client gets for it.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Unavailable | Self::Newer => 503,
+            Self::Gone | Self::Renewed | Self::Rejected => 409,
+            _ => 500,
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Unavailable => "the session store is unavailable",
+            Self::Undecodable => "a stored session value cannot be read",
+            Self::Newer => "the session was stored by a newer version of this program",
+            Self::Unencodable => "the value cannot be written as JSON",
+            Self::Gone => "the session no longer exists",
+            Self::Renewed => "the session was logged in or renewed by another request",
+            Self::Rejected => "the value was changed by another request too",
+            Self::TooLarge => "the session is larger than the configured limit",
+            Self::GuardOpen => "a writable guard of this session is still open",
+            Self::TooLate => "the response has gone out already",
+            Self::UnknownSchema => "the schema is not among those of the fairing",
+            Self::RenewInJob => "a `renew` field cannot be changed outside a request",
+            Self::Unsupported => "the session store does not support this",
+            Self::Config => "the session configuration is wrong",
+            Self::Panicked => "the session store or a merge function panicked",
+        }
+    }
+}
+
+impl SessionError {
+    pub(crate) const fn new(kind: ErrorKind) -> Self {
+        Self { kind, schema: None, field: None, detail: None, source: None }
+    }
+
+    pub(crate) fn with(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: Some(detail.into()), ..Self::new(kind) }
+    }
+
+    pub(crate) fn at_schema(kind: ErrorKind, schema: &'static SchemaSpec) -> Self {
+        Self { schema: Some(schema.key), ..Self::new(kind) }
+    }
+
+    pub(crate) fn at_field(kind: ErrorKind, schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
+        Self { field: Some(field.key()), ..Self::at_schema(kind, schema) }
+    }
+
+    pub(crate) fn undecodable<T>(
+        schema: &'static SchemaSpec,
+        field: &'static FieldSpec,
+        error: &serde_json::Error,
+    ) -> Self {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "another type",
+            _ => "broken JSON",
+        };
+        let expected = std::any::type_name::<T>();
+        let detail = format!("expected `{expected}`, found {what} at column {}", error.column());
+        Self { detail: Some(detail.into()), ..Self::at_field(ErrorKind::Undecodable, schema, field) }
+    }
+
+    pub(crate) fn undecodable_key<T>(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
+        let detail = format!("expected entry keys of type `{}`", std::any::type_name::<T>());
+        Self { detail: Some(detail.into()), ..Self::at_field(ErrorKind::Undecodable, schema, field) }
+    }
+
+    pub(crate) fn because(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Which kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The key of the schema concerned, if it is one.
+    #[must_use]
+    pub fn schema(&self) -> Option<&'static str> {
+        self.schema
+    }
+
+    /// The key of the field concerned, if it is one.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        self.field
+    }
+
+    /// How long a client should wait before it tries again; `None` if trying again is no use.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Newer).then_some(RETRY_AFTER)
+    }
+}
+
+/// What `Retry-After` says (RFC 9110 section 10.2.3).
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.text())?;
+        if let Some(schema) = self.schema {
+            write!(f, ": schema `{schema}`")?;
+        }
+        if let Some(field) = self.field {
+            write!(f, ", field `{field}`")?;
+        }
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for SessionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        let kind = match error.kind() {
+            StoreErrorKind::Unsupported => ErrorKind::Unsupported,
+            StoreErrorKind::Setup => ErrorKind::Config,
+            StoreErrorKind::Unavailable | StoreErrorKind::Corrupt => ErrorKind::Unavailable,
+        };
+        Self::new(kind).because(error)
+    }
+}
+
+impl From<crate::id::RandomError> for SessionError {
+    fn from(error: crate::id::RandomError) -> Self {
+        Self::new(ErrorKind::Unavailable).because(error)
+    }
+}

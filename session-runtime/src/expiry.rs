@@ -1,0 +1,191 @@
+//! Idle and absolute deadline, the session's own choice between them, and when a use moves the idle one.
+//!
+//! Takes settings, the choice and the present moment; gives deadlines. Everything is judged on the server: the cookie's
+//! `Max-Age` only tells the browser when to stop asking (NIST SP 800-63B: cookie expiry shall not be relied on).
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::Timestamp;
+use crate::record::Head;
+
+/// How long one session lives, chosen with [`SessionHandle::set_expiry`](crate::SessionHandle::set_expiry) and kept by
+/// later requests.
+///
+/// | choice | idle deadline | cookie |
+/// |---|---|---|
+/// | `Default` | as configured | as configured |
+/// | `After(d)` | `d` after the last use, instead of `idle` | persistent |
+/// | `At(t)` | the moment `t`, not moved by use | persistent |
+/// | `BrowserClose` | as configured | until the browser closes |
+///
+/// The absolute deadline is a ceiling for all of them: no choice and no request moves it.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::Expiry;
+/// use std::time::Duration;
+///
+/// let remember_me = Expiry::After(Duration::from_secs(14 * 24 * 60 * 60));
+/// assert_ne!(remember_me, Expiry::Default);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// What the configuration says.
+    Default,
+    /// This long after the last use.
+    After(Duration),
+    /// At this moment.
+    At(SystemTime),
+    /// When the browser closes, and by the configured deadlines at the latest.
+    BrowserClose,
+}
+
+/// An [`Expiry`] as a record keeps it; `Display` and `FromStr` are its stored text.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::expiry::StoredExpiry;
+///
+/// let choice = StoredExpiry::After { millis: 60_000 };
+/// assert_eq!(choice.to_string(), "after 60000");
+/// assert_eq!("after 60000".parse(), Ok(choice));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredExpiry {
+    /// What the configuration says.
+    Default,
+    /// This long after the last use.
+    After {
+        /// Milliseconds.
+        millis: u64,
+    },
+    /// At this moment.
+    At(Timestamp),
+    /// When the browser closes.
+    BrowserClose,
+}
+
+impl From<Expiry> for StoredExpiry {
+    fn from(expiry: Expiry) -> Self {
+        match expiry {
+            Expiry::Default => Self::Default,
+            Expiry::After(duration) => Self::After { millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX) },
+            Expiry::At(moment) => Self::At(moment.into()),
+            Expiry::BrowserClose => Self::BrowserClose,
+        }
+    }
+}
+
+impl fmt::Display for StoredExpiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::After { millis } => write!(f, "after {millis}"),
+            Self::At(moment) => write!(f, "at {}", moment.as_millis()),
+            Self::BrowserClose => f.write_str("browser-close"),
+        }
+    }
+}
+
+/// The text is not a stored expiry.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::expiry::{InvalidExpiry, StoredExpiry};
+///
+/// assert_eq!("never".parse::<StoredExpiry>(), Err(InvalidExpiry));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a stored expiry")]
+pub struct InvalidExpiry;
+
+impl FromStr for StoredExpiry {
+    type Err = InvalidExpiry;
+
+    fn from_str(text: &str) -> Result<Self, InvalidExpiry> {
+        match text.split_once(' ') {
+            None if text == "default" => Ok(Self::Default),
+            None if text == "browser-close" => Ok(Self::BrowserClose),
+            Some(("after", millis)) => Ok(Self::After { millis: millis.parse().map_err(|_| InvalidExpiry)? }),
+            Some(("at", millis)) => {
+                millis.parse().map(|millis| Self::At(Timestamp::from_millis(millis))).map_err(|_| InvalidExpiry)
+            }
+            _ => Err(InvalidExpiry),
+        }
+    }
+}
+
+/// How often a use of the session moves its idle deadline.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{SessionConfig, expiry::TouchEvery};
+/// use std::time::Duration;
+///
+/// let config = SessionConfig::new().touch_every(TouchEvery::Period(Duration::from_secs(60)));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TouchEvery {
+    /// At most once in a tenth of the idle time. The default.
+    #[default]
+    TenthOfIdle,
+    /// At most once in this period.
+    Period(Duration),
+    /// Only writes move it.
+    Off,
+}
+
+/// The configured times, as the core uses them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
+    pub(crate) idle: Duration,
+    pub(crate) absolute: Duration,
+    pub(crate) touch_every: TouchEvery,
+    pub(crate) renew_every: Option<Duration>,
+    pub(crate) renew_grace: Duration,
+}
+
+impl Lifetime {
+    /// When a session that is used now stops being valid.
+    pub(crate) fn expires(&self, choice: StoredExpiry, ends: Timestamp, now: Timestamp) -> Timestamp {
+        let deadline = match choice {
+            StoredExpiry::Default | StoredExpiry::BrowserClose => now.after(self.idle),
+            StoredExpiry::After { millis } => now.after(Duration::from_millis(millis)),
+            StoredExpiry::At(moment) => moment,
+        };
+        deadline.min(ends)
+    }
+
+    /// The idle deadline to be written because the session was used now, if it is time for that.
+    pub(crate) fn touch(&self, head: &Head, writes: bool, now: Timestamp) -> Option<Timestamp> {
+        let due = match self.touch_period(head.expiry) {
+            Some(period) => now.since(head.touched) >= period,
+            None => writes,
+        };
+        let expires = self.expires(head.expiry, head.ends, now);
+        (due && expires > head.expires).then_some(expires)
+    }
+
+    fn touch_period(&self, choice: StoredExpiry) -> Option<Duration> {
+        let idle = match choice {
+            StoredExpiry::After { millis } => Duration::from_millis(millis),
+            _ => self.idle,
+        };
+        match self.touch_every {
+            TouchEvery::TenthOfIdle => Some(idle / 10),
+            TouchEvery::Period(period) => Some(period.min(idle / 2)),
+            TouchEvery::Off => None,
+        }
+    }
+
+    /// Whether the secret is old enough for a periodic renewal.
+    pub(crate) fn renewal_due(&self, head: &Head, now: Timestamp) -> bool {
+        self.renew_every.is_some_and(|period| now.since(head.secret_since) >= period)
+    }
+}

@@ -1,0 +1,178 @@
+//! Work outside requests: jobs that know a session's key.
+//!
+//! Same rules as in a request, but no cookie, no touch of the deadline, and a merge is never needed: the work runs again
+//! on what is stored now.
+
+use std::time::Duration;
+
+use crate::codec::{Changes, Pending, Reader};
+use crate::commit::{fill, renews};
+use crate::error::{ErrorKind, SessionError};
+use crate::id::{SessionId, SessionKey};
+use crate::patch::{Patch, Patched, RestsOn};
+use crate::record::Values;
+use crate::schema::Schema;
+use crate::sessions::{Budget, Sessions};
+use crate::store::{Loaded, Wanted};
+use crate::tracked::Tracked;
+use crate::visit::check_metadata;
+
+const SWEEP_BATCH: usize = 1_000;
+
+impl Sessions {
+    /// A schema's values of one session; `None` if there is no such session.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, a stored value does not decode, or the schema is not one of this application's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, SessionKey, Sessions, store::MemoryStore};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// assert!(sessions.read::<Cart>(&SessionKey::from_bytes([0; 16])).await?.is_none());
+    /// # Ok(()) }
+    /// ```
+    pub async fn read<S: Schema>(&self, key: &SessionKey) -> Result<Option<S>, SessionError> {
+        self.core.index_of::<S>()?;
+        let loaded = self.load::<S>(*key, &Budget::new(self.core.deadline)).await?;
+        loaded.map(|loaded| decode::<S>(&loaded.record.values)).transpose()
+    }
+
+    /// Loads a session, runs `work` on one schema, saves what changed; runs again whenever the record changed meanwhile.
+    /// `None` if there is no such session.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); and [`ErrorKind::RenewInJob`] if `work` changed a `renew` field.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, Sessions, store::MemoryStore};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// # let visit = sessions.open([]);
+    /// # let mut cart = visit.write::<Cart>().await?;
+    /// # cart.set_coupon("SPRING".into());
+    /// # cart.save().await?;
+    /// # let key = visit.key().unwrap();
+    /// sessions.update(&key, |cart: &mut CartMut| cart.set_coupon("AUTUMN".into())).await?;
+    /// # async fn typed(sessions: &Sessions, key: &session_runtime::SessionKey) -> Result<(), session_runtime::SessionError> {
+    /// sessions.update::<Cart, _>(key, |cart| cart.clear_coupon()).await?;
+    /// # Ok(()) }
+    /// # Ok(()) }
+    /// ```
+    pub async fn update<S: Schema, R>(
+        &self,
+        key: &SessionKey,
+        mut work: impl FnMut(&mut S::Mut) -> R,
+    ) -> Result<Option<R>, SessionError> {
+        self.core.index_of::<S>()?;
+        let budget = Budget::new(self.core.deadline);
+        loop {
+            let Some(loaded) = self.load::<S>(*key, &budget).await? else { return Ok(None) };
+            let (result, patch) = run::<S, R>(&loaded, &mut work)?;
+            if patch.is_empty() {
+                return Ok(Some(result));
+            }
+            match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
+                Patched::Done(_) => return Ok(Some(result)),
+                Patched::Gone => return Ok(None),
+                Patched::Renewed | Patched::Conflict(_) => self.pause(&budget).await?,
+            }
+        }
+    }
+
+    /// Ends a session for good; one that does not exist is fine.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable; the outcome is then unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{SessionKey, Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
+    /// sessions.destroy(&SessionKey::from_bytes([0; 16])).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn destroy(&self, key: &SessionKey) -> Result<(), SessionError> {
+        self.core.run(&Budget::new(self.core.deadline), self.core.store.delete(*key)).await
+    }
+
+    /// Removes expired records, in batches, and says how many. The fairing does this by itself.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
+    /// let removed = sessions.sweep().await?;
+    /// # assert_eq!(removed, 0);
+    /// # Ok(()) }
+    /// ```
+    pub async fn sweep(&self) -> Result<u64, SessionError> {
+        let mut removed = 0;
+        loop {
+            let budget = Budget::new(self.core.deadline);
+            let batch = self.core.run(&budget, self.core.store.sweep(SWEEP_BATCH, self.core.now())).await?;
+            removed += batch as u64;
+            if batch < SWEEP_BATCH {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn load<S: Schema>(&self, key: SessionKey, budget: &Budget) -> Result<Option<Loaded>, SessionError> {
+        let wanted = Wanted::schemas(&[S::KEY]);
+        self.core.run(budget, self.core.store.load(key, &wanted, self.core.now())).await
+    }
+
+    async fn pause(&self, budget: &Budget) -> Result<(), SessionError> {
+        let jitter = Duration::from_micros(u64::from(SessionId::new(&self.core.random)?.key.as_bytes()[0]) * 8);
+        if budget.left() <= jitter {
+            return Err(SessionError::with(ErrorKind::Unavailable, "conflicts used up the deadline"));
+        }
+        tokio::time::sleep(jitter).await;
+        budget.spend(jitter);
+        Ok(())
+    }
+}
+
+fn decode<S: Schema>(values: &Values) -> Result<S, SessionError> {
+    check_metadata(S::SPEC, values)?;
+    S::read(&mut Reader::new(S::SPEC, values, &Pending::new()))
+}
+
+fn run<S: Schema, R>(loaded: &Loaded, work: &mut impl FnMut(&mut S::Mut) -> R) -> Result<(R, Patch), SessionError> {
+    let (head, values) = (&loaded.record.head, &loaded.record.values);
+    let mut value = S::WRAP(Tracked::new(decode::<S>(values)?));
+    let result = work(&mut value);
+    let mut pending = Pending::new();
+    if let Some(mut changes) = Changes::new(S::SPEC, values, &mut pending) {
+        S::TRACKED(&mut value).diff(&mut changes)?;
+    }
+    if renews(&pending) {
+        return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
+    }
+    let mut patch = Patch::on_generation(head.generation);
+    fill(&mut patch, &pending, values);
+    patch.rests_on = RestsOn::Revision(head.revision);
+    Ok((result, patch))
+}

@@ -1,0 +1,249 @@
+//! What one request changed, and what that rests on: the only way in which a stored record changes.
+//!
+//! A patch is applied as a whole or not at all, inside one atomic step of the store, to a record that exists. A store
+//! that holds whole records under a lock or in a transaction needs three calls: [`Patch::refusal`], [`Patch::apply`] on
+//! the values, [`Patch::apply_head`] on the head. An engine with scripts of its own follows the same order.
+
+use crate::clock::Timestamp;
+use crate::expiry::StoredExpiry;
+use crate::id::SecretHash;
+use crate::record::{Head, PreviousSecret, Record, Text, Values};
+
+/// A request's changes to one record.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::patch::Patch;
+///
+/// let patch = Patch { set: vec![("cart.coupon".into(), "\"SPRING\"".into())], ..Patch::on_generation(0) };
+/// assert!(patch.changes_values());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Patch {
+    /// The login generation that was loaded; with another one the answer is [`Patched::Renewed`].
+    pub generation: u64,
+    /// What must still be as it was loaded; otherwise the answer is [`Patched::Conflict`].
+    pub rests_on: RestsOn,
+    /// Keys to set, with their texts.
+    pub set: Vec<(Text, Text)>,
+    /// Keys to remove; one that is absent already is fine.
+    pub remove: Vec<Text>,
+    /// A change of the deadline.
+    pub deadline: Option<Deadline>,
+    /// A change of the secret.
+    pub secret: Option<NewSecret>,
+}
+
+/// What a patch rests on.
+#[derive(Clone, Debug)]
+pub enum RestsOn {
+    /// These keys must be as expected; all others may have changed.
+    Values(Vec<Expected>),
+    /// Nothing in the record may have changed.
+    Revision(u64),
+}
+
+/// A key that must still hold what was loaded.
+///
+/// Carries the text itself; a store across a network sends a hash of it, of 64 bits at least.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The stored key.
+    pub name: Text,
+    /// What was loaded; `None` if the key was absent.
+    pub base: Option<Text>,
+    /// Whether the very text that this patch sets is fine too.
+    pub or_ours: bool,
+}
+
+/// A change of the deadline.
+#[derive(Clone, Debug)]
+pub enum Deadline {
+    /// The session was used. Left out if the deadline is not the one that was `seen`.
+    Touch {
+        /// The deadline that was loaded.
+        seen: Timestamp,
+        /// The new [`Head::touched`].
+        touched: Timestamp,
+        /// The new [`Head::expires`].
+        expires: Timestamp,
+    },
+    /// The application chose another expiry. Applies whatever stands there.
+    Choose {
+        /// The choice.
+        expiry: StoredExpiry,
+        /// The new [`Head::touched`].
+        touched: Timestamp,
+        /// The new [`Head::expires`].
+        expires: Timestamp,
+    },
+}
+
+/// A change of the secret.
+#[derive(Clone, Debug)]
+pub enum NewSecret {
+    /// A login, a logout by field, or an explicit renewal: the old secret is dead, the generation goes up by one.
+    Raise {
+        /// The new secret's hash.
+        hash: SecretHash,
+        /// The present moment.
+        at: Timestamp,
+    },
+    /// A periodic renewal: the old secret stays valid for a while. Left out if secret or deadline are not the ones seen.
+    Periodic {
+        /// The secret that was loaded.
+        seen: SecretHash,
+        /// The deadline that was loaded.
+        seen_expires: Timestamp,
+        /// The new secret's hash.
+        hash: SecretHash,
+        /// The present moment.
+        at: Timestamp,
+    },
+    /// The secret of a periodic renewal was presented: the one before it ends. Left out if the secret is not the one seen.
+    Presented {
+        /// The secret that was presented.
+        seen: SecretHash,
+        /// Until when the one before it is still accepted.
+        until: Timestamp,
+    },
+}
+
+/// What became of a patch.
+#[derive(Clone, Debug)]
+pub enum Patched {
+    /// It is stored. The head as it stands now.
+    Done(Head),
+    /// There is no such record, or it has expired: nothing was written.
+    Gone,
+    /// Another login generation: nothing was written, and no value is told.
+    Renewed,
+    /// Something it rests on has changed: nothing was written. The head, and the expected keys as they stand now.
+    Conflict(Record),
+}
+
+/// Why a patch cannot be applied to the record that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another login generation.
+    Renewed,
+    /// Something it rests on has changed.
+    Conflict,
+}
+
+impl Patch {
+    /// An empty patch that rests on a login generation only.
+    #[must_use]
+    pub const fn on_generation(generation: u64) -> Self {
+        let rests_on = RestsOn::Values(Vec::new());
+        Self { generation, rests_on, set: Vec::new(), remove: Vec::new(), deadline: None, secret: None }
+    }
+
+    /// Whether it sets or removes a key.
+    #[must_use]
+    pub fn changes_values(&self) -> bool {
+        !self.set.is_empty() || !self.remove.is_empty()
+    }
+
+    /// Whether there is nothing to do at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.changes_values() && self.deadline.is_none() && self.secret.is_none()
+    }
+
+    /// The keys that must still be as they were loaded.
+    #[must_use]
+    pub fn expected(&self) -> &[Expected] {
+        match &self.rests_on {
+            RestsOn::Values(expected) => expected,
+            RestsOn::Revision(_) => &[],
+        }
+    }
+
+    /// Why it cannot be applied to what is there; `current` looks a key up. Generation first, then the rest.
+    #[must_use]
+    pub fn refusal<T: AsRef<str>>(&self, head: &Head, mut current: impl FnMut(&str) -> Option<T>) -> Option<Refusal> {
+        if head.generation != self.generation {
+            return Some(Refusal::Renewed);
+        }
+        let as_loaded = match &self.rests_on {
+            RestsOn::Revision(revision) => head.revision == *revision,
+            RestsOn::Values(expected) => expected.iter().all(|expected| {
+                let current = current(&expected.name);
+                self.accepts(expected, current.as_ref().map(AsRef::as_ref))
+            }),
+        };
+        (!as_loaded).then_some(Refusal::Conflict)
+    }
+
+    fn accepts(&self, expected: &Expected, current: Option<&str>) -> bool {
+        let ours = || self.set.iter().find(|(name, _)| *name == expected.name).map(|(_, text)| &**text);
+        current == expected.base.as_deref() || (expected.or_ours && current == ours())
+    }
+
+    /// Sets and removes the keys.
+    pub fn apply(&self, values: &mut Values) {
+        for (name, text) in &self.set {
+            values.set(name.clone(), text.clone());
+        }
+        for name in &self.remove {
+            values.remove(name);
+        }
+    }
+
+    /// Bytes of keys and texts that it adds.
+    #[must_use]
+    pub fn growth(&self) -> usize {
+        self.set.iter().map(|(name, text)| name.len() + text.len()).sum()
+    }
+
+    /// Bytes of keys and texts that it replaces or removes.
+    #[must_use]
+    pub fn shrinkage(&self, values: &Values) -> usize {
+        let names = self.set.iter().map(|(name, _)| name).chain(&self.remove);
+        names.filter_map(|name| Some(name.len() + values.get(name)?.len())).sum()
+    }
+
+    /// Moves revision, deadline and secret.
+    pub fn apply_head(&self, head: &mut Head) {
+        head.revision += u64::from(self.changes_values());
+        let seen = head.expires;
+        self.apply_deadline(head);
+        self.apply_secret(head, seen);
+    }
+
+    fn apply_deadline(&self, head: &mut Head) {
+        match self.deadline {
+            Some(Deadline::Touch { seen, .. }) if seen != head.expires => {}
+            Some(Deadline::Touch { touched, expires, .. }) => {
+                (head.touched, head.expires) = (touched, expires);
+            }
+            Some(Deadline::Choose { expiry, touched, expires }) => {
+                (head.expiry, head.touched, head.expires) = (expiry, touched, expires);
+            }
+            None => {}
+        }
+    }
+
+    fn apply_secret(&self, head: &mut Head, expires: Timestamp) {
+        match self.secret {
+            Some(NewSecret::Raise { hash, at }) => {
+                (head.secret, head.secret_since, head.previous) = (hash, at, None);
+                (head.generation, head.generation_since) = (head.generation + 1, Some(at));
+            }
+            Some(NewSecret::Periodic { seen, seen_expires, hash, at })
+                if head.secret == seen && expires == seen_expires =>
+            {
+                head.previous = Some(PreviousSecret { hash: head.secret, until: None });
+                (head.secret, head.secret_since) = (hash, at);
+            }
+            Some(NewSecret::Presented { seen, until }) if head.secret == seen => {
+                if let Some(previous) = &mut head.previous {
+                    previous.until.get_or_insert(until);
+                }
+            }
+            _ => {}
+        }
+    }
+}

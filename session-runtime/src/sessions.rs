@@ -1,0 +1,335 @@
+//! [`Sessions`]: the store, the settings and the schemas of one application, without a web framework.
+//!
+//! Opens a [`Visit`] for a request's cookie, and does the work outside requests: read, update, destroy, sweep. An adapter
+//! to a framework needs [`Sessions::open`] and [`Visit::finish`] and nothing else.
+
+use std::any::TypeId;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::config::{Limits, OnSaveError, SessionConfig};
+use crate::cookie::CookieRules;
+use crate::error::{ErrorKind, SessionError};
+use crate::expiry::Lifetime;
+use crate::id::Random;
+use crate::schema::{Schema, SchemaSpec, Schemas};
+use crate::store::{Store, StoreError, Wanted};
+use crate::visit::Visit;
+
+/// The sessions of an application: makes the fairing, and works outside requests.
+///
+/// Cheap to clone; all clones are one. With Rocket it is managed state: take `&State<Sessions>` in a handler, or
+/// [`Sessions::fetch`] anywhere else.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{Session, Sessions, store::MemoryStore};
+///
+/// #[derive(Session)]
+/// #[session(key = "cart", version = 1)]
+/// struct Cart {
+///     coupon: Option<String>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+/// assert_eq!(sessions.sweep().await?, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Sessions {
+    pub(crate) core: Arc<Core>,
+}
+
+/// What all requests and jobs share.
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    pub(crate) random: Random,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) limits: Limits,
+    pub(crate) deadline: Duration,
+    pub(crate) on_save_error: OnSaveError,
+    pub(crate) cookie: CookieRules,
+    schemas: Vec<&'static SchemaSpec>,
+    /// All schemas that are not lazy, loaded together.
+    eager: Wanted,
+    /// Saves that met a conflict take turns, by session.
+    queues: [tokio::sync::Mutex<()>; QUEUES],
+}
+
+const QUEUES: usize = 64;
+
+impl Sessions {
+    /// Starts a builder, for programs without Rocket and for jobs.
+    #[must_use]
+    pub fn builder() -> SessionsBuilder {
+        SessionsBuilder::default()
+    }
+
+    /// Opens the visit of one request. `cookie_lines` are the values of its `Cookie` headers, untouched.
+    ///
+    /// Nothing is loaded until somebody asks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, Sessions, store::MemoryStore};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open(["theme=dark"]);
+    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn open<'h>(&self, cookie_lines: impl IntoIterator<Item = &'h str>) -> Visit {
+        Visit::new(self.core.clone(), self.core.cookie.find(cookie_lines.into_iter()), self.core.now())
+    }
+
+    /// Whether the schema is one of this application's.
+    #[must_use]
+    pub fn knows<S: Schema>(&self) -> bool {
+        self.core.index_of::<S>().is_ok()
+    }
+
+    /// The name of the session cookie.
+    #[must_use]
+    pub fn cookie_name(&self) -> &str {
+        &self.core.cookie.name
+    }
+}
+
+/// Says which schemas there are and no more.
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keys: Vec<&str> = self.core.schemas.iter().map(|schema| schema.key).collect();
+        f.debug_struct("Sessions").field("schemas", &keys).finish_non_exhaustive()
+    }
+}
+
+/// Puts [`Sessions`] together.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{SessionConfig, Sessions};
+/// use std::time::Duration;
+///
+/// let config = SessionConfig::new().store("memory:").idle(Duration::from_secs(3600));
+/// let sessions = Sessions::builder().config(config).build()?;
+/// # Ok::<(), session_runtime::SessionError>(())
+/// ```
+#[derive(Default)]
+pub struct SessionsBuilder {
+    store: Option<Arc<dyn Store>>,
+    config: SessionConfig,
+    clock: Option<Arc<dyn Clock>>,
+    random: Random,
+    schemas: Vec<&'static SchemaSpec>,
+    insecure: bool,
+}
+
+impl SessionsBuilder {
+    /// The store; wins over the configuration's URL.
+    #[must_use]
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// The settings. Default: [`SessionConfig::new`].
+    #[must_use]
+    pub fn config(mut self, config: SessionConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The clock. Default: the operating system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// The schemas: one, or a tuple of up to sixteen. Two with one key do not compile.
+    #[must_use]
+    pub fn schemas<S: Schemas>(mut self) -> Self {
+        let () = S::UNIQUE;
+        self.schemas = S::SPECS.to_vec();
+        self
+    }
+
+    /// Checks everything and opens the store if the configuration names one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`]: no store, a setting that makes no sense or is insecure, a store that cannot be opened.
+    pub fn build(self) -> Result<Sessions, SessionError> {
+        self.config.check()?;
+        self.check_keys()?;
+        let cookie = self.config.cookie.resolve(self.insecure)?;
+        let store = match (self.store, &self.config.store) {
+            (Some(store), _) => store,
+            (None, Some(url)) => crate::store::open(url)?,
+            (None, None) => return Err(no_store()),
+        };
+        let eager: Vec<_> = self.schemas.iter().filter(|schema| !schema.lazy).map(|schema| schema.key).collect();
+        let core = Core {
+            store,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            random: self.random,
+            lifetime: self.config.lifetime,
+            limits: self.config.limits,
+            deadline: self.config.deadline,
+            on_save_error: self.config.on_save_error,
+            cookie,
+            schemas: self.schemas,
+            eager: Wanted::schemas(&eager),
+            queues: [const { tokio::sync::Mutex::const_new(()) }; QUEUES],
+        };
+        Ok(Sessions { core: Arc::new(core) })
+    }
+
+    pub(crate) fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    #[cfg(feature = "rocket")]
+    pub(crate) fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    #[cfg(feature = "rocket")]
+    pub(crate) fn specs(mut self, specs: &[&'static SchemaSpec]) -> Self {
+        self.schemas = specs.to_vec();
+        self
+    }
+
+    /// Plain HTTP in a debug profile: the cookie is not `Secure` unless the configuration says so.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn insecure(mut self, insecure: bool) -> Self {
+        self.insecure = insecure;
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn random(mut self, random: Random) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// The compiler sees a shared key only in a full build, so it is looked for here too.
+    fn check_keys(&self) -> Result<(), SessionError> {
+        for (at, schema) in self.schemas.iter().enumerate() {
+            if let Some(other) = self.schemas[..at].iter().find(|other| other.key == schema.key) {
+                let (a, b) = ((other.type_name)(), (schema.type_name)());
+                let detail = format!("schemas `{a}` and `{b}` share the key `{}`", schema.key);
+                return Err(SessionError::with(ErrorKind::Config, detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for SessionsBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionsBuilder").finish_non_exhaustive()
+    }
+}
+
+fn no_store() -> SessionError {
+    let detail = "no session store is set: write `store = \"sqlite://sessions.db\"` (or `\"memory:\"`, which forgets \
+                  everything at a restart) in the table `session` of your configuration, or give one to the builder";
+    SessionError::with(ErrorKind::Config, detail)
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+
+    pub(crate) fn schemas(&self) -> &[&'static SchemaSpec] {
+        &self.schemas
+    }
+
+    /// The schema's place among the application's.
+    pub(crate) fn index_of<S: Schema>(&self) -> Result<usize, SessionError> {
+        let id = TypeId::of::<S>();
+        let found = self.schemas.iter().position(|schema| (schema.type_id)() == id);
+        found.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))
+    }
+
+    /// What one load fetches so that the schema is there: all that are not lazy, or this one.
+    pub(crate) fn group_of(&self, schema: Option<usize>) -> Wanted {
+        match schema.map(|at| self.schemas[at]) {
+            Some(schema) if schema.lazy => Wanted::schemas(&[schema.key]),
+            _ => self.eager.clone(),
+        }
+    }
+
+    pub(crate) fn queue(&self, key: crate::id::SessionKey) -> &tokio::sync::Mutex<()> {
+        &self.queues[usize::from(key.as_bytes()[0]) % QUEUES]
+    }
+
+    /// Runs one store operation within what is left of the budget; a panic in it becomes an error.
+    pub(crate) async fn run<T>(
+        &self,
+        budget: &Budget,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, SessionError> {
+        let started = Instant::now();
+        let outcome = tokio::time::timeout(budget.left(), catch_panic(work)).await;
+        budget.spend(started.elapsed());
+        match outcome {
+            Ok(Some(result)) => Ok(result?),
+            Ok(None) => Err(SessionError::new(ErrorKind::Panicked)),
+            Err(_) => Err(SessionError::with(ErrorKind::Unavailable, "the request's deadline is used up")),
+        }
+    }
+}
+
+/// What is left of the time that the store work of one request may take.
+pub(crate) struct Budget {
+    left: std::sync::atomic::AtomicU64,
+}
+
+impl Budget {
+    pub(crate) fn new(deadline: Duration) -> Self {
+        Self { left: nanos(deadline).into() }
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        Duration::from_nanos(self.left.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
+    pub(crate) fn spend(&self, time: Duration) {
+        let left = self.left().saturating_sub(time);
+        self.left.store(nanos(left), std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A panic inside a response fairing would close the connection without an answer.
+pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    std::future::poll_fn(move |context| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}

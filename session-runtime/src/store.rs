@@ -1,0 +1,277 @@
+//! Where records live: the contract of a store, and the stores that come with this crate.
+//!
+//! | operation | must |
+//! |---|---|
+//! | [`create`](Store::create) | answer *taken* if the key exists, and leave that record alone |
+//! | [`load`](Store::load) | give nothing for an absent or expired record |
+//! | [`patch`](Store::patch) | apply atomically, or say *gone*, *renewed* or *conflict*, in this order; never create |
+//! | [`delete`](Store::delete) | be idempotent and final |
+//! | [`sweep`](Store::sweep) | remove only what expired a minute ago or earlier |
+//!
+//! There is no upsert: a save that finds its record gone must not bring it back (that is how a logout is undone). Stores
+//! keep JSON texts byte for byte and never decode them. Deadlines stand in the record and are judged against the moment
+//! passed in. An engine that waits for a lock compares after it has it. The conformance kit
+//! (`session_runtime::testing`, feature `conformance`) runs every rule against any store.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::error::{ErrorKind, SessionError};
+use crate::id::SessionKey;
+use crate::patch::{Patch, Patched};
+use crate::record::Record;
+
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
+
+/// What expired less than this ago is not swept yet: the clocks of nodes may differ by less.
+pub const SWEEP_GRACE: Duration = Duration::from_secs(60);
+
+/// A place for records, shared by all requests.
+///
+/// Object-safe; write `#[session_runtime::async_trait]` above an implementation. The module says what each operation must
+/// do, the conformance kit whether it does.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::store::{MemoryStore, Store};
+///
+/// let store: Box<dyn Store> = Box::new(MemoryStore::new());
+/// ```
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Stores a new record, or answers that the key is taken.
+    ///
+    /// # Errors
+    ///
+    /// When the store is unavailable; the outcome is then unknown.
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError>;
+
+    /// Reads what is wanted of a record that exists and has not expired. More than what is wanted is fine.
+    ///
+    /// # Errors
+    ///
+    /// When the store is unavailable, or the record is unreadable as a whole.
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError>;
+
+    /// Applies a patch as a whole, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// When the store is unavailable; the outcome is then unknown.
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError>;
+
+    /// Removes a record for good. One that is absent is fine.
+    ///
+    /// # Errors
+    ///
+    /// When the store is unavailable; the outcome is then unknown.
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError>;
+
+    /// Removes at most `limit` records that expired [`SWEEP_GRACE`] ago or earlier, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// When the store is unavailable.
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError>;
+
+    /// The records after `from` in the order of their keys, `limit` at most, expired ones left out.
+    ///
+    /// # Errors
+    ///
+    /// *Unsupported* unless the store says otherwise.
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        let _ = (from, limit, now);
+        Err(StoreError::new(StoreErrorKind::Unsupported, "scan"))
+    }
+
+    /// The sessions whose `index` holds `value`, expired ones left out.
+    ///
+    /// # Errors
+    ///
+    /// *Unsupported* unless the store says otherwise.
+    async fn find(&self, index: &str, value: &str, now: Timestamp) -> Result<Vec<SessionKey>, StoreError> {
+        let _ = (index, value, now);
+        Err(StoreError::new(StoreErrorKind::Unsupported, "find"))
+    }
+}
+
+/// The answer of [`Store::create`].
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::store::Created;
+///
+/// assert_ne!(Created::Done, Created::Taken);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The record is stored.
+    Done,
+    /// There is a record under this key already, expired or not; it was left alone.
+    Taken,
+}
+
+/// What [`Store::load`] found.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The head, and at least the keys that were wanted.
+    pub record: Record,
+    /// Bytes of all keys and texts of the whole record.
+    pub bytes: usize,
+    /// Number of keys of the whole record.
+    pub keys: usize,
+}
+
+/// Which schemas a load is about, metadata and entries included.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::store::Wanted;
+///
+/// let wanted = Wanted::schemas(&["cart"]);
+/// assert!(wanted.wants("cart") && wanted.wants("cart.items/7"));
+/// assert!(!wanted.wants("cartoon") && !wanted.wants("prefs.theme"));
+/// assert!(Wanted::all().wants("prefs.theme"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Wanted(Option<Arc<[&'static str]>>);
+
+impl Wanted {
+    /// Everything.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self(None)
+    }
+
+    /// The schemas with these keys.
+    #[must_use]
+    pub fn schemas(keys: &[&'static str]) -> Self {
+        Self(Some(keys.into()))
+    }
+
+    /// The keys of the schemas; `None` is everything.
+    #[must_use]
+    pub fn keys(&self) -> Option<&[&'static str]> {
+        self.0.as_deref()
+    }
+
+    /// Whether a stored key is wanted.
+    #[must_use]
+    pub fn wants(&self, name: &str) -> bool {
+        let schema = name.split_once('.').map_or(name, |(schema, _)| schema);
+        self.keys().is_none_or(|keys| keys.contains(&schema))
+    }
+}
+
+/// What a store fails with.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::store::{StoreError, StoreErrorKind};
+///
+/// let error = StoreError::new(StoreErrorKind::Unavailable, "load").because(std::fmt::Error);
+/// assert_eq!(error.to_string(), "session store unavailable during `load`");
+/// ```
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    during: &'static str,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The kinds of [`StoreError`].
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::store::{StoreError, StoreErrorKind};
+///
+/// assert_eq!(StoreError::new(StoreErrorKind::Corrupt, "load").kind(), StoreErrorKind::Corrupt);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// Down, too slow, locked by another process, out of space. Trying again later may help.
+    Unavailable,
+    /// The record is unreadable as a whole.
+    Corrupt,
+    /// This store cannot do it.
+    Unsupported,
+    /// The store cannot be opened at all.
+    Setup,
+}
+
+impl StoreError {
+    /// A failure of this kind during the named operation.
+    #[must_use]
+    pub const fn new(kind: StoreErrorKind, during: &'static str) -> Self {
+        Self { kind, during, source: None }
+    }
+
+    /// With its cause. A cause that may hold ids, keys or stored values must not be given.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Which kind of failure it is.
+    #[must_use]
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            StoreErrorKind::Unavailable => "unavailable during",
+            StoreErrorKind::Corrupt => "holds an unreadable record, found by",
+            StoreErrorKind::Unsupported => "does not support",
+            StoreErrorKind::Setup => "cannot be set up:",
+        };
+        write!(f, "session store {what} `{}`", self.during)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// The store behind a URL: `memory:` or `sqlite://file`.
+pub(crate) fn open(url: &str) -> Result<Arc<dyn Store>, SessionError> {
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    match scheme {
+        "memory" => Ok(Arc::new(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Arc::new(SqliteStore::open(rest.strip_prefix("//").unwrap_or(rest))?)),
+        _ => {
+            let _ = rest;
+            let known = if cfg!(feature = "sqlite") { "`memory:`, `sqlite://file`" } else { "`memory:`" };
+            let detail = format!("`store`: this build has no store for `{scheme}:` URLs; it knows {known}");
+            Err(SessionError::with(ErrorKind::Config, detail))
+        }
+    }
+}

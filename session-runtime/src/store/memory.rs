@@ -1,0 +1,199 @@
+//! Records in this process's memory: the fastest store, and everything is gone with the process.
+//!
+//! | promise | holds |
+//! |---|---|
+//! | logout is final, concurrent writes merge | yes |
+//! | survives a restart | no |
+//! | several processes | no: each has its own sessions |
+//! | clock that judges deadlines | the application's |
+//!
+//! The map is split into shards with a lock each, held for one operation. A sweep looks at one shard at a time, so it
+//! never stops requests for longer than a walk through that shard takes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::patch::{Patch, Patched, Refusal};
+use crate::record::{Record, Values};
+
+const SHARDS: usize = 256;
+
+/// Sessions in memory, for tests, for development, and for programs whose sessions may end with them.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{MemoryStore, Sessions};
+///
+/// let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
+/// # Ok::<(), session_runtime::SessionError>(())
+/// ```
+pub struct MemoryStore {
+    shards: Box<[Mutex<Shard>]>,
+    /// Where the next sweep begins.
+    sweep_from: AtomicUsize,
+}
+
+type Shard = HashMap<SessionKey, Box<Entry>>;
+
+struct Entry {
+    record: Record,
+    bytes: usize,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, sweep_from: AtomicUsize::new(0) }
+    }
+
+    /// How many records there are, expired ones that nobody swept yet included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(session_runtime::MemoryStore::new().len(), 0);
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys are random, so their first byte spreads them evenly.
+    fn shard(&self, key: SessionKey) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS])
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+/// Nothing panics while a lock is held; should it, each operation leaves a record whole.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        let mut shard = self.shard(key);
+        if shard.contains_key(&key) {
+            return Ok(Created::Taken);
+        }
+        let bytes = record.values.bytes();
+        shard.insert(key, Box::new(Entry { record, bytes }));
+        Ok(Created::Done)
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        let shard = self.shard(key);
+        let Some(entry) = shard.get(&key).filter(|entry| now < entry.record.head.expires) else { return Ok(None) };
+        let values = pick(&entry.record.values, wanted);
+        let record = Record { head: entry.record.head.clone(), values };
+        Ok(Some(Loaded { record, bytes: entry.bytes, keys: entry.record.values.len() }))
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        let mut shard = self.shard(key);
+        let Some(entry) = shard.get_mut(&key).filter(|entry| now < entry.record.head.expires) else {
+            return Ok(Patched::Gone);
+        };
+        let Entry { record, bytes } = &mut **entry;
+        match patch.refusal(&record.head, |name| record.values.get(name)) {
+            Some(Refusal::Renewed) => return Ok(Patched::Renewed),
+            Some(Refusal::Conflict) => return Ok(Patched::Conflict(expected(record, &patch))),
+            None => {}
+        }
+        *bytes = *bytes + patch.growth() - patch.shrinkage(&record.values);
+        patch.apply(&mut record.values);
+        patch.apply_head(&mut record.head);
+        Ok(Patched::Done(record.head.clone()))
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        let removed = self.shard(key).remove(&key);
+        drop(removed);
+        Ok(())
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        let before = now.before(SWEEP_GRACE);
+        let mut removed = 0;
+        for _ in 0..SHARDS {
+            let at = self.sweep_from.load(Ordering::Relaxed) % SHARDS;
+            let left = limit - removed;
+            let swept = sweep_shard(&mut lock(&self.shards[at]), left, before);
+            removed += swept;
+            if removed == limit {
+                return Ok(removed);
+            }
+            self.sweep_from.store(at + 1, Ordering::Relaxed);
+        }
+        Ok(removed)
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        let mut keys: Vec<SessionKey> = Vec::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            let live = shard.iter().filter(|(key, entry)| from < Some(**key) && now < entry.record.head.expires);
+            keys.extend(live.map(|(key, _)| *key));
+        }
+        keys.sort_unstable();
+        keys.truncate(limit);
+        let record = |key: SessionKey| Some((key, self.shard(key).get(&key)?.record.clone()));
+        Ok(keys.into_iter().filter_map(record).collect())
+    }
+}
+
+fn sweep_shard(shard: &mut Shard, limit: usize, before: Timestamp) -> usize {
+    let mut left = limit;
+    shard.retain(|_, entry| {
+        let keep = left == 0 || entry.record.head.expires > before;
+        left -= usize::from(!keep);
+        keep
+    });
+    limit - left
+}
+
+/// Only what was asked for is copied, whatever else the session holds.
+fn pick(values: &Values, wanted: &Wanted) -> Values {
+    let Some(keys) = wanted.keys() else { return values.clone() };
+    let mut picked: Vec<_> = keys.iter().flat_map(|key| values.of_schema(key)).cloned().collect();
+    picked.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    picked.into_iter().collect()
+}
+
+fn expected(record: &Record, patch: &Patch) -> Record {
+    let names = patch.expected().iter().map(|expected| &expected.name);
+    let values = names.filter_map(|name| Some((name.clone(), record.values.get_text(name)?.clone()))).collect();
+    Record { head: record.head.clone(), values }
+}

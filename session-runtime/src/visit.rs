@@ -1,0 +1,641 @@
+//! One request's view of its session: loaded once, read and written through typed guards, finished with one patch.
+//!
+//! An adapter to a web framework opens a visit with the request's `Cookie` lines, hands out [`Visit::read`] and
+//! [`Visit::write`], and calls [`Visit::finish`] with the status that goes out. Deliberately absent: anything of HTTP but
+//! a cookie and a status.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use crate::clock::Timestamp;
+use crate::codec::{Changes, Pending, Reader};
+use crate::cookie::{CookieCommand, Presented};
+use crate::error::{ErrorKind, SessionError};
+use crate::expiry::{Expiry, StoredExpiry};
+use crate::id::{SessionId, SessionKey};
+use crate::record::{Head, Record, Values};
+use crate::schema::{Schema, SchemaSpec};
+use crate::sessions::{Budget, Core};
+use crate::store::{Loaded, StoreErrorKind, Wanted};
+use crate::tracked::Tracked;
+
+/// One request's view of its session.
+///
+/// # Examples
+///
+/// ```
+/// # use session_runtime::{Session, Sessions, store::MemoryStore};
+/// #[derive(Session)]
+/// #[session(key = "cart", version = 1)]
+/// struct Cart {
+///     coupon: Option<String>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+/// let visit = sessions.open([]);
+/// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+/// let finished = visit.finish(200).await;
+/// assert!(finished.cookie.header().is_some_and(|header| header.starts_with("__Host-id=")));
+/// # Ok(()) }
+/// ```
+pub struct Visit {
+    pub(crate) core: Arc<Core>,
+    pub(crate) now: Timestamp,
+    pub(crate) budget: Budget,
+    /// Loads and saves of one request happen one after the other.
+    pub(crate) gate: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    slots: Box<[Slot]>,
+}
+
+/// What the request knows and what it wants; short locks only, never across a store call.
+pub(crate) struct State {
+    pub(crate) standing: Standing,
+    /// Schemas whose values are there.
+    fetched: u32,
+    /// A load that failed fails for every guard of the request.
+    failed_load: Option<SessionError>,
+    /// Schemas with a writable guard.
+    open: u32,
+    pub(crate) wishes: Wishes,
+    /// What the response is to say, whatever follows.
+    pub(crate) cookie: CookieCommand,
+    finished: bool,
+}
+
+/// What the request wants done to its session.
+#[derive(Clone, Default)]
+pub(crate) struct Wishes {
+    pub(crate) pending: Pending,
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) renew: bool,
+    pub(crate) destroy: bool,
+    /// A value that could not be encoded, or a guard used wrongly: nothing is stored.
+    pub(crate) broken: Option<SessionError>,
+}
+
+/// Where the visitor stands.
+#[derive(Clone)]
+pub(crate) enum Standing {
+    /// There is an id, and nobody has asked for its record yet.
+    Unread(SessionId),
+    /// No session: no usable cookie, an id unknown to the store, an expired or unreadable record.
+    Anonymous,
+    /// A secret from before a login that has just happened.
+    Stale,
+    /// A session.
+    Live(Arc<Live>),
+    /// The session was destroyed, by this request or by another.
+    Ended,
+}
+
+/// A session as this request knows it.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) id: SessionId,
+    /// Whether the id is the newest one, and not the one from before a periodic renewal.
+    pub(crate) newest: bool,
+    /// The record as first loaded, further groups added: what this request's changes rest on.
+    pub(crate) record: Record,
+    /// The head as the latest load found it.
+    pub(crate) stored: Head,
+    pub(crate) bytes: usize,
+    pub(crate) keys: usize,
+}
+
+impl Standing {
+    pub(crate) fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn values(&self) -> &Values {
+        const NONE: &Values = &Values::new();
+        self.live().map_or(NONE, |live| &live.record.values)
+    }
+}
+
+/// One schema's typed values in this request.
+#[derive(Default)]
+struct Slot {
+    /// Goes up with every finished write.
+    version: AtomicUsize,
+    snapshots: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// A value whose transient fields the next guard takes over.
+    carrier: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+/// Values handed out, the newest last. Those handed out stay for as long as the visit does.
+struct Snapshot<S> {
+    version: usize,
+    value: S,
+    next: OnceLock<Box<Self>>,
+}
+
+impl<S> Snapshot<S> {
+    fn new(version: usize, value: S) -> Self {
+        Self { version, value, next: OnceLock::new() }
+    }
+
+    fn newest(&self) -> &Self {
+        let mut node = self;
+        while let Some(next) = node.next.get() {
+            node = next;
+        }
+        node
+    }
+}
+
+/// What the adapter has to do when the request is over.
+///
+/// # Examples
+///
+/// ```
+/// # use session_runtime::Sessions;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// # let sessions = Sessions::builder().store(session_runtime::MemoryStore::new()).build()?;
+/// let finished = sessions.open([]).finish(200).await;
+/// assert!(finished.error.is_none() && finished.cookie.header().is_none());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Finished {
+    /// What to say about the cookie.
+    pub cookie: CookieCommand,
+    /// Why the answer must be replaced by one with this error's status.
+    pub error: Option<SessionError>,
+}
+
+impl Visit {
+    pub(crate) fn new(core: Arc<Core>, presented: Presented, now: Timestamp) -> Self {
+        let standing = match presented {
+            Presented::Id(id) => Standing::Unread(id),
+            Presented::Nothing => Standing::Anonymous,
+            Presented::Unusable => {
+                tracing::debug!("session cookie malformed or doubled: treated as no session");
+                Standing::Anonymous
+            }
+        };
+        let state = State {
+            standing,
+            fetched: 0,
+            failed_load: None,
+            open: 0,
+            wishes: Wishes::default(),
+            cookie: CookieCommand::Keep,
+            finished: false,
+        };
+        let slots = core.schemas().iter().map(|_| Slot::default()).collect();
+        let budget = Budget::new(core.deadline);
+        Self { core, now, budget, gate: tokio::sync::Mutex::new(()), state: Mutex::new(state), slots }
+    }
+
+    /// The schema's values as they stand now. A visitor without a session reads defaults.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, or a stored value does not decode.
+    pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
+        let at = self.core.index_of::<S>()?;
+        self.fetch(Some(at)).await?;
+        let slot = &self.slots[at];
+        let version = slot.version.load(Ordering::Acquire);
+        if let Some(newest) = slot.snapshots.get().and_then(|first| first.downcast_ref::<Snapshot<S>>()) {
+            let newest = newest.newest();
+            if newest.version == version {
+                return Ok(&newest.value);
+            }
+            let next = Box::new(Snapshot::new(version, self.decode::<S>(at)?));
+            return Ok(&newest.next.get_or_init(|| next).value);
+        }
+        let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?));
+        let first = slot.snapshots.get_or_init(|| first).downcast_ref::<Snapshot<S>>();
+        // A slot belongs to one schema, so the first snapshot in it is always of this type.
+        first.map(|first| &first.newest().value).ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))
+    }
+
+    /// The schema's values, to be edited; what changed is stored when the request finishes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Self::read); and [`ErrorKind::GuardOpen`] while another writable guard of the schema is open.
+    pub async fn write<S: Schema>(&self) -> Result<WriteGuard<'_, S>, SessionError> {
+        let at = self.core.index_of::<S>()?;
+        self.fetch(Some(at)).await?;
+        self.open_guard(at)?;
+        match self.decode::<S>(at) {
+            Ok(value) => Ok(WriteGuard { visit: self, at, tracked: S::WRAP(Tracked::new(value)) }),
+            Err(error) => {
+                self.state().open &= !(1 << at);
+                Err(error)
+            }
+        }
+    }
+
+    /// Loads the session unless that has been done; guards of the session as a whole need nothing more.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable.
+    pub async fn load(&self) -> Result<(), SessionError> {
+        self.fetch(None).await
+    }
+
+    /// The session's key, if something is stored.
+    #[must_use]
+    pub fn key(&self) -> Option<SessionKey> {
+        let state = self.state();
+        state.standing.live().filter(|_| !state.wishes.destroy).map(|live| live.id.key)
+    }
+
+    /// When the session was created, if something is stored.
+    #[must_use]
+    pub fn created_at(&self) -> Option<SystemTime> {
+        let state = self.state();
+        state.standing.live().filter(|_| !state.wishes.destroy).map(|live| live.record.head.created.into())
+    }
+
+    /// When the session expires if it is not used again, if something is stored.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        let state = self.state();
+        let live = state.standing.live().filter(|_| !state.wishes.destroy)?;
+        let head = &live.record.head;
+        let chosen = state.wishes.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.ends, self.now));
+        Some(chosen.unwrap_or(head.expires).into())
+    }
+
+    /// Gives the session a new id when the request finishes; everything else stays. Creates nothing.
+    pub fn renew(&self) {
+        self.state().wishes.renew = true;
+    }
+
+    /// Ends the session for good when the request finishes. Later writes of the request are dropped.
+    pub fn destroy(&self) {
+        {
+            let mut state = self.state();
+            state.wishes = Wishes { destroy: true, ..Wishes::default() };
+        }
+        self.values_changed();
+    }
+
+    /// Chooses how long this session lives. Creates nothing, but counts if this request creates a session.
+    pub fn set_expiry(&self, expiry: Expiry) {
+        self.state().wishes.expiry = Some(expiry);
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // No invariant spans two statements under this lock, so a panic in user code leaves it usable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The keys of all schemas with a writable guard.
+    pub(crate) fn open_guards(&self) -> Vec<&'static SchemaSpec> {
+        let open = self.state().open;
+        let schemas = self.core.schemas().iter().enumerate();
+        schemas.filter(|(at, _)| open & (1 << at) != 0).map(|(_, schema)| *schema).collect()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.state().finished
+    }
+
+    pub(crate) fn set_finished(&self) {
+        self.state().finished = true;
+    }
+
+    /// Values handed out from now on are decoded anew.
+    pub(crate) fn values_changed(&self) {
+        for slot in &self.slots {
+            slot.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn open_guard(&self, at: usize) -> Result<(), SessionError> {
+        let schema = self.core.schemas()[at];
+        let mut state = self.state();
+        if state.finished {
+            return Err(SessionError::at_schema(ErrorKind::TooLate, schema));
+        }
+        if state.open & (1 << at) != 0 {
+            let error = SessionError::at_schema(ErrorKind::GuardOpen, schema);
+            tracing::error!(schema = schema.key, "two writable guards of one session schema in one request");
+            return Err(error);
+        }
+        state.open |= 1 << at;
+        Ok(())
+    }
+
+    fn decode<S: Schema>(&self, at: usize) -> Result<S, SessionError> {
+        let state = self.state();
+        // Destroyed is destroyed: what comes after reads like a visitor without a session.
+        let none = Values::new();
+        let values = if state.wishes.destroy { &none } else { state.standing.values() };
+        check_metadata(S::SPEC, values)?;
+        let mut value = S::read(&mut Reader::new(S::SPEC, values, &state.wishes.pending))?;
+        drop(state);
+        if S::SPEC.has_transient {
+            let carrier = self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(carrier) = carrier.as_deref().and_then(|carrier| carrier.downcast_ref::<S>()) {
+                carrier.carry(&mut value);
+            }
+        }
+        Ok(value)
+    }
+
+    /// Takes over what a guard changed.
+    fn close_guard<S: Schema>(&self, at: usize, tracked: &Tracked<S>) {
+        self.state().open &= !(1 << at);
+        if std::thread::panicking() {
+            // What a handler wrote before it panicked is as unfinished as the handler.
+            let mut state = self.state();
+            state.wishes.pending.clear();
+            state.wishes.expiry = None;
+            return;
+        }
+        self.record_changes(at, tracked);
+    }
+
+    fn record_changes<S: Schema>(&self, at: usize, tracked: &Tracked<S>) {
+        if !tracked.is_touched() {
+            return;
+        }
+        if self.is_finished() {
+            tracing::error!(schema = S::KEY, "a writable session guard outlived its response; its changes are lost");
+            return;
+        }
+        {
+            let mut state = self.state();
+            let State { standing, wishes, .. } = &mut *state;
+            let changes = Changes::new(S::SPEC, standing.values(), &mut wishes.pending);
+            if let Some(Err(error)) = changes.map(|mut changes| tracked.diff(&mut changes)) {
+                wishes.broken = Some(error);
+            }
+        }
+        if S::SPEC.has_transient {
+            self.carry(at, tracked.value());
+        }
+        self.slots[at].version.fetch_add(1, Ordering::Release);
+    }
+
+    fn carry<S: Schema>(&self, at: usize, value: &S) {
+        let nothing = (Values::new(), Pending::new());
+        if let Ok(mut carrier) = S::read(&mut Reader::new(S::SPEC, &nothing.0, &nothing.1)) {
+            value.carry(&mut carrier);
+            *self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(carrier));
+        }
+    }
+
+    /// Makes sure that the schema's group is loaded, or with `None` the session as such.
+    async fn fetch(&self, schema: Option<usize>) -> Result<(), SessionError> {
+        if let Some(known) = self.fetched(schema) {
+            return known;
+        }
+        let _turn = self.gate.lock().await;
+        if let Some(known) = self.fetched(schema) {
+            return known;
+        }
+        let group = self.core.group_of(schema);
+        let loaded = self.load_group(&group).await;
+        let mut state = self.state();
+        match loaded {
+            Ok(standing) => state.standing = standing,
+            Err(error) => {
+                state.failed_load = Some(error.clone());
+                return Err(error);
+            }
+        }
+        state.fetched |= self.bits_of(&group);
+        Ok(())
+    }
+
+    fn fetched(&self, schema: Option<usize>) -> Option<Result<(), SessionError>> {
+        let state = self.state();
+        if let Some(error) = &state.failed_load {
+            return Some(Err(error.clone()));
+        }
+        let there = match (&state.standing, schema) {
+            (Standing::Unread(_), _) => false,
+            (Standing::Live(_), Some(at)) => state.fetched & (1 << at) != 0,
+            _ => true,
+        };
+        there.then_some(Ok(()))
+    }
+
+    fn bits_of(&self, wanted: &Wanted) -> u32 {
+        let schemas = self.core.schemas().iter().enumerate();
+        schemas.filter(|(_, schema)| wanted.wants(schema.key)).fold(0, |bits, (at, _)| bits | 1 << at)
+    }
+
+    /// All schemas whose values are there.
+    pub(crate) fn fetched_group(&self) -> Wanted {
+        let fetched = self.state().fetched;
+        let schemas = self.core.schemas().iter().enumerate();
+        let keys: Vec<_> = schemas.filter(|(at, _)| fetched & (1 << at) != 0).map(|(_, schema)| schema.key).collect();
+        Wanted::schemas(&keys)
+    }
+
+    /// All schemas' values are there: the record is this request's own.
+    pub(crate) fn set_all_fetched(&self) {
+        self.state().fetched = u32::MAX;
+    }
+
+    pub(crate) async fn load_group(&self, group: &Wanted) -> Result<Standing, SessionError> {
+        let standing = self.state().standing.clone();
+        match standing {
+            Standing::Unread(id) => {
+                let loaded = self.load_record(id.key, group).await?;
+                Ok(loaded.map_or_else(unknown, |loaded| self.judge(id, loaded)))
+            }
+            Standing::Live(live) => self.load_more(&live, group).await,
+            settled => Ok(settled),
+        }
+    }
+
+    /// A further load of the request: it must find the session of the first one.
+    pub(crate) async fn load_more(&self, live: &Arc<Live>, group: &Wanted) -> Result<Standing, SessionError> {
+        let Some(loaded) = self.load_record(live.id.key, group).await? else { return Ok(Standing::Ended) };
+        let newest = accepts(&loaded.record, live.id, self.now);
+        let Some(newest) = newest.filter(|_| loaded.record.head.generation == live.record.head.generation) else {
+            return Err(SessionError::new(ErrorKind::Renewed));
+        };
+        let mut live = Live::clone(live);
+        live.record.values.retain(|name| !group.wants(name));
+        for (name, text) in loaded.record.values.iter().filter(|(name, _)| group.wants(name)) {
+            live.record.values.set(name.clone(), text.clone());
+        }
+        (live.newest, live.bytes, live.keys) = (live.newest && newest, loaded.bytes, loaded.keys);
+        live.stored = loaded.record.head;
+        Ok(Standing::Live(Arc::new(live)))
+    }
+
+    /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
+    pub(crate) async fn load_record(&self, key: SessionKey, group: &Wanted) -> Result<Option<Loaded>, SessionError> {
+        let load = async {
+            match self.core.store.load(key, group, self.now).await {
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                    tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
+                    Ok(None)
+                }
+                loaded => loaded,
+            }
+        };
+        self.core.run(&self.budget, load).await
+    }
+
+    fn judge(&self, id: SessionId, loaded: Loaded) -> Standing {
+        let Loaded { record, bytes, keys } = loaded;
+        if let Some(newest) = accepts(&record, id, self.now) {
+            let stored = record.head.clone();
+            return Standing::Live(Arc::new(Live { id, newest, record, stored, bytes, keys }));
+        }
+        let grace = self.core.lifetime.renew_grace;
+        match record.head.generation_since {
+            Some(since) if self.now < since.after(grace) => Standing::Stale,
+            _ => unknown(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Visit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Visit").finish_non_exhaustive()
+    }
+}
+
+fn unknown() -> Standing {
+    tracing::debug!("unknown_id: the session id in the cookie is not one of ours, or no longer");
+    Standing::Anonymous
+}
+
+/// Whether the id opens the record, and whether it is the newest one that does.
+fn accepts(record: &Record, id: SessionId, now: Timestamp) -> Option<bool> {
+    let (hash, head) = (id.secret_hash(), &record.head);
+    if head.secret == hash {
+        return Some(true);
+    }
+    let previous = head.previous.as_ref().filter(|previous| previous.hash == hash)?;
+    previous.until.is_none_or(|until| now < until).then_some(false)
+}
+
+/// The version that wrote the schema's fields must be one that this program can read.
+pub(crate) fn check_metadata(schema: &'static SchemaSpec, values: &Values) -> Result<(), SessionError> {
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        v: u16,
+    }
+    let Some(text) = values.get(schema.key) else { return Ok(()) };
+    match serde_json::from_str(text) {
+        Ok(Metadata { v }) if v == schema.version => Ok(()),
+        Ok(Metadata { v }) if v > schema.version => Err(SessionError::at_schema(ErrorKind::Newer, schema)),
+        _ => Err(SessionError::at_schema(ErrorKind::Undecodable, schema)),
+    }
+}
+
+impl StoredExpiry {
+    /// Whether the cookie outlives the browser.
+    pub(crate) fn persistent(self, configured: bool) -> bool {
+        match self {
+            Self::Default => configured,
+            Self::After { .. } | Self::At(_) => true,
+            Self::BrowserClose => false,
+        }
+    }
+}
+
+/// Exclusive access to one schema's values; what changed is recorded when it is dropped.
+///
+/// # Examples
+///
+/// ```
+/// # use session_runtime::{Session, Sessions, store::MemoryStore};
+/// # #[derive(Session)]
+/// # #[session(key = "cart", version = 1)]
+/// # struct Cart { coupon: Option<String> }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+/// let visit = sessions.open([]);
+/// let mut cart = visit.write::<Cart>().await?;
+/// cart.set_coupon("SPRING".into());
+/// cart.save().await?;
+/// assert!(visit.key().is_some());
+/// # Ok(()) }
+/// ```
+pub struct WriteGuard<'v, S: Schema> {
+    visit: &'v Visit,
+    at: usize,
+    tracked: S::Mut,
+}
+
+impl<'v, S: Schema> WriteGuard<'v, S> {
+    /// Makes the request's changes durable now, those of other finished guards included. The guard then holds what is
+    /// stored, and the cookie goes out whatever follows.
+    ///
+    /// # Errors
+    ///
+    /// As the request's end would answer; and [`ErrorKind::Gone`] if the session was destroyed meanwhile.
+    pub async fn save(&mut self) -> Result<(), SessionError> {
+        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked));
+        self.visit.save_now().await?;
+        self.refresh()
+    }
+
+    /// Applies the request's changes to a fresh load, runs `work`, and stores everything; runs again whenever anything in
+    /// the record changed meanwhile. For logic that no merge expresses.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
+        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked));
+        let (visit, at) = (self.visit, self.at);
+        let mut result = None;
+        let run = &mut || {
+            let mut value = S::WRAP(Tracked::new(visit.decode::<S>(at)?));
+            result = Some(work(&mut value));
+            visit.record_changes(at, S::TRACKED(&mut value));
+            Ok(())
+        };
+        visit.update_now(run).await?;
+        self.refresh()?;
+        result.ok_or_else(|| SessionError::at_schema(ErrorKind::TooLate, S::SPEC))
+    }
+
+    fn refresh(&mut self) -> Result<(), SessionError> {
+        *S::TRACKED(&mut self.tracked) = Tracked::new(self.visit.decode::<S>(self.at)?);
+        Ok(())
+    }
+}
+
+impl<S: Schema> std::ops::Deref for WriteGuard<'_, S> {
+    type Target = S::Mut;
+
+    #[inline]
+    fn deref(&self) -> &S::Mut {
+        &self.tracked
+    }
+}
+
+impl<S: Schema> std::ops::DerefMut for WriteGuard<'_, S> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut S::Mut {
+        &mut self.tracked
+    }
+}
+
+impl<S: Schema> Drop for WriteGuard<'_, S> {
+    fn drop(&mut self) {
+        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked));
+    }
+}
+
+impl<S: Schema<Mut: std::fmt::Debug>> std::fmt::Debug for WriteGuard<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.tracked.fmt(f)
+    }
+}
