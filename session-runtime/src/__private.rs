@@ -1,7 +1,6 @@
 //! All that generated code may name. Hidden, and pinned to the derive by an exact version.
 
-pub use crate::codec::{Initial, Reader, entries, transient, whole};
-pub use crate::error::SessionError;
+pub use crate::codec::{Initial, entries, transient, whole};
 pub use crate::merge::{entry_sum, sum, with};
 pub use crate::schema::{Field, FieldOps, SchemaOptions};
 pub use crate::tracked::Tracked;
@@ -12,10 +11,40 @@ pub fn initial<T: Initial>() -> T {
     T::initial()
 }
 
+#[cfg(feature = "rocket")]
+pub use crate::rocket::{missing, read};
+#[cfg(feature = "rocket")]
+pub use ::rocket;
+
 /// Everything that the web framework's half needs of a schema; nothing without a framework.
 #[cfg(not(feature = "rocket"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __guards {
     ($schema:ty) => {};
+}
+
+/// Everything that the web framework's half needs of a schema: `&S` as a guard that stops the launch if it cannot work.
+#[cfg(feature = "rocket")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __guards {
+    ($schema:ty) => {
+        #[automatically_derived]
+        #[$crate::__private::rocket::async_trait]
+        impl<'r> $crate::__private::rocket::request::FromRequest<'r> for &'r $schema {
+            type Error = $crate::SessionError;
+            async fn from_request(
+                request: &'r $crate::__private::rocket::Request<'_>,
+            ) -> $crate::__private::rocket::request::Outcome<Self, Self::Error> {
+                $crate::__private::read::<$schema>(request).await
+            }
+        }
+        #[automatically_derived]
+        impl $crate::__private::rocket::Sentinel for &$schema {
+            fn abort(rocket: &$crate::__private::rocket::Rocket<$crate::__private::rocket::Ignite>) -> bool {
+                $crate::__private::missing::<$schema>(rocket)
+            }
+        }
+    };
 }

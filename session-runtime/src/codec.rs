@@ -12,8 +12,8 @@
 //!
 //! Deliberately absent: versions above one; those are `migrate`'s.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasher, Hash};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,13 @@ use serde_json::value::RawValue;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::merge::Merge;
+use crate::pending::{Change, Pending};
 use crate::record::{Text, Values};
-use crate::schema::{Field, FieldOps, FieldSpec, Kind, OnInvalid, SchemaSpec};
+use crate::schema::{Field, FieldOps, FieldSpec, OnInvalid, SchemaSpec};
+
+mod entries;
+
+pub use entries::{Entries, EntryKey, Present};
 
 /// What a field's type must be: plain data that serde can write and read back.
 #[diagnostic::on_unimplemented(
@@ -66,22 +71,6 @@ pub trait Transient: Clone {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone> Transient for T {}
 
-/// One stored key that a request sets or removes.
-#[doc(hidden)]
-#[derive(Clone)]
-pub struct Change {
-    pub(crate) schema: &'static SchemaSpec,
-    pub(crate) field: &'static FieldSpec,
-    pub(crate) name: Text,
-    /// What was there when the request loaded.
-    pub(crate) base: Option<Text>,
-    /// What is to be there.
-    pub(crate) ours: Option<Text>,
-}
-
-/// All that one request changes, by stored key.
-pub(crate) type Pending = BTreeMap<Text, Change>;
-
 /// Gives the stored texts of one schema, this request's own changes laid over the record.
 #[doc(hidden)]
 pub struct Reader<'a> {
@@ -96,47 +85,33 @@ impl<'a> Reader<'a> {
     }
 
     /// A field under one key.
-    pub fn whole<S, const I: usize>(&mut self) -> Result<S::Value, SessionError>
-    where
-        S: Field<I, Value: DeserializeOwned>,
-    {
+    fn whole<S: Field<I, T>, const I: usize, T: DeserializeOwned>(&self, value: &mut S) -> Result<(), SessionError> {
         let spec = &S::FIELDS[I].spec;
-        let Some(text) = self.get(spec.name) else { return Ok((S::INITIAL)()) };
+        let Some(text) = self.get(spec.name) else { return Ok(()) };
         match decode(self.schema, spec, text) {
-            Err(_) if self.schema.on_invalid == OnInvalid::Reset => Ok((S::INITIAL)()),
-            decoded => decoded,
+            Ok(stored) => *(S::SLOT)(value) = stored,
+            Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     /// A field under one key per entry.
-    pub fn entries<S, const I: usize>(&mut self) -> Result<S::Value, SessionError>
-    where
-        S: Field<I, Value: Entries>,
-    {
+    fn entries<S: Field<I, T>, const I: usize, T: Entries>(&self, value: &mut S) -> Result<(), SessionError> {
         let spec = &S::FIELDS[I].spec;
         let prefix = entry_prefix(spec);
-        let mut value = S::Value::default();
         let stored = self.base.prefix(&prefix).filter(|(name, _)| !self.pending.contains_key(name));
-        let stored = stored.map(|(name, text)| (name, text));
-        let changed = self.pending.range::<str, _>((std::ops::Bound::Included(prefix.as_str()), std::ops::Bound::Unbounded));
+        let changed = self.pending.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
         let changed = changed.take_while(|(name, _)| name.starts_with(&prefix));
         let changed = changed.filter_map(|(name, change)| Some((name, change.ours.as_ref()?)));
-        for (name, text) in stored.chain(changed) {
-            match decode_entry::<S::Value>(self.schema, spec, &name[prefix.len()..], text) {
-                Ok((key, element)) => value.put(key, element),
+        for (name, text) in stored.map(|(name, text)| (name, text)).chain(changed) {
+            match decode_entry::<T>(self.schema, spec, &name[prefix.len()..], text) {
+                Ok((key, element)) => (S::SLOT)(value).put(key, element),
                 Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(value)
-    }
-
-    /// A field that is never stored.
-    pub fn transient<S, const I: usize>(&mut self) -> Result<S::Value, SessionError>
-    where
-        S: Field<I>,
-    {
-        Ok((S::INITIAL)())
+        Ok(())
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {
@@ -182,56 +157,69 @@ impl<'a> Changes<'a> {
 /// A row for a field under one key.
 #[doc(hidden)]
 #[must_use]
-pub const fn whole<S, const I: usize>(name: &'static str) -> FieldOps<S>
-where
-    S: Field<I, Value: Storable>,
-{
-    FieldOps::new(spec(name, Kind::Whole, is_initial::<S, I>), diff_whole::<S, I>, show::<S, I>)
+pub const fn whole<S: Field<I, T>, const I: usize, T: Storable>(name: &'static str) -> FieldOps<S> {
+    FieldOps {
+        spec: spec(name, is_initial::<S, I, T>),
+        read: |value, from| from.whole::<S, I, T>(value),
+        diff: diff_whole::<S, I, T>,
+        show: |value| serde_json::to_string((S::GET)(value)).ok(),
+        carry: None,
+    }
 }
 
 /// A row for a field under one key per entry.
 #[doc(hidden)]
 #[must_use]
-pub const fn entries<S, const I: usize>(name: &'static str) -> FieldOps<S>
-where
-    S: Field<I, Value: Entries + Serialize>,
-{
-    FieldOps::new(spec(name, Kind::Entries, |_| false), diff_entries::<S, I>, show::<S, I>)
+pub const fn entries<S: Field<I, T>, const I: usize, T: Entries>(name: &'static str) -> FieldOps<S> {
+    FieldOps {
+        spec: spec(name, |_| false),
+        read: |value, from| from.entries::<S, I, T>(value),
+        diff: diff_entries::<S, I, T>,
+        show: show_entries::<S, I, T>,
+        carry: None,
+    }
 }
 
 /// A row for a field that is never stored.
 #[doc(hidden)]
 #[must_use]
-pub const fn transient<S, const I: usize>(name: &'static str) -> FieldOps<S>
-where
-    S: Field<I, Value: Transient>,
-{
-    FieldOps::new(spec(name, Kind::Transient, |_| true), |_, _| Ok(()), |_| None)
+pub const fn transient<S: Field<I, T>, const I: usize, T: Transient>(name: &'static str) -> FieldOps<S> {
+    FieldOps {
+        spec: spec(name, |_| true),
+        read: |_, _| Ok(()),
+        diff: |_, _| Ok(()),
+        show: |_| None,
+        carry: Some(|value, next| (S::SLOT)(next).clone_from((S::GET)(value))),
+    }
 }
 
-const fn spec(name: &'static str, kind: Kind, is_initial: fn(&str) -> bool) -> FieldSpec {
-    FieldSpec { name, kind, renew: false, redact: false, unordered: false, merge: Merge::LastWrite, is_initial }
+const fn spec(name: &'static str, is_initial: fn(&str) -> bool) -> FieldSpec {
+    FieldSpec { name, renew: false, redact: false, unordered: false, merge: Merge::LastWrite, is_initial }
 }
 
-fn is_initial<S, const I: usize>(text: &str) -> bool
-where
-    S: Field<I, Value: Serialize>,
-{
+fn is_initial<S: Field<I, T>, const I: usize, T: Serialize>(text: &str) -> bool {
     let initial = serde_json::to_string(&(S::INITIAL)());
     initial.is_ok_and(|initial| same_text(Some(&initial), Some(text), S::FIELDS[I].spec.unordered))
 }
 
-fn show<S, const I: usize>(value: &S) -> Option<String>
-where
-    S: Field<I, Value: Serialize>,
-{
-    serde_json::to_string((S::GET)(value)).ok()
+/// The stored entries as one object.
+fn show_entries<S: Field<I, T>, const I: usize, T: Entries>(value: &S) -> Option<String> {
+    let mut entries = BTreeMap::new();
+    let shown = (S::GET)(value).each(&mut |key, element| {
+        let mut name = String::new();
+        let field = (S::SPEC, &S::FIELDS[I].spec);
+        key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, field.0, field.1))?;
+        entries.insert(name, encode(field.0, field.1, element)?);
+        Ok(())
+    });
+    let lines: Vec<String> = entries.iter().map(|(key, element)| format!("\"{key}\":{element}")).collect();
+    shown.ok().map(|()| format!("{{{}}}", lines.join(",")))
 }
 
-fn diff_whole<S, const I: usize>(value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError>
-where
-    S: Field<I, Value: Serialize + DeserializeOwned>,
-{
+fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
+    value: &S,
+    changes: &mut Changes<'_>,
+) -> Result<(), SessionError> {
     let spec = &S::FIELDS[I].spec;
     let text = encode(S::SPEC, spec, (S::GET)(value))?;
     let base = changes.base.get_text(spec.name);
@@ -242,7 +230,7 @@ where
         Some(_) if absent => false,
         Some(base) if same_text(Some(base), Some(&text), spec.unordered) => true,
         // A value that does not decode stays stored until somebody really replaces it.
-        Some(base) => !changes.set && is_initial() && serde_json::from_str::<S::Value>(base).is_err(),
+        Some(base) => !changes.set && is_initial() && serde_json::from_str::<T>(base).is_err(),
         None => absent || (!changes.set && is_initial()),
     };
     if !unchanged {
@@ -252,12 +240,12 @@ where
     Ok(())
 }
 
-fn diff_entries<S, const I: usize>(value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError>
-where
-    S: Field<I, Value: Entries>,
-{
+fn diff_entries<S: Field<I, T>, const I: usize, T: Entries>(
+    value: &S,
+    changes: &mut Changes<'_>,
+) -> Result<(), SessionError> {
     let spec = &S::FIELDS[I].spec;
-    let value = (S::GET)(value);
+    let value: &T = (S::GET)(value);
     let prefix = entry_prefix(spec);
     let stored = changes.base;
     let (mut name, mut kept) = (prefix.clone(), 0);
@@ -277,7 +265,7 @@ where
         return Ok(());
     }
     for (name, text) in before {
-        let entry = decode_entry::<S::Value>(S::SPEC, spec, &name[prefix.len()..], text);
+        let entry = decode_entry::<T>(S::SPEC, spec, &name[prefix.len()..], text);
         // An entry that was skipped when it was read is no entry that somebody removed.
         let gone = entry.map_or(changes.set || changes.cleared, |(key, _)| !value.holds(&key));
         if gone && !changes.pending.contains_key(name) {
@@ -349,211 +337,3 @@ fn same_value(a: &str, b: &str, unordered: bool) -> bool {
 fn both<'a, T: Deserialize<'a>>(a: &'a str, b: &'a str) -> Option<(T, T)> {
     Some((serde_json::from_str(a).ok()?, serde_json::from_str(b).ok()?))
 }
-
-/// A map or a set that `merge = keys` stores entry by entry.
-///
-/// Implemented for the maps and sets of the standard library whose keys are [`EntryKey`]s.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::codec::Entries;
-/// use std::collections::BTreeMap;
-///
-/// let mut cart = BTreeMap::new();
-/// Entries::put(&mut cart, 7_u32, 2_u32);
-/// assert!(Entries::holds(&cart, &7));
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`merge = keys` needs a map or a set, and `{Self}` is none whose keys can be stored one by one",
-    label = "not a map or set with storable keys",
-    note = "use `HashMap`, `BTreeMap`, `HashSet` or `BTreeSet` with keys that implement `EntryKey`: \
-            `String`, integers, `bool`, `char`, unit enums, newtypes of these"
-)]
-pub trait Entries: Default {
-    /// The key of an entry, or the element of a set.
-    type Key: EntryKey;
-    /// The value of an entry; [`Present`] for a set.
-    type Value: Serialize + DeserializeOwned;
-
-    /// Calls `visit` for every entry until it fails.
-    ///
-    /// # Errors
-    ///
-    /// The first error of `visit`.
-    fn each(
-        &self,
-        visit: &mut dyn FnMut(&Self::Key, &Self::Value) -> Result<(), SessionError>,
-    ) -> Result<(), SessionError>;
-
-    /// Adds an entry.
-    fn put(&mut self, key: Self::Key, value: Self::Value);
-
-    /// Whether there is an entry under `key`.
-    fn holds(&self, key: &Self::Key) -> bool;
-}
-
-macro_rules! maps {
-    ($($map:ident<K, V $(, $hasher:ident)?> where K: $($bound:path),*;)*) => {$(
-        impl<K, V $(, $hasher)?> Entries for $map<K, V $(, $hasher)?>
-        where
-            K: EntryKey $(+ $bound)*,
-            V: Serialize + DeserializeOwned,
-            $($hasher: BuildHasher + Default,)?
-        {
-            type Key = K;
-            type Value = V;
-
-            fn each(&self, visit: &mut dyn FnMut(&K, &V) -> Result<(), SessionError>) -> Result<(), SessionError> {
-                self.iter().try_for_each(|(key, value)| visit(key, value))
-            }
-
-            fn put(&mut self, key: K, value: V) {
-                self.insert(key, value);
-            }
-
-            fn holds(&self, key: &K) -> bool {
-                self.contains_key(key)
-            }
-        }
-    )*};
-}
-
-macro_rules! sets {
-    ($($set:ident<K $(, $hasher:ident)?> where K: $($bound:path),*;)*) => {$(
-        impl<K $(, $hasher)?> Entries for $set<K $(, $hasher)?>
-        where
-            K: EntryKey $(+ $bound)*,
-            $($hasher: BuildHasher + Default,)?
-        {
-            type Key = K;
-            type Value = Present;
-
-            fn each(&self, visit: &mut dyn FnMut(&K, &Present) -> Result<(), SessionError>) -> Result<(), SessionError> {
-                self.iter().try_for_each(|key| visit(key, &Present))
-            }
-
-            fn put(&mut self, key: K, _: Present) {
-                self.insert(key);
-            }
-
-            fn holds(&self, key: &K) -> bool {
-                self.contains(key)
-            }
-        }
-    )*};
-}
-
-maps! {
-    HashMap<K, V, H> where K: Hash, Eq;
-    BTreeMap<K, V> where K: Ord;
-}
-
-sets! {
-    HashSet<K, H> where K: Hash, Eq;
-    BTreeSet<K> where K: Ord;
-}
-
-/// The stored value of a set's element: `true`.
-///
-/// # Examples
-///
-/// ```
-/// assert_eq!(serde_json::to_string(&session_runtime::codec::Present)?, "true");
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Present;
-
-impl Serialize for Present {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bool(true)
-    }
-}
-
-impl<'de> Deserialize<'de> for Present {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match bool::deserialize(deserializer)? {
-            true => Ok(Self),
-            false => Err(serde::de::Error::custom("expected `true`")),
-        }
-    }
-}
-
-/// A key that can stand in a stored key: `String`, integers, `bool`, `char`, and what serde writes like one of these.
-///
-/// For a unit enum or a newtype an empty `impl` is all it takes.
-///
-/// # Examples
-///
-/// ```
-/// use serde::{Deserialize, Serialize};
-/// use session_runtime::EntryKey;
-///
-/// #[derive(Serialize, Deserialize, Debug, PartialEq)]
-/// enum Size { Small, Large }
-/// impl EntryKey for Size {}
-///
-/// let mut stored = String::from("cart.sizes/");
-/// Size::Large.write(&mut stored).unwrap();
-/// assert_eq!(stored, "cart.sizes/Large");
-/// assert_eq!(Size::read("Large"), Some(Size::Large));
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the key of an entry that is stored by itself",
-    label = "not usable as a stored key",
-    note = "`String`, integers, `bool` and `char` can; for a unit enum or a newtype of these write `impl EntryKey for {Self} {{}}`"
-)]
-pub trait EntryKey: Serialize + DeserializeOwned {
-    /// Appends the key to `out`, as serde_json writes it inside the quotes.
-    ///
-    /// # Errors
-    ///
-    /// When serde writes neither a string nor a number nor a `bool`.
-    #[allow(clippy::result_unit_err, reason = "there is one way to fail, and the caller knows the field to name")]
-    fn write(&self, out: &mut String) -> Result<(), ()> {
-        let text = serde_json::to_string(self).map_err(drop)?;
-        let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let plain = || text.starts_with(|first: char| first == '-' || first.is_ascii_digit() || "tf".contains(first));
-        match inner {
-            Some(inner) => out.push_str(inner),
-            None if plain() => out.push_str(&text),
-            None => return Err(()),
-        }
-        Ok(())
-    }
-
-    /// The key that [`write`](Self::write) turns into exactly this text.
-    #[must_use]
-    fn read(text: &str) -> Option<Self> {
-        let quoted = serde_json::from_str(&["\"", text, "\""].concat());
-        let key = quoted.or_else(|_| serde_json::from_str::<Self>(text)).ok()?;
-        let mut back = String::with_capacity(text.len());
-        key.write(&mut back).ok()?;
-        (back == text).then_some(key)
-    }
-}
-
-impl EntryKey for String {}
-impl EntryKey for char {}
-impl EntryKey for bool {}
-
-macro_rules! integer_keys {
-    ($($int:ty)*) => {$(
-        impl EntryKey for $int {
-            fn write(&self, out: &mut String) -> Result<(), ()> {
-                use std::fmt::Write as _;
-                write!(out, "{self}").map_err(drop)
-            }
-
-            fn read(text: &str) -> Option<Self> {
-                let key: Self = text.parse().ok()?;
-                // `parse` also takes "+7" and "007", which nobody wrote.
-                let canonical = text == "0" || !text.trim_start_matches('-').starts_with(['0', '+']);
-                (canonical && !text.starts_with('+')).then_some(key)
-            }
-        }
-    )*};
-}
-
-integer_keys! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }

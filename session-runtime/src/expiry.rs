@@ -80,6 +80,17 @@ impl From<Expiry> for StoredExpiry {
     }
 }
 
+impl StoredExpiry {
+    /// Whether the cookie outlives the browser.
+    pub(crate) fn persistent(self, configured: bool) -> bool {
+        match self {
+            Self::Default => configured,
+            Self::After { .. } | Self::At(_) => true,
+            Self::BrowserClose => false,
+        }
+    }
+}
+
 impl fmt::Display for StoredExpiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use crate::codec::{Changes, Pending, Reader};
-use crate::commit::{fill, renews};
+use crate::codec::{Changes, Reader};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SessionId, SessionKey};
 use crate::patch::{Patch, Patched, RestsOn};
+use crate::pending::{Pending, fill, renews};
 use crate::record::Values;
-use crate::schema::Schema;
+use crate::schema::{self, Schema};
 use crate::sessions::{Budget, Sessions};
 use crate::store::{Loaded, Wanted};
 use crate::tracked::Tracked;
@@ -157,7 +157,7 @@ impl Sessions {
 
 fn decode<S: Schema>(values: &Values) -> Result<S, SessionError> {
     check_metadata(S::SPEC, values)?;
-    S::read(&mut Reader::new(S::SPEC, values, &Pending::new()))
+    schema::read(&Reader::new(S::SPEC, values, &Pending::new()))
 }
 
 fn run<S: Schema, R>(loaded: &Loaded, work: &mut impl FnMut(&mut S::Mut) -> R) -> Result<(R, Patch), SessionError> {

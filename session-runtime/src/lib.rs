@@ -21,8 +21,9 @@ pub mod visit;
 
 mod commit;
 mod jobs;
+mod pending;
 #[cfg(feature = "rocket")]
-//mod rocket;
+mod rocket;
 #[cfg(feature = "conformance")]
 pub mod testing;
 mod tracked;
@@ -31,7 +32,7 @@ mod tracked;
 pub mod __private;
 
 pub use ::async_trait::async_trait;
-//pub use session_derive::Session;
+pub use session_derive::Session;
 
 pub use crate::codec::EntryKey;
 pub use crate::config::SessionConfig;
@@ -41,8 +42,9 @@ pub use crate::expiry::Expiry;
 pub use crate::id::SessionKey;
 pub use crate::schema::{Schema, Schemas};
 pub use crate::sessions::{Sessions, SessionsBuilder};
+pub use crate::visit::{Session, Visit};
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::store::{MemoryStore, Store};
 #[cfg(feature = "rocket")]
-pub use crate::rocket::{Session, SessionFairing, SessionHandle};
+pub use crate::rocket::{SessionFairing, SessionHandle};

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{decode, encode};
+use crate::codec::{Entries, decode, encode};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::Field;
 
@@ -82,47 +82,48 @@ summable! {
 
 /// `merge = sum` of a whole field; an absent key counts as the field's default.
 #[doc(hidden)]
-pub fn sum<S, const I: usize>(
+pub fn sum<S, const I: usize, T>(
     base: Option<&str>,
     theirs: Option<&str>,
     ours: Option<&str>,
 ) -> Result<Option<String>, SessionError>
 where
-    S: Field<I, Value: Summable + Serialize + DeserializeOwned>,
+    S: Field<I, T>,
+    T: Summable + Serialize + DeserializeOwned,
 {
-    let initial = S::INITIAL;
     if theirs.is_none() && ours.is_none() {
         return Ok(None);
     }
-    let value = Summable::sum(read::<S, I>(theirs)?, read::<S, I>(ours)?, read::<S, I>(base)?);
-    let text = encode(S::SPEC, &S::FIELDS[I].spec, &value)?;
+    let spec = &S::FIELDS[I].spec;
+    let value = T::sum(read::<S, I, T>(theirs)?, read::<S, I, T>(ours)?, read::<S, I, T>(base)?);
+    let text = encode(S::SPEC, spec, &value)?;
     // Ours was cleared and theirs did not move it: it stays cleared.
-    let back = ours.is_none() && text == encode(S::SPEC, &S::FIELDS[I].spec, &initial())?;
+    let back = ours.is_none() && (spec.is_initial)(&text);
     Ok((!back).then_some(text))
 }
 
 /// `merge = keys(sum)`: one entry of the map; an absent entry counts as zero.
 #[doc(hidden)]
-pub fn entry_sum<S, const I: usize>(
+pub fn entry_sum<S, const I: usize, T>(
     base: Option<&str>,
     theirs: Option<&str>,
     ours: Option<&str>,
 ) -> Result<Option<String>, SessionError>
 where
-    S: Field<I>,
-    S::Value: crate::codec::Entries<Value: Summable + Default + PartialEq>,
+    S: Field<I, T>,
+    T: Entries,
+    T::Value: Summable + Default + PartialEq,
 {
-    type Value<T> = <T as crate::codec::Entries>::Value;
     if theirs.is_none() && ours.is_none() {
         return Ok(None);
     }
     let spec = &S::FIELDS[I].spec;
     let read = |text: Option<&str>| match text {
-        Some(text) => decode::<Value<S::Value>>(S::SPEC, spec, text),
-        None => Ok(Value::<S::Value>::default()),
+        Some(text) => decode::<T::Value>(S::SPEC, spec, text),
+        None => Ok(T::Value::default()),
     };
-    let value = Summable::sum(read(theirs)?, read(ours)?, read(base)?);
-    if ours.is_none() && value == Value::<S::Value>::default() {
+    let value = T::Value::sum(read(theirs)?, read(ours)?, read(base)?);
+    if ours.is_none() && value == T::Value::default() {
         return Ok(None);
     }
     encode(S::SPEC, spec, &value).map(Some)
@@ -130,23 +131,25 @@ where
 
 /// `merge = with = path`: the application's own merge of a whole field.
 #[doc(hidden)]
-pub fn with<S, const I: usize>(
-    merge: fn(&S::Value, &S::Value, S::Value) -> S::Value,
+pub fn with<S, const I: usize, T>(
+    merge: fn(&T, &T, T) -> T,
     base: Option<&str>,
     theirs: Option<&str>,
     ours: Option<&str>,
 ) -> Result<Option<String>, SessionError>
 where
-    S: Field<I, Value: Serialize + DeserializeOwned>,
+    S: Field<I, T>,
+    T: Serialize + DeserializeOwned,
 {
-    let merged = merge(&read::<S, I>(base)?, &read::<S, I>(theirs)?, read::<S, I>(ours)?);
+    let merged = merge(&read::<S, I, T>(base)?, &read::<S, I, T>(theirs)?, read::<S, I, T>(ours)?);
     let text = encode(S::SPEC, &S::FIELDS[I].spec, &merged)?;
     Ok((text != "null").then_some(text))
 }
 
-fn read<S, const I: usize>(text: Option<&str>) -> Result<S::Value, SessionError>
+fn read<S, const I: usize, T>(text: Option<&str>) -> Result<T, SessionError>
 where
-    S: Field<I, Value: DeserializeOwned>,
+    S: Field<I, T>,
+    T: DeserializeOwned,
 {
     match text {
         Some(text) => decode(S::SPEC, &S::FIELDS[I].spec, text),
@@ -156,7 +159,7 @@ where
 
 /// One change laid over what another request stored meanwhile.
 pub(crate) fn three_way(
-    change: &crate::codec::Change,
+    change: &crate::pending::Change,
     theirs: Option<&str>,
 ) -> Result<Option<crate::record::Text>, SessionError> {
     let base = change.base.as_deref();

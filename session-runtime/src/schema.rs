@@ -52,20 +52,17 @@ pub trait Schema: Sized + Send + Sync + 'static {
     const TRACKED: fn(&mut Self::Mut) -> &mut Tracked<Self>;
     #[doc(hidden)]
     const SPEC: &'static SchemaSpec = &SchemaSpec::of::<Self>();
+    /// The struct as it is in a session that has nothing stored.
     #[doc(hidden)]
-    fn read(from: &mut Reader<'_>) -> Result<Self, SessionError>;
-    /// Hands the transient fields of `self` on to `next`.
-    #[doc(hidden)]
-    fn carry(&self, _next: &mut Self) {}
+    fn initial() -> Self;
 }
 
 /// One field of a schema, named by its position.
 #[doc(hidden)]
-pub trait Field<const I: usize>: Schema {
-    type Value;
-    const INITIAL: fn() -> Self::Value;
-    const GET: fn(&Self) -> &Self::Value;
-    const SLOT: fn(&mut Self) -> &mut Self::Value;
+pub trait Field<const I: usize, T>: Schema {
+    const INITIAL: fn() -> T;
+    const GET: fn(&Self) -> &T;
+    const SLOT: fn(&mut Self) -> &mut T;
 }
 
 /// What the struct's attributes say about the schema as a whole.
@@ -132,6 +129,22 @@ pub struct SchemaSpec {
     field: fn(usize) -> Option<&'static FieldSpec>,
 }
 
+/// The struct with what is stored, where something is.
+pub(crate) fn read<S: Schema>(from: &Reader<'_>) -> Result<S, SessionError> {
+    let mut value = S::initial();
+    for field in S::FIELDS {
+        (field.read)(&mut value, from)?;
+    }
+    Ok(value)
+}
+
+/// Hands the fields that are never stored on to `next`.
+pub(crate) fn carry<S: Schema>(value: &S, next: &mut S) {
+    for carry in S::FIELDS.iter().filter_map(|field| field.carry) {
+        carry(value, next);
+    }
+}
+
 impl SchemaSpec {
     const fn of<S: Schema>() -> Self {
         Self {
@@ -157,23 +170,11 @@ impl SchemaSpec {
     }
 }
 
-/// How a field is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// One key holds the whole value.
-    Whole,
-    /// One key per entry of the map or set.
-    Entries,
-    /// Nothing is stored.
-    Transient,
-}
-
 /// A field without its type.
 #[doc(hidden)]
 pub struct FieldSpec {
     /// The stored key, `<schema>.<field>`.
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
     pub(crate) renew: bool,
     pub(crate) redact: bool,
     /// The order of a top-level array means nothing.
@@ -194,21 +195,17 @@ impl FieldSpec {
 #[doc(hidden)]
 pub struct FieldOps<S: Schema> {
     pub(crate) spec: FieldSpec,
+    /// Puts what is stored into the field.
+    pub(crate) read: fn(&mut S, &Reader<'_>) -> Result<(), SessionError>,
     /// Compares the field with what is stored and reports what is to be written.
     pub(crate) diff: fn(&S, &mut Changes<'_>) -> Result<(), SessionError>,
     /// The field as JSON, for `Debug`.
     pub(crate) show: fn(&S) -> Option<String>,
+    /// Hands the value on to the next guard of the request, if it is never stored.
+    pub(crate) carry: Option<fn(&S, &mut S)>,
 }
 
 impl<S: Schema> FieldOps<S> {
-    pub(crate) const fn new(
-        spec: FieldSpec,
-        diff: fn(&S, &mut Changes<'_>) -> Result<(), SessionError>,
-        show: fn(&S) -> Option<String>,
-    ) -> Self {
-        Self { spec, diff, show }
-    }
-
     /// Both changed it: this merge decides.
     #[must_use]
     pub const fn merge(mut self, merge: crate::merge::MergeFn) -> Self {

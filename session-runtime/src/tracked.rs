@@ -26,9 +26,9 @@ impl<S: Schema> Tracked<S> {
 
     /// The field, to be edited in place.
     #[inline]
-    pub fn edit<const I: usize>(&mut self) -> &mut <S as Field<I>>::Value
+    pub fn edit<const I: usize, T>(&mut self) -> &mut T
     where
-        S: Field<I>,
+        S: Field<I, T>,
     {
         mark::<I>(&mut self.touched);
         (S::SLOT)(&mut self.value)
@@ -36,42 +36,42 @@ impl<S: Schema> Tracked<S> {
 
     /// Replaces the field; stored even if it is the default.
     #[inline]
-    pub fn set<const I: usize>(&mut self, value: <S as Field<I>>::Value)
+    pub fn set<const I: usize, T>(&mut self, value: T)
     where
-        S: Field<I>,
+        S: Field<I, T>,
     {
         mark::<I>(&mut self.set);
         unmark::<I>(&mut self.cleared);
-        *self.edit::<I>() = value;
+        *self.edit::<I, T>() = value;
     }
 
     /// [`set`](Self::set) for an `Option`, given what is inside.
     #[inline]
     pub fn set_some<const I: usize, U>(&mut self, value: U)
     where
-        S: Field<I, Value = Option<U>>,
+        S: Field<I, Option<U>>,
     {
-        self.set::<I>(Some(value));
+        self.set::<I, _>(Some(value));
     }
 
     /// Returns the value and leaves the default.
     #[inline]
-    pub fn take<const I: usize>(&mut self) -> <S as Field<I>>::Value
+    pub fn take<const I: usize, T>(&mut self) -> T
     where
-        S: Field<I>,
+        S: Field<I, T>,
     {
         mark::<I>(&mut self.cleared);
         unmark::<I>(&mut self.set);
-        std::mem::replace(self.edit::<I>(), (S::INITIAL)())
+        std::mem::replace(self.edit::<I, T>(), (S::INITIAL)())
     }
 
     /// Back to the default; the key leaves the stored map.
     #[inline]
-    pub fn clear<const I: usize>(&mut self)
+    pub fn clear<const I: usize, T>(&mut self)
     where
-        S: Field<I>,
+        S: Field<I, T>,
     {
-        drop(self.take::<I>());
+        drop(self.take::<I, T>());
     }
 
     /// Free editing; changes are found by comparison.

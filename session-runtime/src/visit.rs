@@ -10,16 +10,22 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::clock::Timestamp;
-use crate::codec::{Changes, Pending, Reader};
+use crate::codec::{Changes, Reader};
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
-use crate::expiry::{Expiry, StoredExpiry};
+use crate::expiry::Expiry;
 use crate::id::{SessionId, SessionKey};
+use crate::pending::Pending;
 use crate::record::{Head, Record, Values};
-use crate::schema::{Schema, SchemaSpec};
+use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sessions::{Budget, Core};
-use crate::store::{Loaded, StoreErrorKind, Wanted};
 use crate::tracked::Tracked;
+
+mod guard;
+mod load;
+
+pub use guard::Session;
+pub(crate) use load::check_metadata;
 
 /// One request's view of its session.
 ///
@@ -64,6 +70,9 @@ pub(crate) struct State {
     /// What the response is to say, whatever follows.
     pub(crate) cookie: CookieCommand,
     finished: bool,
+    /// A guard failed in a way that may pass.
+    #[cfg(feature = "rocket")]
+    retry: bool,
 }
 
 /// What the request wants done to its session.
@@ -189,6 +198,8 @@ impl Visit {
             wishes: Wishes::default(),
             cookie: CookieCommand::Keep,
             finished: false,
+            #[cfg(feature = "rocket")]
+            retry: false,
         };
         let slots = core.schemas().iter().map(|_| Slot::default()).collect();
         let budget = Budget::new(core.deadline);
@@ -224,12 +235,12 @@ impl Visit {
     /// # Errors
     ///
     /// As for [`read`](Self::read); and [`ErrorKind::GuardOpen`] while another writable guard of the schema is open.
-    pub async fn write<S: Schema>(&self) -> Result<WriteGuard<'_, S>, SessionError> {
+    pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at)).await?;
         self.open_guard(at)?;
         match self.decode::<S>(at) {
-            Ok(value) => Ok(WriteGuard { visit: self, at, tracked: S::WRAP(Tracked::new(value)) }),
+            Ok(value) => Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)) }),
             Err(error) => {
                 self.state().open &= !(1 << at);
                 Err(error)
@@ -301,6 +312,18 @@ impl Visit {
         schemas.filter(|(at, _)| open & (1 << at) != 0).map(|(_, schema)| *schema).collect()
     }
 
+    /// Whether a guard failed in a way that may pass.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn asks_to_retry(&self) -> bool {
+        self.state().retry
+    }
+
+    /// Remembers whether the client may try again.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn set_retry(&self, error: &SessionError) {
+        self.state().retry |= error.retry_after().is_some();
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.state().finished
     }
@@ -337,12 +360,12 @@ impl Visit {
         let none = Values::new();
         let values = if state.wishes.destroy { &none } else { state.standing.values() };
         check_metadata(S::SPEC, values)?;
-        let mut value = S::read(&mut Reader::new(S::SPEC, values, &state.wishes.pending))?;
+        let mut value = read::<S>(&Reader::new(S::SPEC, values, &state.wishes.pending))?;
         drop(state);
         if S::SPEC.has_transient {
             let carrier = self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(carrier) = carrier.as_deref().and_then(|carrier| carrier.downcast_ref::<S>()) {
-                carrier.carry(&mut value);
+                carry(carrier, &mut value);
             }
         }
         Ok(value)
@@ -384,258 +407,14 @@ impl Visit {
     }
 
     fn carry<S: Schema>(&self, at: usize, value: &S) {
-        let nothing = (Values::new(), Pending::new());
-        if let Ok(mut carrier) = S::read(&mut Reader::new(S::SPEC, &nothing.0, &nothing.1)) {
-            value.carry(&mut carrier);
-            *self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(carrier));
-        }
-    }
-
-    /// Makes sure that the schema's group is loaded, or with `None` the session as such.
-    async fn fetch(&self, schema: Option<usize>) -> Result<(), SessionError> {
-        if let Some(known) = self.fetched(schema) {
-            return known;
-        }
-        let _turn = self.gate.lock().await;
-        if let Some(known) = self.fetched(schema) {
-            return known;
-        }
-        let group = self.core.group_of(schema);
-        let loaded = self.load_group(&group).await;
-        let mut state = self.state();
-        match loaded {
-            Ok(standing) => state.standing = standing,
-            Err(error) => {
-                state.failed_load = Some(error.clone());
-                return Err(error);
-            }
-        }
-        state.fetched |= self.bits_of(&group);
-        Ok(())
-    }
-
-    fn fetched(&self, schema: Option<usize>) -> Option<Result<(), SessionError>> {
-        let state = self.state();
-        if let Some(error) = &state.failed_load {
-            return Some(Err(error.clone()));
-        }
-        let there = match (&state.standing, schema) {
-            (Standing::Unread(_), _) => false,
-            (Standing::Live(_), Some(at)) => state.fetched & (1 << at) != 0,
-            _ => true,
-        };
-        there.then_some(Ok(()))
-    }
-
-    fn bits_of(&self, wanted: &Wanted) -> u32 {
-        let schemas = self.core.schemas().iter().enumerate();
-        schemas.filter(|(_, schema)| wanted.wants(schema.key)).fold(0, |bits, (at, _)| bits | 1 << at)
-    }
-
-    /// All schemas whose values are there.
-    pub(crate) fn fetched_group(&self) -> Wanted {
-        let fetched = self.state().fetched;
-        let schemas = self.core.schemas().iter().enumerate();
-        let keys: Vec<_> = schemas.filter(|(at, _)| fetched & (1 << at) != 0).map(|(_, schema)| schema.key).collect();
-        Wanted::schemas(&keys)
-    }
-
-    /// All schemas' values are there: the record is this request's own.
-    pub(crate) fn set_all_fetched(&self) {
-        self.state().fetched = u32::MAX;
-    }
-
-    pub(crate) async fn load_group(&self, group: &Wanted) -> Result<Standing, SessionError> {
-        let standing = self.state().standing.clone();
-        match standing {
-            Standing::Unread(id) => {
-                let loaded = self.load_record(id.key, group).await?;
-                Ok(loaded.map_or_else(unknown, |loaded| self.judge(id, loaded)))
-            }
-            Standing::Live(live) => self.load_more(&live, group).await,
-            settled => Ok(settled),
-        }
-    }
-
-    /// A further load of the request: it must find the session of the first one.
-    pub(crate) async fn load_more(&self, live: &Arc<Live>, group: &Wanted) -> Result<Standing, SessionError> {
-        let Some(loaded) = self.load_record(live.id.key, group).await? else { return Ok(Standing::Ended) };
-        let newest = accepts(&loaded.record, live.id, self.now);
-        let Some(newest) = newest.filter(|_| loaded.record.head.generation == live.record.head.generation) else {
-            return Err(SessionError::new(ErrorKind::Renewed));
-        };
-        let mut live = Live::clone(live);
-        live.record.values.retain(|name| !group.wants(name));
-        for (name, text) in loaded.record.values.iter().filter(|(name, _)| group.wants(name)) {
-            live.record.values.set(name.clone(), text.clone());
-        }
-        (live.newest, live.bytes, live.keys) = (live.newest && newest, loaded.bytes, loaded.keys);
-        live.stored = loaded.record.head;
-        Ok(Standing::Live(Arc::new(live)))
-    }
-
-    /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
-    pub(crate) async fn load_record(&self, key: SessionKey, group: &Wanted) -> Result<Option<Loaded>, SessionError> {
-        let load = async {
-            match self.core.store.load(key, group, self.now).await {
-                Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-                    tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
-                    Ok(None)
-                }
-                loaded => loaded,
-            }
-        };
-        self.core.run(&self.budget, load).await
-    }
-
-    fn judge(&self, id: SessionId, loaded: Loaded) -> Standing {
-        let Loaded { record, bytes, keys } = loaded;
-        if let Some(newest) = accepts(&record, id, self.now) {
-            let stored = record.head.clone();
-            return Standing::Live(Arc::new(Live { id, newest, record, stored, bytes, keys }));
-        }
-        let grace = self.core.lifetime.renew_grace;
-        match record.head.generation_since {
-            Some(since) if self.now < since.after(grace) => Standing::Stale,
-            _ => unknown(),
-        }
+        let mut carrier = S::initial();
+        carry(value, &mut carrier);
+        *self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(carrier));
     }
 }
 
 impl std::fmt::Debug for Visit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Visit").finish_non_exhaustive()
-    }
-}
-
-fn unknown() -> Standing {
-    tracing::debug!("unknown_id: the session id in the cookie is not one of ours, or no longer");
-    Standing::Anonymous
-}
-
-/// Whether the id opens the record, and whether it is the newest one that does.
-fn accepts(record: &Record, id: SessionId, now: Timestamp) -> Option<bool> {
-    let (hash, head) = (id.secret_hash(), &record.head);
-    if head.secret == hash {
-        return Some(true);
-    }
-    let previous = head.previous.as_ref().filter(|previous| previous.hash == hash)?;
-    previous.until.is_none_or(|until| now < until).then_some(false)
-}
-
-/// The version that wrote the schema's fields must be one that this program can read.
-pub(crate) fn check_metadata(schema: &'static SchemaSpec, values: &Values) -> Result<(), SessionError> {
-    #[derive(serde::Deserialize)]
-    struct Metadata {
-        v: u16,
-    }
-    let Some(text) = values.get(schema.key) else { return Ok(()) };
-    match serde_json::from_str(text) {
-        Ok(Metadata { v }) if v == schema.version => Ok(()),
-        Ok(Metadata { v }) if v > schema.version => Err(SessionError::at_schema(ErrorKind::Newer, schema)),
-        _ => Err(SessionError::at_schema(ErrorKind::Undecodable, schema)),
-    }
-}
-
-impl StoredExpiry {
-    /// Whether the cookie outlives the browser.
-    pub(crate) fn persistent(self, configured: bool) -> bool {
-        match self {
-            Self::Default => configured,
-            Self::After { .. } | Self::At(_) => true,
-            Self::BrowserClose => false,
-        }
-    }
-}
-
-/// Exclusive access to one schema's values; what changed is recorded when it is dropped.
-///
-/// # Examples
-///
-/// ```
-/// # use session_runtime::{Session, Sessions, store::MemoryStore};
-/// # #[derive(Session)]
-/// # #[session(key = "cart", version = 1)]
-/// # struct Cart { coupon: Option<String> }
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-/// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-/// let visit = sessions.open([]);
-/// let mut cart = visit.write::<Cart>().await?;
-/// cart.set_coupon("SPRING".into());
-/// cart.save().await?;
-/// assert!(visit.key().is_some());
-/// # Ok(()) }
-/// ```
-pub struct WriteGuard<'v, S: Schema> {
-    visit: &'v Visit,
-    at: usize,
-    tracked: S::Mut,
-}
-
-impl<'v, S: Schema> WriteGuard<'v, S> {
-    /// Makes the request's changes durable now, those of other finished guards included. The guard then holds what is
-    /// stored, and the cookie goes out whatever follows.
-    ///
-    /// # Errors
-    ///
-    /// As the request's end would answer; and [`ErrorKind::Gone`] if the session was destroyed meanwhile.
-    pub async fn save(&mut self) -> Result<(), SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked));
-        self.visit.save_now().await?;
-        self.refresh()
-    }
-
-    /// Applies the request's changes to a fresh load, runs `work`, and stores everything; runs again whenever anything in
-    /// the record changed meanwhile. For logic that no merge expresses.
-    ///
-    /// # Errors
-    ///
-    /// As [`save`](Self::save).
-    pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked));
-        let (visit, at) = (self.visit, self.at);
-        let mut result = None;
-        let run = &mut || {
-            let mut value = S::WRAP(Tracked::new(visit.decode::<S>(at)?));
-            result = Some(work(&mut value));
-            visit.record_changes(at, S::TRACKED(&mut value));
-            Ok(())
-        };
-        visit.update_now(run).await?;
-        self.refresh()?;
-        result.ok_or_else(|| SessionError::at_schema(ErrorKind::TooLate, S::SPEC))
-    }
-
-    fn refresh(&mut self) -> Result<(), SessionError> {
-        *S::TRACKED(&mut self.tracked) = Tracked::new(self.visit.decode::<S>(self.at)?);
-        Ok(())
-    }
-}
-
-impl<S: Schema> std::ops::Deref for WriteGuard<'_, S> {
-    type Target = S::Mut;
-
-    #[inline]
-    fn deref(&self) -> &S::Mut {
-        &self.tracked
-    }
-}
-
-impl<S: Schema> std::ops::DerefMut for WriteGuard<'_, S> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut S::Mut {
-        &mut self.tracked
-    }
-}
-
-impl<S: Schema> Drop for WriteGuard<'_, S> {
-    fn drop(&mut self) {
-        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked));
-    }
-}
-
-impl<S: Schema<Mut: std::fmt::Debug>> std::fmt::Debug for WriteGuard<'_, S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.tracked.fmt(f)
     }
 }

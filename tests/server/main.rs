@@ -1,1 +1,27 @@
-//! To be filled.
+//! The example `cart` as a visitor, a load balancer and an attacker see it: a launched process behind a raw TCP socket.
+//!
+//! Nothing here reaches into the library. The process is started on a free port in a folder of its own and killed at the
+//! end of each test; headers are sent and compared byte for byte; the SQLite file is opened by a second process. Numbers
+//! such as C08 name the security case that a test stands for.
+//!
+//! `SESSION_TESTS_PROFILE=release` takes the example from the release build, `SESSION_KILL_ROUNDS` says how often the
+//! process is killed under load (30), `SESSION_TESTS_SEED` repeats a run's random moments.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cookie;
+mod http;
+mod place;
+mod random;
+
+mod answers;
+mod connections;
+mod cookies_in;
+mod kill;
+mod launch;
+mod login_race;
+mod logout;
+mod logout_race;
+mod parallel;
+mod restart;
+mod secrecy;

@@ -1,0 +1,124 @@
+//! Products, prices and what counts as a name: the shop itself, without any session.
+
+use rocket::request::FromParam;
+
+use crate::session::Currency;
+
+/// Something to buy.
+pub(crate) struct Product {
+    pub(crate) number: u32,
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Euro cents.
+    pub(crate) eur: u64,
+    /// United States cents.
+    pub(crate) usd: u64,
+    /// An outline in a square of 48 units, as an SVG path.
+    pub(crate) outline: &'static str,
+}
+
+pub(crate) const PRODUCTS: &[Product] = &[
+    Product {
+        number: 1,
+        name: "Stoneware mug",
+        about: "Thrown by hand, holds a third of a litre",
+        eur: 18_50,
+        usd: 19_90,
+        outline: "M11 14h22v18a7 7 0 0 1-7 7h-8a7 7 0 0 1-7-7zM33 19h3a5 5 0 0 1 0 11h-3M17 9c0-2 2-2 2-4M25 9c0-2 2-2 2-4",
+    },
+    Product {
+        number: 2,
+        name: "Field notebook",
+        about: "160 pages that lie flat, dotted",
+        eur: 12_00,
+        usd: 13_00,
+        outline: "M13 7h20a3 3 0 0 1 3 3v28a3 3 0 0 1-3 3H13zM19 7v34M24 15h7M24 20h7",
+    },
+    Product {
+        number: 3,
+        name: "Cedar pencil",
+        about: "Soft and dark, for first drafts",
+        eur: 2_40,
+        usd: 2_60,
+        outline: "M9 39l3-10L31 10l7 7-19 19zM27 14l7 7M12 29l7 7",
+    },
+    Product {
+        number: 4,
+        name: "Desk lamp",
+        about: "Warm light, a switch that clicks",
+        eur: 64_00,
+        usd: 69_00,
+        outline: "M18 8h12l7 15H11zM24 23v15M15 39h18",
+    },
+    Product {
+        number: 5,
+        name: "Potted fig",
+        about: "Forgives a forgotten week",
+        eur: 27_90,
+        usd: 29_90,
+        outline: "M15 28h18l-3 13H18zM24 28V15M24 18c0-6 4-9 11-10 0 7-4 10-11 10zM24 23c0-5-4-8-10-9 0 6 4 9 10 9z",
+    },
+    Product {
+        number: 6,
+        name: "Wall clock",
+        about: "Silent, and two minutes fast if you like",
+        eur: 39_00,
+        usd: 42_00,
+        outline: "M24 7a17 17 0 1 0 .1 0zM24 14v10l7 5M24 37v1",
+    },
+];
+
+impl Product {
+    pub(crate) fn find(number: u32) -> Option<&'static Self> {
+        PRODUCTS.iter().find(|product| product.number == number)
+    }
+
+    pub(crate) fn cents(&self, currency: Currency) -> u64 {
+        match currency {
+            Currency::Eur => self.eur,
+            Currency::Usd => self.usd,
+        }
+    }
+}
+
+/// How many in a hundred a coupon takes off; `None`: not one of ours.
+pub(crate) fn reduction(coupon: &str) -> Option<u64> {
+    match coupon {
+        "SPRING" => Some(10),
+        "FRIENDS" => Some(25),
+        _ => None,
+    }
+}
+
+pub(crate) const MAX_NAME_LETTERS: usize = 40;
+pub(crate) const MAX_COUPON_LETTERS: usize = 20;
+
+/// Text that a visitor typed, trimmed: not empty, not longer than it should be, nothing that does not print.
+pub(crate) fn tidy(text: &str, max_letters: usize) -> Option<String> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.chars().count() <= max_letters && !text.contains(char::is_control);
+    fits.then(|| text.to_owned())
+}
+
+/// A name to log in with.
+pub(crate) struct UserName(String);
+
+impl UserName {
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        tidy(text, MAX_NAME_LETTERS).map(Self)
+    }
+}
+
+impl From<UserName> for String {
+    fn from(name: UserName) -> Self {
+        name.0
+    }
+}
+
+impl<'a> FromParam<'a> for UserName {
+    type Error = &'static str;
+
+    fn from_param(param: &'a str) -> Result<Self, Self::Error> {
+        Self::new(param).ok_or("a name has 1 to 40 letters")
+    }
+}

@@ -1,0 +1,251 @@
+//! The shop as its callers see it: each test has a store and a browser of its own.
+
+use rocket::figment::Figment;
+use rocket::http::{ContentType, Header, Status};
+use rocket::local::blocking::{Client, LocalResponse};
+use session_runtime::MemoryStore;
+
+/// Reads neither files nor environment, so that a test means the same everywhere.
+fn browser() -> Client {
+    let config = Figment::from(rocket::Config::debug_default()).merge(("log_level", "off"));
+    let rocket = crate::build(rocket::custom(config), crate::sessions().store(MemoryStore::new()));
+    Client::tracked(rocket).unwrap()
+}
+
+fn get(browser: &Client, path: &str) -> String {
+    let response = browser.get(path.to_owned()).dispatch();
+    assert_eq!(response.status(), Status::Ok, "{path}");
+    response.into_string().unwrap()
+}
+
+fn post<'c>(browser: &'c Client, path: &str) -> LocalResponse<'c> {
+    browser.post(path.to_owned()).dispatch()
+}
+
+/// Sends a form of the page; says where the answer sends the browser.
+fn send(browser: &Client, path: &str, form: &str) -> String {
+    let response = browser.post(path.to_owned()).header(ContentType::Form).body(form).dispatch();
+    assert_eq!(response.status(), Status::SeeOther, "{path}");
+    response.headers().get_one("Location").unwrap().to_owned()
+}
+
+fn id(browser: &Client) -> Option<String> {
+    browser.cookies().get("id").map(|cookie| cookie.value().to_owned())
+}
+
+mod interface {
+    use super::*;
+
+    #[test]
+    fn ping_touches_no_session() {
+        let browser = browser();
+        let response = browser.get("/ping").dispatch();
+        assert_eq!(response.headers().get_one("Vary"), None);
+        assert_eq!(response.into_string().unwrap(), "ok");
+    }
+
+    #[test]
+    fn looking_makes_no_session() {
+        let browser = browser();
+        assert_eq!(get(&browser, "/cart"), "{}");
+        assert_eq!(get(&browser, "/prefs"), "{}");
+        assert_eq!(get(&browser, "/whoami"), r#"{"user":null}"#);
+        get(&browser, "/");
+        assert_eq!(id(&browser), None);
+    }
+
+    #[test]
+    fn adding_counts_up() {
+        let browser = browser();
+        assert_eq!(post(&browser, "/cart/add/3").into_string().unwrap(), "1");
+        assert_eq!(post(&browser, "/cart/add/3").into_string().unwrap(), "2");
+        assert_eq!(post(&browser, "/cart/add/4294967295").into_string().unwrap(), "1");
+        assert_eq!(get(&browser, "/cart"), r#"{"3":2,"4294967295":1}"#);
+    }
+
+    #[test]
+    fn a_product_is_a_number() {
+        let browser = browser();
+        for product in ["mug", "-1", "4294967296"] {
+            assert_eq!(post(&browser, &format!("/cart/add/{product}")).status(), Status::UnprocessableEntity);
+        }
+        assert_eq!(id(&browser), None);
+    }
+
+    #[test]
+    fn removing_takes_the_line() {
+        let browser = browser();
+        for path in ["/cart/add/1", "/cart/add/1", "/cart/add/2"] {
+            post(&browser, path);
+        }
+        assert_eq!(post(&browser, "/cart/remove/1").status(), Status::NoContent);
+        assert_eq!(get(&browser, "/cart"), r#"{"2":1}"#);
+        assert_eq!(post(&browser, "/cart/remove/9").status(), Status::NoContent);
+        assert_eq!(post(&browser, "/cart/clear").status(), Status::NoContent);
+        assert_eq!(get(&browser, "/cart"), "{}");
+    }
+
+    #[test]
+    fn preferences_are_kept_by_key() {
+        let browser = browser();
+        assert_eq!(post(&browser, "/prefs/theme/dark").status(), Status::NoContent);
+        assert_eq!(post(&browser, "/prefs/a%20b%2Fc/%C3%A9%3C").status(), Status::NoContent);
+        assert_eq!(get(&browser, "/prefs"), r#"{"a b/c":"é<","theme":"dark"}"#);
+        assert_eq!(get(&browser, "/prefs/theme"), "dark");
+        assert_eq!(browser.get("/prefs/sound").dispatch().status(), Status::NotFound);
+    }
+
+    #[test]
+    fn a_login_gives_a_new_id_and_keeps_the_cart() {
+        let browser = browser();
+        post(&browser, "/cart/add/1");
+        let before = id(&browser);
+        assert_eq!(post(&browser, "/login/ann").status(), Status::NoContent);
+        assert_ne!(id(&browser), before);
+        assert_eq!(get(&browser, "/whoami"), r#"{"user":"ann"}"#);
+        assert_eq!(get(&browser, "/cart"), r#"{"1":1}"#);
+    }
+
+    #[test]
+    fn a_name_has_a_length() {
+        let browser = browser();
+        let long = "n".repeat(41);
+        assert_eq!(post(&browser, &format!("/login/{long}")).status(), Status::UnprocessableEntity);
+        assert_eq!(post(&browser, "/login/%20").status(), Status::UnprocessableEntity);
+        assert_eq!(get(&browser, "/whoami"), r#"{"user":null}"#);
+        assert_eq!(post(&browser, &format!("/login/{}", "%C3%A9".repeat(40))).status(), Status::NoContent);
+    }
+
+    #[test]
+    fn a_logout_ends_the_session() {
+        let browser = browser();
+        post(&browser, "/cart/add/1");
+        post(&browser, "/login/ann");
+        let cookie = Header::new("Cookie", format!("id={}", id(&browser).unwrap()));
+        assert_eq!(post(&browser, "/logout").status(), Status::NoContent);
+        assert_eq!(get(&browser, "/cart"), "{}");
+        let late = browser.get("/whoami").header(cookie).dispatch();
+        assert_eq!(late.into_string().unwrap(), r#"{"user":null}"#);
+    }
+}
+
+mod page {
+    use super::*;
+
+    #[test]
+    fn it_loads_nothing_from_elsewhere() {
+        let browser = browser();
+        let response = browser.get("/").dispatch();
+        let policy = response.headers().get_one("Content-Security-Policy").unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'"));
+        let html = response.into_string().unwrap();
+        assert!(!html.contains("<script") && !html.contains("http"));
+        assert!(get(&browser, "/style.css").contains("prefers-color-scheme"));
+    }
+
+    #[test]
+    fn forms_come_back_with_a_redirect() {
+        let browser = browser();
+        for product in [1, 1, 1, 3, 77] {
+            assert_eq!(send(&browser, "/shop/add", &format!("product={product}")), "/");
+        }
+        assert_eq!(send(&browser, "/shop/less", "product=1"), "/");
+        assert_eq!(send(&browser, "/shop/less", "product=3"), "/");
+        assert_eq!(get(&browser, "/cart"), r#"{"1":2,"77":1}"#);
+        assert!(get(&browser, "/").contains("Product 77"));
+        assert_eq!(send(&browser, "/shop/remove", "product=77"), "/");
+        assert_eq!(get(&browser, "/cart"), r#"{"1":2}"#);
+        assert!(get(&browser, "/").contains("€37.00"));
+        assert_eq!(send(&browser, "/shop/clear", ""), "/");
+        assert_eq!(get(&browser, "/cart"), "{}");
+    }
+
+    #[test]
+    fn a_coupon_takes_something_off() {
+        let browser = browser();
+        send(&browser, "/shop/add", "product=1");
+        send(&browser, "/shop/coupon", "coupon=+SPRING+");
+        assert!(get(&browser, "/").contains("10 % off: −€1.85"));
+        assert!(get(&browser, "/").contains("€16.65"));
+        send(&browser, "/shop/no-coupon", "");
+        assert!(!get(&browser, "/").contains("% off"));
+    }
+
+    #[test]
+    fn prices_follow_the_currency() {
+        let browser = browser();
+        assert!(get(&browser, "/").contains("€18.50"));
+        send(&browser, "/shop/currency", "currency=Usd");
+        assert!(get(&browser, "/").contains("$19.90"));
+    }
+
+    #[test]
+    fn it_says_who_is_logged_in() {
+        let browser = browser();
+        assert!(get(&browser, "/").contains("Nothing is stored about you"));
+        assert_eq!(send(&browser, "/shop/login", "user=Ann"), "/");
+        let html = get(&browser, "/");
+        assert!(html.contains("Logged in as <strong>Ann</strong>") && html.contains("<dt>Key"));
+        assert_eq!(send(&browser, "/shop/logout", ""), "/?notice=goodbye");
+        assert!(get(&browser, "/?notice=goodbye").contains("You are logged out"));
+    }
+
+    #[test]
+    fn what_is_too_long_gets_a_friendly_word() {
+        let browser = browser();
+        let long = "x".repeat(41);
+        assert_eq!(send(&browser, "/shop/login", &format!("user={long}")), "/?notice=name");
+        assert!(get(&browser, "/?notice=name").contains("1 to 40 letters"));
+        assert_eq!(send(&browser, "/shop/coupon", &format!("coupon={long}")), "/?notice=coupon");
+        assert!(get(&browser, "/?notice=coupon").contains("1 to 20 letters"));
+        assert_eq!(id(&browser), None);
+    }
+
+    #[test]
+    fn only_known_words_become_a_notice() {
+        let html = get(&browser(), "/?notice=%3Cb%3EYou+won%3C/b%3E");
+        assert!(!html.contains("You won") && !html.contains("notice"));
+    }
+
+    #[test]
+    fn what_a_visitor_wrote_is_text() {
+        let browser = browser();
+        send(&browser, "/shop/login", "user=%3Cb%3E%22Ann%22%26%27");
+        send(&browser, "/shop/coupon", "coupon=%3Ci+a%3D%27%3E");
+        post(&browser, "/prefs/%3Cu%3E/%3Cs%3E");
+        let html = get(&browser, "/");
+        assert!(html.contains("<strong>&lt;b&gt;&quot;Ann&quot;&amp;&#39;</strong>"));
+        assert!(html.contains("<strong>&lt;i a=&#39;&gt;</strong>"));
+        assert!(html.contains("Preference &lt;u&gt;</dt><dd>&lt;s&gt;</dd>"));
+        for raw in ["<b>", "<i", "<u>", "<s>"] {
+            assert!(!html.contains(raw), "{raw}");
+        }
+    }
+}
+
+mod settings {
+    use rocket::Config;
+    use rocket::figment::Figment;
+    use rocket::figment::providers::{Format, Toml};
+
+    fn store(figment: Figment) -> String {
+        crate::with_store(figment).extract_inner("session.store").unwrap()
+    }
+
+    #[test]
+    fn every_profile_has_the_file() {
+        for config in [Config::debug_default(), Config::release_default()] {
+            let figment = Figment::from(&config).select(config.profile);
+            assert_eq!(store(figment), "sqlite://sessions.db");
+        }
+    }
+
+    #[test]
+    fn configuration_wins() {
+        let file = Toml::string("[default.session]\nstore = \"sqlite://other.db\"").nested();
+        let figment = Figment::from(Config::release_default()).merge(file);
+        assert_eq!(store(figment.clone()), "sqlite://other.db");
+        // `ROCKET_SESSION={…}` arrives as a value of the global profile, as this does.
+        assert_eq!(store(figment.merge(("session.store", "memory:"))), "memory:");
+    }
+}

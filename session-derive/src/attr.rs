@@ -1,0 +1,348 @@
+//! `#[session(...)]` to options, each value kept with the tokens it came from.
+//!
+//! The comma list is parsed by hand: after a mistake it goes on behind the next comma, so that all mistakes are found.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, LitInt, LitStr, MacroDelimiter, Meta, Path, Token, token};
+
+use crate::errors::{Errors, nearest, one_of, unknown};
+
+mod merge;
+
+pub(crate) use merge::Merge;
+
+/// What the struct's attributes say.
+#[derive(Default)]
+pub(crate) struct StructOptions {
+    pub(crate) key: Option<LitStr>,
+    pub(crate) version: Option<u16>,
+    pub(crate) lazy: bool,
+    pub(crate) reset: bool,
+    pub(crate) runtime: Option<Path>,
+}
+
+/// What a field's attributes say.
+#[derive(Default)]
+pub(crate) struct FieldOptions {
+    /// `default`, and its expression if there is one.
+    pub(crate) default: Option<Given<Option<TokenStream>>>,
+    pub(crate) rename: Option<Given<LitStr>>,
+    pub(crate) accessor: Option<Given<Ident>>,
+    pub(crate) merge: Option<Given<Merge>>,
+    pub(crate) renew: Option<Ident>,
+    pub(crate) transient: Option<Ident>,
+    pub(crate) redact: bool,
+}
+
+/// A value and the name in front of it.
+pub(crate) struct Given<T> {
+    pub(crate) name: Ident,
+    pub(crate) value: T,
+}
+
+/// The options of one place, and every name that was written there.
+#[derive(Default)]
+pub(crate) struct Attrs<T> {
+    pub(crate) options: T,
+    /// The whole attributes, for mistakes that are about what is not there.
+    pub(crate) written: Vec<Attribute>,
+    seen: Vec<Ident>,
+    meant: Vec<&'static str>,
+    unnamed: bool,
+}
+
+impl<T> Attrs<T> {
+    /// Whether `name` was written, right or wrong, or may hide behind a mistake.
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        self.unnamed || self.meant.contains(&name) || self.seen.iter().any(|seen| seen == name)
+    }
+
+    /// Which of two names comes second.
+    pub(crate) fn later<'a>(&self, a: &'a Ident, b: &'a Ident) -> &'a Ident {
+        let first = self.seen.iter().find(|seen| *seen == a || *seen == b);
+        if first.is_some_and(|first| first == a) { b } else { a }
+    }
+}
+
+/// A set of options and the names it knows.
+pub(crate) trait Options: Default {
+    const KNOWN: &'static [&'static str];
+    /// Names that a later release brings.
+    const LATER: &'static [&'static str];
+    /// Names that belong to the other place.
+    const ELSEWHERE: &'static [&'static str];
+    const WHERE: &'static str;
+
+    fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()>;
+}
+
+/// Reads all `#[session(...)]` of one place.
+pub(crate) fn parse<T: Options>(attrs: &[Attribute], errors: &mut Errors) -> Attrs<T> {
+    let mut out = Attrs { written: Vec::new(), ..Attrs::default() };
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("session")) {
+        out.written.push(attr.clone());
+        match &attr.meta {
+            Meta::List(list) if matches!(list.delimiter, MacroDelimiter::Paren(_)) => {
+                let parser = |input: ParseStream<'_>| {
+                    items(input, &mut out, errors);
+                    Ok(())
+                };
+                if let Err(error) = parser.parse2(list.tokens.clone()) {
+                    errors.push(error);
+                }
+            }
+            _ => {
+                out.unnamed = true;
+                errors.at(attr.path(), "expected `#[session(...)]`, the attributes in parentheses");
+            }
+        }
+    }
+    out
+}
+
+fn items<T: Options>(input: ParseStream<'_>, out: &mut Attrs<T>, errors: &mut Errors) {
+    while !input.is_empty() {
+        if let Err(error) = item(input, out) {
+            errors.push(error);
+            rest(input);
+        } else if !input.is_empty() && !input.peek(Token![,]) {
+            errors.push(input.error("expected `,`"));
+            if at_item::<T>(input) {
+                continue;
+            }
+            rest(input);
+        }
+        // Without a comma here the list is at its end.
+        let _ = input.parse::<Token![,]>();
+    }
+}
+
+/// Whether a comma was forgotten in front of an attribute.
+fn at_item<T: Options>(input: ParseStream<'_>) -> bool {
+    let name = input.fork().call(Ident::parse_any);
+    name.is_ok_and(|name| T::KNOWN.iter().any(|known| name == known))
+}
+
+fn item<T: Options>(input: ParseStream<'_>, out: &mut Attrs<T>) -> syn::Result<()> {
+    let Ok(name) = input.call(Ident::parse_any) else {
+        out.unnamed = true;
+        return Err(input.error("expected `name = value`, such as `key = \"cart\"`"));
+    };
+    let text = name.to_string();
+    let repeated = out.seen.contains(&name);
+    out.seen.push(name.clone());
+    let refuse = |message: String| Err(syn::Error::new(name.span(), message));
+    if repeated {
+        return refuse(format!("duplicate `{text}`"));
+    }
+    if T::KNOWN.contains(&text.as_str()) {
+        return out.options.take(name, input);
+    }
+    if T::LATER.contains(&text.as_str()) {
+        return refuse(format!("`{text}` comes with a later release"));
+    }
+    if T::ELSEWHERE.contains(&text.as_str()) {
+        return refuse(format!("`{text}` belongs on {}", T::WHERE));
+    }
+    out.meant.extend(nearest(&text, T::KNOWN));
+    refuse(unknown(&text, T::KNOWN))
+}
+
+const STRUCT: &[&str] = &["key", "version", "lazy", "on_invalid", "crate"];
+const STRUCT_LATER: &[&str] =
+    &["previous", "was", "migrate", "layout", "unreleased", "archived", "retired", "oldest", "readers", "on_newer"];
+const FIELD: &[&str] = &["default", "rename", "accessor", "merge", "renew", "transient", "redact"];
+const FIELD_LATER: &[&str] = &["renamed_from", "opaque"];
+
+impl Options for StructOptions {
+    const KNOWN: &'static [&'static str] = STRUCT;
+    const LATER: &'static [&'static str] = STRUCT_LATER;
+    const ELSEWHERE: &'static [&'static str] =
+        &["default", "rename", "accessor", "merge", "renew", "transient", "redact", "renamed_from", "opaque"];
+    const WHERE: &'static str = "a field";
+
+    fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        match name.to_string().as_str() {
+            "key" => self.key = Some(string(&name, input)?),
+            "version" => self.version = Some(version(&name, input)?),
+            "lazy" => {
+                flag(&name, input)?;
+                self.lazy = true;
+            }
+            "on_invalid" => self.reset = on_invalid(&name, input)?,
+            _ => self.runtime = Some(runtime(&name, input)?),
+        }
+        Ok(())
+    }
+}
+
+impl Options for FieldOptions {
+    const KNOWN: &'static [&'static str] = FIELD;
+    const LATER: &'static [&'static str] = FIELD_LATER;
+    const ELSEWHERE: &'static [&'static str] = &[
+        "key",
+        "version",
+        "lazy",
+        "on_invalid",
+        "crate",
+        "previous",
+        "was",
+        "migrate",
+        "layout",
+        "unreleased",
+        "archived",
+        "retired",
+        "oldest",
+        "readers",
+        "on_newer",
+    ];
+    const WHERE: &'static str = "the struct";
+
+    fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        match name.to_string().as_str() {
+            "default" => self.default = Some(Given { value: default(&name, input)?, name }),
+            "rename" => self.rename = Some(Given { value: string(&name, input)?, name }),
+            "accessor" => self.accessor = Some(Given { value: accessor(&name, input)?, name }),
+            "merge" => self.merge = Some(Given { value: Merge::parse(&name, input)?, name }),
+            "renew" => self.renew = Some(flag(&name, input)?),
+            "transient" => self.transient = Some(flag(&name, input)?),
+            _ => {
+                flag(&name, input)?;
+                self.redact = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Eats `=`.
+fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
+    if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
+        return Err(syn::Error::new(name.span(), format!("expected `{name} = {example}`")));
+    }
+    Ok(())
+}
+
+/// A mistake in the value that comes next.
+fn wrong<T>(input: ParseStream<'_>, message: impl std::fmt::Display) -> syn::Result<T> {
+    Err(syn::Error::new_spanned(rest(input), message))
+}
+
+fn flag(name: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {
+    if input.peek(Token![=]) || input.peek(token::Paren) {
+        return wrong(input, format!("`{name}` takes no value"));
+    }
+    Ok(name.clone())
+}
+
+fn string(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
+    equals(name, input, "\"...\"")?;
+    if !input.peek(LitStr) {
+        return wrong(input, format!("expected a string: `{name} = \"...\"`"));
+    }
+    let literal: LitStr = input.parse()?;
+    match literal.suffix() {
+        "" => Ok(literal),
+        _ => Err(syn::Error::new_spanned(&literal, "a suffix has no meaning here")),
+    }
+}
+
+fn version(name: &Ident, input: ParseStream<'_>) -> syn::Result<u16> {
+    equals(name, input, "1")?;
+    let literal = input.peek(LitInt).then(|| input.parse::<LitInt>()).transpose()?;
+    let Some(literal) = literal else {
+        return wrong(input, "expected a whole number from 1 to 65535, without quotes");
+    };
+    let message = match literal.base10_parse::<u16>() {
+        Ok(0) => "versions start at 1",
+        Ok(1) if literal.suffix().is_empty() => return Ok(1),
+        Ok(2..) if literal.suffix().is_empty() => "a version above 1 comes with a later release",
+        _ => "expected a whole number from 1 to 65535, without quotes",
+    };
+    Err(syn::Error::new_spanned(literal, message))
+}
+
+/// `refuse` or `reset`, with or without quotes; true for `reset`.
+fn on_invalid(name: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
+    const WORDS: &[&str] = &["refuse", "reset"];
+    equals(name, input, "\"reset\"")?;
+    let value = rest(input);
+    let word = match syn::parse2::<LitStr>(value.clone()) {
+        Ok(literal) => literal.value(),
+        Err(_) => value.to_string(),
+    };
+    match word.as_str() {
+        "refuse" => Ok(false),
+        "reset" => Ok(true),
+        _ => Err(syn::Error::new_spanned(value, format!("expected {}", one_of(WORDS)))),
+    }
+}
+
+fn runtime(name: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
+    equals(name, input, "::path::to::session_runtime")?;
+    let value = rest(input);
+    let path = match syn::parse2::<LitStr>(value.clone()) {
+        Ok(literal) => literal.parse_with(Path::parse_mod_style),
+        Err(_) => Path::parse_mod_style.parse2(value.clone()),
+    };
+    let absolute = |path: &Path| {
+        let first = path.segments.first().map(|first| first.ident.to_string());
+        path.leading_colon.is_some() || matches!(first.as_deref(), Some("crate" | "$crate"))
+    };
+    match path {
+        Ok(path) if absolute(&path) => Ok(path),
+        Ok(_) => Err(syn::Error::new_spanned(value, "the path must start with `crate::` or `::`")),
+        Err(_) => Err(syn::Error::new_spanned(value, "expected a path: `crate = ::path::to::session_runtime`")),
+    }
+}
+
+fn default(name: &Ident, input: ParseStream<'_>) -> syn::Result<Option<TokenStream>> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(None);
+    }
+    equals(name, input, "expression")?;
+    let mut whole = Group::new(Delimiter::None, rest(input));
+    whole.set_span(Span::mixed_site());
+    Ok(Some(TokenTree::from(whole).into()))
+}
+
+fn accessor(name: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {
+    let literal = string(name, input)?;
+    literal
+        .parse()
+        .map_err(|_| syn::Error::new_spanned(&literal, format!("`{}` is not a Rust identifier", literal.value())))
+}
+
+/// What stands in the parentheses that come next.
+fn parenthesized(input: ParseStream<'_>) -> TokenStream {
+    match input.parse() {
+        Ok(TokenTree::Group(group)) => group.stream(),
+        _ => TokenStream::new(),
+    }
+}
+
+/// The tokens up to the next comma that is not between the `<` and `>` of a path or among a closure's parameters.
+fn rest(input: ParseStream<'_>) -> TokenStream {
+    let mut out = TokenStream::new();
+    let mut open = 0_usize;
+    let mut parameters = false;
+    let mut before = Some(':');
+    while !input.is_empty() && (open > 0 || parameters || !input.peek(Token![,])) {
+        let Ok(tree) = input.parse::<TokenTree>() else { break };
+        let punct = if let TokenTree::Punct(punct) = &tree { Some(punct.as_char()) } else { None };
+        match punct {
+            Some('|') if parameters || out.is_empty() => parameters = !parameters,
+            Some('<') if open > 0 || before == Some(':') => open += 1,
+            Some('>') if before != Some('-') && before != Some('=') => open = open.saturating_sub(1),
+            _ => {}
+        }
+        before = punct;
+        out.extend([tree]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

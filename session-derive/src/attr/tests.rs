@@ -1,0 +1,184 @@
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "tests")]
+
+use quote::{ToTokens, quote};
+
+use super::*;
+
+fn parsed<T: Options>(tokens: TokenStream) -> (T, Vec<String>) {
+    let source = quote!(#tokens struct S { a: u8 });
+    let input: syn::DeriveInput = syn::parse2(source).unwrap();
+    let mut errors = Errors::new();
+    let attrs = parse::<T>(&input.attrs, &mut errors);
+    (attrs.options, messages(errors))
+}
+
+fn messages(errors: Errors) -> Vec<String> {
+    let tokens = errors.finish().unwrap_or_default();
+    let literals = tokens.into_iter().filter_map(|tree| match tree {
+        TokenTree::Group(group) => syn::parse2::<LitStr>(group.stream()).ok(),
+        _ => None,
+    });
+    literals.map(|literal| literal.value()).collect()
+}
+
+fn struct_errors(tokens: TokenStream) -> Vec<String> {
+    parsed::<StructOptions>(quote!(#[session(#tokens)])).1
+}
+
+fn field_errors(tokens: TokenStream) -> Vec<String> {
+    parsed::<FieldOptions>(quote!(#[session(#tokens)])).1
+}
+
+fn field(tokens: TokenStream) -> FieldOptions {
+    let (options, errors) = parsed::<FieldOptions>(quote!(#[session(#tokens)]));
+    assert_eq!(errors, [] as [&str; 0]);
+    options
+}
+
+#[test]
+fn reads_every_attribute_of_a_struct() {
+    let (options, errors) = parsed::<StructOptions>(quote! {
+        #[session(key = "cart", version = 1)]
+        #[session(lazy, on_invalid = "reset", crate = ::other::runtime,)]
+    });
+    assert_eq!(errors, [] as [&str; 0]);
+    assert_eq!(options.key.map(|key| key.value()).as_deref(), Some("cart"));
+    assert_eq!(options.version, Some(1));
+    assert!(options.lazy && options.reset);
+    assert_eq!(options.runtime.to_token_stream().to_string(), ":: other :: runtime");
+}
+
+#[test]
+fn takes_on_invalid_with_and_without_quotes() {
+    for (tokens, reset) in [
+        (quote!(on_invalid = reset), true),
+        (quote!(on_invalid = "reset"), true),
+        (quote!(on_invalid = refuse), false),
+        (quote!(on_invalid = "refuse"), false),
+    ] {
+        let (options, errors) = parsed::<StructOptions>(quote!(#[session(#tokens)]));
+        assert_eq!((options.reset, errors), (reset, vec![]));
+    }
+    assert_eq!(struct_errors(quote!(on_invalid = ignore)), ["expected `refuse` or `reset`"]);
+}
+
+#[test]
+fn takes_the_path_of_the_crate_with_and_without_quotes() {
+    for tokens in [quote!(crate = crate::x), quote!(crate = ::x), quote!(crate = "::x"), quote!(crate = crate)] {
+        let (options, errors) = parsed::<StructOptions>(quote!(#[session(#tokens)]));
+        assert_eq!(errors, [] as [&str; 0]);
+        assert!(options.runtime.is_some());
+    }
+}
+
+#[test]
+fn takes_merge_in_each_spelling() {
+    let mode = |tokens| match field(tokens).merge.unwrap().value {
+        Merge::LastWrite => "last_write".to_owned(),
+        Merge::Sum => "sum".to_owned(),
+        Merge::Keys => "keys".to_owned(),
+        Merge::KeysSum => "keys(sum)".to_owned(),
+        Merge::Reject => "reject".to_owned(),
+        Merge::With(path) => path.to_token_stream().to_string(),
+    };
+    assert_eq!(mode(quote!(merge = last_write)), "last_write");
+    assert_eq!(mode(quote!(merge(reject))), "reject");
+    assert_eq!(mode(quote!(merge = sum)), "sum");
+    assert_eq!(mode(quote!(merge(sum))), "sum");
+    assert_eq!(mode(quote!(merge = keys)), "keys");
+    assert_eq!(mode(quote!(merge = keys(sum))), "keys(sum)");
+    assert_eq!(mode(quote!(merge(keys(sum)))), "keys(sum)");
+    assert_eq!(mode(quote!(merge = with = longest)), "longest");
+    assert_eq!(mode(quote!(merge = with(Self::longest), renew)), "Self :: longest");
+    assert_eq!(mode(quote!(merge(with = pick::<u8, u16>), renew)), "pick :: < u8 , u16 >");
+}
+
+#[test]
+fn takes_a_whole_expression_as_default() {
+    let default = |tokens| field(tokens).default.unwrap().value.map(|tokens| tokens.to_string());
+    assert_eq!(default(quote!(default, renew)), None);
+    assert_eq!(default(quote!(default = [1, 2], renew)).as_deref(), Some("[1 , 2]"));
+    assert_eq!(default(quote!(default = a < b, renew)).as_deref(), Some("a < b"));
+    let map = default(quote!(default = HashMap::<u8, Vec<u8>>::new(), renew));
+    assert_eq!(map.as_deref(), Some("HashMap :: < u8 , Vec < u8 >> :: new ()"));
+    let path = default(quote!(default = <T as Into<(u8, u8)>>::x, renew));
+    assert_eq!(path.as_deref(), Some("< T as Into < (u8 , u8) >> :: x"));
+}
+
+#[test]
+fn refuses_versions_that_are_no_version() {
+    let whole = "expected a whole number from 1 to 65535, without quotes";
+    for tokens in [quote!("3"), quote!(-1), quote!(3u8), quote!(99_999_999_999), quote!(x)] {
+        assert_eq!(struct_errors(quote!(version = #tokens)), [whole]);
+    }
+    assert_eq!(struct_errors(quote!(version = 0)), ["versions start at 1"]);
+    assert_eq!(struct_errors(quote!(version = 2)), ["a version above 1 comes with a later release"]);
+    assert_eq!(struct_errors(quote!(version)), ["expected `version = 1`"]);
+}
+
+#[test]
+fn goes_on_behind_the_next_comma() {
+    assert_eq!(
+        struct_errors(quote!(verison = 3, key = 5, lazy = true, was(1 = "x"), default, "cart", version = 1)),
+        [
+            "unknown attribute `verison`, did you mean `version`?",
+            "expected a string: `key = \"...\"`",
+            "`lazy` takes no value",
+            "`was` comes with a later release",
+            "`default` belongs on a field",
+            "expected `name = value`, such as `key = \"cart\"`",
+        ]
+    );
+}
+
+#[test]
+fn a_forgotten_comma_hides_nothing() {
+    assert_eq!(
+        struct_errors(quote!(key = "a" version = 2)),
+        ["expected `,`", "a version above 1 comes with a later release"]
+    );
+    assert_eq!(struct_errors(quote!(key = "a" + 1, version = 1)), ["expected `,`"]);
+}
+
+#[test]
+fn names_may_not_repeat() {
+    assert_eq!(struct_errors(quote!(key = "a", version = 1, key = "b")), ["duplicate `key`"]);
+    let blocks = parsed::<StructOptions>(quote!(#[session(lazy)] #[session(lazy)])).1;
+    assert_eq!(blocks, ["duplicate `lazy`"]);
+}
+
+#[test]
+fn refuses_merges_that_are_none() {
+    assert_eq!(field_errors(quote!(merge = summ)), ["unknown merge `summ`, did you mean `sum`?"]);
+    assert_eq!(field_errors(quote!(merge = keys(max))), ["expected `keys` or `keys(sum)`"]);
+    assert_eq!(field_errors(quote!(merge = sum(keys))), ["`sum` takes no value"]);
+    assert_eq!(field_errors(quote!(merge(sum keys), renew = 1)), ["unexpected token", "`renew` takes no value"]);
+    let with = "expected the path of a function `fn(base: &T, theirs: &T, ours: T) -> T`";
+    assert_eq!(field_errors(quote!(merge = with = |a, b, c| c)), [with]);
+    let nothing = "expected `merge = ...`, one of `last_write`, `sum`, `keys`, `keys(sum)`, `reject` or `with = path`";
+    assert_eq!(field_errors(quote!(merge)), [nothing]);
+}
+
+#[test]
+fn planned_names_are_unknown() {
+    for name in ["index", "flash", "expires_after"] {
+        let name = Ident::new(name, Span::call_site());
+        let found = field_errors(quote!(#name));
+        assert!(found[0].starts_with(&format!("unknown attribute `{name}`, expected `default`")), "{found:?}");
+    }
+}
+
+#[test]
+fn accessors_are_identifiers() {
+    assert_eq!(field_errors(quote!(accessor = "2fast")), ["`2fast` is not a Rust identifier"]);
+    assert_eq!(field_errors(quote!(accessor = "type")), ["`type` is not a Rust identifier"]);
+    assert_eq!(field_errors(quote!(rename = "a"b)), ["a suffix has no meaning here"]);
+}
+
+#[test]
+fn other_brackets_are_refused() {
+    for tokens in [quote!(#[session]), quote!(#[session = "x"]), quote!(#[session{key = "x"}])] {
+        let found = parsed::<StructOptions>(tokens).1;
+        assert_eq!(found, ["expected `#[session(...)]`, the attributes in parentheses"]);
+    }
+}

@@ -1,0 +1,247 @@
+//! Rules that need more than one attribute, or the field as well: one function per rule.
+
+use std::collections::HashMap;
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::ext::IdentExt;
+
+use crate::attr::Merge;
+use crate::errors::Errors;
+use crate::model::{Field, Kind, Model, Shape};
+
+/// The longest key of a schema or a field.
+const MAX_KEY_BYTES: usize = 64;
+
+/// Methods of the guards: an accessor of that name could not be called on them.
+pub(crate) const GUARD_METHODS: &[&str] = &["save", "update", "update_now", "deref", "deref_mut"];
+
+/// All rules, in the order of the source.
+pub(crate) fn all(model: &Model, errors: &mut Errors) {
+    required(model, errors);
+    schema_key(model, errors);
+    not_generic(model, errors);
+    if model.fields.is_empty() {
+        errors.at(&model.ident, "a schema needs at least one field: it would have no keys");
+    }
+    let mut keys = HashMap::new();
+    for field in &model.fields {
+        no_default_value(field, errors);
+        no_foreign_attributes(field, errors);
+        field_key(field, errors);
+        unique_key(field, &mut keys, errors);
+        nothing_for_transient(field, errors);
+        default_has_a_use(field, errors);
+        merge_fits(field, errors);
+        renew_fits(field, errors);
+        no_nested_option(field, errors);
+        owned_type(field, errors);
+    }
+    accessor_names(model, errors);
+}
+
+fn required(model: &Model, errors: &mut Errors) {
+    let example = || format!("`#[session(key = \"{}\", version = 1)]`", suggested_key(model));
+    if model.attrs.written.is_empty() {
+        return errors.at(&model.ident, format!("missing `key` and `version`: write {}", example()));
+    }
+    let mut written = TokenStream::new();
+    for attr in &model.attrs.written {
+        quote::ToTokens::to_tokens(attr, &mut written);
+    }
+    match (model.attrs.mentions("key"), model.attrs.mentions("version")) {
+        (true, true) => {}
+        (false, true) => errors.at(written, format!("missing `key`: `key = \"{}\"`", suggested_key(model))),
+        (true, false) => errors.at(written, "missing `version`: `version = 1` for a new schema"),
+        (false, false) => errors.at(written, format!("missing `key` and `version`: write {}", example())),
+    }
+}
+
+/// `CartSession` to `cart`.
+fn suggested_key(model: &Model) -> String {
+    let name = model.ident.unraw().to_string();
+    let name = name.strip_suffix("Session").filter(|rest| !rest.is_empty()).unwrap_or(&name);
+    let mut key = String::new();
+    for letter in name.chars().filter(char::is_ascii_alphanumeric) {
+        if letter.is_ascii_uppercase() && !key.is_empty() {
+            key.push('_');
+        }
+        key.push(letter.to_ascii_lowercase());
+    }
+    key
+}
+
+fn schema_key(model: &Model, errors: &mut Errors) {
+    let Some(literal) = &model.attrs.options.key else { return };
+    let key = literal.value();
+    let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(letter);
+    if key.is_empty() {
+        errors.at(literal, "the key is empty");
+    } else if key == "session" || key.starts_with("__") {
+        errors.at(literal, format!("the key \"{key}\" is reserved by the library"));
+    } else if let Some(letter) = key.chars().find(|letter| !allowed(*letter)) {
+        errors.at(literal, format!("a key may use a-z, 0-9, `_` and `-`, not {letter:?}"));
+    } else if !key.starts_with(|first: char| first.is_ascii_lowercase()) {
+        errors.at(literal, "a key starts with a letter");
+    } else if key.len() > MAX_KEY_BYTES {
+        errors.at(literal, format!("a key has at most {MAX_KEY_BYTES} bytes, this one has {}", key.len()));
+    }
+}
+
+fn not_generic(model: &Model, errors: &mut Errors) {
+    if let Some(lifetime) = model.generics.lifetimes().next() {
+        errors.at(&lifetime.lifetime, "stored values must own their data: use `String` instead of `&'a str`");
+    } else if !model.generics.params.is_empty() {
+        errors.at(&model.generics, "a stored schema cannot be generic: its layout must be one fixed thing");
+    }
+}
+
+fn no_default_value(field: &Field, errors: &mut Errors) {
+    if let Some(value) = &field.default_value {
+        let message = "a default field value has no effect on a session: write `#[session(default = ...)]`";
+        errors.at(value, message);
+    }
+}
+
+fn no_foreign_attributes(field: &Field, errors: &mut Errors) {
+    for attr in &field.foreign {
+        if attr.path().is_ident("serde") {
+            let message =
+                "`serde` attributes have no effect on a session field: write `#[session(rename = ..., default = ...)]`";
+            errors.at(attr, message);
+        } else {
+            errors.at(attr, "a stored layout may not depend on the build's configuration");
+        }
+    }
+}
+
+fn field_key(field: &Field, errors: &mut Errors) {
+    let key = &field.key;
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    if key.is_empty() {
+        errors.at(&field.key_tokens, "the key is empty");
+    } else if let Some(letter) = key.chars().find(|letter| !allowed(*letter)) {
+        let help = match &field.attrs.options.rename {
+            Some(_) => "",
+            None => ": write `#[session(rename = \"...\")]`",
+        };
+        errors.at(&field.key_tokens, format!("a key may use a-z, A-Z, 0-9, `_` and `-`, not {letter:?}{help}"));
+    } else if key.len() > MAX_KEY_BYTES {
+        let message = format!("a key has at most {MAX_KEY_BYTES} bytes, this one has {}", key.len());
+        errors.at(&field.key_tokens, message);
+    }
+}
+
+fn unique_key<'a>(field: &'a Field, keys: &mut HashMap<&'a str, &'a Field>, errors: &mut Errors) {
+    if let Some(first) = keys.insert(&field.key, field) {
+        errors
+            .at(&field.key_tokens, format!("duplicate key \"{}\": field `{}` has it already", field.key, first.ident));
+    }
+}
+
+fn nothing_for_transient(field: &Field, errors: &mut Errors) {
+    let options = &field.attrs.options;
+    let Some(transient) = &options.transient else { return };
+    let others = [
+        options.rename.as_ref().map(|given| &given.name),
+        options.merge.as_ref().map(|given| &given.name),
+        options.renew.as_ref(),
+    ];
+    for other in others.into_iter().flatten() {
+        let message = format!("a `transient` field is never stored, so `{other}` has no meaning");
+        errors.at(field.attrs.later(transient, other), message);
+    }
+}
+
+fn default_has_a_use(field: &Field, errors: &mut Errors) {
+    let Some(default) = &field.attrs.options.default else { return };
+    if field.kind() == Kind::Entries {
+        errors.at(&default.name, "a map stored entry by entry starts empty: drop the `default`");
+    } else if matches!(field.shape, Shape::Option(_)) {
+        errors.at(&default.name, "an absent `Option` is `None`: drop the `default`");
+    }
+}
+
+fn merge_fits(field: &Field, errors: &mut Errors) {
+    let Some(merge) = &field.attrs.options.merge else { return };
+    if field.kind() == Kind::Transient || !matches!(field.shape, Shape::Option(_)) {
+        return;
+    }
+    match merge.value {
+        Merge::Sum => errors.at(&field.ty, "`merge = sum` adds integers, not `Option`s: use the integer itself"),
+        Merge::Keys | Merge::KeysSum => {
+            errors.at(
+                &field.ty,
+                "`merge = keys` stores a map or set entry by entry, not an `Option`: no entries means none",
+            );
+        }
+        Merge::LastWrite | Merge::Reject | Merge::With(_) => {}
+    }
+}
+
+fn renew_fits(field: &Field, errors: &mut Errors) {
+    if let (Some(renew), Some(merge), Kind::Entries) =
+        (&field.attrs.options.renew, &field.attrs.options.merge, field.kind())
+    {
+        let message = "`renew` needs one value to watch, and `merge = keys` stores each entry by itself";
+        errors.at(field.attrs.later(renew, &merge.name), message);
+    }
+}
+
+fn no_nested_option(field: &Field, errors: &mut Errors) {
+    if field.nested_option {
+        errors.at(&field.ty, "an `Option` in an `Option` cannot be told apart once stored: `None` is an absent key");
+    }
+}
+
+fn owned_type(field: &Field, errors: &mut Errors) {
+    if field.kind() != Kind::Transient
+        && let Some(what) = borrowed(field.ty.clone())
+    {
+        errors.at(&field.ty, format!("stored values must be owned plain data, not {what}"));
+    }
+}
+
+/// What a type is made of that no store can hold.
+pub(crate) fn borrowed(ty: TokenStream) -> Option<&'static str> {
+    let mut after_operand = false;
+    for tree in ty {
+        let found = match &tree {
+            TokenTree::Group(group) => borrowed(group.stream()),
+            TokenTree::Punct(punct) => match punct.as_char() {
+                '&' if !after_operand => Some("a reference"),
+                '*' if !after_operand => Some("a raw pointer"),
+                _ => None,
+            },
+            TokenTree::Ident(ident) if ident == "dyn" || ident == "impl" => Some("a trait object"),
+            TokenTree::Ident(ident) if ident == "fn" => Some("a function"),
+            TokenTree::Ident(ident) if ident == "Rc" => Some("an `Rc`"),
+            _ => None,
+        };
+        if found.is_some() {
+            return found;
+        }
+        after_operand = !matches!(tree, TokenTree::Punct(_));
+    }
+    None
+}
+
+fn accessor_names(model: &Model, errors: &mut Errors) {
+    let mut taken: HashMap<String, &Field> = HashMap::new();
+    for field in &model.fields {
+        for name in field.accessors().map(|name| name.unraw().to_string()) {
+            let message = if GUARD_METHODS.contains(&name.as_str()) {
+                format!("accessor `{name}` would hide a method of `Session`: write `#[session(accessor = \"...\")]`")
+            } else if let Some(first) = taken.get(&name) {
+                let first = &first.ident;
+                format!(
+                    "accessor `{name}` is generated for field `{first}` too: write `#[session(accessor = \"...\")]` on one"
+                )
+            } else {
+                taken.insert(name, field);
+                continue;
+            };
+            errors.at(&field.accessor, message);
+            break;
+        }
+    }
+}

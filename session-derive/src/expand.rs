@@ -1,0 +1,103 @@
+//! [`Model`] to the code that is given back.
+//!
+//! What a user can name stands on its own: accessors and the writable view. The impls stand in a block, where one name
+//! for the runtime's hidden module keeps them short. After a mistake the same accessors exist, so that no use of them is
+//! a second error.
+
+mod fields;
+mod schema;
+
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::DeriveInput;
+use syn::ext::IdentExt;
+
+use crate::check::{self, GUARD_METHODS, borrowed};
+use crate::errors::Errors;
+use crate::model::{Kind, Model};
+
+/// The derive, tokens in and tokens out.
+pub(crate) fn derive(input: DeriveInput) -> TokenStream {
+    let mut errors = Errors::new();
+    let model = Model::new(input, &mut errors);
+    if let Some(model) = &model {
+        check::all(model, &mut errors);
+    }
+    match (errors.finish(), model) {
+        (None, Some(model)) => full(&model),
+        (errors, Some(model)) => {
+            let stub = stub(&model);
+            quote!(#errors #stub)
+        }
+        (errors, None) => errors.unwrap_or_default(),
+    }
+}
+
+fn full(model: &Model) -> TokenStream {
+    let Model { ident, runtime, .. } = model;
+    let view = schema::view(model);
+    let getters = model.fields.iter().map(fields::getter);
+    let setters = model.fields.iter().map(fields::setters);
+    let update = fields::update(model);
+    let accessors = accessors(model, &quote!(#(#getters)*), &quote!(#(#setters)* #update));
+    let schema = schema::schema(model);
+    let rows = model.fields.iter().map(|field| fields::field(field, ident));
+    let deprecated = model.fields.iter().any(|field| field.deprecated.is_some());
+    let allow = deprecated.then(|| quote_spanned!(Span::mixed_site()=> #[allow(deprecated)]));
+    quote_spanned! {Span::mixed_site()=>
+        #view
+        #accessors
+        #allow
+        const _: () = {
+            use #runtime::__private;
+            #schema
+            #(#rows)*
+        };
+        #runtime::__guards!(#ident);
+    }
+}
+
+/// The inherent impls of the struct and of its writable view.
+fn accessors(model: &Model, getters: &TokenStream, setters: &TokenStream) -> TokenStream {
+    let Model { ident, view, .. } = model;
+    let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
+    let allow = quote_spanned!(Span::mixed_site()=> #[allow(dead_code, deprecated, private_interfaces)]);
+    quote_spanned! {Span::mixed_site()=>
+        #allow
+        impl #impl_generics #ident #ty_generics #bounds {
+            #getters
+        }
+        #allow
+        impl #impl_generics #view #ty_generics #bounds {
+            #setters
+        }
+    }
+}
+
+/// What is given back beside the errors: everything that can be named, nothing that could be wrong.
+fn stub(model: &Model) -> TokenStream {
+    let mut taken: HashSet<String> = GUARD_METHODS.iter().map(|name| (*name).to_owned()).collect();
+    let mut free = |name: &Ident| taken.insert(name.unraw().to_string());
+    let mut getters = TokenStream::new();
+    let mut setters = TokenStream::new();
+    for field in &model.fields {
+        let [getter, others @ ..] = field.accessors();
+        getters.extend(free(&getter).then(|| fields::getter(field)));
+        setters.extend(fields::stub_setters(field, others.map(|name| free(&name).then_some(name))));
+    }
+    setters.extend(fields::stub_update(model));
+    let accessors = accessors(model, &getters, &setters);
+    let view = if storable(model) { schema::stub(model) } else { schema::bare_view(model) };
+    quote!(#view #accessors)
+}
+
+/// Whether an impl of `Schema` compiles whatever else is wrong.
+fn storable(model: &Model) -> bool {
+    let plain = |field: &crate::model::Field| field.kind() == Kind::Transient || borrowed(field.ty.clone()).is_none();
+    model.generics.params.is_empty() && model.fields.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What one field becomes: its row in the table, its place in the struct, its accessors.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use crate::attr::{Given, Merge};
+use crate::model::{Field, Kind, Model, Shape};
+
+/// The row in `FIELDS`: the one place that asks something of the type.
+pub(super) fn row(field: &Field, schema_key: &str) -> TokenStream {
+    let (at, ty) = (index(field), &field.ty);
+    let name = format!("{schema_key}.{}", field.key);
+    let kind = match field.kind() {
+        Kind::Whole => quote!(whole),
+        Kind::Entries => quote!(entries),
+        Kind::Transient => quote!(transient),
+    };
+    let merge = merge(field);
+    let options = &field.attrs.options;
+    let renew = options.renew.as_ref().map(|_| quote!(.renew()));
+    let redact = options.redact.then(|| quote!(.redact()));
+    let unordered = field.kind() == Kind::Whole && matches!(field.shape, Shape::Unordered);
+    let unordered = unordered.then(|| quote!(.unordered()));
+    quote_spanned! {field.type_span()=>
+        __private::#kind::<Self, #at, #ty>(#name)#merge #renew #redact #unordered
+    }
+}
+
+fn merge(field: &Field) -> Option<TokenStream> {
+    let (at, ty, span) = (index(field), &field.ty, field.type_span());
+    match &field.attrs.options.merge.as_ref()?.value {
+        Merge::LastWrite | Merge::Keys => None,
+        Merge::Reject => Some(quote!(.reject())),
+        Merge::Sum => Some(quote_spanned!(span=> .merge(__private::sum::<Self, #at, #ty>))),
+        Merge::KeysSum => Some(quote_spanned!(span=> .merge(__private::entry_sum::<Self, #at, #ty>))),
+        Merge::With(path) => Some(quote_spanned! {Span::mixed_site()=>
+            .merge(|base, theirs, ours| __private::with::<Self, #at, _>(#path, base, theirs, ours))
+        }),
+    }
+}
+
+/// `items: …` in a session that has nothing stored.
+pub(super) fn initial(field: &Field) -> TokenStream {
+    let (ident, at) = (&field.ident, index(field));
+    quote_spanned!(Span::mixed_site()=> #ident: (<Self as __private::Field<#at, _>>::INITIAL)())
+}
+
+/// Where the field's value stands, and what it is in a new session.
+pub(super) fn field(field: &Field, schema: &Ident) -> TokenStream {
+    let Field { ident, ty, .. } = field;
+    let at = index(field);
+    let initial = if let Some(Given { value: Some(expression), .. }) = &field.attrs.options.default {
+        quote_spanned!(Span::mixed_site()=> || #expression)
+    } else {
+        quote_spanned!(field.type_span()=> __private::initial::<#ty>)
+    };
+    quote_spanned! {Span::mixed_site()=>
+        impl __private::Field<#at, #ty> for #schema {
+            const INITIAL: fn() -> #ty = #initial;
+            const GET: fn(&Self) -> &#ty = |schema| &schema.#ident;
+            const SLOT: fn(&mut Self) -> &mut #ty = |schema| &mut schema.#ident;
+        }
+    }
+}
+
+/// `items(&self) -> &T`.
+pub(super) fn getter(field: &Field) -> TokenStream {
+    let Field { ident, vis, ty, deprecated, .. } = field;
+    let [getter, ..] = field.accessors();
+    let docs = match field.docs.as_slice() {
+        [] => doc(&format!("Reads `{}`.", field.key)),
+        docs => quote!(#(#docs)*),
+    };
+    quote_spanned! {Span::mixed_site()=>
+        #docs
+        #deprecated
+        #vis fn #getter(&self) -> &#ty {
+            &self.#ident
+        }
+    }
+}
+
+/// The accessors of the writable view.
+pub(super) fn setters(field: &Field) -> TokenStream {
+    let at = index(field);
+    let body = |call: &str, value: Option<&TokenStream>| {
+        let call = Ident::new(call, Span::mixed_site());
+        quote_spanned!(Span::mixed_site()=> self.0.#call::<#at, _>(#value))
+    };
+    let value = quote_spanned!(Span::mixed_site()=> value);
+    let set = if matches!(field.shape, Shape::Option(_)) { "set_some" } else { "set" };
+    let bodies = [body("edit", None), body(set, Some(&value)), body("take", None), body("clear", None)];
+    let [_, names @ ..] = field.accessors();
+    signatures(field, &value)
+        .into_iter()
+        .zip(names)
+        .zip(bodies)
+        .map(|((signature, name), body)| signature.with(&name, &body))
+        .collect()
+}
+
+/// The same signatures, for those names that are free, with nothing in them.
+pub(super) fn stub_setters(field: &Field, names: [Option<Ident>; 4]) -> TokenStream {
+    let unused = quote_spanned!(Span::mixed_site()=> _value);
+    let body = quote_spanned!(Span::mixed_site()=> ::core::unreachable!());
+    let named = signatures(field, &unused).into_iter().zip(names);
+    named.filter_map(|(signature, name)| Some(signature.with(&name?, &body))).collect()
+}
+
+/// A method without name and body.
+struct Signature {
+    before: TokenStream,
+    after: TokenStream,
+}
+
+impl Signature {
+    fn with(&self, name: &Ident, body: &TokenStream) -> TokenStream {
+        let Self { before, after } = self;
+        quote_spanned!(Span::mixed_site()=> #before fn #name #after { #body })
+    }
+}
+
+/// Edit, set, take, clear.
+fn signatures(field: &Field, value: &TokenStream) -> [Signature; 4] {
+    let Field { vis, ty, deprecated, key, .. } = field;
+    let (given, set) = match &field.shape {
+        Shape::Option(inner) => (inner, format!("Replaces `{key}` by `Some` of this.")),
+        _ => (ty, format!("Replaces `{key}`; stored even if it is the default.")),
+    };
+    let signature = |text: String, after: TokenStream| {
+        let doc = doc(&text);
+        Signature { before: quote!(#doc #deprecated #vis), after }
+    };
+    [
+        signature(format!("Edits `{key}` in place."), quote_spanned!(Span::mixed_site()=> (&mut self) -> &mut #ty)),
+        signature(set, quote_spanned!(Span::mixed_site()=> (&mut self, #value: #given))),
+        signature(
+            format!("Takes `{key}` and leaves its default."),
+            quote_spanned!(Span::mixed_site()=> (&mut self) -> #ty),
+        ),
+        signature(
+            format!("Sets `{key}` back to its default, which is not stored."),
+            quote_spanned!(Span::mixed_site()=> (&mut self)),
+        ),
+    ]
+}
+
+/// Free editing of the whole struct.
+pub(super) fn update(model: &Model) -> TokenStream {
+    let edit = quote_spanned!(Span::mixed_site()=> edit);
+    update_with(model, &edit, &quote_spanned!(Span::mixed_site()=> self.0.update(edit)))
+}
+
+/// The same, with nothing in it.
+pub(super) fn stub_update(model: &Model) -> TokenStream {
+    let unused = quote_spanned!(Span::mixed_site()=> _edit);
+    update_with(model, &unused, &quote_spanned!(Span::mixed_site()=> ::core::unreachable!()))
+}
+
+fn update_with(model: &Model, edit: &TokenStream, body: &TokenStream) -> TokenStream {
+    let Model { ident, vis, generics, .. } = model;
+    let (_, ty_generics, _) = generics.split_for_impl();
+    let doc = doc("Edits the whole struct; what changed is found by comparison.");
+    quote_spanned! {Span::mixed_site()=>
+        #doc
+        #vis fn update<__R>(&mut self, #edit: impl ::core::ops::FnOnce(&mut #ident #ty_generics) -> __R) -> __R {
+            #body
+        }
+    }
+}
+
+fn doc(text: &str) -> TokenStream {
+    quote_spanned!(Span::mixed_site()=> #[doc = #text])
+}
+
+fn index(field: &Field) -> TokenStream {
+    Literal::usize_unsuffixed(field.at).to_token_stream()
+}

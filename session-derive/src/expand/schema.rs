@@ -1,0 +1,129 @@
+//! The writable view and the impl of `Schema`.
+
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::LitStr;
+
+use crate::expand::fields;
+use crate::model::{Kind, Model};
+
+/// `CartSessionMut`.
+pub(super) fn view(model: &Model) -> TokenStream {
+    let Model { ident, vis, view, runtime, .. } = model;
+    let doc = view_doc(model);
+    quote_spanned! {Span::mixed_site()=>
+        #[doc = #doc]
+        #[derive(::core::fmt::Debug)]
+        #vis struct #view(#runtime::__private::Tracked<#ident>);
+    }
+}
+
+/// The view of a struct that cannot be a schema.
+pub(super) fn bare_view(model: &Model) -> TokenStream {
+    let Model { ident, vis, view, .. } = model;
+    let doc = view_doc(model);
+    let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
+    let deref = deref(model);
+    quote_spanned! {Span::mixed_site()=>
+        #[doc = #doc]
+        #[allow(dead_code)]
+        #vis struct #view #impl_generics (#ident #ty_generics) #bounds;
+        #deref
+    }
+}
+
+fn view_doc(model: &Model) -> String {
+    format!("Writable view of [`{}`]: what is changed through it is saved when the guard ends.", model.ident)
+}
+
+/// The impls that make the struct a schema.
+pub(super) fn schema(model: &Model) -> TokenStream {
+    let key = key(model);
+    let rows = model.fields.iter().map(|field| fields::row(field, &key));
+    let values = model.fields.iter().map(fields::initial);
+    let body = Body {
+        options: options(model),
+        rows: quote!(#(#rows,)*),
+        initial: quote_spanned!(Span::mixed_site()=> Self { #(#values,)* }),
+    };
+    schema_impl(model, &body)
+}
+
+/// A `Schema` that compiles and is never run.
+pub(super) fn stub(model: &Model) -> TokenStream {
+    let Model { ident, runtime, .. } = model;
+    let view = view(model);
+    let unreachable = quote_spanned!(Span::mixed_site()=> ::core::unreachable!());
+    let schema = schema_impl(model, &Body { initial: unreachable, ..Body::default() });
+    quote_spanned! {Span::mixed_site()=>
+        #view
+        const _: () = {
+            use #runtime::__private;
+            #schema
+        };
+        #runtime::__guards!(#ident);
+    }
+}
+
+/// The parts of the impl that a mistake leaves empty.
+#[derive(Default)]
+struct Body {
+    options: Option<TokenStream>,
+    rows: TokenStream,
+    initial: TokenStream,
+}
+
+fn schema_impl(model: &Model, body: &Body) -> TokenStream {
+    let Model { ident, view, runtime, .. } = model;
+    let Body { options, rows, initial } = body;
+    let (key, marks) = (key(model), Literal::usize_unsuffixed(model.fields.len().div_ceil(64)));
+    let version = Literal::u16_unsuffixed(model.attrs.options.version.unwrap_or(1));
+    let deref = deref(model);
+    quote_spanned! {Span::mixed_site()=>
+        #[automatically_derived]
+        impl #runtime::Schema for #ident {
+            const KEY: &'static ::core::primitive::str = #key;
+            const VERSION: ::core::primitive::u16 = #version;
+            #options
+            const FIELDS: &'static [__private::FieldOps<Self>] = &[#rows];
+            type Mut = #view;
+            type Marks = [::core::primitive::u64; #marks];
+            const WRAP: fn(__private::Tracked<Self>) -> Self::Mut = #view;
+            const TRACKED: fn(&mut Self::Mut) -> &mut __private::Tracked<Self> = |view| &mut view.0;
+            fn initial() -> Self {
+                #initial
+            }
+        }
+        #deref
+    }
+}
+
+fn key(model: &Model) -> String {
+    model.attrs.options.key.as_ref().map(LitStr::value).unwrap_or_default()
+}
+
+fn options(model: &Model) -> Option<TokenStream> {
+    let options = &model.attrs.options;
+    let lazy = options.lazy.then(|| quote!(.lazy()));
+    let reset = options.reset.then(|| quote!(.reset()));
+    let transient = model.fields.iter().any(|field| field.kind() == Kind::Transient).then(|| quote!(.transient()));
+    let any = lazy.is_some() || reset.is_some() || transient.is_some();
+    any.then(|| {
+        quote_spanned! {Span::mixed_site()=>
+            const OPTIONS: __private::SchemaOptions = __private::SchemaOptions::new()#lazy #reset #transient;
+        }
+    })
+}
+
+fn deref(model: &Model) -> TokenStream {
+    let Model { ident, view, .. } = model;
+    let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
+    quote_spanned! {Span::mixed_site()=>
+        impl #impl_generics ::core::ops::Deref for #view #ty_generics #bounds {
+            type Target = #ident #ty_generics;
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Input and options to a [`Model`]: the last place that sees syn's own input.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Data, DeriveInput, Fields, FieldsNamed, GenericArgument, Generics, Path, PathArguments, Type, Visibility,
+};
+
+use crate::attr::{self, Attrs, FieldOptions, Merge, StructOptions};
+use crate::errors::Errors;
+
+/// A struct with named fields, as its attributes describe it.
+pub(crate) struct Model {
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) generics: Generics,
+    /// The writable view.
+    pub(crate) view: Ident,
+    pub(crate) runtime: TokenStream,
+    pub(crate) attrs: Attrs<StructOptions>,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// One field of it.
+pub(crate) struct Field {
+    pub(crate) at: usize,
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) ty: TokenStream,
+    pub(crate) shape: Shape,
+    pub(crate) nested_option: bool,
+    /// The base of the accessors' names.
+    pub(crate) accessor: Ident,
+    /// The field's part of the stored key, and the tokens it comes from.
+    pub(crate) key: String,
+    pub(crate) key_tokens: TokenStream,
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) deprecated: Option<Attribute>,
+    pub(crate) attrs: Attrs<FieldOptions>,
+    /// Attributes that have no place on a stored field, and default field values.
+    pub(crate) foreign: Vec<Attribute>,
+    pub(crate) default_value: Option<TokenStream>,
+}
+
+/// What a type's spelling tells.
+pub(crate) enum Shape {
+    /// `Option` of this.
+    Option(TokenStream),
+    /// `HashSet`.
+    Unordered,
+    Plain,
+}
+
+/// How a field is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Whole,
+    Entries,
+    Transient,
+}
+
+impl Model {
+    /// `None` where there are no named fields to make accessors for.
+    pub(crate) fn new(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
+        let attrs = attr::parse::<StructOptions>(&input.attrs, errors);
+        let fields = named(&input, errors)?;
+        let runtime = attrs.options.runtime.as_ref();
+        let runtime = runtime.map_or_else(|| quote!(::session_runtime), ToTokens::to_token_stream);
+        let fields = fields.named.iter().enumerate();
+        let fields = fields.filter_map(|(at, field)| Field::new(at, field, &input.ident, errors)).collect();
+        let view = format_ident!("{}Mut", input.ident);
+        Some(Self { ident: input.ident, vis: input.vis, generics: input.generics, view, runtime, attrs, fields })
+    }
+}
+
+/// The named fields, or what stands in their place.
+fn named<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a FieldsNamed> {
+    const ONLY: &str = "`Session` can only be derived for structs with named fields";
+    match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => return Some(fields),
+            Fields::Unnamed(fields) => {
+                let example =
+                    format!("fields need names, each becomes a session key: `struct {} {{ items: ... }}`", input.ident);
+                errors.at(fields, example);
+            }
+            Fields::Unit => errors.at(&input.ident, "a schema needs at least one field: it would have no keys"),
+        },
+        Data::Enum(data) => {
+            errors.at(data.enum_token, format!("{ONLY}; to store an enum, make it the type of a field"));
+        }
+        Data::Union(data) => errors.at(data.union_token, format!("{ONLY}; unions cannot be stored")),
+    }
+    None
+}
+
+impl Field {
+    fn new(at: usize, field: &syn::Field, schema: &Ident, errors: &mut Errors) -> Option<Self> {
+        let attrs = attr::parse::<FieldOptions>(&field.attrs, errors);
+        let ident = field.ident.clone()?;
+        let (key, key_tokens) = match &attrs.options.rename {
+            Some(rename) => (rename.value.value(), rename.value.to_token_stream()),
+            None => (ident.unraw().to_string(), ident.to_token_stream()),
+        };
+        let named =
+            |name: &str| field.attrs.iter().filter(|attr| attr.path().is_ident(name)).cloned().collect::<Vec<_>>();
+        Some(Self {
+            at,
+            accessor: attrs.options.accessor.as_ref().map_or_else(|| ident.clone(), |given| given.value.clone()),
+            ident,
+            vis: field.vis.clone(),
+            ty: without_self(field.ty.to_token_stream(), schema),
+            shape: shape(&field.ty, schema),
+            nested_option: option(&field.ty).and_then(option).is_some(),
+            key,
+            key_tokens,
+            docs: named("doc"),
+            deprecated: named("deprecated").pop(),
+            attrs,
+            foreign: ["serde", "cfg", "cfg_attr"].into_iter().flat_map(named).collect(),
+            default_value: field.default.as_ref().map(|(_, value)| value.to_token_stream()),
+        })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.attrs.options {
+            FieldOptions { transient: Some(_), .. } => Kind::Transient,
+            FieldOptions { merge: Some(merge), .. } if matches!(merge.value, Merge::Keys | Merge::KeysSum) => {
+                Kind::Entries
+            }
+            _ => Kind::Whole,
+        }
+    }
+
+    /// The names of the accessors: getter, edit, set, take, clear.
+    pub(crate) fn accessors(&self) -> [Ident; 5] {
+        let base = &self.accessor;
+        let of = |text: String| Ident::new(&text, base.span());
+        let plain = base.unraw();
+        [
+            base.clone(),
+            of(format!("{plain}_mut")),
+            of(format!("set_{plain}")),
+            of(format!("take_{plain}")),
+            of(format!("clear_{plain}")),
+        ]
+    }
+
+    /// Where generated code that needs something of the type is shown.
+    pub(crate) fn type_span(&self) -> Span {
+        Span::mixed_site().located_at(self.ty.span())
+    }
+}
+
+fn shape(ty: &Type, schema: &Ident) -> Shape {
+    if let Some(inner) = option(ty) {
+        return Shape::Option(without_self(inner.to_token_stream(), schema));
+    }
+    match plain_path(ty).and_then(|path| path.segments.last()) {
+        Some(last) if last.ident == "HashSet" => Shape::Unordered,
+        _ => Shape::Plain,
+    }
+}
+
+/// The inner type, where the type is spelled as an `Option`.
+fn option(ty: &Type) -> Option<&Type> {
+    let segments = &plain_path(ty)?.segments;
+    let spelled =
+        |names: &[&str]| segments.len() == names.len() && segments.iter().zip(names).all(|(a, b)| a.ident == b);
+    if !(spelled(&["Option"]) || spelled(&["std", "option", "Option"]) || spelled(&["core", "option", "Option"])) {
+        return None;
+    }
+    let PathArguments::AngleBracketed(inner) = &segments.last()?.arguments else { return None };
+    let GenericArgument::Type(inner) = inner.args.first()? else { return None };
+    Some(inner)
+}
+
+fn plain_path(ty: &Type) -> Option<&Path> {
+    match ty {
+        Type::Group(group) => plain_path(&group.elem),
+        Type::Paren(paren) => plain_path(&paren.elem),
+        Type::Path(path) if path.qself.is_none() => Some(&path.path),
+        _ => None,
+    }
+}
+
+/// `Self` means another type in the impl of the writable view.
+fn without_self(tokens: TokenStream, schema: &Ident) -> TokenStream {
+    let named = |tree| match tree {
+        TokenTree::Ident(ident) if ident == "Self" => {
+            let mut named = schema.clone();
+            named.set_span(ident.span());
+            named.into()
+        }
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), without_self(group.stream(), schema));
+            inner.set_span(group.span());
+            inner.into()
+        }
+        other => other,
+    };
+    tokens.into_iter().map(named).collect()
+}

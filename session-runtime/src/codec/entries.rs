@@ -1,0 +1,220 @@
+//! Maps and sets that are stored entry by entry, and what can be the key of such an entry.
+//!
+//! The part of a stored key after `/` is the entry's key as serde_json writes it, without the quotes: escaped, so that no
+//! control character reaches an engine. What does not come back as the key it was, is not read at all.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, Hash};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::SessionError;
+
+/// A map or a set that `merge = keys` stores entry by entry.
+///
+/// Implemented for the maps and sets of the standard library whose keys are [`EntryKey`]s.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::codec::Entries;
+/// use std::collections::BTreeMap;
+///
+/// let mut cart = BTreeMap::new();
+/// Entries::put(&mut cart, 7_u32, 2_u32);
+/// assert!(Entries::holds(&cart, &7));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`merge = keys` needs a map or a set, and `{Self}` is none whose keys can be stored one by one",
+    label = "not a map or set with storable keys",
+    note = "use `HashMap`, `BTreeMap`, `HashSet` or `BTreeSet` with keys that implement `EntryKey`: \
+            `String`, integers, `bool`, `char`, unit enums, newtypes of these"
+)]
+pub trait Entries: Default {
+    /// The key of an entry, or the element of a set.
+    type Key: EntryKey;
+    /// The value of an entry; [`Present`] for a set.
+    type Value: Serialize + DeserializeOwned;
+
+    /// Calls `visit` for every entry until it fails.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `visit`.
+    fn each(
+        &self,
+        visit: &mut dyn FnMut(&Self::Key, &Self::Value) -> Result<(), SessionError>,
+    ) -> Result<(), SessionError>;
+
+    /// Adds an entry.
+    fn put(&mut self, key: Self::Key, value: Self::Value);
+
+    /// Whether there is an entry under `key`.
+    fn holds(&self, key: &Self::Key) -> bool;
+}
+
+macro_rules! maps {
+    ($($map:ident<K, V $(, $hasher:ident)?> where K: $($bound:path),*;)*) => {$(
+        impl<K, V $(, $hasher)?> Entries for $map<K, V $(, $hasher)?>
+        where
+            K: EntryKey $(+ $bound)*,
+            V: Serialize + DeserializeOwned,
+            $($hasher: BuildHasher + Default,)?
+        {
+            type Key = K;
+            type Value = V;
+
+            fn each(&self, visit: &mut dyn FnMut(&K, &V) -> Result<(), SessionError>) -> Result<(), SessionError> {
+                self.iter().try_for_each(|(key, value)| visit(key, value))
+            }
+
+            fn put(&mut self, key: K, value: V) {
+                self.insert(key, value);
+            }
+
+            fn holds(&self, key: &K) -> bool {
+                self.contains_key(key)
+            }
+        }
+    )*};
+}
+
+macro_rules! sets {
+    ($($set:ident<K $(, $hasher:ident)?> where K: $($bound:path),*;)*) => {$(
+        impl<K $(, $hasher)?> Entries for $set<K $(, $hasher)?>
+        where
+            K: EntryKey $(+ $bound)*,
+            $($hasher: BuildHasher + Default,)?
+        {
+            type Key = K;
+            type Value = Present;
+
+            fn each(&self, visit: &mut dyn FnMut(&K, &Present) -> Result<(), SessionError>) -> Result<(), SessionError> {
+                self.iter().try_for_each(|key| visit(key, &Present))
+            }
+
+            fn put(&mut self, key: K, _: Present) {
+                self.insert(key);
+            }
+
+            fn holds(&self, key: &K) -> bool {
+                self.contains(key)
+            }
+        }
+    )*};
+}
+
+maps! {
+    HashMap<K, V, H> where K: Hash, Eq;
+    BTreeMap<K, V> where K: Ord;
+}
+
+sets! {
+    HashSet<K, H> where K: Hash, Eq;
+    BTreeSet<K> where K: Ord;
+}
+
+/// The stored value of a set's element: `true`.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(serde_json::to_string(&session_runtime::codec::Present)?, "true");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Present;
+
+impl Serialize for Present {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match bool::deserialize(deserializer)? {
+            true => Ok(Self),
+            false => Err(serde::de::Error::custom("expected `true`")),
+        }
+    }
+}
+
+/// A key that can stand in a stored key: `String`, integers, `bool`, `char`, and what serde writes like one of these.
+///
+/// For a unit enum or a newtype an empty `impl` is all it takes.
+///
+/// # Examples
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use session_runtime::EntryKey;
+///
+/// #[derive(Serialize, Deserialize, Debug, PartialEq)]
+/// enum Size { Small, Large }
+/// impl EntryKey for Size {}
+///
+/// let mut stored = String::from("cart.sizes/");
+/// Size::Large.write(&mut stored).unwrap();
+/// assert_eq!(stored, "cart.sizes/Large");
+/// assert_eq!(Size::read("Large"), Some(Size::Large));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of an entry that is stored by itself",
+    label = "not usable as a stored key",
+    note = "`String`, integers, `bool` and `char` can; for a unit enum or a newtype of these write `impl EntryKey for {Self} {{}}`"
+)]
+pub trait EntryKey: Serialize + DeserializeOwned {
+    /// Appends the key to `out`, as serde_json writes it inside the quotes.
+    ///
+    /// # Errors
+    ///
+    /// When serde writes neither a string nor a number nor a `bool`.
+    #[allow(clippy::result_unit_err, reason = "there is one way to fail, and the caller knows the field to name")]
+    fn write(&self, out: &mut String) -> Result<(), ()> {
+        let text = serde_json::to_string(self).map_err(drop)?;
+        let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let plain = || text.starts_with(|first: char| first == '-' || first.is_ascii_digit() || "tf".contains(first));
+        match inner {
+            Some(inner) => out.push_str(inner),
+            None if plain() => out.push_str(&text),
+            None => return Err(()),
+        }
+        Ok(())
+    }
+
+    /// The key that [`write`](Self::write) turns into exactly this text.
+    #[must_use]
+    fn read(text: &str) -> Option<Self> {
+        let quoted = serde_json::from_str(&["\"", text, "\""].concat());
+        let key = quoted.or_else(|_| serde_json::from_str::<Self>(text)).ok()?;
+        let mut back = String::with_capacity(text.len());
+        key.write(&mut back).ok()?;
+        (back == text).then_some(key)
+    }
+}
+
+impl EntryKey for String {}
+impl EntryKey for char {}
+impl EntryKey for bool {}
+
+macro_rules! integer_keys {
+    ($($int:ty)*) => {$(
+        impl EntryKey for $int {
+            fn write(&self, out: &mut String) -> Result<(), ()> {
+                use std::fmt::Write as _;
+                write!(out, "{self}").map_err(drop)
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                let key: Self = text.parse().ok()?;
+                // `parse` also takes "+7" and "007", which nobody wrote.
+                let canonical = text == "0" || !text.trim_start_matches('-').starts_with(['0', '+']);
+                (canonical && !text.starts_with('+')).then_some(key)
+            }
+        }
+    )*};
+}
+
+integer_keys! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }

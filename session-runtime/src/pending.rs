@@ -1,0 +1,131 @@
+//! What a request changes before it is saved: by stored key, each with the text that it rests on.
+//!
+//! Takes what the guards recorded; gives the keys of a patch, the values of a new session, or the same changes laid over
+//! what another request stored meanwhile.
+
+use std::collections::BTreeMap;
+
+use crate::error::SessionError;
+use crate::merge::{Merge, three_way};
+use crate::patch::{Expected, Patch, RestsOn};
+use crate::record::{Text, Values};
+use crate::schema::{FieldSpec, SchemaSpec};
+
+/// One stored key that a request sets or removes.
+#[derive(Clone)]
+pub(crate) struct Change {
+    pub(crate) schema: &'static SchemaSpec,
+    pub(crate) field: &'static FieldSpec,
+    pub(crate) name: Text,
+    /// What was there when the request loaded.
+    pub(crate) base: Option<Text>,
+    /// What is to be there.
+    pub(crate) ours: Option<Text>,
+}
+
+/// All that one request changes, by stored key.
+pub(crate) type Pending = BTreeMap<Text, Change>;
+
+/// What happened to the `renew` fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing.
+    Same,
+    /// From the default to a value: somebody logged in.
+    Login,
+    /// Back to the default.
+    Logout,
+    /// From one value to another: somebody else logged in.
+    StartOver,
+}
+
+/// What happened to the `renew` fields, all taken together.
+pub(crate) fn turn(pending: &Pending) -> Turn {
+    let changes = pending.values().filter(|change| change.field.renew);
+    changes.map(field_turn).fold(Turn::Same, |all, one| match (all, one) {
+        (Turn::StartOver, _) | (_, Turn::StartOver) => Turn::StartOver,
+        (Turn::Login, _) | (_, Turn::Login) => Turn::Login,
+        (Turn::Logout, _) | (_, Turn::Logout) => Turn::Logout,
+        (Turn::Same, Turn::Same) => Turn::Same,
+    })
+}
+
+fn field_turn(change: &Change) -> Turn {
+    let is_default = |text: Option<&str>| text.is_none_or(change.field.is_initial);
+    match (is_default(change.base.as_deref()), is_default(change.ours.as_deref())) {
+        (true, true) => Turn::Same,
+        (true, false) => Turn::Login,
+        (false, true) => Turn::Logout,
+        (false, false) => Turn::StartOver,
+    }
+}
+
+/// Whether any `renew` field changed.
+pub(crate) fn renews(pending: &Pending) -> bool {
+    turn(pending) != Turn::Same
+}
+
+/// Puts the changes into the patch, with the metadata of their schemas and what they rest on.
+pub(crate) fn fill(patch: &mut Patch, pending: &Pending, values: &Values) {
+    let mut expected = Vec::new();
+    let mut last_schema = None;
+    for change in pending.values() {
+        if last_schema != Some(change.schema.key) {
+            last_schema = Some(change.schema.key);
+            let metadata = values.get_text(change.schema.key).cloned();
+            if metadata.is_none() {
+                patch.set.push((change.schema.key.into(), change.schema.metadata().into()));
+            }
+            let or_ours = metadata.is_none();
+            expected.push(Expected { name: change.schema.key.into(), base: metadata, or_ours });
+        }
+        if change.field.merge.rests_on_base() {
+            expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
+        }
+        match &change.ours {
+            Some(text) => patch.set.push((change.name.clone(), text.clone())),
+            None => patch.remove.push(change.name.clone()),
+        }
+    }
+    patch.rests_on = RestsOn::Values(expected);
+}
+
+/// The values of a session that begins with these changes.
+pub(crate) fn fresh_values(pending: &Pending) -> Values {
+    let mut values = Values::new();
+    for change in pending.values() {
+        if let Some(text) = &change.ours {
+            if values.get(change.schema.key).is_none() {
+                values.set(change.schema.key.into(), change.schema.metadata().into());
+            }
+            values.set(change.name.clone(), text.clone());
+        }
+    }
+    values
+}
+
+/// The changes as they would be if the session had been empty: what was added to a sum, and not the sum.
+pub(crate) fn rebase_on_nothing(pending: &Pending) -> Result<Pending, SessionError> {
+    let mut rebased = pending.clone();
+    for change in rebased.values_mut().filter(|change| matches!(change.field.merge, Merge::With(_))) {
+        change.ours = three_way(change, None)?;
+        change.base = None;
+    }
+    Ok(rebased)
+}
+
+/// The changes laid over what is stored now.
+pub(crate) fn rebase(pending: &Pending, stored: &Values) -> Result<Pending, SessionError> {
+    let mut rebased = pending.clone();
+    for change in rebased.values_mut() {
+        let theirs = stored.get_text(&change.name).cloned();
+        change.ours = three_way(change, theirs.as_deref())?;
+        change.base = theirs;
+    }
+    rebased.retain(|_, change| change.base != change.ours);
+    Ok(rebased)
+}
+
+pub(crate) fn belongs(name: &str, schema: &str) -> bool {
+    name.strip_prefix(schema).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}

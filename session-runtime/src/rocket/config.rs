@@ -1,0 +1,216 @@
+//! The table `session` of Rocket's configuration: `Rocket.toml`, profiles, `ROCKET_SESSION={…}`.
+//!
+//! | key | default | unit |
+//! |---|---|---|
+//! | `store` | `sqlite://sessions.db` in the debug profile, else none | URL |
+//! | `cookie` | see [`CookieConfig`] | table |
+//! | `idle`, `absolute` | `"14d"`, `"30d"` | duration |
+//! | `touch_every` | a tenth of `idle` | duration or `"off"` |
+//! | `renew_every` | `"off"` | duration or `"off"` |
+//! | `renew_grace` | `"10s"` | duration |
+//! | `deadline` | `"2s"` | duration |
+//! | `on_save_error` | `"fail"` | `"fail"` or `"log"` |
+//! | `limits` | `record = "1MiB"`, `keys = 10000` | size, number |
+
+use std::time::Duration;
+
+use ::rocket::Config;
+use ::rocket::data::ByteUnit;
+use ::rocket::figment::Figment;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::config::{Limits, OnSaveError, SessionConfig};
+use crate::cookie::{CookieConfig, SameSite};
+use crate::error::{ErrorKind, SessionError};
+use crate::expiry::TouchEvery;
+
+/// What Rocket's configuration says.
+pub(super) struct Settings {
+    pub(super) config: SessionConfig,
+    /// The store to take if nothing else names one.
+    pub(super) default_store: Option<String>,
+    /// Plain HTTP in the debug profile.
+    pub(super) insecure: bool,
+}
+
+impl Settings {
+    pub(super) fn read(figment: &Figment) -> Result<Self, SessionError> {
+        let debug = figment.profile() == Config::DEBUG_PROFILE;
+        let insecure = debug && figment.find_value("tls").is_err();
+        let default_store = (debug && cfg!(feature = "sqlite")).then(|| "sqlite://sessions.db".to_owned());
+        let table = match figment.find_value("session") {
+            Ok(_) => figment.extract_inner::<Table>("session").map_err(|error| refuse(&error))?,
+            Err(_) => Table::default(),
+        };
+        Ok(Self { config: table.into(), default_store, insecure })
+    }
+}
+
+/// Figment's message names key and file; the value is one of ours, never a visitor's.
+fn refuse(error: &::rocket::figment::Error) -> SessionError {
+    let reasons: Vec<String> = error.clone().into_iter().map(|error| error.to_string()).collect();
+    SessionError::with(ErrorKind::Config, reasons.join("; "))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Table {
+    store: Option<String>,
+    cookie: CookieTable,
+    idle: Option<Time>,
+    absolute: Option<Time>,
+    touch_every: Option<TimeOrOff>,
+    renew_every: Option<TimeOrOff>,
+    renew_grace: Option<Time>,
+    deadline: Option<Time>,
+    on_save_error: SaveErrorWord,
+    limits: LimitsTable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CookieTable {
+    name: Option<String>,
+    path: Option<String>,
+    domain: Option<String>,
+    same_site: SameSiteWord,
+    secure: Option<bool>,
+    persistent: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsTable {
+    record: Option<ByteUnit>,
+    keys: Option<usize>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SaveErrorWord {
+    #[default]
+    Fail,
+    Log,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+enum SameSiteWord {
+    #[serde(alias = "strict")]
+    Strict,
+    #[default]
+    #[serde(alias = "lax")]
+    Lax,
+    #[serde(alias = "none")]
+    None,
+}
+
+/// A duration with its unit, such as `"14d"` or `"1h 30m"`.
+#[derive(Clone, Copy)]
+struct Time(Duration);
+
+#[derive(Clone, Copy)]
+enum TimeOrOff {
+    Time(Duration),
+    Off,
+}
+
+struct TimeVisitor;
+
+impl de::Visitor<'_> for TimeVisitor {
+    type Value = Time;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a duration with its unit, such as \"14d\", \"30m\" or \"500ms\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
+        humantime::parse_duration(text).map(Time).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TimeVisitor)
+    }
+}
+
+struct TimeOrOffVisitor;
+
+impl de::Visitor<'_> for TimeOrOffVisitor {
+    type Value = TimeOrOff;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("\"off\", or a duration with its unit, such as \"1h\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<TimeOrOff, E> {
+        match text {
+            "off" => Ok(TimeOrOff::Off),
+            _ => humantime::parse_duration(text)
+                .map(TimeOrOff::Time)
+                .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeOrOff {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TimeOrOffVisitor)
+    }
+}
+
+impl From<Table> for SessionConfig {
+    fn from(table: Table) -> Self {
+        let mut config = Self::new().cookie(table.cookie.into());
+        config.store = table.store;
+        let lifetime = &mut config.lifetime;
+        let set = |time: &mut Duration, to: Option<Time>| *time = to.map_or(*time, |to| to.0);
+        set(&mut lifetime.idle, table.idle);
+        set(&mut lifetime.absolute, table.absolute);
+        set(&mut lifetime.renew_grace, table.renew_grace);
+        set(&mut config.deadline, table.deadline);
+        lifetime.touch_every = match table.touch_every {
+            None => TouchEvery::TenthOfIdle,
+            Some(TimeOrOff::Time(period)) => TouchEvery::Period(period),
+            Some(TimeOrOff::Off) => TouchEvery::Off,
+        };
+        lifetime.renew_every = match table.renew_every {
+            Some(TimeOrOff::Time(period)) => Some(period),
+            Some(TimeOrOff::Off) | None => None,
+        };
+        config.on_save_error = match table.on_save_error {
+            SaveErrorWord::Fail => OnSaveError::Fail,
+            SaveErrorWord::Log => OnSaveError::Log,
+        };
+        config.limits(table.limits.into())
+    }
+}
+
+impl From<CookieTable> for CookieConfig {
+    fn from(table: CookieTable) -> Self {
+        let defaults = Self::new();
+        Self {
+            name: table.name,
+            path: table.path.unwrap_or(defaults.path),
+            domain: table.domain,
+            same_site: match table.same_site {
+                SameSiteWord::Strict => SameSite::Strict,
+                SameSiteWord::Lax => SameSite::Lax,
+                SameSiteWord::None => SameSite::None,
+            },
+            secure: table.secure,
+            persistent: table.persistent,
+        }
+    }
+}
+
+impl From<LimitsTable> for Limits {
+    fn from(table: LimitsTable) -> Self {
+        let defaults = Self::default();
+        let bytes = table.record.map(|size| usize::try_from(size.as_u64()).unwrap_or(usize::MAX));
+        Self {
+            record_bytes: bytes.unwrap_or(defaults.record_bytes),
+            record_keys: table.keys.unwrap_or(defaults.record_keys),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The fairing: settings and store at ignition, sweeping while the application runs, and the end of every request.
+//!
+//! Rocket empties its cookie jar into the response before response fairings run, and a catcher drops what a failed
+//! handler put there; so the session's `Set-Cookie` is a header appended here. A failed save replaces the answer.
+
+use std::io::Cursor;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::rocket::fairing::{Fairing, Info, Kind, Result as Ignition};
+use ::rocket::http::ContentType;
+use ::rocket::{Build, Orbit, Phase, Request, Response, Rocket, tokio};
+
+use super::config::Settings;
+use super::guard::{retry_after, status};
+use super::handle::Place;
+use crate::clock::Clock;
+use crate::config::SessionConfig;
+use crate::error::SessionError;
+use crate::schema::{SchemaSpec, Schemas};
+use crate::sessions::Sessions;
+use crate::store::Store;
+
+/// How often expired sessions are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Loads and saves the sessions of a Rocket application; made by [`Sessions::fairing`].
+///
+/// Attach it after every other response fairing: what a later one changes is too late for the session. Settings come from
+/// the table `session` of Rocket's configuration; what is given here wins.
+///
+/// # Examples
+///
+/// ```
+/// use rocket::local::blocking::Client;
+/// use session_runtime::{MemoryStore, Session, Sessions};
+///
+/// #[derive(Session)]
+/// #[session(key = "cart", version = 1)]
+/// struct Cart {
+///     coupon: Option<String>,
+/// }
+///
+/// let rocket = rocket::build().attach(Sessions::fairing::<Cart>().store(MemoryStore::new()));
+/// let client = Client::tracked(rocket).unwrap();
+/// ```
+pub struct SessionFairing {
+    schemas: &'static [&'static SchemaSpec],
+    store: Option<Arc<dyn Store>>,
+    config: Option<SessionConfig>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl Sessions {
+    /// The fairing for one schema, or for a tuple of up to sixteen. Two schemas with one key do not compile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// let rocket = rocket::build().attach(Sessions::fairing::<Cart>());
+    /// ```
+    #[must_use]
+    pub fn fairing<S: Schemas>() -> SessionFairing {
+        let () = S::UNIQUE;
+        SessionFairing { schemas: S::SPECS, store: None, config: None, clock: None }
+    }
+
+    /// The application's sessions, for work outside requests; `None` before ignition or without the fairing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::Sessions;
+    ///
+    /// assert!(Sessions::fetch(&rocket::build()).is_none());
+    /// ```
+    #[must_use]
+    pub fn fetch<P: Phase>(rocket: &Rocket<P>) -> Option<&Self> {
+        rocket.state()
+    }
+}
+
+impl SessionFairing {
+    /// The store; wins over the configuration.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// let fairing = Sessions::fairing::<Cart>().store(MemoryStore::new());
+    /// ```
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The settings, all of them; win over the configuration.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, SessionConfig, Sessions};
+    /// # use std::time::Duration;
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// let config = SessionConfig::new().store("memory:").idle(Duration::from_secs(30 * 60));
+    /// let fairing = Sessions::fairing::<Cart>().config(config);
+    /// ```
+    #[must_use]
+    pub fn config(mut self, config: SessionConfig) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// The clock, for tests. Default: the operating system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, Sessions};
+    /// # use std::time::UNIX_EPOCH;
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// let fairing = Sessions::fairing::<Cart>().clock(|| UNIX_EPOCH);
+    /// ```
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    fn sessions(&self, rocket: &Rocket<Build>) -> Result<Sessions, SessionError> {
+        let settings = Settings::read(rocket.figment())?;
+        let mut builder = Sessions::builder().specs(self.schemas).insecure(settings.insecure);
+        let mut config = self.config.clone().unwrap_or(settings.config);
+        match &self.store {
+            Some(store) => builder = builder.shared_store(store.clone()),
+            None if config.store.is_none() => config.store = settings.default_store,
+            None => {}
+        }
+        if let Some(clock) = &self.clock {
+            builder = builder.shared_clock(clock.clone());
+        }
+        builder.config(config).build()
+    }
+}
+
+impl std::fmt::Debug for SessionFairing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keys: Vec<&str> = self.schemas.iter().map(|schema| schema.key).collect();
+        f.debug_struct("SessionFairing").field("schemas", &keys).finish_non_exhaustive()
+    }
+}
+
+#[::rocket::async_trait]
+impl Fairing for SessionFairing {
+    fn info(&self) -> Info {
+        let kind = Kind::Ignite | Kind::Liftoff | Kind::Response | Kind::Singleton;
+        Info { name: "Typed sessions", kind }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> Ignition {
+        match self.sessions(&rocket) {
+            Ok(sessions) => {
+                announce(&sessions);
+                Ok(rocket.manage(sessions))
+            }
+            Err(error) => {
+                tracing::error!("{}", chain(&error));
+                Err(rocket)
+            }
+        }
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        if let Some(sessions) = Sessions::fetch(rocket) {
+            tokio::spawn(sweep(sessions.clone(), rocket.shutdown()));
+        }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let Some(handle) = Place::of(request).handle() else { return };
+        let finished = handle.visit.finish(response.status().code).await;
+        match &finished.error {
+            Some(error) => *response = plain(error),
+            None if response.status().code == 503 && handle.visit.asks_to_retry() => {
+                response.set_raw_header("Retry-After", retry_after());
+            }
+            None => {}
+        }
+        if let Some(cookie) = finished.cookie.header() {
+            response.adjoin_raw_header("Set-Cookie", cookie.to_owned());
+            forbid_storing(response);
+        }
+        vary_on_cookie(response);
+    }
+}
+
+/// One line at launch about what the cookie is, since that decides who can read it.
+fn announce(sessions: &Sessions) {
+    let cookie = &sessions.core.cookie;
+    if cookie.secure {
+        tracing::info!("Sessions: cookie `{}`", cookie.name);
+    } else {
+        tracing::warn!("Sessions: cookie `{}` is not Secure, for plain HTTP in the debug profile", cookie.name);
+    }
+}
+
+/// The error and its causes in one line.
+fn chain(error: &SessionError) -> String {
+    let mut line = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    line
+}
+
+/// Removes expired sessions until shutdown; a run that fails is logged, and the next one happens all the same.
+async fn sweep(sessions: Sessions, mut shutdown: ::rocket::Shutdown) {
+    loop {
+        if let Err(error) = sessions.sweep().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "expired sessions could not be swept");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            () = &mut shutdown => return,
+        }
+    }
+}
+
+/// A fresh answer: status and short text, nothing of the one that it replaces.
+pub(super) fn plain<'r>(error: &SessionError) -> Response<'r> {
+    let status = status(error);
+    let text = format!("{status}\n");
+    let mut response = Response::build();
+    response.status(status).header(ContentType::Plain).sized_body(text.len(), Cursor::new(text));
+    if error.retry_after().is_some() {
+        response.raw_header("Retry-After", retry_after());
+    }
+    response.finalize()
+}
+
+/// An answer that carries an id may be stored by nobody (RFC 9111 section 5.2.2.5; OWASP session management).
+fn forbid_storing(response: &mut Response<'_>) {
+    let name = "Cache-Control";
+    let forbidden = response.headers().get(name).any(|line| has_token(line, "no-store"));
+    if !forbidden {
+        response.set_raw_header(name, "no-store");
+    }
+}
+
+/// An answer that depends on the session depends on the cookie (RFC 9110 section 12.5.5).
+fn vary_on_cookie(response: &mut Response<'_>) {
+    let name = "Vary";
+    let mut lines: Vec<String> = response.headers().get(name).map(str::to_owned).collect();
+    if !lines.iter().any(|line| has_token(line, "cookie") || has_token(line, "*")) {
+        lines.push("Cookie".to_owned());
+        response.set_raw_header(name, lines.join(", "));
+    }
+}
+
+fn has_token(line: &str, token: &str) -> bool {
+    line.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
+}

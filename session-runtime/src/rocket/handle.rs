@@ -1,0 +1,220 @@
+//! [`SessionHandle`]: the session as a whole, and the one visit of a request.
+
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use ::rocket::Request;
+
+use crate::error::{ErrorKind, SessionError};
+use crate::expiry::Expiry;
+use crate::id::SessionKey;
+use crate::sessions::Sessions;
+use crate::visit::Visit;
+
+/// Guard for the session as a whole; never the raw id.
+///
+/// All guards of one request share one session, loaded once.
+///
+/// # Examples
+///
+/// ```
+/// use rocket::post;
+/// use session_runtime::SessionHandle;
+///
+/// #[post("/logout")]
+/// fn logout(session: &SessionHandle) {
+///     session.destroy();
+/// }
+/// ```
+#[derive(Debug)]
+pub struct SessionHandle {
+    pub(super) visit: Visit,
+}
+
+/// A request's place for its handle; empty as long as nobody asked for the session.
+#[derive(Default)]
+pub(super) struct Place(OnceLock<SessionHandle>);
+
+impl Place {
+    pub(super) fn of<'r>(request: &'r Request<'_>) -> &'r Self {
+        request.local_cache(Self::default)
+    }
+
+    pub(super) fn handle(&self) -> Option<&SessionHandle> {
+        self.0.get()
+    }
+}
+
+impl SessionHandle {
+    /// The handle of this request; the first guard that asks opens it.
+    pub(super) fn of<'r>(request: &'r Request<'_>) -> Result<&'r Self, SessionError> {
+        let place = Place::of(request);
+        if let Some(handle) = place.handle() {
+            return Ok(handle);
+        }
+        let Some(sessions) = request.rocket().state::<Sessions>() else {
+            return Err(SessionError::with(ErrorKind::Config, "`Sessions::fairing` is not attached"));
+        };
+        Ok(place.0.get_or_init(|| Self { visit: open(sessions, request) }))
+    }
+
+    /// Names the session for jobs and admin pages. `None`: nothing is stored for this visitor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::get;
+    /// # use session_runtime::SessionHandle;
+    /// #[get("/support-code")]
+    /// fn support_code(session: &SessionHandle) -> Option<String> {
+    ///     session.key().map(|key| key.to_string())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn key(&self) -> Option<SessionKey> {
+        self.visit.key()
+    }
+
+    /// Whether nothing is stored for this visitor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::get;
+    /// # use session_runtime::SessionHandle;
+    /// #[get("/welcome")]
+    /// fn welcome(session: &SessionHandle) -> &'static str {
+    ///     if session.is_new() { "Welcome!" } else { "Welcome back!" }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.key().is_none()
+    }
+
+    /// When the session was created. `None`: nothing is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::get;
+    /// # use session_runtime::SessionHandle;
+    /// #[get("/since")]
+    /// fn since(session: &SessionHandle) -> String {
+    ///     format!("{:?}", session.created_at())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn created_at(&self) -> Option<SystemTime> {
+        self.visit.created_at()
+    }
+
+    /// When the session ends if it is not used again. `None`: nothing is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::get;
+    /// # use session_runtime::SessionHandle;
+    /// #[get("/until")]
+    /// fn until(session: &SessionHandle) -> String {
+    ///     format!("{:?}", session.expires_at())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.visit.expires_at()
+    }
+
+    /// Gives the session a new id; everything else stays. Creates nothing. Takes effect whatever the answer.
+    ///
+    /// A change of a `renew` field does this by itself (OWASP ASVS 5.0, 7.2.4); call it for any other change of what the
+    /// visitor may do.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// # use session_runtime::SessionHandle;
+    /// #[post("/sudo")]
+    /// fn sudo(session: &SessionHandle) {
+    ///     session.renew();
+    /// }
+    /// ```
+    pub fn renew(&self) {
+        self.visit.renew();
+    }
+
+    /// Ends the session for good and removes the cookie. Takes effect whatever the answer; what the request writes later
+    /// is dropped, and no other request brings the session back (OWASP ASVS 5.0, 7.4.1).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// # use session_runtime::SessionHandle;
+    /// #[post("/logout")]
+    /// fn logout(session: &SessionHandle) {
+    ///     session.destroy();
+    /// }
+    /// ```
+    pub fn destroy(&self) {
+        self.visit.destroy();
+    }
+
+    /// Chooses how long this session lives; later requests keep the choice. Creates nothing, but counts if this request
+    /// creates a session.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// # use session_runtime::SessionHandle;
+    /// use session_runtime::Expiry;
+    /// use std::time::Duration;
+    ///
+    /// #[post("/remember-me")]
+    /// fn remember_me(session: &SessionHandle) {
+    ///     session.set_expiry(Expiry::After(Duration::from_secs(14 * 24 * 60 * 60)));
+    /// }
+    /// ```
+    pub fn set_expiry(&self, expiry: Expiry) {
+        self.visit.set_expiry(expiry);
+    }
+
+    /// Makes what the request did so far durable now; the cookie goes out whatever follows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::GuardOpen`] while a writable guard is open, which owns changes that this handle cannot see; else as
+    /// [`Session::save`](crate::Session::save).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// # use session_runtime::{SessionError, SessionHandle};
+    /// #[post("/renew")]
+    /// async fn renew(session: &SessionHandle) -> Result<(), SessionError> {
+    ///     session.renew();
+    ///     session.save().await
+    /// }
+    /// ```
+    pub async fn save(&self) -> Result<(), SessionError> {
+        match self.visit.open_guards().first() {
+            Some(schema) => Err(SessionError::at_schema(ErrorKind::GuardOpen, schema)),
+            None => self.visit.save_now().await,
+        }
+    }
+}
+
+/// The raw header lines count, byte for byte. Only Rocket's local client has none and puts cookies into the jar alone.
+fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
+    let mut lines = request.headers().get("cookie").peekable();
+    if lines.peek().is_some() {
+        return sessions.open(lines);
+    }
+    let jar = request.cookies().get(sessions.cookie_name());
+    let line = jar.map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
+    sessions.open(line.as_deref())
+}

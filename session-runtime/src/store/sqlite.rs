@@ -1,0 +1,293 @@
+//! Records in an SQLite file: the embedded default. Acknowledged changes survive a restart and a killed process.
+//!
+//! | promise | holds |
+//! |---|---|
+//! | logout is final, concurrent writes merge | yes |
+//! | survives a restart, or a crash of the process | yes: nothing is acknowledged before its commit |
+//! | survives a crash of the machine | with [`Durability::Power`]; else the last moments may be undone, a logout included |
+//! | several processes | yes, on one machine; network file systems do not lock well enough |
+//! | clock that judges deadlines | the application's |
+//!
+//! # Layout
+//!
+//! ```text
+//! session                                value
+//! ├ key               BLOB, 16 bytes     ├ session  BLOB   ┐ the session's key, then the stored key,
+//! ├ created           INTEGER            ├ name     TEXT   ┘ bytewise: one schema is one range
+//! ├ touched           INTEGER            └ json     TEXT     byte for byte as it came
+//! ├ expires           INTEGER, indexed
+//! ├ ends              INTEGER            moments are milliseconds since 1970-01-01 UTC
+//! ├ expiry            TEXT               as `StoredExpiry` writes it
+//! ├ secret            BLOB, 32 bytes
+//! ├ secret_since      INTEGER
+//! ├ previous_secret   BLOB or NULL       with previous_until INTEGER or NULL
+//! ├ generation        INTEGER            counters use all 64 bits, so large ones look negative
+//! ├ generation_since  INTEGER or NULL
+//! ├ revision          INTEGER
+//! ├ bytes             INTEGER            of all names and texts in `value`
+//! └ keys              INTEGER            number of rows in `value`
+//! ```
+//!
+//! The header's `application_id` is `sess` in ASCII and `user_version` the layout's version; a file of another program, or
+//! of a newer layout, is refused and left as it was. The file is in WAL mode: two more stand beside it while it is open.
+//!
+//! # Threads
+//!
+//! Reads are answered by a few threads with a connection each, writes by one, so that no disk access blocks the runtime.
+//! The writer takes whatever waits, runs it in one transaction, commits, and only then answers. If one write of such a
+//! group fails, the group is rolled back and each write is tried in a transaction of its own. A write whose caller has
+//! gone before it began is left out. The threads end when the store is dropped, which waits for them.
+//!
+//! Deliberately absent: a pool of writers (SQLite has one at a time), and JSON functions (texts are never looked into).
+
+mod db;
+mod fault;
+mod layout;
+mod queue;
+mod read;
+mod row;
+mod work;
+mod write;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::layout::Settings;
+use self::work::{Workers, spawn_readers, spawn_writer};
+use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::patch::{Patch, Patched};
+use crate::record::Record;
+
+/// Sessions removed by one transaction of a sweep, so that writes of requests do not wait for all of it.
+const SWEEP_STEP: usize = 100;
+
+/// Sessions in an SQLite file.
+///
+/// Several stores, in one process or in many, may use one file. Dropping the last one folds the write-ahead log back into
+/// it.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{Sessions, SqliteStore};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("sessions.db");
+/// let sessions = Sessions::builder().store(SqliteStore::open(path)?).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SqliteStore {
+    // Dropped in this order: the last connection to close is the writer's, which then empties the log.
+    readers: Workers,
+    writer: Workers,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, and creates it if there is none.
+    ///
+    /// Blocks until the file is ready; meant for the start of a program.
+    ///
+    /// # Errors
+    ///
+    /// [`Setup`](super::StoreErrorKind::Setup) if the file cannot be created or is not this library's;
+    /// [`Unavailable`](super::StoreErrorKind::Unavailable) if another process keeps it locked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SqliteStore;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.db");
+    /// let store = SqliteStore::open(&path)?;
+    /// assert!(path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::builder(path).open()
+    }
+
+    /// Settings for the file at `path`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{SqliteStore, store::Durability};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.db");
+    /// let store = SqliteStore::builder(path).durability(Durability::Power).open()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
+        SqliteStoreBuilder {
+            path: path.as_ref().to_path_buf(),
+            durability: Durability::default(),
+            busy_timeout: Duration::from_secs(1),
+            readers: 2,
+        }
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+/// What an acknowledged change survives.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::store::Durability;
+///
+/// assert_eq!(Durability::default(), Durability::Process);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A crash of the process (`synchronous = NORMAL`). The default.
+    ///
+    /// After a crash of the machine the file is sound, but the changes since the last checkpoint may be gone: a session
+    /// that was logged out may be logged in again.
+    #[default]
+    Process,
+    /// A crash of the machine and loss of power too (`synchronous = FULL`): every group of writes waits for the disk.
+    Power,
+}
+
+/// Settings of a [`SqliteStore`], made by [`SqliteStore::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::SqliteStore;
+/// use std::time::Duration;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("sessions.db");
+/// let store = SqliteStore::builder(path).readers(4).busy_timeout(Duration::from_millis(500)).open()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is opened before `open`"]
+pub struct SqliteStoreBuilder {
+    path: PathBuf,
+    durability: Durability,
+    busy_timeout: Duration,
+    readers: usize,
+}
+
+impl SqliteStoreBuilder {
+    /// What an acknowledged change survives. Default: [`Durability::Process`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{SqliteStore, store::Durability};
+    ///
+    /// let builder = SqliteStore::builder("sessions.db").durability(Durability::Power);
+    /// ```
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long to wait for a lock that another process holds. Default: 1 second.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SqliteStore;
+    /// use std::time::Duration;
+    ///
+    /// let builder = SqliteStore::builder("sessions.db").busy_timeout(Duration::from_millis(250));
+    /// ```
+    pub const fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Number of threads that read; at least one is used. Default: 2.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let builder = session_runtime::SqliteStore::builder("sessions.db").readers(4);
+    /// ```
+    pub const fn readers(mut self, threads: usize) -> Self {
+        self.readers = threads;
+        self
+    }
+
+    /// Opens the file, and creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{SqliteStore, store::StoreErrorKind};
+    ///
+    /// let error = SqliteStore::builder("no-such-folder/sessions.db").open().unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::Setup);
+    /// ```
+    pub fn open(self) -> Result<SqliteStore, StoreError> {
+        let settings =
+            Settings { path: self.path, durability: self.durability, busy_timeout: self.busy_timeout };
+        let connection = settings.prepare()?;
+        let writer = spawn_writer(connection)?;
+        let connections = (0..self.readers.max(1)).map(|_| settings.connect_reader()).collect::<Result<_, _>>()?;
+        Ok(SqliteStore { readers: spawn_readers(connections)?, writer })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.writer.run("create", move |db| db.create(key, &record)).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        let wanted = wanted.clone();
+        self.readers.run("load", move |db| db.load(key, &wanted, now)).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.writer.run("patch", move |db| db.patch(key, &patch, now)).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.writer.run("delete", move |db| db.delete(key)).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        let before = now.before(SWEEP_GRACE);
+        let mut removed = 0;
+        loop {
+            let step = SWEEP_STEP.min(limit - removed);
+            let swept = self.writer.run("sweep", move |db| db.sweep(step, before)).await?;
+            removed += swept;
+            if swept < step || removed == limit {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        self.readers.run("scan", move |db| db.scan(from, limit, now)).await
+    }
+}

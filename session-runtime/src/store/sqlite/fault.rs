@@ -1,0 +1,79 @@
+//! What goes wrong below the store, told without a stored value: SQLite's code, never a statement or what was bound to it.
+
+use std::fmt;
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+use rusqlite::types::FromSqlError;
+
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Why a job failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// SQLite refused or failed.
+    Engine(rusqlite::Error),
+    /// A row that this library did not write, or that was damaged; says which part of it.
+    Unreadable(&'static str),
+    /// A bug of ours; the thread goes on.
+    Panicked,
+}
+
+impl Fault {
+    pub(super) fn to_error(&self, during: &'static str) -> StoreError {
+        match self {
+            Self::Engine(error) => StoreError::new(StoreErrorKind::Unavailable, during).because(Cause::of(error)),
+            Self::Unreadable(part) => StoreError::new(StoreErrorKind::Corrupt, during).because(Unreadable(part)),
+            Self::Panicked => StoreError::new(StoreErrorKind::Unavailable, during).because("the store panicked"),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// A column of another type, or text that is not UTF-8.
+impl From<FromSqlError> for Fault {
+    fn from(_: FromSqlError) -> Self {
+        Self::Unreadable("column")
+    }
+}
+
+/// SQLite's own code. Its message is left out: it may quote what it was working on.
+#[derive(Debug)]
+pub(super) struct Cause(Option<ffi::Error>);
+
+impl Cause {
+    pub(super) fn of(error: &rusqlite::Error) -> Self {
+        Self(error.sqlite_error().copied())
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(error) = self.0 else { return f.write_str("SQLite was used wrongly") };
+        let text = ffi::code_to_str(error.extended_code);
+        match error.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                write!(f, "another connection keeps the SQLite file locked ({text})")
+            }
+            _ => write!(f, "SQLite failed with code {}: {text}", error.extended_code),
+        }
+    }
+}
+
+impl std::error::Error for Cause {}
+
+#[derive(Debug)]
+struct Unreadable(&'static str);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a stored {} is not what this library writes", self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}

@@ -1,0 +1,208 @@
+//! Opening a file: whose it is, which layout it has, and making an empty one ours.
+//!
+//! Safe when several processes start at once: the tables are made in one transaction that looks again after it has the
+//! lock. Nothing is written to a file before it is known to be empty or ours.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
+
+use super::Durability;
+use super::fault::Cause;
+use crate::store::{StoreError, StoreErrorKind};
+
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"sess");
+const LAYOUT: i32 = 1;
+/// A log that grew beyond this many bytes is cut back after a checkpoint.
+const LOG_BYTES: i64 = 64 << 20;
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+const TABLES: &str = "
+    CREATE TABLE session (
+        key BLOB NOT NULL PRIMARY KEY,
+        created INTEGER NOT NULL,
+        touched INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        ends INTEGER NOT NULL,
+        expiry TEXT NOT NULL,
+        secret BLOB NOT NULL,
+        secret_since INTEGER NOT NULL,
+        previous_secret BLOB,
+        previous_until INTEGER,
+        generation INTEGER NOT NULL,
+        generation_since INTEGER,
+        revision INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        keys INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX session_expires ON session (expires);
+    CREATE TABLE value (
+        session BLOB NOT NULL,
+        name TEXT NOT NULL,
+        json TEXT NOT NULL,
+        PRIMARY KEY (session, name)
+    ) STRICT, WITHOUT ROWID;";
+
+/// What all connections of a store share.
+pub(super) struct Settings {
+    pub(super) path: PathBuf,
+    pub(super) durability: Durability,
+    pub(super) busy_timeout: Duration,
+}
+
+enum Owner {
+    Nobody,
+    Us,
+}
+
+impl Settings {
+    /// The writer's connection, to a file that has our tables by then.
+    pub(super) fn prepare(&self) -> Result<Connection, StoreError> {
+        self.create_file()?;
+        let mut connection = self.connect()?;
+        self.patiently(|| self.claim(&mut connection))?;
+        self.patiently(|| self.use_log(&connection))?;
+        Ok(connection)
+    }
+
+    /// A connection that reads and nothing else.
+    pub(super) fn connect_reader(&self) -> Result<Connection, StoreError> {
+        let connection = self.connect()?;
+        connection.pragma_update(None, "query_only", true).map_err(|error| self.refused(&error))?;
+        Ok(connection)
+    }
+
+    /// Sessions are the visitors' own: on Unix the file is for its owner only, and SQLite gives the log the same mode.
+    fn create_file(&self) -> Result<(), StoreError> {
+        let path = self.path.to_string_lossy();
+        if path.is_empty() || path == ":memory:" {
+            return Err(self.setup("is not a file; `memory:` is the store without one"));
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&self.path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(self.setup(&format!("cannot be created ({error}); does its folder exist, and is it writable?")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| self.refused(&error))?;
+        self.tune(&connection).map_err(|error| self.refused(&error))?;
+        Ok(connection)
+    }
+
+    fn tune(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(self.busy_timeout)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+        match self.durability {
+            Durability::Process => connection.pragma_update(None, "synchronous", "NORMAL"),
+            Durability::Power => {
+                // Without it, Apple's systems only hand the data to the disk's own cache.
+                connection.pragma_update(None, "fullfsync", true)?;
+                connection.pragma_update(None, "synchronous", "FULL")
+            }
+        }
+    }
+
+    /// Makes an empty file ours; one that is ours already stays as it is.
+    fn claim(&self, connection: &mut Connection) -> Result<(), Refused> {
+        if connection.is_readonly(MAIN_DB)? {
+            return Err(self.setup("is read-only; let this program write to it").into());
+        }
+        if matches!(self.owner(connection)?, Owner::Us) {
+            return Ok(());
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have been faster while this one waited for the lock.
+        if matches!(self.owner(&transaction)?, Owner::Nobody) {
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", LAYOUT)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    fn owner(&self, connection: &Connection) -> Result<Owner, Refused> {
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        let (application, layout) = (number("application_id")?, number("user_version")?);
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        match (application, layout) {
+            (APPLICATION_ID, LAYOUT) => Ok(Owner::Us),
+            (0, 0) if tables == 0 => Ok(Owner::Nobody),
+            (APPLICATION_ID, _) => {
+                let problem = format!("has layout {layout}, this program knows {LAYOUT}; use the program's newer release");
+                Err(self.setup(&problem).into())
+            }
+            _ => Err(self.setup("is a database of another program; name another file").into()),
+        }
+    }
+
+    fn use_log(&self, connection: &Connection) -> Result<(), Refused> {
+        let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+        if mode == "wal" {
+            return Ok(());
+        }
+        Err(self.setup("cannot have a write-ahead log; use a local file system").into())
+    }
+
+    /// Some steps of opening do not wait for a lock by themselves.
+    fn patiently(&self, mut step: impl FnMut() -> Result<(), Refused>) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        loop {
+            match step() {
+                Ok(()) => return Ok(()),
+                Err(Refused::Because(error)) => return Err(error),
+                Err(Refused::Engine(error)) if !is_busy(&error) || begun.elapsed() >= self.busy_timeout => {
+                    return Err(self.refused(&error));
+                }
+                Err(Refused::Engine(_)) => std::thread::sleep(RETRY_PAUSE),
+            }
+        }
+    }
+
+    fn refused(&self, error: &rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                StoreError::new(StoreErrorKind::Unavailable, "open").because(Cause::of(error))
+            }
+            Some(ErrorCode::NotADatabase) => self.setup("is not an SQLite database; name another file"),
+            _ => self.setup(&format!("cannot be opened ({}); are file and folder writable?", Cause::of(error))),
+        }
+    }
+
+    fn setup(&self, problem: &str) -> StoreError {
+        let message = format!("`{}` {problem}", self.path.display());
+        StoreError::new(StoreErrorKind::Setup, "open").because(message)
+    }
+}
+
+/// Why a step of opening did not succeed: for good, or by an answer of SQLite that may pass.
+enum Refused {
+    Because(StoreError),
+    Engine(rusqlite::Error),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Because(error)
+    }
+}
+
+impl From<rusqlite::Error> for Refused {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}

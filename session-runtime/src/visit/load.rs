@@ -1,0 +1,155 @@
+//! Loading: once per request and group of schemas, with the secret checked each time.
+//!
+//! Takes an id and what is wanted; gives where the visitor stands. A record that is unreadable as a whole, expired or
+//! opened with a wrong secret is no session, and stays as it is.
+
+use std::sync::Arc;
+
+use super::{Live, Standing, Visit};
+use crate::clock::Timestamp;
+use crate::error::{ErrorKind, SessionError};
+use crate::id::{SessionId, SessionKey};
+use crate::record::{Record, Values};
+use crate::schema::SchemaSpec;
+use crate::store::{Loaded, StoreErrorKind, Wanted};
+
+impl Visit {
+    /// Makes sure that the schema's group is loaded, or with `None` the session as such.
+    pub(super) async fn fetch(&self, schema: Option<usize>) -> Result<(), SessionError> {
+        if let Some(known) = self.fetched(schema) {
+            return known;
+        }
+        let _turn = self.gate.lock().await;
+        if let Some(known) = self.fetched(schema) {
+            return known;
+        }
+        let group = self.core.group_of(schema);
+        let loaded = self.load_group(&group).await;
+        let mut state = self.state();
+        match loaded {
+            Ok(standing) => state.standing = standing,
+            Err(error) => {
+                state.failed_load = Some(error.clone());
+                return Err(error);
+            }
+        }
+        state.fetched |= self.bits_of(&group);
+        Ok(())
+    }
+
+    fn fetched(&self, schema: Option<usize>) -> Option<Result<(), SessionError>> {
+        let state = self.state();
+        if let Some(error) = &state.failed_load {
+            return Some(Err(error.clone()));
+        }
+        let there = match (&state.standing, schema) {
+            (Standing::Unread(_), _) => false,
+            (Standing::Live(_), Some(at)) => state.fetched & (1 << at) != 0,
+            _ => true,
+        };
+        there.then_some(Ok(()))
+    }
+
+    fn bits_of(&self, wanted: &Wanted) -> u32 {
+        let schemas = self.core.schemas().iter().enumerate();
+        schemas.filter(|(_, schema)| wanted.wants(schema.key)).fold(0, |bits, (at, _)| bits | 1 << at)
+    }
+
+    /// All schemas whose values are there.
+    pub(crate) fn fetched_group(&self) -> Wanted {
+        let fetched = self.state().fetched;
+        let schemas = self.core.schemas().iter().enumerate();
+        let keys: Vec<_> = schemas.filter(|(at, _)| fetched & (1 << at) != 0).map(|(_, schema)| schema.key).collect();
+        Wanted::schemas(&keys)
+    }
+
+    /// All schemas' values are there: the record is this request's own.
+    pub(crate) fn set_all_fetched(&self) {
+        self.state().fetched = u32::MAX;
+    }
+
+    pub(crate) async fn load_group(&self, group: &Wanted) -> Result<Standing, SessionError> {
+        let standing = self.state().standing.clone();
+        match standing {
+            Standing::Unread(id) => {
+                let loaded = self.load_record(id.key, group).await?;
+                Ok(loaded.map_or_else(unknown, |loaded| self.judge(id, loaded)))
+            }
+            Standing::Live(live) => self.load_more(&live, group).await,
+            settled => Ok(settled),
+        }
+    }
+
+    /// A further load of the request: it must find the session of the first one.
+    pub(crate) async fn load_more(&self, live: &Arc<Live>, group: &Wanted) -> Result<Standing, SessionError> {
+        let Some(loaded) = self.load_record(live.id.key, group).await? else { return Ok(Standing::Ended) };
+        let newest = accepts(&loaded.record, live.id, self.now);
+        let Some(newest) = newest.filter(|_| loaded.record.head.generation == live.record.head.generation) else {
+            return Err(SessionError::new(ErrorKind::Renewed));
+        };
+        let mut live = Live::clone(live);
+        live.record.values.retain(|name| !group.wants(name));
+        for (name, text) in loaded.record.values.iter().filter(|(name, _)| group.wants(name)) {
+            live.record.values.set(name.clone(), text.clone());
+        }
+        (live.newest, live.bytes, live.keys) = (live.newest && newest, loaded.bytes, loaded.keys);
+        live.stored = loaded.record.head;
+        Ok(Standing::Live(Arc::new(live)))
+    }
+
+    /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
+    pub(crate) async fn load_record(&self, key: SessionKey, group: &Wanted) -> Result<Option<Loaded>, SessionError> {
+        let load = async {
+            match self.core.store.load(key, group, self.now).await {
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                    tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
+                    Ok(None)
+                }
+                loaded => loaded,
+            }
+        };
+        self.core.run(&self.budget, load).await
+    }
+
+    fn judge(&self, id: SessionId, loaded: Loaded) -> Standing {
+        let Loaded { record, bytes, keys } = loaded;
+        if let Some(newest) = accepts(&record, id, self.now) {
+            let stored = record.head.clone();
+            return Standing::Live(Arc::new(Live { id, newest, record, stored, bytes, keys }));
+        }
+        let grace = self.core.lifetime.renew_grace;
+        match record.head.generation_since {
+            Some(since) if self.now < since.after(grace) => Standing::Stale,
+            _ => unknown(),
+        }
+    }
+}
+
+fn unknown() -> Standing {
+    tracing::debug!("unknown_id: the session id in the cookie is not one of ours, or no longer");
+    Standing::Anonymous
+}
+
+/// Whether the id opens the record, and whether it is the newest one that does.
+fn accepts(record: &Record, id: SessionId, now: Timestamp) -> Option<bool> {
+    let (hash, head) = (id.secret_hash(), &record.head);
+    if head.secret == hash {
+        return Some(true);
+    }
+    let previous = head.previous.as_ref().filter(|previous| previous.hash == hash)?;
+    previous.until.is_none_or(|until| now < until).then_some(false)
+}
+
+/// The version that wrote the schema's fields must be one that this program can read.
+pub(crate) fn check_metadata(schema: &'static SchemaSpec, values: &Values) -> Result<(), SessionError> {
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        v: u16,
+    }
+    let Some(text) = values.get(schema.key) else { return Ok(()) };
+    match serde_json::from_str(text) {
+        Ok(Metadata { v }) if v == schema.version => Ok(()),
+        Ok(Metadata { v }) if v > schema.version => Err(SessionError::at_schema(ErrorKind::Newer, schema)),
+        _ => Err(SessionError::at_schema(ErrorKind::Undecodable, schema)),
+    }
+}

@@ -1,0 +1,114 @@
+//! Connections that do not behave like a browser's: `HEAD`, pipelining, hanging up, headers far too long.
+
+use crate::http::Request;
+use crate::place::{Place, Profile, Storage, poll};
+
+/// `HEAD` says what `GET` would, without the body.
+#[test]
+fn head_answers_like_get_without_the_body() {
+    let place = Place::new();
+    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let visitor = shop.visitor(7);
+    let mut connection = shop.connect();
+    let head = connection.ask(&Request::new("HEAD", "/cart").cookie(&visitor)).unwrap().expect_silent(200);
+    let get = connection.ask(&Request::get("/cart").cookie(&visitor)).unwrap().expect_silent(200);
+    assert_eq!(get.text(), r#"{"7":1}"#, "a body after HEAD would be read as the next answer");
+    for name in ["vary", "content-type", "content-length", "cache-control"] {
+        assert_eq!(head.all(name), get.all(name), "{name}");
+    }
+    assert_eq!(head.count("vary", "cookie"), 1);
+}
+
+/// Requests sent without waiting are answered in their order, and each sees what the one before wrote.
+#[test]
+fn pipelined_requests_see_each_others_writes() {
+    for storage in [Storage::Memory, Storage::Sqlite] {
+        let place = Place::new();
+        let shop = place.open(Profile::Debug, storage);
+        let visitor = shop.visitor(7);
+        let mut connection = shop.connect();
+        let add = Request::post("/cart/add/7").cookie(&visitor).bytes();
+        let show = Request::get("/cart").cookie(&visitor).bytes();
+        let ping = Request::get("/ping").bytes();
+        connection.send(&[&add[..], &add, &ping, &add, &show].concat()).unwrap();
+        for expected in ["2", "3", "ok", "4", r#"{"7":4}"#] {
+            assert_eq!(connection.receive(false).unwrap().expect_silent(200).text(), expected);
+        }
+    }
+}
+
+/// A client that hangs up right after its request takes nothing back: the write is saved.
+#[test]
+fn a_client_that_hangs_up_does_not_undo_its_write() {
+    for storage in [Storage::Memory, Storage::Sqlite] {
+        let place = Place::new();
+        let mut shop = place.open(Profile::Debug, storage);
+        let visitor = shop.visitor(7);
+        let add = Request::post("/cart/add/7").cookie(&visitor).bytes();
+        for quantity in 2..=10 {
+            let mut connection = shop.connect();
+            connection.send(&add).unwrap();
+            drop(connection);
+            let expected = format!("{{\"7\":{quantity}}}");
+            poll("the write of a client that hung up", || (shop.cart(&visitor) == expected).then_some(()));
+        }
+        shop.assert_running();
+    }
+}
+
+/// Half a request is no request.
+#[test]
+fn half_a_request_does_nothing() {
+    let place = Place::new();
+    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let visitor = shop.visitor(7);
+    let before = place.rows();
+    let add = Request::post("/cart/add/7").cookie(&visitor).bytes();
+    for end in [1, add.len() / 2, add.len() - 2] {
+        shop.connect().send(&add[..end]).unwrap();
+    }
+    assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
+    assert_eq!(place.rows(), before);
+    shop.assert_running();
+}
+
+/// C31: a long `Cookie` header with the good cookie at its end works, or is too long; the server stays up either way.
+#[test]
+fn a_long_cookie_header_works_or_is_refused() {
+    let place = Place::new();
+    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let visitor = shop.visitor(7);
+    for bytes in [8_000, 200_000, 2_000_000] {
+        let one = format!("filler={}; {}", "x".repeat(bytes), visitor.pair());
+        let many = format!("{}{}", "f=x; ".repeat(bytes / 5), visitor.pair());
+        for line in [one, many] {
+            let mut connection = shop.connect();
+            // The server may answer 431 and close before everything is sent.
+            let answer = match connection.ask(&Request::get("/cart").line(line)) {
+                Ok(answer) => answer,
+                Err(_) if bytes > 200_000 => continue,
+                Err(error) => panic!("no answer to a Cookie header of {bytes} bytes: {error}"),
+            };
+            match answer.status {
+                200 => assert_eq!(answer.text(), r#"{"7":1}"#, "a Cookie header of {bytes} bytes lost the session"),
+                431 if bytes > 8_000 => {}
+                status => panic!("a Cookie header of {bytes} bytes is answered with {status}"),
+            }
+        }
+        assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
+    }
+    shop.assert_running();
+}
+
+/// C31: thousands of cookies of the name make none, and cost no session.
+#[test]
+fn thousands_of_session_cookies_make_none() {
+    let place = Place::new();
+    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let visitor = shop.visitor(7);
+    let line = vec![visitor.pair(); 2000].join("; ");
+    let answer = shop.ask(&Request::get("/cart").line(line)).expect_silent(200);
+    assert_eq!(answer.text(), "{}");
+    assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
+    shop.assert_running();
+}

@@ -1,0 +1,98 @@
+//! A session cookie as a browser keeps it, and base64url (RFC 4648 section 5) written a second time, so that the tests do
+//! not judge the library's encoding by itself.
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// A cookie's name and value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cookie {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl Cookie {
+    /// The part of a `Set-Cookie` header that browsers send back.
+    pub(crate) fn of(set_cookie: &str) -> Self {
+        let pair = set_cookie.split(';').next().unwrap_or_default();
+        let (name, value) = pair.split_once('=').expect("a Set-Cookie header begins with name=value");
+        Self { name: name.to_owned(), value: value.to_owned() }
+    }
+
+    pub(crate) fn pair(&self) -> String {
+        format!("{}={}", self.name, self.value)
+    }
+
+    pub(crate) fn with_value(&self, value: impl Into<String>) -> Self {
+        Self { name: self.name.clone(), value: value.into() }
+    }
+
+    /// The 32 bytes behind the value.
+    pub(crate) fn bytes(&self) -> [u8; 32] {
+        let bytes = decode(&self.value).expect("the session cookie is base64url");
+        bytes.try_into().expect("the session cookie holds 32 bytes")
+    }
+
+    /// Where the record lives: the first half.
+    pub(crate) fn key(&self) -> [u8; 16] {
+        self.bytes()[..16].try_into().unwrap()
+    }
+
+    /// What only the browser has: the second half.
+    pub(crate) fn secret(&self) -> [u8; 16] {
+        self.bytes()[16..].try_into().unwrap()
+    }
+}
+
+/// Without padding.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut group = [0; 3];
+        group[..chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+        for place in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(bits >> (18 - 6 * place)) as usize & 63]));
+        }
+    }
+    text
+}
+
+/// Lenient about the bits that a shorter last group leaves over.
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in text.bytes() {
+        bits = bits << 6 | u32::try_from(ALPHABET.iter().position(|letter| *letter == byte)?).ok()?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+/// The other texts that a careless decoder takes for the same 32 bytes: the last character's spare bits set.
+pub(crate) fn with_spare_bits(value: &str) -> Vec<String> {
+    let (start, last) = value.split_at(value.len() - 1);
+    let place = ALPHABET.iter().position(|letter| last.as_bytes() == [*letter]).expect("base64url");
+    (1..4).map(|spare| format!("{start}{}", char::from(ALPHABET[place & !3 | spare]))).collect()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[test]
+fn base64url_is_written_right() {
+    assert_eq!(encode(b"\xfb\xff\xfe\x00"), "-__-AA");
+    assert_eq!(decode("-__-AA").unwrap(), b"\xfb\xff\xfe\x00");
+    assert_eq!(decode("+"), None);
+    let text = encode(&[7; 32]);
+    assert_eq!(text.len(), 43);
+    assert!(with_spare_bits(&text).iter().all(|other| *other != text && decode(other) == decode(&text)));
+}

@@ -1,0 +1,141 @@
+//! Many requests of one session at once: nothing that was acknowledged is lost, and nothing counts twice.
+
+use std::collections::BTreeMap;
+use std::sync::Barrier;
+use std::thread;
+
+use crate::cookie::Cookie;
+use crate::http::{Answer, Connection, Request};
+use crate::place::{Place, Profile, Shop, Storage};
+
+/// Sends `count` requests one after the other on a connection of its own.
+fn send_all(shop: &Shop, count: usize, request: impl Fn(usize) -> Request) -> Vec<Answer> {
+    let mut connection = shop.connect();
+    (0..count).map(|at| connection.ask(&request(at)).unwrap()).collect()
+}
+
+/// Every answer has this status and sets no cookie.
+#[track_caller]
+fn assert_all(answers: &[Answer], status: u16) {
+    let mut statuses = BTreeMap::<u16, usize>::new();
+    for answer in answers {
+        *statuses.entry(answer.status).or_default() += 1;
+        assert!(answer.set_cookies().is_empty(), "a write to a living session should set no cookie: {answer:?}");
+    }
+    assert_eq!(statuses, BTreeMap::from([(status, answers.len())]), "number of answers by status");
+}
+
+fn prefs(shop: &Shop, cookie: &Cookie) -> BTreeMap<String, String> {
+    shop.get("/prefs", cookie).expect_silent(200).json()
+}
+
+/// 16 clients add the same product, 125 times each, and `writers` others set preferences of distinct names in between.
+fn adds_and_preferences(storage: Storage, writers: usize) {
+    const CLIENTS: usize = 16;
+    const EACH: usize = 125;
+    let place = Place::new();
+    let shop = place.open(Profile::Debug, storage);
+    let visitor = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
+    thread::scope(|scope| {
+        let adding = || assert_all(&send_all(&shop, EACH, |_| Request::post("/cart/add/7").cookie(&visitor)), 200);
+        let adders: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(adding)).collect();
+        let setters: Vec<_> = (0..writers)
+            .map(|writer| {
+                let (shop, visitor) = (&shop, &visitor);
+                let request = move |at| Request::post(format!("/prefs/k{}/v{at}", writer * EACH + at)).cookie(visitor);
+                scope.spawn(move || assert_all(&send_all(shop, EACH, request), 204))
+            })
+            .collect();
+        for client in adders.into_iter().chain(setters) {
+            client.join().unwrap();
+        }
+    });
+    assert_eq!(shop.cart(&visitor), format!("{{\"7\":{}}}", CLIENTS * EACH), "each of the adds counts once");
+    let mut expected: BTreeMap<_, _> =
+        (0..writers * EACH).map(|name| (format!("k{name}"), format!("v{}", name % EACH))).collect();
+    expected.insert("first".into(), "yes".into());
+    assert_eq!(prefs(&shop, &visitor), expected, "every preference is there, with its own value");
+}
+
+/// 64 clients, connected before, send one add each at the same moment.
+fn sixty_four_at_once(storage: Storage) {
+    const CLIENTS: usize = 64;
+    let place = Place::new();
+    let shop = place.open(Profile::Debug, storage);
+    let visitor = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
+    let request = Request::post("/cart/add/7").cookie(&visitor);
+    for round in 1..=3 {
+        let barrier = Barrier::new(CLIENTS);
+        thread::scope(|scope| {
+            let adding = || {
+                let mut connection: Connection = shop.connect();
+                barrier.wait();
+                connection.ask(&request).unwrap()
+            };
+            let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(adding)).collect();
+            let answers: Vec<Answer> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+            assert_all(&answers, 200);
+        });
+        assert_eq!(shop.cart(&visitor), format!("{{\"7\":{}}}", CLIENTS * round), "each of the adds counts once");
+    }
+}
+
+/// C55, memory: 2,000 adds of one product are 2,000.
+#[test]
+fn adds_of_sixteen_clients_all_count_in_memory() {
+    adds_and_preferences(Storage::Memory, 0);
+}
+
+/// C55, SQLite: 2,000 adds of one product are 2,000.
+#[test]
+fn adds_of_sixteen_clients_all_count_in_sqlite() {
+    adds_and_preferences(Storage::Sqlite, 0);
+}
+
+/// C55, memory: the same, and 1,000 preferences of distinct names set in between are all there.
+#[test]
+fn adds_and_preferences_all_count_in_memory() {
+    adds_and_preferences(Storage::Memory, 8);
+}
+
+/// C55, SQLite: the same, and 1,000 preferences of distinct names set in between are all there.
+#[test]
+fn adds_and_preferences_all_count_in_sqlite() {
+    adds_and_preferences(Storage::Sqlite, 8);
+}
+
+/// C55, memory: 64 adds at one moment.
+#[test]
+fn sixty_four_adds_at_once_all_count_in_memory() {
+    sixty_four_at_once(Storage::Memory);
+}
+
+/// C55, SQLite: 64 adds at one moment.
+#[test]
+fn sixty_four_adds_at_once_all_count_in_sqlite() {
+    sixty_four_at_once(Storage::Sqlite);
+}
+
+/// Two first requests at once are two sessions, each complete.
+#[test]
+fn first_requests_at_once_make_sessions_of_their_own() {
+    const CLIENTS: usize = 16;
+    let place = Place::new();
+    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let barrier = Barrier::new(CLIENTS);
+    let mut cookies: Vec<Cookie> = thread::scope(|scope| {
+        let starting = || {
+            let mut connection = shop.connect();
+            barrier.wait();
+            connection.ask(&Request::post("/cart/add/7")).unwrap().expect(200).new_cookie()
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(starting)).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    for cookie in &cookies {
+        assert_eq!(shop.cart(cookie), r#"{"7":1}"#);
+    }
+    cookies.sort_by_key(Cookie::key);
+    cookies.dedup_by_key(|cookie| cookie.key());
+    assert_eq!(cookies.len(), CLIENTS, "each first request has a key of its own");
+}

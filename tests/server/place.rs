@@ -1,0 +1,315 @@
+//! Where a shop stands: a folder with its database and its output, and the process that serves it.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use rusqlite::types::ValueRef;
+use tempfile::TempDir;
+
+use crate::cookie::{Cookie, hex};
+use crate::http::{Answer, Connection, Request};
+
+/// For things that take milliseconds; running out means that they do not happen at all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Rocket's profile: it decides about the cookie's name and `Secure`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
+}
+
+/// Where the records are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Storage {
+    Memory,
+    Sqlite,
+}
+
+/// A folder of its own for one test.
+pub(crate) struct Place {
+    folder: TempDir,
+    starts: AtomicUsize,
+}
+
+/// A running server; dropping it kills it, also while a failed test unwinds.
+pub(crate) struct Shop {
+    child: Child,
+    address: SocketAddr,
+    output: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { folder: TempDir::new().unwrap(), starts: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("sessions.db")
+    }
+
+    /// `ROCKET_SESSION` that names this place's database, and `more` keys.
+    pub(crate) fn sqlite(&self, more: &str) -> String {
+        format!("{{store=\"sqlite://{}\"{more}}}", self.database().display())
+    }
+
+    pub(crate) fn open(&self, profile: Profile, storage: Storage) -> Shop {
+        let session = match storage {
+            Storage::Memory => "{store=\"memory:\"}".to_owned(),
+            Storage::Sqlite => self.sqlite(""),
+        };
+        let (mut child, output) = self.spawn(profile, &session);
+        let address = poll("the server to launch", || {
+            let text = read(&output);
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the server did not launch but ended with {status}:\n{text}");
+            }
+            let (_, address) = text.split_once("launched from http://")?;
+            address.split_once('\n')?.0.trim().parse().ok()
+        });
+        Shop { child, address, output }
+    }
+
+    /// Starts a server that is to refuse; gives its output.
+    #[track_caller]
+    pub(crate) fn refusal(&self, profile: Profile, session: &str) -> String {
+        let (child, output) = self.spawn(profile, session);
+        // Killed in any case.
+        let mut shop = Shop { child, address: ([127, 0, 0, 1], 0).into(), output };
+        let status = poll("the server to launch or to refuse", || {
+            assert!(!shop.output().contains("launched from"), "launched in spite of ROCKET_SESSION={session}");
+            shop.child.try_wait().unwrap()
+        });
+        let output = shop.output();
+        assert!(!status.success(), "{session} was refused with exit status 0:\n{output}");
+        assert_eq!(status.signal(), None, "{session} crashed the server:\n{output}");
+        output
+    }
+
+    /// Port 0: the system picks a free one, and Rocket says which.
+    fn spawn(&self, profile: Profile, session: &str) -> (Child, PathBuf) {
+        let start = self.starts.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.path().join(format!("output-{start}"));
+        let output = File::create(&path).unwrap();
+        let mut command = Command::new(program());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ROCKET_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .current_dir(self.folder.path())
+            .env("ROCKET_ADDRESS", "127.0.0.1")
+            .env("ROCKET_PORT", "0")
+            .env("ROCKET_CLI_COLORS", "false")
+            .env("ROCKET_LOG_LEVEL", "normal")
+            .env("ROCKET_PROFILE", if matches!(profile, Profile::Debug) { "debug" } else { "release" })
+            .env("ROCKET_SESSION", session)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output);
+        (command.spawn().unwrap(), path)
+    }
+
+    /// Every row of every table, blobs in hexadecimal: two equal answers mean that nothing was stored in between.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        let mut tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").unwrap();
+        let tables: Vec<String> = tables.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        tables.iter().flat_map(|table| rows_of(&database, table)).collect()
+    }
+
+    /// The rows that belong to this session, whatever its secret is by now.
+    pub(crate) fn rows_about(&self, cookie: &Cookie) -> Vec<String> {
+        let key = hex(&cookie.key());
+        self.rows().into_iter().filter(|row| row.contains(&key)).collect()
+    }
+
+    /// The database's files, the write-ahead log included.
+    pub(crate) fn database_files(&self) -> Vec<PathBuf> {
+        let paths = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let of_database = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("sessions.db");
+        paths.filter(of_database).collect()
+    }
+}
+
+fn rows_of(database: &rusqlite::Connection, table: &str) -> Vec<String> {
+    let mut statement = database.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+    let columns = statement.column_count();
+    let rows = statement.query_map((), |row| {
+        let cells = (0..columns).map(|at| row.get_ref(at).map(cell));
+        Ok(format!("{table}: {}", cells.collect::<Result<Vec<_>, _>>()?.join(" | ")))
+    });
+    let mut rows: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
+    rows.sort_unstable();
+    rows
+}
+
+fn cell(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        ValueRef::Blob(bytes) => hex(bytes),
+    }
+}
+
+impl Shop {
+    /// What the process wrote so far, to both streams.
+    pub(crate) fn output(&self) -> String {
+        read(&self.output)
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address).unwrap()
+    }
+
+    /// Asks on a connection of its own.
+    #[track_caller]
+    pub(crate) fn ask(&self, request: &Request) -> Answer {
+        self.connect().ask(request).unwrap_or_else(|error| panic!("no answer to {request:?}: {error}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str, cookie: &Cookie) -> Answer {
+        self.ask(&Request::get(path).cookie(cookie))
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, cookie: &Cookie) -> Answer {
+        self.ask(&Request::post(path).cookie(cookie))
+    }
+
+    /// A new visitor, with one piece of this product in the cart.
+    #[track_caller]
+    pub(crate) fn visitor(&self, product: u32) -> Cookie {
+        let answer = self.ask(&Request::post(format!("/cart/add/{product}"))).expect(200);
+        assert_eq!(answer.text(), "1", "{answer:?}");
+        answer.new_cookie()
+    }
+
+    /// The cart as JSON text.
+    #[track_caller]
+    pub(crate) fn cart(&self, cookie: &Cookie) -> String {
+        self.get("/cart", cookie).expect_silent(200).text()
+    }
+
+    /// Who the server takes this visitor for.
+    #[track_caller]
+    pub(crate) fn user(&self, cookie: &Cookie) -> Option<String> {
+        let answer: serde_json::Value = self.get("/whoami", cookie).expect_silent(200).json();
+        let user = answer.get("user").expect("whoami answers with a user, or null");
+        user.as_str().map(str::to_owned)
+    }
+
+    /// Checks that this cookie opens nothing at all.
+    #[track_caller]
+    pub(crate) fn assert_anonymous(&self, cookie: &Cookie) {
+        assert_eq!(self.cart(cookie), "{}", "this cookie should open no cart");
+        assert_eq!(self.get("/prefs", cookie).expect_silent(200).text(), "{}", "this cookie should open no preferences");
+        assert_eq!(self.user(cookie), None, "this cookie should belong to nobody");
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_running(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_none(), "the server went down:\n{}", self.output());
+    }
+
+    /// SIGKILL: no chance to finish anything.
+    pub(crate) fn kill(&mut self) -> ExitStatus {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM: the way a service manager stops a server.
+    pub(crate) fn stop(mut self) {
+        let command = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+        let status = poll("the server to stop after SIGTERM", || self.child.try_wait().unwrap());
+        assert!(status.success(), "stopped by SIGTERM, the server ended with {status}:\n{}", self.output());
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        // Both fail only if the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let output = self.output();
+            let lines: Vec<&str> = output.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(40)..];
+            eprintln!("the server's last lines:\n{}", tail.join("\n"));
+        }
+    }
+}
+
+/// Waits for something that the other side does in its own time.
+#[track_caller]
+pub(crate) fn poll<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+}
+
+/// The example, built anew if it is missing or older than its sources.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let release = std::env::var("SESSION_TESTS_PROFILE").is_ok_and(|profile| profile == "release");
+        // This test is `<target>/<profile>/deps/server-…`.
+        let test = std::env::current_exe().unwrap();
+        let own = test.ancestors().nth(2).unwrap();
+        let built = if release { own.with_file_name("release") } else { own.to_owned() };
+        let path = built.join("examples").join("cart");
+        if is_stale(&path) {
+            build(own.parent().unwrap(), built.ends_with("release"));
+        }
+        path
+    })
+}
+
+fn is_stale(program: &Path) -> bool {
+    let Ok(built) = fs::metadata(program).and_then(|data| data.modified()) else { return true };
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let rooms = ["session-runtime/src", "session-derive/src", "examples/cart"];
+    rooms.iter().filter_map(|room| newest(&workspace.join(room)).ok()).any(|changed| changed > built)
+}
+
+fn newest(folder: &Path) -> io::Result<SystemTime> {
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let changed = if entry.file_type()?.is_dir() { self::newest(&entry.path())? } else { entry.metadata()?.modified()? };
+        newest = newest.max(changed);
+    }
+    Ok(newest)
+}
+
+fn build(target: &Path, release: bool) {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--package", "session-examples", "--example", "cart"]);
+    if release {
+        command.arg("--release");
+    }
+    let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target).status().unwrap();
+    assert!(status.success(), "the example cart does not build");
+}

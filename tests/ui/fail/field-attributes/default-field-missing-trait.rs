@@ -1,0 +1,15 @@
+use session_runtime::Session;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+enum Currency {
+    Eur,
+}
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart {
+    #[session(default)]
+    currency: Currency,
+}
+
+fn main() {}

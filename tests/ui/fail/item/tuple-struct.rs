@@ -1,0 +1,7 @@
+use session_runtime::Session;
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart(u32, String);
+
+fn main() {}

@@ -1,0 +1,9 @@
+use session_runtime::Session;
+
+#[derive(Session)]
+#[allow(dead_code)]
+struct Cart {
+    count: u32,
+}
+
+fn main() {}

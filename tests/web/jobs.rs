@@ -1,0 +1,106 @@
+//! Sessions outside a request.
+
+use std::time::Duration;
+
+use session_runtime::{ErrorKind, SessionKey, Sessions};
+
+use crate::app::{App, Auth, Browser, Cart, History};
+
+async fn visitor(app: &App) -> (Browser, SessionKey) {
+    let mut browser = Browser::default();
+    app.post(&mut browser, "/add/7").await;
+    let key = app.key(&browser).await;
+    (browser, key)
+}
+
+fn sessions(app: &App) -> &Sessions {
+    Sessions::fetch(app.client.rocket()).unwrap()
+}
+
+/// 14, 88: open by key, change, save.
+#[rocket::async_test]
+async fn a_job_reads_and_updates() {
+    let app = App::new().await;
+    let (mut browser, key) = visitor(&app).await;
+    let sessions = sessions(&app);
+    assert_eq!(sessions.read::<Cart>(&key).await.unwrap().unwrap().items()[&7], 1);
+    let quantity = sessions.update::<Cart, _>(&key, |cart| {
+        *cart.items_mut().entry(7).or_default() += 1;
+        cart.items()[&7]
+    });
+    assert_eq!(quantity.await.unwrap(), Some(2));
+    assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"7":2}"#);
+    sessions.update::<History, _>(&key, |history| history.pages_mut().push("job".into())).await.unwrap();
+    assert_eq!(app.get(&mut browser, "/history").await.body, r#"["job"]"#);
+    assert_eq!(app.get(&mut browser, &format!("/job/{key}")).await.body, "0");
+}
+
+/// A session that does not exist is `None`, and stays that way.
+#[rocket::async_test]
+async fn a_job_creates_nothing() {
+    let app = App::new().await;
+    let (sessions, key) = (sessions(&app), SessionKey::from_bytes([9; 16]));
+    assert!(sessions.read::<Cart>(&key).await.unwrap().is_none());
+    assert!(sessions.update::<Cart, _>(&key, |cart| cart.set_coupon("A".into())).await.unwrap().is_none());
+    sessions.destroy(&key).await.unwrap();
+    assert_eq!(app.spy.records(), 0);
+}
+
+/// A `renew` field cannot be changed where there is no browser to tell.
+#[rocket::async_test]
+async fn a_job_cannot_log_in() {
+    let app = App::new().await;
+    let (mut browser, key) = visitor(&app).await;
+    let error = sessions(&app).update::<Auth, _>(&key, |auth| auth.set_user("eve".into())).await.unwrap_err();
+    assert_eq!((error.kind(), error.schema()), (ErrorKind::RenewInJob, Some("auth")));
+    assert_eq!(app.get(&mut browser, "/whoami").await.body, "nobody");
+}
+
+/// A job runs again when the record changed between its load and its save.
+#[rocket::async_test]
+async fn a_job_runs_again_on_conflict() {
+    let app = App::new().await;
+    let (mut browser, key) = visitor(&app).await;
+    let mut runs = 0;
+    app.spy.hold();
+    let job = sessions(&app).update::<Cart, _>(&key, |cart| {
+        runs += 1;
+        *cart.visits_mut() += 1;
+        cart.coupon().clone()
+    });
+    let meanwhile = async {
+        app.spy.someone_is_held().await;
+        app.post(&mut browser, "/do/coupon=A").await;
+        app.spy.release();
+    };
+    let (seen, ()) = rocket::tokio::join!(job, meanwhile);
+    assert_eq!((seen.unwrap().unwrap().as_deref(), runs), (Some("A"), 2));
+}
+
+/// A job keeps its hands off the deadline; a request merges with what a job wrote meanwhile.
+#[rocket::async_test]
+async fn a_job_does_not_touch() {
+    let app = App::new().await;
+    let (_, key) = visitor(&app).await;
+    let before = app.spy.record(key).await.unwrap().head;
+    app.clock.advance(Duration::from_secs(7 * 24 * 3600));
+    sessions(&app).update::<Cart, _>(&key, |cart| *cart.visits_mut() += 1).await.unwrap();
+    let after = app.spy.record(key).await.unwrap().head;
+    assert_eq!((after.touched, after.expires), (before.touched, before.expires));
+}
+
+/// C29-like: a job's `destroy` is a logout too; 44: sweeping removes only what is expired.
+#[rocket::async_test]
+async fn a_job_destroys_and_sweeps() {
+    let app = App::new().await;
+    let (mut browser, key) = visitor(&app).await;
+    sessions(&app).destroy(&key).await.unwrap();
+    assert_eq!(app.get(&mut browser, "/cart").await.body, "{}");
+    visitor(&app).await;
+    app.clock.advance(Duration::from_secs(14 * 24 * 3600));
+    visitor(&app).await;
+    assert_eq!(sessions(&app).sweep().await.unwrap(), 0, "expired less than a minute ago");
+    app.clock.advance(Duration::from_secs(60));
+    assert_eq!(sessions(&app).sweep().await.unwrap(), 1);
+    assert_eq!(app.spy.records(), 1);
+}

@@ -1,0 +1,158 @@
+//! Which answers save, what goes out with them, and saving in the middle of a request.
+
+use crate::app::{App, Browser};
+
+async fn visits(app: &App, browser: &Browser) -> i64 {
+    let key = app.key(browser).await;
+    app.spy.record(key).await.unwrap().values.get("cart.visits").map_or(0, |text| text.parse().unwrap())
+}
+
+/// 48, C44, C47, 49: one cookie with the right attributes, and headers for caches.
+#[rocket::async_test]
+async fn a_new_session_sets_one_cookie() {
+    let app = App::new().await;
+    let mut browser = Browser::default();
+    let answer = app.post(&mut browser, "/add/7").await;
+    assert_eq!(answer.set_cookie.len(), 1);
+    let (value, attributes) = answer.set_cookie[0].split_once(';').unwrap();
+    assert_eq!(value.len(), "id=".len() + 43);
+    assert_eq!(attributes, " Path=/; HttpOnly; SameSite=Lax");
+    assert_eq!(answer.header("vary"), ["Cookie"]);
+    assert_eq!(answer.header("cache-control"), ["no-store"]);
+}
+
+/// C46: reading sends no cookie and varies once, merged with what the application says.
+#[rocket::async_test]
+async fn a_read_varies_on_the_cookie() {
+    let app = App::new().await;
+    let mut browser = Browser::default();
+    let anonymous = app.get(&mut browser, "/cart").await;
+    assert_eq!(anonymous.header("vary"), ["Cookie"]);
+    app.post(&mut browser, "/add/7").await;
+    let read = app.get(&mut browser, "/varied").await;
+    assert_eq!(read.header("vary"), ["Accept-Encoding, Cookie"]);
+    assert_eq!(read.header("cache-control"), ["max-age=60"]);
+    assert!(read.set_cookie.is_empty());
+    assert!(app.get(&mut browser, "/ping").await.header("vary").is_empty());
+}
+
+/// 50: a 5xx answer discards what was written, and sets no cookie.
+#[rocket::async_test]
+async fn a_failed_answer_saves_nothing() {
+    let app = App::new().await;
+    let mut browser = Browser::default();
+    assert!(app.post(&mut browser, "/visit-and/500").await.set_cookie.is_empty());
+    assert_eq!(app.spy.records(), 0);
+    app.post(&mut browser, "/visit-and/200").await;
+    for path in ["/visit-and/500", "/visit-and/503", "/panic"] {
+        assert!(app.post(&mut browser, path).await.status >= 500);
+    }
+    assert_eq!(visits(&app, &browser).await, 1);
+}
+
+/// 51, C30: any other answer saves, a catcher's too; record and cookie go out together.
+#[rocket::async_test]
+async fn a_catchers_answer_saves() {
+    let app = App::new().await;
+    for path in ["/visit-and/400", "/visit-and/404", "/err", "/forward", "/visit-and/303"] {
+        let mut browser = Browser::default();
+        let answer = app.post(&mut browser, path).await;
+        assert_eq!(answer.set_cookie.len(), 1, "{path}: {answer:?}");
+        assert_eq!(visits(&app, &browser).await, 1, "{path}");
+    }
+}
+
+/// 56: a catcher sees the session of its request, finished writes included.
+#[rocket::async_test]
+async fn a_catcher_reads_the_same_session() {
+    let app = App::new().await;
+    let mut browser = Browser::default();
+    assert_eq!(app.post(&mut browser, "/err").await.body, "visits Some(1)");
+}
+
+/// 19, 25, 26: `destroy` ends the session, removes the cookie, and takes effect whatever the answer.
+#[rocket::async_test]
+async fn destroy_takes_effect_whatever_the_answer() {
+    let app = App::new().await;
+    for status in [204, 400, 404, 500, 503] {
+        let mut browser = Browser::default();
+        app.post(&mut browser, "/add/7").await;
+        let answer = app.post(&mut browser, &format!("/destroy?status={status}&write=true")).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.set_cookie, ["id=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"]);
+        assert_eq!(app.spy.records(), 0, "{status}: the session is gone and stays gone");
+    }
+}
+
+/// An anonymous visitor's logout stores nothing and says nothing (C51).
+#[rocket::async_test]
+async fn destroying_nothing_does_nothing() {
+    let app = App::new().await;
+    let mut browser = Browser(Some("A".repeat(43)));
+    let answer = app.post(&mut browser, "/destroy").await;
+    assert_eq!((answer.status, answer.set_cookie.len(), app.spy.records()), (204, 0, 0));
+}
+
+/// `save` makes durable now, and its cookie goes out whatever follows.
+#[rocket::async_test]
+async fn an_explicit_save_outlives_a_failed_answer() {
+    let app = App::new().await;
+    let mut browser = Browser::default();
+    let answer = app.post(&mut browser, "/save/visit?then=500&more=visit").await;
+    assert_eq!((answer.status, answer.set_cookie.len()), (500, 1));
+    assert_eq!(visits(&app, &browser).await, 1, "what was written after the save is discarded");
+    assert_eq!(app.post(&mut browser, "/save/visit?then=204&more=visit").await.status, 204);
+    assert_eq!(visits(&app, &browser).await, 3);
+}
+
+/// After a save the guard holds what is stored, other requests' writes included.
+#[rocket::async_test]
+async fn after_a_save_the_guard_holds_what_is_stored() {
+    let app = App::new().await;
+    let mut browser = Browser::default();
+    app.post(&mut browser, "/do/add=7").await;
+    let mut other = browser.clone();
+    let slow = app.post(&mut browser, "/slow-save/add=7");
+    let meanwhile = async {
+        app.barrier.reached().await;
+        app.post(&mut other, "/do/add=7").await;
+        app.post(&mut other, "/do/coupon=B").await;
+        app.barrier.open();
+    };
+    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    assert_eq!(answer.body, r#"{7: 3} Some("B")"#);
+}
+
+/// `SessionHandle::save` stores finished guards' changes, and refuses while a writable guard is open.
+#[rocket::async_test]
+async fn the_handle_saves_what_guards_finished() {
+    let app = App::new().await;
+    let mut browser = Browser::default();
+    let answer = app.post(&mut browser, "/handle-save").await;
+    assert_eq!((answer.status, answer.set_cookie.len()), (200, 1));
+    assert_eq!(visits(&app, &browser).await, 1);
+    assert_eq!(app.post(&mut browser, "/handle-save?open=true").await.status, 500);
+}
+
+/// `update_now` carries the request's own changes, and runs again until nothing else has changed.
+#[rocket::async_test]
+async fn update_now_runs_again_on_any_change() {
+    let app = App::new().await;
+    let mut browser = Browser::default();
+    app.post(&mut browser, "/do/luck=5").await;
+    assert_eq!(app.post(&mut browser, "/update-now").await.body, "4 in 1");
+    let mut other = browser.clone();
+    app.spy.hold();
+    let slow = app.post(&mut browser, "/update-now");
+    let meanwhile = async {
+        app.spy.someone_is_held().await;
+        app.post(&mut other, "/do/coupon=B").await;
+        app.spy.release();
+    };
+    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    assert_eq!(answer.body, "3 in 2", "another field changed between load and save");
+    assert_eq!(visits(&app, &browser).await, 2, "the changes from before went along, once");
+    let mut stranger = Browser::default();
+    assert_eq!(app.post(&mut stranger, "/update-now").await.body, "6 in 1");
+    assert!(stranger.0.is_some());
+}

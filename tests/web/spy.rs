@@ -1,0 +1,146 @@
+//! A memory store that counts its calls, can be told to fail, and can be held at a call.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use session_runtime::clock::Timestamp;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
+use session_runtime::{MemoryStore, SessionKey, Store, async_trait};
+use tokio::sync::Notify;
+
+/// Clones are one store.
+#[derive(Clone, Default)]
+pub struct Spy(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    store: MemoryStore,
+    calls: Mutex<BTreeMap<&'static str, usize>>,
+    fault: Mutex<BTreeMap<&'static str, Fault>>,
+    held: AtomicBool,
+    arrived: Notify,
+    released: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The call fails and does nothing.
+    Down,
+    /// The call does its work, and then fails.
+    ReplyLost,
+    /// The call never answers.
+    Hangs,
+    /// The call panics.
+    Panics,
+    /// The record is unreadable as a whole.
+    Corrupt,
+}
+
+impl Spy {
+    /// How often each operation was called since the last time this was asked.
+    pub fn take_calls(&self) -> BTreeMap<&'static str, usize> {
+        std::mem::take(&mut *self.0.calls.lock().unwrap())
+    }
+
+    pub fn total_calls(&self) -> usize {
+        self.take_calls().values().sum()
+    }
+
+    pub fn records(&self) -> usize {
+        self.0.store.len()
+    }
+
+    pub fn break_down(&self, operation: &'static str, fault: Fault) {
+        self.0.fault.lock().unwrap().insert(operation, fault);
+    }
+
+    pub fn mend(&self) {
+        self.0.fault.lock().unwrap().clear();
+    }
+
+    /// Holds the next `patch` or `create` until it is released.
+    pub fn hold(&self) {
+        self.0.held.store(true, Ordering::SeqCst);
+    }
+
+    pub async fn someone_is_held(&self) {
+        self.0.arrived.notified().await;
+    }
+
+    pub fn release(&self) {
+        self.0.released.notify_one();
+    }
+
+    /// The whole record, past counters and faults.
+    pub async fn record(&self, key: SessionKey) -> Option<Record> {
+        let loaded = self.0.store.load(key, &Wanted::all(), Timestamp::from_millis(0)).await.unwrap();
+        loaded.map(|loaded| loaded.record)
+    }
+
+    /// Puts a text into a record, as another program might.
+    pub async fn plant(&self, key: SessionKey, name: &str, text: &str) {
+        let record = self.record(key).await.unwrap();
+        let mut patch = Patch::on_generation(record.head.generation);
+        patch.set = vec![(name.into(), text.into())];
+        let patched = self.0.store.patch(key, patch, Timestamp::from_millis(0)).await.unwrap();
+        assert!(matches!(patched, Patched::Done(_)));
+    }
+
+    async fn enter(&self, operation: &'static str) -> Result<Option<Fault>, StoreError> {
+        *self.0.calls.lock().unwrap().entry(operation).or_default() += 1;
+        let writes = matches!(operation, "patch" | "create");
+        if writes && self.0.held.swap(false, Ordering::SeqCst) {
+            self.0.arrived.notify_one();
+            self.0.released.notified().await;
+        }
+        let fault = self.0.fault.lock().unwrap().get(operation).copied();
+        match fault {
+            Some(Fault::Down) => Err(StoreError::new(StoreErrorKind::Unavailable, operation).because(SECRET)),
+            Some(Fault::Corrupt) => Err(StoreError::new(StoreErrorKind::Corrupt, operation)),
+            Some(Fault::Panics) => panic!("the store panics"),
+            Some(Fault::Hangs) => std::future::pending().await,
+            other => Ok(other),
+        }
+    }
+
+    fn leave<T>(fault: Option<Fault>, operation: &'static str, answer: T) -> Result<T, StoreError> {
+        match fault {
+            Some(Fault::ReplyLost) => Err(StoreError::new(StoreErrorKind::Unavailable, operation)),
+            _ => Ok(answer),
+        }
+    }
+}
+
+/// Stands for an engine's message that no client may see.
+pub const SECRET: &str = "password=hunter2";
+
+#[async_trait]
+impl Store for Spy {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        let fault = self.enter("create").await?;
+        Self::leave(fault, "create", self.0.store.create(key, record).await?)
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        let fault = self.enter("load").await?;
+        Self::leave(fault, "load", self.0.store.load(key, wanted, now).await?)
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        let fault = self.enter("patch").await?;
+        Self::leave(fault, "patch", self.0.store.patch(key, patch, now).await?)
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        let fault = self.enter("delete").await?;
+        Self::leave(fault, "delete", self.0.store.delete(key).await?)
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        let fault = self.enter("sweep").await?;
+        Self::leave(fault, "sweep", self.0.store.sweep(limit, now).await?)
+    }
+}
