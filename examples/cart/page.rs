@@ -4,6 +4,7 @@
 //! Forms of other sites: the session cookie is `SameSite=Lax`, so a browser does not send it with a POST that comes from
 //! elsewhere, and no foreign page can act in a visitor's session. It can still make a browser start a session of its own
 //! here; an application for which that matters also looks at the `Sec-Fetch-Site` header.
+#![allow(clippy::needless_pass_by_value, reason = "Rocket hands forms over by value")]
 
 use std::fmt::Write;
 
@@ -235,11 +236,11 @@ fn facts(session: &SessionHandle, prefs: &PrefsSession) -> String {
             .to_owned();
     };
     let mut html = format!(
-        r#"<dl>
+        "<dl>
 <div><dt>Created</dt><dd>{}</dd></div>
 <div><dt>Ends, if not used again</dt><dd>{}</dd></div>
 <div><dt>Key, for a support request</dt><dd><code>{key}</code></dd></div>
-"#,
+",
         Moment(created),
         Moment(expires)
     );

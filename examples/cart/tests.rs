@@ -1,4 +1,5 @@
 //! The shop as its callers see it: each test has a store and a browser of its own.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use rocket::figment::Figment;
 use rocket::http::{ContentType, Header, Status};

@@ -1,5 +1,7 @@
 //! For tests of applications and of stores: a clock that is moved by hand, and the conformance kit.
 
+pub mod conformance;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};

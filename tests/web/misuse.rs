@@ -5,8 +5,7 @@ use rocket::local::asynchronous::Client;
 use rocket::{Build, Rocket, get, post, routes};
 use session_runtime::{MemoryStore, Session, SessionHandle, Sessions};
 
-use crate::app::{App, Browser, Cart};
-use crate::app::Auth;
+use crate::app::{App, Auth, Browser, Cart};
 
 /// Two writable guards of one schema at once: 500.
 #[rocket::async_test]
@@ -40,7 +39,13 @@ fn quiet() -> Figment {
 }
 
 async fn launches(rocket: Rocket<Build>) -> bool {
-    Client::untracked(rocket).await.is_ok()
+    match Client::untracked(rocket).await {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(matches!(error.kind(), rocket::error::ErrorKind::SentinelAborts(_)), "{error}");
+            false
+        }
+    }
 }
 
 /// 57: a forgotten fairing, or a schema that it does not have, stops the launch.

@@ -54,7 +54,7 @@ async fn a_failed_answer_saves_nothing() {
 #[rocket::async_test]
 async fn a_catchers_answer_saves() {
     let app = App::new().await;
-    for path in ["/visit-and/400", "/visit-and/404", "/err", "/forward", "/visit-and/303"] {
+    for path in ["/visit-and/400", "/visit-and/404", "/err", "/forward", "/visit-and/202"] {
         let mut browser = Browser::default();
         let answer = app.post(&mut browser, path).await;
         assert_eq!(answer.set_cookie.len(), 1, "{path}: {answer:?}");

@@ -270,7 +270,10 @@ impl<'v> Save<'v> {
     async fn start_over(self) -> Result<Outcome, SessionError> {
         let values = fresh_values(&rebase_on_nothing(&self.wishes.pending)?);
         let expiry = self.wishes.expiry.map_or(StoredExpiry::Default, Into::into);
-        let before = (self.visit.state().standing.clone(), self.visit.state().cookie.clone());
+        let before = {
+            let state = self.visit.state();
+            (state.standing.clone(), state.cookie.clone())
+        };
         self.visit.create(values, expiry).await?;
         let core = &self.visit.core;
         let deleted = core.run(&self.visit.budget, core.store.delete(self.live.id.key)).await;

@@ -1,4 +1,4 @@
-//! Records in an SQLite file: the embedded default. Acknowledged changes survive a restart and a killed process.
+//! Records in an `SQLite` file: the embedded default. Acknowledged changes survive a restart and a killed process.
 //!
 //! | promise | holds |
 //! |---|---|
@@ -38,7 +38,7 @@
 //! group fails, the group is rolled back and each write is tried in a transaction of its own. A write whose caller has
 //! gone before it began is left out. The threads end when the store is dropped, which waits for them.
 //!
-//! Deliberately absent: a pool of writers (SQLite has one at a time), and JSON functions (texts are never looked into).
+//! Deliberately absent: a pool of writers (`SQLite` has one at a time), and JSON functions (texts are never looked into).
 
 mod db;
 mod fault;
@@ -66,7 +66,7 @@ use crate::record::Record;
 /// Sessions removed by one transaction of a sweep, so that writes of requests do not wait for all of it.
 const SWEEP_STEP: usize = 100;
 
-/// Sessions in an SQLite file.
+/// Sessions in an `SQLite` file.
 ///
 /// Several stores, in one process or in many, may use one file. Dropping the last one folds the write-ahead log back into
 /// it.
@@ -241,8 +241,7 @@ impl SqliteStoreBuilder {
     /// assert_eq!(error.kind(), StoreErrorKind::Setup);
     /// ```
     pub fn open(self) -> Result<SqliteStore, StoreError> {
-        let settings =
-            Settings { path: self.path, durability: self.durability, busy_timeout: self.busy_timeout };
+        let settings = Settings { path: self.path, durability: self.durability, busy_timeout: self.busy_timeout };
         let connection = settings.prepare()?;
         let writer = spawn_writer(connection)?;
         let connections = (0..self.readers.max(1)).map(|_| settings.connect_reader()).collect::<Result<_, _>>()?;

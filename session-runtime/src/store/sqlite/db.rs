@@ -60,7 +60,9 @@ impl<'c> Db<'c> {
             values: sql("SELECT name, json FROM value WHERE session = ?1 ORDER BY name")?,
             // One range holds `cart` and `cart.…`, and beside them names like `cart-2`, which the reader leaves out:
             // `/` is the byte after `.`. Two ranges would need a second look-up.
-            schema: sql("SELECT name, json FROM value WHERE session = ?1 AND name >= ?2 AND name < ?2 || '/' ORDER BY name")?,
+            schema: sql(
+                "SELECT name, json FROM value WHERE session = ?1 AND name >= ?2 AND name < ?2 || '/' ORDER BY name",
+            )?,
             scan: sql(concat!(
                 "SELECT key, ",
                 head!(),
@@ -73,9 +75,11 @@ impl<'c> Db<'c> {
                 head!(),
                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING"
             ))?,
-            update: sql("UPDATE session SET touched = ?2, expires = ?3, expiry = ?4, secret = ?5, secret_since = ?6, \
+            update: sql(
+                "UPDATE session SET touched = ?2, expires = ?3, expiry = ?4, secret = ?5, secret_since = ?6, \
                  previous_secret = ?7, previous_until = ?8, generation = ?9, generation_since = ?10, revision = ?11, \
-                 bytes = ?12, keys = ?13 WHERE key = ?1")?,
+                 bytes = ?12, keys = ?13 WHERE key = ?1",
+            )?,
             count: sql("UPDATE session SET revision = ?2, bytes = ?3, keys = ?4 WHERE key = ?1")?,
             set: sql("REPLACE INTO value (session, name, json) VALUES (?1, ?2, ?3)")?,
             unset: sql("DELETE FROM value WHERE session = ?1 AND name = ?2 RETURNING octet_length(json)")?,
@@ -98,7 +102,7 @@ impl<'c> Db<'c> {
         Ok(())
     }
 
-    /// Undoes what is open. SQLite undoes some failures by itself; one that it cannot undo shows at the next begin.
+    /// Undoes what is open. `SQLite` undoes some failures by itself; one that it cannot undo shows at the next begin.
     pub(super) fn roll_back(&mut self) {
         if !self.connection.is_autocommit() {
             let _ = self.roll_back.execute([]);

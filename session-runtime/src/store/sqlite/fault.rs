@@ -1,4 +1,4 @@
-//! What goes wrong below the store, told without a stored value: SQLite's code, never a statement or what was bound to it.
+//! What goes wrong below the store, told without a stored value: `SQLite`'s code, never a statement or what was bound to it.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::store::{StoreError, StoreErrorKind};
 /// Why a job failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// SQLite refused or failed.
+    /// `SQLite` refused or failed.
     Engine(rusqlite::Error),
     /// A row that this library did not write, or that was damaged; says which part of it.
     Unreadable(&'static str),
@@ -42,7 +42,7 @@ impl From<FromSqlError> for Fault {
     }
 }
 
-/// SQLite's own code. Its message is left out: it may quote what it was working on.
+/// `SQLite`'s own code. Its message is left out: it may quote what it was working on.
 #[derive(Debug)]
 pub(super) struct Cause(Option<ffi::Error>);
 

@@ -75,7 +75,7 @@ impl Settings {
         Ok(connection)
     }
 
-    /// Sessions are the visitors' own: on Unix the file is for its owner only, and SQLite gives the log the same mode.
+    /// Sessions are the visitors' own: on Unix the file is for its owner only, and `SQLite` gives the log the same mode.
     fn create_file(&self) -> Result<(), StoreError> {
         let path = self.path.to_string_lossy();
         if path.is_empty() || path == ":memory:" {
@@ -139,7 +139,8 @@ impl Settings {
             (APPLICATION_ID, LAYOUT) => Ok(Owner::Us),
             (0, 0) if tables == 0 => Ok(Owner::Nobody),
             (APPLICATION_ID, _) => {
-                let problem = format!("has layout {layout}, this program knows {LAYOUT}; use the program's newer release");
+                let problem =
+                    format!("has layout {layout}, this program knows {LAYOUT}; use the program's newer release");
                 Err(self.setup(&problem).into())
             }
             _ => Err(self.setup("is a database of another program; name another file").into()),
@@ -185,7 +186,7 @@ impl Settings {
     }
 }
 
-/// Why a step of opening did not succeed: for good, or by an answer of SQLite that may pass.
+/// Why a step of opening did not succeed: for good, or by an answer of `SQLite` that may pass.
 enum Refused {
     Because(StoreError),
     Engine(rusqlite::Error),

@@ -1,4 +1,4 @@
-//! What readers do. One snapshot holds for a whole job: SQLite keeps it as long as one statement has not finished, so the
+//! What readers do. One snapshot holds for a whole job: `SQLite` keeps it as long as one statement has not finished, so the
 //! statement that found the head stays open while the values are read, which saves a transaction around them.
 
 use std::sync::Arc;

@@ -148,7 +148,7 @@ fn total(row: &Row<'_>, column: usize) -> Result<usize, Fault> {
     usize::try_from(row.get_ref(column)?.as_i64()?).map_err(|_| Fault::Unreadable("total"))
 }
 
-/// Sizes of what is in memory fit; the bound is SQLite's.
+/// Sizes of what is in memory fit; the bound is `SQLite`'s.
 pub(super) fn stored(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }

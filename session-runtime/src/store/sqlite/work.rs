@@ -134,10 +134,11 @@ fn one_by_one(db: &mut Db<'_>, jobs: &mut Vec<Box<dyn Job>>) {
     }
 }
 
-/// Why a transaction left nothing behind. All of its jobs hold an outcome; after the begin it may be one of success, which
-/// must not be told.
+/// Why a transaction left nothing behind.
 enum Undone {
+    /// There was no lock to be had. All jobs have failed by that.
     BeforeBegin(Fault),
+    /// A job or the commit failed. Jobs that ran before may hold an outcome of success, which must not be told.
     AfterBegin,
 }
 
@@ -146,7 +147,7 @@ fn transaction(db: &mut Db<'_>, jobs: &mut [Box<dyn Job>]) -> Result<(), Undone>
         return Ok(());
     }
     if let Err(fault) = db.begin() {
-        jobs.iter_mut().for_each(|job| job.fail(&fault));
+        fail(jobs, &fault);
         return Err(Undone::BeforeBegin(fault));
     }
     // Asked again for each: the caller may have gone while others of the group ran.
@@ -156,9 +157,15 @@ fn transaction(db: &mut Db<'_>, jobs: &mut [Box<dyn Job>]) -> Result<(), Undone>
     }
     db.commit().map_err(|fault| {
         db.roll_back();
-        jobs.iter_mut().for_each(|job| job.fail(&fault));
+        fail(jobs, &fault);
         Undone::AfterBegin
     })
+}
+
+fn fail(jobs: &mut [Box<dyn Job>], fault: &Fault) {
+    for job in jobs {
+        job.fail(fault);
+    }
 }
 
 /// A piece of work on a connection. Runs at least once before it answers, again if what it did was rolled back.
@@ -241,7 +248,11 @@ mod tests {
     /// Keeps the thread until the sender is dropped, so that what is sent meanwhile becomes one group.
     async fn hold(writer: &Workers, gate: mpsc::Receiver<()>) {
         let gate = Mutex::new(gate);
-        writer.run("hold", move |_| Ok(drop(gate.lock().unwrap().recv()))).await.unwrap();
+        let wait = move |_: &mut Db<'_>| {
+            let _ = gate.lock().unwrap().recv();
+            Ok(())
+        };
+        writer.run("hold", wait).await.unwrap();
     }
 
     #[tokio::test]
@@ -257,9 +268,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder);
         let (open, gate) = mpsc::channel();
-        let rest = async {
-            tokio::join!(create(&writer, 1), panics(&writer), create(&writer, 2), async { drop(open) })
-        };
+        let rest =
+            async { tokio::join!(create(&writer, 1), panics(&writer), create(&writer, 2), async { drop(open) }) };
         let ((), (first, broken, second, ())) = tokio::join!(hold(&writer, gate), rest);
         assert!(first && second && broken == StoreErrorKind::Unavailable);
         assert!(is_stored(&writer, 1).await && is_stored(&writer, 2).await);

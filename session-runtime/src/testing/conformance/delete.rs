@@ -1,0 +1,48 @@
+//! Rules about `delete`.
+
+use super::trial::{Trial, ensure, fresh_key, rule, setting, texts, unexpected};
+use super::{Rule, Verdict};
+use crate::patch::Patched;
+use crate::record::Record;
+use crate::store::Created;
+
+pub(super) const RULES: &[Rule] = &[
+    rule!(delete_is_idempotent, "A delete of an absent record is fine, however often."),
+    rule!(delete_is_final, "After a delete a patch answers gone, and the record stays gone."),
+    rule!(delete_is_complete, "A record created under the key of a deleted one holds nothing of it."),
+    rule!(delete_leaves_others_alone, "A delete removes one record."),
+];
+
+async fn delete_is_idempotent(trial: Trial) -> Verdict {
+    let absent = fresh_key();
+    let key = trial.stored(&[("cart.a", "1")]).await?;
+    for key in [absent, key, key, absent] {
+        trial.store.delete(key).await?;
+        trial.must_be_gone(key).await?;
+    }
+    Ok(())
+}
+
+async fn delete_is_final(trial: Trial) -> Verdict {
+    let key = trial.stored(&[("cart.a", "1")]).await?;
+    trial.store.delete(key).await?;
+    let answer = trial.patch(key, setting(&[("cart.a", "2")])).await?;
+    ensure!(matches!(answer, Patched::Gone), "{}", unexpected("gone", &answer).0);
+    trial.must_be_gone(key).await?;
+    ensure!(trial.is_vacant(key).await?, "something is still stored under the key");
+    Ok(())
+}
+
+async fn delete_is_complete(trial: Trial) -> Verdict {
+    let key = trial.stored(&[("cart.a", "1"), ("cart.b", "2")]).await?;
+    trial.store.delete(key).await?;
+    let record = Record { head: trial.head(), values: texts(&[("cart.b", "3")]) };
+    ensure!(trial.store.create(key, record).await? == Created::Done, "the key is still taken");
+    trial.must_hold(key, &[("cart.b", "3")]).await
+}
+
+async fn delete_leaves_others_alone(trial: Trial) -> Verdict {
+    let (key, other) = (trial.stored(&[("cart.a", "1")]).await?, trial.stored(&[("cart.a", "2")]).await?);
+    trial.store.delete(key).await?;
+    trial.must_hold(other, &[("cart.a", "2")]).await
+}

@@ -1,0 +1,131 @@
+//! Rules about when a patch is refused.
+
+use super::trial::{HOUR, Trial, ensure, fresh_key, removing, resting, rule, setting, unexpected};
+use super::{Rule, Verdict};
+use crate::patch::{Expected, Patch, Patched, RestsOn};
+use crate::record::{Head, Record};
+
+pub(super) const RULES: &[Rule] = &[
+    rule!(patch_of_absent_is_gone, "A patch of a key that nobody created answers gone and creates nothing."),
+    rule!(patch_of_expired_is_gone, "A patch of a record that has expired answers gone and changes nothing."),
+    rule!(other_generation_is_renewed, "A patch from before a login answers renewed and changes nothing."),
+    rule!(gone_comes_before_renewed, "A patch of an expired record answers gone, whatever else speaks against it."),
+    rule!(renewed_comes_before_conflict, "A patch from before a login answers renewed, whatever it rests on."),
+    rule!(
+        conflict_tells_what_stands_there,
+        "A patch whose base has changed answers the current texts, and changes nothing."
+    ),
+    rule!(absence_is_a_base, "A key that was absent must still be absent, one that was there must still be there."),
+    rule!(own_text_is_accepted, "With `or_ours`, and only then, the very text that the patch sets is no conflict."),
+    rule!(revision_is_a_base, "A patch that rests on a revision answers a conflict after any change of keys."),
+    rule!(bases_are_compared_bytewise, "Texts that mean the same but are written otherwise are a conflict."),
+];
+
+const VALUES: [(&str, &str); 3] = [("cart", "{}"), ("cart.a", "1"), ("cart.b", "2")];
+
+async fn patch_of_absent_is_gone(trial: Trial) -> Verdict {
+    let key = fresh_key();
+    for patch in [setting(&VALUES), removing(&["cart"]), resting(setting(&VALUES), &[("cart", None)])] {
+        let answer = trial.patch(key, patch).await?;
+        ensure!(matches!(answer, Patched::Gone), "{}", unexpected("gone", &answer).0);
+        trial.must_be_gone(key).await?;
+    }
+    ensure!(trial.is_vacant(key).await?, "the patch created a record");
+    Ok(())
+}
+
+async fn patch_of_expired_is_gone(trial: Trial) -> Verdict {
+    let key = trial.stored(&VALUES).await?;
+    let answer = trial.store.patch(key, setting(&[("cart.a", "9")]), trial.head().expires).await?;
+    ensure!(matches!(answer, Patched::Gone), "{}", unexpected("gone", &answer).0);
+    trial.must_hold(key, &VALUES).await
+}
+
+async fn other_generation_is_renewed(trial: Trial) -> Verdict {
+    let head = Head { generation: 7, ..trial.head() };
+    let key = trial.stored_with(head.clone(), &VALUES).await?;
+    for generation in [0, 6, 8] {
+        let answer = trial.patch(key, Patch { generation, ..setting(&[("cart.a", "9"), ("cart.c", "9")]) }).await?;
+        ensure!(matches!(answer, Patched::Renewed), "{}", unexpected("renewed", &answer).0);
+    }
+    ensure!(trial.load(key).await?.record.head == head, "the head changed");
+    trial.must_hold(key, &VALUES).await
+}
+
+async fn gone_comes_before_renewed(trial: Trial) -> Verdict {
+    let key = trial.stored(&VALUES).await?;
+    let patch = Patch { generation: 1, ..resting(setting(&[("cart.a", "9")]), &[("cart.a", Some("5"))]) };
+    let answer = trial.store.patch(key, patch, trial.head().expires.after(HOUR)).await?;
+    ensure!(matches!(answer, Patched::Gone), "{}", unexpected("gone", &answer).0);
+    Ok(())
+}
+
+async fn renewed_comes_before_conflict(trial: Trial) -> Verdict {
+    let key = trial.stored(&VALUES).await?;
+    let wrong_base = resting(setting(&[("cart.a", "9")]), &[("cart.a", Some("5"))]);
+    let wrong_revision = Patch { rests_on: RestsOn::Revision(5), ..setting(&[("cart.a", "9")]) };
+    for patch in [wrong_base, wrong_revision] {
+        let answer = trial.patch(key, Patch { generation: 1, ..patch }).await?;
+        ensure!(matches!(answer, Patched::Renewed), "{}", unexpected("renewed", &answer).0);
+    }
+    trial.must_hold(key, &VALUES).await
+}
+
+async fn conflict_tells_what_stands_there(trial: Trial) -> Verdict {
+    let key = trial.stored(&VALUES).await?;
+    let on = [("cart.b", Some("2")), ("cart.a", Some("5")), ("cart.absent", Some("6"))];
+    let patch = Patch { remove: vec!["cart".into()], ..resting(setting(&[("cart.a", "9"), ("cart.c", "9")]), &on) };
+    let Record { head, values } = trial.must_conflict(key, patch).await?;
+    ensure!(head == trial.head(), "the answer told another head");
+    ensure!(values.get("cart.a") == Some("1"), "the answer did not tell the text that changed");
+    ensure!(values.get("cart.b") == Some("2"), "the answer did not tell the text that is as expected");
+    ensure!(values.get("cart.absent").is_none(), "the answer told a text for an absent key");
+    ensure!(trial.load(key).await?.record.head == trial.head(), "the head changed");
+    trial.must_hold(key, &VALUES).await
+}
+
+async fn absence_is_a_base(trial: Trial) -> Verdict {
+    let key = trial.stored(&VALUES).await?;
+    let there = resting(setting(&[("cart.a", "9")]), &[("cart.a", None)]);
+    let told = trial.must_conflict(key, there).await?;
+    ensure!(told.values.get("cart.a") == Some("1"), "the answer did not tell the key that was expected to be absent");
+    let missing = resting(setting(&[("cart.c", "9")]), &[("cart.c", Some("3"))]);
+    trial.must_conflict(key, missing).await?;
+    trial.must_hold(key, &VALUES).await?;
+    trial.done(key, resting(setting(&[("cart.c", "3")]), &[("cart.c", None), ("cart.a", Some("1"))])).await?;
+    trial.must_hold(key, &[("cart", "{}"), ("cart.a", "1"), ("cart.b", "2"), ("cart.c", "3")]).await
+}
+
+async fn own_text_is_accepted(trial: Trial) -> Verdict {
+    let key = trial.stored(&VALUES).await?;
+    let patch = |text: &str, or_ours| {
+        let expected = Expected { name: "cart.a".into(), base: None, or_ours };
+        Patch { rests_on: RestsOn::Values(vec![expected]), ..setting(&[("cart.a", text), ("cart.b", "3")]) }
+    };
+    trial.must_conflict(key, patch("1", false)).await?;
+    trial.must_conflict(key, patch("7", true)).await?;
+    trial.must_hold(key, &VALUES).await?;
+    trial.done(key, patch("1", true)).await?;
+    trial.must_hold(key, &[("cart", "{}"), ("cart.a", "1"), ("cart.b", "3")]).await
+}
+
+async fn revision_is_a_base(trial: Trial) -> Verdict {
+    let key = trial.stored(&VALUES).await?;
+    let patch = |revision| Patch { rests_on: RestsOn::Revision(revision), ..setting(&[("cart.a", "9")]) };
+    trial.must_conflict(key, patch(1)).await?;
+    trial.done(key, setting(&[("other.key", "1")])).await?;
+    let told = trial.must_conflict(key, patch(0)).await?;
+    ensure!(told.head.revision == 1, "the answer told another revision");
+    trial.must_hold(key, &[("cart", "{}"), ("cart.a", "1"), ("cart.b", "2"), ("other.key", "1")]).await?;
+    trial.done(key, patch(1)).await?;
+    trial.must_hold(key, &[("cart", "{}"), ("cart.a", "9"), ("cart.b", "2"), ("other.key", "1")]).await
+}
+
+async fn bases_are_compared_bytewise(trial: Trial) -> Verdict {
+    let key = trial.stored(&[("cart.a", "[1]"), ("cart.b", "\"Ä\"")]).await?;
+    for (name, base) in [("cart.a", "[1] "), ("cart.a", "[1.0]"), ("cart.b", "\"ä\""), ("cart.b", "\"A\u{308}\"")] {
+        trial.must_conflict(key, resting(setting(&[(name, "9")]), &[(name, Some(base))])).await?;
+    }
+    trial.done(key, resting(setting(&[("cart.a", "[2]")]), &[("cart.a", Some("[1]"))])).await?;
+    trial.must_hold(key, &[("cart.a", "[2]"), ("cart.b", "\"Ä\"")]).await
+}

@@ -1,0 +1,123 @@
+//! Rules about `sweep`. A record that was removed is told from one that has expired by creating another in its place.
+
+use std::time::Duration;
+
+use super::trial::{Broken, HOUR, Trial, ensure, rule, setting, texts, together};
+use super::{Rule, Verdict};
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::patch::{Deadline, Patch, Patched};
+use crate::record::Record;
+use crate::store::{Created, SWEEP_GRACE};
+
+pub(super) const RULES: &[Rule] = &[
+    rule!(sweep_spares_the_living, "A sweep leaves what has not expired, or expired less than a minute ago."),
+    rule!(sweep_spares_what_was_touched, "A sweep leaves what was touched after it had seemed to expire."),
+    rule!(sweep_removes_the_expired, "A sweep removes what expired a minute ago or earlier, whole, and counts it."),
+    rule!(sweep_removes_no_more_than_its_limit, "A sweep removes at most as many records as it is told to."),
+    rule!(sweep_removes_each_once, "Of two sweeps at once, each expired record is counted by one."),
+    rule!(sweep_never_undoes_a_touch, "A touch that is acknowledged while a sweep runs is kept."),
+];
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const BATCH: usize = 1_000;
+
+/// Removes what other rules left behind, so that the counts are this rule's.
+async fn emptied(trial: &Trial, now: Timestamp) -> Verdict {
+    while trial.store.sweep(BATCH, now).await? > 0 {}
+    Ok(())
+}
+
+async fn vacant(trial: &Trial, keys: &[SessionKey]) -> Result<usize, Broken> {
+    let mut vacant = 0;
+    for key in keys {
+        vacant += usize::from(trial.is_vacant(*key).await?);
+    }
+    Ok(vacant)
+}
+
+async fn sweep_spares_the_living(trial: Trial) -> Verdict {
+    let deadline = trial.head().expires;
+    let late = trial.expiring(deadline, 1).await?;
+    let living = trial.expiring(deadline.after(HOUR), 1).await?;
+    emptied(&trial, deadline.after(SWEEP_GRACE).before(MILLISECOND)).await?;
+    ensure!(vacant(&trial, &late).await? == 0, "a record was removed less than a minute after its deadline");
+    ensure!(vacant(&trial, &living).await? == 0, "a living record was removed");
+    trial.must_hold(living[0], &[("cart", "{}")]).await
+}
+
+async fn sweep_spares_what_was_touched(trial: Trial) -> Verdict {
+    let seen = trial.head().expires;
+    let key = trial.stored(&[("cart.a", "1")]).await?;
+    trial.done(key, touching(&trial, seen)).await?;
+    emptied(&trial, seen.after(SWEEP_GRACE)).await?;
+    trial.must_hold(key, &[("cart.a", "1")]).await
+}
+
+fn touching(trial: &Trial, seen: Timestamp) -> Patch {
+    let deadline = Some(Deadline::Touch { seen, touched: trial.now, expires: seen.after(HOUR) });
+    Patch { deadline, ..Patch::on_generation(0) }
+}
+
+async fn sweep_removes_the_expired(trial: Trial) -> Verdict {
+    let deadline = trial.head().expires;
+    emptied(&trial, deadline.after(SWEEP_GRACE)).await?;
+    let keys = trial.expiring(deadline, 5).await?;
+    let removed = trial.store.sweep(BATCH, deadline.after(SWEEP_GRACE)).await?;
+    ensure!(removed == keys.len(), "it counted {removed} of {}", keys.len());
+    let record = Record { head: trial.head(), values: texts(&[("cart.b", "2")]) };
+    ensure!(trial.store.create(keys[0], record).await? == Created::Done, "a removed record still takes its key");
+    trial.must_hold(keys[0], &[("cart.b", "2")]).await?;
+    ensure!(vacant(&trial, &keys[1..]).await? == keys.len() - 1, "a record that was counted is still there");
+    Ok(())
+}
+
+async fn sweep_removes_no_more_than_its_limit(trial: Trial) -> Verdict {
+    let (deadline, limit) = (trial.head().expires, 3);
+    let now = deadline.after(SWEEP_GRACE);
+    emptied(&trial, now).await?;
+    let keys = trial.expiring(deadline, 7).await?;
+    ensure!(trial.store.sweep(0, now).await? == 0, "a sweep of none removed some");
+    let mut counts = Vec::new();
+    for _ in 0..4 {
+        counts.push(trial.store.sweep(limit, now).await?);
+    }
+    ensure!(counts == [3, 3, 1, 0], "sweeps of {limit} counted {counts:?} of 7");
+    ensure!(vacant(&trial, &keys).await? == keys.len(), "a record that was counted is still there");
+    Ok(())
+}
+
+async fn sweep_removes_each_once(trial: Trial) -> Verdict {
+    let deadline = trial.head().expires;
+    let now = deadline.after(SWEEP_GRACE);
+    emptied(&trial, now).await?;
+    let keys = trial.expiring(deadline, 40).await?;
+    let sweep = |_| {
+        let trial = trial.clone();
+        async move { trial.store.sweep(BATCH, now).await }
+    };
+    let counts = together([0, 1, 2, 3].map(sweep)).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+    ensure!(counts.iter().sum::<usize>() == keys.len(), "sweeps at once counted {counts:?} of {}", keys.len());
+    ensure!(vacant(&trial, &keys).await? == keys.len(), "a record that was counted is still there");
+    Ok(())
+}
+
+async fn sweep_never_undoes_a_touch(trial: Trial) -> Verdict {
+    let seen = trial.head().expires;
+    let late = seen.after(SWEEP_GRACE);
+    for _ in 0..16 {
+        let key = trial.stored(&[("cart.a", "1")]).await?;
+        // The toucher's clock is behind the sweeper's.
+        let (toucher, sweeper) = (trial.clone(), trial.clone());
+        let patch = Patch { deadline: touching(&trial, seen).deadline, ..setting(&[("cart.a", "2")]) };
+        let touch = tokio::spawn(async move { toucher.patch(key, patch).await });
+        let sweep = tokio::spawn(async move { sweeper.store.sweep(BATCH, late).await });
+        let stopped = |_| Broken("the store panicked".into());
+        let (answer, _) = (touch.await.map_err(stopped)??, sweep.await.map_err(stopped)??);
+        match answer {
+            Patched::Done(_) => trial.must_hold(key, &[("cart.a", "2")]).await?,
+            _ => trial.must_be_gone(key).await?,
+        }
+    }
+    Ok(())
+}

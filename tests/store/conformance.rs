@@ -1,0 +1,98 @@
+//! Both stores keep every rule, on one thread and on several.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use session_runtime::clock::Timestamp;
+use session_runtime::testing::conformance;
+use session_runtime::{MemoryStore, SqliteStore, Store};
+
+async fn keeps_every_rule(store: impl Store) {
+    let store: Arc<dyn Store> = Arc::new(store);
+    for now in [Timestamp::from_millis(0), SystemTime::now().into()] {
+        let report = conformance::check(Arc::clone(&store), now).await;
+        report.assert();
+        assert_eq!(report.passed().len(), conformance::rules().count());
+    }
+}
+
+#[tokio::test]
+async fn memory_keeps_every_rule() {
+    keeps_every_rule(MemoryStore::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_keeps_every_rule_on_several_threads() {
+    keeps_every_rule(MemoryStore::new()).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_every_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    keeps_every_rule(SqliteStore::open(folder.path().join("sessions.db")).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_keeps_every_rule_on_several_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    keeps_every_rule(SqliteStore::builder(folder.path().join("sessions.db")).readers(4).open().unwrap()).await;
+}
+
+/// Two programs on one file: writes go to one of them, reads to the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_handles_on_one_file_keep_every_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteStore::open(folder.path().join("sessions.db")).unwrap();
+    keeps_every_rule(Twins { one: open(), other: open(), turn: 0.into() }).await;
+}
+
+/// Every operation goes to the other handle than the one before.
+struct Twins {
+    one: SqliteStore,
+    other: SqliteStore,
+    turn: std::sync::atomic::AtomicUsize,
+}
+
+impl Twins {
+    fn next(&self) -> &SqliteStore {
+        let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if turn % 2 == 0 { &self.one } else { &self.other }
+    }
+}
+
+use session_runtime::SessionKey;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, StoreError, Wanted};
+
+#[session_runtime::async_trait]
+impl Store for Twins {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.next().create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        self.next().load(key, wanted, now).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.next().patch(key, patch, now).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.next().delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.next().sweep(limit, now).await
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        self.next().scan(from, limit, now).await
+    }
+}
