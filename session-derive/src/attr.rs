@@ -9,9 +9,9 @@ use syn::{Attribute, LitInt, LitStr, MacroDelimiter, Meta, Path, Token, token};
 
 use crate::errors::{Errors, nearest, one_of, unknown};
 
-mod merge;
+pub(crate) use self::merge::Merge;
 
-pub(crate) use merge::Merge;
+mod merge;
 
 /// What the struct's attributes say.
 #[derive(Default)]

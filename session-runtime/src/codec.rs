@@ -6,7 +6,7 @@
 //! cart.items/7     2              an entry of a field stored entry by entry; an element of a set is `true`
 //! ```
 //!
-//! The part after `/` is the key as serde_json writes it, without the quotes, so no control character reaches an engine.
+//! The part after `/` is the key as `serde_json` writes it, without the quotes, so no control character reaches an engine.
 //! Takes the record as loaded and what this request has changed so far; gives a typed value, and later the changes
 //! between that value and the record. Two texts that differ only in the order of an object's keys are one value.
 //!

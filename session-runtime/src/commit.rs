@@ -66,16 +66,24 @@ impl Visit {
             return Ok(());
         }
         self.set_finished();
-        if let Some(schema) = self.open_guards().first() {
-            tracing::error!(schema = schema.key, "a writable session guard outlives its handler");
-            return Err(SessionError::at_schema(ErrorKind::GuardOpen, schema));
-        }
         let mut wishes = self.state().wishes.clone();
-        if failed {
+        let broken = self.guard_left_open().or(wishes.broken.take());
+        if failed || broken.is_some() {
             wishes = Wishes { destroy: wishes.destroy, renew: wishes.renew, ..Wishes::default() };
         }
         self.settle_standing(&wishes).await?;
-        self.commit(wishes, Basis::Values, !failed).await.map(drop)
+        let committed = self.commit(wishes, Basis::Values, !failed).await;
+        match broken {
+            Some(broken) if !failed => Err(broken),
+            _ => committed.map(drop),
+        }
+    }
+
+    /// A guard that was moved into a stream or a task owns changes that nobody will see.
+    fn guard_left_open(&self) -> Option<SessionError> {
+        let schema = *self.open_guards().first()?;
+        tracing::error!(schema = schema.key, "a writable session guard outlives its handler");
+        Some(SessionError::at_schema(ErrorKind::GuardOpen, schema))
     }
 
     /// A late save after a logout is no error, and neither is one that the settings say to log only.
@@ -193,12 +201,12 @@ impl Visit {
     }
 
     async fn commit(&self, wishes: Wishes, basis: Basis, answered: bool) -> Result<Outcome, SessionError> {
-        if let Some(broken) = wishes.broken {
-            return Err(broken);
-        }
         let standing = self.state().standing.clone();
         if wishes.destroy {
             return self.end(&standing, &wishes).await;
+        }
+        if let Some(broken) = wishes.broken {
+            return Err(broken);
         }
         let values = !wishes.pending.is_empty();
         match standing {
@@ -247,7 +255,7 @@ impl Visit {
 
     /// Lets others go first after a conflict that nobody in this process is waiting for.
     async fn pause(&self) -> Result<(), SessionError> {
-        let id = SessionId::new(&self.core.random)?;
+        let id = SessionId::new(self.core.random)?;
         let jitter = Duration::from_micros(u64::from(id.key.as_bytes()[0]) * 8);
         if self.budget.left() <= jitter {
             return Err(SessionError::with(ErrorKind::Unavailable, "conflicts used up the request's deadline"));
@@ -271,7 +279,7 @@ impl Core {
         let ends = now.after(self.lifetime.absolute);
         let expires = self.lifetime.expires(expiry, ends, now);
         for _ in 0..TRIES {
-            let id = SessionId::new(&self.random)?;
+            let id = SessionId::new(self.random)?;
             let head = Head {
                 created: now,
                 touched: now,

@@ -106,14 +106,14 @@ pub(crate) struct SessionId {
 
 impl SessionId {
     /// A fresh id of `random` bytes.
-    pub(crate) fn new(random: &Random) -> Result<Self, RandomError> {
+    pub(crate) fn new(random: Random) -> Result<Self, RandomError> {
         let mut bytes = [0; 32];
         random.fill(&mut bytes)?;
         Ok(Self::from_bytes(&bytes))
     }
 
     /// The same key under a fresh secret.
-    pub(crate) fn renewed(key: SessionKey, random: &Random) -> Result<Self, RandomError> {
+    pub(crate) fn renewed(key: SessionKey, random: Random) -> Result<Self, RandomError> {
         let mut secret = [0; 16];
         random.fill(&mut secret)?;
         Ok(Self { key, secret })
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn id_survives_the_cookie() {
-        let id = SessionId::new(&Random::default()).unwrap();
+        let id = SessionId::new(Random::default()).unwrap();
         let cookie = id.to_cookie();
         let back = SessionId::parse(&cookie).unwrap();
         assert_eq!(cookie.len(), ID_CHARS);
@@ -280,7 +280,7 @@ mod tests {
     fn ids_use_all_values_at_every_position() {
         let mut seen = vec![[0_u32; 256]; 32];
         for _ in 0..100_000 {
-            let id = SessionId::new(&Random::default()).unwrap();
+            let id = SessionId::new(Random::default()).unwrap();
             for (at, byte) in id.key.0.iter().chain(&id.secret).enumerate() {
                 seen[at][usize::from(*byte)] += 1;
             }

@@ -145,7 +145,7 @@ impl Sessions {
     }
 
     async fn pause(&self, budget: &Budget) -> Result<(), SessionError> {
-        let jitter = Duration::from_micros(u64::from(SessionId::new(&self.core.random)?.key.as_bytes()[0]) * 8);
+        let jitter = Duration::from_micros(u64::from(SessionId::new(self.core.random)?.key.as_bytes()[0]) * 8);
         if budget.left() <= jitter {
             return Err(SessionError::with(ErrorKind::Unavailable, "conflicts used up the deadline"));
         }

@@ -157,11 +157,13 @@ impl Values {
     }
 
     /// All keys with their texts, in order.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &(Text, Text)> {
         self.entries.iter()
     }
 
     /// The keys that begin with `prefix`, in order.
+    #[must_use]
     pub fn prefix<'a>(&'a self, prefix: &str) -> impl ExactSizeIterator<Item = &'a (Text, Text)> + use<'a> {
         let start = self.entries.partition_point(|(key, _)| **key < *prefix);
         let count = self.entries[start..].partition_point(|(key, _)| key.starts_with(prefix));

@@ -112,6 +112,43 @@ pub trait Store: Send + Sync + 'static {
     }
 }
 
+/// A shared store is a store, so that a program can keep a handle of its own.
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        (**self).create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        (**self).load(key, wanted, now).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        (**self).patch(key, patch, now).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        (**self).delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        (**self).sweep(limit, now).await
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        (**self).scan(from, limit, now).await
+    }
+
+    async fn find(&self, index: &str, value: &str, now: Timestamp) -> Result<Vec<SessionKey>, StoreError> {
+        (**self).find(index, value, now).await
+    }
+}
+
 /// The answer of [`Store::create`].
 ///
 /// # Examples

@@ -117,7 +117,7 @@ impl<S: Schema> fmt::Debug for Tracked<S> {
             let shown = if field.spec.redact { None } else { (field.show)(&self.value) };
             fields.field(field.spec.key(), &format_args!("{}", shown.as_deref().unwrap_or("…")));
         }
-        fields.finish()
+        fields.finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Maps and sets that are stored entry by entry, and what can be the key of such an entry.
 //!
-//! The part of a stored key after `/` is the entry's key as serde_json writes it, without the quotes: escaped, so that no
+//! The part of a stored key after `/` is the entry's key as `serde_json` writes it, without the quotes: escaped, so that no
 //! control character reaches an engine. What does not come back as the key it was, is not read at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SessionError;
+
+/// What [`Entries::each`] calls for an entry.
+type Visit<'v, K, V> = dyn FnMut(&K, &V) -> Result<(), SessionError> + 'v;
 
 /// A map or a set that `merge = keys` stores entry by entry.
 ///
@@ -42,10 +45,7 @@ pub trait Entries: Default {
     /// # Errors
     ///
     /// The first error of `visit`.
-    fn each(
-        &self,
-        visit: &mut dyn FnMut(&Self::Key, &Self::Value) -> Result<(), SessionError>,
-    ) -> Result<(), SessionError>;
+    fn each(&self, visit: &mut Visit<'_, Self::Key, Self::Value>) -> Result<(), SessionError>;
 
     /// Adds an entry.
     fn put(&mut self, key: Self::Key, value: Self::Value);
@@ -65,7 +65,7 @@ macro_rules! maps {
             type Key = K;
             type Value = V;
 
-            fn each(&self, visit: &mut dyn FnMut(&K, &V) -> Result<(), SessionError>) -> Result<(), SessionError> {
+            fn each(&self, visit: &mut Visit<'_, K, V>) -> Result<(), SessionError> {
                 self.iter().try_for_each(|(key, value)| visit(key, value))
             }
 
@@ -90,7 +90,7 @@ macro_rules! sets {
             type Key = K;
             type Value = Present;
 
-            fn each(&self, visit: &mut dyn FnMut(&K, &Present) -> Result<(), SessionError>) -> Result<(), SessionError> {
+            fn each(&self, visit: &mut Visit<'_, K, Present>) -> Result<(), SessionError> {
                 self.iter().try_for_each(|key| visit(key, &Present))
             }
 
@@ -134,10 +134,7 @@ impl Serialize for Present {
 
 impl<'de> Deserialize<'de> for Present {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match bool::deserialize(deserializer)? {
-            true => Ok(Self),
-            false => Err(serde::de::Error::custom("expected `true`")),
-        }
+        if bool::deserialize(deserializer)? { Ok(Self) } else { Err(serde::de::Error::custom("expected `true`")) }
     }
 }
 
@@ -166,7 +163,7 @@ impl<'de> Deserialize<'de> for Present {
     note = "`String`, integers, `bool` and `char` can; for a unit enum or a newtype of these write `impl EntryKey for {Self} {{}}`"
 )]
 pub trait EntryKey: Serialize + DeserializeOwned {
-    /// Appends the key to `out`, as serde_json writes it inside the quotes.
+    /// Appends the key to `out`, as `serde_json` writes it inside the quotes.
     ///
     /// # Errors
     ///

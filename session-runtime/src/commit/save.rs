@@ -52,7 +52,7 @@ impl<'v> Save<'v> {
 
     fn choose_secret(&self) -> Result<Secret, SessionError> {
         let head = &self.live.record.head;
-        let renewed = || SessionId::renewed(self.live.id.key, &self.visit.core.random);
+        let renewed = || SessionId::renewed(self.live.id.key, self.visit.core.random);
         let unconfirmed = head.previous.as_ref().is_some_and(|previous| previous.until.is_none());
         Ok(match self.turn {
             Turn::Login | Turn::Logout => Secret::Raise(renewed()?),

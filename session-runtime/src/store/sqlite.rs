@@ -124,7 +124,6 @@ impl SqliteStore {
     /// let store = SqliteStore::builder(path).durability(Durability::Power).open()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
     pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
         SqliteStoreBuilder {
             path: path.as_ref().to_path_buf(),

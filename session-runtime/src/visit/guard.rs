@@ -32,7 +32,7 @@ pub struct Session<'v, S: Schema> {
     pub(super) tracked: S::Mut,
 }
 
-impl<'v, S: Schema> Session<'v, S> {
+impl<S: Schema> Session<'_, S> {
     /// Makes the request's changes durable now, those of other finished guards included. The guard then holds what is
     /// stored, and the cookie goes out whatever follows.
     ///

@@ -213,6 +213,7 @@ impl<T: Send, W: FnMut(&mut Db<'_>) -> Result<T, Fault> + Send> Job for Task<T, 
 
 // The head of a test record comes from the conformance kit.
 #[cfg(all(test, feature = "conformance"))]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use std::sync::Mutex;
     use std::time::Duration;

@@ -110,12 +110,14 @@ impl Db<'_> {
 
     /// Writes the head as far as it changed: a patch of values alone leaves the index of deadlines in peace.
     fn write_head(&mut self, key: SessionKey, before: &HeadRow, after: &HeadRow) -> Result<(), Fault> {
-        let same_but_counts = Head { revision: before.head.revision, ..after.head.clone() } == before.head;
-        match same_but_counts {
-            true if before == after => Ok(()),
-            true => after.update_counts(key, &mut self.count),
-            false => after.update(key, &mut self.update),
+        let same_but_revision = Head { revision: before.head.revision, ..after.head.clone() };
+        if before == after {
+            return Ok(());
         }
+        if same_but_revision == before.head {
+            return after.update_counts(key, &mut self.count);
+        }
+        after.update(key, &mut self.update)
     }
 }
 

@@ -79,7 +79,7 @@ async fn choice_always_applies(trial: Trial) -> Verdict {
     trial.done(key, moving(deadline)).await?;
     let (touched, expires) = (trial.now.after(Duration::from_secs(2)), trial.now.after(Duration::from_secs(9)));
     for expiry in [StoredExpiry::After { millis: 9_000 }, StoredExpiry::BrowserClose, StoredExpiry::At(expires)] {
-        let head = Head { expiry, touched, expires, ..trial.head() };
+        let head = Head { touched, expires, expiry, ..trial.head() };
         must_become(&trial, key, moving(Deadline::Choose { expiry, touched, expires }), &head).await?;
     }
     Ok(())

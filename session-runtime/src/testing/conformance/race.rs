@@ -100,9 +100,10 @@ async fn half_a_patch_is_never_seen(trial: Trial) -> Verdict {
         let trial = trial.clone();
         async move {
             for n in 0..WRITES {
-                match writes {
-                    true => write_both(&trial, key, n).await?,
-                    false => read_both(&trial, key).await?,
+                if writes {
+                    write_both(&trial, key, n).await?;
+                } else {
+                    read_both(&trial, key).await?;
                 }
                 tokio::task::yield_now().await;
             }

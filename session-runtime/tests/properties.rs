@@ -1,0 +1,125 @@
+//! Laws that hold for all inputs; a failing one is printed with the smallest input that breaks it.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use session_runtime::EntryKey;
+use session_runtime::expiry::StoredExpiry;
+use session_runtime::merge::Summable;
+use session_runtime::patch::{Patch, RestsOn};
+use session_runtime::record::{Text, Values};
+
+fn written<K: EntryKey>(key: &K) -> String {
+    let mut text = String::new();
+    key.write(&mut text).unwrap();
+    text
+}
+
+fn values(pairs: &BTreeMap<String, String>) -> Values {
+    pairs.iter().map(|(name, text)| (Text::from(name.as_str()), Text::from(text.as_str()))).collect()
+}
+
+fn pairs() -> impl Strategy<Value = BTreeMap<String, String>> {
+    prop::collection::btree_map("[a-c./]{0,3}", "[0-9]{0,2}", 0..12)
+}
+
+fn patch(set: &BTreeMap<String, String>, remove: &[String]) -> Patch {
+    let set = set.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
+    let remove = remove.iter().map(|name| name.as_str().into()).collect();
+    Patch { set, remove, rests_on: RestsOn::Values(Vec::new()), ..Patch::on_generation(0) }
+}
+
+proptest! {
+    /// A key comes back as it was, and no control character gets into a stored key.
+    #[test]
+    fn an_entry_key_survives(text in any::<String>(), number in any::<i128>(), letter in any::<char>()) {
+        prop_assert_eq!(String::read(&written(&text)), Some(text.clone()));
+        prop_assert_eq!(i128::read(&written(&number)), Some(number));
+        prop_assert_eq!(char::read(&written(&letter)), Some(letter));
+        prop_assert!(!written(&text).chars().any(|c| c < ' '));
+    }
+
+    /// What is read as a key is written as the same text: there is one spelling of each.
+    #[test]
+    fn an_entry_key_has_one_spelling(text in "[-+0-9a-z\"\\\\ ]{0,6}") {
+        if let Some(key) = u32::read(&text) {
+            prop_assert_eq!(written(&key), text.clone());
+        }
+        if let Some(key) = i8::read(&text) {
+            prop_assert_eq!(written(&key), text.clone());
+        }
+        if let Some(key) = String::read(&text) {
+            prop_assert_eq!(written(&key), text);
+        }
+    }
+
+    /// The sum is the exact one, cut at the bounds of the type.
+    #[test]
+    fn sums_saturate(theirs in any::<i64>(), ours in any::<i64>(), base in any::<i64>()) {
+        let exact = i128::from(theirs) + i128::from(ours) - i128::from(base);
+        let cut = i64::try_from(exact.clamp(i64::MIN.into(), i64::MAX.into())).unwrap();
+        prop_assert_eq!(i64::sum(theirs, ours, base), cut);
+    }
+
+    #[test]
+    fn unsigned_sums_saturate(theirs in any::<u8>(), ours in any::<u8>(), base in any::<u8>()) {
+        let exact = i32::from(theirs) + i32::from(ours) - i32::from(base);
+        prop_assert_eq!(i32::from(u8::sum(theirs, ours, base)), exact.clamp(0, 255));
+    }
+
+    /// `Values` is a map in bytewise order.
+    #[test]
+    fn values_are_an_ordered_map(start in pairs(), set in pairs(), remove in prop::collection::vec("[a-c./]{0,3}", 0..6)) {
+        let mut model = start.clone();
+        let mut have = values(&start);
+        for (name, text) in &set {
+            let before = have.set(name.as_str().into(), text.as_str().into());
+            prop_assert_eq!(before.as_deref(), model.insert(name.clone(), text.clone()).as_deref());
+        }
+        for name in &remove {
+            prop_assert_eq!(have.remove(name).as_deref(), model.remove(name).as_deref());
+        }
+        let listed: Vec<_> = have.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+        prop_assert_eq!(listed, model.clone().into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(have.bytes(), model.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>());
+        for prefix in ["", "a", "a.", "b/", "c"] {
+            let found: Vec<_> = have.prefix(prefix).map(|(name, _)| name.to_string()).collect();
+            let expected: Vec<_> = model.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    /// Two patches of different keys commute.
+    #[test]
+    fn patches_of_different_keys_commute(start in pairs(), a in pairs(), b in pairs()) {
+        let b: BTreeMap<_, _> = b.into_iter().filter(|(name, _)| !a.contains_key(name)).collect();
+        let removed_by_a: Vec<_> = start.keys().filter(|name| !a.contains_key(*name) && !b.contains_key(*name)).take(2).cloned().collect();
+        let (a, b) = (patch(&a, &removed_by_a), patch(&b, &[]));
+        let (mut ab, mut ba) = (values(&start), values(&start));
+        a.apply(&mut ab);
+        b.apply(&mut ab);
+        b.apply(&mut ba);
+        a.apply(&mut ba);
+        prop_assert!(ab == ba);
+    }
+
+    /// What a patch says that it adds and takes away is what it does.
+    #[test]
+    fn a_patch_knows_its_size(start in pairs(), set in pairs(), remove in prop::collection::vec("[a-c./]{0,3}", 0..3)) {
+        let remove: Vec<_> = remove.into_iter().filter(|name| !set.contains_key(name)).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let patch = patch(&set, &remove);
+        let mut have = values(&start);
+        let expected = have.bytes() + patch.growth() - patch.shrinkage(&have);
+        patch.apply(&mut have);
+        prop_assert_eq!(have.bytes(), expected);
+    }
+
+    #[test]
+    fn a_stored_expiry_survives(millis in any::<u64>(), moment in any::<i64>()) {
+        let at = StoredExpiry::At(session_runtime::clock::Timestamp::from_millis(moment));
+        for expiry in [StoredExpiry::After { millis }, at, StoredExpiry::Default, StoredExpiry::BrowserClose] {
+            prop_assert_eq!(expiry.to_string().parse(), Ok(expiry));
+        }
+    }
+}
