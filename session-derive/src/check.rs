@@ -80,8 +80,6 @@ fn schema_key(model: &Model, errors: &mut Errors) {
         errors.at(literal, format!("the key \"{key}\" is reserved by the library"));
     } else if let Some(letter) = key.chars().find(|letter| !allowed(*letter)) {
         errors.at(literal, format!("a key may use a-z, 0-9, `_` and `-`, not {letter:?}"));
-    } else if !key.starts_with(|first: char| first.is_ascii_lowercase()) {
-        errors.at(literal, "a key starts with a letter");
     } else if key.len() > MAX_KEY_BYTES {
         errors.at(literal, format!("a key has at most {MAX_KEY_BYTES} bytes, this one has {}", key.len()));
     }

@@ -318,3 +318,6 @@ fn check_limits(limits: Limits, bytes: usize, keys: usize) -> Result<(), Session
     );
     Err(SessionError::with(ErrorKind::TooLarge, detail))
 }
+
+#[cfg(test)]
+mod tests;

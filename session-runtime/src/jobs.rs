@@ -65,10 +65,8 @@ impl Sessions {
     /// # cart.set_coupon("SPRING".into());
     /// # cart.save().await?;
     /// # let key = visit.key().unwrap();
-    /// sessions.update(&key, |cart: &mut CartMut| cart.set_coupon("AUTUMN".into())).await?;
-    /// # async fn typed(sessions: &Sessions, key: &session_runtime::SessionKey) -> Result<(), session_runtime::SessionError> {
-    /// sessions.update::<Cart, _>(key, |cart| cart.clear_coupon()).await?;
-    /// # Ok(()) }
+    /// sessions.update::<Cart, _>(&key, |cart| cart.clear_coupon()).await?;
+    /// assert_eq!(sessions.read::<Cart>(&key).await?.unwrap().coupon(), &None);
     /// # Ok(()) }
     /// ```
     pub async fn update<S: Schema, R>(

@@ -2,7 +2,81 @@
 //! that stays logged out.
 //!
 //! A session is a set of *schemas*: plain structs whose fields become keys of a stored map. `#[derive(Session)]` gives a
-//! schema its accessors, a Rocket fairing loads and saves, and a request that ends writes only what it changed.
+//! schema its accessors; a Rocket fairing loads a session once, when a guard asks for it, and a request that ends writes
+//! only what it changed.
+//!
+#![cfg_attr(feature = "rocket", doc = "```")]
+#![cfg_attr(not(feature = "rocket"), doc = "```ignore")]
+//! use rocket::{get, launch, post, routes};
+//! use session_runtime::{Session, SessionHandle, Sessions};
+//!
+//! #[derive(Session)]
+//! #[session(key = "auth", version = 1)]
+//! struct Auth {
+//!     /// Who is logged in. A change of it gives the session a new id.
+//!     #[session(renew)]
+//!     user: Option<String>,
+//! }
+//!
+//! #[get("/whoami")]
+//! fn whoami(auth: &Auth) -> Option<&str> {
+//!     auth.user().as_deref()
+//! }
+//!
+//! #[post("/login/<user>")]
+//! fn login(user: &str, mut auth: Session<Auth>) {
+//!     auth.set_user(user.into());
+//! }
+//!
+//! #[post("/logout")]
+//! fn logout(session: &SessionHandle) {
+//!     session.destroy();
+//! }
+//!
+//! #[launch]
+//! fn rocket() -> _ {
+//!     rocket::build().attach(Sessions::fairing::<Auth>()).mount("/", routes![whoami, login, logout])
+//! }
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | attributes and accessors | the derive macro [`Session`](macro@Session) |
+//! | guards | `&S`, [`Session<S>`](struct@Session), [`SessionHandle`] |
+//! | settings | [`SessionConfig`], [`CookieConfig`], and the README for `Rocket.toml` |
+//! | sessions outside requests | [`Sessions`] |
+//! | stores, and writing one | [`store`] |
+//! | another web framework | [`Visit`] |
+//!
+//! # Features
+//!
+//! | feature | gives | default |
+//! |---|---|---|
+//! | `rocket` | guards, fairing, configuration | on |
+//! | `sqlite` | `SqliteStore` | on |
+//! | `conformance` | `testing`: the conformance kit for stores, a clock moved by hand | off |
+//!
+//! Without features the core and [`MemoryStore`] remain. Store work is awaited with tokio's timers, so a tokio runtime
+//! with time enabled must be running, as Rocket's is.
+//!
+//! # What is promised, and what is not
+//!
+//! - A success answer means that the changes are stored, to the store's own durability; otherwise the client gets an
+//!   error and no cookie.
+//! - Requests that change different fields, or different entries of a `merge = keys` field, never lose each other's
+//!   writes. Of two plain writes of one field the later wins; `merge` says otherwise.
+//! - After `destroy` no request brings the session back. A login gives a new id, and the old one is dead at once.
+//! - Two first requests at once of one visitor make two sessions, and the browser keeps the last cookie.
+//! - A login whose answer never arrives loses the anonymous session: the old id is dead already.
+//! - A client that repeats a POST by itself after a 503 may count twice: the outcome of a lost save is unknown.
+//! - Only a `__Host-` cookie is immune to cookies tossed from a subdomain.
+//! - Rocket's own log prints `Cookie` headers at debug level.
+
+// Tests inside the crate derive schemas too, and generated code names the crate.
+#[cfg(test)]
+extern crate self as session_runtime;
 
 pub mod clock;
 pub mod codec;

@@ -21,13 +21,11 @@ pub type Text = Arc<str>;
 /// # Examples
 ///
 /// ```
-/// use session_runtime::record::{Record, Values};
+/// use session_runtime::record::Record;
 ///
-/// let mut values = Values::new();
-/// values.set("cart".into(), r#"{"v":1}"#.into());
-/// values.set("cart.coupon".into(), r#""SPRING""#.into());
-/// let record = Record { head: session_runtime::testing::head_at(0), values };
-/// assert_eq!(record.values.get("cart.coupon"), Some(r#""SPRING""#));
+/// fn coupon(record: &Record) -> Option<&str> {
+///     record.values.get("cart.coupon")
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Record {

@@ -40,6 +40,9 @@ pub trait Schema: Sized + Send + Sync + 'static {
     /// The writable view: the same fields behind accessors that record what was changed.
     type Mut: std::ops::Deref<Target = Self> + Send + Sync;
 
+    /// The struct's name, for messages to its author.
+    #[doc(hidden)]
+    const NAME: &'static str;
     #[doc(hidden)]
     type Marks: AsRef<[u64]> + AsMut<[u64]> + Default + Send + Sync;
     #[doc(hidden)]
@@ -123,8 +126,7 @@ pub struct SchemaSpec {
     pub(crate) lazy: bool,
     pub(crate) on_invalid: OnInvalid,
     pub(crate) has_transient: bool,
-    /// The type's name, for messages to its author.
-    pub(crate) type_name: fn() -> &'static str,
+    pub(crate) name: &'static str,
     pub(crate) type_id: fn() -> std::any::TypeId,
     field: fn(usize) -> Option<&'static FieldSpec>,
 }
@@ -153,7 +155,7 @@ impl SchemaSpec {
             lazy: S::OPTIONS.lazy,
             on_invalid: S::OPTIONS.on_invalid,
             has_transient: S::OPTIONS.has_transient,
-            type_name: std::any::type_name::<S>,
+            name: S::NAME,
             type_id: std::any::TypeId::of::<S>,
             field: |at| S::FIELDS.get(at).map(|ops| &ops.spec),
         }
@@ -273,8 +275,9 @@ pub trait Schemas {
     /// Evaluated where the schemas meet: a build error if two of them share a key.
     #[doc(hidden)]
     const UNIQUE: () = {
-        if let Some(key) = shared_key(Self::SPECS) {
-            panic!("{}", key);
+        if let Some((a, b)) = shared_key(Self::SPECS) {
+            let parts = ["schemas `", a.name, "` and `", b.name, "` share the key \"", a.key, "\": give one another `key`"];
+            panic!("{}", Message::new(&parts).text());
         }
     };
 }
@@ -295,13 +298,13 @@ macro_rules! tuples {
 
 tuples! { A B C D E F G H I J K L M N O P }
 
-const fn shared_key(specs: &[&'static SchemaSpec]) -> Option<&'static str> {
+const fn shared_key(specs: &[&'static SchemaSpec]) -> Option<(&'static SchemaSpec, &'static SchemaSpec)> {
     let mut a = 0;
     while a < specs.len() {
         let mut b = a + 1;
         while b < specs.len() {
             if same(specs[a].key.as_bytes(), specs[b].key.as_bytes()) {
-                return Some(specs[a].key);
+                return Some((specs[a], specs[b]));
             }
             b += 1;
         }
@@ -316,4 +319,55 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
         at += 1;
     }
     at == a.len() && at == b.len()
+}
+
+/// A compiler message put together in const evaluation, which has no `format!`. What does not fit is cut.
+struct Message {
+    bytes: [u8; 400],
+    length: usize,
+}
+
+impl Message {
+    const fn new(parts: &[&str]) -> Self {
+        let mut message = Self { bytes: [0; 400], length: 0 };
+        let mut at = 0;
+        while at < parts.len() {
+            message.push(parts[at].as_bytes());
+            at += 1;
+        }
+        message
+    }
+
+    const fn push(&mut self, part: &[u8]) {
+        let mut at = 0;
+        while at < part.len() && self.length < self.bytes.len() {
+            self.bytes[self.length] = part[at];
+            self.length += 1;
+            at += 1;
+        }
+    }
+
+    const fn text(&self) -> &str {
+        match str::from_utf8(self.bytes.split_at(self.length).0) {
+            Ok(text) => text,
+            Err(_) => "two schemas share a key",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The compiler's words about a const panic change from release to release; these are ours.
+    #[test]
+    fn a_message_is_put_together() {
+        assert_eq!(Message::new(&["schemas `", "Cart", "` and `", "Basket", "`"]).text(), "schemas `Cart` and `Basket`");
+        assert_eq!(Message::new(&[&"x".repeat(500)]).text().len(), 400);
+    }
+
+    #[test]
+    fn keys_are_compared_whole() {
+        assert!(same(b"cart", b"cart") && !same(b"cart", b"cart-2") && !same(b"", b"a"));
+    }
 }

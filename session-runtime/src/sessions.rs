@@ -231,8 +231,7 @@ impl SessionsBuilder {
     fn check_keys(&self) -> Result<(), SessionError> {
         for (at, schema) in self.schemas.iter().enumerate() {
             if let Some(other) = self.schemas[..at].iter().find(|other| other.key == schema.key) {
-                let (a, b) = ((other.type_name)(), (schema.type_name)());
-                let detail = format!("schemas `{a}` and `{b}` share the key `{}`", schema.key);
+                let detail = format!("schemas `{}` and `{}` share the key `{}`", other.name, schema.name, schema.key);
                 return Err(SessionError::with(ErrorKind::Config, detail));
             }
         }

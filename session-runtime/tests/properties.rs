@@ -75,10 +75,12 @@ proptest! {
         let mut have = values(&start);
         for (name, text) in &set {
             let before = have.set(name.as_str().into(), text.as_str().into());
-            prop_assert_eq!(before.as_deref(), model.insert(name.clone(), text.clone()).as_deref());
+            let expected = model.insert(name.clone(), text.clone());
+            prop_assert_eq!(before.as_deref(), expected.as_deref());
         }
         for name in &remove {
-            prop_assert_eq!(have.remove(name).as_deref(), model.remove(name).as_deref());
+            let (before, expected) = (have.remove(name), model.remove(name));
+            prop_assert_eq!(before.as_deref(), expected.as_deref());
         }
         let listed: Vec<_> = have.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
         prop_assert_eq!(listed, model.clone().into_iter().collect::<Vec<_>>());

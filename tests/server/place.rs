@@ -247,8 +247,11 @@ impl Drop for Shop {
         if std::thread::panicking() {
             let output = self.output();
             let lines: Vec<&str> = output.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(40)..];
-            eprintln!("the server's last lines:\n{}", tail.join("\n"));
+            let complaints: Vec<&str> =
+                lines.iter().copied().filter(|line| ["Error", "Warning"].iter().any(|word| line.starts_with(word))).collect();
+            let end = |lines: &[&str], count: usize| lines[lines.len().saturating_sub(count)..].join("\n");
+            eprintln!("the server's last complaints:\n{}", end(&complaints, 20));
+            eprintln!("and last lines:\n{}", end(&lines, 20));
         }
     }
 }

@@ -3,6 +3,7 @@
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::LitStr;
+use syn::ext::IdentExt;
 
 use crate::expand::fields;
 use crate::model::{Kind, Model};
@@ -78,10 +79,11 @@ fn schema_impl(model: &Model, body: &Body) -> TokenStream {
     let Body { options, rows, initial } = body;
     let (key, marks) = (key(model), Literal::usize_unsuffixed(model.fields.len().div_ceil(64)));
     let version = Literal::u16_unsuffixed(model.attrs.options.version.unwrap_or(1));
-    let deref = deref(model);
+    let (name, deref) = (ident.unraw().to_string(), deref(model));
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         impl #runtime::Schema for #ident {
+            const NAME: &'static ::core::primitive::str = #name;
             const KEY: &'static ::core::primitive::str = #key;
             const VERSION: ::core::primitive::u16 = #version;
             #options

@@ -62,8 +62,7 @@ impl Sentinel for &SessionHandle {
 #[doc(hidden)]
 #[must_use]
 pub fn missing<S: Schema>(rocket: &Rocket<Ignite>) -> bool {
-    let name = std::any::type_name::<S>();
-    let name = name.rsplit("::").next().unwrap_or(name);
+    let name = S::NAME;
     let Some(sessions) = rocket.state::<Sessions>() else {
         tracing::error!("a route asks for `{name}`: attach `Sessions::fairing::<{name}>()`");
         return true;
