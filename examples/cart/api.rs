@@ -72,8 +72,9 @@ fn pref<'r>(key: &str, prefs: &'r PrefsSession) -> Option<&'r str> {
     prefs.values().get(key).map(String::as_str)
 }
 
-/// Logging in is setting a `renew` field, so the id that the visitor had before opens nothing any more. Asking for a
-/// password would come first.
+/// Logging in is setting a `renew` field: the id that the visitor had before opens nothing any more, the cart stays. If it
+/// was somebody else who was logged in, a session without anything of theirs begins. Asking for a password would come
+/// first.
 #[post("/login/<user>")]
 fn login(user: UserName, mut auth: Session<AuthSession>) -> NoContent {
     auth.set_user(user.into());

@@ -1,7 +1,8 @@
 //! What a visitor's session holds: three schemas, one record.
 //!
 //! Each field becomes a key of the stored map (`cart.coupon`), each line of `items` one of its own (`cart.items/3`), so
-//! that a request that adds a mug writes the mug and nothing else.
+//! that a request that adds a mug writes the mug and nothing else. Accessors have the visibility of their field, hence the
+//! `pub(crate)`.
 
 use std::collections::BTreeMap;
 

@@ -108,6 +108,16 @@ mod interface {
     }
 
     #[test]
+    fn another_user_finds_nothing_of_the_first() {
+        let browser = browser();
+        post(&browser, "/login/ann");
+        post(&browser, "/cart/add/1");
+        assert_eq!(post(&browser, "/login/bob").status(), Status::NoContent);
+        assert_eq!(get(&browser, "/whoami"), r#"{"user":"bob"}"#);
+        assert_eq!(get(&browser, "/cart"), "{}");
+    }
+
+    #[test]
     fn a_name_has_a_length() {
         let browser = browser();
         let long = "n".repeat(41);

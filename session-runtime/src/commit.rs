@@ -55,7 +55,7 @@ impl Visit {
         let result = result.unwrap_or(Err(SessionError::new(ErrorKind::Panicked)));
         let error = result.err().filter(|error| self.counts(error));
         if let Some(error) = &error {
-            tracing::error!(error = error as &dyn std::error::Error, "the session could not be saved");
+            report(error);
         }
         Finished { cookie: self.state().cookie.clone(), error }
     }
@@ -125,8 +125,7 @@ impl Visit {
         let wishes = self.state().wishes.clone();
         self.settle_standing(&wishes).await?;
         let saved = self.commit(wishes, Basis::Values, true).await;
-        self.after_explicit_save(saved.map(drop))?;
-        self.reload().await
+        self.after_explicit_save(saved.map(drop)).await
     }
 
     /// Runs `work` on a fresh load until nothing has changed between that load and the save.
@@ -148,8 +147,7 @@ impl Visit {
         if updated.is_err() {
             self.state().wishes = before;
         }
-        self.after_explicit_save(updated.map(drop))?;
-        self.reload().await
+        self.after_explicit_save(updated.map(drop)).await
     }
 
     async fn update_once(
@@ -169,18 +167,23 @@ impl Visit {
         self.commit(wishes, Basis::Revision, true).await
     }
 
-    fn after_explicit_save(&self, saved: Result<(), SessionError>) -> Result<(), SessionError> {
-        let mut state = self.state();
-        match &saved {
-            Ok(()) => state.wishes = Wishes::default(),
-            Err(error) if error.kind() == ErrorKind::Gone => state.wishes = Wishes::default(),
-            // The outcome is unknown, and sending it again could count twice.
-            Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked) => {
-                state.wishes.broken = Some(error.clone());
+    async fn after_explicit_save(&self, saved: Result<(), SessionError>) -> Result<(), SessionError> {
+        {
+            let wishes = &mut self.state().wishes;
+            match &saved {
+                Ok(()) => *wishes = Wishes::default(),
+                Err(error) if error.kind() == ErrorKind::Gone => *wishes = Wishes::default(),
+                // The outcome is unknown, and sending it again could count twice.
+                Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked) => {
+                    wishes.broken = Some(error.clone());
+                }
+                Err(_) => {}
             }
-            Err(_) => {}
         }
-        drop(state);
+        if saved.is_ok() && self.reload().await.is_err() {
+            // It is stored, and that is what was asked; the base of what follows is what this request knows of it.
+            tracing::debug!("the session was saved, and could not be read again");
+        }
         self.values_changed();
         saved
     }
@@ -305,6 +308,14 @@ impl Core {
     fn cookie_for(&self, id: SessionId, head: &Head, visit: &Visit) -> crate::cookie::CookieCommand {
         let persistent = head.expiry.persistent(self.cookie.persistent);
         self.cookie.set(id, persistent.then(|| head.expires.since(visit.now)))
+    }
+}
+
+/// A race that another request won is no fault of the server; everything else is.
+fn report(error: &SessionError) {
+    match error.kind() {
+        ErrorKind::Renewed | ErrorKind::Rejected => tracing::info!("{error}: this request's changes are refused"),
+        _ => tracing::error!(error = error as &dyn std::error::Error, "the session could not be saved"),
     }
 }
 

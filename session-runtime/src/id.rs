@@ -259,7 +259,8 @@ mod tests {
             let position = alphabet.bytes().position(|byte| byte == tail).unwrap();
             assert_eq!(parsed.is_some(), position % 4 == 0, "{other}");
         }
-        let wrong = [good.to_uppercase(), good.replace('-', "+"), format!("{good}="), good[..42].to_owned(), String::new()];
+        let wrong =
+            [good.to_uppercase(), good.replace('-', "+"), format!("{good}="), good[..42].to_owned(), String::new()];
         for text in wrong {
             assert!(SessionId::parse(&text).is_none(), "{text}");
         }

@@ -114,11 +114,11 @@ pub use crate::cookie::{CookieConfig, SameSite};
 pub use crate::error::{ErrorKind, SessionError};
 pub use crate::expiry::Expiry;
 pub use crate::id::SessionKey;
+#[cfg(feature = "rocket")]
+pub use crate::rocket::{SessionFairing, SessionHandle};
 pub use crate::schema::{Schema, Schemas};
 pub use crate::sessions::{Sessions, SessionsBuilder};
-pub use crate::visit::{Session, Visit};
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::store::{MemoryStore, Store};
-#[cfg(feature = "rocket")]
-pub use crate::rocket::{SessionFairing, SessionHandle};
+pub use crate::visit::{Session, Visit};

@@ -269,6 +269,11 @@ impl<S: Schema> FieldOps<S> {
 /// let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<(Cart, Auth)>().build()?;
 /// # Ok::<(), session_runtime::SessionError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a session schema nor a tuple of them",
+    label = "does not derive `Session`",
+    note = "name one struct that derives `Session`, or up to sixteen in a tuple: `Sessions::fairing::<(Cart, Auth)>()`"
+)]
 pub trait Schemas {
     #[doc(hidden)]
     const SPECS: &'static [&'static SchemaSpec];
@@ -276,18 +281,21 @@ pub trait Schemas {
     #[doc(hidden)]
     const UNIQUE: () = {
         if let Some((a, b)) = shared_key(Self::SPECS) {
-            let parts = ["schemas `", a.name, "` and `", b.name, "` share the key \"", a.key, "\": give one another `key`"];
+            let parts =
+                ["schemas `", a.name, "` and `", b.name, "` share the key \"", a.key, "\": give one another `key`"];
             panic!("{}", Message::new(&parts).text());
         }
     };
 }
 
+#[diagnostic::do_not_recommend]
 impl<S: Schema> Schemas for S {
     const SPECS: &'static [&'static SchemaSpec] = &[S::SPEC];
 }
 
 macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
+        #[diagnostic::do_not_recommend]
         impl<$first: Schema, $($rest: Schema),*> Schemas for ($first, $($rest,)*) {
             const SPECS: &'static [&'static SchemaSpec] = &[$first::SPEC, $($rest::SPEC),*];
         }
@@ -362,7 +370,10 @@ mod tests {
     /// The compiler's words about a const panic change from release to release; these are ours.
     #[test]
     fn a_message_is_put_together() {
-        assert_eq!(Message::new(&["schemas `", "Cart", "` and `", "Basket", "`"]).text(), "schemas `Cart` and `Basket`");
+        assert_eq!(
+            Message::new(&["schemas `", "Cart", "` and `", "Basket", "`"]).text(),
+            "schemas `Cart` and `Basket`"
+        );
         assert_eq!(Message::new(&[&"x".repeat(500)]).text().len(), 400);
     }
 

@@ -227,7 +227,9 @@ impl Visit {
         let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?));
         let first = slot.snapshots.get_or_init(|| first).downcast_ref::<Snapshot<S>>();
         // A slot belongs to one schema, so the first snapshot in it is always of this type.
-        first.map(|first| &first.newest().value).ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))
+        first
+            .map(|first| &first.newest().value)
+            .ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))
     }
 
     /// The schema's values, to be edited; what changed is stored when the request finishes.

@@ -50,12 +50,14 @@ fn a_client_that_hangs_up_does_not_undo_its_write() {
         let visitor = shop.visitor(7);
         let add = Request::post("/cart/add/7").cookie(&visitor).bytes();
         let reached = |shop: &Shop| shop.output().lines().filter(|line| line.starts_with("POST /cart/add/7")).count();
-        for client in 0..100 {
+        let mut patience = (0..5_000).map(|client| Duration::from_micros(client % 100 * 20));
+        poll("requests to reach the application", || {
             let mut connection = shop.connect();
             connection.send(&add).unwrap();
-            thread::sleep(Duration::from_micros(client * 20));
-        }
-        assert!(reached(&shop) > 20, "only {} requests reached the application", reached(&shop));
+            // The answer is never read; how far the server is by now varies from client to client.
+            thread::sleep(patience.next().unwrap_or_default());
+            (reached(&shop) > 50).then_some(())
+        });
         let saved = || shop.cart(&visitor) == format!("{{\"7\":{}}}", reached(&shop));
         poll("the writes of clients that hung up", || saved().then_some(()));
         shop.assert_running();

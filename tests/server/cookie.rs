@@ -1,5 +1,5 @@
-//! A session cookie as a browser keeps it, and base64url (RFC 4648 section 5) written a second time, so that the tests do
-//! not judge the library's encoding by itself.
+//! A session cookie as a browser keeps it, and base64url (RFC 4648 section 5) written a second time, so that the tests
+//! do not judge the library's encoding by itself.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

@@ -307,7 +307,7 @@ fn an_odd_pair_is_anonymous() {
     let good = shop.visitor(7);
     let odd = [
         format!("={}", good.pair()),
-        format!("{NAME}"),
+        NAME.to_owned(),
         format!("{NAME}="),
         format!("{NAME}=\"{}\"", good.value),
         format!("{NAME}=={}", good.value),

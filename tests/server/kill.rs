@@ -1,4 +1,4 @@
-//! SIGKILL under load and a restart on the same SQLite file: what was acknowledged is there.
+//! SIGKILL under load and a restart on the same `SQLite` file: what was acknowledged is there.
 //!
 //! A killed process loses nothing that the operating system has taken; what a power cut does is another question, and
 //! not asked here.
@@ -152,12 +152,15 @@ fn what_was_acknowledged_survives_a_kill() {
         kept += visitors.present.len();
         ended += visitors.logged_out.len();
         shop = place.open(Profile::Debug, Storage::Sqlite);
-        writers.iter_mut().for_each(|writer| writer.check(&shop));
+        for writer in &mut writers {
+            writer.check(&shop);
+        }
         visitors.check(&shop);
     }
     let adds: u32 = writers.iter().flat_map(|writer| writer.acknowledged.values()).sum();
     println!(
-        "killed {rounds} times, {interrupted} times with a write under way; checked {adds} adds, {kept} visitors, {ended} logouts"
+        "killed {rounds} times, {interrupted} times with a write under way; \
+         checked {adds} adds, {kept} visitors, {ended} logouts"
     );
     assert!(interrupted * 2 > rounds, "only {interrupted} of {rounds} kills hit a write: the test proves too little");
     assert!(adds > 0 && kept > 0 && ended > 0, "the load should do everything at least once");

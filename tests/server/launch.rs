@@ -4,13 +4,16 @@ use std::fs;
 
 use crate::place::{Place, Profile};
 
-/// Checks that the launch is refused and that the output holds all these words. Upper or lower case is one: Rocket shows a
-/// key as the environment spells it.
+/// Checks that the launch is refused and that the output holds all these words. Upper or lower case is one: Rocket shows
+/// a key as the environment spells it.
 #[track_caller]
 fn assert_refused(profile: Profile, session: &str, words: &[&str]) {
     let output = Place::new().refusal(profile, session).to_lowercase();
     for word in words {
-        assert!(output.contains(&word.to_lowercase()), "the reason for refusing {session} should name `{word}`:\n{output}");
+        assert!(
+            output.contains(&word.to_lowercase()),
+            "the reason for refusing {session} should name `{word}`:\n{output}"
+        );
     }
 }
 
@@ -60,12 +63,6 @@ fn a_contradictory_or_broken_cookie_is_refused() {
 #[test]
 fn an_insecure_cookie_is_refused_in_the_release_profile() {
     assert_cookie_refused(Profile::Release, "{secure=false}", &["cookie.secure"]);
-}
-
-/// Outside the debug profile the store is chosen, not defaulted, and the reason says what to set.
-#[test]
-fn no_store_is_refused_in_the_release_profile() {
-    assert_refused(Profile::Release, "{}", &["store"]);
 }
 
 /// A time without its unit means nothing.

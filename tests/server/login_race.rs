@@ -144,7 +144,7 @@ fn the_browser_keeps_the_logins_id_in_memory() {
     rounds("the_browser_keeps_the_logins_id_in_memory", Storage::Memory);
 }
 
-/// C13, SQLite: 100 logins among 8 busy clients.
+/// C13, `SQLite`: 100 logins among 8 busy clients.
 #[test]
 fn the_browser_keeps_the_logins_id_in_sqlite() {
     rounds("the_browser_keeps_the_logins_id_in_sqlite", Storage::Sqlite);

@@ -115,13 +115,13 @@ fn nothing_brings_a_session_back_in_memory() {
     rounds("nothing_brings_a_session_back_in_memory", Storage::Memory);
 }
 
-/// C20, C21, SQLite: 100 logouts among 8 busy clients.
+/// C20, C21, `SQLite`: 100 logouts among 8 busy clients.
 #[test]
 fn nothing_brings_a_session_back_in_sqlite() {
     rounds("nothing_brings_a_session_back_in_sqlite", Storage::Sqlite);
 }
 
-/// C20, SQLite: after all that, no row is left of an ended session.
+/// C20, `SQLite`: after all that, no row is left of an ended session.
 #[test]
 fn no_row_of_an_ended_session_is_left() {
     let place = Place::new();

@@ -1,8 +1,8 @@
 //! The example `cart` as a visitor, a load balancer and an attacker see it: a launched process behind a raw TCP socket.
 //!
-//! Nothing here reaches into the library. The process is started on a free port in a folder of its own and killed at the
-//! end of each test; headers are sent and compared byte for byte; the SQLite file is opened by a second process. Numbers
-//! such as C08 name the security case that a test stands for.
+//! Nothing here reaches into the library. The process is started on a free port in a folder of its own and killed at
+//! the end of each test; headers are sent and compared byte for byte; the `SQLite` file is opened by a second process.
+//! Numbers such as C08 name the security case that a test stands for.
 //!
 //! `SESSION_TESTS_PROFILE=release` takes the example from the release build, `SESSION_KILL_ROUNDS` says how often the
 //! process is killed under load (30), `SESSION_TESTS_SEED` repeats a run's random moments.

@@ -215,7 +215,11 @@ impl Shop {
     #[track_caller]
     pub(crate) fn assert_anonymous(&self, cookie: &Cookie) {
         assert_eq!(self.cart(cookie), "{}", "this cookie should open no cart");
-        assert_eq!(self.get("/prefs", cookie).expect_silent(200).text(), "{}", "this cookie should open no preferences");
+        assert_eq!(
+            self.get("/prefs", cookie).expect_silent(200).text(),
+            "{}",
+            "this cookie should open no preferences"
+        );
         assert_eq!(self.user(cookie), None, "this cookie should belong to nobody");
     }
 
@@ -247,8 +251,11 @@ impl Drop for Shop {
         if std::thread::panicking() {
             let output = self.output();
             let lines: Vec<&str> = output.lines().collect();
-            let complaints: Vec<&str> =
-                lines.iter().copied().filter(|line| ["Error", "Warning"].iter().any(|word| line.starts_with(word))).collect();
+            let complaints: Vec<&str> = lines
+                .iter()
+                .copied()
+                .filter(|line| ["Error", "Warning"].iter().any(|word| line.starts_with(word)))
+                .collect();
             let end = |lines: &[&str], count: usize| lines[lines.len().saturating_sub(count)..].join("\n");
             eprintln!("the server's last complaints:\n{}", end(&complaints, 20));
             eprintln!("and last lines:\n{}", end(&lines, 20));
@@ -301,7 +308,8 @@ fn newest(folder: &Path) -> io::Result<SystemTime> {
     let mut newest = SystemTime::UNIX_EPOCH;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let changed = if entry.file_type()?.is_dir() { self::newest(&entry.path())? } else { entry.metadata()?.modified()? };
+        let changed =
+            if entry.file_type()?.is_dir() { self::newest(&entry.path())? } else { entry.metadata()?.modified()? };
         newest = newest.max(changed);
     }
     Ok(newest)

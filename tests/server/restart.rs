@@ -1,4 +1,4 @@
-//! What outlives the process: with SQLite everything, with the memory store nothing.
+//! What outlives the process: with `SQLite` everything, with the memory store nothing.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -39,7 +39,7 @@ fn sessions_outlive_a_kill() {
     assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
 }
 
-/// Two processes on one SQLite file serve one session.
+/// Two processes on one `SQLite` file serve one session.
 #[test]
 fn two_processes_share_the_sessions_of_one_file() {
     let place = Place::new();

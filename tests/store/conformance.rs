@@ -56,7 +56,7 @@ struct Twins {
 impl Twins {
     fn next(&self) -> &SqliteStore {
         let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if turn % 2 == 0 { &self.one } else { &self.other }
+        if turn.is_multiple_of(2) { &self.one } else { &self.other }
     }
 }
 

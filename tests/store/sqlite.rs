@@ -96,7 +96,9 @@ fn many_may_open_a_new_file_at_once() {
     let (_folder, path) = file();
     std::thread::scope(|scope| {
         let opened: Vec<_> = (0..16).map(|_| scope.spawn(|| SqliteStore::open(&path).unwrap())).collect();
-        opened.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        for thread in opened {
+            drop(thread.join().unwrap());
+        }
     });
 }
 

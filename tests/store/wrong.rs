@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Deadline, Patch, Patched, Refusal, RestsOn};
+use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Refusal, RestsOn};
 use session_runtime::record::{Record, Values};
 use session_runtime::store::{Created, Loaded, SWEEP_GRACE, StoreError, Wanted};
 use session_runtime::testing::{conformance, head_at};
@@ -145,10 +145,11 @@ impl Wrong {
             Some(Deadline::Touch { seen, .. }) if self.has(TouchesAlways) => *seen = record.head.expires,
             _ => {}
         }
-        if let Some(session_runtime::patch::NewSecret::Periodic { seen, seen_expires, .. }) = &mut patch.secret {
-            if self.has(PeriodicAlways) {
+        match &mut patch.secret {
+            Some(NewSecret::Periodic { seen, seen_expires, .. }) if self.has(PeriodicAlways) => {
                 (*seen, *seen_expires) = (record.head.secret, record.head.expires);
             }
+            _ => {}
         }
         if self.has(IgnoresGeneration) {
             patch.generation = record.head.generation;

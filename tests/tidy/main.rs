@@ -29,7 +29,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn the_readme_begins_with_a_whole_program() {
     let readme = read("README.md");
     let program = readme.split("```rust\n").nth(1).expect("a Rust block").split("```").next().unwrap();
-    for line in ["#[derive(Session)]", "#[launch]", "Sessions::fairing::<(CartSession, AuthSession)>()", "session.destroy()"] {
+    for line in
+        ["#[derive(Session)]", "#[launch]", "Sessions::fairing::<(CartSession, AuthSession)>()", "session.destroy()"]
+    {
         assert!(program.contains(line), "{line}");
     }
     for command in ["cargo run --example cart", "tests/run"] {
@@ -43,12 +45,39 @@ fn everything_a_user_can_set_is_in_the_readme() {
     let readme = read("README.md");
     let features = read("session-runtime/Cargo.toml");
     let features = features.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
-    for name in features.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).filter(|name| *name != "default") {
+    for name in features
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .filter(|name| *name != "default")
+    {
         assert!(readme.contains(&format!("`{name}`")), "feature {name}");
     }
-    let settings = ["store", "cookie", "idle", "absolute", "touch_every", "renew_every", "renew_grace", "deadline", "on_save_error", "limits"];
+    let settings = [
+        "store",
+        "cookie",
+        "idle",
+        "absolute",
+        "touch_every",
+        "renew_every",
+        "renew_grace",
+        "deadline",
+        "on_save_error",
+        "limits",
+    ];
     let attributes = [
-        "key", "version", "lazy", "on_invalid", "crate", "default", "rename", "accessor", "merge", "renew", "transient", "redact",
+        "key",
+        "version",
+        "lazy",
+        "on_invalid",
+        "crate",
+        "default",
+        "rename",
+        "accessor",
+        "merge",
+        "renew",
+        "transient",
+        "redact",
     ];
     for name in settings.iter().chain(&attributes) {
         assert!(readme.contains(&format!("`{name}")), "{name}");

@@ -296,7 +296,12 @@ impl<'r> rocket::request::FromRequest<'r> for LateHistory {
 }
 
 #[post("/save/<what>?<then>&<more>")]
-async fn save(what: &str, then: Option<u16>, more: Option<&str>, mut cart: Session<'_, Cart>) -> Result<Status, SessionError> {
+async fn save(
+    what: &str,
+    then: Option<u16>,
+    more: Option<&str>,
+    mut cart: Session<'_, Cart>,
+) -> Result<Status, SessionError> {
     perform(&mut cart, what);
     cart.save().await?;
     if let Some(more) = more {

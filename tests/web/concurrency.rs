@@ -1,6 +1,6 @@
 //! Two requests of one session at once: A loads, B does something, A saves.
 
-use crate::app::{App, Answer, Browser};
+use crate::app::{Answer, App, Browser};
 
 /// Runs `slow` with a pause between load and save, and `meanwhile` in the pause. Both come from one browser.
 async fn race(app: &App, setup: &[&str], slow: &str, meanwhile: &[&str]) -> (Answer, Browser) {

@@ -40,7 +40,8 @@ async fn a_store_that_fails_at_load_answers_503() {
 /// 52, 58, C61, C61b: at save 503, nothing of the original answer, no cookie; a lost reply is never sent again.
 #[rocket::async_test]
 async fn a_store_that_fails_at_save_answers_503() {
-    for (fault, after) in [(Fault::Down, r#"{"7":1}"#), (Fault::Hangs, r#"{"7":1}"#), (Fault::ReplyLost, r#"{"7":2}"#)] {
+    for (fault, after) in [(Fault::Down, r#"{"7":1}"#), (Fault::Hangs, r#"{"7":1}"#), (Fault::ReplyLost, r#"{"7":2}"#)]
+    {
         let app = App::with(impatient()).await;
         let mut browser = visitor(&app).await;
         app.spy.break_down("patch", fault);

@@ -121,7 +121,13 @@ async fn entries_are_stored_one_by_one() {
         let record = app.spy.record(key).await.unwrap();
         record.values.iter().map(|(name, text)| format!("{name} {text}")).collect::<Vec<_>>()
     };
-    let stored = ["cart {\"v\":1}", "cart.items/7 1", "cart.items/8 1", "cart.tags/\\\"quoted\\\"\\n true", "cart.tags/a/b true"];
+    let stored = [
+        "cart {\"v\":1}",
+        "cart.items/7 1",
+        "cart.items/8 1",
+        "cart.tags/\\\"quoted\\\"\\n true",
+        "cart.tags/a/b true",
+    ];
     assert_eq!(names().await, stored);
     app.post(&mut browser, "/remove/7").await;
     app.post(&mut browser, "/do/untag=a%2Fb").await;

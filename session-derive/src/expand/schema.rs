@@ -34,7 +34,11 @@ pub(super) fn bare_view(model: &Model) -> TokenStream {
 }
 
 fn view_doc(model: &Model) -> String {
-    format!("Writable view of [`{}`]: what is changed through it is saved when the guard ends.", model.ident)
+    format!(
+        "Writable view of [`{}`]: what is changed through it is saved when the guard ends. Each \
+         accessor has its field's visibility.",
+        model.ident
+    )
 }
 
 /// The impls that make the struct a schema.

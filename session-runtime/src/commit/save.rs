@@ -141,7 +141,8 @@ impl<'v> Save<'v> {
         }
         let due = lifetime.touch(head, patch.changes_values(), now);
         // A periodic renewal moves the deadline too, so that a touch under way cannot send the old id again.
-        let periodic = || matches!(self.secret, Secret::Periodic(_)).then(|| lifetime.expires(head.expiry, head.ends, now));
+        let periodic =
+            || matches!(self.secret, Secret::Periodic(_)).then(|| lifetime.expires(head.expiry, head.ends, now));
         due.or_else(periodic).map(|expires| Deadline::Touch { seen: head.expires, touched: now, expires })
     }
 
@@ -150,12 +151,9 @@ impl<'v> Save<'v> {
         match self.secret {
             Secret::Keep => None,
             Secret::Raise(id) => Some(NewSecret::Raise { hash: id.secret_hash(), at }),
-            Secret::Periodic(id) => Some(NewSecret::Periodic {
-                seen: head.secret,
-                seen_expires: head.expires,
-                hash: id.secret_hash(),
-                at,
-            }),
+            Secret::Periodic(id) => {
+                Some(NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash: id.secret_hash(), at })
+            }
             Secret::Presented => {
                 Some(NewSecret::Presented { seen: head.secret, until: at.after(self.visit.core.lifetime.renew_grace) })
             }

@@ -24,6 +24,8 @@ use crate::cookie::{CookieConfig, SameSite};
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::TouchEvery;
 
+const TABLE: &str = "session";
+
 /// What Rocket's configuration says.
 pub(super) struct Settings {
     pub(super) config: SessionConfig,
@@ -38,22 +40,29 @@ impl Settings {
         let debug = figment.profile() == Config::DEBUG_PROFILE;
         let insecure = debug && figment.find_value("tls").is_err();
         let default_store = (debug && cfg!(feature = "sqlite")).then(|| "sqlite://sessions.db".to_owned());
-        let table = match figment.find_value("session") {
-            Ok(_) => figment.extract_inner::<Table>("session").map_err(|error| refuse(&error))?,
+        let table = match figment.find_value(TABLE) {
+            Ok(_) => figment.extract_inner::<Table>(TABLE).map_err(|error| refuse(&error))?,
             Err(_) => Table::default(),
         };
         Ok(Self { config: table.into(), default_store, insecure })
     }
 }
 
-/// Figment's message names key and file; the value is one of ours, never a visitor's.
-fn refuse(error: &::rocket::figment::Error) -> SessionError {
-    let reasons: Vec<String> = error.clone().into_iter().map(|error| error.to_string()).collect();
+/// The reasons, each with its key and where it was set; the values are the operator's, never a visitor's.
+fn refuse(errors: &::rocket::figment::Error) -> SessionError {
+    let reasons: Vec<String> = errors.clone().into_iter().map(reason).collect();
     SessionError::with(ErrorKind::Config, reasons.join("; "))
 }
 
+fn reason(error: ::rocket::figment::Error) -> String {
+    let keys = std::iter::once(TABLE).chain(error.path.iter().map(String::as_str).filter(|key| *key != TABLE));
+    let key = keys.collect::<Vec<_>>().join(".");
+    let source = error.metadata.as_ref().map(|metadata| format!(" ({})", metadata.name)).unwrap_or_default();
+    format!("`{key}`: {}{source}", error.kind)
+}
+
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings, such as { store = \"memory:\" }")]
 struct Table {
     store: Option<String>,
     cookie: CookieTable,
@@ -95,12 +104,9 @@ enum SaveErrorWord {
 
 #[derive(Clone, Copy, Default, Deserialize)]
 enum SameSiteWord {
-    #[serde(alias = "strict")]
     Strict,
     #[default]
-    #[serde(alias = "lax")]
     Lax,
-    #[serde(alias = "none")]
     None,
 }
 
