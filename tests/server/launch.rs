@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::place::{Place, Profile};
 
-/// Checks that the launch is refused and that the output holds all these words. Upper or lower case is one: Rocket shows
-/// a key as the environment spells it.
+/// Checks that the launch is refused and that the output holds all these words. Upper or lower case is one: Rocket
+/// shows a key as the environment spells it.
 #[track_caller]
 fn assert_refused(profile: Profile, session: &str, words: &[&str]) {
     let output = Place::new().refusal(profile, session).to_lowercase();

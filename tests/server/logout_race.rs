@@ -1,5 +1,6 @@
 //! Logout while other requests of the session are under way: whatever they do, the session stays ended.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -11,6 +12,8 @@ use crate::random::Random;
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 100;
+/// Sessions started by late writes that are looked into, by round.
+const FRESH: usize = 4;
 
 /// One request and its answer, with the moments that tell whether it overlapped the logout.
 struct Exchange {
@@ -54,7 +57,7 @@ fn work(
 
 /// One round; says whether a request overlapped the logout.
 fn round(shop: &Shop, connections: &mut [Connection], user: bool, wait_for: usize) -> bool {
-    let mut cookie = shop.visitor(7);
+    let mut cookie = shop.visitor(5);
     if user {
         cookie = shop.post("/login/anna", &cookie).expect(204).new_cookie();
     }
@@ -79,6 +82,10 @@ fn round(shop: &Shop, connections: &mut [Connection], user: bool, wait_for: usiz
     for exchange in &exchanges {
         check(exchange, &cookie, logout_sent);
     }
+    let fresh: Vec<&Exchange> = exchanges.iter().filter(|exchange| !exchange.answer.set_cookies().is_empty()).collect();
+    for exchange in fresh.iter().take(FRESH) {
+        check_fresh(shop, exchange);
+    }
     shop.assert_anonymous(&cookie);
     exchanges.iter().any(|exchange| exchange.sent < logout_sent && logout_sent < exchange.answered)
 }
@@ -92,6 +99,17 @@ fn check(exchange: &Exchange, dead: &Cookie, logout_sent: Instant) {
         assert_eq!(set.value.len(), 43, "{request} removes a cookie, though only the logout may: {answer:?}");
         assert_ne!(set.key(), dead.key(), "{request} hands out the ended session again: {answer:?}");
     }
+}
+
+/// A session that a late write started holds what this write wrote, and nothing of the one that was ended.
+fn check_fresh(shop: &Shop, exchange: &Exchange) {
+    let cookie = exchange.answer.new_cookie();
+    let add = exchange.request.starts_with("POST /cart");
+    let request = &exchange.request;
+    assert_eq!(shop.cart(&cookie), if add { r#"{"7":1}"# } else { "{}" }, "the cart after {request}");
+    let prefs: BTreeMap<String, String> = shop.get("/prefs", &cookie).expect_silent(200).json();
+    assert_eq!(prefs.len(), usize::from(!add), "the preferences after {request}");
+    assert_eq!(shop.user(&cookie), None, "{request} after a logout belongs to somebody");
 }
 
 fn rounds(test: &str, storage: Storage) {

@@ -295,3 +295,26 @@ async fn two_periodic_renewals_at_once_leave_one_id() {
     assert_eq!((early.set_cookie.len(), late.set_cookie.len(), late.status), (1, 0, 200));
     assert_eq!(app.get(&mut other, "/cart").await.body, r#"{"7":3}"#);
 }
+
+/// A chosen expiry that is stored after another request's periodic renewal sends no cookie: it would be the old id.
+#[rocket::async_test]
+async fn a_choice_that_lost_against_a_periodic_renewal_sends_no_cookie() {
+    let hour = Duration::from_secs(3600);
+    let app = App::with(SessionConfig::new().renew_every(hour)).await;
+    let mut browser = Browser::default();
+    app.post(&mut browser, "/add/7").await;
+    app.clock.advance(hour);
+    let mut other = browser.clone();
+    app.spy.hold();
+    let slow = app.post(&mut browser, "/expiry/after/7200");
+    let meanwhile = async {
+        app.spy.someone_is_held().await;
+        let renewed = app.get(&mut other, "/cart").await;
+        app.spy.release();
+        renewed
+    };
+    let (late, renewed) = rocket::tokio::join!(slow, meanwhile);
+    assert_eq!((renewed.set_cookie.len(), late.set_cookie.len(), late.status), (1, 0, 200));
+    let expires = app.spy.record(app.key(&other).await).await.unwrap().head.expires;
+    assert_eq!(expires, app.clock.timestamp().after(2 * hour), "the choice is stored all the same");
+}
