@@ -14,7 +14,6 @@
 //! | after a logout of another request | values | nothing, one line in the log |
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::config::{Limits, OnSaveError};
 use crate::error::{ErrorKind, SessionError};
@@ -138,16 +137,29 @@ impl Visit {
             return Err(SessionError::new(ErrorKind::TooLate));
         }
         let before = self.state().wishes.clone();
-        let updated = loop {
-            match self.update_once(&before, &mut work).await {
-                Ok(Outcome::Again) => self.pause().await?,
-                settled => break settled,
-            }
-        };
+        let updated = self.update_until_settled(&before, &mut work).await;
         if updated.is_err() {
             self.state().wishes = before;
         }
         self.after_explicit_save(updated.map(drop)).await
+    }
+
+    async fn update_until_settled(
+        &self,
+        before: &Wishes,
+        work: &mut impl FnMut() -> Result<(), SessionError>,
+    ) -> Result<Outcome, SessionError> {
+        let key = self.state().standing.live().map(|live| live.id.key);
+        let mut ticket = match key {
+            Some(key) => Some(self.core.queues.enter(key, &self.budget).await?),
+            None => None,
+        };
+        loop {
+            match (self.update_once(before, work).await?, &mut ticket) {
+                (Outcome::Again, Some(ticket)) => ticket.after_conflict(&self.budget).await?,
+                (outcome, _) => return Ok(outcome),
+            }
+        }
     }
 
     async fn update_once(
@@ -254,18 +266,6 @@ impl Visit {
         drop(state);
         self.set_all_fetched();
         Ok(Outcome::Done)
-    }
-
-    /// Lets others go first after a conflict that nobody in this process is waiting for.
-    async fn pause(&self) -> Result<(), SessionError> {
-        let id = SessionId::new(self.core.random)?;
-        let jitter = Duration::from_micros(u64::from(id.key.as_bytes()[0]) * 8);
-        if self.budget.left() <= jitter {
-            return Err(SessionError::with(ErrorKind::Unavailable, "conflicts used up the request's deadline"));
-        }
-        tokio::time::sleep(jitter).await;
-        self.budget.spend(jitter);
-        Ok(())
     }
 }
 

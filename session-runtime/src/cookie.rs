@@ -266,7 +266,8 @@ impl CookieRules {
     }
 
     fn value<'h>(&self, pair: &'h str) -> Option<&'h str> {
-        let pair = pair.trim_matches([' ', '\t']);
+        // `; ` stands between pairs (RFC 6265 section 4.2.1); any other white space belongs to the name.
+        let pair = pair.strip_prefix(' ').unwrap_or(pair);
         pair.strip_prefix(self.name.as_str())?.strip_prefix('=')
     }
 

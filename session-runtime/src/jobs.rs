@@ -3,11 +3,9 @@
 //! Same rules as in a request, but no cookie, no touch of the deadline, and a merge is never needed: the work runs again
 //! on what is stored now.
 
-use std::time::Duration;
-
 use crate::codec::{Changes, Reader};
 use crate::error::{ErrorKind, SessionError};
-use crate::id::{SessionId, SessionKey};
+use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, RestsOn};
 use crate::pending::{Pending, fill, renews};
 use crate::record::Values;
@@ -76,6 +74,7 @@ impl Sessions {
     ) -> Result<Option<R>, SessionError> {
         self.core.index_of::<S>()?;
         let budget = Budget::new(self.core.deadline);
+        let mut ticket = self.core.queues.enter(*key, &budget).await?;
         loop {
             let Some(loaded) = self.load::<S>(*key, &budget).await? else { return Ok(None) };
             let (result, patch) = run::<S, R>(&loaded, &mut work)?;
@@ -85,7 +84,7 @@ impl Sessions {
             match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
                 Patched::Done(_) => return Ok(Some(result)),
                 Patched::Gone => return Ok(None),
-                Patched::Renewed | Patched::Conflict(_) => self.pause(&budget).await?,
+                Patched::Renewed | Patched::Conflict(_) => ticket.after_conflict(&budget).await?,
             }
         }
     }
@@ -140,16 +139,6 @@ impl Sessions {
     async fn load<S: Schema>(&self, key: SessionKey, budget: &Budget) -> Result<Option<Loaded>, SessionError> {
         let wanted = Wanted::schemas(&[S::KEY]);
         self.core.run(budget, self.core.store.load(key, &wanted, self.core.now())).await
-    }
-
-    async fn pause(&self, budget: &Budget) -> Result<(), SessionError> {
-        let jitter = Duration::from_micros(u64::from(SessionId::new(self.core.random)?.key.as_bytes()[0]) * 8);
-        if budget.left() <= jitter {
-            return Err(SessionError::with(ErrorKind::Unavailable, "conflicts used up the deadline"));
-        }
-        tokio::time::sleep(jitter).await;
-        budget.spend(jitter);
-        Ok(())
     }
 }
 

@@ -96,6 +96,7 @@ pub mod visit;
 mod commit;
 mod jobs;
 mod pending;
+mod queue;
 #[cfg(feature = "rocket")]
 mod rocket;
 #[cfg(feature = "conformance")]

@@ -16,6 +16,7 @@ use crate::cookie::CookieRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Lifetime;
 use crate::id::Random;
+use crate::queue::Queues;
 use crate::schema::{Schema, SchemaSpec, Schemas};
 use crate::store::{Store, StoreError, Wanted};
 use crate::visit::Visit;
@@ -60,10 +61,8 @@ pub(crate) struct Core {
     /// All schemas that are not lazy, loaded together.
     eager: Wanted,
     /// Saves that met a conflict take turns, by session.
-    queues: [tokio::sync::Mutex<()>; QUEUES],
+    pub(crate) queues: Queues,
 }
-
-const QUEUES: usize = 64;
 
 impl Sessions {
     /// Starts a builder, for programs without Rocket and for jobs.
@@ -192,7 +191,7 @@ impl SessionsBuilder {
             cookie,
             schemas: self.schemas,
             eager: Wanted::schemas(&eager),
-            queues: [const { tokio::sync::Mutex::const_new(()) }; QUEUES],
+            queues: Queues::new(),
         };
         Ok(Sessions { core: Arc::new(core) })
     }
@@ -273,10 +272,6 @@ impl Core {
             Some(schema) if schema.lazy => Wanted::schemas(&[schema.key]),
             _ => self.eager.clone(),
         }
-    }
-
-    pub(crate) fn queue(&self, key: crate::id::SessionKey) -> &tokio::sync::Mutex<()> {
-        &self.queues[usize::from(key.as_bytes()[0]) % QUEUES]
     }
 
     /// Runs one store operation within what is left of the budget; a panic in it becomes an error.

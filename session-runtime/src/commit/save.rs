@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::{Basis, Outcome, check_limits};
 use crate::error::{ErrorKind, SessionError};
@@ -12,7 +11,6 @@ use crate::merge::three_way;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
 use crate::pending::{Turn, belongs, fill, fresh_values, rebase_on_nothing, turn};
 use crate::record::{Head, Record};
-use crate::sessions::Core;
 use crate::visit::{Live, Standing, Visit, Wishes, check_metadata};
 
 /// The save of a session that exists.
@@ -69,25 +67,29 @@ impl<'v> Save<'v> {
             return self.start_over().await;
         }
         let core = self.visit.core.clone();
-        let mut queue = None;
+        let mut ticket = match self.basis {
+            Basis::Values if !self.wishes.pending.is_empty() => {
+                Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
+            }
+            // Nothing that could conflict, or somebody who runs again has a ticket of its own.
+            _ => None,
+        };
         loop {
             let patch = self.patch();
             if patch.is_empty() {
                 return Ok(Outcome::Done);
             }
             self.check_limits(&patch)?;
-            match self.send(patch).await? {
+            let theirs = match self.send(patch).await? {
                 Some(Patched::Done(head)) => return Ok(self.done(head)),
-                Some(Patched::Conflict(_)) if self.basis == Basis::Revision => return Ok(Outcome::Again),
-                Some(Patched::Conflict(theirs)) => self.merge(&theirs)?,
+                Some(Patched::Conflict(theirs)) => theirs,
                 Some(Patched::Renewed) => return self.renewed().await,
                 Some(Patched::Gone) => return self.gone(),
                 None => return Ok(Outcome::Done),
-            }
-            match &queue {
-                None => queue = Some(self.wait_for_turn(&core).await?),
-                Some(_) => self.visit.pause().await?,
-            }
+            };
+            let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
+            self.merge(&theirs)?;
+            ticket.after_conflict(&self.visit.budget).await?;
         }
     }
 
@@ -103,14 +105,6 @@ impl<'v> Save<'v> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Saves of one session inside this process that met a conflict go one after the other.
-    async fn wait_for_turn<'c>(&self, core: &'c Core) -> Result<tokio::sync::MutexGuard<'c, ()>, SessionError> {
-        let started = Instant::now();
-        let turn = tokio::time::timeout(self.visit.budget.left(), core.queue(self.live.id.key).lock()).await;
-        self.visit.budget.spend(started.elapsed());
-        turn.map_err(|_| SessionError::with(ErrorKind::Unavailable, "conflicts used up the request's deadline"))
     }
 
     /// Nothing that the application asked for.
