@@ -13,14 +13,12 @@ async fn race(app: &App, setup: &[&str], slow: &str, meanwhile: &[&str]) -> (Ans
     let path = format!("/do/{slow}?slow=true");
     let a = app.post(&mut slow_browser, &path);
     let b = async {
-        app.barrier.reached().await;
         for path in meanwhile {
             let path = if path.starts_with('/') { (*path).to_owned() } else { format!("/do/{path}") };
             assert!(app.post(&mut browser, &path).await.status < 300, "{path}");
         }
-        app.barrier.open();
     };
-    let (answer, ()) = rocket::tokio::join!(a, b);
+    let (answer, ()) = app.barrier.during(a, b).await;
     (answer, browser)
 }
 

@@ -162,14 +162,11 @@ async fn a_touch_after_a_logout_does_nothing() {
     let (app, mut browser) = app(persistent).await;
     app.clock.advance(HOUR / 2);
     let mut other = browser.clone();
-    app.spy.hold();
     let slow = app.get(&mut browser, "/cart");
     let meanwhile = async {
-        app.spy.someone_is_held().await;
         app.post(&mut other, "/destroy").await;
-        app.spy.release();
     };
-    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    let (answer, ()) = app.spy.during(slow, meanwhile).await;
     assert_eq!((answer.status, answer.set_cookie.len(), app.spy.records()), (200, 0, 0));
 }
 
@@ -179,14 +176,11 @@ async fn a_touch_that_lost_against_a_login_sends_no_cookie() {
     let (app, mut browser) = app(persistent).await;
     app.clock.advance(HOUR / 2);
     let mut other = browser.clone();
-    app.spy.hold();
     let slow = app.get(&mut browser, "/cart");
     let meanwhile = async {
-        app.spy.someone_is_held().await;
         app.post(&mut other, "/login/ada").await;
-        app.spy.release();
     };
-    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    let (answer, ()) = app.spy.during(slow, meanwhile).await;
     assert_eq!((answer.status, answer.set_cookie.len()), (200, 0));
 }
 

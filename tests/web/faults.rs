@@ -168,11 +168,9 @@ async fn an_upgrade_meanwhile_is_not_overwritten() {
     let key = app.key(&browser).await;
     let slow = app.post(&mut browser, "/do/coupon=A?slow=true");
     let meanwhile = async {
-        app.barrier.reached().await;
         app.spy.plant(key, "cart", r#"{"v":2}"#).await;
-        app.barrier.open();
     };
-    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    let (answer, ()) = app.barrier.during(slow, meanwhile).await;
     assert_eq!(answer.status, 503);
     assert_eq!(app.spy.record(key).await.unwrap().values.get("cart.coupon"), None);
 }

@@ -185,12 +185,10 @@ async fn a_login_that_lost_a_race_gets_a_session_of_its_own() {
     let mut other = browser.clone();
     let slow = app.post(&mut browser, "/login/ada?slow=true");
     let meanwhile = async {
-        app.barrier.reached().await;
         app.post(&mut other, "/login/bob").await;
         app.post(&mut other, "/roles/admin").await;
-        app.barrier.open();
     };
-    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    let (answer, ()) = app.barrier.during(slow, meanwhile).await;
     assert_eq!((answer.status, answer.set_cookie.len()), (200, 1));
     assert_eq!(app.get(&mut browser, "/whoami").await.body, "ada");
     assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"7":1}"#);
@@ -209,11 +207,9 @@ async fn a_write_that_lost_against_a_login_is_refused() {
         let mut other = browser.clone();
         let slow = app.post(&mut browser, path);
         let meanwhile = async {
-            app.barrier.reached().await;
             app.post(&mut other, "/login/bob").await;
-            app.barrier.open();
         };
-        let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+        let (answer, ()) = app.barrier.during(slow, meanwhile).await;
         assert_eq!((answer.status, answer.set_cookie.len()), (409, 0), "{path}");
         assert_eq!(app.get(&mut other, "/cart").await.body, r#"{"7":1}"#);
     }
@@ -228,12 +224,10 @@ async fn a_later_load_never_sees_what_came_after_a_login() {
     let mut other = browser.clone();
     let slow = app.get(&mut browser, "/late-history");
     let meanwhile = async {
-        app.barrier.reached().await;
         app.post(&mut other, "/login/bob").await;
         app.post(&mut other, "/history/secret").await;
-        app.barrier.open();
     };
-    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    let (answer, ()) = app.barrier.during(slow, meanwhile).await;
     assert_eq!(answer.status, 409);
     assert!(!answer.body.contains("secret"));
 }
@@ -289,12 +283,10 @@ async fn two_periodic_renewals_at_once_leave_one_id() {
     let mut other = browser.clone();
     let slow = app.post(&mut browser, "/do/add=7?slow=true");
     let meanwhile = async {
-        app.barrier.reached().await;
         let answer = app.post(&mut other, "/do/add=7").await;
-        app.barrier.open();
         answer
     };
-    let (late, early) = rocket::tokio::join!(slow, meanwhile);
+    let (late, early) = app.barrier.during(slow, meanwhile).await;
     assert_eq!((early.set_cookie.len(), late.set_cookie.len(), late.status), (1, 0, 200));
     assert_eq!(app.get(&mut other, "/cart").await.body, r#"{"7":3}"#);
 }
@@ -308,15 +300,12 @@ async fn a_choice_that_lost_against_a_periodic_renewal_sends_no_cookie() {
     app.post(&mut browser, "/add/7").await;
     app.clock.advance(hour);
     let mut other = browser.clone();
-    app.spy.hold();
     let slow = app.post(&mut browser, "/expiry/after/7200");
     let meanwhile = async {
-        app.spy.someone_is_held().await;
         let renewed = app.get(&mut other, "/cart").await;
-        app.spy.release();
         renewed
     };
-    let (late, renewed) = rocket::tokio::join!(slow, meanwhile);
+    let (late, renewed) = app.spy.during(slow, meanwhile).await;
     assert_eq!((renewed.set_cookie.len(), late.set_cookie.len(), late.status), (1, 0, 200));
     let expires = app.spy.record(app.key(&other).await).await.unwrap().head.expires;
     assert_eq!(expires, app.clock.timestamp().after(2 * hour), "the choice is stored all the same");

@@ -62,18 +62,15 @@ async fn a_job_runs_again_on_conflict() {
     let app = App::new().await;
     let (mut browser, key) = visitor(&app).await;
     let mut runs = 0;
-    app.spy.hold();
     let job = sessions(&app).update::<Cart, _>(&key, |cart| {
         runs += 1;
         *cart.visits_mut() += 1;
         cart.coupon().clone()
     });
     let meanwhile = async {
-        app.spy.someone_is_held().await;
         app.post(&mut browser, "/do/coupon=A").await;
-        app.spy.release();
     };
-    let (seen, ()) = rocket::tokio::join!(job, meanwhile);
+    let (seen, ()) = app.spy.during(job, meanwhile).await;
     assert_eq!((seen.unwrap().unwrap().as_deref(), runs), (Some("A"), 2));
 }
 

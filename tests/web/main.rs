@@ -10,6 +10,7 @@ mod faults;
 mod identity;
 mod jobs;
 mod misuse;
+mod routes;
 mod saving;
 mod spy;
 mod tracking;

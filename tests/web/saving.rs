@@ -114,12 +114,10 @@ async fn after_a_save_the_guard_holds_what_is_stored() {
     let mut other = browser.clone();
     let slow = app.post(&mut browser, "/slow-save/add=7");
     let meanwhile = async {
-        app.barrier.reached().await;
         app.post(&mut other, "/do/add=7").await;
         app.post(&mut other, "/do/coupon=B").await;
-        app.barrier.open();
     };
-    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    let (answer, ()) = app.barrier.during(slow, meanwhile).await;
     assert_eq!(answer.body, r#"{7: 3} Some("B")"#);
 }
 
@@ -142,14 +140,11 @@ async fn update_now_runs_again_on_any_change() {
     app.post(&mut browser, "/do/luck=5").await;
     assert_eq!(app.post(&mut browser, "/update-now").await.body, "4 in 1");
     let mut other = browser.clone();
-    app.spy.hold();
     let slow = app.post(&mut browser, "/update-now");
     let meanwhile = async {
-        app.spy.someone_is_held().await;
         app.post(&mut other, "/do/coupon=B").await;
-        app.spy.release();
     };
-    let (answer, ()) = rocket::tokio::join!(slow, meanwhile);
+    let (answer, ()) = app.spy.during(slow, meanwhile).await;
     assert_eq!(answer.body, "3 in 2", "another field changed between load and save");
     assert_eq!(visits(&app, &browser).await, 2, "the changes from before went along, once");
     let mut stranger = Browser::default();

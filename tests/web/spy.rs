@@ -61,17 +61,16 @@ impl Spy {
         self.0.fault.lock().unwrap().clear();
     }
 
-    /// Holds the next `patch` or `create` until it is released.
-    pub fn hold(&self) {
+    /// Runs `meanwhile` while the first save of `slow` is held.
+    pub async fn during<A, B>(&self, slow: impl Future<Output = A>, meanwhile: impl Future<Output = B>) -> (A, B) {
         self.0.held.store(true, Ordering::SeqCst);
-    }
-
-    pub async fn someone_is_held(&self) {
-        self.0.arrived.notified().await;
-    }
-
-    pub fn release(&self) {
-        self.0.released.notify_one();
+        let meanwhile = async {
+            self.0.arrived.notified().await;
+            let done = meanwhile.await;
+            self.0.released.notify_one();
+            done
+        };
+        tokio::join!(slow, meanwhile)
     }
 
     /// The whole record, past counters and faults.
