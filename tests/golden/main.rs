@@ -96,7 +96,7 @@ trait IntoFilled {
 
 impl IntoFilled for session_runtime::Visit {
     async fn into_filled(self) -> SessionKey {
-        fill(&mut *self.write::<Kinds>().await.unwrap());
+        fill(&mut self.write::<Kinds>().await.unwrap());
         assert!(self.finish(200).await.error.is_none());
         self.key().unwrap()
     }

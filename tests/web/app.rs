@@ -167,7 +167,7 @@ impl Browser {
     pub fn take(&mut self, answer: &Answer) {
         for line in &answer.set_cookie {
             let cookie = Cookie::parse(line.clone()).unwrap();
-            let removed = cookie.max_age().is_some_and(|age| age.is_zero());
+            let removed = cookie.max_age().is_some_and(rocket::time::Duration::is_zero);
             self.0 = (!removed).then(|| cookie.value().to_owned());
         }
     }

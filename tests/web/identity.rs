@@ -282,10 +282,7 @@ async fn two_periodic_renewals_at_once_leave_one_id() {
     app.clock.advance(hour);
     let mut other = browser.clone();
     let slow = app.post(&mut browser, "/do/add=7?slow=true");
-    let meanwhile = async {
-        let answer = app.post(&mut other, "/do/add=7").await;
-        answer
-    };
+    let meanwhile = async { app.post(&mut other, "/do/add=7").await };
     let (late, early) = app.barrier.during(slow, meanwhile).await;
     assert_eq!((early.set_cookie.len(), late.set_cookie.len(), late.status), (1, 0, 200));
     assert_eq!(app.get(&mut other, "/cart").await.body, r#"{"7":3}"#);
@@ -301,10 +298,7 @@ async fn a_choice_that_lost_against_a_periodic_renewal_sends_no_cookie() {
     app.clock.advance(hour);
     let mut other = browser.clone();
     let slow = app.post(&mut browser, "/expiry/after/7200");
-    let meanwhile = async {
-        let renewed = app.get(&mut other, "/cart").await;
-        renewed
-    };
+    let meanwhile = async { app.get(&mut other, "/cart").await };
     let (late, renewed) = app.spy.during(slow, meanwhile).await;
     assert_eq!((renewed.set_cookie.len(), late.set_cookie.len(), late.status), (1, 0, 200));
     let expires = app.spy.record(app.key(&other).await).await.unwrap().head.expires;

@@ -1,5 +1,6 @@
 //! Whole requests through Rocket's in-process client: what a handler's guards read, what is stored, what goes out.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that cannot go on has failed")]
+#![allow(clippy::large_futures, reason = "whole requests are awaited in place")]
 #![allow(clippy::needless_pass_by_value, reason = "Rocket hands guards over by value")]
 
 mod app;

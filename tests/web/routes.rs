@@ -199,7 +199,7 @@ fn push_history(page: &str, mut history: Session<History>) {
 
 /// Reads the eager schemas, waits, then asks for the lazy one.
 #[get("/late-history")]
-async fn late_history(request: LateHistory) -> String {
+fn late_history(request: LateHistory) -> String {
     request.0
 }
 
@@ -247,7 +247,7 @@ async fn handle_save(open: bool, session: &SessionHandle, cart: Session<'_, Cart
     saved
 }
 
-fn drop_changed<'r>(mut cart: Session<'r, Cart>) -> Option<Session<'r, Cart>> {
+fn drop_changed(mut cart: Session<'_, Cart>) -> Option<Session<'_, Cart>> {
     *cart.visits_mut() += 1;
     None
 }
@@ -275,7 +275,7 @@ fn twice(_first: Session<Cart>, _second: Session<Cart>) {}
 
 /// A writable guard first, and read-only ones that see what it finished.
 #[post("/read-after-write")]
-async fn read_after_write(seen: ReadAfterWrite) -> String {
+fn read_after_write(seen: ReadAfterWrite) -> String {
     seen.0
 }
 
@@ -308,7 +308,7 @@ impl<'r> rocket::request::FromRequest<'r> for ReadAfterWrite {
 
 /// Keeps a writable guard in a stream, where it outlives the handler.
 #[post("/stream")]
-fn stream<'r>(mut cart: Session<'r, Cart>) -> TextStream![String + 'r] {
+fn stream(mut cart: Session<'_, Cart>) -> TextStream![String + '_] {
     TextStream! {
         *cart.visits_mut() += 1;
         yield cart.visits().to_string();

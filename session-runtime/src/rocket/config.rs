@@ -50,11 +50,11 @@ impl Settings {
 
 /// The reasons, each with its key and where it was set; the values are the operator's, never a visitor's.
 fn refuse(errors: &::rocket::figment::Error) -> SessionError {
-    let reasons: Vec<String> = errors.clone().into_iter().map(reason).collect();
+    let reasons: Vec<String> = errors.clone().into_iter().map(|error| reason(&error)).collect();
     SessionError::with(ErrorKind::Config, reasons.join("; "))
 }
 
-fn reason(error: ::rocket::figment::Error) -> String {
+fn reason(error: &::rocket::figment::Error) -> String {
     let keys = std::iter::once(TABLE).chain(error.path.iter().map(String::as_str).filter(|key| *key != TABLE));
     let key = keys.collect::<Vec<_>>().join(".");
     let source = error.metadata.as_ref().map(|metadata| format!(" ({})", metadata.name)).unwrap_or_default();
