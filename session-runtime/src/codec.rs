@@ -13,7 +13,6 @@
 //! Deliberately absent: versions above one; those are `migrate`'s.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,9 +20,10 @@ use serde_json::value::RawValue;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::merge::Merge;
-use crate::pending::{Change, Pending};
-use crate::record::{Text, Values};
+use crate::pending::Change;
+use crate::record::Text;
 use crate::schema::{Field, FieldOps, FieldSpec, OnInvalid, SchemaSpec};
+use crate::view::View;
 
 mod entries;
 
@@ -71,23 +71,22 @@ pub trait Transient: Clone {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone> Transient for T {}
 
-/// Gives the stored texts of one schema, this request's own changes laid over the record.
+/// Gives the stored texts of one schema.
 #[doc(hidden)]
 pub struct Reader<'a> {
     schema: &'static SchemaSpec,
-    base: &'a Values,
-    pending: &'a Pending,
+    view: &'a View,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(schema: &'static SchemaSpec, base: &'a Values, pending: &'a Pending) -> Self {
-        Self { schema, base, pending }
+    pub(crate) fn new(schema: &'static SchemaSpec, view: &'a View) -> Self {
+        Self { schema, view }
     }
 
     /// A field under one key.
     fn whole<S: Field<I, T>, const I: usize, T: DeserializeOwned>(&self, value: &mut S) -> Result<(), SessionError> {
         let spec = &S::FIELDS[I].spec;
-        let Some(text) = self.get(spec.name) else { return Ok(()) };
+        let Some(text) = self.view.get(spec.name) else { return Ok(()) };
         match decode(self.schema, spec, text) {
             Ok(stored) => *(S::SLOT)(value) = stored,
             Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
@@ -100,11 +99,7 @@ impl<'a> Reader<'a> {
     fn entries<S: Field<I, T>, const I: usize, T: Entries>(&self, value: &mut S) -> Result<(), SessionError> {
         let spec = &S::FIELDS[I].spec;
         let prefix = entry_prefix(spec);
-        let stored = self.base.prefix(&prefix).filter(|(name, _)| !self.pending.contains_key(name));
-        let changed = self.pending.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
-        let changed = changed.take_while(|(name, _)| name.starts_with(&prefix));
-        let changed = changed.filter_map(|(name, change)| Some((name, change.ours.as_ref()?)));
-        for (name, text) in stored.map(|(name, text)| (name, text)).chain(changed) {
+        for (name, text) in self.view.prefix(&prefix) {
             match decode_entry::<T>(self.schema, spec, &name[prefix.len()..], text) {
                 Ok((key, element)) => (S::SLOT)(value).put(key, element),
                 Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
@@ -113,22 +108,14 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
-
-    fn get(&self, name: &str) -> Option<&'a str> {
-        match self.pending.get(name) {
-            Some(change) => change.ours.as_deref(),
-            None => self.base.get(name),
-        }
-    }
 }
 
 /// Gathers what a guard changed.
 #[doc(hidden)]
 pub struct Changes<'a> {
-    base: &'a Values,
-    pending: &'a mut Pending,
+    view: &'a View,
+    found: Vec<Change>,
     schema: &'static SchemaSpec,
-    field: &'static FieldSpec,
     /// Set by name, so stored even if it is the default.
     set: bool,
     /// Cleared or taken, so an absent key is meant.
@@ -136,21 +123,22 @@ pub struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    pub(crate) fn new(schema: &'static SchemaSpec, base: &'a Values, pending: &'a mut Pending) -> Option<Self> {
-        let field = schema.fields().next()?;
-        Some(Self { base, pending, schema, field, set: false, cleared: false })
+    pub(crate) fn new(schema: &'static SchemaSpec, view: &'a View) -> Self {
+        Self { view, found: Vec::new(), schema, set: false, cleared: false }
     }
 
-    /// Turns to the next field; what an earlier guard changed in it is found anew.
-    pub(crate) fn begin(&mut self, schema: &'static SchemaSpec, field: &'static FieldSpec, set: bool, cleared: bool) {
-        let earlier = self.pending.get(field.name).is_some_and(|change| change.ours.is_some());
-        (self.schema, self.field, self.set, self.cleared) = (schema, field, set || earlier, cleared);
-        self.pending.retain(|_, change| change.field.name != field.name);
+    /// Turns to a field.
+    pub(crate) fn begin(&mut self, set: bool, cleared: bool) {
+        (self.set, self.cleared) = (set, cleared);
     }
 
-    fn put(&mut self, name: Text, base: Option<Text>, ours: Option<Text>) {
-        let change = Change { schema: self.schema, field: self.field, name: name.clone(), base, ours };
-        self.pending.insert(name, change);
+    /// What was found, each with the text that the guard saw.
+    pub(crate) fn into_found(self) -> Vec<Change> {
+        self.found
+    }
+
+    fn put(&mut self, field: &'static FieldSpec, name: Text, base: Option<Text>, ours: Option<Text>) {
+        self.found.push(Change { schema: self.schema, field, name, base, ours });
     }
 }
 
@@ -222,7 +210,7 @@ fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
 ) -> Result<(), SessionError> {
     let spec = &S::FIELDS[I].spec;
     let text = encode(S::SPEC, spec, (S::GET)(value))?;
-    let base = changes.base.get_text(spec.name);
+    let base = changes.view.get(spec.name);
     let is_initial = || (spec.is_initial)(&text);
     // serde_json writes `None` (and a number that JSON lacks) as `null`; an absent key says the same.
     let absent = text == "null" || (changes.cleared && is_initial());
@@ -235,7 +223,7 @@ fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
     };
     if !unchanged {
         let base = base.cloned();
-        changes.put(spec.name.into(), base, (!absent).then(|| text.into()));
+        changes.put(spec, spec.name.into(), base, (!absent).then(|| text.into()));
     }
     Ok(())
 }
@@ -247,29 +235,30 @@ fn diff_entries<S: Field<I, T>, const I: usize, T: Entries>(
     let spec = &S::FIELDS[I].spec;
     let value: &T = (S::GET)(value);
     let prefix = entry_prefix(spec);
-    let stored = changes.base;
+    let view = changes.view;
     let (mut name, mut kept) = (prefix.clone(), 0);
     value.each(&mut |key, element| {
         name.truncate(prefix.len());
         key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, S::SPEC, spec))?;
         let text = encode(S::SPEC, spec, element)?;
-        let base = stored.get_text(&name);
+        let base = view.get(&name);
         kept += usize::from(base.is_some());
         if !same_text(base.map(AsRef::as_ref), Some(&text), false) {
-            changes.put(name.as_str().into(), base.cloned(), Some(text.into()));
+            changes.put(spec, name.as_str().into(), base.cloned(), Some(text.into()));
         }
         Ok(())
     })?;
-    let before = stored.prefix(&prefix);
-    if before.len() == kept {
+    if view.prefix(&prefix).count() == kept {
         return Ok(());
     }
-    for (name, text) in before {
-        let entry = decode_entry::<T>(S::SPEC, spec, &name[prefix.len()..], text);
-        // An entry that was skipped when it was read is no entry that somebody removed.
-        let gone = entry.map_or(changes.set || changes.cleared, |(key, _)| !value.holds(&key));
-        if gone && !changes.pending.contains_key(name) {
-            changes.put(name.clone(), Some(text.clone()), None);
+    for (name, text) in view.prefix(&prefix) {
+        let gone = match decode_entry::<T>(S::SPEC, spec, &name[prefix.len()..], text) {
+            Ok((key, _)) => !value.holds(&key),
+            // An entry that was skipped when it was read is no entry that somebody removed.
+            Err(_) => (changes.set || changes.cleared) && !changes.found.iter().any(|change| change.name == *name),
+        };
+        if gone {
+            changes.put(spec, name.clone(), Some(text.clone()), None);
         }
     }
     Ok(())

@@ -91,7 +91,7 @@ impl Visit {
         let turn = turn(&wishes.pending);
         match error.kind() {
             ErrorKind::Gone => {
-                tracing::info!("the session was destroyed by another request: this request's changes are dropped");
+                tracing::info!("the session was destroyed: what this request wrote is dropped");
                 false
             }
             ErrorKind::Unavailable if self.core.on_save_error == OnSaveError::Log => {
@@ -210,7 +210,7 @@ impl Visit {
             return Err(SessionError::new(ErrorKind::Gone));
         };
         let live = Arc::make_mut(&mut fresh);
-        live.record.head = live.stored.clone();
+        live.head = live.stored.clone();
         self.state().standing = Standing::Live(fresh);
         Ok(())
     }
@@ -239,16 +239,14 @@ impl Visit {
     }
 
     async fn end(&self, standing: &Standing, wishes: &Wishes) -> Result<Outcome, SessionError> {
-        if !wishes.pending.is_empty() {
-            tracing::info!("the request wrote to a session that it had destroyed: dropped");
-        }
         if let Some(live) = standing.live() {
             self.core.run(&self.budget, self.core.store.delete(live.id.key)).await?;
             let mut state = self.state();
             state.standing = Standing::Ended;
             state.cookie = self.core.cookie.remove();
         }
-        Ok(Outcome::Done)
+        // What the request wrote after that has nowhere to go.
+        if wishes.pending.is_empty() { Ok(Outcome::Done) } else { Err(SessionError::new(ErrorKind::Gone)) }
     }
 
     /// A new session under a new id; creates nothing if there is nothing to store.
@@ -261,8 +259,9 @@ impl Visit {
         let (id, record) = self.core.create(self, values, expiry).await?;
         let mut state = self.state();
         state.cookie = self.core.cookie_for(id, &record.head, self);
-        let stored = record.head.clone();
-        state.standing = Standing::Live(Arc::new(Live { id, newest: true, record, stored, bytes, keys }));
+        let Record { head, values } = record;
+        let (stored, values) = (head.clone(), Arc::new(values));
+        state.standing = Standing::Live(Arc::new(Live { id, newest: true, head, values, stored, bytes, keys }));
         drop(state);
         self.set_all_fetched();
         Ok(Outcome::Done)

@@ -3,16 +3,19 @@
 //! Same rules as in a request, but no cookie, no touch of the deadline, and a merge is never needed: the work runs again
 //! on what is stored now.
 
-use crate::codec::{Changes, Reader};
+use std::sync::Arc;
+
+use crate::codec::Reader;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, RestsOn};
 use crate::pending::{Pending, fill, renews};
-use crate::record::Values;
+use crate::record::{Record, Values};
 use crate::schema::{self, Schema};
 use crate::sessions::{Budget, Sessions};
 use crate::store::{Loaded, Wanted};
 use crate::tracked::Tracked;
+use crate::view::View;
 use crate::visit::check_metadata;
 
 const SWEEP_BATCH: usize = 1_000;
@@ -39,7 +42,7 @@ impl Sessions {
     pub async fn read<S: Schema>(&self, key: &SessionKey) -> Result<Option<S>, SessionError> {
         self.core.index_of::<S>()?;
         let loaded = self.load::<S>(*key, &Budget::new(self.core.deadline)).await?;
-        loaded.map(|loaded| decode::<S>(&loaded.record.values)).transpose()
+        loaded.map(|loaded| decode(*key, loaded.record.values).map(|(value, _)| value)).transpose()
     }
 
     /// Loads a session, runs `work` on one schema, saves what changed; runs again whenever the record changed meanwhile.
@@ -77,7 +80,7 @@ impl Sessions {
         let mut ticket = self.core.queues.enter(*key, &budget).await?;
         loop {
             let Some(loaded) = self.load::<S>(*key, &budget).await? else { return Ok(None) };
-            let (result, patch) = run::<S, R>(&loaded, &mut work)?;
+            let (result, patch) = run::<S, R>(*key, loaded.record, &mut work)?;
             if patch.is_empty() {
                 return Ok(Some(result));
             }
@@ -142,24 +145,28 @@ impl Sessions {
     }
 }
 
-fn decode<S: Schema>(values: &Values) -> Result<S, SessionError> {
-    check_metadata(S::SPEC, values)?;
-    schema::read(&Reader::new(S::SPEC, values, &Pending::new()))
+fn decode<S: Schema>(key: SessionKey, values: Values) -> Result<(S, View), SessionError> {
+    check_metadata(S::SPEC, &values)?;
+    let view = View::new(key, Arc::new(values), &Pending::new());
+    Ok((schema::read(&Reader::new(S::SPEC, &view))?, view))
 }
 
-fn run<S: Schema, R>(loaded: &Loaded, work: &mut impl FnMut(&mut S::Mut) -> R) -> Result<(R, Patch), SessionError> {
-    let (head, values) = (&loaded.record.head, &loaded.record.values);
-    let mut value = S::WRAP(Tracked::new(decode::<S>(values)?));
+fn run<S: Schema, R>(
+    key: SessionKey,
+    record: Record,
+    work: &mut impl FnMut(&mut S::Mut) -> R,
+) -> Result<(R, Patch), SessionError> {
+    let Record { head, values } = record;
+    let (value, view) = decode::<S>(key, values)?;
+    let mut value = S::WRAP(Tracked::new(value));
     let result = work(&mut value);
-    let mut pending = Pending::new();
-    if let Some(mut changes) = Changes::new(S::SPEC, values, &mut pending) {
-        S::TRACKED(&mut value).diff(&mut changes)?;
-    }
+    let changes = S::TRACKED(&mut value).take_changes(&view)?;
+    let pending: Pending = changes.into_iter().map(|change| (change.name.clone(), change)).collect();
     if renews(&pending) {
         return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
     }
     let mut patch = Patch::on_generation(head.generation);
-    fill(&mut patch, &pending, values);
+    fill(&mut patch, &pending, |name| view.get(name).cloned());
     patch.rests_on = RestsOn::Revision(head.revision);
     Ok((result, patch))
 }

@@ -102,6 +102,7 @@ mod rocket;
 #[cfg(feature = "conformance")]
 pub mod testing;
 mod tracked;
+mod view;
 
 #[doc(hidden)]
 pub mod __private;

@@ -65,14 +65,33 @@ pub(crate) fn renews(pending: &Pending) -> bool {
     turn(pending) != Turn::Same
 }
 
+/// Takes over what a guard found changed against its own view, laid over what the request knows now. `moved`: the request
+/// has begun another session since, so there is nothing to reject the change for.
+pub(crate) fn absorb(pending: &mut Pending, found: Change, stored: &Values, moved: bool) -> Result<(), SessionError> {
+    let earlier = pending.get(&found.name);
+    let base = earlier.map_or_else(|| stored.get_text(&found.name).cloned(), |earlier| earlier.base.clone());
+    let now = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
+    let ours = match found.field.merge {
+        _ if now == found.base.as_deref() => found.ours,
+        Merge::Reject if moved => found.ours,
+        _ => three_way(&found, now)?,
+    };
+    if ours == base {
+        pending.remove(&found.name);
+    } else {
+        pending.insert(found.name.clone(), Change { base, ours, ..found });
+    }
+    Ok(())
+}
+
 /// Puts the changes into the patch, with the metadata of their schemas and what they rest on.
-pub(crate) fn fill(patch: &mut Patch, pending: &Pending, values: &Values) {
+pub(crate) fn fill(patch: &mut Patch, pending: &Pending, stored: impl Fn(&str) -> Option<Text>) {
     let mut expected = Vec::new();
     let mut last_schema = None;
     for change in pending.values() {
         if last_schema != Some(change.schema.key) {
             last_schema = Some(change.schema.key);
-            let metadata = values.get_text(change.schema.key).cloned();
+            let metadata = stored(change.schema.key);
             if metadata.is_none() {
                 patch.set.push((change.schema.key.into(), change.schema.metadata().into()));
             }

@@ -8,7 +8,9 @@ use std::ops::Deref;
 
 use crate::codec::Changes;
 use crate::error::SessionError;
+use crate::pending::Change;
 use crate::schema::{Field, Schema};
+use crate::view::View;
 
 /// A schema's value and which of its fields were touched, set or cleared.
 #[doc(hidden)]
@@ -88,15 +90,16 @@ impl<S: Schema> Tracked<S> {
         self.touched.as_ref().iter().any(|word| *word != 0)
     }
 
-    /// Reports every marked field whose value is not what is stored.
-    pub(crate) fn diff(&self, changes: &mut Changes<'_>) -> Result<(), SessionError> {
-        for (at, field) in S::FIELDS.iter().enumerate() {
-            if has(&self.touched, at) {
-                changes.begin(S::SPEC, &field.spec, has(&self.set, at), has(&self.cleared, at));
-                (field.diff)(&self.value, changes)?;
-            }
+    /// Every marked field whose value is not what the guard saw. The marks are gone then.
+    pub(crate) fn take_changes(&mut self, view: &View) -> Result<Vec<Change>, SessionError> {
+        let mut changes = Changes::new(S::SPEC, view);
+        for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.touched, *at)) {
+            changes.begin(has(&self.set, at), has(&self.cleared, at));
+            (field.diff)(&self.value, &mut changes)?;
         }
-        Ok(())
+        let found = changes.into_found();
+        (self.touched, self.set, self.cleared) = Default::default();
+        Ok(found)
     }
 }
 

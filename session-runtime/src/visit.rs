@@ -10,16 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::clock::Timestamp;
-use crate::codec::{Changes, Reader};
+use crate::codec::Reader;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Expiry;
 use crate::id::{SessionId, SessionKey};
-use crate::pending::Pending;
-use crate::record::{Head, Record, Values};
+use crate::pending::{Change, Pending, absorb};
+use crate::record::{Head, Values};
 use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sessions::{Budget, Core};
 use crate::tracked::Tracked;
+use crate::view::View;
 
 mod guard;
 mod load;
@@ -107,12 +108,38 @@ pub(crate) struct Live {
     pub(crate) id: SessionId,
     /// Whether the id is the newest one, and not the one from before a periodic renewal.
     pub(crate) newest: bool,
-    /// The record as first loaded, further groups added: what this request's changes rest on.
-    pub(crate) record: Record,
+    /// The head as first loaded: what this request's changes rest on.
+    pub(crate) head: Head,
+    /// The values as first loaded, further groups added.
+    pub(crate) values: Arc<Values>,
     /// The head as the latest load found it.
     pub(crate) stored: Head,
     pub(crate) bytes: usize,
     pub(crate) keys: usize,
+}
+
+impl State {
+    /// The schema as it stands. Destroyed is destroyed: what comes after reads like a visitor without a session.
+    fn view(&self, schema: &'static SchemaSpec) -> Result<View, SessionError> {
+        let pending = &self.wishes.pending;
+        match self.standing.live() {
+            Some(live) if !self.wishes.destroy => {
+                check_metadata(schema, &live.values)?;
+                Ok(View::new(live.id.key, live.values.clone(), pending))
+            }
+            _ => Ok(View::of_changes(pending)),
+        }
+    }
+
+    /// Takes over changes that were found against `view`, which then shows them.
+    fn absorb(&mut self, found: Vec<Change>, view: &mut View) -> Result<(), SessionError> {
+        let moved = self.standing.live().map(|live| live.id.key) != view.session();
+        for change in found {
+            view.lay(&change);
+            absorb(&mut self.wishes.pending, change, self.standing.values(), moved)?;
+        }
+        Ok(())
+    }
 }
 
 impl Standing {
@@ -125,7 +152,7 @@ impl Standing {
 
     pub(crate) fn values(&self) -> &Values {
         const NONE: &Values = &Values::new();
-        self.live().map_or(NONE, |live| &live.record.values)
+        self.live().map_or(NONE, |live| &live.values)
     }
 }
 
@@ -221,10 +248,10 @@ impl Visit {
             if newest.version == version {
                 return Ok(&newest.value);
             }
-            let next = Box::new(Snapshot::new(version, self.decode::<S>(at)?));
+            let next = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
             return Ok(&newest.next.get_or_init(|| next).value);
         }
-        let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?));
+        let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
         let first = slot.snapshots.get_or_init(|| first).downcast_ref::<Snapshot<S>>();
         // A slot belongs to one schema, so the first snapshot in it is always of this type.
         first
@@ -242,7 +269,7 @@ impl Visit {
         self.fetch(Some(at)).await?;
         self.open_guard(at)?;
         match self.decode::<S>(at) {
-            Ok(value) => Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)) }),
+            Ok((value, view)) => Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)), view }),
             Err(error) => {
                 self.state().open &= !(1 << at);
                 Err(error)
@@ -270,7 +297,7 @@ impl Visit {
     #[must_use]
     pub fn created_at(&self) -> Option<SystemTime> {
         let state = self.state();
-        state.standing.live().filter(|_| !state.wishes.destroy).map(|live| live.record.head.created.into())
+        state.standing.live().filter(|_| !state.wishes.destroy).map(|live| live.head.created.into())
     }
 
     /// When the session expires if it is not used again, if something is stored.
@@ -278,7 +305,7 @@ impl Visit {
     pub fn expires_at(&self) -> Option<SystemTime> {
         let state = self.state();
         let live = state.standing.live().filter(|_| !state.wishes.destroy)?;
-        let head = &live.record.head;
+        let head = &live.head;
         let chosen = state.wishes.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.ends, self.now));
         Some(chosen.unwrap_or(head.expires).into())
     }
@@ -356,25 +383,21 @@ impl Visit {
         Ok(())
     }
 
-    fn decode<S: Schema>(&self, at: usize) -> Result<S, SessionError> {
-        let state = self.state();
-        // Destroyed is destroyed: what comes after reads like a visitor without a session.
-        let none = Values::new();
-        let values = if state.wishes.destroy { &none } else { state.standing.values() };
-        check_metadata(S::SPEC, values)?;
-        let mut value = read::<S>(&Reader::new(S::SPEC, values, &state.wishes.pending))?;
-        drop(state);
+    /// The values as they stand, and the view that they come from.
+    fn decode<S: Schema>(&self, at: usize) -> Result<(S, View), SessionError> {
+        let view = self.state().view(S::SPEC)?;
+        let mut value = read::<S>(&Reader::new(S::SPEC, &view))?;
         if S::SPEC.has_transient {
             let carrier = self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(carrier) = carrier.as_deref().and_then(|carrier| carrier.downcast_ref::<S>()) {
                 carry(carrier, &mut value);
             }
         }
-        Ok(value)
+        Ok((value, view))
     }
 
-    /// Takes over what a guard changed.
-    fn close_guard<S: Schema>(&self, at: usize, tracked: &Tracked<S>) {
+    /// Takes over what a guard changed, and lets go of the schema.
+    fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &mut View) {
         self.state().open &= !(1 << at);
         if std::thread::panicking() {
             // What a handler wrote before it panicked is as unfinished as the handler.
@@ -383,10 +406,10 @@ impl Visit {
             state.wishes.expiry = None;
             return;
         }
-        self.record_changes(at, tracked);
+        self.record_changes(at, tracked, view);
     }
 
-    fn record_changes<S: Schema>(&self, at: usize, tracked: &Tracked<S>) {
+    fn record_changes<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &mut View) {
         if !tracked.is_touched() {
             return;
         }
@@ -394,16 +417,12 @@ impl Visit {
             tracing::error!(schema = S::KEY, "a writable session guard outlived its response; its changes are lost");
             return;
         }
-        {
-            let mut state = self.state();
-            let State { standing, wishes, .. } = &mut *state;
-            let changes = Changes::new(S::SPEC, standing.values(), &mut wishes.pending);
-            if let Some(Err(error)) = changes.map(|mut changes| tracked.diff(&mut changes)) {
-                wishes.broken = Some(error);
-            }
-        }
         if S::SPEC.has_transient {
             self.carry(at, tracked.value());
+        }
+        let recorded = tracked.take_changes(view).and_then(|found| self.state().absorb(found, view));
+        if let Err(error) = recorded {
+            self.state().wishes.broken = Some(error);
         }
         self.slots[at].version.fetch_add(1, Ordering::Release);
     }

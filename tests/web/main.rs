@@ -15,3 +15,4 @@ mod routes;
 mod saving;
 mod spy;
 mod tracking;
+mod two_guards;

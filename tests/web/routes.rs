@@ -273,6 +273,41 @@ async fn update_now(slow: bool, mut cart: Session<'_, Cart>, barrier: &State<Bar
 #[post("/twice")]
 fn twice(_first: Session<Cart>, _second: Session<Cart>) {}
 
+/// Two writable guards: the cart is edited, the other schema saved in between, the cart edited again.
+#[post("/two/<how>?<edit>&<user>")]
+async fn two(
+    how: &str,
+    edit: &str,
+    user: Option<&str>,
+    mut cart: Session<'_, Cart>,
+    mut auth: Session<'_, Auth>,
+    barrier: &State<Barrier>,
+) -> Result<(), SessionError> {
+    perform(&mut cart, "visit");
+    perform(&mut cart, "add=7");
+    perform(&mut cart, edit);
+    barrier.wait().await;
+    match user {
+        Some(user) => auth.set_user(user.into()),
+        None => auth.roles_mut().push("buyer".into()),
+    }
+    match how {
+        "save" => auth.save().await?,
+        "update-now" => auth.update_now(|auth| auth.roles_mut().push("twice".into())).await?,
+        "own-update-now" => cart.update_now(|_| ()).await?,
+        _ => assert!(cart.update_now(|cart| cart.set_note("x".repeat(10_000))).await.is_err()),
+    }
+    perform(&mut cart, "add=7");
+    Ok(())
+}
+
+#[post("/destroy-and-save")]
+async fn destroy_and_save(session: &SessionHandle, mut cart: Session<'_, Cart>) -> Result<(), SessionError> {
+    perform(&mut cart, "visit");
+    session.destroy();
+    cart.save().await
+}
+
 /// A writable guard first, and read-only ones that see what it finished.
 #[post("/read-after-write")]
 fn read_after_write(seen: ReadAfterWrite) -> String {
@@ -372,6 +407,21 @@ pub fn rocket(spy: Spy, clock: ManualClock, barrier: Barrier, config: SessionCon
         .register("/", catchers![bad_request, teapot])
         .mount("/", routes![ping, cart, all, add, remove, act, visit_and, err, panic, forward, login, logout_field])
         .mount("/", routes![whoami, role, destroy, renew, facts, expiry, history, push_history, late_history, save])
-        .mount("/", routes![slow_save, handle_save, update_now, twice, read_after_write, stream, set_pref, dark, prefs])
+        .mount(
+            "/",
+            routes![
+                two,
+                destroy_and_save,
+                slow_save,
+                handle_save,
+                update_now,
+                twice,
+                read_after_write,
+                stream,
+                set_pref,
+                dark,
+                prefs
+            ],
+        )
         .mount("/", routes![optional, job, varied])
 }

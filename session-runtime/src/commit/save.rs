@@ -10,7 +10,7 @@ use crate::id::SessionId;
 use crate::merge::three_way;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
 use crate::pending::{Turn, belongs, fill, fresh_values, rebase_on_nothing, turn};
-use crate::record::{Head, Record};
+use crate::record::{Head, Record, Values};
 use crate::visit::{Live, Standing, Visit, Wishes, check_metadata};
 
 /// The save of a session that exists.
@@ -49,7 +49,7 @@ impl<'v> Save<'v> {
     }
 
     fn choose_secret(&self) -> Result<Secret, SessionError> {
-        let head = &self.live.record.head;
+        let head = &self.live.head;
         let renewed = || SessionId::renewed(self.live.id.key, self.visit.core.random);
         let unconfirmed = head.previous.as_ref().is_some_and(|previous| previous.until.is_none());
         Ok(match self.turn {
@@ -114,9 +114,9 @@ impl<'v> Save<'v> {
     }
 
     fn patch(&self) -> Patch {
-        let head = &self.live.record.head;
+        let head = &self.live.head;
         let mut patch = Patch::on_generation(head.generation);
-        fill(&mut patch, &self.wishes.pending, &self.live.record.values);
+        fill(&mut patch, &self.wishes.pending, |name| self.live.values.get_text(name).cloned());
         if self.basis == Basis::Revision {
             patch.rests_on = RestsOn::Revision(head.revision);
         }
@@ -126,7 +126,7 @@ impl<'v> Save<'v> {
     }
 
     fn deadline(&self, patch: &Patch) -> Option<Deadline> {
-        let (head, now, lifetime) = (&self.live.record.head, self.visit.now, &self.visit.core.lifetime);
+        let (head, now, lifetime) = (&self.live.head, self.visit.now, &self.visit.core.lifetime);
         if let Some(expiry) = self.wishes.expiry.map(StoredExpiry::from) {
             return Some(Deadline::Choose { expiry, touched: now, expires: lifetime.expires(expiry, head.ends, now) });
         }
@@ -141,7 +141,7 @@ impl<'v> Save<'v> {
     }
 
     fn new_secret(&self) -> Option<NewSecret> {
-        let (head, at) = (&self.live.record.head, self.visit.now);
+        let (head, at) = (&self.live.head, self.visit.now);
         match self.secret {
             Secret::Keep => None,
             Secret::Raise(id) => Some(NewSecret::Raise { hash: id.secret_hash(), at }),
@@ -155,7 +155,7 @@ impl<'v> Save<'v> {
     }
 
     fn check_limits(&self, patch: &Patch) -> Result<(), SessionError> {
-        let values = &self.live.record.values;
+        let values = &self.live.values;
         let old = |name: &str| values.get(name).map_or((0, 0), |text| (name.len() + text.len(), 1));
         let (mut less, mut more) = ((0, 0), (0, 0));
         for (name, text) in &patch.set {
@@ -188,7 +188,7 @@ impl<'v> Save<'v> {
         }
         let rested: Vec<_> = self.wishes.pending.values().filter(|change| change.field.merge.rests_on_base()).collect();
         let names = rested.iter().map(|change| &*change.name).chain(schemas);
-        let values = &mut self.live.record.values;
+        let values = Arc::make_mut(&mut self.live.values);
         for name in names {
             match theirs.values.get_text(name) {
                 Some(text) => drop(values.set(name.into(), text.clone())),
@@ -201,7 +201,7 @@ impl<'v> Save<'v> {
 
     fn done(self, head: Head) -> Outcome {
         let (visit, core) = (self.visit, &self.visit.core);
-        let before = &self.live.record.head;
+        let before = &self.live.head;
         let presented = self.live.id.secret_hash();
         let (id, renewed) = match self.secret {
             Secret::Raise(id) => (id, true),
@@ -216,10 +216,10 @@ impl<'v> Save<'v> {
         let cookie = (renewed || refreshed).then(|| core.cookie_for(id, &head, visit));
         let patch = self.patch();
         let mut live = self.live;
-        patch.apply(&mut live.record.values);
-        (live.record.head, live.id) = (head, id);
+        patch.apply(Arc::make_mut(&mut live.values));
+        (live.head, live.id) = (head, id);
         live.newest |= renewed;
-        live.stored = live.record.head.clone();
+        live.stored = live.head.clone();
         let mut state = visit.state();
         state.standing = Standing::Live(Arc::new(live));
         if let Some(cookie) = cookie {
@@ -242,7 +242,7 @@ impl<'v> Save<'v> {
         if self.turn != Turn::Login {
             return Err(SessionError::new(ErrorKind::Renewed));
         }
-        let mut values = self.live.record.values.clone();
+        let mut values = Values::clone(&self.live.values);
         let schemas = self.visit.core.schemas();
         for field in schemas.iter().flat_map(|schema| schema.fields()).filter(|field| field.renew) {
             values.remove(field.name);

@@ -7,6 +7,7 @@ use super::Visit;
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::Schema;
 use crate::tracked::Tracked;
+use crate::view::View;
 
 /// Exclusive access to one schema's values; what changed is recorded when it is dropped.
 ///
@@ -30,6 +31,7 @@ pub struct Session<'v, S: Schema> {
     pub(super) visit: &'v Visit,
     pub(super) at: usize,
     pub(super) tracked: S::Mut,
+    pub(super) view: View,
 }
 
 impl<S: Schema> Session<'_, S> {
@@ -40,7 +42,7 @@ impl<S: Schema> Session<'_, S> {
     ///
     /// As the request's end would answer; and [`ErrorKind::Gone`] if the session was destroyed meanwhile.
     pub async fn save(&mut self) -> Result<(), SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked));
+        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view);
         self.visit.save_now().await?;
         self.refresh()
     }
@@ -52,13 +54,14 @@ impl<S: Schema> Session<'_, S> {
     ///
     /// As [`save`](Self::save).
     pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked));
+        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view);
         let (visit, at) = (self.visit, self.at);
         let mut result = None;
         let run = || {
-            let mut value = S::WRAP(Tracked::new(visit.decode::<S>(at)?));
+            let (value, mut view) = visit.decode::<S>(at)?;
+            let mut value = S::WRAP(Tracked::new(value));
             result = Some(work(&mut value));
-            visit.record_changes(at, S::TRACKED(&mut value));
+            visit.record_changes(at, S::TRACKED(&mut value), &mut view);
             Ok(())
         };
         visit.update_now(run).await?;
@@ -67,7 +70,8 @@ impl<S: Schema> Session<'_, S> {
     }
 
     fn refresh(&mut self) -> Result<(), SessionError> {
-        *S::TRACKED(&mut self.tracked) = Tracked::new(self.visit.decode::<S>(self.at)?);
+        let (value, view) = self.visit.decode::<S>(self.at)?;
+        (*S::TRACKED(&mut self.tracked), self.view) = (Tracked::new(value), view);
         Ok(())
     }
 }
@@ -90,7 +94,7 @@ impl<S: Schema> DerefMut for Session<'_, S> {
 
 impl<S: Schema> Drop for Session<'_, S> {
     fn drop(&mut self) {
-        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked));
+        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked), &mut self.view);
     }
 }
 

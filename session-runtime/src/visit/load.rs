@@ -84,13 +84,14 @@ impl Visit {
     pub(crate) async fn load_more(&self, live: &Arc<Live>, group: &Wanted) -> Result<Standing, SessionError> {
         let Some(loaded) = self.load_record(live.id.key, group).await? else { return Ok(Standing::Ended) };
         let newest = accepts(&loaded.record, live.id, self.now);
-        let Some(newest) = newest.filter(|_| loaded.record.head.generation == live.record.head.generation) else {
+        let Some(newest) = newest.filter(|_| loaded.record.head.generation == live.head.generation) else {
             return Err(SessionError::new(ErrorKind::Renewed));
         };
         let mut live = Live::clone(live);
-        live.record.values.retain(|name| !group.wants(name));
+        let values = Arc::make_mut(&mut live.values);
+        values.retain(|name| !group.wants(name));
         for (name, text) in loaded.record.values.iter().filter(|(name, _)| group.wants(name)) {
-            live.record.values.set(name.clone(), text.clone());
+            values.set(name.clone(), text.clone());
         }
         (live.newest, live.bytes, live.keys) = (live.newest && newest, loaded.bytes, loaded.keys);
         live.stored = loaded.record.head;
@@ -114,8 +115,9 @@ impl Visit {
     fn judge(&self, id: SessionId, loaded: Loaded) -> Standing {
         let Loaded { record, bytes, keys } = loaded;
         if let Some(newest) = accepts(&record, id, self.now) {
-            let stored = record.head.clone();
-            return Standing::Live(Arc::new(Live { id, newest, record, stored, bytes, keys }));
+            let Record { head, values } = record;
+            let (stored, values) = (head.clone(), Arc::new(values));
+            return Standing::Live(Arc::new(Live { id, newest, head, values, stored, bytes, keys }));
         }
         let grace = self.core.lifetime.renew_grace;
         match record.head.generation_since {

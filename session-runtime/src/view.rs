@@ -1,0 +1,61 @@
+//! What a guard saw when it was opened: the record as loaded, with the request's own changes laid over it.
+//!
+//! A guard's changes are found against its own view, and only then laid over what the request knows by that time: a save
+//! of another guard in between may have brought in what other requests stored, which this guard never touched.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::id::SessionKey;
+use crate::pending::{Change, Pending};
+use crate::record::{Text, Values};
+
+/// The stored texts as one guard sees them.
+#[derive(Clone, Default)]
+pub(crate) struct View {
+    session: Option<SessionKey>,
+    values: Option<Arc<Values>>,
+    /// Set, or removed, since the record was loaded.
+    over: BTreeMap<Text, Option<Text>>,
+}
+
+impl View {
+    /// The record of this session, with these changes.
+    pub(crate) fn new(session: SessionKey, values: Arc<Values>, pending: &Pending) -> Self {
+        Self { session: Some(session), values: Some(values), ..Self::of_changes(pending) }
+    }
+
+    /// No record, with these changes.
+    pub(crate) fn of_changes(pending: &Pending) -> Self {
+        let over = pending.values().map(|change| (change.name.clone(), change.ours.clone())).collect();
+        Self { over, ..Self::default() }
+    }
+
+    /// Whose record it is.
+    pub(crate) fn session(&self) -> Option<SessionKey> {
+        self.session
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Text> {
+        match self.over.get(name) {
+            Some(over) => over.as_ref(),
+            None => self.values.as_ref()?.get_text(name),
+        }
+    }
+
+    /// The keys that begin with `prefix`.
+    pub(crate) fn prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Text, &'a Text)> {
+        let stored = self.values.iter().flat_map(move |values| values.prefix(prefix));
+        let stored = stored.filter(|(name, _)| self.over.is_empty() || !self.over.contains_key(name));
+        let over = self.over.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let over = over.take_while(move |(name, _)| Borrow::<str>::borrow(*name).starts_with(prefix));
+        stored.map(|(name, text)| (name, text)).chain(over.filter_map(|(name, text)| Some((name, text.as_ref()?))))
+    }
+
+    /// The guard's own changes are part of what it sees from now on.
+    pub(crate) fn lay(&mut self, change: &Change) {
+        self.over.insert(change.name.clone(), change.ours.clone());
+    }
+}
