@@ -138,7 +138,7 @@ impl<'a> Changes<'a> {
     }
 
     fn put(&mut self, field: &'static FieldSpec, name: Text, base: Option<Text>, ours: Option<Text>) {
-        self.found.push(Change { schema: self.schema, field, name, base, ours });
+        self.found.push(Change { schema: self.schema, field, name, base, ours, set: self.set });
     }
 }
 
@@ -185,9 +185,12 @@ const fn spec(name: &'static str, is_initial: fn(&str) -> bool) -> FieldSpec {
     FieldSpec { name, renew: false, redact: false, unordered: false, merge: Merge::LastWrite, is_initial }
 }
 
-fn is_initial<S: Field<I, T>, const I: usize, T: Serialize>(text: &str) -> bool {
+fn is_initial<S: Field<I, T>, const I: usize, T: Storable>(text: &str) -> bool {
     let initial = serde_json::to_string(&(S::INITIAL)());
-    initial.is_ok_and(|initial| same_text(Some(&initial), Some(text), S::FIELDS[I].spec.unordered))
+    let same = |initial: String| same_text(Some(&initial), Some(text), S::FIELDS[I].spec.unordered);
+    // What `on_invalid = reset` passes over reads as the default.
+    let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && serde_json::from_str::<T>(text).is_err();
+    initial.is_ok_and(same) || passed_over()
 }
 
 /// The stored entries as one object.
@@ -212,13 +215,13 @@ fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
     let text = encode(S::SPEC, spec, (S::GET)(value))?;
     let base = changes.view.get(spec.name);
     let is_initial = || (spec.is_initial)(&text);
-    // serde_json writes `None` (and a number that JSON lacks) as `null`; an absent key says the same.
+    // serde_json writes `None` as `null`; an absent key says the same.
     let absent = text == "null" || (changes.cleared && is_initial());
+    let untouched = || !changes.set && !changes.cleared && is_initial();
     let unchanged = match base {
-        Some(_) if absent => false,
-        Some(base) if same_text(Some(base), Some(&text), spec.unordered) => true,
+        Some(base) if !absent && same_text(Some(base), Some(&text), spec.unordered) => true,
         // A value that does not decode stays stored until somebody really replaces it.
-        Some(base) => !changes.set && is_initial() && serde_json::from_str::<T>(base).is_err(),
+        Some(base) => untouched() && serde_json::from_str::<T>(base).is_err(),
         None => absent || (!changes.set && is_initial()),
     };
     if !unchanged {
@@ -264,13 +267,16 @@ fn diff_entries<S: Field<I, T>, const I: usize, T: Entries>(
     Ok(())
 }
 
-/// The text of a value; names the field when serde refuses.
-pub(crate) fn encode<T: Serialize>(
+/// The text of a value; names the field when serde refuses, or writes what it would not read again: a number that JSON
+/// lacks, such as NaN, becomes `null`.
+pub(crate) fn encode<T: Serialize + DeserializeOwned>(
     schema: &'static SchemaSpec,
     field: &'static FieldSpec,
     value: &T,
 ) -> Result<String, SessionError> {
-    serde_json::to_string(value).map_err(|_| SessionError::at_field(ErrorKind::Unencodable, schema, field))
+    let text = serde_json::to_string(value).ok();
+    let text = text.filter(|text| !text.contains("null") || serde_json::from_str::<T>(text).is_ok());
+    text.ok_or_else(|| SessionError::at_field(ErrorKind::Unencodable, schema, field))
 }
 
 /// The value of a text; names the field and the wanted type, never the text.

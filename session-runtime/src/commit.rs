@@ -15,7 +15,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Limits, OnSaveError};
+use crate::config::OnSaveError;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
@@ -23,7 +23,7 @@ use crate::pending::{Turn, fresh_values, rebase, rebase_on_nothing, turn};
 use crate::record::{Head, Record, Values};
 use crate::sessions::{Core, catch_panic};
 use crate::store::Created;
-use crate::visit::{Finished, Live, Standing, Visit, Wishes};
+use crate::visit::{Finished, Live, Standing, State, Visit, Wishes};
 
 mod save;
 
@@ -60,13 +60,13 @@ impl Visit {
     }
 
     async fn finish_once(&self, failed: bool) -> Result<(), SessionError> {
-        let _turn = self.gate.lock().await;
+        let _turn = self.enter_gate().await?;
         if self.is_finished() {
             return Ok(());
         }
         self.set_finished();
         let mut wishes = self.state().wishes.clone();
-        let broken = self.guard_left_open().or(wishes.broken.take());
+        let broken = self.guard_left_open().or_else(|| self.save_given_up()).or(wishes.broken.take());
         if failed || broken.is_some() {
             wishes = Wishes { destroy: wishes.destroy, renew: wishes.renew, ..Wishes::default() };
         }
@@ -78,10 +78,25 @@ impl Visit {
         }
     }
 
+    /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
+    async fn enter_gate(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
+        let gate = tokio::time::timeout(self.budget.left(), self.gate.lock()).await;
+        gate.map_err(|_| SessionError::with(ErrorKind::Unavailable, "a save of this request has not ended"))
+    }
+
+    /// Dropped before it ended, so its outcome is unknown, and sending it again could count twice.
+    fn save_given_up(&self) -> Option<SessionError> {
+        let given_up = "a save of this request was given up before it ended";
+        self.state().saving.then(|| SessionError::with(ErrorKind::Unavailable, given_up))
+    }
+
     /// A guard that was moved into a stream or a task owns changes that nobody will see.
     fn guard_left_open(&self) -> Option<SessionError> {
-        let schema = *self.open_guards().first()?;
-        tracing::error!(schema = schema.key, "a writable session guard outlives its handler");
+        let schema = self.open_schema()?;
+        tracing::error!(
+            schema = schema.key,
+            "a writable session guard outlives its handler: `save` and drop it before a stream or a task begins"
+        );
         Some(SessionError::at_schema(ErrorKind::GuardOpen, schema))
     }
 
@@ -96,7 +111,7 @@ impl Visit {
             }
             ErrorKind::Unavailable if self.core.on_save_error == OnSaveError::Log => {
                 if !(wishes.destroy || wishes.renew || turn != Turn::Same) {
-                    tracing::error!(error = error as &dyn std::error::Error, "session changes lost");
+                    tracing::error!("session changes are lost: {}", error.chain());
                     return false;
                 }
                 true
@@ -109,22 +124,22 @@ impl Visit {
     async fn settle_standing(&self, wishes: &Wishes) -> Result<(), SessionError> {
         let unread = matches!(self.state().standing, Standing::Unread(_));
         if unread && (wishes.destroy || wishes.renew || wishes.expiry.is_some()) {
-            let standing = self.load_group(&self.core.group_of(None)).await?;
-            self.state().standing = standing;
+            let group = self.core.group_of(None);
+            let standing = self.load_group(&group).await?;
+            self.set_loaded(standing, &group);
         }
         Ok(())
     }
 
     /// `SessionHandle::save` and `Session::save`: now, and with every failure told.
     pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
-        let _turn = self.gate.lock().await;
-        if self.is_finished() {
-            return Err(SessionError::new(ErrorKind::TooLate));
-        }
-        let wishes = self.state().wishes.clone();
-        self.settle_standing(&wishes).await?;
-        let saved = self.commit(wishes, Basis::Values, true).await;
-        self.after_explicit_save(saved.map(drop)).await
+        let _turn = self.begin_save().await?;
+        let wishes = std::mem::take(&mut self.state().wishes);
+        let saved = match self.settle_standing(&wishes).await {
+            Ok(()) => self.commit(wishes.clone(), Basis::Values, true).await.map(drop),
+            Err(error) => Err(error),
+        };
+        self.end_save(wishes, saved).await
     }
 
     /// Runs `work` on a fresh load until nothing has changed between that load and the save.
@@ -132,16 +147,10 @@ impl Visit {
         &self,
         mut work: impl FnMut() -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
-        let _turn = self.gate.lock().await;
-        if self.is_finished() {
-            return Err(SessionError::new(ErrorKind::TooLate));
-        }
-        let before = self.state().wishes.clone();
-        let updated = self.update_until_settled(&before, &mut work).await;
-        if updated.is_err() {
-            self.state().wishes = before;
-        }
-        self.after_explicit_save(updated.map(drop)).await
+        let _turn = self.begin_save().await?;
+        let wishes = std::mem::take(&mut self.state().wishes);
+        let updated = self.update_until_settled(&wishes, &mut work).await;
+        self.end_save(wishes, updated.map(drop)).await
     }
 
     async fn update_until_settled(
@@ -162,41 +171,42 @@ impl Visit {
         }
     }
 
+    /// What was wished while the load or the save was under way stays a wish.
     async fn update_once(
         &self,
         before: &Wishes,
         work: &mut impl FnMut() -> Result<(), SessionError>,
     ) -> Result<Outcome, SessionError> {
         self.reload().await?;
-        let rebased = {
-            let state = self.state();
-            rebase(&before.pending, state.standing.values())?
+        let meanwhile = {
+            let mut state = self.state();
+            let pending = rebase(&before.pending, state.standing.values())?;
+            std::mem::replace(&mut state.wishes, Wishes { pending, ..before.clone() })
         };
-        self.state().wishes = Wishes { pending: rebased, ..before.clone() };
         self.values_changed();
-        work()?;
-        let wishes = self.state().wishes.clone();
+        let worked = work();
+        let wishes = std::mem::replace(&mut self.state().wishes, meanwhile);
+        worked?;
         self.commit(wishes, Basis::Revision, true).await
     }
 
-    async fn after_explicit_save(&self, saved: Result<(), SessionError>) -> Result<(), SessionError> {
-        {
-            let wishes = &mut self.state().wishes;
-            match &saved {
-                Ok(()) => *wishes = Wishes::default(),
-                Err(error) if error.kind() == ErrorKind::Gone => *wishes = Wishes::default(),
-                // The outcome is unknown, and sending it again could count twice.
-                Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked) => {
-                    wishes.broken = Some(error.clone());
-                }
-                Err(_) => {}
-            }
+    async fn begin_save(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
+        let turn = self.enter_gate().await?;
+        if self.is_finished() {
+            return Err(SessionError::new(ErrorKind::TooLate));
         }
+        self.state().saving = true;
+        Ok(turn)
+    }
+
+    async fn end_save(&self, wishes: Wishes, saved: Result<(), SessionError>) -> Result<(), SessionError> {
+        self.state().after_save(wishes, saved.as_ref().err());
         if saved.is_ok() && self.reload().await.is_err() {
             // It is stored, and that is what was asked; the base of what follows is what this request knows of it.
             tracing::debug!("the session was saved, and could not be read again");
         }
         self.values_changed();
+        self.state().saving = false;
         saved
     }
 
@@ -245,8 +255,7 @@ impl Visit {
             state.standing = Standing::Ended;
             state.cookie = self.core.cookie.remove();
         }
-        // What the request wrote after that has nowhere to go.
-        if wishes.pending.is_empty() { Ok(Outcome::Done) } else { Err(SessionError::new(ErrorKind::Gone)) }
+        if wishes.late { Err(SessionError::new(ErrorKind::Gone)) } else { Ok(Outcome::Done) }
     }
 
     /// A new session under a new id; creates nothing if there is nothing to store.
@@ -255,16 +264,34 @@ impl Visit {
             return Ok(Outcome::Done);
         }
         let (bytes, keys) = (values.bytes(), values.len());
-        check_limits(self.core.limits, bytes, keys)?;
+        self.core.limits.check(bytes, keys)?;
         let (id, record) = self.core.create(self, values, expiry).await?;
         let mut state = self.state();
         state.cookie = self.core.cookie_for(id, &record.head, self);
         let Record { head, values } = record;
         let (stored, values) = (head.clone(), Arc::new(values));
-        state.standing = Standing::Live(Arc::new(Live { id, newest: true, head, values, stored, bytes, keys }));
+        state.standing = Standing::Live(Arc::new(Live { id, presented: false, head, values, stored, bytes, keys }));
         drop(state);
         self.set_all_fetched();
         Ok(Outcome::Done)
+    }
+}
+
+impl State {
+    /// What is left to be done after an explicit save.
+    fn after_save(&mut self, wishes: Wishes, error: Option<&SessionError>) {
+        let stored = self.standing.live().is_some();
+        let left = match error.map(SessionError::kind) {
+            // Destroyed stays destroyed, and a chosen expiry counts for the session that may yet be created.
+            None => Wishes { destroy: wishes.destroy, expiry: wishes.expiry.filter(|_| !stored), ..Wishes::default() },
+            Some(ErrorKind::Gone) => Wishes { destroy: wishes.destroy, ..Wishes::default() },
+            // The outcome is unknown, and sending it again could count twice. Destroying twice does no harm.
+            Some(ErrorKind::Unavailable | ErrorKind::Panicked) => {
+                Wishes { destroy: wishes.destroy, broken: error.cloned(), ..Wishes::default() }
+            }
+            Some(_) => wishes,
+        };
+        self.wishes.put_back(left);
     }
 }
 
@@ -314,19 +341,8 @@ impl Core {
 fn report(error: &SessionError) {
     match error.kind() {
         ErrorKind::Renewed | ErrorKind::Rejected => tracing::info!("{error}: this request's changes are refused"),
-        _ => tracing::error!(error = error as &dyn std::error::Error, "the session could not be saved"),
+        _ => tracing::error!("the session could not be saved: {}", error.chain()),
     }
-}
-
-fn check_limits(limits: Limits, bytes: usize, keys: usize) -> Result<(), SessionError> {
-    if bytes <= limits.record_bytes && keys <= limits.record_keys {
-        return Ok(());
-    }
-    let detail = format!(
-        "{bytes} bytes in {keys} keys, allowed are {} bytes in {} keys",
-        limits.record_bytes, limits.record_keys
-    );
-    Err(SessionError::with(ErrorKind::TooLarge, detail))
 }
 
 #[cfg(test)]

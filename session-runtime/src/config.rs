@@ -3,11 +3,14 @@
 //! Takes what an application or its configuration files say; gives a [`SessionConfig`] that has been checked. Deliberately
 //! absent: file formats. Reading `Rocket.toml` and `ROCKET_SESSION` is the Rocket half's.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::cookie::CookieConfig;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::{Lifetime, TouchEvery};
+use crate::patch::Patch;
+use crate::record::Values;
 
 /// All settings of the library.
 ///
@@ -31,7 +34,7 @@ use crate::expiry::{Lifetime, TouchEvery};
 ///
 /// let config = SessionConfig::new().idle(Duration::from_secs(30 * 60)).absolute(Duration::from_secs(12 * 60 * 60));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SessionConfig {
     pub(crate) store: Option<String>,
     pub(crate) cookie: CookieConfig,
@@ -76,9 +79,53 @@ pub struct Limits {
     pub record_keys: usize,
 }
 
+impl Limits {
+    pub(crate) fn check(self, bytes: usize, keys: usize) -> Result<(), SessionError> {
+        if bytes <= self.record_bytes && keys <= self.record_keys {
+            return Ok(());
+        }
+        let Self { record_bytes, record_keys } = self;
+        let detail = format!("{bytes} bytes in {keys} keys, allowed are {record_bytes} bytes in {record_keys} keys");
+        Err(SessionError::with(ErrorKind::TooLarge, detail))
+    }
+
+    /// Checks a record of this size as the patch would leave it. One that only shrinks always passes, so that a session
+    /// over the limit can be made smaller.
+    pub(crate) fn check_patch(
+        self,
+        patch: &Patch,
+        values: &Values,
+        bytes: usize,
+        keys: usize,
+    ) -> Result<(), SessionError> {
+        let have = |name: &str| values.get(name).map_or((0, 0), |text| (name.len() + text.len(), 1));
+        let (mut went, mut came) = ((0, 0), (0, 0));
+        for name in patch.set.iter().map(|(name, _)| name).chain(&patch.remove) {
+            let (bytes, keys) = have(name);
+            went = (went.0 + bytes, went.1 + keys);
+        }
+        for (name, text) in &patch.set {
+            came = (came.0 + name.len() + text.len(), came.1 + 1);
+        }
+        if came.0 <= went.0 && came.1 <= went.1 {
+            return Ok(());
+        }
+        self.check((bytes + came.0).saturating_sub(went.0), (keys + came.1).saturating_sub(went.1))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { record_bytes: 1024 * 1024, record_keys: 10_000 }
+    }
+}
+
+/// Without the store's URL, which may hold a password.
+impl fmt::Debug for SessionConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("SessionConfig");
+        fields.field("cookie", &self.cookie).field("lifetime", &self.lifetime).field("deadline", &self.deadline);
+        fields.field("on_save_error", &self.on_save_error).field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -191,10 +238,16 @@ impl SessionConfig {
             ("deadline", Some(self.deadline)),
         ];
         if let Some((name, _)) = times.iter().find(|(_, time)| time.is_some_and(|time| time < SHORTEST)) {
-            return Err(SessionError::with(ErrorKind::Config, format!("`{name}` must be at least 1 ms")));
+            return Err(SessionError::with(ErrorKind::Config, format!("`session.{name}` must be at least 1 ms")));
         }
         if self.lifetime.touch_every == TouchEvery::Period(Duration::ZERO) {
-            return Err(SessionError::with(ErrorKind::Config, "`touch_every` must be at least 1 ms, or \"off\""));
+            return Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.touch_every` must be at least 1 ms, or \"off\"",
+            ));
+        }
+        if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
+            return Err(SessionError::with(ErrorKind::Config, "`session.limits` of zero would let nothing be stored"));
         }
         Ok(())
     }

@@ -148,23 +148,29 @@ impl CookieConfig {
         let host = prefixed("__Host-");
         let domain = self.domain.as_deref();
         let wrong = [
-            (!is_token(name), "`cookie.name` must be letters, digits and punctuation without separators"),
-            (!is_path(&self.path), "`cookie.path` must begin with `/` and hold no `;` and no control character"),
-            (domain.is_some_and(|domain| !is_domain(domain)), "`cookie.domain` is not a host name"),
-            (host && !secure, "`cookie.name` begins with `__Host-`, which needs `cookie.secure = true`"),
-            (host && domain.is_some(), "`cookie.name` begins with `__Host-`, which allows no `cookie.domain`"),
-            (host && self.path != "/", "`cookie.name` begins with `__Host-`, which needs `cookie.path = \"/\"`"),
+            (!is_token(name), "`session.cookie.name` must be letters, digits and punctuation without separators"),
+            (
+                !is_path(&self.path),
+                "`session.cookie.path` must begin with `/` and hold no `;` and no control character",
+            ),
+            (domain.is_some_and(|domain| !is_domain(domain)), "`session.cookie.domain` is not a host name"),
+            (host && !secure, "`session.cookie.name` begins with `__Host-`, which needs `cookie.secure = true`"),
+            (host && domain.is_some(), "`session.cookie.name` begins with `__Host-`, which allows no `cookie.domain`"),
+            (
+                host && self.path != "/",
+                "`session.cookie.name` begins with `__Host-`, which needs `cookie.path = \"/\"`",
+            ),
             (
                 prefixed("__Secure-") && !secure,
-                "`cookie.name` begins with `__Secure-`, which needs `cookie.secure = true`",
+                "`session.cookie.name` begins with `__Secure-`, which needs `cookie.secure = true`",
             ),
             (
                 self.same_site == SameSite::None && !secure,
-                "`cookie.same_site = \"None\"` needs `cookie.secure = true`: browsers drop the cookie otherwise",
+                "`session.cookie.same_site = \"None\"` needs `cookie.secure = true`: browsers drop the cookie otherwise",
             ),
             (
                 !secure && !insecure,
-                "`cookie.secure = false` is for the debug profile only: anybody on the way could read the cookie",
+                "`session.cookie.secure = false` is for the debug profile only: anybody on the way could read the cookie",
             ),
         ];
         match wrong.into_iter().find(|(wrong, _)| *wrong) {
@@ -276,7 +282,8 @@ impl CookieRules {
         let mut header = format!("{}={}{}", self.name, id.to_cookie(), self.attributes);
         if let Some(lifetime) = lifetime {
             header.push_str("; Max-Age=");
-            header.push_str(&lifetime.min(MAX_AGE).as_secs().to_string());
+            // Not zero, which would remove the cookie of a session that has less than a second left.
+            header.push_str(&lifetime.min(MAX_AGE).as_secs().max(1).to_string());
         }
         CookieCommand::Set(header)
     }

@@ -101,7 +101,9 @@ impl ErrorKind {
             Self::GuardOpen => "a writable guard of this session is still open",
             Self::TooLate => "the response has gone out already",
             Self::UnknownSchema => "the schema is not among those of the fairing",
-            Self::RenewInJob => "a `renew` field cannot be changed outside a request",
+            Self::RenewInJob => {
+                "a `renew` field cannot be changed outside a request: log in or out in one, or destroy the session"
+            }
             Self::Unsupported => "the session store does not support this",
             Self::Config => "the session configuration is wrong",
             Self::Panicked => "the session store or a merge function panicked",
@@ -166,6 +168,18 @@ impl SessionError {
     #[must_use]
     pub fn field(&self) -> Option<&'static str> {
         self.field
+    }
+
+    /// The error with its causes, for a log line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line
     }
 
     /// How long a client should wait before it tries again; `None` if trying again is no use.

@@ -80,10 +80,12 @@ impl Sessions {
         let mut ticket = self.core.queues.enter(*key, &budget).await?;
         loop {
             let Some(loaded) = self.load::<S>(*key, &budget).await? else { return Ok(None) };
-            let (result, patch) = run::<S, R>(*key, loaded.record, &mut work)?;
+            let Loaded { record, bytes, keys } = loaded;
+            let (result, patch, view) = run::<S, R>(*key, record, &mut work)?;
             if patch.is_empty() {
                 return Ok(Some(result));
             }
+            self.core.limits.check_patch(&patch, view.loaded(), bytes, keys)?;
             match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
                 Patched::Done(_) => return Ok(Some(result)),
                 Patched::Gone => return Ok(None),
@@ -155,7 +157,7 @@ fn run<S: Schema, R>(
     key: SessionKey,
     record: Record,
     work: &mut impl FnMut(&mut S::Mut) -> R,
-) -> Result<(R, Patch), SessionError> {
+) -> Result<(R, Patch, View), SessionError> {
     let Record { head, values } = record;
     let (value, view) = decode::<S>(key, values)?;
     let mut value = S::WRAP(Tracked::new(value));
@@ -168,5 +170,5 @@ fn run<S: Schema, R>(
     let mut patch = Patch::on_generation(head.generation);
     fill(&mut patch, &pending, |name| view.get(name).cloned());
     patch.rests_on = RestsOn::Revision(head.revision);
-    Ok((result, patch))
+    Ok((result, patch, view))
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Entries, decode, encode};
 use crate::error::{ErrorKind, SessionError};
-use crate::schema::Field;
+use crate::schema::{Field, FieldSpec, OnInvalid, SchemaSpec};
 
 /// Base, theirs, ours to what is to be stored; `None` is an absent key.
 #[doc(hidden)]
@@ -91,9 +91,6 @@ where
     S: Field<I, T>,
     T: Summable + Serialize + DeserializeOwned,
 {
-    if theirs.is_none() && ours.is_none() {
-        return Ok(None);
-    }
     let spec = &S::FIELDS[I].spec;
     let value = T::sum(read::<S, I, T>(theirs)?, read::<S, I, T>(ours)?, read::<S, I, T>(base)?);
     let text = encode(S::SPEC, spec, &value)?;
@@ -114,14 +111,8 @@ where
     T: Entries,
     T::Value: Summable + Default + PartialEq,
 {
-    if theirs.is_none() && ours.is_none() {
-        return Ok(None);
-    }
     let spec = &S::FIELDS[I].spec;
-    let read = |text: Option<&str>| match text {
-        Some(text) => decode::<T::Value>(S::SPEC, spec, text),
-        None => Ok(T::Value::default()),
-    };
+    let read = |text| stored_or(S::SPEC, spec, text, T::Value::default);
     let value = T::Value::sum(read(theirs)?, read(ours)?, read(base)?);
     if ours.is_none() && value == T::Value::default() {
         return Ok(None);
@@ -151,9 +142,20 @@ where
     S: Field<I, T>,
     T: DeserializeOwned,
 {
-    match text {
-        Some(text) => decode(S::SPEC, &S::FIELDS[I].spec, text),
-        None => Ok((S::INITIAL)()),
+    stored_or(S::SPEC, &S::FIELDS[I].spec, text, S::INITIAL)
+}
+
+/// The value of a text; of an absent one, and of one that `on_invalid = reset` passes over, the default.
+fn stored_or<T: DeserializeOwned>(
+    schema: &'static SchemaSpec,
+    field: &'static FieldSpec,
+    text: Option<&str>,
+    initial: impl Fn() -> T,
+) -> Result<T, SessionError> {
+    match text.map(|text| decode(schema, field, text)) {
+        None => Ok(initial()),
+        Some(Err(_)) if schema.on_invalid == OnInvalid::Reset => Ok(initial()),
+        Some(decoded) => decoded,
     }
 }
 
@@ -163,7 +165,7 @@ pub(crate) fn three_way(
     theirs: Option<&str>,
 ) -> Result<Option<crate::record::Text>, SessionError> {
     let base = change.base.as_deref();
-    if base == theirs {
+    if base == theirs || (theirs.is_none() && change.ours.is_none()) {
         return Ok(change.ours.clone());
     }
     match change.field.merge {

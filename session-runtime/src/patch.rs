@@ -4,6 +4,8 @@
 //! that holds whole records under a lock or in a transaction needs three calls: [`Patch::refusal`], [`Patch::apply`] on
 //! the values, [`Patch::apply_head`] on the head. An engine with scripts of its own follows the same order.
 
+use std::fmt;
+
 use crate::clock::Timestamp;
 use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
@@ -19,7 +21,7 @@ use crate::record::{Head, PreviousSecret, Record, Text, Values};
 /// let patch = Patch { set: vec![("cart.coupon".into(), "\"SPRING\"".into())], ..Patch::on_generation(0) };
 /// assert!(patch.changes_values());
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Patch {
     /// The login generation that was loaded; with another one the answer is [`Patched::Renewed`].
     pub generation: u64,
@@ -47,7 +49,7 @@ pub enum RestsOn {
 /// A key that must still hold what was loaded.
 ///
 /// Carries the text itself; a store across a network sends a hash of it, of 64 bits at least.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Expected {
     /// The stored key.
     pub name: Text,
@@ -110,6 +112,15 @@ pub enum NewSecret {
     },
 }
 
+impl Deadline {
+    /// Whether the head is as this change leaves it.
+    #[must_use]
+    pub fn is_in(&self, head: &Head) -> bool {
+        let (Self::Touch { touched, expires, .. } | Self::Choose { touched, expires, .. }) = self;
+        (head.touched, head.expires) == (*touched, *expires)
+    }
+}
+
 /// What became of a patch.
 #[derive(Clone, Debug)]
 pub enum Patched {
@@ -121,6 +132,21 @@ pub enum Patched {
     Renewed,
     /// Something it rests on has changed: nothing was written. The head, and the expected keys as they stand now.
     Conflict(Record),
+}
+
+/// Says how much and no more: names and texts are the visitor's own.
+impl fmt::Debug for Patch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Patch");
+        fields.field("sets", &self.set.len()).field("removes", &self.remove.len());
+        fields.field("deadline", &self.deadline).field("secret", &self.secret).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected").field("or_ours", &self.or_ours).finish_non_exhaustive()
+    }
 }
 
 /// Why a patch cannot be applied to the record that is there.
@@ -182,27 +208,17 @@ impl Patch {
         current == expected.base.as_deref() || (expected.or_ours && current == ours())
     }
 
-    /// Sets and removes the keys.
-    pub fn apply(&self, values: &mut Values) {
+    /// Sets and removes the keys; says how many bytes of keys and texts came and how many went.
+    pub fn apply(&self, values: &mut Values) -> (usize, usize) {
+        let (mut came, mut went) = (0, 0);
         for (name, text) in &self.set {
-            values.set(name.clone(), text.clone());
+            came += name.len() + text.len();
+            went += values.set(name.clone(), text.clone()).map_or(0, |old| name.len() + old.len());
         }
         for name in &self.remove {
-            values.remove(name);
+            went += values.remove(name).map_or(0, |old| name.len() + old.len());
         }
-    }
-
-    /// Bytes of keys and texts that it adds.
-    #[must_use]
-    pub fn growth(&self) -> usize {
-        self.set.iter().map(|(name, text)| name.len() + text.len()).sum()
-    }
-
-    /// Bytes of keys and texts that it replaces or removes.
-    #[must_use]
-    pub fn shrinkage(&self, values: &Values) -> usize {
-        let names = self.set.iter().map(|(name, _)| name).chain(&self.remove);
-        names.filter_map(|name| Some(name.len() + values.get(name)?.len())).sum()
+        (came, went)
     }
 
     /// Moves revision, deadline and secret.

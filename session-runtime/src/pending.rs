@@ -21,6 +21,8 @@ pub(crate) struct Change {
     pub(crate) base: Option<Text>,
     /// What is to be there.
     pub(crate) ours: Option<Text>,
+    /// Set by name, so stored even if it is the default.
+    pub(crate) set: bool,
 }
 
 /// All that one request changes, by stored key.
@@ -76,10 +78,13 @@ pub(crate) fn absorb(pending: &mut Pending, found: Change, stored: &Values, move
         Merge::Reject if moved => found.ours,
         _ => three_way(&found, now)?,
     };
-    if ours == base {
+    let set = found.set || earlier.is_some_and(|earlier| earlier.set);
+    // Two edits that cancel each other out leave an absent key absent.
+    let absent = !set && base.is_none() && ours.as_deref().is_some_and(found.field.is_initial);
+    if ours == base || absent {
         pending.remove(&found.name);
     } else {
-        pending.insert(found.name.clone(), Change { base, ours, ..found });
+        pending.insert(found.name.clone(), Change { base, ours, set, ..found });
     }
     Ok(())
 }
@@ -143,8 +148,4 @@ pub(crate) fn rebase(pending: &Pending, stored: &Values) -> Result<Pending, Sess
     }
     rebased.retain(|_, change| change.base != change.ours);
     Ok(rebased)
-}
-
-pub(crate) fn belongs(name: &str, schema: &str) -> bool {
-    name.strip_prefix(schema).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

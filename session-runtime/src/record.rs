@@ -179,6 +179,11 @@ impl Values {
     }
 }
 
+/// Whether a stored key is of this schema: its metadata, a field or an entry.
+pub(crate) fn belongs(name: &str, schema: &str) -> bool {
+    name.strip_prefix(schema).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 impl FromIterator<(Text, Text)> for Values {
     fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {
         let mut values = Self::new();

@@ -191,7 +191,7 @@ impl SessionsBuilder {
             cookie,
             schemas: self.schemas,
             eager: Wanted::schemas(&eager),
-            queues: Queues::new(),
+            queues: Queues::default(),
         };
         Ok(Sessions { core: Arc::new(core) })
     }

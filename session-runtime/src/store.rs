@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
-use crate::record::Record;
+use crate::record::{Record, belongs};
 
 mod memory;
 #[cfg(feature = "sqlite")]
@@ -214,8 +214,7 @@ impl Wanted {
     /// Whether a stored key is wanted.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
-        let schema = name.split_once('.').map_or(name, |(schema, _)| schema);
-        self.keys().is_none_or(|keys| keys.contains(&schema))
+        self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
     }
 }
 
@@ -299,16 +298,29 @@ impl Error for StoreError {
 
 /// The store behind a URL: `memory:` or `sqlite://file`.
 pub(crate) fn open(url: &str) -> Result<Arc<dyn Store>, SessionError> {
-    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-    match scheme {
-        "memory" => Ok(Arc::new(MemoryStore::new())),
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(refused(format!("not a URL; it knows {KNOWN}; did you mean `sqlite://{url}`?")));
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
+        "memory" => Err(refused("`memory:` takes nothing behind the colon".into())),
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(Arc::new(SqliteStore::open(rest.strip_prefix("//").unwrap_or(rest))?)),
-        _ => {
-            let _ = rest;
-            let known = if cfg!(feature = "sqlite") { "`memory:`, `sqlite://file`" } else { "`memory:`" };
-            let detail = format!("`store`: this build has no store for `{scheme}:` URLs; it knows {known}");
-            Err(SessionError::with(ErrorKind::Config, detail))
-        }
+        "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
+        // Only the scheme is named: what follows may hold a password.
+        _ => Err(refused(format!("this build has no store for `{scheme}:` URLs; it knows {KNOWN}"))),
     }
+}
+
+#[cfg(feature = "sqlite")]
+fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, SessionError> {
+    if path.contains(['?', '#']) {
+        return Err(refused("`sqlite:` URLs take no parameters: `?` and `#` cannot be part of the path".into()));
+    }
+    Ok(Arc::new(SqliteStore::open(path)?))
+}
+
+const KNOWN: &str = if cfg!(feature = "sqlite") { "`memory:` and `sqlite://file`" } else { "`memory:`" };
+
+fn refused(why: String) -> SessionError {
+    SessionError::with(ErrorKind::Config, format!("`session.store`: {why}"))
 }

@@ -33,6 +33,12 @@ impl View {
         Self { over, ..Self::default() }
     }
 
+    /// The record as it was loaded.
+    pub(crate) fn loaded(&self) -> &Values {
+        const NONE: &Values = &Values::new();
+        self.values.as_deref().unwrap_or(NONE)
+    }
+
     /// Whose record it is.
     pub(crate) fn session(&self) -> Option<SessionKey> {
         self.session

@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) wishes: Wishes,
     /// What the response is to say, whatever follows.
     pub(crate) cookie: CookieCommand,
+    /// An explicit save has begun and not ended yet; still so at the end of the request if it was given up.
+    pub(crate) saving: bool,
     finished: bool,
     /// A guard failed in a way that may pass.
     #[cfg(feature = "rocket")]
@@ -83,8 +85,24 @@ pub(crate) struct Wishes {
     pub(crate) expiry: Option<Expiry>,
     pub(crate) renew: bool,
     pub(crate) destroy: bool,
-    /// A value that could not be encoded, or a guard used wrongly: nothing is stored.
+    /// Something was written after `destroy`; it has nowhere to go.
+    pub(crate) late: bool,
+    /// Changes that cannot be stored, so that nothing is: a value that could not be encoded, a save of unknown outcome.
     pub(crate) broken: Option<SessionError>,
+}
+
+impl Wishes {
+    /// Puts back what could not be done, under what was wished since.
+    pub(crate) fn put_back(&mut self, earlier: Self) {
+        for (name, change) in earlier.pending {
+            self.pending.entry(name).or_insert(change);
+        }
+        self.expiry = self.expiry.or(earlier.expiry);
+        self.renew |= earlier.renew;
+        self.destroy |= earlier.destroy;
+        self.late |= earlier.late;
+        self.broken = self.broken.take().or(earlier.broken);
+    }
 }
 
 /// Where the visitor stands.
@@ -106,8 +124,9 @@ pub(crate) enum Standing {
 #[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) id: SessionId,
-    /// Whether the id is the newest one, and not the one from before a periodic renewal.
-    pub(crate) newest: bool,
+    /// Whether the browser presented this very id, and it is the newest one: not the one from before a periodic renewal,
+    /// and not one that this request has drawn itself.
+    pub(crate) presented: bool,
     /// The head as first loaded: what this request's changes rest on.
     pub(crate) head: Head,
     /// The values as first loaded, further groups added.
@@ -131,6 +150,14 @@ impl State {
         }
     }
 
+    /// A value that cannot be stored; or none any more, where there was one of this schema.
+    fn set_broken(&mut self, schema: &'static SchemaSpec, error: Option<SessionError>) {
+        let broken = &mut self.wishes.broken;
+        if error.is_some() || broken.as_ref().is_some_and(|broken| broken.schema() == Some(schema.key)) {
+            *broken = error;
+        }
+    }
+
     /// Takes over changes that were found against `view`, which then shows them.
     fn absorb(&mut self, found: Vec<Change>, view: &mut View) -> Result<(), SessionError> {
         let moved = self.standing.live().map(|live| live.id.key) != view.session();
@@ -139,6 +166,23 @@ impl State {
             absorb(&mut self.wishes.pending, change, self.standing.values(), moved)?;
         }
         Ok(())
+    }
+}
+
+/// Where a request stands, to go back to.
+pub(crate) struct Place {
+    standing: Standing,
+    fetched: u32,
+    cookie: CookieCommand,
+}
+
+impl State {
+    pub(crate) fn place(&self) -> Place {
+        Place { standing: self.standing.clone(), fetched: self.fetched, cookie: self.cookie.clone() }
+    }
+
+    pub(crate) fn set_place(&mut self, place: Place) {
+        (self.standing, self.fetched, self.cookie) = (place.standing, place.fetched, place.cookie);
     }
 }
 
@@ -224,6 +268,7 @@ impl Visit {
             open: 0,
             wishes: Wishes::default(),
             cookie: CookieCommand::Keep,
+            saving: false,
             finished: false,
             #[cfg(feature = "rocket")]
             retry: false,
@@ -267,14 +312,10 @@ impl Visit {
     pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at)).await?;
+        // Decoding runs the application's code, which may panic: the guard counts as open only after that.
+        let (value, view) = self.decode::<S>(at)?;
         self.open_guard(at)?;
-        match self.decode::<S>(at) {
-            Ok((value, view)) => Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)), view }),
-            Err(error) => {
-                self.state().open &= !(1 << at);
-                Err(error)
-            }
-        }
+        Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)), view })
     }
 
     /// Loads the session unless that has been done; guards of the session as a whole need nothing more.
@@ -334,11 +375,11 @@ impl Visit {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keys of all schemas with a writable guard.
-    pub(crate) fn open_guards(&self) -> Vec<&'static SchemaSpec> {
+    /// A schema with a writable guard, if there is one.
+    pub(crate) fn open_schema(&self) -> Option<&'static SchemaSpec> {
         let open = self.state().open;
-        let schemas = self.core.schemas().iter().enumerate();
-        schemas.filter(|(at, _)| open & (1 << at) != 0).map(|(_, schema)| *schema).collect()
+        let mut schemas = self.core.schemas().iter().enumerate();
+        schemas.find(|(at, _)| open & (1 << at) != 0).map(|(_, schema)| *schema)
     }
 
     /// Whether a guard failed in a way that may pass.
@@ -376,7 +417,11 @@ impl Visit {
         }
         if state.open & (1 << at) != 0 {
             let error = SessionError::at_schema(ErrorKind::GuardOpen, schema);
-            tracing::error!(schema = schema.key, "two writable guards of one session schema in one request");
+            tracing::error!(
+                schema = schema.key,
+                "two writable guards of one session schema in one request: drop the first, or read through `&{}`",
+                schema.name
+            );
             return Err(error);
         }
         state.open |= 1 << at;
@@ -388,7 +433,7 @@ impl Visit {
         let view = self.state().view(S::SPEC)?;
         let mut value = read::<S>(&Reader::new(S::SPEC, &view))?;
         if S::SPEC.has_transient {
-            let carrier = self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let carrier = self.carrier(at).clone();
             if let Some(carrier) = carrier.as_deref().and_then(|carrier| carrier.downcast_ref::<S>()) {
                 carry(carrier, &mut value);
             }
@@ -399,14 +444,10 @@ impl Visit {
     /// Takes over what a guard changed, and lets go of the schema.
     fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &mut View) {
         self.state().open &= !(1 << at);
-        if std::thread::panicking() {
-            // What a handler wrote before it panicked is as unfinished as the handler.
-            let mut state = self.state();
-            state.wishes.pending.clear();
-            state.wishes.expiry = None;
-            return;
+        let _unless_unwinding = Discard(self);
+        if !std::thread::panicking() {
+            self.record_changes(at, tracked, view);
         }
-        self.record_changes(at, tracked, view);
     }
 
     fn record_changes<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &mut View) {
@@ -417,20 +458,43 @@ impl Visit {
             tracing::error!(schema = S::KEY, "a writable session guard outlived its response; its changes are lost");
             return;
         }
+        if self.state().wishes.destroy {
+            self.state().wishes.late = true;
+            return;
+        }
         if S::SPEC.has_transient {
             self.carry(at, tracked.value());
         }
         let recorded = tracked.take_changes(view).and_then(|found| self.state().absorb(found, view));
-        if let Err(error) = recorded {
-            self.state().wishes.broken = Some(error);
-        }
+        self.state().set_broken(S::SPEC, recorded.err());
         self.slots[at].version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The schema's transient fields as the next guard gets them.
+    fn carrier(&self, at: usize) -> MutexGuard<'_, Option<Arc<dyn Any + Send + Sync>>> {
+        self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn carry<S: Schema>(&self, at: usize, value: &S) {
         let mut carrier = S::initial();
         carry(value, &mut carrier);
-        *self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(carrier));
+        *self.carrier(at) = Some(Arc::new(carrier));
+    }
+}
+
+/// What a handler wrote before it panicked under a guard is as unfinished as the handler.
+struct Discard<'v>(&'v Visit);
+
+impl Drop for Discard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            {
+                let wishes = &mut self.0.state().wishes;
+                wishes.pending.clear();
+                wishes.expiry = None;
+            }
+            self.0.values_changed();
+        }
     }
 }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Basis, Outcome, check_limits};
+use super::{Basis, Outcome};
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
 use crate::merge::three_way;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
-use crate::pending::{Turn, belongs, fill, fresh_values, rebase_on_nothing, turn};
-use crate::record::{Head, Record, Values};
+use crate::pending::{Turn, fill, fresh_values, rebase_on_nothing, turn};
+use crate::record::{Head, Record, Values, belongs};
 use crate::visit::{Live, Standing, Visit, Wishes, check_metadata};
 
 /// The save of a session that exists.
@@ -51,13 +51,16 @@ impl<'v> Save<'v> {
     fn choose_secret(&self) -> Result<Secret, SessionError> {
         let head = &self.live.head;
         let renewed = || SessionId::renewed(self.live.id.key, self.visit.core.random);
+        let now = self.visit.now;
         let unconfirmed = head.previous.as_ref().is_some_and(|previous| previous.until.is_none());
+        // The one from before the last renewal keeps its whole grace.
+        let in_grace = head.previous.as_ref().is_some_and(|previous| previous.until.is_none_or(|until| now < until));
         Ok(match self.turn {
             Turn::Login | Turn::Logout => Secret::Raise(renewed()?),
             _ if self.wishes.renew => Secret::Raise(renewed()?),
-            _ if !self.answered || !self.live.newest => Secret::Keep,
-            _ if self.visit.core.lifetime.renewal_due(head, self.visit.now) => Secret::Periodic(renewed()?),
+            _ if !self.answered || !self.live.presented => Secret::Keep,
             _ if unconfirmed => Secret::Presented,
+            _ if !in_grace && self.visit.core.lifetime.renewal_due(head, now) => Secret::Periodic(renewed()?),
             _ => Secret::Keep,
         })
     }
@@ -79,7 +82,7 @@ impl<'v> Save<'v> {
             if patch.is_empty() {
                 return Ok(Outcome::Done);
             }
-            self.check_limits(&patch)?;
+            core.limits.check_patch(&patch, &self.live.values, self.live.bytes, self.live.keys)?;
             let theirs = match self.send(patch).await? {
                 Some(Patched::Done(head)) => return Ok(self.done(head)),
                 Some(Patched::Conflict(theirs)) => theirs,
@@ -100,7 +103,7 @@ impl<'v> Save<'v> {
         match sent {
             Ok(patched) => Ok(Some(patched)),
             Err(error) if self.is_optional() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the use of a session was not recorded");
+                tracing::warn!("the use of a session was not recorded: {}", error.chain());
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -154,27 +157,6 @@ impl<'v> Save<'v> {
         }
     }
 
-    fn check_limits(&self, patch: &Patch) -> Result<(), SessionError> {
-        let values = &self.live.values;
-        let old = |name: &str| values.get(name).map_or((0, 0), |text| (name.len() + text.len(), 1));
-        let (mut less, mut more) = ((0, 0), (0, 0));
-        for (name, text) in &patch.set {
-            let (bytes, keys) = old(name);
-            (less, more) = ((less.0 + bytes, less.1 + keys), (more.0 + name.len() + text.len(), more.1 + 1));
-        }
-        for name in &patch.remove {
-            let (bytes, keys) = old(name);
-            less = (less.0 + bytes, less.1 + keys);
-        }
-        // A patch that only shrinks always passes, so that a session over the limit can be made smaller.
-        if more.0 <= less.0 && more.1 <= less.1 {
-            return Ok(());
-        }
-        let total = |have: usize, more: usize, less: usize| (have + more).saturating_sub(less);
-        let (bytes, keys) = (total(self.live.bytes, more.0, less.0), total(self.live.keys, more.1, less.1));
-        check_limits(self.visit.core.limits, bytes, keys)
-    }
-
     /// Takes what another request stored meanwhile as the new base.
     fn merge(&mut self, theirs: &Record) -> Result<(), SessionError> {
         let schemas: BTreeSet<_> = self.wishes.pending.values().map(|change| change.schema.key).collect();
@@ -209,16 +191,20 @@ impl<'v> Save<'v> {
             Secret::Periodic(id) if head.secret == id.secret_hash() => (id, true),
             _ => (self.live.id, false),
         };
+        let patch = self.patch();
         let persistent = |head: &Head| head.expiry.persistent(core.cookie.persistent);
-        let moved = head.expires != before.expires || head.expiry != before.expiry;
+        let moved = patch.deadline.as_ref().is_some_and(|deadline| deadline.is_in(&head));
         // An id that is not the newest is never sent again: it would push the newer one out of the browser.
         let refreshed = moved && head.secret == presented && (persistent(&head) || persistent(before));
         let cookie = (renewed || refreshed).then(|| core.cookie_for(id, &head, visit));
-        let patch = self.patch();
         let mut live = self.live;
-        patch.apply(Arc::make_mut(&mut live.values));
+        let values = Arc::make_mut(&mut live.values);
+        let keys = values.len();
+        let (came, went) = patch.apply(values);
+        live.bytes = (live.bytes + came).saturating_sub(went);
+        live.keys = (live.keys + values.len()).saturating_sub(keys);
         (live.head, live.id) = (head, id);
-        live.newest |= renewed;
+        live.presented &= !renewed;
         live.stored = live.head.clone();
         let mut state = visit.state();
         state.standing = Standing::Live(Arc::new(live));
@@ -247,14 +233,14 @@ impl<'v> Save<'v> {
         for field in schemas.iter().flat_map(|schema| schema.fields()).filter(|field| field.renew) {
             values.remove(field.name);
         }
-        values.retain(|name| Some(name).is_some_and(|name| schemas.iter().any(|schema| belongs(name, schema.key))));
+        values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key)));
         for (name, text) in fresh_values(&self.wishes.pending).iter() {
             values.set(name.clone(), text.clone());
         }
         for change in self.wishes.pending.values().filter(|change| change.ours.is_none()) {
             values.remove(&change.name);
         }
-        let expiry = self.wishes.expiry.map_or(StoredExpiry::Default, Into::into);
+        let expiry = self.wishes.expiry.map_or(self.live.head.expiry, Into::into);
         self.visit.create(values, expiry).await
     }
 
@@ -262,18 +248,25 @@ impl<'v> Save<'v> {
     async fn start_over(self) -> Result<Outcome, SessionError> {
         let values = fresh_values(&rebase_on_nothing(&self.wishes.pending)?);
         let expiry = self.wishes.expiry.map_or(StoredExpiry::Default, Into::into);
-        let before = {
-            let state = self.visit.state();
-            (state.standing.clone(), state.cookie.clone())
-        };
+        let before = self.visit.state().place();
         self.visit.create(values, expiry).await?;
-        let core = &self.visit.core;
-        let deleted = core.run(&self.visit.budget, core.store.delete(self.live.id.key)).await;
-        if deleted.is_err() {
+        let ended = self.end_first().await;
+        if ended.is_err() {
             // The answer becomes an error, so the browser must keep the id that it has.
-            let mut state = self.visit.state();
-            (state.standing, state.cookie) = before;
+            self.visit.state().set_place(before);
         }
-        deleted.map(|()| Outcome::Done)
+        ended.map(|()| Outcome::Done)
+    }
+
+    /// Ends the first user's session: its id first, so that a login of another request in between is not deleted.
+    async fn end_first(&self) -> Result<(), SessionError> {
+        let (core, key) = (&self.visit.core, self.live.id.key);
+        let nobody = SessionId::renewed(key, core.random)?.secret_hash();
+        let mut patch = Patch::on_generation(self.live.head.generation);
+        patch.secret = Some(NewSecret::Raise { hash: nobody, at: self.visit.now });
+        match core.run(&self.visit.budget, core.store.patch(key, patch, self.visit.now)).await? {
+            Patched::Done(_) => core.run(&self.visit.budget, core.store.delete(key)).await,
+            Patched::Gone | Patched::Renewed | Patched::Conflict(_) => Ok(()),
+        }
     }
 }

@@ -176,7 +176,7 @@ impl Fairing for SessionFairing {
                 Ok(rocket.manage(sessions))
             }
             Err(error) => {
-                tracing::error!("{}", chain(&error));
+                tracing::error!("{}", error.chain());
                 Err(rocket)
             }
         }
@@ -216,22 +216,11 @@ fn announce(sessions: &Sessions) {
     }
 }
 
-/// The error and its causes in one line.
-fn chain(error: &SessionError) -> String {
-    let mut line = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
-}
-
 /// Removes expired sessions until shutdown; a run that fails is logged, and the next one happens all the same.
 async fn sweep(sessions: Sessions, mut shutdown: ::rocket::Shutdown) {
     loop {
         if let Err(error) = sessions.sweep().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "expired sessions could not be swept");
+            tracing::warn!("expired sessions could not be swept: {}", error.chain());
         }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_EVERY) => {}

@@ -84,7 +84,7 @@ fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>) -> Outcome
             // A late load after a logout or a login is the visitor's doing and no fault of the server.
             match error.kind() {
                 ErrorKind::Gone | ErrorKind::Renewed | ErrorKind::GuardOpen => {}
-                _ => tracing::error!(error = &error as &dyn std::error::Error, "a session guard failed"),
+                _ => tracing::error!("a session guard failed: {}", error.chain()),
             }
             Outcome::Error((status(&error), error))
         }

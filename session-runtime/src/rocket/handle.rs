@@ -201,7 +201,7 @@ impl SessionHandle {
     /// }
     /// ```
     pub async fn save(&self) -> Result<(), SessionError> {
-        match self.visit.open_guards().first() {
+        match self.visit.open_schema() {
             Some(schema) => Err(SessionError::at_schema(ErrorKind::GuardOpen, schema)),
             None => self.visit.save_now().await,
         }

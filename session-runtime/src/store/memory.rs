@@ -127,8 +127,8 @@ impl Store for MemoryStore {
             Some(Refusal::Conflict) => return Ok(Patched::Conflict(expected(record, &patch))),
             None => {}
         }
-        *bytes = *bytes + patch.growth() - patch.shrinkage(&record.values);
-        patch.apply(&mut record.values);
+        let (came, went) = patch.apply(&mut record.values);
+        *bytes = *bytes + came - went;
         patch.apply_head(&mut record.head);
         Ok(Patched::Done(record.head.clone()))
     }

@@ -56,8 +56,11 @@ impl<S: Schema> Session<'_, S> {
     pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
         self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view);
         let (visit, at) = (self.visit, self.at);
+        let carrier = visit.carrier(at).clone();
         let mut result = None;
         let run = || {
+            // Each run begins with the transient fields of before the first.
+            visit.carrier(at).clone_from(&carrier);
             let (value, mut view) = visit.decode::<S>(at)?;
             let mut value = S::WRAP(Tracked::new(value));
             result = Some(work(&mut value));

@@ -25,16 +25,24 @@ impl Visit {
         }
         let group = self.core.group_of(schema);
         let loaded = self.load_group(&group).await;
-        let mut state = self.state();
         match loaded {
-            Ok(standing) => state.standing = standing,
+            Ok(standing) => {
+                self.set_loaded(standing, &group);
+                Ok(())
+            }
             Err(error) => {
-                state.failed_load = Some(error.clone());
-                return Err(error);
+                self.state().failed_load = Some(error.clone());
+                Err(error)
             }
         }
-        state.fetched |= self.bits_of(&group);
-        Ok(())
+    }
+
+    /// Takes over what a load of this group found.
+    pub(crate) fn set_loaded(&self, standing: Standing, group: &Wanted) {
+        let bits = self.bits_of(group);
+        let mut state = self.state();
+        state.standing = standing;
+        state.fetched |= bits;
     }
 
     fn fetched(&self, schema: Option<usize>) -> Option<Result<(), SessionError>> {
@@ -82,9 +90,10 @@ impl Visit {
 
     /// A further load of the request: it must find the session of the first one.
     pub(crate) async fn load_more(&self, live: &Arc<Live>, group: &Wanted) -> Result<Standing, SessionError> {
-        let Some(loaded) = self.load_record(live.id.key, group).await? else { return Ok(Standing::Ended) };
-        let newest = accepts(&loaded.record, live.id, self.now);
-        let Some(newest) = newest.filter(|_| loaded.record.head.generation == live.head.generation) else {
+        let load = self.core.store.load(live.id.key, group, self.now);
+        let Some(loaded) = self.core.run(&self.budget, load).await? else { return Ok(Standing::Ended) };
+        let presented = accepts(&loaded.record, live.id, self.now);
+        let Some(presented) = presented.filter(|_| loaded.record.head.generation == live.head.generation) else {
             return Err(SessionError::new(ErrorKind::Renewed));
         };
         let mut live = Live::clone(live);
@@ -93,7 +102,7 @@ impl Visit {
         for (name, text) in loaded.record.values.iter().filter(|(name, _)| group.wants(name)) {
             values.set(name.clone(), text.clone());
         }
-        (live.newest, live.bytes, live.keys) = (live.newest && newest, loaded.bytes, loaded.keys);
+        (live.presented, live.bytes, live.keys) = (live.presented && presented, loaded.bytes, loaded.keys);
         live.stored = loaded.record.head;
         Ok(Standing::Live(Arc::new(live)))
     }
@@ -114,10 +123,10 @@ impl Visit {
 
     fn judge(&self, id: SessionId, loaded: Loaded) -> Standing {
         let Loaded { record, bytes, keys } = loaded;
-        if let Some(newest) = accepts(&record, id, self.now) {
+        if let Some(presented) = accepts(&record, id, self.now) {
             let Record { head, values } = record;
             let (stored, values) = (head.clone(), Arc::new(values));
-            return Standing::Live(Arc::new(Live { id, newest, head, values, stored, bytes, keys }));
+            return Standing::Live(Arc::new(Live { id, presented, head, values, stored, bytes, keys }));
         }
         let grace = self.core.lifetime.renew_grace;
         match record.head.generation_since {
@@ -132,7 +141,7 @@ fn unknown() -> Standing {
     Standing::Anonymous
 }
 
-/// Whether the id opens the record, and whether it is the newest one that does.
+/// Whether the id opens the record, and whether it is the presented one that does.
 fn accepts(record: &Record, id: SessionId, now: Timestamp) -> Option<bool> {
     let (hash, head) = (id.secret_hash(), &record.head);
     if head.secret == hash {

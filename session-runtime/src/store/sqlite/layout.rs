@@ -77,6 +77,9 @@ impl Settings {
 
     /// Sessions are the visitors' own: on Unix the file is for its owner only, and `SQLite` gives the log the same mode.
     fn create_file(&self) -> Result<(), StoreError> {
+        if self.path.is_dir() {
+            return Err(self.setup("is a folder; name a file in it"));
+        }
         let path = self.path.to_string_lossy();
         if path.is_empty() || path == ":memory:" {
             return Err(self.setup("is not a file; `memory:` is the store without one"));

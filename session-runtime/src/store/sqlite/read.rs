@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::row::{self, HeadRow, stored};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::{Record, Text, Values};
+use crate::record::{Record, Text, Values, belongs};
 use crate::store::{Loaded, Wanted};
 
 type Found = Vec<(Text, Text)>;
@@ -74,11 +74,6 @@ fn values_of(statement: &mut Statement<'_>, key: SessionKey, schemas: &[&str]) -
     // Usually in order already, and then this is one walk; `Values` takes ordered keys without moving any.
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found.into_iter().collect())
-}
-
-/// Whether a name that begins with the schema's key is of this schema, and not of `cart-2` beside `cart`.
-fn belongs(name: &str, schema: &str) -> bool {
-    name.as_bytes().get(schema.len()).is_none_or(|byte| *byte == b'.')
 }
 
 fn collect(mut rows: Rows<'_>, is_wanted: impl Fn(&str) -> bool, into: &mut Found) -> Result<(), Fault> {
