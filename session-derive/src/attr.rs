@@ -34,6 +34,8 @@ pub(crate) struct FieldOptions {
     pub(crate) renew: Option<Ident>,
     pub(crate) transient: Option<Ident>,
     pub(crate) redact: bool,
+    /// `serde` attributes on the field are for another use of the struct.
+    pub(crate) serde_ok: bool,
 }
 
 /// A value and the name in front of it.
@@ -153,14 +155,24 @@ fn item<T: Options>(input: ParseStream<'_>, out: &mut Attrs<T>) -> syn::Result<(
 const STRUCT: &[&str] = &["key", "version", "lazy", "on_invalid", "crate"];
 const STRUCT_LATER: &[&str] =
     &["previous", "was", "migrate", "layout", "unreleased", "archived", "retired", "oldest", "readers", "on_newer"];
-const FIELD: &[&str] = &["default", "rename", "accessor", "merge", "renew", "transient", "redact"];
+const FIELD: &[&str] = &["default", "rename", "accessor", "merge", "renew", "transient", "redact", "serde_ok"];
 const FIELD_LATER: &[&str] = &["renamed_from", "opaque"];
 
 impl Options for StructOptions {
     const KNOWN: &'static [&'static str] = STRUCT;
     const LATER: &'static [&'static str] = STRUCT_LATER;
-    const ELSEWHERE: &'static [&'static str] =
-        &["default", "rename", "accessor", "merge", "renew", "transient", "redact", "renamed_from", "opaque"];
+    const ELSEWHERE: &'static [&'static str] = &[
+        "default",
+        "rename",
+        "accessor",
+        "merge",
+        "renew",
+        "transient",
+        "redact",
+        "serde_ok",
+        "renamed_from",
+        "opaque",
+    ];
     const WHERE: &'static str = "a field";
 
     fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()> {
@@ -208,6 +220,10 @@ impl Options for FieldOptions {
             "merge" => self.merge = Some(Given { value: Merge::parse(&name, input)?, name }),
             "renew" => self.renew = Some(flag(&name, input)?),
             "transient" => self.transient = Some(flag(&name, input)?),
+            "serde_ok" => {
+                flag(&name, input)?;
+                self.serde_ok = true;
+            }
             _ => {
                 flag(&name, input)?;
                 self.redact = true;

@@ -100,12 +100,15 @@ fn no_default_value(field: &Field, errors: &mut Errors) {
     }
 }
 
+const SERDE: &str = "`serde` attributes have no effect on what a session stores: write `#[session(rename = ...)]`, \
+                     `default = ...` or `transient`; or `#[session(serde_ok)]` if it is for another use of the struct";
+
 fn no_foreign_attributes(field: &Field, errors: &mut Errors) {
     for attr in &field.foreign {
         if attr.path().is_ident("serde") {
-            let message =
-                "`serde` attributes have no effect on a session field: write `#[session(rename = ..., default = ...)]`";
-            errors.at(attr, message);
+            if !field.attrs.options.serde_ok {
+                errors.at(attr, SERDE);
+            }
         } else {
             errors.at(attr, "a stored layout may not depend on the build's configuration");
         }

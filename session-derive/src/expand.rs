@@ -63,7 +63,8 @@ fn full(model: &Model) -> TokenStream {
 fn accessors(model: &Model, getters: &TokenStream, setters: &TokenStream) -> TokenStream {
     let Model { ident, view, .. } = model;
     let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
-    let allow = quote_spanned!(Span::mixed_site()=> #[allow(dead_code, deprecated, private_interfaces)]);
+    let allow =
+        quote_spanned!(Span::mixed_site()=> #[allow(dead_code, deprecated, non_snake_case, private_interfaces)]);
     quote_spanned! {Span::mixed_site()=>
         #allow
         impl #impl_generics #ident #ty_generics #bounds {

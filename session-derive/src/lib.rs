@@ -61,7 +61,7 @@ use proc_macro::TokenStream;
 ///
 /// | attribute | default | meaning |
 /// |---|---|---|
-/// | `key = "cart"` | required | first part of every stored key: a letter, then `a-z`, `0-9`, `_`, `-`; at most 64 bytes. `session` and what starts with `__` are reserved |
+/// | `key = "cart"` | required | first part of every stored key: `a-z`, `0-9`, `_`, `-`; at most 64 bytes. `session` and what starts with `__` are reserved |
 /// | `version = 1` | required | which version of the struct this is, stored beside the fields. Versions above 1 come with a later release |
 /// | `lazy` | fetched with the session | fetched only when a guard asks for it |
 /// | `on_invalid = "reset"` | `"refuse"` | a stored value that does not decode: `refuse` fails the guard and touches nothing, `reset` gives that one field its default |
@@ -77,7 +77,8 @@ use proc_macro::TokenStream;
 /// | `merge = …` | `last_write` | what two requests at once make of the field, see below |
 /// | `renew` | off | a change of the value gives the session a new id: for who is logged in. Not with `merge = keys` |
 /// | `transient` | stored | never stored, lives for the request; `Clone` is enough for its type |
-/// | `redact` | shown | shown as `…` by the `Debug` of the writable view |
+/// | `redact` | shown | shown as `…` by the `Debug` of the writable view, as transient fields are |
+/// | `serde_ok` | refused | lets `#[serde(...)]` stand on the field, for another use of the struct; what the session stores does not change |
 ///
 /// | `merge` | for | both requests changed it |
 /// |---|---|---|

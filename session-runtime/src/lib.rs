@@ -68,10 +68,15 @@
 //! - Requests that change different fields, or different entries of a `merge = keys` field, never lose each other's
 //!   writes. Of two plain writes of one field the later wins; `merge` says otherwise.
 //! - After `destroy` no request brings the session back. A login gives a new id, and the old one is dead at once.
+//! - A logout wins over a login under way: the session is deleted whoever logged in between load and save.
 //! - Two first requests at once of one visitor make two sessions, and the browser keeps the last cookie.
 //! - A login whose answer never arrives loses the anonymous session: the old id is dead already.
 //! - A client that repeats a POST by itself after a 503 may count twice: the outcome of a lost save is unknown.
 //! - Only a `__Host-` cookie is immune to cookies tossed from a subdomain.
+//! - A field that changes through `&self` (an atomic, a `Mutex`) is not seen to change, and the order inside a
+//!   `HashSet` that is part of another value counts as a change.
+//! - Another user who logs in begins with what that request wrote, and a whole field counts as written: a list that was
+//!   pushed to goes along as it is.
 //! - Rocket's own log prints `Cookie` headers at debug level.
 
 // Tests inside the crate derive schemas too, and generated code names the crate.

@@ -245,8 +245,7 @@ impl std::fmt::Debug for SessionsBuilder {
 }
 
 fn no_store() -> SessionError {
-    let detail = "no session store is set: write `store = \"sqlite://sessions.db\"` (or `\"memory:\"`, which forgets \
-                  everything at a restart) in the table `session` of your configuration, or give one to the builder";
+    let detail = "no session store: give one with `store`, or a URL with `SessionConfig::store`";
     SessionError::with(ErrorKind::Config, detail)
 }
 

@@ -10,6 +10,7 @@ mod expiry;
 mod faults;
 mod identity;
 mod jobs;
+mod mended;
 mod misuse;
 mod routes;
 mod saving;

@@ -69,6 +69,10 @@ impl<'v> Save<'v> {
         if self.turn == Turn::StartOver {
             return self.start_over().await;
         }
+        for change in self.wishes.pending.values() {
+            // A save of another guard may have brought in an upgrade by another node since this one was opened.
+            check_metadata(change.schema, &self.live.values)?;
+        }
         let core = self.visit.core.clone();
         let mut ticket = match self.basis {
             Basis::Values if !self.wishes.pending.is_empty() => {
@@ -137,10 +141,7 @@ impl<'v> Save<'v> {
             return None;
         }
         let due = lifetime.touch(head, patch.changes_values(), now);
-        // A periodic renewal moves the deadline too, so that a touch under way cannot send the old id again.
-        let periodic =
-            || matches!(self.secret, Secret::Periodic(_)).then(|| lifetime.expires(head.expiry, head.ends, now));
-        due.or_else(periodic).map(|expires| Deadline::Touch { seen: head.expires, touched: now, expires })
+        due.map(|expires| Deadline::Touch { seen: head.expires, touched: now, expires })
     }
 
     fn new_secret(&self) -> Option<NewSecret> {
@@ -258,15 +259,19 @@ impl<'v> Save<'v> {
         ended.map(|()| Outcome::Done)
     }
 
-    /// Ends the first user's session: its id first, so that a login of another request in between is not deleted.
+    /// Ends the first user's session: its id first, so that a login of another request in between is not deleted. From
+    /// then on nobody reaches it, and what is left of it is removed now or, should that fail, when it expires.
     async fn end_first(&self) -> Result<(), SessionError> {
         let (core, key) = (&self.visit.core, self.live.id.key);
         let nobody = SessionId::renewed(key, core.random)?.secret_hash();
         let mut patch = Patch::on_generation(self.live.head.generation);
         patch.secret = Some(NewSecret::Raise { hash: nobody, at: self.visit.now });
-        match core.run(&self.visit.budget, core.store.patch(key, patch, self.visit.now)).await? {
-            Patched::Done(_) => core.run(&self.visit.budget, core.store.delete(key)).await,
-            Patched::Gone | Patched::Renewed | Patched::Conflict(_) => Ok(()),
+        let ended = core.run(&self.visit.budget, core.store.patch(key, patch, self.visit.now)).await?;
+        if matches!(ended, Patched::Done(_)) {
+            if let Err(error) = core.run(&self.visit.budget, core.store.delete(key)).await {
+                tracing::warn!("a session that has ended could not be removed yet: {}", error.chain());
+            }
         }
+        Ok(())
     }
 }

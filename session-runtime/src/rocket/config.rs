@@ -33,18 +33,38 @@ pub(super) struct Settings {
     pub(super) default_store: Option<String>,
     /// Plain HTTP in the debug profile.
     pub(super) insecure: bool,
+    profile: String,
 }
 
 impl Settings {
     pub(super) fn read(figment: &Figment) -> Result<Self, SessionError> {
-        let debug = figment.profile() == Config::DEBUG_PROFILE;
+        let profile = figment.profile();
+        if profile != TABLE && figment.profiles().any(|profile| profile == TABLE) {
+            let detail = "`Rocket.toml` has a profile `session`; for the settings of this library write \
+                          `[default.session]`, or the table `session` of another profile";
+            return Err(SessionError::with(ErrorKind::Config, detail));
+        }
+        let debug = profile == Config::DEBUG_PROFILE;
         let insecure = debug && figment.find_value("tls").is_err();
         let default_store = (debug && cfg!(feature = "sqlite")).then(|| "sqlite://sessions.db".to_owned());
         let table = match figment.find_value(TABLE) {
             Ok(_) => figment.extract_inner::<Table>(TABLE).map_err(|error| refuse(&error))?,
             Err(_) => Table::default(),
         };
-        Ok(Self { config: table.into(), default_store, insecure })
+        Ok(Self { config: table.into(), default_store, insecure, profile: profile.to_string() })
+    }
+}
+
+impl Settings {
+    /// What to write where, when no store is named anywhere.
+    pub(super) fn no_store(&self) -> SessionError {
+        let profile = &self.profile;
+        let detail = format!(
+            "the profile `{profile}` names no session store: write `store = \"sqlite:///var/lib/shop/sessions.db\"` (or \
+             `\"memory:\"`, which forgets everything at a restart) in the table `[{profile}.session]` of `Rocket.toml`, or \
+             set `ROCKET_SESSION={{store=\"...\"}}`"
+        );
+        SessionError::with(ErrorKind::Config, detail)
     }
 }
 
@@ -77,7 +97,7 @@ struct Table {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, such as { same_site = \"Strict\" }")]
 struct CookieTable {
     name: Option<String>,
     path: Option<String>,
@@ -88,7 +108,7 @@ struct CookieTable {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, such as { record = \"64KiB\", keys = 1000 }")]
 struct LimitsTable {
     record: Option<ByteUnit>,
     keys: Option<usize>,

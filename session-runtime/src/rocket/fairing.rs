@@ -142,11 +142,13 @@ impl SessionFairing {
     fn sessions(&self, rocket: &Rocket<Build>) -> Result<Sessions, SessionError> {
         let settings = Settings::read(rocket.figment())?;
         let mut builder = Sessions::builder().specs(self.schemas).insecure(settings.insecure);
-        let mut config = self.config.clone().unwrap_or(settings.config);
+        let mut config = self.config.clone().unwrap_or_else(|| settings.config.clone());
         match &self.store {
             Some(store) => builder = builder.shared_store(store.clone()),
-            None if config.store.is_none() => config.store = settings.default_store,
-            None => {}
+            None => {
+                let store = config.store.take().or_else(|| settings.default_store.clone());
+                config.store = Some(store.ok_or_else(|| settings.no_store())?);
+            }
         }
         if let Some(clock) = &self.clock {
             builder = builder.shared_clock(clock.clone());

@@ -69,7 +69,9 @@ pub fn missing<S: Schema>(rocket: &Rocket<Ignite>) -> bool {
     };
     let missing = !sessions.knows::<S>();
     if missing {
-        tracing::error!("a route asks for `{name}`: add it to the schemas of `Sessions::fairing::<(...)>()`");
+        tracing::error!(
+            "a route asks for `{name}`: add it to the schemas of `Sessions::fairing::<(...)>()`, of which there is one per application"
+        );
     }
     missing
 }

@@ -1,0 +1,10 @@
+use session_runtime::Session;
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart {
+    #[session(serde_ok = true)]
+    count: u32,
+}
+
+fn main() {}

@@ -1,0 +1,81 @@
+//! Single values: what does not decode or encode, what was cleared, what was changed back.
+
+use session_runtime::ErrorKind;
+
+use super::{Odd, Tally, Web};
+use crate::app::{Browser, Cart, CartMut, Prefs};
+
+/// An undecodable optional field reads as absent and stays stored until it is replaced.
+#[rocket::async_test]
+async fn an_undecodable_option_stays_stored() {
+    let (web, mut browser) = Web::of_visitor().await;
+    web.plant(&browser, &[("prefs", r#"{"v":1}"#), ("prefs.language", "7")]).await;
+    web.edit::<Prefs>(&mut browser, |prefs| prefs.update(|prefs| prefs.settings.dark = true)).await;
+    assert_eq!(web.stored(&browser, "prefs.language").await.as_deref(), Some("7"));
+}
+
+/// A sum whose base does not decode counts from the default.
+#[rocket::async_test]
+async fn a_reset_field_merges_from_its_default() {
+    let (web, mut browser) = Web::of_visitor().await;
+    web.plant(&browser, &[("tally", r#"{"v":1}"#), ("tally.count", r#""many""#)]).await;
+    let visit = web.open(&browser);
+    *visit.write::<Tally>().await.unwrap().count_mut() += 5;
+    web.plant(&browser, &[("tally.count", "3")]).await;
+    assert_eq!(web.close(visit, &mut browser).await, None);
+    assert_eq!(web.stored(&browser, "tally.count").await.as_deref(), Some("8"));
+}
+
+/// A field that was cleared stays absent when a later guard looks at it.
+#[rocket::async_test]
+async fn a_cleared_field_stays_cleared_when_looked_at() {
+    let (web, mut browser) = Web::of_cart(|cart| cart.set_visits(5)).await;
+    let visit = web.open(&browser);
+    visit.write::<Cart>().await.unwrap().clear_visits();
+    visit.write::<Cart>().await.unwrap().update(|_| ());
+    assert_eq!(web.close(visit, &mut browser).await, None);
+    assert_eq!(web.stored(&browser, "cart.visits").await, None);
+}
+
+/// Two edits of two guards that cancel out leave an absent field absent.
+#[rocket::async_test]
+async fn edits_that_cancel_out_store_nothing() {
+    let (web, mut browser) = Web::of_visitor().await;
+    let visit = web.open(&browser);
+    *visit.write::<Cart>().await.unwrap().visits_mut() += 1;
+    *visit.write::<Cart>().await.unwrap().visits_mut() -= 1;
+    assert_eq!(web.close(visit, &mut browser).await, None);
+    assert_eq!(web.stored(&browser, "cart.visits").await, None);
+}
+
+/// A field with a merge of its own that two requests cleared at once is absent.
+#[rocket::async_test]
+async fn a_field_that_both_cleared_is_absent() {
+    let (web, mut browser) = Web::of_cart(|cart| cart.set_note("base".into())).await;
+    let visit = web.open(&browser);
+    visit.write::<Cart>().await.unwrap().clear_note();
+    web.edit_elsewhere::<Cart>(&browser, CartMut::clear_note).await;
+    assert_eq!(web.close(visit, &mut browser).await, None);
+    assert_eq!(web.stored(&browser, "cart.note").await, None);
+}
+
+/// A map with a number that cannot be stored is refused, and what is stored can still be read.
+#[rocket::async_test]
+async fn a_number_that_cannot_be_stored_breaks_no_map() {
+    let (web, mut browser) = Web::of_visitor().await;
+    let visit = web.open(&browser);
+    visit.write::<Cart>().await.unwrap().weights_mut().insert("apple".into(), f64::NAN);
+    assert_eq!(web.close(visit, &mut browser).await, Some(ErrorKind::Unencodable));
+    assert_eq!(web.coupon(&browser).await.as_deref(), Some("A"));
+}
+
+/// A plain number that cannot be stored is refused, and does not become the default.
+#[rocket::async_test]
+async fn a_number_that_cannot_be_stored_is_not_the_default() {
+    let (web, mut browser) = (Web::new(), Browser::default());
+    web.edit::<Odd>(&mut browser, |odd| odd.set_price(2.5)).await;
+    let visit = web.open(&browser);
+    visit.write::<Odd>().await.unwrap().set_price(f64::INFINITY);
+    assert_eq!(web.close(visit, &mut browser).await, Some(ErrorKind::Unencodable));
+    assert_eq!(web.stored(&browser, "odd.price").await.as_deref(), Some("2.5"));
+}
