@@ -299,28 +299,28 @@ impl Error for StoreError {
 /// The store behind a URL: `memory:` or `sqlite://file`.
 pub(crate) fn open(url: &str) -> Result<Arc<dyn Store>, SessionError> {
     let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(refused(format!("not a URL; it knows {KNOWN}; did you mean `sqlite://{url}`?")));
+        return Err(refused(&format!("not a URL; it knows {KNOWN}; did you mean `sqlite://{url}`?")));
     };
     match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
-        "memory" => Err(refused("`memory:` takes nothing behind the colon".into())),
+        "memory" => Err(refused("`memory:` takes nothing behind the colon")),
         #[cfg(feature = "sqlite")]
         "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
         // Only the scheme is named: what follows may hold a password.
-        _ => Err(refused(format!("this build has no store for `{scheme}:` URLs; it knows {KNOWN}"))),
+        _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {KNOWN}"))),
     }
 }
 
 #[cfg(feature = "sqlite")]
 fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, SessionError> {
     if path.contains(['?', '#']) {
-        return Err(refused("`sqlite:` URLs take no parameters: `?` and `#` cannot be part of the path".into()));
+        return Err(refused("`sqlite:` URLs take no parameters: `?` and `#` cannot be part of the path"));
     }
     Ok(Arc::new(SqliteStore::open(path)?))
 }
 
 const KNOWN: &str = if cfg!(feature = "sqlite") { "`memory:` and `sqlite://file`" } else { "`memory:`" };
 
-fn refused(why: String) -> SessionError {
+fn refused(why: &str) -> SessionError {
     SessionError::with(ErrorKind::Config, format!("`session.store`: {why}"))
 }

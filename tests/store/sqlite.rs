@@ -141,7 +141,7 @@ fn places_that_cannot_be_written_are_refused() {
     // A file is no folder, whoever asks.
     refused(&path.join("sessions.db"), "cannot be created");
     refused(&folder.path().join("missing").join("sessions.db"), "cannot be created");
-    refused(folder.path(), "cannot be opened");
+    refused(folder.path(), "is a folder");
     refused(Path::new(":memory:"), "is not a file");
 }
 

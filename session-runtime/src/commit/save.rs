@@ -267,10 +267,11 @@ impl<'v> Save<'v> {
         let mut patch = Patch::on_generation(self.live.head.generation);
         patch.secret = Some(NewSecret::Raise { hash: nobody, at: self.visit.now });
         let ended = core.run(&self.visit.budget, core.store.patch(key, patch, self.visit.now)).await?;
-        if matches!(ended, Patched::Done(_)) {
-            if let Err(error) = core.run(&self.visit.budget, core.store.delete(key)).await {
-                tracing::warn!("a session that has ended could not be removed yet: {}", error.chain());
-            }
+        if !matches!(ended, Patched::Done(_)) {
+            return Ok(());
+        }
+        if let Err(error) = core.run(&self.visit.budget, core.store.delete(key)).await {
+            tracing::warn!("a session that has ended could not be removed yet: {}", error.chain());
         }
         Ok(())
     }

@@ -143,12 +143,11 @@ impl SessionFairing {
         let settings = Settings::read(rocket.figment())?;
         let mut builder = Sessions::builder().specs(self.schemas).insecure(settings.insecure);
         let mut config = self.config.clone().unwrap_or_else(|| settings.config.clone());
-        match &self.store {
-            Some(store) => builder = builder.shared_store(store.clone()),
-            None => {
-                let store = config.store.take().or_else(|| settings.default_store.clone());
-                config.store = Some(store.ok_or_else(|| settings.no_store())?);
-            }
+        if let Some(store) = &self.store {
+            builder = builder.shared_store(store.clone());
+        } else {
+            let store = config.store.take().or_else(|| settings.default_store.clone());
+            config.store = Some(store.ok_or_else(|| settings.no_store())?);
         }
         if let Some(clock) = &self.clock {
             builder = builder.shared_clock(clock.clone());
