@@ -34,7 +34,7 @@ pub struct Cart {
     pub(crate) scratch: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, clippy::ptr_arg, reason = "the signature of a merge function")]
+#[expect(clippy::ptr_arg, reason = "the signature of a merge function")]
 fn longest(_base: &String, theirs: &String, ours: String) -> String {
     if theirs.len() > ours.len() { theirs.clone() } else { ours }
 }
