@@ -130,7 +130,12 @@ impl App {
     }
 
     pub async fn with(config: SessionConfig) -> Self {
-        let (spy, clock, barrier) = (Spy::default(), ManualClock::new(), Barrier::default());
+        Self::on(Spy::default(), config).await
+    }
+
+    /// On a store that may hold something already.
+    pub async fn on(spy: Spy, config: SessionConfig) -> Self {
+        let (clock, barrier) = (ManualClock::new(), Barrier::default());
         let rocket = rocket(spy.clone(), clock.clone(), barrier.clone(), config);
         let client = Client::untracked(rocket).await.unwrap();
         Self { client, spy, clock, barrier }

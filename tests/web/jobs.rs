@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use session_runtime::{ErrorKind, SessionKey, Sessions};
+use session_runtime::record::{Record, Values};
+use session_runtime::testing::{ManualClock, head_at};
+use session_runtime::{ErrorKind, SessionConfig, SessionKey, Sessions, Store};
 
 use crate::app::{App, Auth, Browser, Cart, History};
+use crate::spy::Spy;
 
 async fn visitor(app: &App) -> (Browser, SessionKey) {
     let mut browser = Browser::default();
@@ -100,4 +103,19 @@ async fn a_job_destroys_and_sweeps() {
     app.clock.advance(Duration::from_secs(60));
     assert_eq!(sessions(&app).sweep().await.unwrap(), 1);
     assert_eq!(app.spy.records(), 1);
+}
+
+/// The application sweeps by itself from its launch on; what is alive stays.
+#[rocket::async_test]
+async fn expired_records_are_swept_in_the_background() {
+    let (spy, now) = (Spy::default(), ManualClock::new().timestamp().as_millis());
+    for (byte, created) in [(1, 0), (2, 0), (3, now)] {
+        let record = Record { head: head_at(created), values: Values::new() };
+        spy.create(SessionKey::from_bytes([byte; 16]), record).await.unwrap();
+    }
+    let app = App::on(spy, SessionConfig::new()).await;
+    while app.spy.records() > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert!(app.spy.record(SessionKey::from_bytes([3; 16])).await.is_some());
 }
