@@ -79,7 +79,7 @@ impl Visit {
     }
 
     /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
-    async fn enter_gate(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
+    pub(crate) async fn enter_gate(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
         let gate = tokio::time::timeout(self.budget.left(), self.gate.lock()).await;
         gate.map_err(|_| SessionError::with(ErrorKind::Unavailable, "a save of this request has not ended"))
     }
@@ -102,15 +102,17 @@ impl Visit {
 
     /// A late save after a logout is no error, and neither is one that the settings say to log only.
     fn counts(&self, error: &SessionError) -> bool {
-        let wishes = self.state().wishes.clone();
-        let turn = turn(&wishes.pending);
+        let grave = {
+            let state = self.state();
+            state.grave || state.wishes.is_grave()
+        };
         match error.kind() {
             ErrorKind::Gone => {
                 tracing::info!("the session was destroyed: what this request wrote is dropped");
                 false
             }
             ErrorKind::Unavailable if self.core.on_save_error == OnSaveError::Log => {
-                if !(wishes.destroy || wishes.renew || turn != Turn::Same) {
+                if !grave {
                     tracing::error!("session changes are lost: {}", error.chain());
                     return false;
                 }
@@ -134,7 +136,7 @@ impl Visit {
     /// `SessionHandle::save` and `Session::save`: now, and with every failure told.
     pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
         let _turn = self.begin_save().await?;
-        let wishes = std::mem::take(&mut self.state().wishes);
+        let wishes = self.state().begin();
         let saved = match self.settle_standing(&wishes).await {
             Ok(()) => self.commit(wishes.clone(), Basis::Values, true).await.map(drop),
             Err(error) => Err(error),
@@ -148,7 +150,7 @@ impl Visit {
         mut work: impl FnMut() -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
         let _turn = self.begin_save().await?;
-        let wishes = std::mem::take(&mut self.state().wishes);
+        let wishes = self.state().begin();
         let updated = self.update_until_settled(&wishes, &mut work).await;
         self.end_save(wishes, updated.map(drop)).await
     }
@@ -181,11 +183,17 @@ impl Visit {
         let meanwhile = {
             let mut state = self.state();
             let pending = rebase(&before.pending, state.standing.values())?;
+            state.in_flight.clear();
             std::mem::replace(&mut state.wishes, Wishes { pending, ..before.clone() })
         };
         self.values_changed();
         let worked = work();
-        let wishes = std::mem::replace(&mut self.state().wishes, meanwhile);
+        let wishes = {
+            let mut state = self.state();
+            let wishes = std::mem::replace(&mut state.wishes, meanwhile);
+            state.set_under_way(&wishes);
+            wishes
+        };
         worked?;
         self.commit(wishes, Basis::Revision, true).await
     }
@@ -194,6 +202,9 @@ impl Visit {
         let turn = self.enter_gate().await?;
         if self.is_finished() {
             return Err(SessionError::new(ErrorKind::TooLate));
+        }
+        if let Some(given_up) = self.save_given_up() {
+            return Err(given_up);
         }
         self.state().saving = true;
         Ok(turn)
@@ -277,9 +288,31 @@ impl Visit {
     }
 }
 
+impl Wishes {
+    /// Whether a loss of it must not pass as a success, whatever the settings say.
+    fn is_grave(&self) -> bool {
+        self.destroy || self.renew || turn(&self.pending) != Turn::Same
+    }
+}
+
 impl State {
+    /// Hands all wishes to a save. Destroyed stays destroyed meanwhile, and if the save is given up.
+    fn begin(&mut self) -> Wishes {
+        let rest = Wishes { destroy: self.wishes.destroy, ..Wishes::default() };
+        let wishes = std::mem::replace(&mut self.wishes, rest);
+        self.set_under_way(&wishes);
+        wishes
+    }
+
+    fn set_under_way(&mut self, wishes: &Wishes) {
+        self.in_flight.clone_from(&wishes.pending);
+        self.grave |= wishes.is_grave();
+    }
+
     /// What is left to be done after an explicit save.
     fn after_save(&mut self, wishes: Wishes, error: Option<&SessionError>) {
+        self.in_flight.clear();
+        self.grave &= error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
         let stored = self.standing.live().is_some();
         let left = match error.map(SessionError::kind) {
             // Destroyed stays destroyed, and a chosen expiry counts for the session that may yet be created.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::codec::same_text;
 use crate::error::SessionError;
 use crate::merge::{Merge, three_way};
 use crate::patch::{Expected, Patch, RestsOn};
@@ -69,13 +70,26 @@ pub(crate) fn renews(pending: &Pending) -> bool {
 
 /// Takes over what a guard found changed against its own view, laid over what the request knows now. `moved`: the request
 /// has begun another session since, so there is nothing to reject the change for.
-pub(crate) fn absorb(pending: &mut Pending, found: Change, stored: &Values, moved: bool) -> Result<(), SessionError> {
+pub(crate) fn absorb(
+    pending: &mut Pending,
+    in_flight: &Pending,
+    found: Change,
+    stored: &Values,
+    moved: bool,
+) -> Result<(), SessionError> {
     let earlier = pending.get(&found.name);
-    let base = earlier.map_or_else(|| stored.get_text(&found.name).cloned(), |earlier| earlier.base.clone());
+    let under_way = in_flight.get(&found.name).map(|change| change.ours.clone());
+    let stored_now = || under_way.unwrap_or_else(|| stored.get_text(&found.name).cloned());
+    let base = earlier.map_or_else(stored_now, |earlier| earlier.base.clone());
     let now = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
     let ours = match found.field.merge {
         _ if now == found.base.as_deref() => found.ours,
         Merge::Reject if moved => found.ours,
+        // Kept on the base that the guard saw: the save refuses it, and goes on refusing it.
+        Merge::Reject if !same_text(found.base.as_deref(), now, found.field.unordered) => {
+            pending.insert(found.name.clone(), found);
+            return Ok(());
+        }
         _ => three_way(&found, now)?,
     };
     let set = found.set || earlier.is_some_and(|earlier| earlier.set);

@@ -5,6 +5,7 @@
 //! a cookie and a status.
 
 use std::any::Any;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -68,6 +69,10 @@ pub(crate) struct State {
     /// Schemas with a writable guard.
     open: u32,
     pub(crate) wishes: Wishes,
+    /// The changes that an explicit save has under way.
+    pub(crate) in_flight: Pending,
+    /// A save that is under way, or whose outcome is unknown, was to destroy, to renew or to log somebody in or out.
+    pub(crate) grave: bool,
     /// What the response is to say, whatever follows.
     pub(crate) cookie: CookieCommand,
     /// An explicit save has begun and not ended yet; still so at the end of the request if it was given up.
@@ -95,7 +100,17 @@ impl Wishes {
     /// Puts back what could not be done, under what was wished since.
     pub(crate) fn put_back(&mut self, earlier: Self) {
         for (name, change) in earlier.pending {
-            self.pending.entry(name).or_insert(change);
+            match self.pending.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(change)),
+                // The later change was made on top of the earlier one.
+                Entry::Occupied(mut entry) if entry.get().base == change.ours => {
+                    entry.get_mut().base = change.base;
+                    if entry.get().base == entry.get().ours {
+                        entry.remove();
+                    }
+                }
+                Entry::Occupied(_) => {}
+            }
         }
         self.expiry = self.expiry.or(earlier.expiry);
         self.renew |= earlier.renew;
@@ -140,7 +155,8 @@ pub(crate) struct Live {
 impl State {
     /// The schema as it stands. Destroyed is destroyed: what comes after reads like a visitor without a session.
     fn view(&self, schema: &'static SchemaSpec) -> Result<View, SessionError> {
-        let pending = &self.wishes.pending;
+        let under_way = self.in_flight.iter().chain(&self.wishes.pending);
+        let pending = &under_way.map(|(name, change)| (name.clone(), change.clone())).collect();
         match self.standing.live() {
             Some(live) if !self.wishes.destroy => {
                 check_metadata(schema, &live.values)?;
@@ -150,20 +166,12 @@ impl State {
         }
     }
 
-    /// A value that cannot be stored; or none any more, where there was one of this schema.
-    fn set_broken(&mut self, schema: &'static SchemaSpec, error: Option<SessionError>) {
-        let broken = &mut self.wishes.broken;
-        if error.is_some() || broken.as_ref().is_some_and(|broken| broken.schema() == Some(schema.key)) {
-            *broken = error;
-        }
-    }
-
     /// Takes over changes that were found against `view`, which then shows them.
     fn absorb(&mut self, found: Vec<Change>, view: &mut View) -> Result<(), SessionError> {
         let moved = self.standing.live().map(|live| live.id.key) != view.session();
         for change in found {
             view.lay(&change);
-            absorb(&mut self.wishes.pending, change, self.standing.values(), moved)?;
+            absorb(&mut self.wishes.pending, &self.in_flight, change, self.standing.values(), moved)?;
         }
         Ok(())
     }
@@ -267,6 +275,8 @@ impl Visit {
             failed_load: None,
             open: 0,
             wishes: Wishes::default(),
+            in_flight: Pending::new(),
+            grave: false,
             cookie: CookieCommand::Keep,
             saving: false,
             finished: false,
@@ -445,29 +455,43 @@ impl Visit {
     fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &mut View) {
         self.state().open &= !(1 << at);
         let _unless_unwinding = Discard(self);
-        if !std::thread::panicking() {
-            self.record_changes(at, tracked, view);
+        if std::thread::panicking() {
+            return;
+        }
+        if let Err(error) = self.record_changes(at, tracked, view) {
+            self.state().wishes.broken.get_or_insert(error);
         }
     }
 
-    fn record_changes<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &mut View) {
+    /// Takes over what was changed since the last time. What cannot be written as JSON stays with the guard, which may
+    /// mend it.
+    fn record_changes<S: Schema>(
+        &self,
+        at: usize,
+        tracked: &mut Tracked<S>,
+        view: &mut View,
+    ) -> Result<(), SessionError> {
         if !tracked.is_touched() {
-            return;
+            return Ok(());
         }
         if self.is_finished() {
             tracing::error!(schema = S::KEY, "a writable session guard outlived its response; its changes are lost");
-            return;
+            return Ok(());
         }
         if self.state().wishes.destroy {
             self.state().wishes.late = true;
-            return;
+            return Ok(());
         }
         if S::SPEC.has_transient {
             self.carry(at, tracked.value());
         }
-        let recorded = tracked.take_changes(view).and_then(|found| self.state().absorb(found, view));
-        self.state().set_broken(S::SPEC, recorded.err());
+        let found = tracked.take_changes(view)?;
         self.slots[at].version.fetch_add(1, Ordering::Release);
+        let absorbed = self.state().absorb(found, view);
+        if let Err(error) = &absorbed {
+            self.state().wishes.broken.get_or_insert_with(|| error.clone());
+        }
+        absorbed
     }
 
     /// The schema's transient fields as the next guard gets them.

@@ -7,7 +7,9 @@ mod identity;
 mod jobs;
 mod panics;
 mod records;
+mod refused;
 mod saving;
+mod under_way;
 mod values;
 
 use std::sync::{Arc, Mutex};

@@ -42,9 +42,10 @@ impl<S: Schema> Session<'_, S> {
     ///
     /// As the request's end would answer; and [`ErrorKind::Gone`] if the session was destroyed meanwhile.
     pub async fn save(&mut self) -> Result<(), SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view);
+        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view)?;
         self.visit.save_now().await?;
-        self.refresh()
+        self.refresh();
+        Ok(())
     }
 
     /// Applies the request's changes to a fresh load, runs `work`, and stores everything; runs again whenever anything in
@@ -54,7 +55,7 @@ impl<S: Schema> Session<'_, S> {
     ///
     /// As [`save`](Self::save).
     pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view);
+        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view)?;
         let (visit, at) = (self.visit, self.at);
         let carrier = visit.carrier(at).clone();
         let mut result = None;
@@ -64,18 +65,19 @@ impl<S: Schema> Session<'_, S> {
             let (value, mut view) = visit.decode::<S>(at)?;
             let mut value = S::WRAP(Tracked::new(value));
             result = Some(work(&mut value));
-            visit.record_changes(at, S::TRACKED(&mut value), &mut view);
-            Ok(())
+            visit.record_changes(at, S::TRACKED(&mut value), &mut view)
         };
         visit.update_now(run).await?;
-        self.refresh()?;
+        self.refresh();
         result.ok_or_else(|| SessionError::at_schema(ErrorKind::TooLate, S::SPEC))
     }
 
-    fn refresh(&mut self) -> Result<(), SessionError> {
-        let (value, view) = self.visit.decode::<S>(self.at)?;
-        (*S::TRACKED(&mut self.tracked), self.view) = (Tracked::new(value), view);
-        Ok(())
+    /// Shows what is stored now. What cannot be read any more, since another request stored it, is no failure of a save
+    /// that succeeded: the guard keeps what it has.
+    fn refresh(&mut self) {
+        if let Ok((value, view)) = self.visit.decode::<S>(self.at) {
+            (*S::TRACKED(&mut self.tracked), self.view) = (Tracked::new(value), view);
+        }
     }
 }
 

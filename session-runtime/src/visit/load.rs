@@ -19,7 +19,7 @@ impl Visit {
         if let Some(known) = self.fetched(schema) {
             return known;
         }
-        let _turn = self.gate.lock().await;
+        let _turn = self.enter_gate().await?;
         if let Some(known) = self.fetched(schema) {
             return known;
         }
