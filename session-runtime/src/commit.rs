@@ -87,7 +87,7 @@ impl Visit {
     /// Dropped before it ended, so its outcome is unknown, and sending it again could count twice.
     fn save_given_up(&self) -> Option<SessionError> {
         let given_up = "a save of this request was given up before it ended";
-        self.state().saving.then(|| SessionError::with(ErrorKind::Unavailable, given_up))
+        self.state().under_way.active.then(|| SessionError::with(ErrorKind::Unavailable, given_up))
     }
 
     /// A guard that was moved into a stream or a task owns changes that nobody will see.
@@ -104,7 +104,7 @@ impl Visit {
     fn counts(&self, error: &SessionError) -> bool {
         let grave = {
             let state = self.state();
-            state.grave || state.wishes.is_grave()
+            state.under_way.grave || state.wishes.is_grave()
         };
         match error.kind() {
             ErrorKind::Gone => {
@@ -183,7 +183,7 @@ impl Visit {
         let meanwhile = {
             let mut state = self.state();
             let pending = rebase(&before.pending, state.standing.values())?;
-            state.in_flight.clear();
+            state.under_way.pending.clear();
             std::mem::replace(&mut state.wishes, Wishes { pending, ..before.clone() })
         };
         self.values_changed();
@@ -206,7 +206,7 @@ impl Visit {
         if let Some(given_up) = self.save_given_up() {
             return Err(given_up);
         }
-        self.state().saving = true;
+        self.state().under_way.active = true;
         Ok(turn)
     }
 
@@ -217,7 +217,7 @@ impl Visit {
             tracing::debug!("the session was saved, and could not be read again");
         }
         self.values_changed();
-        self.state().saving = false;
+        self.state().under_way.active = false;
         saved
     }
 
@@ -305,14 +305,15 @@ impl State {
     }
 
     fn set_under_way(&mut self, wishes: &Wishes) {
-        self.in_flight.clone_from(&wishes.pending);
-        self.grave |= wishes.is_grave();
+        self.under_way.pending.clone_from(&wishes.pending);
+        self.under_way.grave |= wishes.is_grave();
     }
 
     /// What is left to be done after an explicit save.
     fn after_save(&mut self, wishes: Wishes, error: Option<&SessionError>) {
-        self.in_flight.clear();
-        self.grave &= error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
+        self.under_way.pending.clear();
+        self.under_way.grave &=
+            error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
         let stored = self.standing.live().is_some();
         let left = match error.map(SessionError::kind) {
             // Destroyed stays destroyed, and a chosen expiry counts for the session that may yet be created.

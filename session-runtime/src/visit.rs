@@ -5,7 +5,6 @@
 //! a cookie and a status.
 
 use std::any::Any;
-use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -15,9 +14,7 @@ use crate::codec::Reader;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Expiry;
-use crate::id::{SessionId, SessionKey};
-use crate::pending::{Change, Pending, absorb};
-use crate::record::{Head, Values};
+use crate::id::SessionKey;
 use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sessions::{Budget, Core};
 use crate::tracked::Tracked;
@@ -25,9 +22,11 @@ use crate::view::View;
 
 mod guard;
 mod load;
+mod state;
 
 pub use guard::Session;
 pub(crate) use load::check_metadata;
+pub(crate) use state::{Live, Standing, State, UnderWay, Wishes};
 
 /// One request's view of its session.
 ///
@@ -57,155 +56,6 @@ pub struct Visit {
     pub(crate) gate: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     slots: Box<[Slot]>,
-}
-
-/// What the request knows and what it wants; short locks only, never across a store call.
-pub(crate) struct State {
-    pub(crate) standing: Standing,
-    /// Schemas whose values are there.
-    fetched: u32,
-    /// A load that failed fails for every guard of the request.
-    failed_load: Option<SessionError>,
-    /// Schemas with a writable guard.
-    open: u32,
-    pub(crate) wishes: Wishes,
-    /// The changes that an explicit save has under way.
-    pub(crate) in_flight: Pending,
-    /// A save that is under way, or whose outcome is unknown, was to destroy, to renew or to log somebody in or out.
-    pub(crate) grave: bool,
-    /// What the response is to say, whatever follows.
-    pub(crate) cookie: CookieCommand,
-    /// An explicit save has begun and not ended yet; still so at the end of the request if it was given up.
-    pub(crate) saving: bool,
-    finished: bool,
-    /// A guard failed in a way that may pass.
-    #[cfg(feature = "rocket")]
-    retry: bool,
-}
-
-/// What the request wants done to its session.
-#[derive(Clone, Default)]
-pub(crate) struct Wishes {
-    pub(crate) pending: Pending,
-    pub(crate) expiry: Option<Expiry>,
-    pub(crate) renew: bool,
-    pub(crate) destroy: bool,
-    /// Something was written after `destroy`; it has nowhere to go.
-    pub(crate) late: bool,
-    /// Changes that cannot be stored, so that nothing is: a value that could not be encoded, a save of unknown outcome.
-    pub(crate) broken: Option<SessionError>,
-}
-
-impl Wishes {
-    /// Puts back what could not be done, under what was wished since.
-    pub(crate) fn put_back(&mut self, earlier: Self) {
-        for (name, change) in earlier.pending {
-            match self.pending.entry(name) {
-                Entry::Vacant(entry) => drop(entry.insert(change)),
-                // The later change was made on top of the earlier one.
-                Entry::Occupied(mut entry) if entry.get().base == change.ours => {
-                    entry.get_mut().base = change.base;
-                    if entry.get().base == entry.get().ours {
-                        entry.remove();
-                    }
-                }
-                Entry::Occupied(_) => {}
-            }
-        }
-        self.expiry = self.expiry.or(earlier.expiry);
-        self.renew |= earlier.renew;
-        self.destroy |= earlier.destroy;
-        self.late |= earlier.late;
-        self.broken = self.broken.take().or(earlier.broken);
-    }
-}
-
-/// Where the visitor stands.
-#[derive(Clone)]
-pub(crate) enum Standing {
-    /// There is an id, and nobody has asked for its record yet.
-    Unread(SessionId),
-    /// No session: no usable cookie, an id unknown to the store, an expired or unreadable record.
-    Anonymous,
-    /// A secret from before a login that has just happened.
-    Stale,
-    /// A session.
-    Live(Arc<Live>),
-    /// The session was destroyed, by this request or by another.
-    Ended,
-}
-
-/// A session as this request knows it.
-#[derive(Clone)]
-pub(crate) struct Live {
-    pub(crate) id: SessionId,
-    /// Whether the browser presented this very id, and it is the newest one: not the one from before a periodic renewal,
-    /// and not one that this request has drawn itself.
-    pub(crate) presented: bool,
-    /// The head as first loaded: what this request's changes rest on.
-    pub(crate) head: Head,
-    /// The values as first loaded, further groups added.
-    pub(crate) values: Arc<Values>,
-    /// The head as the latest load found it.
-    pub(crate) stored: Head,
-    pub(crate) bytes: usize,
-    pub(crate) keys: usize,
-}
-
-impl State {
-    /// The schema as it stands. Destroyed is destroyed: what comes after reads like a visitor without a session.
-    fn view(&self, schema: &'static SchemaSpec) -> Result<View, SessionError> {
-        let under_way = self.in_flight.iter().chain(&self.wishes.pending);
-        let pending = &under_way.map(|(name, change)| (name.clone(), change.clone())).collect();
-        match self.standing.live() {
-            Some(live) if !self.wishes.destroy => {
-                check_metadata(schema, &live.values)?;
-                Ok(View::new(live.id.key, live.values.clone(), pending))
-            }
-            _ => Ok(View::of_changes(pending)),
-        }
-    }
-
-    /// Takes over changes that were found against `view`, which then shows them.
-    fn absorb(&mut self, found: Vec<Change>, view: &mut View) -> Result<(), SessionError> {
-        let moved = self.standing.live().map(|live| live.id.key) != view.session();
-        for change in found {
-            view.lay(&change);
-            absorb(&mut self.wishes.pending, &self.in_flight, change, self.standing.values(), moved)?;
-        }
-        Ok(())
-    }
-}
-
-/// Where a request stands, to go back to.
-pub(crate) struct Place {
-    standing: Standing,
-    fetched: u32,
-    cookie: CookieCommand,
-}
-
-impl State {
-    pub(crate) fn place(&self) -> Place {
-        Place { standing: self.standing.clone(), fetched: self.fetched, cookie: self.cookie.clone() }
-    }
-
-    pub(crate) fn set_place(&mut self, place: Place) {
-        (self.standing, self.fetched, self.cookie) = (place.standing, place.fetched, place.cookie);
-    }
-}
-
-impl Standing {
-    pub(crate) fn live(&self) -> Option<&Live> {
-        match self {
-            Self::Live(live) => Some(live),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn values(&self) -> &Values {
-        const NONE: &Values = &Values::new();
-        self.live().map_or(NONE, |live| &live.values)
-    }
 }
 
 /// One schema's typed values in this request.
@@ -275,10 +125,8 @@ impl Visit {
             failed_load: None,
             open: 0,
             wishes: Wishes::default(),
-            in_flight: Pending::new(),
-            grave: false,
+            under_way: UnderWay::default(),
             cookie: CookieCommand::Keep,
-            saving: false,
             finished: false,
             #[cfg(feature = "rocket")]
             retry: false,

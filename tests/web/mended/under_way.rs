@@ -106,7 +106,7 @@ async fn a_change_back_during_a_save_is_a_change() {
 async fn an_entry_removed_during_a_save_stays_removed() {
     let (web, mut browser) = Web::of_visitor().await;
     let visit = web.open(&browser);
-    add(7, 3)(&mut *visit.write::<Cart>().await.unwrap());
+    add(7, 3)(&mut visit.write::<Cart>().await.unwrap());
     let mut cart = visit.write::<Cart>().await.unwrap();
     let mut auth = visit.write::<Auth>().await.unwrap();
     let (saved, ()) = web
