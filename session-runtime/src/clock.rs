@@ -25,18 +25,41 @@ impl Timestamp {
     pub const MAX: Self = Self(i64::MAX);
 
     /// The moment `millis` milliseconds after 1970-01-01 UTC.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::clock::Timestamp;
+    /// assert_eq!(Timestamp::from_millis(5).as_millis(), 5);
+    /// ```
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since 1970-01-01 UTC.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::clock::Timestamp;
+    /// assert_eq!(Timestamp::from_millis(5).as_millis(), 5);
+    /// ```
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
     /// The moment `duration` later; the latest moment there is when that does not fit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::clock::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Timestamp::from_millis(0).after(Duration::from_secs(1)), Timestamp::from_millis(1_000));
+    /// ```
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
@@ -44,6 +67,15 @@ impl Timestamp {
     }
 
     /// The moment `duration` earlier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::clock::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Timestamp::from_millis(1_000).before(Duration::from_secs(1)), Timestamp::from_millis(0));
+    /// ```
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
@@ -51,6 +83,17 @@ impl Timestamp {
     }
 
     /// How much time lies between `earlier` and this moment; zero if it is not earlier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::clock::Timestamp;
+    /// use std::time::Duration;
+    ///
+    /// let (earlier, later) = (Timestamp::from_millis(1), Timestamp::from_millis(3));
+    /// assert_eq!(later.since(earlier), Duration::from_millis(2));
+    /// assert_eq!(earlier.since(later), Duration::ZERO);
+    /// ```
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

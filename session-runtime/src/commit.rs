@@ -48,6 +48,22 @@ enum Basis {
 
 impl Visit {
     /// Stores what the request did and says what goes out. `status` is the answer's: 5xx discards what was written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// assert!(visit.finish(200).await.cookie.header().is_some());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub async fn finish(&self, status: u16) -> Finished {
         let failed = status >= 500;
         let result = catch_panic(self.finish_once(failed)).await;

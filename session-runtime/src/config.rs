@@ -153,12 +153,28 @@ impl Default for SessionConfig {
 
 impl SessionConfig {
     /// The defaults.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    ///
+    /// let config = SessionConfig::new();
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The store, as a URL: `memory:` or `sqlite://file`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().store("memory:");
+    /// ```
     #[must_use]
     pub fn store(mut self, url: impl Into<String>) -> Self {
         self.store = Some(url.into());
@@ -166,6 +182,14 @@ impl SessionConfig {
     }
 
     /// Name and attributes of the cookie.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{CookieConfig, SessionConfig};
+    ///
+    /// let config = SessionConfig::new().cookie(CookieConfig::new().persistent(true));
+    /// ```
     #[must_use]
     pub fn cookie(mut self, cookie: CookieConfig) -> Self {
         self.cookie = cookie;
@@ -173,6 +197,15 @@ impl SessionConfig {
     }
 
     /// How long a session lives without being used. Default: 14 days (OWASP ASVS 5.0, 7.3.1).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = SessionConfig::new().idle(Duration::from_secs(30 * 60));
+    /// ```
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.lifetime.idle = idle;
@@ -180,6 +213,15 @@ impl SessionConfig {
     }
 
     /// How long a session lives at most, whatever happens. Default: 30 days (OWASP ASVS 5.0, 7.3.2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = SessionConfig::new().absolute(Duration::from_secs(12 * 60 * 60));
+    /// ```
     #[must_use]
     pub fn absolute(mut self, absolute: Duration) -> Self {
         self.lifetime.absolute = absolute;
@@ -187,6 +229,14 @@ impl SessionConfig {
     }
 
     /// How often a use moves the idle deadline. Default: a tenth of `idle`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{SessionConfig, expiry::TouchEvery};
+    ///
+    /// let config = SessionConfig::new().touch_every(TouchEvery::Off);
+    /// ```
     #[must_use]
     pub fn touch_every(mut self, touch_every: TouchEvery) -> Self {
         self.lifetime.touch_every = touch_every;
@@ -194,6 +244,15 @@ impl SessionConfig {
     }
 
     /// How long a secret is used before the session gets a new one. Default: for as long as the session lives.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = SessionConfig::new().renew_every(Duration::from_secs(60 * 60));
+    /// ```
     #[must_use]
     pub fn renew_every(mut self, period: Duration) -> Self {
         self.lifetime.renew_every = Some(period);
@@ -202,6 +261,15 @@ impl SessionConfig {
 
     /// How long requests under way are told apart from strangers after a renewal, and how long the secret from before a
     /// periodic renewal stays valid once the new one was presented. Default: 10 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = SessionConfig::new().renew_grace(Duration::from_secs(30));
+    /// ```
     #[must_use]
     pub fn renew_grace(mut self, grace: Duration) -> Self {
         self.lifetime.renew_grace = grace;
@@ -209,6 +277,15 @@ impl SessionConfig {
     }
 
     /// How long all store work of one request may take. Default: 2 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = SessionConfig::new().deadline(Duration::from_millis(500));
+    /// ```
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -216,6 +293,14 @@ impl SessionConfig {
     }
 
     /// What happens to an answer whose session could not be saved. Default: fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{SessionConfig, config::OnSaveError};
+    ///
+    /// let config = SessionConfig::new().on_save_error(OnSaveError::Log);
+    /// ```
     #[must_use]
     pub fn on_save_error(mut self, on_save_error: OnSaveError) -> Self {
         self.on_save_error = on_save_error;
@@ -223,6 +308,14 @@ impl SessionConfig {
     }
 
     /// How large a record may become. Default: 1 MiB and 10,000 keys.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{SessionConfig, config::Limits};
+    ///
+    /// let config = SessionConfig::new().limits(Limits { record_keys: 100, ..Limits::default() });
+    /// ```
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;

@@ -61,6 +61,12 @@ impl Default for CookieConfig {
 
 impl CookieConfig {
     /// The defaults.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cookie = session_runtime::CookieConfig::new();
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -68,6 +74,12 @@ impl CookieConfig {
 
     /// The name. Default: `__Host-id` where `Secure`, `Path=/` and no `Domain` hold, `__Secure-id` where only `Secure`
     /// holds, else `id`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cookie = session_runtime::CookieConfig::new().name("sid");
+    /// ```
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -75,6 +87,12 @@ impl CookieConfig {
     }
 
     /// The `Path`. Default: `/`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cookie = session_runtime::CookieConfig::new().path("/shop");
+    /// ```
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
@@ -86,6 +104,12 @@ impl CookieConfig {
     /// # Security
     ///
     /// With a `Domain`, every subdomain receives the cookie and can set one of its own in its place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cookie = session_runtime::CookieConfig::new().domain("example.org");
+    /// ```
     #[must_use]
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
@@ -93,6 +117,14 @@ impl CookieConfig {
     }
 
     /// `SameSite`. Default: `Lax`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{CookieConfig, SameSite};
+    ///
+    /// let cookie = CookieConfig::new().same_site(SameSite::Strict);
+    /// ```
     #[must_use]
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
@@ -105,6 +137,12 @@ impl CookieConfig {
     ///
     /// Without it the cookie also travels over plain HTTP, readable by everybody on the way; outside the debug profile
     /// that is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cookie = session_runtime::CookieConfig::new().secure(true);
+    /// ```
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = Some(secure);
@@ -112,6 +150,12 @@ impl CookieConfig {
     }
 
     /// Whether the cookie survives the browser (`Max-Age` is what is left of the session). Default: no.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cookie = session_runtime::CookieConfig::new().persistent(true);
+    /// ```
     #[must_use]
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.persistent = persistent;
@@ -240,6 +284,14 @@ pub enum CookieCommand {
 
 impl CookieCommand {
     /// The value of the `Set-Cookie` header, if there is to be one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::cookie::CookieCommand;
+    ///
+    /// assert_eq!(CookieCommand::Remove("id=; Max-Age=0".into()).header(), Some("id=; Max-Age=0"));
+    /// ```
     #[must_use]
     pub fn header(&self) -> Option<&str> {
         match self {

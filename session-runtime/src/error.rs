@@ -79,6 +79,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// The HTTP status that a client gets for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(session_runtime::ErrorKind::TooLarge.status(), 500);
+    /// ```
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -153,24 +159,60 @@ impl SessionError {
     }
 
     /// Which kind of failure it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{ErrorKind, Sessions};
+    ///
+    /// let error = Sessions::builder().build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// The key of the schema concerned, if it is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::Sessions;
+    ///
+    /// let error = Sessions::builder().build().unwrap_err();
+    /// assert_eq!(error.schema(), None);
+    /// ```
     #[must_use]
     pub fn schema(&self) -> Option<&'static str> {
         self.schema
     }
 
     /// The key of the field concerned, if it is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::Sessions;
+    ///
+    /// let error = Sessions::builder().build().unwrap_err();
+    /// assert_eq!(error.field(), None);
+    /// ```
     #[must_use]
     pub fn field(&self) -> Option<&'static str> {
         self.field
     }
 
     /// The error with its causes, for a log line.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::Sessions;
+    ///
+    /// let error = Sessions::builder().build().unwrap_err();
+    /// assert!(error.chain().starts_with("the session configuration is wrong"));
+    /// ```
     #[must_use]
     pub fn chain(&self) -> String {
         let mut line = self.to_string();
@@ -183,6 +225,15 @@ impl SessionError {
     }
 
     /// How long a client should wait before it tries again; `None` if trying again is no use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::Sessions;
+    ///
+    /// let error = Sessions::builder().build().unwrap_err();
+    /// assert_eq!(error.retry_after(), None);
+    /// ```
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Newer).then_some(RETRY_AFTER)

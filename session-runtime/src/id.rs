@@ -37,12 +37,28 @@ pub struct SessionKey([u8; 16]);
 
 impl SessionKey {
     /// The key with these bytes, as [`as_bytes`](Self::as_bytes) gave them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionKey;
+    ///
+    /// assert_eq!(SessionKey::from_bytes([7; 16]).as_bytes(), &[7; 16]);
+    /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The bytes under which a store keeps the record.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionKey;
+    ///
+    /// assert_eq!(SessionKey::from_bytes([7; 16]).as_bytes(), &[7; 16]);
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -168,12 +184,28 @@ pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
     /// The hash with these bytes, as a store read them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::id::SecretHash;
+    ///
+    /// assert_eq!(SecretHash::from_bytes([7; 32]).as_bytes(), &[7; 32]);
+    /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
     /// The bytes that a store keeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::id::SecretHash;
+    ///
+    /// assert_eq!(SecretHash::from_bytes([7; 32]).as_bytes(), &[7; 32]);
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

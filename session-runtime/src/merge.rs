@@ -51,6 +51,14 @@ impl Merge {
 )]
 pub trait Summable: Sized {
     /// `theirs + ours - base`, saturating at the bounds of the type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::merge::Summable;
+    ///
+    /// assert_eq!(i32::sum(5, 4, 3), 6);
+    /// ```
     #[must_use]
     fn sum(theirs: Self, ours: Self, base: Self) -> Self;
 }

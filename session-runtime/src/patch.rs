@@ -38,6 +38,15 @@ pub struct Patch {
 }
 
 /// What a patch rests on.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::patch::{Patch, RestsOn};
+///
+/// let patch = Patch { rests_on: RestsOn::Revision(7), ..Patch::on_generation(0) };
+/// assert!(patch.expected().is_empty());
+/// ```
 #[derive(Clone, Debug)]
 pub enum RestsOn {
     /// These keys must be as expected; all others may have changed.
@@ -49,6 +58,14 @@ pub enum RestsOn {
 /// A key that must still hold what was loaded.
 ///
 /// Carries the text itself; a store across a network sends a hash of it, of 64 bits at least.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::patch::Expected;
+///
+/// let still_absent = Expected { name: "cart.visits".into(), base: None, or_ours: false };
+/// ```
 #[derive(Clone)]
 pub struct Expected {
     /// The stored key.
@@ -60,6 +77,16 @@ pub struct Expected {
 }
 
 /// A change of the deadline.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::clock::Timestamp;
+/// use session_runtime::patch::Deadline;
+///
+/// let at = Timestamp::from_millis;
+/// let used = Deadline::Touch { seen: at(100), touched: at(50), expires: at(150) };
+/// ```
 #[derive(Clone, Debug)]
 pub enum Deadline {
     /// The session was used. Left out if the deadline is not the one that was `seen`.
@@ -83,6 +110,15 @@ pub enum Deadline {
 }
 
 /// A change of the secret.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::clock::Timestamp;
+/// use session_runtime::{id::SecretHash, patch::NewSecret};
+///
+/// let login = NewSecret::Raise { hash: SecretHash::from_bytes([1; 32]), at: Timestamp::from_millis(0) };
+/// ```
 #[derive(Clone, Debug)]
 pub enum NewSecret {
     /// A login, a logout by field, or an explicit renewal: the old secret is dead, the generation goes up by one.
@@ -114,6 +150,17 @@ pub enum NewSecret {
 
 impl Deadline {
     /// Whether the head is as this change leaves it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::patch::Deadline;
+    /// use session_runtime::record::Head;
+    ///
+    /// fn applied(deadline: &Deadline, stored: &Head) -> bool {
+    ///     deadline.is_in(stored)
+    /// }
+    /// ```
     #[must_use]
     pub fn is_in(&self, head: &Head) -> bool {
         let (Self::Touch { touched, expires, .. } | Self::Choose { touched, expires, .. }) = self;
@@ -122,6 +169,16 @@ impl Deadline {
 }
 
 /// What became of a patch.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::patch::Patched;
+///
+/// fn is_stored(answer: &Patched) -> bool {
+///     matches!(answer, Patched::Done(_))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub enum Patched {
     /// It is stored. The head as it stands now.
@@ -150,6 +207,14 @@ impl fmt::Debug for Expected {
 }
 
 /// Why a patch cannot be applied to the record that is there.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::patch::Refusal;
+///
+/// assert_ne!(Refusal::Renewed, Refusal::Conflict);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Another login generation.
@@ -160,6 +225,15 @@ pub enum Refusal {
 
 impl Patch {
     /// An empty patch that rests on a login generation only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::patch::Patch;
+    ///
+    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
+    /// assert_eq!(patch.generation, 0);
+    /// ```
     #[must_use]
     pub const fn on_generation(generation: u64) -> Self {
         let rests_on = RestsOn::Values(Vec::new());
@@ -167,18 +241,45 @@ impl Patch {
     }
 
     /// Whether it sets or removes a key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::patch::Patch;
+    ///
+    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
+    /// assert!(patch.changes_values());
+    /// ```
     #[must_use]
     pub fn changes_values(&self) -> bool {
         !self.set.is_empty() || !self.remove.is_empty()
     }
 
     /// Whether there is nothing to do at all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::patch::Patch;
+    ///
+    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
+    /// assert!(!patch.is_empty() && Patch::on_generation(0).is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.changes_values() && self.deadline.is_none() && self.secret.is_none()
     }
 
     /// The keys that must still be as they were loaded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::patch::Patch;
+    ///
+    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
+    /// assert!(patch.expected().is_empty());
+    /// ```
     #[must_use]
     pub fn expected(&self) -> &[Expected] {
         match &self.rests_on {
@@ -188,6 +289,17 @@ impl Patch {
     }
 
     /// Why it cannot be applied to what is there; `current` looks a key up. Generation first, then the rest.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::patch::{Patch, Refusal};
+    /// use session_runtime::record::Record;
+    ///
+    /// fn judge(patch: &Patch, record: &Record) -> Option<Refusal> {
+    ///     patch.refusal(&record.head, |name| record.values.get(name))
+    /// }
+    /// ```
     #[must_use]
     pub fn refusal<T: AsRef<str>>(&self, head: &Head, mut current: impl FnMut(&str) -> Option<T>) -> Option<Refusal> {
         if head.generation != self.generation {
@@ -209,6 +321,17 @@ impl Patch {
     }
 
     /// Sets and removes the keys; says how many bytes of keys and texts came and how many went.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::patch::Patch;
+    /// use session_runtime::record::Values;
+    ///
+    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
+    /// let mut values = Values::new();
+    /// assert_eq!(patch.apply(&mut values), ("cart.coupon1".len(), 0));
+    /// ```
     pub fn apply(&self, values: &mut Values) -> (usize, usize) {
         let (mut came, mut went) = (0, 0);
         for (name, text) in &self.set {
@@ -222,6 +345,18 @@ impl Patch {
     }
 
     /// Moves revision, deadline and secret.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::patch::Patch;
+    /// use session_runtime::record::Record;
+    ///
+    /// fn store(patch: &Patch, record: &mut Record) {
+    ///     patch.apply(&mut record.values);
+    ///     patch.apply_head(&mut record.head);
+    /// }
+    /// ```
     pub fn apply_head(&self, head: &mut Head) {
         head.revision += u64::from(self.changes_values());
         let seen = head.expires;

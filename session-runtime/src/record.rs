@@ -14,6 +14,14 @@ use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
 
 /// A stored key or a stored JSON text, shared instead of copied.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::record::Text;
+///
+/// let text: Text = "{}".into();
+/// ```
 pub type Text = Arc<str>;
 
 /// Everything a store keeps of one session.
@@ -36,6 +44,16 @@ pub struct Record {
 }
 
 /// The part of a record that every operation needs: deadlines, secret and counters.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::record::Head;
+///
+/// fn is_logged_in_again(before: &Head, now: &Head) -> bool {
+///     now.generation > before.generation
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// When the record was created.
@@ -63,6 +81,17 @@ pub struct Head {
 }
 
 /// The secret from before a periodic renewal.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::clock::Timestamp;
+/// use session_runtime::record::PreviousSecret;
+///
+/// fn is_accepted(previous: &PreviousSecret, now: Timestamp) -> bool {
+///     previous.until.is_none_or(|until| now < until)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousSecret {
     /// Its hash.
@@ -91,36 +120,92 @@ pub struct Values {
 
 impl Values {
     /// No keys at all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(session_runtime::record::Values::new().is_empty());
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { entries: Vec::new() }
     }
 
     /// How many keys there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.len(), 1);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there is no key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert!(!values.is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// The bytes of all keys and texts, as [limits](crate::config::Limits) count them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.bytes(), "cart.coupon1".len());
+    /// ```
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.entries.iter().map(|(key, text)| key.len() + text.len()).sum()
     }
 
     /// The text under `key`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.get("cart.coupon"), Some("1"));
+    /// ```
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.get_text(key).map(AsRef::as_ref)
     }
 
     /// The text under `key`, to be shared.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.get_text("cart.coupon").map(AsRef::as_ref), Some("1"));
+    /// ```
     #[must_use]
     pub fn get_text(&self, key: &str) -> Option<&Text> {
         let at = self.position(key).ok()?;
@@ -128,6 +213,16 @@ impl Values {
     }
 
     /// Puts `text` under `key` and returns what was there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.set("cart.coupon".into(), "2".into()).as_deref(), Some("1"));
+    /// ```
     pub fn set(&mut self, key: Text, text: Text) -> Option<Text> {
         // Stores deliver keys in order, so the common case is an append.
         if self.entries.last().is_none_or(|(last, _)| **last < *key) {
@@ -144,23 +239,64 @@ impl Values {
     }
 
     /// Removes `key` and returns what was there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.remove("cart.coupon").as_deref(), Some("1"));
+    /// ```
     pub fn remove(&mut self, key: &str) -> Option<Text> {
         let at = self.position(key).ok()?;
         Some(self.entries.remove(at).1)
     }
 
     /// Keeps the keys for which `keep` says so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// values.retain(|key| !key.starts_with("cart."));
+    /// assert!(values.is_empty());
+    /// ```
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.entries.retain(|(key, _)| keep(key));
     }
 
     /// All keys with their texts, in order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.iter().count(), 1);
+    /// ```
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &(Text, Text)> {
         self.entries.iter()
     }
 
     /// The keys that begin with `prefix`, in order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.prefix("cart.").len(), 1);
+    /// ```
     #[must_use]
     pub fn prefix<'a>(&'a self, prefix: &str) -> impl ExactSizeIterator<Item = &'a (Text, Text)> + use<'a> {
         let start = self.entries.partition_point(|(key, _)| **key < *prefix);
@@ -169,6 +305,16 @@ impl Values {
     }
 
     /// The keys of one schema: its metadata, its fields and their entries.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Values;
+    ///
+    /// let mut values = Values::new();
+    /// values.set("cart.coupon".into(), "1".into());
+    /// assert_eq!(values.of_schema("cart").count(), 1);
+    /// ```
     pub fn of_schema<'a>(&'a self, schema: &str) -> impl Iterator<Item = &'a (Text, Text)> + use<'a> {
         let metadata = self.position(schema).ok().map(|at| &self.entries[at]);
         metadata.into_iter().chain(self.prefix(&[schema, "."].concat()))

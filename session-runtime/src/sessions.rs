@@ -66,6 +66,12 @@ pub(crate) struct Core {
 
 impl Sessions {
     /// Starts a builder, for programs without Rocket and for jobs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let builder = session_runtime::Sessions::builder();
+    /// ```
     #[must_use]
     pub fn builder() -> SessionsBuilder {
         SessionsBuilder::default()
@@ -94,12 +100,37 @@ impl Sessions {
     }
 
     /// Whether the schema is one of this application's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// #[derive(Session)]
+    /// #[session(key = "cart", version = 1)]
+    /// struct Cart {
+    ///     coupon: Option<String>,
+    /// }
+    ///
+    /// let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// assert!(sessions.knows::<Cart>());
+    /// # Ok::<(), session_runtime::SessionError>(())
+    /// ```
     #[must_use]
     pub fn knows<S: Schema>(&self) -> bool {
         self.core.index_of::<S>().is_ok()
     }
 
     /// The name of the session cookie.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{MemoryStore, Sessions};
+    ///
+    /// let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
+    /// assert_eq!(sessions.cookie_name(), "__Host-id");
+    /// # Ok::<(), session_runtime::SessionError>(())
+    /// ```
     #[must_use]
     pub fn cookie_name(&self) -> &str {
         &self.core.cookie.name
@@ -138,12 +169,28 @@ pub struct SessionsBuilder {
 
 impl SessionsBuilder {
     /// The store; wins over the configuration's URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{MemoryStore, Sessions};
+    ///
+    /// let builder = Sessions::builder().store(MemoryStore::new());
+    /// ```
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
         self.shared_store(Arc::new(store))
     }
 
     /// The settings. Default: [`SessionConfig::new`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{SessionConfig, Sessions};
+    ///
+    /// let builder = Sessions::builder().config(SessionConfig::new().store("memory:"));
+    /// ```
     #[must_use]
     pub fn config(mut self, config: SessionConfig) -> Self {
         self.config = config;
@@ -151,6 +198,14 @@ impl SessionsBuilder {
     }
 
     /// The clock. Default: the operating system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{Sessions, clock::SystemClock};
+    ///
+    /// let builder = Sessions::builder().clock(SystemClock);
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
@@ -158,6 +213,19 @@ impl SessionsBuilder {
     }
 
     /// The schemas: one, or a tuple of up to sixteen. Two with one key do not compile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, Sessions};
+    /// #[derive(Session)]
+    /// #[session(key = "cart", version = 1)]
+    /// struct Cart {
+    ///     coupon: Option<String>,
+    /// }
+    ///
+    /// let builder = Sessions::builder().schemas::<Cart>();
+    /// ```
     #[must_use]
     pub fn schemas<S: Schemas>(mut self) -> Self {
         let () = S::UNIQUE;
@@ -170,6 +238,15 @@ impl SessionsBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Config`]: no store, a setting that makes no sense or is insecure, a store that cannot be opened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{MemoryStore, Sessions};
+    ///
+    /// assert!(Sessions::builder().build().is_err(), "no store");
+    /// assert!(Sessions::builder().store(MemoryStore::new()).build().is_ok());
+    /// ```
     pub fn build(self) -> Result<Sessions, SessionError> {
         self.config.check()?;
         self.check_keys()?;

@@ -35,6 +35,12 @@ pub use memory::MemoryStore;
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 
 /// What expired less than this ago is not swept yet: the clocks of nodes may differ by less.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(session_runtime::store::SWEEP_GRACE.as_secs(), 60);
+/// ```
 pub const SWEEP_GRACE: Duration = Duration::from_secs(60);
 
 /// A place for records, shared by all requests.
@@ -56,6 +62,18 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store is unavailable; the outcome is then unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::Record;
+    /// use session_runtime::store::{Created, Store, StoreError};
+    /// use session_runtime::SessionKey;
+    ///
+    /// async fn is_free(store: &dyn Store, key: SessionKey, record: Record) -> Result<bool, StoreError> {
+    ///     Ok(store.create(key, record).await? == Created::Done)
+    /// }
+    /// ```
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError>;
 
     /// Reads what is wanted of a record that exists and has not expired. More than what is wanted is fine.
@@ -63,6 +81,17 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store is unavailable, or the record is unreadable as a whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
+    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
+    /// assert!(store.load(key, &Wanted::schemas(&["cart"]), now).await?.is_none());
+    /// # let _ = (key, now, Wanted::all());
+    /// # Ok(()) }
+    /// ```
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError>;
 
     /// Applies a patch as a whole, or not at all.
@@ -70,6 +99,19 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store is unavailable; the outcome is then unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
+    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
+    /// let patch = session_runtime::patch::Patch::on_generation(0);
+    /// let patched = store.patch(key, patch, now).await?;
+    /// assert!(matches!(patched, session_runtime::patch::Patched::Gone));
+    /// # let _ = (key, now, Wanted::all());
+    /// # Ok(()) }
+    /// ```
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError>;
 
     /// Removes a record for good. One that is absent is fine.
@@ -77,6 +119,18 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store is unavailable; the outcome is then unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
+    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
+    /// store.delete(key).await?;
+    /// store.delete(key).await?;
+    /// # let _ = (key, now, Wanted::all());
+    /// # Ok(()) }
+    /// ```
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError>;
 
     /// Removes at most `limit` records that expired [`SWEEP_GRACE`] ago or earlier, and says how many.
@@ -84,6 +138,17 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store is unavailable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
+    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
+    /// assert_eq!(store.sweep(1_000, now).await?, 0);
+    /// # let _ = (key, now, Wanted::all());
+    /// # Ok(()) }
+    /// ```
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError>;
 
     /// The records after `from` in the order of their keys, `limit` at most, expired ones left out.
@@ -91,6 +156,17 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// *Unsupported* unless the store says otherwise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
+    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
+    /// assert!(store.scan(None, 100, now).await?.is_empty());
+    /// # let _ = (key, now, Wanted::all());
+    /// # Ok(()) }
+    /// ```
     async fn scan(
         &self,
         from: Option<SessionKey>,
@@ -106,6 +182,17 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// *Unsupported* unless the store says otherwise.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
+    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
+    /// assert!(store.find("user", "ada", now).await.is_err());
+    /// # let _ = (key, now, Wanted::all());
+    /// # Ok(()) }
+    /// ```
     async fn find(&self, index: &str, value: &str, now: Timestamp) -> Result<Vec<SessionKey>, StoreError> {
         let _ = (index, value, now);
         Err(StoreError::new(StoreErrorKind::Unsupported, "find"))
@@ -167,6 +254,16 @@ pub enum Created {
 }
 
 /// What [`Store::load`] found.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::store::Loaded;
+///
+/// fn is_partial(loaded: &Loaded) -> bool {
+///     loaded.keys > loaded.record.values.len()
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The head, and at least the keys that were wanted.
@@ -194,24 +291,48 @@ pub struct Wanted(Option<Arc<[&'static str]>>);
 
 impl Wanted {
     /// Everything.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(session_runtime::store::Wanted::all().wants("cart.items/7"));
+    /// ```
     #[must_use]
     pub const fn all() -> Self {
         Self(None)
     }
 
     /// The schemas with these keys.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(session_runtime::store::Wanted::schemas(&["cart"]).wants("cart"));
+    /// ```
     #[must_use]
     pub fn schemas(keys: &[&'static str]) -> Self {
         Self(Some(keys.into()))
     }
 
     /// The keys of the schemas; `None` is everything.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(session_runtime::store::Wanted::all().keys(), None);
+    /// ```
     #[must_use]
     pub fn keys(&self) -> Option<&[&'static str]> {
         self.0.as_deref()
     }
 
     /// Whether a stored key is wanted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(!session_runtime::store::Wanted::schemas(&["cart"]).wants("cart-2.items"));
+    /// ```
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
@@ -259,12 +380,30 @@ pub enum StoreErrorKind {
 
 impl StoreError {
     /// A failure of this kind during the named operation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::store::{StoreError, StoreErrorKind};
+    ///
+    /// let error = StoreError::new(StoreErrorKind::Unsupported, "find");
+    /// assert_eq!(error.to_string(), "session store does not support `find`");
+    /// ```
     #[must_use]
     pub const fn new(kind: StoreErrorKind, during: &'static str) -> Self {
         Self { kind, during, source: None }
     }
 
     /// With its cause. A cause that may hold ids, keys or stored values must not be given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::store::{StoreError, StoreErrorKind};
+    ///
+    /// let error = StoreError::new(StoreErrorKind::Unavailable, "load").because("connection refused");
+    /// assert!(std::error::Error::source(&error).is_some());
+    /// ```
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -272,6 +411,14 @@ impl StoreError {
     }
 
     /// Which kind of failure it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::store::{StoreError, StoreErrorKind};
+    ///
+    /// assert_eq!(StoreError::new(StoreErrorKind::Setup, "open").kind(), StoreErrorKind::Setup);
+    /// ```
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind

@@ -30,22 +30,52 @@ pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
     /// A clock that stands at 2026-01-01 00:00 UTC.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let clock = session_runtime::testing::ManualClock::new();
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(AtomicI64::new(1_767_225_600_000)))
     }
 
     /// Moves it forwards.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let clock = session_runtime::testing::ManualClock::new();
+    /// clock.advance(std::time::Duration::from_secs(60));
+    /// ```
     pub fn advance(&self, duration: Duration) {
         self.set(self.timestamp().after(duration));
     }
 
     /// Sets it, backwards too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{clock::Timestamp, testing::ManualClock};
+    ///
+    /// let clock = ManualClock::new();
+    /// clock.set(Timestamp::from_millis(0));
+    /// assert_eq!(clock.timestamp(), Timestamp::from_millis(0));
+    /// ```
     pub fn set(&self, to: Timestamp) {
         self.0.store(to.as_millis(), Ordering::SeqCst);
     }
 
     /// Where it stands.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let clock = session_runtime::testing::ManualClock::new();
+    /// assert!(clock.timestamp().as_millis() > 0);
+    /// ```
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))

@@ -141,6 +141,21 @@ impl Visit {
     /// # Errors
     ///
     /// The store is unavailable, or a stored value does not decode.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at)).await?;
@@ -167,6 +182,22 @@ impl Visit {
     /// # Errors
     ///
     /// As for [`read`](Self::read); and [`ErrorKind::GuardOpen`] while another writable guard of the schema is open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// assert_eq!(visit.read::<Cart>().await?.coupon().as_deref(), Some("SPRING"));
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at)).await?;
@@ -181,11 +212,42 @@ impl Visit {
     /// # Errors
     ///
     /// The store is unavailable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.load().await?;
+    /// assert!(visit.key().is_none());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub async fn load(&self) -> Result<(), SessionError> {
         self.fetch(None).await
     }
 
     /// The session's key, if something is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert!(visit.key().is_none());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn key(&self) -> Option<SessionKey> {
         let state = self.state();
@@ -193,6 +255,21 @@ impl Visit {
     }
 
     /// When the session was created, if something is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert!(visit.created_at().is_none());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn created_at(&self) -> Option<SystemTime> {
         let state = self.state();
@@ -200,6 +277,21 @@ impl Visit {
     }
 
     /// When the session expires if it is not used again, if something is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert!(visit.expires_at().is_none());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         let state = self.state();
@@ -210,11 +302,44 @@ impl Visit {
     }
 
     /// Gives the session a new id when the request finishes; everything else stays. Creates nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.renew();
+    /// assert!(visit.finish(200).await.cookie.header().is_none(), "there is nothing to renew");
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub fn renew(&self) {
         self.state().wishes.renew = true;
     }
 
     /// Ends the session for good when the request finishes. Later writes of the request are dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// visit.destroy();
+    /// assert!(visit.finish(200).await.cookie.header().is_none(), "nothing was ever stored");
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub fn destroy(&self) {
         {
             let mut state = self.state();
@@ -224,6 +349,21 @@ impl Visit {
     }
 
     /// Chooses how long this session lives. Creates nothing, but counts if this request creates a session.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.set_expiry(Expiry::BrowserClose);
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub fn set_expiry(&self, expiry: Expiry) {
         self.state().wishes.expiry = Some(expiry);
     }

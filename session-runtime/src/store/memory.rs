@@ -49,6 +49,12 @@ struct Entry {
 
 impl MemoryStore {
     /// An empty store.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(session_runtime::MemoryStore::new().is_empty());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
@@ -68,6 +74,12 @@ impl MemoryStore {
     }
 
     /// Whether there is no record.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(session_runtime::MemoryStore::new().is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

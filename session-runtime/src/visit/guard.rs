@@ -41,6 +41,23 @@ impl<S: Schema> Session<'_, S> {
     /// # Errors
     ///
     /// As the request's end would answer; and [`ErrorKind::Gone`] if the session was destroyed meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// let mut cart = visit.write::<Cart>().await?;
+    /// cart.set_coupon("SPRING".into());
+    /// cart.save().await?;
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub async fn save(&mut self) -> Result<(), SessionError> {
         self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view)?;
         self.visit.save_now().await?;
@@ -54,6 +71,22 @@ impl<S: Schema> Session<'_, S> {
     /// # Errors
     ///
     /// As [`save`](Self::save).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// let mut cart = visit.write::<Cart>().await?;
+    /// cart.update_now(|cart| cart.set_coupon("SPRING".into())).await?;
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
     pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
         self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view)?;
         let (visit, at) = (self.visit, self.at);
