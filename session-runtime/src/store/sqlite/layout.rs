@@ -121,7 +121,11 @@ impl Settings {
         if connection.is_readonly(MAIN_DB)? {
             return Err(self.setup("is read-only; let this program write to it").into());
         }
-        if matches!(self.owner(connection)?, Owner::Us) {
+        // One transaction, or another process may make the tables between two of the questions.
+        let snapshot = connection.transaction()?;
+        let owner = self.owner(&snapshot)?;
+        snapshot.finish()?;
+        if matches!(owner, Owner::Us) {
             return Ok(());
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
