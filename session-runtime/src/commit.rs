@@ -8,7 +8,7 @@
 //! | anonymous | values | `create` |
 //! | with a session | values | `patch`; after a conflict merged and sent again |
 //! | with a session | a login, a `renew` field cleared, `renew()` | the same `patch`, with a new secret |
-//! | with a session | a `renew` field changed to another value | `create` of a new session, `delete` of the old |
+//! | with a session | a `renew` field changed to another value | `create` of a new session; the old id ended, then `delete` |
 //! | with a session | `destroy()` | `delete` |
 //! | before a login of another request | values | nothing, 409; a login gets a session of its own |
 //! | after a logout of another request | values | nothing, one line in the log |

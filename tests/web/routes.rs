@@ -106,7 +106,6 @@ fn panic(mut cart: Session<Cart>) {
     panic!("the handler panics");
 }
 
-/// Writes and forwards; the next route of the same path answers.
 /// Writes and forwards; a catcher answers.
 #[post("/forward")]
 fn forward(_guard: WritesAndForwards) {}
