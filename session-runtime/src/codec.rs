@@ -98,9 +98,8 @@ impl<'a> Reader<'a> {
     /// A field under one key per entry.
     fn entries<S: Field<I, T>, const I: usize, T: Entries>(&self, value: &mut S) -> Result<(), SessionError> {
         let spec = &S::FIELDS[I].spec;
-        let prefix = entry_prefix(spec);
-        for (name, text) in self.view.prefix(&prefix) {
-            match decode_entry::<T>(self.schema, spec, &name[prefix.len()..], text) {
+        for (name, text) in self.view.prefix(spec.prefix) {
+            match decode_entry::<T>(self.schema, spec, &name[spec.prefix.len()..], text) {
                 Ok((key, element)) => (S::SLOT)(value).put(key, element),
                 Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
                 Err(error) => return Err(error),
@@ -155,12 +154,13 @@ pub const fn whole<S: Field<I, T>, const I: usize, T: Storable>(name: &'static s
     }
 }
 
-/// A row for a field under one key per entry.
+/// A row for a field under one key per entry; these keys begin with `prefix`, which ends in a slash.
 #[doc(hidden)]
 #[must_use]
-pub const fn entries<S: Field<I, T>, const I: usize, T: Entries>(name: &'static str) -> FieldOps<S> {
+pub const fn entries<S: Field<I, T>, const I: usize, T: Entries>(prefix: &'static str) -> FieldOps<S> {
+    let (name, _slash) = prefix.split_at(prefix.len() - 1);
     FieldOps {
-        spec: spec(name, |_| false),
+        spec: FieldSpec { prefix, ..spec(name, |_| false) },
         read: |value, from| from.entries::<S, I, T>(value),
         diff: diff_entries::<S, I, T>,
         show: show_entries::<S, I, T>,
@@ -182,7 +182,8 @@ pub const fn transient<S: Field<I, T>, const I: usize, T: Transient>(name: &'sta
 }
 
 const fn spec(name: &'static str, is_initial: fn(&str) -> bool) -> FieldSpec {
-    FieldSpec { name, renew: false, redact: false, unordered: false, merge: Merge::LastWrite, is_initial }
+    let merge = Merge::LastWrite;
+    FieldSpec { name, prefix: "", renew: false, redact: false, unordered: false, merge, is_initial }
 }
 
 fn is_initial<S: Field<I, T>, const I: usize, T: Storable>(text: &str) -> bool {
@@ -213,7 +214,8 @@ fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
 ) -> Result<(), SessionError> {
     let spec = &S::FIELDS[I].spec;
     let text = encode(S::SPEC, spec, (S::GET)(value))?;
-    let base = changes.view.get(spec.name);
+    let stored = changes.view.entry(spec.name);
+    let base = stored.map(|(_, text)| text);
     let is_initial = || (spec.is_initial)(&text);
     // serde_json writes `None` as `null`; an absent key says the same.
     let absent = text == "null" || (changes.cleared && is_initial());
@@ -225,8 +227,8 @@ fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
         None => absent || (!changes.set && is_initial()),
     };
     if !unchanged {
-        let base = base.cloned();
-        changes.put(spec, spec.name.into(), base, (!absent).then(|| text.into()));
+        let (name, base) = stored.map_or_else(|| (spec.name.into(), None), named);
+        changes.put(spec, name, base, (!absent).then(|| text.into()));
     }
     Ok(())
 }
@@ -237,25 +239,25 @@ fn diff_entries<S: Field<I, T>, const I: usize, T: Entries>(
 ) -> Result<(), SessionError> {
     let spec = &S::FIELDS[I].spec;
     let value: &T = (S::GET)(value);
-    let prefix = entry_prefix(spec);
     let view = changes.view;
-    let (mut name, mut kept) = (prefix.clone(), 0);
+    let (mut name, mut text, mut kept) = (spec.prefix.to_owned(), String::new(), 0);
     value.each(&mut |key, element| {
-        name.truncate(prefix.len());
+        name.truncate(spec.prefix.len());
         key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, S::SPEC, spec))?;
-        let text = encode(S::SPEC, spec, element)?;
-        let base = view.get(&name);
+        encode_into(&mut text, S::SPEC, spec, element)?;
+        let base = view.entry(&name);
         kept += usize::from(base.is_some());
-        if !same_text(base.map(AsRef::as_ref), Some(&text), false) {
-            changes.put(spec, name.as_str().into(), base.cloned(), Some(text.into()));
+        if !same_text(base.map(|(_, base)| &**base), Some(&text), false) {
+            let (name, base) = base.map_or_else(|| (name.as_str().into(), None), named);
+            changes.put(spec, name, base, Some(text.as_str().into()));
         }
         Ok(())
     })?;
-    if view.prefix(&prefix).count() == kept {
+    if view.prefix(spec.prefix).count() == kept {
         return Ok(());
     }
-    for (name, text) in view.prefix(&prefix) {
-        let gone = match decode_entry::<T>(S::SPEC, spec, &name[prefix.len()..], text) {
+    for (name, text) in view.prefix(spec.prefix) {
+        let gone = match decode_entry::<T>(S::SPEC, spec, &name[spec.prefix.len()..], text) {
             Ok((key, _)) => !value.holds(&key),
             // An entry that was skipped when it was read is no entry that somebody removed.
             Err(_) => (changes.set || changes.cleared) && !changes.found.iter().any(|change| change.name == *name),
@@ -267,6 +269,11 @@ fn diff_entries<S: Field<I, T>, const I: usize, T: Entries>(
     Ok(())
 }
 
+/// A stored key with its text, shared with the record.
+fn named((name, text): (&Text, &Text)) -> (Text, Option<Text>) {
+    (name.clone(), Some(text.clone()))
+}
+
 /// The text of a value; names the field when serde refuses, or writes what it would not read again: a number that JSON
 /// lacks, such as NaN, becomes `null`.
 pub(crate) fn encode<T: Serialize + DeserializeOwned>(
@@ -274,9 +281,24 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned>(
     field: &'static FieldSpec,
     value: &T,
 ) -> Result<String, SessionError> {
-    let text = serde_json::to_string(value).ok();
-    let text = text.filter(|text| !text.contains("null") || serde_json::from_str::<T>(text).is_ok());
-    text.ok_or_else(|| SessionError::at_field(ErrorKind::Unencodable, schema, field))
+    let mut text = String::new();
+    encode_into(&mut text, schema, field, value)?;
+    Ok(text)
+}
+
+/// [`encode`], in place of what is in `text`: one buffer serves all entries of a map.
+fn encode_into<T: Serialize + DeserializeOwned>(
+    text: &mut String,
+    schema: &'static SchemaSpec,
+    field: &'static FieldSpec,
+    value: &T,
+) -> Result<(), SessionError> {
+    let mut buffer = std::mem::take(text).into_bytes();
+    buffer.clear();
+    let written = serde_json::to_writer(&mut buffer, value).is_ok();
+    *text = String::from_utf8(buffer).unwrap_or_default();
+    let readable = || !text.contains("null") || serde_json::from_str::<T>(text).is_ok();
+    if written && readable() { Ok(()) } else { Err(SessionError::at_field(ErrorKind::Unencodable, schema, field)) }
 }
 
 /// The value of a text; names the field and the wanted type, never the text.
@@ -296,10 +318,6 @@ fn decode_entry<T: Entries>(
 ) -> Result<(T::Key, T::Value), SessionError> {
     let key = T::Key::read(key).ok_or_else(|| SessionError::undecodable_key::<T::Key>(schema, field))?;
     Ok((key, decode(schema, field, text)?))
-}
-
-fn entry_prefix(spec: &FieldSpec) -> String {
-    [spec.name, "/"].concat()
 }
 
 /// Whether two texts are one value: the order of an object's keys means nothing, nor that of a set.

@@ -15,13 +15,14 @@
 
 use std::sync::Arc;
 
+use crate::budget::catch_panic;
 use crate::config::OnSaveError;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
 use crate::pending::{Turn, fresh_values, rebase, rebase_on_nothing, turn};
 use crate::record::{Head, Record, Values};
-use crate::sessions::{Core, catch_panic};
+use crate::sessions::Core;
 use crate::store::Created;
 use crate::visit::{Finished, Live, Standing, State, Visit, Wishes};
 
@@ -81,22 +82,35 @@ impl Visit {
             return Ok(());
         }
         self.set_finished();
-        let mut wishes = self.state().wishes.clone();
+        let mut wishes = self.last_wishes();
         let broken = self.guard_left_open().or_else(|| self.save_given_up()).or(wishes.broken.take());
         if failed || broken.is_some() {
             wishes = Wishes { destroy: wishes.destroy, renew: wishes.renew, ..Wishes::default() };
         }
         self.settle_standing(&wishes).await?;
-        let committed = self.commit(wishes, Basis::Values, !failed).await;
+        let committed = self.commit(&mut wishes, Basis::Values, !failed).await;
+        // Who reads after the end still sees what the request wrote.
+        self.state().wishes.pending = wishes.pending;
         match broken {
             Some(broken) if !failed => Err(broken),
             _ => committed.map(drop),
         }
     }
 
+    /// What the request wishes at its end. The changes are handed over, and what else is known of them stays.
+    fn last_wishes(&self) -> Wishes {
+        let mut state = self.state();
+        state.under_way.grave |= state.wishes.is_grave();
+        let pending = std::mem::take(&mut state.wishes.pending);
+        Wishes { pending, ..state.wishes.clone() }
+    }
+
     /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
     pub(crate) async fn enter_gate(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
-        let gate = tokio::time::timeout(self.budget.left(), self.gate.lock()).await;
+        if let Ok(gate) = self.gate.try_lock() {
+            return Ok(gate);
+        }
+        let gate = Box::pin(tokio::time::timeout(self.budget.left(), self.gate.lock())).await;
         gate.map_err(|_| SessionError::with(ErrorKind::Unavailable, "a save of this request has not ended"))
     }
 
@@ -118,10 +132,7 @@ impl Visit {
 
     /// A late save after a logout is no error, and neither is one that the settings say to log only.
     fn counts(&self, error: &SessionError) -> bool {
-        let grave = {
-            let state = self.state();
-            state.under_way.grave || state.wishes.is_grave()
-        };
+        let grave = self.state().under_way.grave;
         match error.kind() {
             ErrorKind::Gone => {
                 tracing::info!("the session was destroyed: what this request wrote is dropped");
@@ -142,9 +153,9 @@ impl Visit {
     async fn settle_standing(&self, wishes: &Wishes) -> Result<(), SessionError> {
         let unread = matches!(self.state().standing, Standing::Unread(_));
         if unread && (wishes.destroy || wishes.renew || wishes.expiry.is_some()) {
-            let group = self.core.group_of(None);
-            let standing = self.load_group(&group).await?;
-            self.set_loaded(standing, &group);
+            let group = self.core.groups.of(None);
+            let standing = Box::pin(self.load_group(group)).await?;
+            self.set_loaded(standing, group);
         }
         Ok(())
     }
@@ -154,7 +165,7 @@ impl Visit {
         let _turn = self.begin_save().await?;
         let wishes = self.state().begin();
         let saved = match self.settle_standing(&wishes).await {
-            Ok(()) => self.commit(wishes.clone(), Basis::Values, true).await.map(drop),
+            Ok(()) => self.commit(&mut wishes.clone(), Basis::Values, true).await.map(drop),
             Err(error) => Err(error),
         };
         self.end_save(wishes, saved).await
@@ -204,14 +215,14 @@ impl Visit {
         };
         self.values_changed();
         let worked = work();
-        let wishes = {
+        let mut wishes = {
             let mut state = self.state();
             let wishes = std::mem::replace(&mut state.wishes, meanwhile);
             state.set_under_way(&wishes);
             wishes
         };
         worked?;
-        self.commit(wishes, Basis::Revision, true).await
+        self.commit(&mut wishes, Basis::Revision, true).await
     }
 
     async fn begin_save(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
@@ -241,7 +252,7 @@ impl Visit {
     async fn reload(&self) -> Result<(), SessionError> {
         let standing = self.state().standing.clone();
         let Standing::Live(live) = standing else { return Ok(()) };
-        let fresh = self.load_more(&live, &self.fetched_group()).await?;
+        let fresh = self.load_more(&live, &self.fetched_group().wanted).await?;
         let Standing::Live(mut fresh) = fresh else {
             self.state().standing = Standing::Ended;
             return Err(SessionError::new(ErrorKind::Gone));
@@ -252,24 +263,28 @@ impl Visit {
         Ok(())
     }
 
-    async fn commit(&self, wishes: Wishes, basis: Basis, answered: bool) -> Result<Outcome, SessionError> {
+    async fn commit(&self, wishes: &mut Wishes, basis: Basis, answered: bool) -> Result<Outcome, SessionError> {
         let standing = self.state().standing.clone();
         if wishes.destroy {
-            return self.end(&standing, &wishes).await;
+            return Box::pin(self.end(&standing, wishes)).await;
         }
-        if let Some(broken) = wishes.broken {
+        if let Some(broken) = wishes.broken.take() {
             return Err(broken);
         }
         let values = !wishes.pending.is_empty();
         match standing {
-            Standing::Live(live) => Save::new(self, &live, wishes, basis, answered)?.run().await,
+            Standing::Live(live) => {
+                let save = Save::new(self, live, wishes, basis, answered)?;
+                // Boxed as the other ways are, so that a request which only reads does not pay for their size.
+                if save.is_needed() { Box::pin(save.run()).await } else { Ok(Outcome::Done) }
+            }
             Standing::Stale if values && turn(&wishes.pending) != Turn::Login => {
                 Err(SessionError::new(ErrorKind::Renewed))
             }
             Standing::Ended if values => Err(SessionError::new(ErrorKind::Gone)),
             Standing::Anonymous | Standing::Stale if values => {
                 let values = fresh_values(&rebase_on_nothing(&wishes.pending)?);
-                self.create(values, wishes.expiry.map_or(StoredExpiry::Default, Into::into)).await
+                Box::pin(self.create(values, wishes.expiry.map_or(StoredExpiry::Default, Into::into))).await
             }
             _ => Ok(Outcome::Done),
         }
@@ -296,7 +311,7 @@ impl Visit {
         let mut state = self.state();
         state.cookie = self.core.cookie_for(id, &record.head, self);
         let Record { head, values } = record;
-        let (stored, values) = (head.clone(), Arc::new(values));
+        let stored = head.clone();
         state.standing = Standing::Live(Arc::new(Live { id, presented: false, head, values, stored, bytes, keys }));
         drop(state);
         self.set_all_fetched();

@@ -98,14 +98,16 @@ impl Limits {
         bytes: usize,
         keys: usize,
     ) -> Result<(), SessionError> {
+        let came = patch.set.iter().fold((0, 0), |came, (name, text)| (came.0 + name.len() + text.len(), came.1 + 1));
+        if bytes + came.0 <= self.record_bytes && keys + came.1 <= self.record_keys {
+            // Whatever it replaces, it fits.
+            return Ok(());
+        }
         let have = |name: &str| values.get(name).map_or((0, 0), |text| (name.len() + text.len(), 1));
-        let (mut went, mut came) = ((0, 0), (0, 0));
+        let mut went = (0, 0);
         for name in patch.set.iter().map(|(name, _)| name).chain(&patch.remove) {
             let (bytes, keys) = have(name);
             went = (went.0 + bytes, went.1 + keys);
-        }
-        for (name, text) in &patch.set {
-            came = (came.0 + name.len() + text.len(), came.1 + 1);
         }
         if came.0 <= went.0 && came.1 <= went.1 {
             return Ok(());

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 /// Keeps hashes of this library apart from all others; short enough for one SHA-256 block with key and secret.
 const PURPOSE: &[u8; 22] = b"session-runtime/id/v1:";
@@ -214,7 +214,11 @@ impl SecretHash {
 
 impl PartialEq for SecretHash {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // Eight bytes at a time, which is a quarter of the work of comparing each byte by itself.
+        let (ours, theirs) = (self.0.as_chunks::<8>().0, other.0.as_chunks::<8>().0);
+        let pairs = ours.iter().zip(theirs);
+        let same = pairs.map(|(a, b)| u64::from_ne_bytes(*a).ct_eq(&u64::from_ne_bytes(*b)));
+        same.fold(Choice::from(1), |all, same| all & same).into()
     }
 }
 

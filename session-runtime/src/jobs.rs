@@ -3,8 +3,9 @@
 //! Same rules as in a request, but no cookie, no touch of the deadline, and a merge is never needed: the work runs again
 //! on what is stored now.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
+use crate::budget::Budget;
 use crate::codec::Reader;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
@@ -12,7 +13,7 @@ use crate::patch::{Patch, Patched, RestsOn};
 use crate::pending::{Pending, fill, renews};
 use crate::record::{Record, Values};
 use crate::schema::{self, Schema};
-use crate::sessions::{Budget, Sessions};
+use crate::sessions::Sessions;
 use crate::store::{Loaded, Wanted};
 use crate::tracked::Tracked;
 use crate::view::View;
@@ -149,7 +150,7 @@ impl Sessions {
 
 fn decode<S: Schema>(key: SessionKey, values: Values) -> Result<(S, View), SessionError> {
     check_metadata(S::SPEC, &values)?;
-    let view = View::new(key, Arc::new(values), &Pending::new());
+    let view = View::new(key, values, BTreeMap::new());
     Ok((schema::read(&Reader::new(S::SPEC, &view))?, view))
 }
 
@@ -168,7 +169,7 @@ fn run<S: Schema, R>(
         return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
     }
     let mut patch = Patch::on_generation(head.generation);
-    fill(&mut patch, &pending, |name| view.get(name).cloned());
+    fill(&mut patch, &pending, |name| view.entry(name));
     patch.rests_on = RestsOn::Revision(head.revision);
     Ok((result, patch, view))
 }

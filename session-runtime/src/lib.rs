@@ -98,7 +98,9 @@ pub mod sessions;
 pub mod store;
 pub mod visit;
 
+mod budget;
 mod commit;
+mod group;
 mod jobs;
 mod pending;
 mod queue;

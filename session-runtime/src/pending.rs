@@ -104,18 +104,13 @@ pub(crate) fn absorb(
 }
 
 /// Puts the changes into the patch, with the metadata of their schemas and what they rest on.
-pub(crate) fn fill(patch: &mut Patch, pending: &Pending, stored: impl Fn(&str) -> Option<Text>) {
-    let mut expected = Vec::new();
+pub(crate) fn fill<'a>(patch: &mut Patch, pending: &Pending, stored: impl Fn(&str) -> Option<(&'a Text, &'a Text)>) {
+    let mut expected = Vec::with_capacity(2);
     let mut last_schema = None;
     for change in pending.values() {
         if last_schema != Some(change.schema.key) {
             last_schema = Some(change.schema.key);
-            let metadata = stored(change.schema.key);
-            if metadata.is_none() {
-                patch.set.push((change.schema.key.into(), change.schema.metadata().into()));
-            }
-            let or_ours = metadata.is_none();
-            expected.push(Expected { name: change.schema.key.into(), base: metadata, or_ours });
+            expected.push(metadata(patch, change.schema, stored(change.schema.key)));
         }
         if change.field.merge.rests_on_base() {
             expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
@@ -126,6 +121,16 @@ pub(crate) fn fill(patch: &mut Patch, pending: &Pending, stored: impl Fn(&str) -
         }
     }
     patch.rests_on = RestsOn::Values(expected);
+}
+
+/// A schema's metadata must be as it was loaded; where there was none, the patch brings it.
+fn metadata(patch: &mut Patch, schema: &SchemaSpec, stored: Option<(&Text, &Text)>) -> Expected {
+    if let Some((name, text)) = stored {
+        return Expected { name: name.clone(), base: Some(text.clone()), or_ours: false };
+    }
+    let name = Text::from(schema.key);
+    patch.set.push((name.clone(), schema.metadata().into()));
+    Expected { name, base: None, or_ours: true }
 }
 
 /// The values of a session that begins with these changes.

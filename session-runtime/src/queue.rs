@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedMutexGuard;
 
+use crate::budget::Budget;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{RandomError, SessionKey};
-use crate::sessions::Budget;
 
 /// Conflicts in a row that others of this process, under way already, can be the reason of.
 const OURS: u32 = 2;
@@ -90,11 +90,8 @@ impl Ticket<'_> {
 
     async fn wait(&mut self, budget: &Budget) -> Result<(), SessionError> {
         let Some(seat) = self.seat.clone() else { return Ok(()) };
-        let started = Instant::now();
         // Turns only save tries. Somebody who keeps one without ending costs the others a part of their time, not all.
-        let turn = tokio::time::timeout(budget.left() / 4, seat.lock_owned()).await;
-        budget.spend(started.elapsed());
-        self.turn = turn.ok();
+        self.turn = budget.wait_at_most(seat.lock_owned(), budget.left() / 4).await;
         if budget.left().is_zero() { Err(out_of_time()) } else { Ok(()) }
     }
 }

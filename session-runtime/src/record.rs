@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
+use crate::store::Wanted;
 
 /// A stored key or a stored JSON text, shared instead of copied.
 ///
@@ -102,6 +103,8 @@ pub struct PreviousSecret {
 
 /// Stored keys with their JSON texts, in bytewise order of the keys.
 ///
+/// A clone shares them until one of the two is changed.
+///
 /// # Examples
 ///
 /// ```
@@ -113,9 +116,9 @@ pub struct PreviousSecret {
 /// let lines: Vec<&str> = values.prefix("cart.items/").map(|(key, _)| key.as_ref()).collect();
 /// assert_eq!(lines, ["cart.items/10", "cart.items/7"]);
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Values {
-    entries: Vec<(Text, Text)>,
+    entries: Option<Arc<Vec<(Text, Text)>>>,
 }
 
 impl Values {
@@ -128,7 +131,7 @@ impl Values {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: None }
     }
 
     /// How many keys there are.
@@ -144,7 +147,7 @@ impl Values {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries().len()
     }
 
     /// Whether there is no key.
@@ -160,7 +163,7 @@ impl Values {
     /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries().is_empty()
     }
 
     /// The bytes of all keys and texts, as [limits](crate::config::Limits) count them.
@@ -176,7 +179,7 @@ impl Values {
     /// ```
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.iter().map(|(key, text)| key.len() + text.len()).sum()
+        self.entries().iter().map(|(key, text)| key.len() + text.len()).sum()
     }
 
     /// The text under `key`.
@@ -208,8 +211,14 @@ impl Values {
     /// ```
     #[must_use]
     pub fn get_text(&self, key: &str) -> Option<&Text> {
-        let at = self.position(key).ok()?;
-        Some(&self.entries[at].1)
+        self.entry(key).map(|(_, text)| text)
+    }
+
+    /// The key as it is stored, and its text.
+    pub(crate) fn entry(&self, key: &str) -> Option<(&Text, &Text)> {
+        let at = position(self.entries(), key).ok()?;
+        let (key, text) = &self.entries()[at];
+        Some((key, text))
     }
 
     /// Puts `text` under `key` and returns what was there.
@@ -224,15 +233,16 @@ impl Values {
     /// assert_eq!(values.set("cart.coupon".into(), "2".into()).as_deref(), Some("1"));
     /// ```
     pub fn set(&mut self, key: Text, text: Text) -> Option<Text> {
+        let entries = self.entries_mut();
         // Stores deliver keys in order, so the common case is an append.
-        if self.entries.last().is_none_or(|(last, _)| **last < *key) {
-            self.entries.push((key, text));
+        if entries.last().is_none_or(|(last, _)| **last < *key) {
+            entries.push((key, text));
             return None;
         }
-        match self.position(&key) {
-            Ok(at) => Some(std::mem::replace(&mut self.entries[at].1, text)),
+        match position(entries, &key) {
+            Ok(at) => Some(std::mem::replace(&mut entries[at].1, text)),
             Err(at) => {
-                self.entries.insert(at, (key, text));
+                entries.insert(at, (key, text));
                 None
             }
         }
@@ -250,8 +260,8 @@ impl Values {
     /// assert_eq!(values.remove("cart.coupon").as_deref(), Some("1"));
     /// ```
     pub fn remove(&mut self, key: &str) -> Option<Text> {
-        let at = self.position(key).ok()?;
-        Some(self.entries.remove(at).1)
+        let at = position(self.entries(), key).ok()?;
+        Some(self.entries_mut().remove(at).1)
     }
 
     /// Keeps the keys for which `keep` says so.
@@ -267,7 +277,7 @@ impl Values {
     /// assert!(values.is_empty());
     /// ```
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.entries.retain(|(key, _)| keep(key));
+        self.entries_mut().retain(|(key, _)| keep(key));
     }
 
     /// All keys with their texts, in order.
@@ -283,7 +293,7 @@ impl Values {
     /// ```
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &(Text, Text)> {
-        self.entries.iter()
+        self.entries().iter()
     }
 
     /// The keys that begin with `prefix`, in order.
@@ -299,9 +309,10 @@ impl Values {
     /// ```
     #[must_use]
     pub fn prefix<'a>(&'a self, prefix: &str) -> impl ExactSizeIterator<Item = &'a (Text, Text)> + use<'a> {
-        let start = self.entries.partition_point(|(key, _)| **key < *prefix);
-        let count = self.entries[start..].partition_point(|(key, _)| key.starts_with(prefix));
-        self.entries[start..start + count].iter()
+        let entries = self.entries();
+        let start = entries.partition_point(|(key, _)| **key < *prefix);
+        let count = entries[start..].partition_point(|(key, _)| key.starts_with(prefix));
+        entries[start..start + count].iter()
     }
 
     /// The keys of one schema: its metadata, its fields and their entries.
@@ -316,19 +327,61 @@ impl Values {
     /// assert_eq!(values.of_schema("cart").count(), 1);
     /// ```
     pub fn of_schema<'a>(&'a self, schema: &str) -> impl Iterator<Item = &'a (Text, Text)> + use<'a> {
-        let metadata = self.position(schema).ok().map(|at| &self.entries[at]);
+        let metadata = position(self.entries(), schema).ok().map(|at| &self.entries()[at]);
         metadata.into_iter().chain(self.prefix(&[schema, "."].concat()))
     }
 
-    fn position(&self, key: &str) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(have, _)| (**have).cmp(key))
+    /// Those that are wanted; shared if all of them are.
+    pub(crate) fn pick(&self, wanted: &Wanted) -> Self {
+        let is_wanted = |group: &&[(Text, Text)]| wanted.wants(&group[0].0);
+        if self.groups().all(|group| is_wanted(&group)) {
+            return self.clone();
+        }
+        let entries: Vec<_> = self.groups().filter(is_wanted).flatten().cloned().collect();
+        Self { entries: Some(Arc::new(entries)) }
     }
+
+    /// The keys in runs of one schema each. The metadata of a schema is a run of its own, since the keys of another may
+    /// stand between it and its fields: `cart`, `cart-2`, `cart.items`.
+    fn groups(&self) -> impl Iterator<Item = &[(Text, Text)]> {
+        let mut rest = self.entries();
+        std::iter::from_fn(move || {
+            let (first, _) = rest.first()?;
+            let length = match first.find('.') {
+                Some(dot) => rest.partition_point(|(name, _)| name.starts_with(&first[..=dot])),
+                None => 1,
+            };
+            let (group, others) = rest.split_at(length);
+            rest = others;
+            Some(group)
+        })
+    }
+
+    fn entries(&self) -> &[(Text, Text)] {
+        self.entries.as_ref().map_or(&[], |entries| entries)
+    }
+
+    fn entries_mut(&mut self) -> &mut Vec<(Text, Text)> {
+        Arc::make_mut(self.entries.get_or_insert_default())
+    }
+}
+
+fn position(entries: &[(Text, Text)], key: &str) -> Result<usize, usize> {
+    entries.binary_search_by(|(have, _)| (**have).cmp(key))
 }
 
 /// Whether a stored key is of this schema: its metadata, a field or an entry.
 pub(crate) fn belongs(name: &str, schema: &str) -> bool {
     name.strip_prefix(schema).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
+
+impl PartialEq for Values {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries() == other.entries()
+    }
+}
+
+impl Eq for Values {}
 
 impl FromIterator<(Text, Text)> for Values {
     fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {

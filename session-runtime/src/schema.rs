@@ -177,6 +177,8 @@ impl SchemaSpec {
 pub struct FieldSpec {
     /// The stored key, `<schema>.<field>`.
     pub(crate) name: &'static str,
+    /// What the stored keys of its entries begin with, `<schema>.<field>/`.
+    pub(crate) prefix: &'static str,
     pub(crate) renew: bool,
     pub(crate) redact: bool,
     /// The order of a top-level array means nothing.

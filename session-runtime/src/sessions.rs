@@ -4,21 +4,20 @@
 //! to a framework needs [`Sessions::open`] and [`Visit::finish`] and nothing else.
 
 use std::any::TypeId;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::budget::{Budget, catch_panic};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{Limits, OnSaveError, SessionConfig};
 use crate::cookie::CookieRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Lifetime;
+use crate::group::Groups;
 use crate::id::Random;
 use crate::queue::Queues;
 use crate::schema::{Schema, SchemaSpec, Schemas};
-use crate::store::{Store, StoreError, Wanted};
+use crate::store::{Store, StoreError};
 use crate::visit::Visit;
 
 /// The sessions of an application: makes the fairing, and works outside requests.
@@ -58,8 +57,7 @@ pub(crate) struct Core {
     pub(crate) on_save_error: OnSaveError,
     pub(crate) cookie: CookieRules,
     schemas: Vec<&'static SchemaSpec>,
-    /// All schemas that are not lazy, loaded together.
-    eager: Wanted,
+    pub(crate) groups: Groups,
     /// Saves that met a conflict take turns, by session.
     pub(crate) queues: Queues,
 }
@@ -256,7 +254,6 @@ impl SessionsBuilder {
             (None, Some(url)) => crate::store::open(url)?,
             (None, None) => return Err(no_store()),
         };
-        let eager: Vec<_> = self.schemas.iter().filter(|schema| !schema.lazy).map(|schema| schema.key).collect();
         let core = Core {
             store,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
@@ -266,8 +263,8 @@ impl SessionsBuilder {
             deadline: self.config.deadline,
             on_save_error: self.config.on_save_error,
             cookie,
+            groups: Groups::new(&self.schemas),
             schemas: self.schemas,
-            eager: Wanted::schemas(&eager),
             queues: Queues::default(),
         };
         Ok(Sessions { core: Arc::new(core) })
@@ -342,64 +339,16 @@ impl Core {
         found.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))
     }
 
-    /// What one load fetches so that the schema is there: all that are not lazy, or this one.
-    pub(crate) fn group_of(&self, schema: Option<usize>) -> Wanted {
-        match schema.map(|at| self.schemas[at]) {
-            Some(schema) if schema.lazy => Wanted::schemas(&[schema.key]),
-            _ => self.eager.clone(),
-        }
-    }
-
     /// Runs one store operation within what is left of the budget; a panic in it becomes an error.
     pub(crate) async fn run<T>(
         &self,
         budget: &Budget,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, SessionError> {
-        let started = Instant::now();
-        let outcome = tokio::time::timeout(budget.left(), catch_panic(work)).await;
-        budget.spend(started.elapsed());
-        match outcome {
-            Ok(Some(result)) => Ok(result?),
-            Ok(None) => Err(SessionError::new(ErrorKind::Panicked)),
-            Err(_) => Err(SessionError::with(ErrorKind::Unavailable, "the request's deadline is used up")),
+        match budget.wait(catch_panic(work)).await {
+            Some(Some(result)) => Ok(result?),
+            Some(None) => Err(SessionError::new(ErrorKind::Panicked)),
+            None => Err(SessionError::with(ErrorKind::Unavailable, "the request's deadline is used up")),
         }
     }
-}
-
-/// What is left of the time that the store work of one request may take.
-pub(crate) struct Budget {
-    left: std::sync::atomic::AtomicU64,
-}
-
-impl Budget {
-    pub(crate) fn new(deadline: Duration) -> Self {
-        Self { left: nanos(deadline).into() }
-    }
-
-    pub(crate) fn left(&self) -> Duration {
-        Duration::from_nanos(self.left.load(std::sync::atomic::Ordering::Relaxed))
-    }
-
-    pub(crate) fn spend(&self, time: Duration) {
-        let left = self.left().saturating_sub(time);
-        self.left.store(nanos(left), std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A panic inside a response fairing would close the connection without an answer.
-pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    std::future::poll_fn(move |context| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
-            Err(_) => Poll::Ready(None),
-        }
-    })
-    .await
 }

@@ -6,37 +6,36 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use crate::id::SessionKey;
-use crate::pending::{Change, Pending};
+use crate::pending::Change;
 use crate::record::{Text, Values};
 
 /// The stored texts as one guard sees them.
 #[derive(Clone, Default)]
 pub(crate) struct View {
     session: Option<SessionKey>,
-    values: Option<Arc<Values>>,
-    /// Set, or removed, since the record was loaded.
-    over: BTreeMap<Text, Option<Text>>,
+    values: Values,
+    over: Over,
 }
+
+/// Set, or removed, since the record was loaded.
+pub(crate) type Over = BTreeMap<Text, Option<Text>>;
 
 impl View {
     /// The record of this session, with these changes.
-    pub(crate) fn new(session: SessionKey, values: Arc<Values>, pending: &Pending) -> Self {
-        Self { session: Some(session), values: Some(values), ..Self::of_changes(pending) }
+    pub(crate) fn new(session: SessionKey, values: Values, over: Over) -> Self {
+        Self { session: Some(session), values, over }
     }
 
     /// No record, with these changes.
-    pub(crate) fn of_changes(pending: &Pending) -> Self {
-        let over = pending.values().map(|change| (change.name.clone(), change.ours.clone())).collect();
+    pub(crate) fn of_changes(over: Over) -> Self {
         Self { over, ..Self::default() }
     }
 
     /// The record as it was loaded.
     pub(crate) fn loaded(&self) -> &Values {
-        const NONE: &Values = &Values::new();
-        self.values.as_deref().unwrap_or(NONE)
+        &self.values
     }
 
     /// Whose record it is.
@@ -45,16 +44,21 @@ impl View {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Text> {
-        match self.over.get(name) {
-            Some(over) => over.as_ref(),
-            None => self.values.as_ref()?.get_text(name),
+        self.entry(name).map(|(_, text)| text)
+    }
+
+    /// The key as it is stored, and its text.
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Text, &Text)> {
+        match self.over.get_key_value(name) {
+            Some((name, over)) => over.as_ref().map(|text| (name, text)),
+            None => self.values.entry(name),
         }
     }
 
     /// The keys that begin with `prefix`.
     pub(crate) fn prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Text, &'a Text)> {
-        let stored = self.values.iter().flat_map(move |values| values.prefix(prefix));
-        let stored = stored.filter(|(name, _)| self.over.is_empty() || !self.over.contains_key(name));
+        let stored =
+            self.values.prefix(prefix).filter(|(name, _)| self.over.is_empty() || !self.over.contains_key(name));
         let over = self.over.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         let over = over.take_while(move |(name, _)| Borrow::<str>::borrow(*name).starts_with(prefix));
         stored.map(|(name, text)| (name, text)).chain(over.filter_map(|(name, text)| Some((name, text.as_ref()?))))

@@ -8,12 +8,13 @@ use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::budget::Budget;
 use crate::clock::Timestamp;
 use crate::codec::Reader;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::{Schema, SchemaSpec, carry, read};
-use crate::sessions::{Budget, Core};
+use crate::sessions::Core;
 use crate::tracked::Tracked;
 use crate::view::View;
 

@@ -9,12 +9,13 @@ use crate::model::{Field, Kind, Model, Shape};
 /// The row in `FIELDS`: the one place that asks something of the type.
 pub(super) fn row(field: &Field, schema_key: &str) -> TokenStream {
     let (at, ty) = (index(field), &field.ty);
-    let name = format!("{schema_key}.{}", field.key);
-    let kind = match field.kind() {
-        Kind::Whole => quote!(whole),
-        Kind::Entries => quote!(entries),
-        Kind::Transient => quote!(transient),
+    let (kind, slash) = match field.kind() {
+        Kind::Whole => (quote!(whole), ""),
+        // What the names of its entries begin with.
+        Kind::Entries => (quote!(entries), "/"),
+        Kind::Transient => (quote!(transient), ""),
     };
+    let name = format!("{schema_key}.{}{slash}", field.key);
     let merge = merge(field);
     let options = &field.attrs.options;
     let renew = options.renew.as_ref().map(|_| quote!(.renew()));

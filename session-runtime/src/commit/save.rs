@@ -10,14 +10,14 @@ use crate::id::SessionId;
 use crate::merge::three_way;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
 use crate::pending::{Turn, fill, fresh_values, rebase_on_nothing, turn};
-use crate::record::{Head, Record, Values, belongs};
+use crate::record::{Head, Record, belongs};
 use crate::visit::{Live, Standing, Visit, Wishes, check_metadata};
 
 /// The save of a session that exists.
 pub(super) struct Save<'v> {
     visit: &'v Visit,
-    live: Live,
-    wishes: Wishes,
+    live: Arc<Live>,
+    wishes: &'v mut Wishes,
     turn: Turn,
     basis: Basis,
     /// The answer is no failure, so the use of the session counts.
@@ -37,13 +37,13 @@ enum Secret {
 impl<'v> Save<'v> {
     pub(super) fn new(
         visit: &'v Visit,
-        live: &Live,
-        wishes: Wishes,
+        live: Arc<Live>,
+        wishes: &'v mut Wishes,
         basis: Basis,
         answered: bool,
     ) -> Result<Self, SessionError> {
         let turn = turn(&wishes.pending);
-        let mut save = Self { visit, live: live.clone(), wishes, turn, basis, answered, secret: Secret::Keep };
+        let mut save = Self { visit, live, wishes, turn, basis, answered, secret: Secret::Keep };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
@@ -63,6 +63,11 @@ impl<'v> Save<'v> {
             _ if !in_grace && self.visit.core.lifetime.renewal_due(head, now) => Secret::Periodic(renewed()?),
             _ => Secret::Keep,
         })
+    }
+
+    /// Whether there is anything to store.
+    pub(super) fn is_needed(&self) -> bool {
+        !self.wishes.pending.is_empty() || !self.patch().is_empty()
     }
 
     pub(super) async fn run(mut self) -> Result<Outcome, SessionError> {
@@ -87,8 +92,9 @@ impl<'v> Save<'v> {
                 return Ok(Outcome::Done);
             }
             core.limits.check_patch(&patch, &self.live.values, self.live.bytes, self.live.keys)?;
+            let deadline = patch.deadline.clone();
             let theirs = match self.send(patch).await? {
-                Some(Patched::Done(head)) => return Ok(self.done(head)),
+                Some(Patched::Done(head)) => return Ok(self.done(head, deadline.as_ref())),
                 Some(Patched::Conflict(theirs)) => theirs,
                 Some(Patched::Renewed) => return self.renewed().await,
                 Some(Patched::Gone) => return self.gone(),
@@ -123,7 +129,7 @@ impl<'v> Save<'v> {
     fn patch(&self) -> Patch {
         let head = &self.live.head;
         let mut patch = Patch::on_generation(head.generation);
-        fill(&mut patch, &self.wishes.pending, |name| self.live.values.get_text(name).cloned());
+        fill(&mut patch, &self.wishes.pending, |name| self.live.values.entry(name));
         if self.basis == Basis::Revision {
             patch.rests_on = RestsOn::Revision(head.revision);
         }
@@ -171,7 +177,7 @@ impl<'v> Save<'v> {
         }
         let rested: Vec<_> = self.wishes.pending.values().filter(|change| change.field.merge.rests_on_base()).collect();
         let names = rested.iter().map(|change| &*change.name).chain(schemas);
-        let values = Arc::make_mut(&mut self.live.values);
+        let values = &mut Arc::make_mut(&mut self.live).values;
         for name in names {
             match theirs.values.get_text(name) {
                 Some(text) => drop(values.set(name.into(), text.clone())),
@@ -182,37 +188,47 @@ impl<'v> Save<'v> {
         Ok(())
     }
 
-    fn done(self, head: Head) -> Outcome {
+    fn done(mut self, head: Head, deadline: Option<&Deadline>) -> Outcome {
         let (visit, core) = (self.visit, &self.visit.core);
-        let before = &self.live.head;
-        let presented = self.live.id.secret_hash();
         let (id, renewed) = match self.secret {
             Secret::Raise(id) => (id, true),
             // Another request's renewal came first: the browser has that one, or will.
             Secret::Periodic(id) if head.secret == id.secret_hash() => (id, true),
             _ => (self.live.id, false),
         };
-        let patch = self.patch();
-        let persistent = |head: &Head| head.expiry.persistent(core.cookie.persistent);
-        let moved = patch.deadline.as_ref().is_some_and(|deadline| deadline.is_in(&head));
-        // An id that is not the newest is never sent again: it would push the newer one out of the browser.
-        let refreshed = moved && head.secret == presented && (persistent(&head) || persistent(before));
-        let cookie = (renewed || refreshed).then(|| core.cookie_for(id, &head, visit));
-        let mut live = self.live;
-        let values = Arc::make_mut(&mut live.values);
-        let keys = values.len();
-        let (came, went) = patch.apply(values);
-        live.bytes = (live.bytes + came).saturating_sub(went);
-        live.keys = (live.keys + values.len()).saturating_sub(keys);
-        (live.head, live.id) = (head, id);
+        let moved = deadline.is_some_and(|deadline| deadline.is_in(&head));
+        let cookie = (renewed || moved && self.refreshes(&head)).then(|| core.cookie_for(id, &head, visit));
+        if !visit.is_finished() {
+            self.apply();
+        }
+        let live = Arc::make_mut(&mut self.live);
+        live.id = id;
         live.presented &= !renewed;
-        live.stored = live.head.clone();
+        live.stored = head.clone();
+        live.head = head;
         let mut state = visit.state();
-        state.standing = Standing::Live(Arc::new(live));
+        state.standing = Standing::Live(self.live);
         if let Some(cookie) = cookie {
             state.cookie = cookie;
         }
         Outcome::Done
+    }
+
+    /// Whether a moved deadline concerns the browser. An id that is not the newest is never sent again: it would push the
+    /// newer one out.
+    fn refreshes(&self, head: &Head) -> bool {
+        let persistent = |head: &Head| head.expiry.persistent(self.visit.core.cookie.persistent);
+        (persistent(head) || persistent(&self.live.head)) && head.secret == self.live.id.secret_hash()
+    }
+
+    /// What was stored is the base of what the request does from here on.
+    fn apply(&mut self) {
+        let patch = self.patch();
+        let live = Arc::make_mut(&mut self.live);
+        let keys = live.values.len();
+        let (came, went) = patch.apply(&mut live.values);
+        live.bytes = (live.bytes + came).saturating_sub(went);
+        live.keys = (live.keys + live.values.len()).saturating_sub(keys);
     }
 
     fn gone(&self) -> Result<Outcome, SessionError> {
@@ -229,7 +245,7 @@ impl<'v> Save<'v> {
         if self.turn != Turn::Login {
             return Err(SessionError::new(ErrorKind::Renewed));
         }
-        let mut values = Values::clone(&self.live.values);
+        let mut values = self.live.values.clone();
         let schemas = self.visit.core.schemas();
         for field in schemas.iter().flat_map(|schema| schema.fields()).filter(|field| field.renew) {
             values.remove(field.name);

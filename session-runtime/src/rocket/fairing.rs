@@ -13,9 +13,10 @@ use ::rocket::{Build, Orbit, Phase, Request, Response, Rocket, tokio};
 
 use super::config::Settings;
 use super::guard::{retry_after, status};
-use super::handle::Place;
+use super::handle::SessionHandle;
 use crate::clock::Clock;
 use crate::config::SessionConfig;
+use crate::cookie::CookieCommand;
 use crate::error::SessionError;
 use crate::schema::{SchemaSpec, Schemas};
 use crate::sessions::Sessions;
@@ -190,21 +191,28 @@ impl Fairing for SessionFairing {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(handle) = Place::of(request).handle() else { return };
-        let finished = handle.visit.finish(response.status().code).await;
-        match &finished.error {
-            Some(error) => *response = plain(error),
-            None if response.status().code == 503 && handle.visit.asks_to_retry() => {
-                response.set_raw_header("Retry-After", retry_after());
-            }
-            None => {}
+        if let Some(handle) = SessionHandle::opened(request) {
+            // Boxed, so that an answer without a session does not pay for the size of this.
+            Box::pin(finish(handle, response)).await;
         }
-        if let Some(cookie) = finished.cookie.header() {
-            response.adjoin_raw_header("Set-Cookie", cookie.to_owned());
-            forbid_storing(response);
-        }
-        vary_on_cookie(response);
     }
+}
+
+/// Saves, and has the answer say what came of it.
+async fn finish(handle: &SessionHandle, response: &mut Response<'_>) {
+    let finished = handle.visit.finish(response.status().code).await;
+    match &finished.error {
+        Some(error) => *response = plain(error),
+        None if response.status().code == 503 && handle.visit.asks_to_retry() => {
+            response.set_raw_header("Retry-After", retry_after());
+        }
+        None => {}
+    }
+    if let CookieCommand::Set(header) | CookieCommand::Remove(header) = finished.cookie {
+        response.adjoin_raw_header("Set-Cookie", header);
+        forbid_storing(response);
+    }
+    vary_on_cookie(response);
 }
 
 /// One line at launch about what the cookie is, since that decides who can read it.
@@ -254,10 +262,15 @@ fn forbid_storing(response: &mut Response<'_>) {
 /// An answer that depends on the session depends on the cookie (RFC 9110 section 12.5.5).
 fn vary_on_cookie(response: &mut Response<'_>) {
     let name = "Vary";
-    let mut lines: Vec<String> = response.headers().get(name).map(str::to_owned).collect();
+    // A walk over the few headers of an answer is cheaper than to look one up.
+    if !response.headers().iter().any(|header| header.name() == name) {
+        response.set_raw_header(name, "Cookie");
+        return;
+    }
+    let lines: Vec<&str> = response.headers().get(name).collect();
     if !lines.iter().any(|line| has_token(line, "cookie") || has_token(line, "*")) {
-        lines.push("Cookie".to_owned());
-        response.set_raw_header(name, lines.join(", "));
+        let lines = [&lines[..], &["Cookie"]].concat().join(", ");
+        response.set_raw_header(name, lines);
     }
 }
 

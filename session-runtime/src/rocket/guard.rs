@@ -5,7 +5,7 @@ use ::rocket::request::{FromRequest, Outcome};
 use ::rocket::response::Responder;
 use ::rocket::{Ignite, Request, Rocket, Sentinel};
 
-use super::handle::{Place, SessionHandle};
+use super::handle::SessionHandle;
 use crate::error::{ErrorKind, RETRY_AFTER, SessionError};
 use crate::schema::Schema;
 use crate::sessions::Sessions;
@@ -80,7 +80,7 @@ fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>) -> Outcome
     match result {
         Ok(guard) => Outcome::Success(guard),
         Err(error) => {
-            if let Some(handle) = Place::of(request).handle() {
+            if let Some(handle) = SessionHandle::opened(request) {
                 handle.visit.set_retry(&error);
             }
             // A late load after a logout or a login is the visitor's doing and no fault of the server.

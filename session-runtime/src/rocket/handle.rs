@@ -1,6 +1,7 @@
 //! [`SessionHandle`]: the session as a whole, and the one visit of a request.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use ::rocket::Request;
@@ -31,31 +32,49 @@ pub struct SessionHandle {
     pub(super) visit: Visit,
 }
 
+/// Requests of this process that have a handle. None at all means that a request need not look for its own, which would
+/// cost more than the rest of an answer without a session.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
 /// A request's place for its handle; empty as long as nobody asked for the session.
 #[derive(Default)]
-pub(super) struct Place(OnceLock<SessionHandle>);
+struct Place(OnceLock<SessionHandle>);
 
 impl Place {
-    pub(super) fn of<'r>(request: &'r Request<'_>) -> &'r Self {
+    fn of<'r>(request: &'r Request<'_>) -> &'r Self {
         request.local_cache(Self::default)
     }
+}
 
-    pub(super) fn handle(&self) -> Option<&SessionHandle> {
-        self.0.get()
+impl Drop for SessionHandle {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl SessionHandle {
+    /// The handle of this request, if a guard has asked for one.
+    pub(super) fn opened<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
+        if OPEN.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        Place::of(request).0.get()
+    }
+
     /// The handle of this request; the first guard that asks opens it.
     pub(super) fn of<'r>(request: &'r Request<'_>) -> Result<&'r Self, SessionError> {
         let place = Place::of(request);
-        if let Some(handle) = place.handle() {
+        if let Some(handle) = place.0.get() {
             return Ok(handle);
         }
         let Some(sessions) = request.rocket().state::<Sessions>() else {
             return Err(SessionError::with(ErrorKind::Config, "`Sessions::fairing` is not attached"));
         };
-        Ok(place.0.get_or_init(|| Self { visit: open(sessions, request) }))
+        Ok(place.0.get_or_init(|| {
+            let handle = Self { visit: open(sessions, request) };
+            OPEN.fetch_add(1, Ordering::Relaxed);
+            handle
+        }))
     }
 
     /// Names the session for jobs and admin pages. `None`: nothing is stored for this visitor.

@@ -11,6 +11,7 @@
 //! never stops requests for longer than a walk through that shard takes.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,7 +21,7 @@ use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, Refusal};
-use crate::record::{Record, Values};
+use crate::record::Record;
 
 const SHARDS: usize = 256;
 
@@ -40,7 +41,24 @@ pub struct MemoryStore {
     sweep_from: AtomicUsize,
 }
 
-type Shard = HashMap<SessionKey, Box<Entry>>;
+type Shard = HashMap<SessionKey, Box<Entry>, BuildHasherDefault<KeyHasher>>;
+
+/// A key is random already, and nobody but this library chooses one: a part of it is its hash.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // The last bytes, since the first decide on the shard.
+        self.0 = bytes.last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 struct Entry {
     record: Record,
@@ -123,7 +141,7 @@ impl Store for MemoryStore {
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
         let shard = self.shard(key);
         let Some(entry) = shard.get(&key).filter(|entry| now < entry.record.head.expires) else { return Ok(None) };
-        let values = pick(&entry.record.values, wanted);
+        let values = entry.record.values.pick(wanted);
         let record = Record { head: entry.record.head.clone(), values };
         Ok(Some(Loaded { record, bytes: entry.bytes, keys: entry.record.values.len() }))
     }
@@ -194,14 +212,6 @@ fn sweep_shard(shard: &mut Shard, limit: usize, before: Timestamp) -> usize {
         keep
     });
     limit - left
-}
-
-/// Only what was asked for is copied, whatever else the session holds.
-fn pick(values: &Values, wanted: &Wanted) -> Values {
-    let Some(keys) = wanted.keys() else { return values.clone() };
-    let mut picked: Vec<_> = keys.iter().flat_map(|key| values.of_schema(key)).cloned().collect();
-    picked.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    picked.into_iter().collect()
 }
 
 fn expected(record: &Record, patch: &Patch) -> Record {

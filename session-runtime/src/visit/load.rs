@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{Live, Standing, Visit};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
+use crate::group::Group;
 use crate::id::{SessionId, SessionKey};
 use crate::record::{Record, Values};
 use crate::schema::SchemaSpec;
@@ -23,11 +24,10 @@ impl Visit {
         if let Some(known) = self.fetched(schema) {
             return known;
         }
-        let group = self.core.group_of(schema);
-        let loaded = self.load_group(&group).await;
-        match loaded {
+        let group = self.core.groups.of(schema);
+        match self.load_group(group).await {
             Ok(standing) => {
-                self.set_loaded(standing, &group);
+                self.set_loaded(standing, group);
                 Ok(())
             }
             Err(error) => {
@@ -38,11 +38,10 @@ impl Visit {
     }
 
     /// Takes over what a load of this group found.
-    pub(crate) fn set_loaded(&self, standing: Standing, group: &Wanted) {
-        let bits = self.bits_of(group);
+    pub(crate) fn set_loaded(&self, standing: Standing, group: &Group) {
         let mut state = self.state();
         state.standing = standing;
-        state.fetched |= bits;
+        state.fetched |= group.bits;
     }
 
     fn fetched(&self, schema: Option<usize>) -> Option<Result<(), SessionError>> {
@@ -58,17 +57,9 @@ impl Visit {
         there.then_some(Ok(()))
     }
 
-    fn bits_of(&self, wanted: &Wanted) -> u32 {
-        let schemas = self.core.schemas().iter().enumerate();
-        schemas.filter(|(_, schema)| wanted.wants(schema.key)).fold(0, |bits, (at, _)| bits | 1 << at)
-    }
-
     /// All schemas whose values are there.
-    pub(crate) fn fetched_group(&self) -> Wanted {
-        let fetched = self.state().fetched;
-        let schemas = self.core.schemas().iter().enumerate();
-        let keys: Vec<_> = schemas.filter(|(at, _)| fetched & (1 << at) != 0).map(|(_, schema)| schema.key).collect();
-        Wanted::schemas(&keys)
+    pub(crate) fn fetched_group(&self) -> Group {
+        Group::new(self.core.schemas(), self.state().fetched)
     }
 
     /// All schemas' values are there: the record is this request's own.
@@ -76,30 +67,30 @@ impl Visit {
         self.state().fetched = u32::MAX;
     }
 
-    pub(crate) async fn load_group(&self, group: &Wanted) -> Result<Standing, SessionError> {
+    pub(crate) async fn load_group(&self, group: &Group) -> Result<Standing, SessionError> {
         let standing = self.state().standing.clone();
         match standing {
             Standing::Unread(id) => {
-                let loaded = self.load_record(id.key, group).await?;
+                let loaded = self.load_record(id.key, &group.wanted).await?;
                 Ok(loaded.map_or_else(unknown, |loaded| self.judge(id, loaded)))
             }
-            Standing::Live(live) => self.load_more(&live, group).await,
+            Standing::Live(live) => Box::pin(self.load_more(&live, &group.wanted)).await,
             settled => Ok(settled),
         }
     }
 
     /// A further load of the request: it must find the session of the first one.
-    pub(crate) async fn load_more(&self, live: &Arc<Live>, group: &Wanted) -> Result<Standing, SessionError> {
-        let load = self.core.store.load(live.id.key, group, self.now);
+    pub(crate) async fn load_more(&self, live: &Arc<Live>, wanted: &Wanted) -> Result<Standing, SessionError> {
+        let load = self.core.store.load(live.id.key, wanted, self.now);
         let Some(loaded) = self.core.run(&self.budget, load).await? else { return Ok(Standing::Ended) };
         let presented = accepts(&loaded.record, live.id, self.now);
         let Some(presented) = presented.filter(|_| loaded.record.head.generation == live.head.generation) else {
             return Err(SessionError::new(ErrorKind::Renewed));
         };
         let mut live = Live::clone(live);
-        let values = Arc::make_mut(&mut live.values);
-        values.retain(|name| !group.wants(name));
-        for (name, text) in loaded.record.values.iter().filter(|(name, _)| group.wants(name)) {
+        let values = &mut live.values;
+        values.retain(|name| !wanted.wants(name));
+        for (name, text) in loaded.record.values.iter().filter(|(name, _)| wanted.wants(name)) {
             values.set(name.clone(), text.clone());
         }
         (live.presented, live.bytes, live.keys) = (live.presented && presented, loaded.bytes, loaded.keys);
@@ -108,9 +99,9 @@ impl Visit {
     }
 
     /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
-    pub(crate) async fn load_record(&self, key: SessionKey, group: &Wanted) -> Result<Option<Loaded>, SessionError> {
+    async fn load_record(&self, key: SessionKey, wanted: &Wanted) -> Result<Option<Loaded>, SessionError> {
         let load = async {
-            match self.core.store.load(key, group, self.now).await {
+            match self.core.store.load(key, wanted, self.now).await {
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
                     Ok(None)
@@ -125,7 +116,7 @@ impl Visit {
         let Loaded { record, bytes, keys } = loaded;
         if let Some(presented) = accepts(&record, id, self.now) {
             let Record { head, values } = record;
-            let (stored, values) = (head.clone(), Arc::new(values));
+            let stored = head.clone();
             return Standing::Live(Arc::new(Live { id, presented, head, values, stored, bytes, keys }));
         }
         let grace = self.core.lifetime.renew_grace;

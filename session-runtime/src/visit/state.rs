@@ -105,7 +105,7 @@ pub(crate) struct Live {
     /// The head as first loaded: what this request's changes rest on.
     pub(crate) head: Head,
     /// The values as first loaded, further groups added.
-    pub(crate) values: Arc<Values>,
+    pub(crate) values: Values,
     /// The head as the latest load found it.
     pub(crate) stored: Head,
     pub(crate) bytes: usize,
@@ -115,14 +115,14 @@ pub(crate) struct Live {
 impl State {
     /// The schema as it stands. Destroyed is destroyed: what comes after reads like a visitor without a session.
     pub(super) fn view(&self, schema: &'static SchemaSpec) -> Result<View, SessionError> {
-        let under_way = self.under_way.pending.iter().chain(&self.wishes.pending);
-        let pending = &under_way.map(|(name, change)| (name.clone(), change.clone())).collect();
+        let changes = self.under_way.pending.iter().chain(&self.wishes.pending);
+        let over = changes.map(|(name, change)| (name.clone(), change.ours.clone())).collect();
         match self.standing.live() {
             Some(live) if !self.wishes.destroy => {
                 check_metadata(schema, &live.values)?;
-                Ok(View::new(live.id.key, live.values.clone(), pending))
+                Ok(View::new(live.id.key, live.values.clone(), over))
             }
-            _ => Ok(View::of_changes(pending)),
+            _ => Ok(View::of_changes(over)),
         }
     }
 

@@ -1,0 +1,63 @@
+//! What a session costs: `cargo bench` prints one table. Instructions are counted by callgrind, which must be installed
+//! (`apt-get install valgrind`); rates and latencies are ratios within one run, since machines are noisy.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `app.rs` | the servers that are measured: bare Rocket, and the same routes with a session |
+//! | `server.rs` | a server as a process of its own, under callgrind or not |
+//! | `client.rs` | the load: connections that are kept alive, a session each |
+//! | `accessors.rs` | generated accessors beside plain fields |
+//! | `instructions.rs` | instructions per request, all threads |
+//! | `rates.rs` | requests per second beside bare Rocket's `/ping`, and beside those of an empty session |
+//! | `memory.rs` | a million sessions: their resident memory, and requests while they are swept |
+//! | `table.rs` | the lines that are printed, each beside its goal |
+//!
+//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth` or `memory`.
+
+mod accessors;
+mod app;
+mod client;
+mod instructions;
+mod memory;
+mod rates;
+mod server;
+mod table;
+
+use std::env;
+
+use table::Table;
+
+/// A part of the table.
+type Part = (&'static str, fn(&mut Table));
+
+const PARTS: [Part; 5] = [
+    ("accessors", accessors::measure),
+    ("instructions", instructions::measure),
+    ("rates", rates::beside_rocket),
+    ("growth", rates::beside_empty),
+    ("memory", memory::measure),
+];
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["serve", app, store, workers] => app::serve(app, store, workers),
+        ["accessors-child"] => accessors::run(),
+        ["memory-child"] => memory::run(),
+        _ => print(&words),
+    }
+}
+
+fn print(wanted: &[&str]) {
+    if let Some(unknown) = wanted.iter().find(|word| !PARTS.iter().any(|(name, _)| name == *word)) {
+        let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        eprintln!("there is no part `{unknown}`: choose of {}", names.join(", "));
+        std::process::exit(2);
+    }
+    let mut table = Table::new();
+    for (_, measure) in PARTS.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
+        measure(&mut table);
+    }
+    table.end();
+}
