@@ -157,13 +157,15 @@ fn a_newer_layout_is_refused() {
 #[tokio::test]
 async fn a_damaged_row_is_an_error_and_stays() {
     let damages = [
-        "UPDATE session SET expiry = 'whenever'",
-        "UPDATE session SET secret = x'00'",
-        "UPDATE session SET previous_secret = x'00'",
-        "UPDATE session SET expiry = CAST(x'ff' AS TEXT)",
-        "UPDATE session SET bytes = -1",
-        "UPDATE value SET json = CAST(x'22ff22' AS TEXT)",
-        "UPDATE value SET name = CAST(x'636172742eff' AS TEXT)",
+        "UPDATE entry SET content = x'01' WHERE name = 0",
+        "UPDATE entry SET content = 'text' WHERE name = 0",
+        "UPDATE entry SET content = CAST(content || x'00' AS BLOB) WHERE name = 0",
+        "UPDATE entry SET content = CAST(x'02' || substr(content, 2) AS BLOB) WHERE name = 0",
+        "UPDATE entry SET content = CAST(substr(content, 1, 2) || x'09' || substr(content, 4) AS BLOB) WHERE name = 0",
+        "UPDATE entry SET content = CAST(x'22ff22' AS TEXT) WHERE name <> 0",
+        "UPDATE entry SET content = x'31' WHERE name <> 0",
+        "UPDATE entry SET name = CAST(x'636172742eff' AS TEXT) WHERE name <> 0",
+        "UPDATE entry SET name = 7 WHERE name <> 0",
     ];
     for damage in damages {
         let (_folder, path) = file();
@@ -176,10 +178,8 @@ async fn a_damaged_row_is_an_error_and_stays() {
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{damage}");
         assert!(!shown.contains("private") && !shown.contains(&key(1).to_string()), "{shown}");
         assert_eq!(store.scan(None, 9, NOW).await.unwrap_err().kind(), StoreErrorKind::Corrupt, "{damage}");
-        for table in ["session", "value"] {
-            let count = format!("SELECT count(*) FROM {table}");
-            assert_eq!(raw.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap(), 1, "{damage}");
-        }
+        let count = "SELECT count(*) FROM entry";
+        assert_eq!(raw.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), 2, "{damage}");
     }
 }
 
@@ -188,7 +188,7 @@ async fn a_key_of_another_length_is_an_error_in_a_scan() {
     let (_folder, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     create(&store, 1, &[]).await;
-    Connection::open(&path).unwrap().execute_batch("UPDATE session SET key = x'01'").unwrap();
+    Connection::open(&path).unwrap().execute_batch("UPDATE entry SET session = x'01'").unwrap();
     assert_eq!(store.scan(None, 9, NOW).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
     assert!(load(&store, key(1)).await.is_none());
 }
@@ -198,7 +198,7 @@ async fn a_damaged_row_does_not_fail_the_writes_of_others() {
     let (_folder, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     create(&store, 1, &[]).await;
-    Connection::open(&path).unwrap().execute_batch("UPDATE session SET expiry = ''").unwrap();
+    Connection::open(&path).unwrap().execute_batch("UPDATE entry SET content = ''").unwrap();
     create(&store, 2, &[]).await;
     let (broken, good) = tokio::join!(
         store.patch(key(1), setting("cart.a", "1"), NOW),
@@ -244,7 +244,7 @@ async fn a_full_file_is_told_and_the_next_write_works_again() {
     create(&store, 1, &[("cart.a", "0")]).await;
     // The writer's own connection must meet the limit, so the table refuses instead.
     let raw = Connection::open(&path).unwrap();
-    let refuse = "CREATE TRIGGER full BEFORE INSERT ON value BEGIN SELECT RAISE(ABORT, 'secret text'); END";
+    let refuse = "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'secret text'); END";
     raw.execute_batch(refuse).unwrap();
     let error = store.patch(key(1), setting("cart.a", "1"), NOW).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
@@ -311,7 +311,7 @@ async fn a_sweep_leaves_no_value_behind() {
     assert_eq!(store.sweep(240, late).await.unwrap(), 240);
     assert_eq!(store.sweep(240, late).await.unwrap(), 10);
     let raw = Connection::open(&path).unwrap();
-    assert_eq!(raw.query_row("SELECT count(*) FROM value", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    assert_eq!(raw.query_row("SELECT count(*) FROM entry", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
 /// The totals are counted up and down; they must stay those of the rows.

@@ -10,22 +10,25 @@
 //!
 //! # Layout
 //!
+//! One table, in which a session is one range of rows and a schema one range in that, so that a load is one walk and a
+//! small change touches one page.
+//!
 //! ```text
-//! session                                value
-//! ├ key               BLOB, 16 bytes     ├ session  BLOB   ┐ the session's key, then the stored key,
-//! ├ created           INTEGER            ├ name     TEXT   ┘ bytewise: one schema is one range
-//! ├ touched           INTEGER            └ json     TEXT     byte for byte as it came
-//! ├ expires           INTEGER, indexed
-//! ├ ends              INTEGER            moments are milliseconds since 1970-01-01 UTC
-//! ├ expiry            TEXT               as `StoredExpiry` writes it
-//! ├ secret            BLOB, 32 bytes
-//! ├ secret_since      INTEGER
-//! ├ previous_secret   BLOB or NULL       with previous_until INTEGER or NULL
-//! ├ generation        INTEGER            counters use all 64 bits, so large ones look negative
-//! ├ generation_since  INTEGER or NULL
-//! ├ revision          INTEGER
-//! ├ bytes             INTEGER            of all names and texts in `value`
-//! └ keys              INTEGER            number of rows in `value`
+//! entry
+//! ├ session   the session's key, 16 bytes          ┐ the primary key, bytewise
+//! ├ name      0 for the head, else the stored key  ┘
+//! ├ content   the head as below, or the JSON text byte for byte as it came
+//! └ expires   milliseconds since 1970-01-01 UTC in the head's row, indexed; else NULL
+//!
+//! head: 155 bytes, integers big-endian, moments as in `expires`
+//!   0  layout, 1            11  created        75  generation             115  hash of the secret before, 32 bytes
+//!   1  flags                19  touched        83  raised at, if flag 4   147  accepted until, if flag 2
+//!   2  kind of expiry       27  ends           91  revision
+//!   3  its duration         35  secret hash    99  bytes of all names and texts
+//!      or moment            67  drawn at      107  number of keys
+//!
+//! flags: 1 there is a secret before, 2 it ends, 4 the generation was raised
+//! expiry: 0 default, 1 after, 2 at, 3 browser close
 //! ```
 //!
 //! The header's `application_id` is `sess` in ASCII and `user_version` the layout's version; a file of another program, or
@@ -42,10 +45,10 @@
 
 mod db;
 mod fault;
+mod head;
 mod layout;
 mod queue;
 mod read;
-mod row;
 mod work;
 mod write;
 
@@ -288,4 +291,9 @@ impl Store for SqliteStore {
     ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
         self.readers.run("scan", move |db| db.scan(from, limit, now)).await
     }
+}
+
+/// Sizes of what is in memory fit; the bound is `SQLite`'s.
+fn stored(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,7 @@
-//! One connection with its statements, compiled once when its thread begins.
+//! One connection with its statements, compiled once: most when its thread begins, loads when a set of schemas is first
+//! asked for.
+
+use std::fmt::Write as _;
 
 use rusqlite::{Connection, Statement};
 
@@ -10,43 +13,36 @@ pub(super) struct Db<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
     roll_back: Statement<'c>,
-    /// key → head
+    /// session → head, deadline
     pub(super) head: Statement<'c>,
-    /// session → names and texts
-    pub(super) values: Statement<'c>,
-    /// session, schema → names and texts, and those of a few neighbours
-    pub(super) schema: Statement<'c>,
-    /// after this key, not expired at, limit → keys and heads
+    /// session → names and contents, the head first; its deadline beside it
+    pub(super) all: Statement<'c>,
+    /// The same, the head and some schemas only.
+    some: Vec<(Box<[&'static str]>, Statement<'c>)>,
+    /// after this key, not expired at, limit → keys, heads, deadlines
     pub(super) scan: Statement<'c>,
     /// session, name → text
     pub(super) text: Statement<'c>,
     /// session, name → bytes of the text
     pub(super) size: Statement<'c>,
-    /// whole head
+    /// session, head, deadline
     pub(super) add: Statement<'c>,
-    /// key, all of the head that ever changes
-    pub(super) update: Statement<'c>,
-    /// key, revision, bytes, keys
-    pub(super) count: Statement<'c>,
+    /// session, head
+    pub(super) change: Statement<'c>,
+    /// session, head, deadline
+    pub(super) touch: Statement<'c>,
     /// session, name, text
     pub(super) set: Statement<'c>,
     /// session, name → bytes of the text that was there
     pub(super) unset: Statement<'c>,
     /// session
-    pub(super) clear: Statement<'c>,
-    /// key
     pub(super) remove: Statement<'c>,
     /// expired by, limit → keys
-    pub(super) expire: Statement<'c>,
+    pub(super) expired: Statement<'c>,
 }
 
-/// The columns of a head, in the order in which `row` reads and binds them; the key stands before them.
-macro_rules! head {
-    () => {
-        "created, touched, expires, ends, expiry, secret, secret_since, previous_secret, previous_until, generation, \
-         generation_since, revision, bytes, keys"
-    };
-}
+/// Sets of schemas whose statement is kept; an application has few.
+const KEPT: usize = 64;
 
 impl<'c> Db<'c> {
     pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
@@ -56,38 +52,37 @@ impl<'c> Db<'c> {
             begin: sql("BEGIN IMMEDIATE")?,
             commit: sql("COMMIT")?,
             roll_back: sql("ROLLBACK")?,
-            head: sql(concat!("SELECT key, ", head!(), " FROM session WHERE key = ?1"))?,
-            values: sql("SELECT name, json FROM value WHERE session = ?1 ORDER BY name")?,
-            // One range holds `cart` and `cart.…`, and beside them names like `cart-2`, which the reader leaves out:
-            // `/` is the byte after `.`. Two ranges would need a second look-up.
-            schema: sql(
-                "SELECT name, json FROM value WHERE session = ?1 AND name >= ?2 AND name < ?2 || '/' ORDER BY name",
+            head: sql("SELECT content, expires FROM entry WHERE session = ?1 AND name = 0")?,
+            all: sql("SELECT name, content, expires FROM entry WHERE session = ?1 ORDER BY name")?,
+            some: Vec::new(),
+            scan: sql("SELECT session, content, expires FROM entry WHERE session > ?1 AND name = 0 AND expires > ?2 \
+                 ORDER BY session LIMIT ?3")?,
+            text: sql("SELECT content FROM entry WHERE session = ?1 AND name = ?2")?,
+            size: sql("SELECT octet_length(content) FROM entry WHERE session = ?1 AND name = ?2")?,
+            add: sql(
+                "INSERT INTO entry (session, name, content, expires) VALUES (?1, 0, ?2, ?3) ON CONFLICT DO NOTHING",
             )?,
-            scan: sql(concat!(
-                "SELECT key, ",
-                head!(),
-                " FROM session WHERE key > ?1 AND expires > ?2 ORDER BY key LIMIT ?3"
-            ))?,
-            text: sql("SELECT json FROM value WHERE session = ?1 AND name = ?2")?,
-            size: sql("SELECT octet_length(json) FROM value WHERE session = ?1 AND name = ?2")?,
-            add: sql(concat!(
-                "INSERT INTO session (key, ",
-                head!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING"
-            ))?,
-            update: sql(
-                "UPDATE session SET touched = ?2, expires = ?3, expiry = ?4, secret = ?5, secret_since = ?6, \
-                 previous_secret = ?7, previous_until = ?8, generation = ?9, generation_since = ?10, revision = ?11, \
-                 bytes = ?12, keys = ?13 WHERE key = ?1",
-            )?,
-            count: sql("UPDATE session SET revision = ?2, bytes = ?3, keys = ?4 WHERE key = ?1")?,
-            set: sql("REPLACE INTO value (session, name, json) VALUES (?1, ?2, ?3)")?,
-            unset: sql("DELETE FROM value WHERE session = ?1 AND name = ?2 RETURNING octet_length(json)")?,
-            clear: sql("DELETE FROM value WHERE session = ?1")?,
-            remove: sql("DELETE FROM session WHERE key = ?1")?,
-            expire: sql("DELETE FROM session WHERE key IN \
-                 (SELECT key FROM session WHERE expires <= ?1 ORDER BY expires LIMIT ?2) RETURNING key")?,
+            change: sql("UPDATE entry SET content = ?2 WHERE session = ?1 AND name = 0")?,
+            touch: sql("UPDATE entry SET content = ?2, expires = ?3 WHERE session = ?1 AND name = 0")?,
+            set: sql("INSERT INTO entry (session, name, content) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT DO UPDATE SET content = excluded.content")?,
+            unset: sql("DELETE FROM entry WHERE session = ?1 AND name = ?2 RETURNING octet_length(content)")?,
+            remove: sql("DELETE FROM entry WHERE session = ?1")?,
+            expired: sql("SELECT session FROM entry WHERE expires <= ?1 ORDER BY expires LIMIT ?2")?,
         })
+    }
+
+    /// The statement that reads a session's head and these schemas.
+    pub(super) fn some(&mut self, schemas: &[&'static str]) -> rusqlite::Result<&mut Statement<'c>> {
+        let at = match self.some.iter().position(|(kept, _)| **kept == *schemas) {
+            Some(at) => at,
+            None => {
+                self.some.truncate(KEPT - 1);
+                self.some.push((schemas.into(), self.connection.prepare(&select(schemas))?));
+                self.some.len() - 1
+            }
+        };
+        Ok(&mut self.some[at].1)
     }
 
     /// Begins a transaction that may write; waits for the lock of another process.
@@ -108,4 +103,20 @@ impl<'c> Db<'c> {
             let _ = self.roll_back.execute([]);
         }
     }
+}
+
+/// One statement, so that a load has one snapshot and pays for one execution. Between `cart` and `cart/`, the byte after
+/// `.`, lie the schema's metadata, its fields, and names like `cart-2`, which the reader leaves out: so the third column
+/// says for which schema a row was found.
+fn select(schemas: &[&str]) -> String {
+    let mut sql = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name = 0".to_owned();
+    for (at, schema) in schemas.iter().enumerate() {
+        let schema = schema.replace('\'', "''");
+        // Writing into a `String` cannot fail.
+        let _ = write!(
+            sql,
+            " UNION ALL SELECT name, content, {at} FROM entry WHERE session = ?1 AND name >= '{schema}' AND name < '{schema}/'"
+        );
+    }
+    sql
 }

@@ -21,30 +21,14 @@ const LOG_BYTES: i64 = 64 << 20;
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 const TABLES: &str = "
-    CREATE TABLE session (
-        key BLOB NOT NULL PRIMARY KEY,
-        created INTEGER NOT NULL,
-        touched INTEGER NOT NULL,
-        expires INTEGER NOT NULL,
-        ends INTEGER NOT NULL,
-        expiry TEXT NOT NULL,
-        secret BLOB NOT NULL,
-        secret_since INTEGER NOT NULL,
-        previous_secret BLOB,
-        previous_until INTEGER,
-        generation INTEGER NOT NULL,
-        generation_since INTEGER,
-        revision INTEGER NOT NULL,
-        bytes INTEGER NOT NULL,
-        keys INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX session_expires ON session (expires);
-    CREATE TABLE value (
+    CREATE TABLE entry (
         session BLOB NOT NULL,
-        name TEXT NOT NULL,
-        json TEXT NOT NULL,
+        name ANY NOT NULL,
+        content ANY NOT NULL,
+        expires INTEGER,
         PRIMARY KEY (session, name)
-    ) STRICT, WITHOUT ROWID;";
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX entry_expires ON entry (expires) WHERE expires IS NOT NULL;";
 
 /// What all connections of a store share.
 pub(super) struct Settings {

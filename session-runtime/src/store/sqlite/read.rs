@@ -1,28 +1,30 @@
-//! What readers do. One snapshot holds for a whole job: `SQLite` keeps it as long as one statement has not finished, so the
-//! statement that found the head stays open while the values are read, which saves a transaction around them.
+//! What readers do. One statement is one snapshot, so a record is never read half before and half after a change.
 
 use std::sync::Arc;
 
-use rusqlite::{Rows, Statement, params};
+use rusqlite::{Row, Rows, params};
 
 use super::db::Db;
 use super::fault::Fault;
-use super::row::{self, HeadRow, stored};
+use super::head::HeadRow;
+use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::{Record, Text, Values, belongs};
 use crate::store::{Loaded, Wanted};
 
-type Found = Vec<(Text, Text)>;
-
 impl Db<'_> {
     pub(super) fn load(&mut self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
-        let mut heads = self.head.query([&key.as_bytes()[..]])?;
-        let Some(row) = heads.next()? else { return Ok(None) };
-        let Some(HeadRow { head, bytes, keys }) = HeadRow::live(row, now)? else { return Ok(None) };
+        let key = &key.as_bytes()[..];
+        let mut rows = match wanted.keys() {
+            None => self.all.query([key])?,
+            Some(schemas) => self.some(schemas)?.query([key])?,
+        };
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let Some(HeadRow { head, bytes, keys }) = live(row, 1, now)? else { return Ok(None) };
         let values = match wanted.keys() {
-            None => all_values(&mut self.values, key)?,
-            Some(schemas) => values_of(&mut self.schema, key, schemas)?,
+            None => values(rows, |_, _| Ok(true))?,
+            Some(schemas) => values(rows, |row, name| Ok(belongs(name, schema(row, schemas)?)))?,
         };
         Ok(Some(Loaded { record: Record { head, values }, bytes, keys }))
     }
@@ -38,9 +40,13 @@ impl Db<'_> {
         let mut heads = self.scan.query(params![from, now.as_millis(), stored(limit)])?;
         let mut records = Vec::new();
         while let Some(row) = heads.next()? {
-            let key = row::key(row)?;
-            let HeadRow { head, .. } = HeadRow::read(row)?;
-            records.push((key, Record { head, values: all_values(&mut self.values, key)? }));
+            let key: [u8; 16] = row.get_ref(0)?.as_blob()?.try_into().map_err(|_| Fault::Unreadable("session key"))?;
+            let HeadRow { head, .. } = HeadRow::decode(row.get_ref(1)?.as_blob()?, moment(row, 2)?)?;
+            let mut rows = self.all.query([&key[..]])?;
+            // The head, which is there already.
+            rows.next()?;
+            let record = Record { head, values: values(rows, |_, _| Ok(true))? };
+            records.push((SessionKey::from_bytes(key), record));
         }
         Ok(records)
     }
@@ -48,7 +54,7 @@ impl Db<'_> {
     /// The head of a session that exists and has not expired.
     pub(super) fn live_head(&mut self, key: SessionKey, now: Timestamp) -> Result<Option<HeadRow>, Fault> {
         let mut heads = self.head.query([&key.as_bytes()[..]])?;
-        heads.next()?.map_or(Ok(None), |row| HeadRow::live(row, now))
+        heads.next()?.map_or(Ok(None), |row| live(row, 0, now))
     }
 
     /// The text under one stored key.
@@ -59,29 +65,32 @@ impl Db<'_> {
     }
 }
 
-fn all_values(statement: &mut Statement<'_>, key: SessionKey) -> Result<Values, Fault> {
-    let mut found = Found::new();
-    collect(statement.query([&key.as_bytes()[..]])?, |_| true, &mut found)?;
-    Ok(found.into_iter().collect())
-}
-
-fn values_of(statement: &mut Statement<'_>, key: SessionKey, schemas: &[&str]) -> Result<Values, Fault> {
-    let mut found = Found::new();
-    for schema in schemas {
-        let rows = statement.query(params![&key.as_bytes()[..], schema])?;
-        collect(rows, |name| belongs(name, schema), &mut found)?;
+/// The head in this column, with the deadline in the one after it, unless it has expired.
+fn live(row: &Row<'_>, column: usize, now: Timestamp) -> Result<Option<HeadRow>, Fault> {
+    let expires = moment(row, column + 1)?;
+    if now >= expires {
+        return Ok(None);
     }
-    // Usually in order already, and then this is one walk; `Values` takes ordered keys without moving any.
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(found.into_iter().collect())
+    HeadRow::decode(row.get_ref(column)?.as_blob()?, expires).map(Some)
 }
 
-fn collect(mut rows: Rows<'_>, is_wanted: impl Fn(&str) -> bool, into: &mut Found) -> Result<(), Fault> {
+fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
+    Ok(Timestamp::from_millis(row.get_ref(column)?.as_i64()?))
+}
+
+/// The schema for which a row was found.
+fn schema<'s>(row: &Row<'_>, schemas: &[&'s str]) -> Result<&'s str, Fault> {
+    let at = usize::try_from(row.get_ref(2)?.as_i64()?).ok();
+    at.and_then(|at| schemas.get(at).copied()).ok_or(Fault::Unreadable("row"))
+}
+
+fn values(mut rows: Rows<'_>, is_wanted: impl Fn(&Row<'_>, &str) -> Result<bool, Fault>) -> Result<Values, Fault> {
+    let mut values = Values::new();
     while let Some(row) = rows.next()? {
         let name = row.get_ref(0)?.as_str()?;
-        if is_wanted(name) {
-            into.push((name.into(), row.get_ref(1)?.as_str()?.into()));
+        if is_wanted(row, name)? {
+            values.set(name.into(), row.get_ref(1)?.as_str()?.into());
         }
     }
-    Ok(())
+    Ok(values)
 }

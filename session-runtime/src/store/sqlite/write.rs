@@ -7,11 +7,12 @@ use rusqlite::{Rows, params};
 
 use super::db::Db;
 use super::fault::Fault;
-use super::row::{HeadRow, stored};
+use super::head::HeadRow;
+use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, Refusal};
-use crate::record::{Head, Record, Text};
+use crate::record::{Record, Text};
 use crate::store::Created;
 
 /// The texts that the patch expects something of, as they stand now.
@@ -21,7 +22,7 @@ impl Db<'_> {
     pub(super) fn create(&mut self, key: SessionKey, record: &Record) -> Result<Created, Fault> {
         let Record { head, values } = record;
         let row = HeadRow { head: head.clone(), bytes: values.bytes(), keys: values.len() };
-        if !row.insert(key, &mut self.add)? {
+        if self.add.execute(params![&key.as_bytes()[..], row.encode(), head.expires.as_millis()])? == 0 {
             return Ok(Created::Taken);
         }
         for (name, text) in values.iter() {
@@ -49,20 +50,22 @@ impl Db<'_> {
     }
 
     pub(super) fn delete(&mut self, key: SessionKey) -> Result<(), Fault> {
-        self.clear.execute([&key.as_bytes()[..]])?;
         self.remove.execute([&key.as_bytes()[..]])?;
         Ok(())
     }
 
     /// Removes at most `limit` sessions that expired by `before`. The keys are not read as keys: a damaged one goes too.
     pub(super) fn sweep(&mut self, limit: usize, before: Timestamp) -> Result<usize, Fault> {
-        let mut expired = self.expire.query(params![before.as_millis(), stored(limit)])?;
-        let mut removed = 0;
-        while let Some(row) = expired.next()? {
-            self.clear.execute([row.get_ref(0)?.as_blob()?])?;
-            removed += 1;
+        let mut rows = self.expired.query(params![before.as_millis(), stored(limit)])?;
+        let mut expired = Vec::new();
+        while let Some(row) = rows.next()? {
+            expired.push(row.get_ref(0)?.as_blob()?.to_vec());
         }
-        Ok(removed)
+        drop(rows);
+        for key in &expired {
+            self.remove.execute([key])?;
+        }
+        Ok(expired.len())
     }
 
     fn known<'p>(&mut self, key: SessionKey, patch: &'p Patch) -> Result<Known<'p>, Fault> {
@@ -110,14 +113,13 @@ impl Db<'_> {
 
     /// Writes the head as far as it changed: a patch of values alone leaves the index of deadlines in peace.
     fn write_head(&mut self, key: SessionKey, before: &HeadRow, after: &HeadRow) -> Result<(), Fault> {
-        let same_but_revision = Head { revision: before.head.revision, ..after.head.clone() };
-        if before == after {
-            return Ok(());
+        let (key, expires) = (&key.as_bytes()[..], after.head.expires);
+        if before.head.expires != expires {
+            self.touch.execute(params![key, after.encode(), expires.as_millis()])?;
+        } else if before != after {
+            self.change.execute(params![key, after.encode()])?;
         }
-        if same_but_revision == before.head {
-            return after.update_counts(key, &mut self.count);
-        }
-        after.update(key, &mut self.update)
+        Ok(())
     }
 }
 
