@@ -244,7 +244,7 @@ async fn a_full_file_is_told_and_the_next_write_works_again() {
     create(&store, 1, &[("cart.a", "0")]).await;
     // The writer's own connection must meet the limit, so the table refuses instead.
     let raw = Connection::open(&path).unwrap();
-    let refuse = "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'secret text'); END";
+    let refuse = "CREATE TRIGGER full BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'secret text'); END";
     raw.execute_batch(refuse).unwrap();
     let error = store.patch(key(1), setting("cart.a", "1"), NOW).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);

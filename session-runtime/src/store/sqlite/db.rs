@@ -13,18 +13,14 @@ pub(super) struct Db<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
     roll_back: Statement<'c>,
-    /// session → head, deadline
-    pub(super) head: Statement<'c>,
     /// session → names and contents, the head first; its deadline beside it
     pub(super) all: Statement<'c>,
     /// The same, the head and some schemas only.
     some: Vec<(Box<[&'static str]>, Statement<'c>)>,
     /// after this key, not expired at, limit → keys, heads, deadlines
     pub(super) scan: Statement<'c>,
-    /// session, name → text
-    pub(super) text: Statement<'c>,
-    /// session, name → bytes of the text
-    pub(super) size: Statement<'c>,
+    /// session, a few names or NULLs → names and contents, the head first; its deadline beside it
+    pub(super) few: Statement<'c>,
     /// session, head, deadline
     pub(super) add: Statement<'c>,
     /// session, head
@@ -32,9 +28,11 @@ pub(super) struct Db<'c> {
     /// session, head, deadline
     pub(super) touch: Statement<'c>,
     /// session, name, text
-    pub(super) set: Statement<'c>,
-    /// session, name → bytes of the text that was there
-    pub(super) unset: Statement<'c>,
+    pub(super) add_value: Statement<'c>,
+    /// session, name, text
+    pub(super) change_value: Statement<'c>,
+    /// session, name
+    pub(super) remove_value: Statement<'c>,
     /// session
     pub(super) remove: Statement<'c>,
     /// expired by, limit → keys
@@ -44,6 +42,9 @@ pub(super) struct Db<'c> {
 /// Sets of schemas whose statement is kept; an application has few.
 const KEPT: usize = 64;
 
+/// Names that one execution looks up. Most patches need no more: the metadata of a schema, and a value or two.
+pub(super) const FEW: usize = 4;
+
 impl<'c> Db<'c> {
     pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
         let sql = |text: &str| connection.prepare(text);
@@ -52,21 +53,19 @@ impl<'c> Db<'c> {
             begin: sql("BEGIN IMMEDIATE")?,
             commit: sql("COMMIT")?,
             roll_back: sql("ROLLBACK")?,
-            head: sql("SELECT content, expires FROM entry WHERE session = ?1 AND name = 0")?,
             all: sql("SELECT name, content, expires FROM entry WHERE session = ?1 ORDER BY name")?,
             some: Vec::new(),
             scan: sql("SELECT session, content, expires FROM entry WHERE session > ?1 AND name = 0 AND expires > ?2 \
                  ORDER BY session LIMIT ?3")?,
-            text: sql("SELECT content FROM entry WHERE session = ?1 AND name = ?2")?,
-            size: sql("SELECT octet_length(content) FROM entry WHERE session = ?1 AND name = ?2")?,
+            few: sql(&select_few())?,
             add: sql(
                 "INSERT INTO entry (session, name, content, expires) VALUES (?1, 0, ?2, ?3) ON CONFLICT DO NOTHING",
             )?,
             change: sql("UPDATE entry SET content = ?2 WHERE session = ?1 AND name = 0")?,
             touch: sql("UPDATE entry SET content = ?2, expires = ?3 WHERE session = ?1 AND name = 0")?,
-            set: sql("INSERT INTO entry (session, name, content) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT DO UPDATE SET content = excluded.content")?,
-            unset: sql("DELETE FROM entry WHERE session = ?1 AND name = ?2 RETURNING octet_length(content)")?,
+            add_value: sql("INSERT INTO entry (session, name, content) VALUES (?1, ?2, ?3)")?,
+            change_value: sql("UPDATE entry SET content = ?3 WHERE session = ?1 AND name = ?2")?,
+            remove_value: sql("DELETE FROM entry WHERE session = ?1 AND name = ?2")?,
             remove: sql("DELETE FROM entry WHERE session = ?1")?,
             expired: sql("SELECT session FROM entry WHERE expires <= ?1 ORDER BY expires LIMIT ?2")?,
         })
@@ -105,11 +104,23 @@ impl<'c> Db<'c> {
     }
 }
 
+/// One statement, since each execution costs more than what it looks up. A name that is NULL finds nothing.
+fn select_few() -> String {
+    let mut sql = HEAD.to_owned();
+    for at in 2..2 + FEW {
+        // Writing into a `String` cannot fail.
+        let _ = write!(sql, " UNION ALL SELECT name, content, NULL FROM entry WHERE session = ?1 AND name = ?{at}");
+    }
+    sql
+}
+
+const HEAD: &str = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name = 0";
+
 /// One statement, so that a load has one snapshot and pays for one execution. Between `cart` and `cart/`, the byte after
 /// `.`, lie the schema's metadata, its fields, and names like `cart-2`, which the reader leaves out: so the third column
 /// says for which schema a row was found.
 fn select(schemas: &[&str]) -> String {
-    let mut sql = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name = 0".to_owned();
+    let mut sql = HEAD.to_owned();
     for (at, schema) in schemas.iter().enumerate() {
         let schema = schema.replace('\'', "''");
         // Writing into a `String` cannot fail.

@@ -1,7 +1,5 @@
 //! What readers do. One statement is one snapshot, so a record is never read half before and half after a change.
 
-use std::sync::Arc;
-
 use rusqlite::{Row, Rows, params};
 
 use super::db::Db;
@@ -10,7 +8,7 @@ use super::head::HeadRow;
 use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::{Record, Text, Values, belongs};
+use crate::record::{Record, Values, belongs};
 use crate::store::{Loaded, Wanted};
 
 impl Db<'_> {
@@ -21,7 +19,7 @@ impl Db<'_> {
             Some(schemas) => self.some(schemas)?.query([key])?,
         };
         let Some(row) = rows.next()? else { return Ok(None) };
-        let Some(HeadRow { head, bytes, keys }) = live(row, 1, now)? else { return Ok(None) };
+        let Some(HeadRow { head, bytes, keys }) = live(row, now)? else { return Ok(None) };
         let values = match wanted.keys() {
             None => values(rows, |_, _| Ok(true))?,
             Some(schemas) => values(rows, |row, name| Ok(belongs(name, schema(row, schemas)?)))?,
@@ -50,28 +48,15 @@ impl Db<'_> {
         }
         Ok(records)
     }
-
-    /// The head of a session that exists and has not expired.
-    pub(super) fn live_head(&mut self, key: SessionKey, now: Timestamp) -> Result<Option<HeadRow>, Fault> {
-        let mut heads = self.head.query([&key.as_bytes()[..]])?;
-        heads.next()?.map_or(Ok(None), |row| live(row, 0, now))
-    }
-
-    /// The text under one stored key.
-    pub(super) fn text(&mut self, key: SessionKey, name: &str) -> Result<Option<Text>, Fault> {
-        let mut rows = self.text.query(params![&key.as_bytes()[..], name])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some(Arc::from(row.get_ref(0)?.as_str()?)))
-    }
 }
 
-/// The head in this column, with the deadline in the one after it, unless it has expired.
-fn live(row: &Row<'_>, column: usize, now: Timestamp) -> Result<Option<HeadRow>, Fault> {
-    let expires = moment(row, column + 1)?;
+/// The head that a statement found first, unless it has expired.
+pub(super) fn live(row: &Row<'_>, now: Timestamp) -> Result<Option<HeadRow>, Fault> {
+    let expires = moment(row, 2)?;
     if now >= expires {
         return Ok(None);
     }
-    HeadRow::decode(row.get_ref(column)?.as_blob()?, expires).map(Some)
+    HeadRow::decode(row.get_ref(1)?.as_blob()?, expires).map(Some)
 }
 
 fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {

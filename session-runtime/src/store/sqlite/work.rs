@@ -224,6 +224,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::id::SessionKey;
     use crate::record::{Record, Values};
+    use crate::store::Wanted;
     use crate::testing::head_at;
 
     fn writer(folder: &tempfile::TempDir) -> Workers {
@@ -239,7 +240,7 @@ mod tests {
 
     async fn is_stored(writer: &Workers, n: u8) -> bool {
         let key = SessionKey::from_bytes([n; 16]);
-        writer.run("load", move |db| db.live_head(key, Timestamp::from_millis(0))).await.unwrap().is_some()
+        writer.run("load", move |db| db.load(key, &Wanted::all(), Timestamp::from_millis(0))).await.unwrap().is_some()
     }
 
     async fn panics(writer: &Workers) -> StoreErrorKind {

@@ -1,13 +1,14 @@
 //! What the writer does, each inside a transaction that somebody else begins and ends. Rows that a change does not
 //! concern are neither read nor written, whatever the session's size.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Rows, params};
+use rusqlite::params;
 
-use super::db::Db;
+use super::db::{Db, FEW};
 use super::fault::Fault;
 use super::head::HeadRow;
+use super::read::live;
 use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -15,7 +16,7 @@ use crate::patch::{Patch, Patched, Refusal};
 use crate::record::{Record, Text};
 use crate::store::Created;
 
-/// The texts that the patch expects something of, as they stand now.
+/// The keys that a patch names, with their texts as they stand now.
 type Known<'p> = BTreeMap<&'p str, Option<Text>>;
 
 impl Db<'_> {
@@ -26,18 +27,18 @@ impl Db<'_> {
             return Ok(Created::Taken);
         }
         for (name, text) in values.iter() {
-            self.set.execute(params![&key.as_bytes()[..], &**name, &**text])?;
+            self.add_value.execute(params![&key.as_bytes()[..], &**name, &**text])?;
         }
         Ok(Created::Done)
     }
 
     pub(super) fn patch(&mut self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
-        let Some(before) = self.live_head(key, now)? else { return Ok(Patched::Gone) };
-        let mut known = self.known(key, patch)?;
+        let Some((before, mut known)) = self.known(key, patch, now)? else { return Ok(Patched::Gone) };
         match patch.refusal(&before.head, |name| known.get(name)?.as_deref()) {
             Some(Refusal::Renewed) => return Ok(Patched::Renewed),
             Some(Refusal::Conflict) => {
-                let values = known.into_iter().filter_map(|(name, text)| Some((name.into(), text?))).collect();
+                let names = patch.expected().iter().map(|expected| &expected.name);
+                let values = names.filter_map(|name| Some((name.clone(), known.remove(&**name)??))).collect();
                 return Ok(Patched::Conflict(Record { head: before.head, values }));
             }
             None => {}
@@ -68,47 +69,60 @@ impl Db<'_> {
         Ok(expired.len())
     }
 
-    fn known<'p>(&mut self, key: SessionKey, patch: &'p Patch) -> Result<Known<'p>, Fault> {
-        let expected = patch.expected().iter().map(|expected| &*expected.name);
-        expected.map(|name| Ok((name, self.text(key, name)?))).collect()
-    }
-
-    /// Sets and removes the keys, and counts what that does to the totals.
-    fn change_values(
+    /// The head, if the session exists and has not expired, and what the patch names.
+    fn known<'p>(
         &mut self,
         key: SessionKey,
-        patch: &Patch,
-        known: &mut Known<'_>,
+        patch: &'p Patch,
+        now: Timestamp,
+    ) -> Result<Option<(HeadRow, Known<'p>)>, Fault> {
+        let expected = patch.expected().iter().map(|expected| &*expected.name);
+        let changed = patch.set.iter().map(|(name, _)| name).chain(&patch.remove).map(AsRef::as_ref);
+        let names: BTreeSet<&str> = expected.chain(changed).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let mut known = Known::new();
+        let mut head = None;
+        for at in (0..names.len().max(1)).step_by(FEW) {
+            let name = |n: usize| names.get(at + n);
+            let mut rows = self.few.query(params![&key.as_bytes()[..], name(0), name(1), name(2), name(3)])?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            if head.is_none() {
+                head = live(row, now)?;
+            }
+            while let Some(row) = rows.next()? {
+                let (name, text) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+                if let Ok(found) = names.binary_search(&name) {
+                    known.insert(names[found], Some(text.into()));
+                }
+            }
+        }
+        Ok(head.map(|head| (head, known)))
+    }
+
+    /// Sets and removes the keys, and counts what that does to the totals. What is known follows, since a patch may name
+    /// a key twice.
+    fn change_values<'p>(
+        &mut self,
+        key: SessionKey,
+        patch: &'p Patch,
+        known: &mut Known<'p>,
         row: &mut HeadRow,
     ) -> Result<(), Fault> {
+        let key = &key.as_bytes()[..];
         for (name, text) in &patch.set {
-            // Taken out, because what was read is no longer what stands there: a patch may set a key twice.
-            let before = match known.remove(&**name) {
-                Some(text) => text.map(|text| text.len()),
-                None => self.size(key, name)?,
-            };
-            self.set.execute(params![&key.as_bytes()[..], &**name, &**text])?;
-            row.lose(name, before);
-            row.gain(name, text.len());
+            let before = known.insert(name, Some(text.clone())).flatten();
+            let set = if before.is_some() { &mut self.change_value } else { &mut self.add_value };
+            set.execute(params![key, &**name, &**text])?;
+            row.lose(name, before.as_deref());
+            row.gain(name, text);
         }
         for name in &patch.remove {
-            let before = self.unset(key, name)?;
-            row.lose(name, before);
+            if let Some(before) = known.insert(name, None).flatten() {
+                self.remove_value.execute(params![key, &**name])?;
+                row.lose(name, Some(&before));
+            }
         }
         Ok(())
-    }
-
-    fn size(&mut self, key: SessionKey, name: &str) -> Result<Option<usize>, Fault> {
-        let mut rows = self.size.query(params![&key.as_bytes()[..], name])?;
-        size(&mut rows)
-    }
-
-    fn unset(&mut self, key: SessionKey, name: &str) -> Result<Option<usize>, Fault> {
-        let mut rows = self.unset.query(params![&key.as_bytes()[..], name])?;
-        let removed = size(&mut rows)?;
-        // A statement that writes is run to its end.
-        while rows.next()?.is_some() {}
-        Ok(removed)
     }
 
     /// Writes the head as far as it changed: a patch of values alone leaves the index of deadlines in peace.
@@ -121,10 +135,4 @@ impl Db<'_> {
         }
         Ok(())
     }
-}
-
-fn size(rows: &mut Rows<'_>) -> Result<Option<usize>, Fault> {
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let size = row.get_ref(0)?.as_i64()?;
-    usize::try_from(size).map(Some).map_err(|_| Fault::Unreadable("size"))
 }
