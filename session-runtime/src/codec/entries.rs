@@ -200,8 +200,8 @@ macro_rules! integer_keys {
     ($($int:ty)*) => {$(
         impl EntryKey for $int {
             fn write(&self, out: &mut String) -> Result<(), ()> {
-                use std::fmt::Write as _;
-                write!(out, "{self}").map_err(drop)
+                out.push_str(itoa::Buffer::new().format(*self));
+                Ok(())
             }
 
             fn read(text: &str) -> Option<Self> {

@@ -67,7 +67,8 @@ impl<'v> Save<'v> {
 
     /// Whether there is anything to store.
     pub(super) fn is_needed(&self) -> bool {
-        !self.wishes.pending.is_empty() || !self.patch().is_empty()
+        let head_changes = || self.new_secret().is_some() || self.deadline(false).is_some();
+        !self.wishes.pending.is_empty() || head_changes()
     }
 
     pub(super) async fn run(mut self) -> Result<Outcome, SessionError> {
@@ -133,12 +134,12 @@ impl<'v> Save<'v> {
         if self.basis == Basis::Revision {
             patch.rests_on = RestsOn::Revision(head.revision);
         }
-        patch.deadline = self.deadline(&patch);
+        patch.deadline = self.deadline(patch.changes_values());
         patch.secret = self.new_secret();
         patch
     }
 
-    fn deadline(&self, patch: &Patch) -> Option<Deadline> {
+    fn deadline(&self, writes: bool) -> Option<Deadline> {
         let (head, now, lifetime) = (&self.live.head, self.visit.now, &self.visit.core.lifetime);
         if let Some(expiry) = self.wishes.expiry.map(StoredExpiry::from) {
             return Some(Deadline::Choose { expiry, touched: now, expires: lifetime.expires(expiry, head.ends, now) });
@@ -146,7 +147,7 @@ impl<'v> Save<'v> {
         if !self.answered {
             return None;
         }
-        let due = lifetime.touch(head, patch.changes_values(), now);
+        let due = lifetime.touch(head, writes, now);
         due.map(|expires| Deadline::Touch { seen: head.expires, touched: now, expires })
     }
 

@@ -71,9 +71,8 @@ impl SessionHandle {
             return Err(SessionError::with(ErrorKind::Config, "`Sessions::fairing` is not attached"));
         };
         Ok(place.0.get_or_init(|| {
-            let handle = Self { visit: open(sessions, request) };
             OPEN.fetch_add(1, Ordering::Relaxed);
-            handle
+            Self { visit: open(sessions, request) }
         }))
     }
 
