@@ -283,7 +283,7 @@ impl Visit {
             }
             Standing::Ended if values => Err(SessionError::new(ErrorKind::Gone)),
             Standing::Anonymous | Standing::Stale if values => {
-                let values = fresh_values(&rebase_on_nothing(&wishes.pending)?);
+                let values = fresh_values(&rebase_on_nothing(&wishes.pending)?, &self.core.metadata);
                 Box::pin(self.create(values, wishes.expiry.map_or(StoredExpiry::Default, Into::into))).await
             }
             _ => Ok(Outcome::Done),

@@ -10,7 +10,7 @@ use crate::codec::Reader;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, RestsOn};
-use crate::pending::{Pending, fill, renews};
+use crate::pending::{Metadata, Pending, fill, renews};
 use crate::record::{Record, Values};
 use crate::schema::{self, Schema};
 use crate::sessions::Sessions;
@@ -82,7 +82,7 @@ impl Sessions {
         loop {
             let Some(loaded) = self.load::<S>(*key, &budget).await? else { return Ok(None) };
             let Loaded { record, bytes, keys } = loaded;
-            let (result, patch, view) = run::<S, R>(*key, record, &mut work)?;
+            let (result, patch, view) = run::<S, R>(*key, record, &self.core.metadata, &mut work)?;
             if patch.is_empty() {
                 return Ok(Some(result));
             }
@@ -157,6 +157,7 @@ fn decode<S: Schema>(key: SessionKey, values: Values) -> Result<(S, View), Sessi
 fn run<S: Schema, R>(
     key: SessionKey,
     record: Record,
+    metadata: &Metadata,
     work: &mut impl FnMut(&mut S::Mut) -> R,
 ) -> Result<(R, Patch, View), SessionError> {
     let Record { head, values } = record;
@@ -169,7 +170,7 @@ fn run<S: Schema, R>(
         return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
     }
     let mut patch = Patch::on_generation(head.generation);
-    fill(&mut patch, &pending, |name| view.entry(name));
+    fill(&mut patch, &pending, metadata, |name| view.entry(name));
     patch.rests_on = RestsOn::Revision(head.revision);
     Ok((result, patch, view))
 }

@@ -3,7 +3,7 @@
 //! Takes what the guards recorded; gives the keys of a patch, the values of a new session, or the same changes laid over
 //! what another request stored meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::same_text;
 use crate::error::SessionError;
@@ -104,13 +104,18 @@ pub(crate) fn absorb(
 }
 
 /// Puts the changes into the patch, with the metadata of their schemas and what they rest on.
-pub(crate) fn fill<'a>(patch: &mut Patch, pending: &Pending, stored: impl Fn(&str) -> Option<(&'a Text, &'a Text)>) {
+pub(crate) fn fill<'a>(
+    patch: &mut Patch,
+    pending: &Pending,
+    metadata: &Metadata,
+    stored: impl Fn(&str) -> Option<(&'a Text, &'a Text)>,
+) {
     let mut expected = Vec::with_capacity(2);
     let mut last_schema = None;
     for change in pending.values() {
         if last_schema != Some(change.schema.key) {
             last_schema = Some(change.schema.key);
-            expected.push(metadata(patch, change.schema, stored(change.schema.key)));
+            expected.push(expect(patch, change.schema, metadata, stored(change.schema.key)));
         }
         if change.field.merge.rests_on_base() {
             expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
@@ -124,27 +129,47 @@ pub(crate) fn fill<'a>(patch: &mut Patch, pending: &Pending, stored: impl Fn(&st
 }
 
 /// A schema's metadata must be as it was loaded; where there was none, the patch brings it.
-fn metadata(patch: &mut Patch, schema: &SchemaSpec, stored: Option<(&Text, &Text)>) -> Expected {
+fn expect(patch: &mut Patch, schema: &SchemaSpec, metadata: &Metadata, stored: Option<(&Text, &Text)>) -> Expected {
     if let Some((name, text)) = stored {
         return Expected { name: name.clone(), base: Some(text.clone()), or_ours: false };
     }
-    let name = Text::from(schema.key);
-    patch.set.push((name.clone(), schema.metadata().into()));
+    let (name, text) = metadata.of(schema);
+    patch.set.push((name.clone(), text));
     Expected { name, base: None, or_ours: true }
 }
 
-/// The values of a session that begins with these changes.
-pub(crate) fn fresh_values(pending: &Pending) -> Values {
-    let mut values = Values::new();
-    for change in pending.values() {
-        if let Some(text) = &change.ours {
-            if values.get(change.schema.key).is_none() {
-                values.set(change.schema.key.into(), change.schema.metadata().into());
-            }
-            values.set(change.name.clone(), text.clone());
+/// What a new session stores: every change that sets something, and the metadata of its schema.
+pub(crate) fn fresh_values(pending: &Pending, metadata: &Metadata) -> Values {
+    let set = || pending.values().filter_map(|change| Some((change, change.ours.as_ref()?)));
+    let schemas: BTreeSet<&str> = set().map(|(change, _)| change.schema.key).collect();
+    // As much as is needed and no more: a store in memory keeps it.
+    let mut values = Values::with_capacity(set().count() + schemas.len());
+    for (change, text) in set() {
+        if values.get(change.schema.key).is_none() {
+            let (name, text) = metadata.of(change.schema);
+            values.set(name, text);
         }
+        values.set(change.name.clone(), text.clone());
     }
     values
+}
+
+/// The metadata of the application's schemas as it is stored; all sessions of the process share these texts.
+pub(crate) struct Metadata(Vec<(Text, Text)>);
+
+impl Metadata {
+    pub(crate) fn new(schemas: &[&'static SchemaSpec]) -> Self {
+        Self(schemas.iter().map(|schema| written(schema)).collect())
+    }
+
+    fn of(&self, schema: &SchemaSpec) -> (Text, Text) {
+        let found = self.0.iter().find(|(name, _)| **name == *schema.key);
+        found.cloned().unwrap_or_else(|| written(schema))
+    }
+}
+
+fn written(schema: &SchemaSpec) -> (Text, Text) {
+    (schema.key.into(), schema.metadata().into())
 }
 
 /// The changes as they would be if the session had been empty: what was added to a sum, and not the sum.

@@ -357,6 +357,10 @@ impl Values {
         })
     }
 
+    pub(crate) fn with_capacity(keys: usize) -> Self {
+        Self { entries: Some(Arc::new(Vec::with_capacity(keys))) }
+    }
+
     fn entries(&self) -> &[(Text, Text)] {
         self.entries.as_ref().map_or(&[], |entries| entries)
     }

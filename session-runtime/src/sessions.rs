@@ -15,6 +15,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Lifetime;
 use crate::group::Groups;
 use crate::id::Random;
+use crate::pending::Metadata;
 use crate::queue::Queues;
 use crate::schema::{Schema, SchemaSpec, Schemas};
 use crate::store::{Store, StoreError};
@@ -58,6 +59,7 @@ pub(crate) struct Core {
     pub(crate) cookie: CookieRules,
     schemas: Vec<&'static SchemaSpec>,
     pub(crate) groups: Groups,
+    pub(crate) metadata: Metadata,
     /// Saves that met a conflict take turns, by session.
     pub(crate) queues: Queues,
 }
@@ -264,6 +266,7 @@ impl SessionsBuilder {
             on_save_error: self.config.on_save_error,
             cookie,
             groups: Groups::new(&self.schemas),
+            metadata: Metadata::new(&self.schemas),
             schemas: self.schemas,
             queues: Queues::default(),
         };

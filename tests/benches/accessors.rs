@@ -11,7 +11,7 @@ use crate::client::block_on;
 use crate::server::{callgrind, total};
 use crate::table::{Goal, Table};
 
-const TIMES: usize = 10_000;
+const TIMES: u32 = 10_000;
 
 /// What is counted, in this order.
 const NOTHING: usize = 0;
@@ -40,7 +40,7 @@ fn counts() -> Vec<f64> {
     let status = callgrind(&out).arg("accessors-child").status().expect("valgrind, which counts instructions");
     assert!(status.success(), "the counted program failed");
     // What comes before the first mark is start-up.
-    (NOTHING..=HASH).map(|at| total(&out, at + 2) / TIMES as f64).collect()
+    (NOTHING..=HASH).map(|at| total(&out, at + 2) / f64::from(TIMES)).collect()
 }
 
 /// The plain struct that a schema is compared with.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rocket::config::LogLevel;
 use rocket::fairing::AdHoc;
 use rocket::serde::json::Json;
-use rocket::{Build, Config, Rocket, State, get, post, routes};
+use rocket::{Build, Config, Rocket, get, post, routes};
 use session_runtime::{MemoryStore, Session, SessionConfig, SessionFairing, Sessions, SqliteStore};
 
 /// What the visitor is about to buy.
@@ -52,7 +52,10 @@ fn ping() -> &'static str {
 }
 
 mod bare {
-    use super::*;
+    use std::collections::BTreeMap;
+
+    use rocket::serde::json::Json;
+    use rocket::{State, get, post};
 
     /// The cart that every visitor of the bare server sees.
     pub(super) struct Shelf(pub(super) BTreeMap<u32, u32>);

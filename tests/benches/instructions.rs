@@ -8,8 +8,8 @@ use crate::client::{Client, block_on};
 use crate::server::{App, Server};
 use crate::table::{Goal, Table};
 
-const WARM: usize = 100;
-const REQUESTS: usize = 400;
+const WARM: u32 = 100;
+const REQUESTS: u32 = 400;
 
 type Route = (&'static str, &'static str);
 
@@ -55,10 +55,10 @@ fn requests(app: App, cookie: bool) -> [f64; 3] {
         }
     });
     // The counts of the warm-up lie between.
-    [2, 4, 6].map(|mark| server.counted_up_to_mark(mark) / REQUESTS as f64)
+    [2, 4, 6].map(|mark| server.counted_up_to_mark(mark) / f64::from(REQUESTS))
 }
 
-async fn repeat(client: &mut Client, method: &str, path: &str, times: usize) {
+async fn repeat(client: &mut Client, method: &str, path: &str, times: u32) {
     let request = client.request(method, path);
     for _ in 0..times {
         client.send(&request).await;

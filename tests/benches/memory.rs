@@ -14,7 +14,7 @@ use crate::app::Cart;
 use crate::client::block_on;
 use crate::table::{Goal, Table};
 
-const SESSIONS: usize = 1_000_000;
+const SESSIONS: u32 = 1_000_000;
 const IDLE: Duration = Duration::from_secs(600);
 
 pub(crate) fn measure(table: &mut Table) {
@@ -25,7 +25,7 @@ pub(crate) fn measure(table: &mut Table) {
     let figures: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [bytes, swept, longest, undisturbed] = figures[..] else { panic!("four figures, not {text:?}") };
     table.line("memory: resident bytes a session, of 1,000,000", bytes, 0, Goal::AtMost(500.0));
-    table.line("memory: sessions swept", swept, 0, Goal::AtLeast(SESSIONS as f64));
+    table.line("memory: sessions swept", swept, 0, Goal::AtLeast(f64::from(SESSIONS)));
     table.line("memory: longest request meanwhile, ms", longest, 2, Goal::AtMost(5.0));
     table.line("memory: longest request with nothing to sweep, ms", undisturbed, 2, Goal::None);
 }
@@ -40,7 +40,7 @@ pub(crate) fn run() {
     let sessions = sessions.build().expect("sessions");
     let before = resident();
     block_on(fill(&sessions));
-    let bytes = (resident() - before) as f64 / SESSIONS as f64;
+    let bytes = (resident() - before) / f64::from(SESSIONS);
     let undisturbed = longest_request(&sessions, || std::thread::sleep(Duration::from_secs(1)));
     clock.fetch_add(7_200, Ordering::Relaxed);
     let mut swept = 0;
@@ -87,10 +87,10 @@ async fn requests(sessions: &Sessions, over: &AtomicBool) -> Duration {
     longest
 }
 
-fn resident() -> usize {
+fn resident() -> f64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
-    kilobytes.map_or(0, |kilobytes: usize| kilobytes * 1024)
+    kilobytes.map_or(0.0, |kilobytes: f64| kilobytes * 1024.0)
 }
 
 fn millis(time: Duration) -> f64 {

@@ -9,7 +9,7 @@ use crate::table::{Goal, Table, median};
 
 const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 7;
-const TIME: Duration = Duration::from_millis(1_000);
+const TIME: Duration = Duration::from_secs(1);
 
 /// What is asked of a server, again and again.
 struct Load {
@@ -68,7 +68,7 @@ pub(crate) fn beside_empty(table: &mut Table) {
 }
 
 /// The rate of `one`, and of each load beside it.
-async fn compare<'w>(mut one: Load, mut loads: Vec<(&'w str, f64, Load)>) -> (f64, Vec<(&'w str, f64, f64)>) {
+async fn compare(mut one: Load, mut loads: Vec<(&str, f64, Load)>) -> (f64, Vec<(&str, f64, f64)>) {
     let mut ones = Vec::new();
     let mut ratios = vec![Vec::new(); loads.len()];
     for _ in 0..ROUNDS {

@@ -8,6 +8,7 @@ pub(crate) struct Table {
 }
 
 /// What a figure is held to.
+#[derive(Clone, Copy)]
 pub(crate) enum Goal {
     AtMost(f64),
     AtLeast(f64),

@@ -130,7 +130,7 @@ impl<'v> Save<'v> {
     fn patch(&self) -> Patch {
         let head = &self.live.head;
         let mut patch = Patch::on_generation(head.generation);
-        fill(&mut patch, &self.wishes.pending, |name| self.live.values.entry(name));
+        fill(&mut patch, &self.wishes.pending, &self.visit.core.metadata, |name| self.live.values.entry(name));
         if self.basis == Basis::Revision {
             patch.rests_on = RestsOn::Revision(head.revision);
         }
@@ -252,7 +252,7 @@ impl<'v> Save<'v> {
             values.remove(field.name);
         }
         values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key)));
-        for (name, text) in fresh_values(&self.wishes.pending).iter() {
+        for (name, text) in fresh_values(&self.wishes.pending, &self.visit.core.metadata).iter() {
             values.set(name.clone(), text.clone());
         }
         for change in self.wishes.pending.values().filter(|change| change.ours.is_none()) {
@@ -264,7 +264,7 @@ impl<'v> Save<'v> {
 
     /// Another user: a new session with only what this request wrote, so that no data of the first reaches the second.
     async fn start_over(self) -> Result<Outcome, SessionError> {
-        let values = fresh_values(&rebase_on_nothing(&self.wishes.pending)?);
+        let values = fresh_values(&rebase_on_nothing(&self.wishes.pending)?, &self.visit.core.metadata);
         let expiry = self.wishes.expiry.map_or(StoredExpiry::Default, Into::into);
         let before = self.visit.state().place();
         self.visit.create(values, expiry).await?;

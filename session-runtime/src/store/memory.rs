@@ -175,8 +175,8 @@ impl Store for MemoryStore {
         for _ in 0..SHARDS {
             let at = self.sweep_from.load(Ordering::Relaxed) % SHARDS;
             let left = limit - removed;
-            let swept = sweep_shard(&mut lock(&self.shards[at]), left, before);
-            removed += swept;
+            let swept = expired(&mut lock(&self.shards[at]), left, before);
+            removed += swept.len();
             if removed == limit {
                 return Ok(removed);
             }
@@ -204,14 +204,16 @@ impl Store for MemoryStore {
     }
 }
 
-fn sweep_shard(shard: &mut Shard, limit: usize, before: Timestamp) -> usize {
-    let mut left = limit;
-    shard.retain(|_, entry| {
-        let keep = left == 0 || entry.record.head.expires > before;
-        left -= usize::from(!keep);
-        keep
-    });
-    limit - left
+/// Takes at most `limit` expired sessions out of the shard. They are dropped when the lock is free again.
+#[expect(clippy::vec_box, reason = "they are taken out as they are, in their boxes")]
+fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<Box<Entry>> {
+    let is_expired = |_: &SessionKey, entry: &mut Box<Entry>| entry.record.head.expires <= before;
+    let expired = shard.extract_if(is_expired).take(limit).map(|(_, entry)| entry).collect();
+    if shard.len() < shard.capacity() / 8 {
+        // A flood of visitors has gone, and so may the room for it.
+        shard.shrink_to_fit();
+    }
+    expired
 }
 
 fn expected(record: &Record, patch: &Patch) -> Record {

@@ -73,14 +73,12 @@ impl<'c> Db<'c> {
 
     /// The statement that reads a session's head and these schemas.
     pub(super) fn some(&mut self, schemas: &[&'static str]) -> rusqlite::Result<&mut Statement<'c>> {
-        let at = match self.some.iter().position(|(kept, _)| **kept == *schemas) {
-            Some(at) => at,
-            None => {
-                self.some.truncate(KEPT - 1);
-                self.some.push((schemas.into(), self.connection.prepare(&select(schemas))?));
-                self.some.len() - 1
-            }
-        };
+        let kept = self.some.iter().position(|(kept, _)| **kept == *schemas);
+        let at = kept.unwrap_or(self.some.len().min(KEPT - 1));
+        if kept.is_none() {
+            self.some.truncate(at);
+            self.some.push((schemas.into(), self.connection.prepare(&select(schemas))?));
+        }
         Ok(&mut self.some[at].1)
     }
 
