@@ -17,3 +17,14 @@ mod saving;
 mod spy;
 mod tracking;
 mod two_guards;
+
+/// All of these tests a second time, in a process whose stores are `SQLite` files.
+#[test]
+fn every_test_holds_on_sqlite_too() {
+    const NAME: &str = "every_test_holds_on_sqlite_too";
+    let test = std::env::current_exe().unwrap();
+    let run = std::process::Command::new(test).args(["--skip", NAME]).env(spy::STORE, "sqlite").output().unwrap();
+    let shown = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "on SQLite:\n{shown}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(shown.lines().filter(|line| line.starts_with("test ")).count() > 100, "{shown}");
+}

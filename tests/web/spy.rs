@@ -1,4 +1,6 @@
-//! A memory store that counts its calls, can be told to fail, and can be held at a call.
+//! A store that counts its calls, can be told to fail, and can be held at a call.
+//!
+//! Behind it is memory, or with `SESSION_TESTS_STORE=sqlite` a file; no test can tell which.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +10,12 @@ use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::Record;
 use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
-use session_runtime::{MemoryStore, SessionKey, Store, async_trait};
+use session_runtime::{MemoryStore, SessionKey, SqliteStore, Store, async_trait};
+use tempfile::TempDir;
 use tokio::sync::Notify;
+
+/// The environment variable that says where records are.
+pub const STORE: &str = "SESSION_TESTS_STORE";
 
 /// Clones are one store.
 #[derive(Clone, Default)]
@@ -17,12 +23,57 @@ pub struct Spy(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    store: MemoryStore,
+    store: Shelf,
     calls: Mutex<BTreeMap<&'static str, usize>>,
     fault: Mutex<BTreeMap<&'static str, Fault>>,
     held: AtomicBool,
     arrived: Notify,
     released: Notify,
+}
+
+/// Where the records are.
+enum Shelf {
+    Memory(MemoryStore),
+    Sqlite(SqliteStore, TempDir),
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        match std::env::var(STORE).as_deref() {
+            Err(_) | Ok("memory") => Self::Memory(MemoryStore::new()),
+            Ok("sqlite") => {
+                let folder = TempDir::new().unwrap();
+                Self::Sqlite(SqliteStore::open(folder.path().join("sessions.db")).unwrap(), folder)
+            }
+            Ok(other) => panic!("{STORE} is `memory` or `sqlite`, not `{other}`"),
+        }
+    }
+}
+
+impl std::ops::Deref for Shelf {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Memory(store) => store,
+            Self::Sqlite(store, _) => store,
+        }
+    }
+}
+
+impl Shelf {
+    /// Expired ones too.
+    fn count(&self) -> usize {
+        match self {
+            Self::Memory(store) => store.len(),
+            Self::Sqlite(_, folder) => {
+                let file = rusqlite::Connection::open(folder.path().join("sessions.db")).unwrap();
+                file.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+                let count = file.query_row("SELECT count(*) FROM session", (), |row| row.get::<_, i64>(0));
+                count.unwrap().try_into().unwrap()
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +101,7 @@ impl Spy {
     }
 
     pub fn records(&self) -> usize {
-        self.0.store.len()
+        self.0.store.count()
     }
 
     pub fn break_down(&self, operation: &'static str, fault: Fault) {
@@ -79,6 +130,11 @@ impl Spy {
         loaded.map(|loaded| loaded.record)
     }
 
+    /// Everything that is stored, expired records too.
+    pub async fn all(&self) -> Vec<(SessionKey, Record)> {
+        self.0.store.scan(None, 1_000_000, Timestamp::from_millis(0)).await.unwrap()
+    }
+
     /// Puts a text into a record, as another program might.
     pub async fn plant(&self, key: SessionKey, name: &str, text: &str) {
         let record = self.record(key).await.unwrap();
@@ -89,6 +145,8 @@ impl Spy {
     }
 
     async fn enter(&self, operation: &'static str) -> Result<Option<Fault>, StoreError> {
+        // Memory answers at once; requests at the same time are to meet there too.
+        tokio::task::yield_now().await;
         *self.0.calls.lock().unwrap().entry(operation).or_default() += 1;
         let writes = matches!(operation, "patch" | "create");
         if writes && self.0.held.swap(false, Ordering::SeqCst) {
