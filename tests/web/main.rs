@@ -4,11 +4,16 @@
 #![allow(clippy::needless_pass_by_value, reason = "Rocket hands guards over by value")]
 
 mod app;
+mod clocks;
 mod concurrency;
 mod config;
+mod data;
 mod expiry;
 mod faults;
+mod fields;
+mod floods;
 mod identity;
+mod jar;
 mod jobs;
 mod mended;
 mod misuse;

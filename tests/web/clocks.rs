@@ -1,0 +1,163 @@
+//! Clocks that jump, nodes whose clocks differ, and the sweep beside everything else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rocket::futures::future::join_all;
+use session_runtime::clock::Timestamp;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
+use session_runtime::testing::ManualClock;
+use session_runtime::{MemoryStore, SessionConfig, SessionKey, Sessions, Store, async_trait};
+
+use crate::app::{App, Browser};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+fn config() -> SessionConfig {
+    SessionConfig::new().idle(HOUR).absolute(3 * HOUR)
+}
+
+async fn head(app: &App, browser: &Browser) -> session_runtime::record::Head {
+    app.spy.record(app.key(browser).await).await.unwrap().head
+}
+
+/// C68: whatever the clock does, loads, writes, renewals and sweeps neither panic nor fail, and no deadline moves past the
+/// absolute one.
+#[rocket::async_test]
+async fn a_jumping_clock_moves_no_deadline_past_the_absolute_one() {
+    let (app, mut browser) = (App::with(config().idle(2 * HOUR)).await, Browser::default());
+    let start = app.clock.timestamp();
+    app.post(&mut browser, "/add/7").await;
+    let ends = head(&app, &browser).await.ends;
+    assert_eq!(ends, start.after(3 * HOUR));
+    for moment in [start.before(HOUR), start.after(HOUR / 2), start, start.after(HOUR), start.before(10 * YEAR)] {
+        app.clock.set(moment);
+        for path in ["/add/7", "/renew", "/expiry/after/86400", "/expiry/default/0"] {
+            assert!(app.post(&mut browser, path).await.status < 300, "{path} at {moment:?}");
+        }
+        let head = head(&app, &browser).await;
+        assert!(head.ends == ends && head.expires <= ends, "at {moment:?}: {head:?}");
+    }
+    for moment in [Timestamp::MAX, Timestamp::from_millis(i64::MIN), Timestamp::from_millis(0), ends] {
+        app.clock.set(moment);
+        let fresh = &mut Browser::default();
+        for path in ["/add/7", "/renew", "/expiry/after/60", "/destroy"] {
+            assert!(app.post(fresh, path).await.status < 300, "{path} at {moment:?}");
+        }
+    }
+    app.clock.set(ends);
+    assert_eq!(app.get(&mut browser, "/cart").await.body, "{}", "dead at the absolute deadline");
+}
+
+/// C68: a sweep removes what is expired by its own clock and a minute; one that runs in the past removes nothing.
+#[rocket::async_test]
+async fn a_sweep_with_a_jumping_clock_spares_the_living() {
+    let (app, mut browser) = (App::with(config()).await, Browser::default());
+    let start = app.clock.timestamp();
+    app.post(&mut browser, "/add/7").await;
+    let sessions = Sessions::fetch(app.client.rocket()).unwrap();
+    for moment in [start.before(HOUR), start.before(10 * YEAR), Timestamp::from_millis(i64::MIN), start.after(HOUR)] {
+        app.clock.set(moment);
+        assert_eq!(sessions.sweep().await.unwrap(), 0, "{moment:?}");
+    }
+    app.clock.set(start.after(10 * YEAR));
+    assert_eq!(sessions.sweep().await.unwrap(), 1);
+}
+
+/// C68: two nodes on one store, half a minute apart: the session lives on both, each moves the deadline by its own clock,
+/// and neither moves it past the absolute one.
+#[rocket::async_test]
+async fn nodes_may_be_half_a_minute_apart() {
+    let (one, mut browser) = (App::with(config()).await, Browser::default());
+    let two = App::on(one.spy.clone(), config()).await;
+    two.clock.set(one.clock.timestamp().after(Duration::from_secs(30)));
+    one.post(&mut browser, "/add/7").await;
+    let ends = head(&one, &browser).await.ends;
+    for round in 0..5 {
+        for app in [&two, &one] {
+            assert_eq!(app.post(&mut browser, "/add/7").await.status, 200, "{round}");
+            let head = head(app, &browser).await;
+            assert!(head.expires <= ends, "{head:?}");
+            app.clock.advance(HOUR / 2);
+            let sweep = Sessions::fetch(app.client.rocket()).unwrap().sweep().await;
+            assert_eq!(sweep.unwrap(), 0, "the other node's clock is no reason to die");
+        }
+    }
+    assert_eq!(one.get(&mut browser, "/cart").await.body, r#"{"7":11}"#);
+}
+
+/// C69: an expired record is not served while a sweep runs, and one that is used in the meantime is not swept.
+#[rocket::async_test]
+async fn a_sweep_beside_loads_serves_nothing_dead_and_spares_what_is_used() {
+    let app = App::with(config()).await;
+    let mut browsers = vec![Browser::default(); 64];
+    for browser in &mut browsers {
+        app.post(browser, "/add/7").await;
+    }
+    app.clock.advance(HOUR / 2);
+    for browser in &mut browsers[..32] {
+        app.get(browser, "/cart").await;
+    }
+    app.clock.advance(HOUR / 2 + Duration::from_secs(60));
+    let sessions = Sessions::fetch(app.client.rocket()).unwrap();
+    let sweeps = join_all((0..4).map(|_| async { sessions.sweep().await.unwrap() }));
+    let reads = join_all(browsers.iter().map(|browser| async { app.get(&mut browser.clone(), "/cart").await.body }));
+    let (swept, read) = rocket::tokio::join!(sweeps, reads);
+    assert_eq!(swept.iter().sum::<u64>(), 32, "each once");
+    let (alive, dead) = read.split_at(32);
+    assert!(alive.iter().all(|cart| cart == r#"{"7":1}"#) && dead.iter().all(|cart| cart == "{}"));
+    assert_eq!(app.spy.records(), 32);
+}
+
+/// Sweeps are counted, and all but every third fail.
+#[derive(Clone, Default)]
+struct Sweeps(Arc<(MemoryStore, AtomicUsize)>);
+
+#[async_trait]
+impl Store for Sweeps {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.0.0.create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        self.0.0.load(key, wanted, now).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.0.0.patch(key, patch, now).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.0.0.delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        match self.0.1.fetch_add(1, Ordering::SeqCst) % 3 {
+            0 => Err(StoreError::new(StoreErrorKind::Unavailable, "sweep")),
+            1 => panic!("the store panics"),
+            _ => self.0.0.sweep(limit, now).await,
+        }
+    }
+}
+
+/// B45, C70: a sweep that fails or panics is not the last one, and the shutdown is.
+#[tokio::test(start_paused = true)]
+async fn a_failed_sweep_is_followed_by_the_next_until_shutdown() {
+    let (sweeps, clock) = (Sweeps::default(), ManualClock::new());
+    let record = Record { head: session_runtime::testing::head_at(0), values: session_runtime::record::Values::new() };
+    sweeps.create(SessionKey::from_bytes([1; 16]), record).await.unwrap();
+    let quiet = rocket::Config::figment().merge(("log_level", "off"));
+    let fairing = Sessions::fairing::<crate::app::All>().store(sweeps.clone()).clock(clock);
+    let rocket = rocket::custom(quiet).attach(fairing);
+    let client = rocket::local::asynchronous::Client::untracked(rocket).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(130)).await;
+    assert_eq!(sweeps.0.1.load(Ordering::SeqCst), 3, "one at the launch and one a minute");
+    assert!(sweeps.0.0.is_empty());
+    client.rocket().shutdown().notify();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(sweeps.0.1.load(Ordering::SeqCst), 3, "none after the shutdown");
+}
