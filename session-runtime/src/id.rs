@@ -312,20 +312,49 @@ mod tests {
         assert!(id.secret_hash() != other_secret.secret_hash());
     }
 
-    /// C15: no byte position is poorer than the others.
+    /// C15: a million ids differ in both halves, are equally long, and no byte position is poorer than the others.
     #[test]
     fn ids_use_all_values_at_every_position() {
+        const IDS: u32 = 1_000_000;
         let mut seen = vec![[0_u32; 256]; 32];
-        for _ in 0..100_000 {
+        let (mut keys, mut secrets) = (Vec::new(), Vec::new());
+        for _ in 0..IDS {
             let id = SessionId::new(Random::default()).unwrap();
-            for (at, byte) in id.key.0.iter().chain(&id.secret).enumerate() {
-                seen[at][usize::from(*byte)] += 1;
+            for (counts, byte) in seen.iter_mut().zip(id.key.0.iter().chain(&id.secret)) {
+                counts[usize::from(*byte)] += 1;
             }
+            keys.push(u128::from_be_bytes(id.key.0));
+            secrets.push(u128::from_be_bytes(id.secret));
+        }
+        for halves in [&mut keys, &mut secrets] {
+            halves.sort_unstable();
+            assert!(halves.windows(2).all(|pair| pair[0] != pair[1]), "the same half twice");
         }
         for counts in &seen {
-            let expected = 100_000.0 / 256.0;
+            let expected = f64::from(IDS) / 256.0;
             let chi: f64 = counts.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
+            // Exceeded once in ten million runs of an even source.
             assert!(chi < 400.0, "chi-squared of 255 degrees of freedom was {chi}");
+            assert!(counts.iter().all(|count| *count > 0), "a value that never occurs");
+        }
+    }
+
+    /// C56: what is compared is a hash, in constant time, and it says nothing of how much of an id was right: a secret that
+    /// shares all but its last bits hashes as far apart as one that shares none.
+    #[test]
+    fn a_common_beginning_does_not_show_in_the_hash() {
+        for shared in [0, 1, 8, 32, 64, 96, 120, 127] {
+            let mut equal_bits = 0;
+            for _ in 0..2_000 {
+                let id = SessionId::new(Random::default()).unwrap();
+                let guess = u128::from_be_bytes(id.secret) ^ (1 << (127 - shared));
+                let guess = SessionId { secret: guess.to_be_bytes(), ..id };
+                let (right, wrong) = (id.secret_hash(), guess.secret_hash());
+                equal_bits += right.0.iter().zip(wrong.0).map(|(a, b)| (a ^ b).count_zeros()).sum::<u32>();
+            }
+            // 128 of 256 bits on average; 2,000 pairs stray from it by a fifth of a bit.
+            let mean = f64::from(equal_bits) / 2_000.0;
+            assert!((126.0..130.0).contains(&mean), "{shared} shared bits leave {mean} equal bits in the hash");
         }
     }
 

@@ -14,7 +14,7 @@ struct Cart {
     scratch: u8,
 }
 
-fn sessions(store: &Arc<MemoryStore>, random: Random) -> Sessions {
+fn sessions<S: crate::Store>(store: &Arc<S>, random: Random) -> Sessions {
     Sessions::builder().store(store.clone()).schemas::<Cart>().random(random).build().unwrap()
 }
 
@@ -29,6 +29,7 @@ async fn first_write(sessions: &Sessions, coupon: &str) -> Result<SessionId, Err
 }
 
 /// C16, 19: an id that is taken already is drawn anew, and the record under it is left alone.
+/// B19: the record that has the id already is unharmed.
 #[tokio::test]
 async fn a_taken_id_is_drawn_anew() {
     static DRAWN: AtomicU8 = AtomicU8::new(0);
@@ -48,6 +49,60 @@ async fn a_taken_id_is_drawn_anew() {
 }
 
 /// C16: a source that repeats for ever is an error, not an endless loop and not an overwrite.
+/// Two nodes whose random bytes repeat start sessions at once, over and over; every session is a record of its own, with
+/// its own values.
+async fn repeating_ids_overwrite_nothing(stores: [Arc<impl crate::Store>; 2], random: Random) {
+    let nodes = stores.map(|store| Arc::new(sessions(&store, random)));
+    let mut started = Vec::new();
+    for round in 0..40 {
+        let both = [0, 1].map(|node| {
+            let (sessions, coupon) = (Arc::clone(&nodes[node]), format!("{round} of {node}"));
+            tokio::spawn(async move { (first_write(&sessions, &coupon).await.unwrap().key, coupon) })
+        });
+        for node in both {
+            started.push(node.await.unwrap());
+        }
+    }
+    for (key, coupon) in &started {
+        for node in &nodes {
+            let kept = node.read::<Cart>(key).await.unwrap().unwrap();
+            assert_eq!(kept.coupon().as_ref(), Some(coupon));
+        }
+    }
+}
+
+/// Each number is drawn twice, so that one node's new id is the other's.
+fn every_number_twice(drawn: &AtomicU8, bytes: &mut [u8]) {
+    bytes.fill(drawn.fetch_add(1, Ordering::SeqCst) / 2);
+}
+
+/// C16, memory: of two nodes with one id, one gets it, and the other draws again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_that_repeat_on_two_nodes_overwrite_nothing_in_memory() {
+    static DRAWN: AtomicU8 = AtomicU8::new(0);
+    let random = Random(|bytes| {
+        every_number_twice(&DRAWN, bytes);
+        Ok(())
+    });
+    let store = Arc::new(MemoryStore::new());
+    repeating_ids_overwrite_nothing([store.clone(), store.clone()], random).await;
+    assert_eq!(store.len(), 80);
+}
+
+/// C16, `SQLite`: the same on two stores of one file.
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_that_repeat_on_two_nodes_overwrite_nothing_in_sqlite() {
+    static DRAWN: AtomicU8 = AtomicU8::new(0);
+    let random = Random(|bytes| {
+        every_number_twice(&DRAWN, bytes);
+        Ok(())
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Arc::new(crate::SqliteStore::open(folder.path().join("sessions.db")).unwrap());
+    repeating_ids_overwrite_nothing([open(), open()], random).await;
+}
+
 #[tokio::test]
 async fn an_id_that_is_always_taken_is_an_error() {
     let random = Random(|bytes| {
@@ -63,6 +118,7 @@ async fn an_id_that_is_always_taken_is_an_error() {
 }
 
 /// C16b: no random bytes, no session; nothing else is used in their place.
+/// C16b: no random bytes, no session; nothing else takes their place.
 #[tokio::test]
 async fn without_random_bytes_there_is_no_session() {
     let store = Arc::new(MemoryStore::new());
@@ -72,6 +128,23 @@ async fn without_random_bytes_there_is_no_session() {
 }
 
 /// The writable view shows its fields, but for those marked `redact` and those that are not stored.
+/// C16b: nor is there a login under the id from before it.
+#[tokio::test]
+async fn without_random_bytes_there_is_no_new_id() {
+    let store = Arc::new(MemoryStore::new());
+    let id = first_write(&sessions(&store, Random::default()), "FIRST").await.unwrap();
+    let sessions = sessions(&store, Random(|_| Err(RandomError)));
+    let visit = sessions.open([format!("{}={}", sessions.cookie_name(), id.to_cookie()).as_str()]);
+    visit.write::<Cart>().await.unwrap().set_coupon("SECOND".into());
+    visit.renew();
+    let finished = visit.finish(200).await;
+    assert_eq!(finished.error.unwrap().kind(), ErrorKind::Unavailable);
+    assert_eq!(finished.cookie, crate::cookie::CookieCommand::Keep);
+    let kept = sessions.read::<Cart>(&id.key).await.unwrap().unwrap();
+    assert_eq!(kept.coupon().as_deref(), Some("FIRST"));
+}
+
+/// C57: fields that say `redact` and transient ones.
 #[tokio::test]
 async fn debug_of_a_guard_redacts() {
     let sessions = sessions(&Arc::new(MemoryStore::new()), Random::default());
@@ -86,6 +159,7 @@ async fn debug_of_a_guard_redacts() {
 }
 
 /// C57: what can be printed of a session names neither id, nor key, nor value.
+/// C57: ids, keys and values, through every type that holds them.
 #[tokio::test]
 async fn debug_shows_no_secret() {
     let sessions = sessions(&Arc::new(MemoryStore::new()), Random::default());
