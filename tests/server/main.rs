@@ -2,7 +2,8 @@
 //!
 //! Nothing here reaches into the library. The process is started on a free port in a folder of its own and killed at
 //! the end of each test; headers are sent and compared byte for byte; the `SQLite` file is opened by a second process.
-//! Numbers such as C08 name the security case that a test stands for.
+//! What the shop has no routes or stores for is asked of an application of our own, `own`, behind a socket as well.
+//! Numbers such as C08 name the case that a test stands for; `tests/README.md` lists them all.
 //!
 //! `SESSION_TESTS_PROFILE=release` takes the example from the release build, `SESSION_KILL_ROUNDS` says how often the
 //! process is killed under load (30), `SESSION_TESTS_SEED` repeats a run's random moments.
@@ -11,10 +12,12 @@
 
 mod cookie;
 mod http;
+mod own;
 mod place;
 mod random;
 
 mod answers;
+mod application;
 mod connections;
 mod cookies_in;
 mod kill;

@@ -61,9 +61,14 @@ impl Place {
     }
 
     pub(crate) fn open(&self, profile: Profile, storage: Storage) -> Shop {
+        self.open_with(profile, storage, "")
+    }
+
+    /// With `more` keys of the session's table: `,idle="1h"`.
+    pub(crate) fn open_with(&self, profile: Profile, storage: Storage, more: &str) -> Shop {
         let session = match storage {
-            Storage::Memory => "{store=\"memory:\"}".to_owned(),
-            Storage::Sqlite => self.sqlite(""),
+            Storage::Memory => format!("{{store=\"memory:\"{more}}}"),
+            Storage::Sqlite => self.sqlite(more),
         };
         let (mut child, output) = self.spawn(profile, &session);
         let address = poll("the server to launch", || {
@@ -169,6 +174,17 @@ impl Shop {
         read(&self.output)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Kilobytes of memory that the process has.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.address).unwrap()
     }
@@ -235,9 +251,17 @@ impl Shop {
     }
 
     /// SIGTERM: the way a service manager stops a server.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(self) {
+        self.ask_to_stop();
+        self.wait_for_its_end();
+    }
+
+    pub(crate) fn ask_to_stop(&self) {
         let command = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+    }
+
+    pub(crate) fn wait_for_its_end(mut self) {
         let status = poll("the server to stop after SIGTERM", || self.child.try_wait().unwrap());
         assert!(status.success(), "stopped by SIGTERM, the server ended with {status}:\n{}", self.output());
     }

@@ -1,0 +1,250 @@
+//! An application of our own behind a socket, in this process: routes and stores that the shop does not have.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rocket::fairing::AdHoc;
+use rocket::figment::Figment;
+use rocket::http::Status;
+use rocket::response::stream::TextStream;
+use rocket::serde::json::Json;
+use rocket::{Build, Rocket, Shutdown, State, get, post, routes};
+use session_runtime::clock::Timestamp;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
+use session_runtime::{
+    MemoryStore, Session, SessionConfig, SessionHandle, SessionKey, Sessions, SqliteStore, Store, async_trait,
+};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use crate::http::{Answer, Connection, Request};
+use crate::place::Storage;
+
+#[derive(Session)]
+#[session(key = "own", version = 1)]
+pub(crate) struct Work {
+    /// Which requests there were, each with an entry of its own.
+    #[session(merge = keys)]
+    pub(crate) done: BTreeSet<u32>,
+    #[session(merge = sum)]
+    pub(crate) count: u64,
+    /// In the order of saving.
+    #[session(merge = with = append)]
+    pub(crate) list: Vec<u32>,
+    pub(crate) last: u32,
+    #[session(renew)]
+    pub(crate) user: Option<String>,
+    #[session(redact)]
+    pub(crate) secret: Option<String>,
+}
+
+#[expect(clippy::ptr_arg, reason = "the signature of a merge function")]
+fn append(base: &Vec<u32>, theirs: &Vec<u32>, ours: Vec<u32>) -> Vec<u32> {
+    let new = ours.into_iter().filter(|item| !base.contains(item));
+    theirs.iter().copied().chain(new).collect()
+}
+
+/// A store that can be made to panic or to fail; clones are one.
+#[derive(Clone)]
+pub(crate) struct Frail {
+    store: Arc<dyn Store>,
+    weak: Arc<Mutex<BTreeMap<&'static str, Weakness>>>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Weakness {
+    Panics,
+    Fails,
+    Corrupt,
+}
+
+impl Frail {
+    pub(crate) fn weaken(&self, operation: &'static str, weakness: Weakness) {
+        self.weak.lock().unwrap().insert(operation, weakness);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.weak.lock().unwrap().clear();
+    }
+
+    fn enter(&self, operation: &'static str) -> Result<(), StoreError> {
+        let weakness = self.weak.lock().unwrap().get(operation).copied();
+        match weakness {
+            None => Ok(()),
+            Some(Weakness::Panics) => panic!("the store panics"),
+            Some(Weakness::Fails) => Err(StoreError::new(StoreErrorKind::Unavailable, operation)),
+            Some(Weakness::Corrupt) => Err(StoreError::new(StoreErrorKind::Corrupt, operation)),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Frail {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.enter("create")?;
+        self.store.create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        self.enter("load")?;
+        self.store.load(key, wanted, now).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.enter("patch")?;
+        self.store.patch(key, patch, now).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.enter("delete")?;
+        self.store.delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.enter("sweep")?;
+        self.store.sweep(limit, now).await
+    }
+}
+
+/// Where a handler waits in the middle.
+#[derive(Default)]
+pub(crate) struct Gate {
+    pub(crate) reached: Notify,
+    pub(crate) open: Notify,
+}
+
+/// The running application; dropping it shuts it down.
+pub(crate) struct Own {
+    pub(crate) store: Frail,
+    pub(crate) gate: Arc<Gate>,
+    address: SocketAddr,
+    shutdown: Shutdown,
+    thread: Option<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+impl Own {
+    pub(crate) fn launch(storage: Storage, config: SessionConfig) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store: Arc<dyn Store> = match storage {
+            Storage::Memory => Arc::new(MemoryStore::new()),
+            Storage::Sqlite => Arc::new(SqliteStore::open(folder.path().join("sessions.db")).unwrap()),
+        };
+        let (store, gate) = (Frail { store, weak: Arc::default() }, Arc::new(Gate::default()));
+        let (send, receive) = mpsc::channel();
+        let says_where = AdHoc::on_liftoff("where", move |rocket| {
+            send.send((rocket.config().port, rocket.shutdown())).unwrap();
+            Box::pin(async {})
+        });
+        let fairing = Sessions::fairing::<Work>().store(store.clone()).config(config);
+        let rocket = application().manage(Arc::clone(&gate)).attach(fairing).attach(says_where);
+        let thread = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+            // Why it failed is told by the panic of who waits for it.
+            let _ = runtime.block_on(rocket.launch());
+        });
+        let (port, shutdown) = receive.recv().expect("the application should launch");
+        let address = ([127, 0, 0, 1], port).into();
+        Self { store, gate, address, shutdown, thread: Some(thread), _folder: folder }
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn ask(&self, request: &Request) -> Answer {
+        self.connect().ask(request).unwrap_or_else(|error| panic!("no answer to {request:?}: {error}"))
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.shutdown.clone().notify();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Reads neither files nor environment.
+fn application() -> Rocket<Build> {
+    let config = Figment::from(rocket::Config::debug_default())
+        .merge(("port", 0))
+        .merge(("log_level", "off"))
+        .merge(("shutdown.ctrlc", false))
+        .merge(("shutdown.signals", Vec::<String>::new()))
+        .merge(("shutdown.grace", 0))
+        .merge(("shutdown.mercy", 0));
+    rocket::custom(config).mount("/", routes![work, show, slow, stream, login, renew, logout, keep_secret, crash])
+}
+
+/// Leaves its number in every field.
+#[post("/work/<number>")]
+fn work(number: u32, mut session: Session<Work>) {
+    session.done_mut().insert(number);
+    *session.count_mut() += 1;
+    session.list_mut().push(number);
+    session.set_last(number);
+}
+
+#[get("/show")]
+fn show(session: &Work) -> Json<(usize, u64, Vec<u32>, u32)> {
+    Json((session.done().len(), *session.count(), session.list().clone(), *session.last()))
+}
+
+#[post("/slow")]
+async fn slow(mut session: Session<'_, Work>, gate: &State<Arc<Gate>>) {
+    *session.count_mut() += 1;
+    gate.reached.notify_one();
+    gate.open.notified().await;
+}
+
+/// Writes, and then answers with a stream that has an end only once the gate is open.
+#[post("/stream")]
+fn stream<'r>(mut session: Session<'_, Work>, gate: &'r State<Arc<Gate>>) -> TextStream![&'static str + 'r] {
+    *session.count_mut() += 1;
+    drop(session);
+    TextStream! {
+        yield "first";
+        gate.open.notified().await;
+        yield "last";
+    }
+}
+
+#[post("/login/<user>")]
+fn login(user: &str, mut session: Session<Work>) {
+    session.set_user(user.into());
+}
+
+#[post("/renew")]
+fn renew(session: &SessionHandle) {
+    session.renew();
+}
+
+#[post("/logout")]
+fn logout(session: &SessionHandle) {
+    session.destroy();
+}
+
+#[post("/secret/<value>?<status>")]
+fn keep_secret(value: &str, status: Option<u16>, mut session: Session<Work>) -> Status {
+    session.set_secret(value.into());
+    Status::new(status.unwrap_or(200))
+}
+
+#[post("/crash")]
+fn crash(mut session: Session<Work>) {
+    *session.count_mut() += 1;
+    panic!("the handler panics");
+}
+
+/// Time enough for whatever the machine does beside.
+pub(crate) fn patient() -> SessionConfig {
+    SessionConfig::new().deadline(Duration::from_secs(60))
+}
