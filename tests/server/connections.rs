@@ -120,3 +120,82 @@ fn thousands_of_session_cookies_make_none() {
     assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
     shop.assert_running();
 }
+
+/// C31: headers of ten megabytes and of 20,000 cookies, from many clients, leave no memory behind and lock nobody out.
+#[test]
+fn huge_headers_cost_no_memory() {
+    const KILOBYTES: u64 = 64 * 1024;
+    let place = Place::new();
+    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let visitor = shop.visitor(7);
+    let huge = [
+        format!("filler={}; {}", "x".repeat(420_000), visitor.pair()),
+        format!("{}{}", "f=x; ".repeat(20_000), visitor.pair()),
+        format!("{}{}", "id=x; ".repeat(20_000), visitor.pair()),
+        "x".repeat(1 << 20),
+        "id=".repeat(10 << 20),
+    ];
+    let before = shop.memory();
+    for _ in 0..3 {
+        for line in &huge {
+            let mut connection = shop.connect();
+            match connection.ask(&Request::get("/cart").line(line.as_str())) {
+                Ok(answer) => assert!(matches!(answer.status, 200 | 400 | 431), "{answer:?}"),
+                // Refused and closed before everything was sent.
+                Err(_) => assert!(line.len() > 200_000, "no answer to {} bytes", line.len()),
+            }
+        }
+    }
+    let grown = shop.memory().saturating_sub(before);
+    println!("15 huge headers, 37 MB at most: the server grew by {grown} kB");
+    assert!(grown < KILOBYTES, "{grown} kB");
+    assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
+    shop.assert_running();
+}
+
+/// C31: clients that send a header byte by byte and never finish it keep nobody else waiting.
+#[test]
+fn slow_headers_keep_nobody_waiting() {
+    let place = Place::new();
+    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let visitor = shop.visitor(7);
+    let before = (shop.memory(), place.rows());
+    let mut slow: Vec<_> = (0..200).map(|_| shop.connect()).collect();
+    let header = Request::get("/cart").cookie(&visitor).bytes();
+    let mut longest = Duration::ZERO;
+    for byte in &header[..header.len().min(80)] {
+        slow.iter_mut().for_each(|connection| connection.send(&[*byte]).unwrap());
+        let start = std::time::Instant::now();
+        assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
+        longest = longest.max(start.elapsed());
+    }
+    println!("beside 200 slow clients the slowest answer took {longest:?}");
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
+    assert!(shop.memory().saturating_sub(before.0) < 64 * 1024);
+    drop(slow);
+    assert_eq!(place.rows(), before.1);
+    shop.assert_running();
+}
+
+/// B60: who follows a redirect at once, on another connection, reads what was written before it.
+#[test]
+fn a_redirect_is_answered_after_the_write() {
+    for storage in [Storage::Memory, Storage::Sqlite] {
+        let place = Place::new();
+        let shop = place.open(Profile::Debug, storage);
+        let visitor = shop.visitor(7);
+        for quantity in 2..30 {
+            let form = "product=7";
+            let head = format!(
+                "POST /shop/add HTTP/1.1\r\nHost: shop.test\r\nCookie: {}\r\nContent-Length: {}\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",
+                visitor.pair(),
+                form.len()
+            );
+            let mut connection = shop.connect();
+            connection.send(head.as_bytes()).unwrap();
+            connection.receive(true).unwrap().expect_silent(303);
+            assert_eq!(shop.cart(&visitor), format!("{{\"7\":{quantity}}}"));
+        }
+    }
+}

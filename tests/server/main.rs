@@ -18,13 +18,18 @@ mod random;
 
 mod answers;
 mod application;
+mod caches;
 mod connections;
 mod cookies_in;
+mod damaged;
 mod kill;
 mod launch;
+mod locked;
 mod login_race;
 mod logout;
 mod logout_race;
+mod logs;
 mod parallel;
 mod restart;
 mod secrecy;
+mod sweeps;

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use crate::http::{Answer, Connection, Request};
+use crate::logs::Log;
 use crate::place::Storage;
 
 #[derive(Session)]
@@ -64,6 +65,10 @@ pub(crate) enum Weakness {
 }
 
 impl Frail {
+    pub(crate) fn over(store: impl Store) -> Self {
+        Self { store: Arc::new(store), weak: Arc::default() }
+    }
+
     pub(crate) fn weaken(&self, operation: &'static str, weakness: Weakness) {
         self.weak.lock().unwrap().insert(operation, weakness);
     }
@@ -130,12 +135,13 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) fn launch(storage: Storage, config: SessionConfig) -> Self {
+        Log::listen();
         let folder = TempDir::new().unwrap();
-        let store: Arc<dyn Store> = match storage {
-            Storage::Memory => Arc::new(MemoryStore::new()),
-            Storage::Sqlite => Arc::new(SqliteStore::open(folder.path().join("sessions.db")).unwrap()),
+        let store = match storage {
+            Storage::Memory => Frail::over(MemoryStore::new()),
+            Storage::Sqlite => Frail::over(SqliteStore::open(folder.path().join("sessions.db")).unwrap()),
         };
-        let (store, gate) = (Frail { store, weak: Arc::default() }, Arc::new(Gate::default()));
+        let gate = Arc::new(Gate::default());
         let (send, receive) = mpsc::channel();
         let says_where = AdHoc::on_liftoff("where", move |rocket| {
             send.send((rocket.config().port, rocket.shutdown())).unwrap();

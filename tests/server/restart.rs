@@ -57,6 +57,22 @@ fn two_processes_share_the_sessions_of_one_file() {
     two.assert_anonymous(&anna);
 }
 
+/// C19b: what one process cleared is empty in another, and the session lives on.
+#[test]
+fn a_cleared_cart_is_empty_in_another_process() {
+    let place = Place::new();
+    let one = place.open(Profile::Debug, Storage::Sqlite);
+    let two = place.open(Profile::Debug, Storage::Sqlite);
+    let visitor = one.visitor(7);
+    one.post("/cart/add/8", &visitor).expect_silent(200);
+    assert_eq!(two.cart(&visitor), r#"{"7":1,"8":1}"#);
+    one.post("/cart/clear", &visitor).expect_silent(204);
+    assert_eq!(two.cart(&visitor), "{}");
+    assert!(!place.rows_about(&visitor).iter().any(|row| row.contains("cart.items")));
+    two.post("/cart/add/9", &visitor).expect_silent(200);
+    assert_eq!(one.cart(&visitor), r#"{"9":1}"#);
+}
+
 /// The memory store forgets, and an id of the past is like any unknown one.
 #[test]
 fn the_memory_store_ends_with_the_process() {

@@ -1,0 +1,82 @@
+//! A database in which somebody else wrote: whatever stands there, visitors are anonymous or refused, the row stays as it
+//! is, and the server stays up.
+
+use rusqlite::types::Value;
+
+use crate::http::Request;
+use crate::place::{Place, Profile, Storage};
+
+fn blob(length: usize) -> Value {
+    Value::Blob(vec![7; length])
+}
+
+/// C38, `SQLite`: every column of a record with something in it that cannot be there.
+#[test]
+fn a_damaged_record_is_no_session_and_stays() {
+    let damages = [
+        ("secret", blob(0)),
+        ("secret", blob(31)),
+        ("secret", blob(33)),
+        ("previous_secret", blob(1)),
+        ("expiry", Value::Text(String::new())),
+        ("expiry", Value::Text("null".into())),
+        ("expiry", Value::Text("[]".into())),
+        ("expiry", Value::Text("after".into())),
+        ("expiry", Value::Text("after:many".into())),
+    ];
+    let place = Place::new();
+    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let database = rusqlite::Connection::open(place.database()).unwrap();
+    for (column, value) in damages {
+        let visitor = shop.visitor(7);
+        let update = format!("UPDATE session SET {column} = ?1 WHERE key = ?2");
+        assert_eq!(database.execute(&update, (&value, visitor.key())).unwrap(), 1);
+        let damaged = place.rows_about(&visitor);
+        let shown = format!("{column} = {value:?}");
+        for path in ["/cart", "/whoami"] {
+            let answer = shop.get(path, &visitor);
+            let anonymous = matches!(answer.text().as_str(), "{}" | r#"{"user":null}"#);
+            assert!(answer.status == 200 && anonymous && answer.set_cookies().is_empty(), "{shown}: {answer:?}");
+        }
+        let new = shop.post("/cart/add/8", &visitor).expect(200).new_cookie();
+        assert_ne!(new.key(), visitor.key(), "{shown}");
+        assert_eq!(shop.cart(&new), r#"{"8":1}"#);
+        assert_eq!(place.rows_about(&visitor), damaged, "{shown} was changed");
+    }
+    shop.assert_running();
+}
+
+/// C38, `SQLite`: values that are no JSON, of another type, of another version, or no UTF-8: the schema's routes answer with
+/// an error, the others work, and the value stays.
+#[test]
+fn a_damaged_value_fails_its_schema_and_stays() {
+    let damages = ["''", "'null'", "'[]'", "'{'", "'\"seven\"'", "'-1'", "'1.5'", "CAST(x'ff31' AS TEXT)", "char(0)"];
+    let place = Place::new();
+    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let database = rusqlite::Connection::open(place.database()).unwrap();
+    for damage in damages {
+        let visitor = shop.visitor(7);
+        let update = format!("UPDATE value SET json = {damage} WHERE session = ?1 AND name = 'cart.items/7'");
+        assert_eq!(database.execute(&update, [visitor.key()]).unwrap(), 1);
+        let damaged = place.rows_about(&visitor);
+        for request in [Request::get("/cart"), Request::post("/cart/add/7"), Request::post("/cart/clear")] {
+            let answer = shop.ask(&request.cookie(&visitor));
+            // What is no UTF-8 makes the record unreadable as a whole, so the visitor is a stranger.
+            let stranger = damage.starts_with("CAST") && answer.status < 300;
+            assert!(answer.status == 500 || stranger, "{damage}: {answer:?}");
+            assert!(!answer.text().contains("seven"), "{damage}: {answer:?}");
+        }
+        assert_eq!(place.rows_about(&visitor), damaged, "{damage} was changed");
+    }
+    for metadata in ["{\"v\":2,\"r\":2,\"w\":2}", "{\"v\":\"one\"}", "7", ""] {
+        let visitor = shop.visitor(7);
+        let update = "UPDATE value SET json = ?1 WHERE session = ?2 AND name = 'cart'";
+        assert_eq!(database.execute(update, (metadata, visitor.key())).unwrap(), 1);
+        let damaged = place.rows_about(&visitor);
+        let answer = shop.post("/cart/add/7", &visitor);
+        assert!(matches!(answer.status, 500 | 503) && answer.set_cookies().is_empty(), "{metadata}: {answer:?}");
+        assert_eq!(place.rows_about(&visitor), damaged);
+        assert_eq!(shop.user(&visitor), None, "{metadata}: the other schemas work");
+    }
+    shop.assert_running();
+}
