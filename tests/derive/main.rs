@@ -60,6 +60,7 @@ fn a_schema_knows_its_key_and_version() {
     assert_eq!(constants::<elsewhere::Prefs>(), ("user-prefs_2", 1));
 }
 
+/// B2: each field its own default, whether the attribute gives it or the type.
 #[test]
 fn a_new_session_holds_the_defaults() {
     let cart = Cart::initial();

@@ -73,6 +73,7 @@ async fn what_is_written_is_the_stored_form_of_this_release() {
     assert_eq!(written.trim(), STORED.trim());
 }
 
+/// B68: what an earlier release stored is read by this one, and counts as unchanged.
 #[tokio::test]
 async fn the_stored_form_of_every_release_is_read() {
     let (store, clock) = (Arc::new(MemoryStore::new()), ManualClock::new());

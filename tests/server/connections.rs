@@ -40,8 +40,8 @@ fn pipelined_requests_see_each_others_writes() {
     }
 }
 
-/// A client that hangs up takes nothing back: every request that reached the application is saved. One whose end of the
-/// connection closes sooner never gets there, since the HTTP layer drops it.
+/// C74: a client that hangs up takes nothing back: every request that reached the application is saved. One whose end
+/// of the connection closes sooner never gets there, since the HTTP layer drops it.
 #[test]
 fn a_client_that_hangs_up_does_not_undo_its_write() {
     for storage in [Storage::Memory, Storage::Sqlite] {
@@ -164,7 +164,9 @@ fn slow_headers_keep_nobody_waiting() {
     let header = Request::get("/cart").cookie(&visitor).bytes();
     let mut longest = Duration::ZERO;
     for byte in &header[..header.len().min(80)] {
-        slow.iter_mut().for_each(|connection| connection.send(&[*byte]).unwrap());
+        for connection in &mut slow {
+            connection.send(&[*byte]).unwrap();
+        }
         let start = std::time::Instant::now();
         assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
         longest = longest.max(start.elapsed());

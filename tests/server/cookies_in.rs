@@ -77,7 +77,7 @@ fn orders(pairs: &[String]) -> Vec<Vec<String>> {
     all
 }
 
-/// C01: a visitor without a cookie reads, and nothing is stored or set.
+/// B47, C01: a visitor without a cookie reads, and nothing is stored or set.
 #[test]
 fn reading_without_a_cookie_stores_nothing() {
     let place = Place::new();
@@ -91,7 +91,7 @@ fn reading_without_a_cookie_stores_nothing() {
     assert_eq!(place.rows(), before, "reading without a cookie changed the store");
 }
 
-/// C02: an id that was never issued is anonymous and is not adopted.
+/// B15, B16, C02: an id that was never issued is anonymous and is not adopted.
 #[test]
 fn an_unknown_id_is_not_adopted() {
     let place = Place::new();
@@ -136,7 +136,7 @@ fn a_right_key_with_a_wrong_secret_is_unknown() {
     assert_eq!(shop.cart(&victim), r#"{"7":1}"#);
 }
 
-/// C03: what is no id at all costs no row, no cookie and no 5xx.
+/// B17, B18, C03: what is no id at all costs no row, no cookie and no 5xx.
 #[test]
 fn a_malformed_id_is_anonymous() {
     let place = Place::new();
@@ -174,7 +174,7 @@ fn a_malformed_id_is_anonymous() {
     shop.assert_running();
 }
 
-/// C04: only the text that was issued opens the session, no other spelling of its bytes.
+/// C04, C36: only the text that was issued opens the session, no other spelling of its bytes.
 #[test]
 fn another_spelling_of_the_id_is_anonymous() {
     let place = Place::new();
@@ -330,7 +330,7 @@ fn an_odd_pair_is_anonymous() {
     shop.assert_running();
 }
 
-/// C10b: Rocket drops a header line that is not UTF-8; the visitor is anonymous then, and nothing breaks.
+/// C10b: rocket drops a header line that is not UTF-8; the visitor is anonymous then, and nothing breaks.
 #[test]
 fn a_byte_that_is_not_utf8_beside_the_cookie_makes_it_anonymous() {
     let place = Place::new();

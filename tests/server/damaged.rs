@@ -10,7 +10,7 @@ fn blob(length: usize) -> Value {
     Value::Blob(vec![7; length])
 }
 
-/// C38, `SQLite`: every column of a record with something in it that cannot be there.
+/// B69, C38, `SQLite`: every column of a record with something in it that cannot be there.
 #[test]
 fn a_damaged_record_is_no_session_and_stays() {
     let damages = [

@@ -95,7 +95,7 @@ fn a_text_file_is_no_database() {
     assert_eq!(fs::read_to_string(place.database()).unwrap(), text, "the file was changed");
 }
 
-/// A folder that is not there is refused at the launch, not at the first request.
+/// B82: a folder that is not there is refused at the launch, not at the first request.
 #[test]
 fn a_database_in_a_missing_folder_is_refused() {
     let place = Place::new();

@@ -104,7 +104,9 @@ fn a_stop_finishes_the_saves_under_way() {
     let lock = Lock::take(&place);
     let request = Request::post("/cart/add/7").cookie(&visitor);
     let mut connections: Vec<Connection> = (0..WRITES).map(|_| shop.connect()).collect();
-    connections.iter_mut().for_each(|connection| connection.send(&request.bytes()).unwrap());
+    for connection in &mut connections {
+        connection.send(&request.bytes()).unwrap();
+    }
     poll("all requests to reach the application", || {
         let reached = shop.output().lines().filter(|line| line.starts_with("POST /cart/add/7")).count();
         (reached == WRITES + 1).then_some(())

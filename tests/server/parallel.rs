@@ -141,7 +141,7 @@ fn adds_through_two_processes_all_count() {
     }
 }
 
-/// Two first requests at once are two sessions, each complete.
+/// B65: two first requests at once are two sessions, each complete.
 #[test]
 fn first_requests_at_once_make_sessions_of_their_own() {
     const CLIENTS: usize = 16;

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use crate::place::{Place, Profile, Storage};
 
-/// Cart, preferences, login and logout are as they were after a stop by SIGTERM.
+/// B14: cart, preferences, login and logout are as they were after a stop by SIGTERM.
 #[test]
 fn sessions_outlive_a_stop() {
     let place = Place::new();

@@ -59,7 +59,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     false
 }
 
-/// C17, C57: neither the database, its write-ahead log, nor the output holds an id or its secret half.
+/// B24, C17, C57: neither the database, its write-ahead log, nor the output holds an id or its secret half.
 #[test]
 fn no_file_and_no_log_holds_an_id() {
     let place = Place::new();

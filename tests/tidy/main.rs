@@ -1,6 +1,8 @@
 //! Rules of the repository, as plain tests.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
 
+mod cases;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

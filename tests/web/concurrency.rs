@@ -35,7 +35,7 @@ async fn merged(name: &str, setup: &[&str], ours: &str, theirs: &[&str]) -> Opti
     stored(&app, &browser, name).await
 }
 
-/// 61: different fields both survive, and cost no second round trip.
+/// B61: different fields both survive, and cost no second round trip.
 #[rocket::async_test]
 async fn different_fields_both_survive() {
     let app = App::new().await;
@@ -47,7 +47,7 @@ async fn different_fields_both_survive() {
     assert_eq!(app.spy.take_calls()["patch"], 3, "note, add, coupon: no conflict anywhere");
 }
 
-/// 62: the same plain field: one of the two values, the later save.
+/// B62: the same plain field: one of the two values, the later save.
 #[rocket::async_test]
 async fn the_later_save_of_a_plain_field_wins() {
     assert_eq!(merged("cart.coupon", &[], "coupon=A", &["coupon=B"]).await.as_deref(), Some("\"A\""));
@@ -100,7 +100,8 @@ async fn an_own_merge_decides() {
     assert_eq!(note("note=muchlonger", &["note=short"]).await.as_deref(), Some("\"muchlonger\""));
 }
 
-/// `merge = reject`: 409 and nothing stored if both changed it; none if only one did, or theirs is back at the base.
+/// B62: `merge = reject`: 409 and nothing stored if both changed it; none if only one did, or theirs is back at the
+/// base.
 #[rocket::async_test]
 async fn a_rejected_field_answers_409() {
     let app = App::new().await;
@@ -113,7 +114,7 @@ async fn a_rejected_field_answers_409() {
     assert_eq!(other.as_deref(), Some("\"theirs\""));
 }
 
-/// 63, C20, 29: a save that comes after a logout is dropped; the answer goes out, without a cookie.
+/// B29, B63, C20: a save that comes after a logout is dropped; the answer goes out, without a cookie.
 #[rocket::async_test]
 async fn a_late_save_does_not_bring_a_session_back() {
     let app = App::new().await;
@@ -125,7 +126,7 @@ async fn a_late_save_does_not_bring_a_session_back() {
     }
 }
 
-/// 65: two first requests at once make two sessions, and no error.
+/// B65: two first requests at once make two sessions, and no error.
 #[rocket::async_test]
 async fn two_first_requests_make_two_sessions() {
     let app = App::new().await;

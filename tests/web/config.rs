@@ -36,7 +36,7 @@ async fn cookie(profile: &str, toml: &str) -> String {
     format!("{}; {attributes}", pair.split_once('=').unwrap().0)
 }
 
-/// The name follows from what holds; every attribute can be set.
+/// B48: the name follows from what holds; every attribute can be set.
 #[rocket::async_test]
 async fn the_cookie_is_as_configured() {
     assert_eq!(cookie("debug", "").await, "id; Path=/; HttpOnly; SameSite=Lax");
@@ -54,7 +54,7 @@ async fn the_cookie_is_as_configured() {
     assert_eq!(cookie("debug", strict).await, "id; Path=/; HttpOnly; SameSite=Strict");
 }
 
-/// 59, C34: unknown keys, wrong values and insecure combinations stop the launch.
+/// B59, C34: unknown keys, wrong values and insecure combinations stop the launch.
 #[rocket::async_test]
 async fn wrong_settings_stop_the_launch() {
     for table in [
@@ -72,6 +72,10 @@ async fn wrong_settings_stop_the_launch() {
         "cookie = { name = \"a b\" }",
         "cookie = { name = \"a=b\" }",
         "cookie = { name = \"a;b\" }",
+        "cookie = { name = \"a\\u0000\" }",
+        "cookie = { path = \"/\\u0000\" }",
+        "cookie = { path = \"\" }",
+        "cookie = { domain = \"a\\u0000\" }",
         "cookie = { path = \"shop\" }",
         "cookie = { path = \"/a;b\" }",
         "cookie = { path = \"/a\\r\\nb\" }",

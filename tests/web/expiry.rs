@@ -38,7 +38,7 @@ async fn left(app: &App, browser: &mut Browser) -> i64 {
     (expires - app.clock.timestamp().as_millis()) / 1000
 }
 
-/// 37, 38, C25: dead at the idle deadline, to the millisecond, swept or not.
+/// B37, B38, C25: dead at the idle deadline, to the millisecond, swept or not.
 #[rocket::async_test]
 async fn a_session_ends_at_the_idle_deadline() {
     let (app, mut browser) = app(|config| config.touch_every(TouchEvery::Off)).await;
@@ -52,7 +52,7 @@ async fn a_session_ends_at_the_idle_deadline() {
     assert_ne!(browser, old, "the new record has a new id");
 }
 
-/// 38: however often it is used, the absolute deadline ends it.
+/// B38: however often it is used, the absolute deadline ends it.
 #[rocket::async_test]
 async fn the_absolute_deadline_is_not_moved() {
     let (app, mut browser) = app(|config| config).await;
@@ -65,7 +65,7 @@ async fn the_absolute_deadline_is_not_moved() {
     assert!(!alive(&app, &mut browser).await);
 }
 
-/// 39, 42: a use moves the deadline at most once per `touch_every`, record and cookie together.
+/// B39, B42: a use moves the deadline at most once per `touch_every`, record and cookie together.
 #[rocket::async_test]
 async fn a_use_touches_at_most_once_per_period() {
     let (app, mut browser) = app(persistent).await;
@@ -84,7 +84,7 @@ async fn a_use_touches_at_most_once_per_period() {
     assert_eq!(app.spy.take_calls()["patch"], 1);
 }
 
-/// 40: with touching off a read writes nothing; a write still moves the deadline.
+/// B40: with touching off a read writes nothing; a write still moves the deadline.
 #[rocket::async_test]
 async fn with_touching_off_only_writes_move_the_deadline() {
     let (app, mut browser) = app(|config| persistent(config).touch_every(TouchEvery::Off)).await;
@@ -96,7 +96,7 @@ async fn with_touching_off_only_writes_move_the_deadline() {
     assert!(alive(&app, &mut browser).await);
 }
 
-/// 35: a browser-close cookie has no age, and the server's deadline holds all the same.
+/// B35: a browser-close cookie has no age, and the server's deadline holds all the same.
 #[rocket::async_test]
 async fn a_browser_close_cookie_has_no_age() {
     let (app, mut browser) = app(|config| config).await;
@@ -107,7 +107,7 @@ async fn a_browser_close_cookie_has_no_age() {
     assert!(!login.set_cookie[0].contains("Max-Age") && !login.set_cookie[0].contains("Expires"));
 }
 
-/// 32, 33, 34: a choice of this session's own is kept by later requests, until it is taken back.
+/// B32, B33, B34: a choice of this session's own is kept by later requests, until it is taken back.
 #[rocket::async_test]
 async fn a_chosen_expiry_is_kept() {
     let (app, mut browser) = app(|config| config).await;
@@ -124,7 +124,7 @@ async fn a_chosen_expiry_is_kept() {
     assert_eq!((back.set_cookie.len(), max_age(&back)), (1, None), "the cookie is a browser-close one again");
 }
 
-/// A moment of its own is not moved by use.
+/// B32: a moment of its own is not moved by use.
 #[rocket::async_test]
 async fn a_chosen_moment_is_not_moved() {
     let (app, mut browser) = app(|config| config).await;
@@ -210,7 +210,7 @@ async fn a_jumping_clock_does_no_harm() {
     assert!(!alive(&app, &mut browser).await);
 }
 
-/// 31: age and date agree with the configured default.
+/// B31: age and date agree with the configured default.
 #[rocket::async_test]
 async fn the_configured_default_is_what_the_handle_says() {
     let (app, mut browser) = app(|config| config).await;

@@ -18,7 +18,7 @@ async fn visitor(app: &App) -> Browser {
     browser
 }
 
-/// 53, C60, C63: a store that is down or hangs at load: 503 with `Retry-After`, not "logged out"; other routes work.
+/// B53, C60, C63: a store that is down or hangs at load: 503 with `Retry-After`, not "logged out"; other routes work.
 #[rocket::async_test]
 async fn a_store_that_fails_at_load_answers_503() {
     for fault in [Fault::Down, Fault::Hangs, Fault::ReplyLost] {
@@ -37,7 +37,7 @@ async fn a_store_that_fails_at_load_answers_503() {
     }
 }
 
-/// 52, 58, C61, C61b: at save 503, nothing of the original answer, no cookie; a lost reply is never sent again.
+/// B52, C58, C61, C61b: at save 503, nothing of the original answer, no cookie; a lost reply is never sent again.
 #[rocket::async_test]
 async fn a_store_that_fails_at_save_answers_503() {
     for (fault, after) in [(Fault::Down, r#"{"7":1}"#), (Fault::Hangs, r#"{"7":1}"#), (Fault::ReplyLost, r#"{"7":2}"#)]
@@ -59,7 +59,7 @@ async fn a_store_that_fails_at_save_answers_503() {
     assert_eq!((answer.status, answer.set_cookie.len()), (503, 0));
 }
 
-/// An explicit save whose answer was lost is not repeated at the end of the request.
+/// C61b: an explicit save whose answer was lost is not repeated at the end of the request.
 #[rocket::async_test]
 async fn a_lost_save_is_not_repeated_at_the_end() {
     let app = App::with(impatient()).await;
@@ -107,7 +107,7 @@ async fn a_panicking_store_answers_500() {
     assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"7":1}"#);
 }
 
-/// 69, C38: a record unreadable as a whole is no session; it stays as it is, and a write starts a new one.
+/// B69, C38: a record unreadable as a whole is no session; it stays as it is, and a write starts a new one.
 #[rocket::async_test]
 async fn an_unreadable_record_is_left_alone() {
     let app = App::new().await;
@@ -120,7 +120,7 @@ async fn an_unreadable_record_is_left_alone() {
     assert_eq!(app.spy.records(), 2);
 }
 
-/// 13, 70: an undecodable field fails its schema's guards, the others work, and nothing stored changes.
+/// B13, B70: an undecodable field fails its schema's guards, the others work, and nothing stored changes.
 #[rocket::async_test]
 async fn an_undecodable_field_fails_its_schema_only() {
     let app = App::new().await;
@@ -148,7 +148,7 @@ async fn an_undecodable_field_fails_its_schema_only() {
     }
 }
 
-/// 74: data of a newer version is refused for now, with a hint to try again.
+/// B74: data of a newer version is refused for now, with a hint to try again.
 #[rocket::async_test]
 async fn newer_data_is_refused() {
     let app = App::new().await;
@@ -160,7 +160,7 @@ async fn newer_data_is_refused() {
     assert_eq!(app.get(&mut browser, "/whoami").await.status, 200);
 }
 
-/// A schema upgraded by another node between load and save: the old program writes nothing over it.
+/// C43: a schema upgraded by another node between load and save: the old program writes nothing over it.
 #[rocket::async_test]
 async fn an_upgrade_meanwhile_is_not_overwritten() {
     let app = App::new().await;
@@ -175,7 +175,8 @@ async fn an_upgrade_meanwhile_is_not_overwritten() {
     assert_eq!(app.spy.record(key).await.unwrap().values.get("cart.coupon"), None);
 }
 
-/// `on_invalid = reset`: the one undecodable field or entry takes its default and stays stored until it is replaced.
+/// B70: `on_invalid = reset`: the one undecodable field or entry takes its default and stays stored until it is
+/// replaced.
 #[rocket::async_test]
 async fn a_reset_field_takes_its_default() {
     let app = App::new().await;
@@ -215,7 +216,7 @@ async fn futures_in_order(app: &App, browser: &mut Browser) -> Vec<u16> {
     statuses
 }
 
-/// 46: a route without a guard works with the store down, cookie or not.
+/// B46, C60: a route without a guard works with the store down, cookie or not.
 #[rocket::async_test]
 async fn a_route_without_a_guard_needs_no_store() {
     let app = App::with(impatient().cookie(CookieConfig::new().persistent(true))).await;

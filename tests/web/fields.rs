@@ -12,7 +12,7 @@ async fn stored_names(web: &Web, browser: &Browser) -> Vec<String> {
 async fn nothing_is_saved(web: &Web, browser: &Browser, act: impl FnOnce(&mut crate::app::CartMut)) {
     let visit = web.open(browser);
     web.store.spy.take_calls();
-    act(&mut *visit.write::<Cart>().await.unwrap());
+    act(&mut visit.write::<Cart>().await.unwrap());
     assert_eq!(web.close(visit, &mut browser.clone()).await, None);
     let calls = web.store.spy.take_calls();
     assert!(!calls.contains_key("patch") && !calls.contains_key("create"), "{calls:?}");

@@ -49,7 +49,8 @@ async fn anonymous_logouts_and_renewals_leave_nothing() {
     assert_eq!(app.spy.records(), 0);
 }
 
-/// C52: anonymous writers leave one record each, no more, and all of them are gone once they are expired and swept.
+/// C52, C53: anonymous writers leave one record each, no more, and all of them are gone once they are expired and
+/// swept.
 #[rocket::async_test]
 async fn anonymous_writers_leave_one_record_each_until_they_expire() {
     let app = App::with(SessionConfig::new().idle(HOUR)).await;

@@ -7,7 +7,7 @@ use session_runtime::SessionConfig;
 
 use crate::app::{App, Browser};
 
-/// C02, 15, 16, 37: an id that the store does not know is never adopted.
+/// B15, B16, B37, C02: an id that the store does not know is never adopted.
 #[rocket::async_test]
 async fn an_unknown_id_is_not_adopted() {
     let app = App::new().await;
@@ -19,7 +19,7 @@ async fn an_unknown_id_is_not_adopted() {
     assert_ne!(browser.0, Some(planted));
 }
 
-/// C03, C04, C08, C10, 17: a cookie that is no id costs no store call; two cookies are none.
+/// B17, C03, C04, C08, C10: a cookie that is no id costs no store call; two cookies are none.
 #[rocket::async_test]
 async fn unusable_cookies_cost_no_store_call() {
     let app = App::new().await;
@@ -66,7 +66,7 @@ async fn the_local_clients_jar_is_read() {
     assert_eq!(app.send(request, &mut Browser::default()).await.body, r#"{"7":1}"#);
 }
 
-/// C12, 20, 23: a login gives a new id, keeps cart and key, and the old id is dead at once.
+/// B20, B23, C12: a login gives a new id, keeps cart and key, and the old id is dead at once.
 #[rocket::async_test]
 async fn a_login_changes_the_id() {
     let app = App::new().await;
@@ -126,7 +126,7 @@ async fn another_user_starts_over() {
     assert_eq!(record.values.len(), 2, "the metadata and the user, nothing else");
 }
 
-/// C13b, 21, 24: `renew()` keeps everything and takes effect whatever the answer; it creates nothing.
+/// B20, B21, C13: `renew()` keeps everything and takes effect whatever the answer; it creates nothing.
 #[rocket::async_test]
 async fn an_explicit_renewal() {
     let app = App::new().await;
@@ -176,7 +176,7 @@ async fn a_login_with_an_old_id_gets_a_session_of_its_own() {
     assert_eq!(app.get(&mut browser, "/whoami").await.body, "ada");
 }
 
-/// C14, 64: two logins from one anonymous session at once: each keeps the cart, neither sees the other's.
+/// B64, C14: two logins from one anonymous session at once: each keeps the cart, neither sees the other's.
 #[rocket::async_test]
 async fn a_login_that_lost_a_race_gets_a_session_of_its_own() {
     let app = App::new().await;
@@ -197,7 +197,7 @@ async fn a_login_that_lost_a_race_gets_a_session_of_its_own() {
     assert_eq!(own.values.get("auth.roles"), None, "nothing of the other's login");
 }
 
-/// 64, C13: a plain write or a `renew()` whose session was logged in meanwhile: 409, no cookie, nothing stored.
+/// B64, C13: a plain write or a `renew()` whose session was logged in meanwhile: 409, no cookie, nothing stored.
 #[rocket::async_test]
 async fn a_write_that_lost_against_a_login_is_refused() {
     let app = App::new().await;

@@ -168,8 +168,8 @@ async fn post(client: &Client, path: &str, cookies: Option<String>) -> Answer {
     Answer::of(request.dispatch().await).await
 }
 
-/// C29, B26: under every configuration that launches, a browser takes the cookie, sends it back, takes the renewed one in
-/// its place, and is rid of it after a logout; what no browser would take does not launch.
+/// B26, B59, C29: under every configuration that launches, a browser takes the cookie, sends it back, takes the renewed
+/// one in its place, and is rid of it after a logout; what no browser would take does not launch.
 #[rocket::async_test]
 async fn a_browser_takes_every_cookie_and_its_removal() {
     let mut launched = 0;
@@ -195,7 +195,7 @@ async fn a_browser_takes_every_cookie_and_its_removal() {
     assert!(launched > 30, "only {launched} configurations launch");
 }
 
-/// The checker itself: what a removal with other attributes leaves behind.
+/// C29: the checker itself: what a removal with other attributes leaves behind.
 #[test]
 fn the_jar_keeps_what_a_careless_removal_names() {
     for removal in ["id=; Max-Age=0", "id=; Path=/; Max-Age=0", "id=; Path=/shop; Domain=example.org; Max-Age=0"] {

@@ -20,7 +20,7 @@ fn sessions(app: &App) -> &Sessions {
     Sessions::fetch(app.client.rocket()).unwrap()
 }
 
-/// 14, 88: open by key, change, save.
+/// B14, B88: open by key, change, save.
 #[rocket::async_test]
 async fn a_job_reads_and_updates() {
     let app = App::new().await;
@@ -89,7 +89,7 @@ async fn a_job_does_not_touch() {
     assert_eq!((after.touched, after.expires), (before.touched, before.expires));
 }
 
-/// C29-like: a job's `destroy` is a logout too; 44: sweeping removes only what is expired.
+/// B44, B88: a job's `destroy` is a logout too; sweeping removes only what is expired.
 #[rocket::async_test]
 async fn a_job_destroys_and_sweeps() {
     let app = App::new().await;
@@ -118,4 +118,28 @@ async fn expired_records_are_swept_in_the_background() {
         tokio::task::yield_now().await;
     }
     assert!(app.spy.record(SessionKey::from_bytes([3; 16])).await.is_some());
+}
+
+/// B63, B88: a job whose session is ended between its load and its save finds none, and creates none.
+#[rocket::async_test]
+async fn a_job_does_not_bring_a_session_back() {
+    let app = App::new().await;
+    let (mut browser, key) = visitor(&app).await;
+    let job = sessions(&app).update::<Cart, _>(&key, |cart| *cart.visits_mut() += 1);
+    let meanwhile = async { app.post(&mut browser, "/destroy").await };
+    let (outcome, logout) = app.spy.during(job, meanwhile).await;
+    assert_eq!((outcome.unwrap(), logout.status, app.spy.records()), (None, 204, 0));
+}
+
+/// B61, B88: a job and a request that change different fields at once lose nothing of each other.
+#[rocket::async_test]
+async fn a_job_and_a_request_keep_each_others_fields() {
+    let app = App::new().await;
+    let (mut browser, key) = visitor(&app).await;
+    let job = async { sessions(&app).update::<Cart, _>(&key, |cart| *cart.visits_mut() += 1).await.unwrap() };
+    let request = app.post(&mut browser, "/do/coupon=A?slow=true");
+    let (answer, job) = app.barrier.during(request, job).await;
+    assert_eq!((answer.status, job), (200, Some(())));
+    let values = app.spy.record(key).await.unwrap().values;
+    assert_eq!((values.get("cart.visits"), values.get("cart.coupon")), (Some("1"), Some("\"A\"")));
 }

@@ -48,7 +48,7 @@ async fn launches(rocket: Rocket<Build>) -> bool {
     }
 }
 
-/// 57: a forgotten fairing, or a schema that it does not have, stops the launch.
+/// B57: a forgotten fairing, or a schema that it does not have, stops the launch.
 #[rocket::async_test]
 async fn a_forgotten_fairing_stops_the_launch() {
     for routes in [routes![reads], routes![writes], routes![handles]] {

@@ -1,13 +1,20 @@
 //! Which answers save, what goes out with them, and saving in the middle of a request.
 
-use crate::app::{App, Browser};
+use std::time::Duration;
+
+use rocket::fairing::AdHoc;
+use rocket::local::asynchronous::Client;
+use session_runtime::{CookieConfig, Session, SessionConfig, Sessions};
+
+use crate::app::{Answer, App, Browser, Cart};
+use crate::spy::Spy;
 
 async fn visits(app: &App, browser: &Browser) -> i64 {
     let key = app.key(browser).await;
     app.spy.record(key).await.unwrap().values.get("cart.visits").map_or(0, |text| text.parse().unwrap())
 }
 
-/// 48, C44, C47, 49: one cookie with the right attributes, and headers for caches.
+/// B48, B49, C44, C47: one cookie with the right attributes, and headers for caches.
 #[rocket::async_test]
 async fn a_new_session_sets_one_cookie() {
     let app = App::new().await;
@@ -21,7 +28,7 @@ async fn a_new_session_sets_one_cookie() {
     assert_eq!(answer.header("cache-control"), ["no-store"]);
 }
 
-/// C46: reading sends no cookie and varies once, merged with what the application says.
+/// B1, B49, C46: reading sends no cookie and varies once, merged with what the application says.
 #[rocket::async_test]
 async fn a_read_varies_on_the_cookie() {
     let app = App::new().await;
@@ -36,7 +43,7 @@ async fn a_read_varies_on_the_cookie() {
     assert!(app.get(&mut browser, "/ping").await.header("vary").is_empty());
 }
 
-/// 50: a 5xx answer discards what was written, and sets no cookie.
+/// B50: a 5xx answer discards what was written, and sets no cookie.
 #[rocket::async_test]
 async fn a_failed_answer_saves_nothing() {
     let app = App::new().await;
@@ -50,7 +57,7 @@ async fn a_failed_answer_saves_nothing() {
     assert_eq!(visits(&app, &browser).await, 1);
 }
 
-/// 51, C30: any other answer saves, a catcher's too; record and cookie go out together.
+/// B51, C30: any other answer saves, a catcher's too; record and cookie go out together.
 #[rocket::async_test]
 async fn a_catchers_answer_saves() {
     let app = App::new().await;
@@ -62,7 +69,7 @@ async fn a_catchers_answer_saves() {
     }
 }
 
-/// 56: a catcher sees the session of its request, finished writes included.
+/// B56: a catcher sees the session of its request, finished writes included.
 #[rocket::async_test]
 async fn a_catcher_reads_the_same_session() {
     let app = App::new().await;
@@ -70,7 +77,7 @@ async fn a_catcher_reads_the_same_session() {
     assert_eq!(app.post(&mut browser, "/err").await.body, "visits Some(1)");
 }
 
-/// 19, 25, 26: `destroy` ends the session, removes the cookie, and takes effect whatever the answer.
+/// B25, B26, B29, C19, C30: `destroy` ends the session, removes the cookie, and takes effect whatever the answer.
 #[rocket::async_test]
 async fn destroy_takes_effect_whatever_the_answer() {
     let app = App::new().await;
@@ -84,7 +91,7 @@ async fn destroy_takes_effect_whatever_the_answer() {
     }
 }
 
-/// An anonymous visitor's logout stores nothing and says nothing (C51).
+/// C51: an anonymous visitor's logout stores nothing and says nothing.
 #[rocket::async_test]
 async fn destroying_nothing_does_nothing() {
     let app = App::new().await;
@@ -150,4 +157,54 @@ async fn update_now_runs_again_on_any_change() {
     let mut stranger = Browser::default();
     assert_eq!(app.post(&mut stranger, "/update-now").await.body, "6 in 1");
     assert!(stranger.0.is_some());
+}
+
+/// C47: whatever sends a cookie forbids storing the answer and varies on the cookie, whatever the handler said of caches:
+/// a touch, a periodic renewal, a removal.
+#[rocket::async_test]
+async fn every_cookie_forbids_storing_the_answer() {
+    let (hour, cookie) = (Duration::from_secs(3600), CookieConfig::new().persistent(true));
+    let rolling = SessionConfig::new().idle(hour).cookie(cookie.clone());
+    let renewing = SessionConfig::new().renew_every(hour);
+    for config in [rolling, renewing] {
+        let app = App::with(config).await;
+        let mut browser = Browser::default();
+        app.post(&mut browser, "/add/7").await;
+        app.clock.advance(Duration::from_secs(3599));
+        app.get(&mut browser, "/cart").await;
+        app.clock.advance(hour / 2);
+        let answer = app.get(&mut browser, "/varied").await;
+        assert_eq!((answer.status, answer.set_cookie.len()), (200, 1));
+        assert_eq!(answer.header("cache-control"), ["no-store"], "not the handler's max-age");
+        assert_eq!(answer.header("vary"), ["Accept-Encoding, Cookie"]);
+        let removal = app.post(&mut browser, "/destroy").await;
+        assert_eq!((removal.header("cache-control"), removal.header("vary")), (vec!["no-store"], vec!["Cookie"]));
+    }
+}
+
+/// B56: response fairings on both sides of ours see the request's session, and the one before it may still read what the
+/// handler wrote.
+#[rocket::async_test]
+async fn other_fairings_see_the_same_session() {
+    fn reads(name: &'static str) -> AdHoc {
+        AdHoc::on_response(name, move |request, response| {
+            Box::pin(async move {
+                let cart = request.guard::<&Cart>().await.succeeded().unwrap();
+                response.adjoin_raw_header("X-Seen", format!("{name} {:?}", cart.items()));
+            })
+        })
+    }
+    #[rocket::post("/")]
+    fn add(mut cart: Session<Cart>) {
+        *cart.items_mut().entry(7).or_default() += 1;
+    }
+    let rocket = rocket::custom(rocket::Config::figment().merge(("log_level", "off")))
+        .attach(reads("before"))
+        .attach(Sessions::fairing::<Cart>().store(Spy::default()))
+        .attach(reads("after"))
+        .mount("/", rocket::routes![add]);
+    let client = Client::untracked(rocket).await.unwrap();
+    let answer = Answer::of(client.post("/").dispatch().await).await;
+    assert_eq!(answer.header("x-seen"), ["before {7: 1}", "after {7: 1}"]);
+    assert_eq!(answer.set_cookie.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! What counts as read, as changed and as stored. Numbers are those of the catalogue of behaviours.
+//! What counts as read, as changed and as stored.
 
 use crate::app::{App, Browser};
 
@@ -13,7 +13,7 @@ async fn calls(app: &App, browser: &mut Browser, method: &str, path: &str) -> Ve
     app.spy.take_calls().into_iter().collect()
 }
 
-/// 46, 47, C01: no cookie, no store call; a reader without a session costs nothing either.
+/// B1, B46, B47, C01: no cookie, no store call; a reader without a session costs nothing either.
 #[rocket::async_test]
 async fn round_trips_of_a_stranger() {
     let app = App::new().await;
@@ -27,7 +27,7 @@ async fn round_trips_of_a_stranger() {
     assert_eq!(calls(&app, &mut browser, "POST", "/add/7").await, [("create", 1)]);
 }
 
-/// One round trip for a read, two for a write, none for a route without a guard.
+/// B3, B55: one round trip for a read, two for a write, none for a route without a guard.
 #[rocket::async_test]
 async fn round_trips_of_a_visitor() {
     let app = App::new().await;
@@ -52,7 +52,7 @@ async fn a_lazy_schema_is_loaded_when_asked_for() {
     assert_eq!(calls(&app, &mut browser, "GET", "/late-history").await, [("load", 2)]);
 }
 
-/// 4, 10: what did not change is not written, whichever accessor touched it.
+/// B4, B10: what did not change is not written, whichever accessor touched it.
 #[rocket::async_test]
 async fn an_unchanged_value_is_not_written() {
     let app = App::new().await;
@@ -81,7 +81,7 @@ async fn setting_the_default_stores_it() {
     assert_eq!(app.spy.record(key).await.unwrap().values.get("cart.visits"), None);
 }
 
-/// 5, 6, 7: taking and clearing leave the default and remove the key; `None` is never stored.
+/// B5, B6, B7: taking and clearing leave the default and remove the key; `None` is never stored.
 #[rocket::async_test]
 async fn a_cleared_field_leaves_the_stored_map() {
     let app = App::new().await;
@@ -97,7 +97,7 @@ async fn a_cleared_field_leaves_the_stored_map() {
     assert_eq!(calls(&app, &mut browser, "POST", "/do/take-coupon").await, [("load", 1)]);
 }
 
-/// 9, 12: nested edits and free edits of the struct are seen, and go out in one save.
+/// B9, B12: nested edits and free edits of the struct are seen, and go out in one save.
 #[rocket::async_test]
 async fn nested_and_free_edits_are_seen() {
     let app = App::new().await;
@@ -134,8 +134,8 @@ async fn entries_are_stored_one_by_one() {
     assert_eq!(names().await, [stored[0], stored[2], stored[3]]);
 }
 
-/// 55, and the life of a snapshot: those handed out stay, later ones show a finished write; `transient` lives for the
-/// request and no longer.
+/// B55, B56, and the life of a snapshot: those handed out stay, later ones show a finished write; `transient` lives for
+/// the request and no longer.
 #[rocket::async_test]
 async fn guards_of_one_request_see_finished_writes() {
     let app = App::new().await;
@@ -145,7 +145,7 @@ async fn guards_of_one_request_see_finished_writes() {
     assert!(!app.get(&mut browser, "/all").await.body.contains("scratch"));
 }
 
-/// 76: keys that this program does not know survive its saves.
+/// B73, B76, C43: keys that this program does not know survive its saves.
 #[rocket::async_test]
 async fn unknown_keys_survive() {
     let app = App::new().await;

@@ -28,8 +28,7 @@ async fn first_write(sessions: &Sessions, coupon: &str) -> Result<SessionId, Err
     }
 }
 
-/// C16, 19: an id that is taken already is drawn anew, and the record under it is left alone.
-/// B19: the record that has the id already is unharmed.
+/// B19, C16: an id that is taken already is drawn anew, and the record under it is left alone.
 #[tokio::test]
 async fn a_taken_id_is_drawn_anew() {
     static DRAWN: AtomicU8 = AtomicU8::new(0);
@@ -48,7 +47,6 @@ async fn a_taken_id_is_drawn_anew() {
     assert_eq!(kept.coupon().as_deref(), Some("FIRST"));
 }
 
-/// C16: a source that repeats for ever is an error, not an endless loop and not an overwrite.
 /// Two nodes whose random bytes repeat start sessions at once, over and over; every session is a record of its own, with
 /// its own values.
 async fn repeating_ids_overwrite_nothing(stores: [Arc<impl crate::Store>; 2], random: Random) {
@@ -103,6 +101,7 @@ async fn ids_that_repeat_on_two_nodes_overwrite_nothing_in_sqlite() {
     repeating_ids_overwrite_nothing([open(), open()], random).await;
 }
 
+/// C16: a source that repeats for ever is an error, not an endless loop and not an overwrite.
 #[tokio::test]
 async fn an_id_that_is_always_taken_is_an_error() {
     let random = Random(|bytes| {
@@ -118,7 +117,6 @@ async fn an_id_that_is_always_taken_is_an_error() {
 }
 
 /// C16b: no random bytes, no session; nothing else is used in their place.
-/// C16b: no random bytes, no session; nothing else takes their place.
 #[tokio::test]
 async fn without_random_bytes_there_is_no_session() {
     let store = Arc::new(MemoryStore::new());
@@ -127,8 +125,7 @@ async fn without_random_bytes_there_is_no_session() {
     assert!(store.is_empty());
 }
 
-/// The writable view shows its fields, but for those marked `redact` and those that are not stored.
-/// C16b: nor is there a login under the id from before it.
+/// C16b: no random bytes, no new id; and no change is stored under the old one.
 #[tokio::test]
 async fn without_random_bytes_there_is_no_new_id() {
     let store = Arc::new(MemoryStore::new());
@@ -144,7 +141,7 @@ async fn without_random_bytes_there_is_no_new_id() {
     assert_eq!(kept.coupon().as_deref(), Some("FIRST"));
 }
 
-/// C57: fields that say `redact` and transient ones.
+/// C57: the writable view shows its fields, but for those marked `redact` and those that are not stored.
 #[tokio::test]
 async fn debug_of_a_guard_redacts() {
     let sessions = sessions(&Arc::new(MemoryStore::new()), Random::default());
@@ -159,7 +156,6 @@ async fn debug_of_a_guard_redacts() {
 }
 
 /// C57: what can be printed of a session names neither id, nor key, nor value.
-/// C57: ids, keys and values, through every type that holds them.
 #[tokio::test]
 async fn debug_shows_no_secret() {
     let sessions = sessions(&Arc::new(MemoryStore::new()), Random::default());

@@ -42,7 +42,7 @@ async fn a_save_after_a_destroy_lets_nothing_be_created() {
     assert_eq!((web.store.spy.records(), browser), (0, Browser(None)));
 }
 
-/// A write that is dropped because the session has ended is not encoded, so it cannot fail.
+/// B29: a write that is dropped because the session has ended is not encoded, so it cannot fail.
 #[rocket::async_test]
 async fn a_write_after_a_destroy_is_dropped_even_if_it_cannot_be_encoded() {
     let (web, mut browser, visit) = destroyed().await;
