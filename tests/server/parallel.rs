@@ -8,6 +8,9 @@ use crate::cookie::Cookie;
 use crate::http::{Answer, Connection, Request};
 use crate::place::{Place, Profile, Shop, Storage};
 
+/// So many at once take longer than one request should, the more so on a busy machine.
+const PATIENT: &str = ",deadline=\"30s\"";
+
 /// Sends `count` requests one after the other on a connection of its own.
 fn send_all(shop: &Shop, count: usize, request: impl Fn(usize) -> Request) -> Vec<Answer> {
     let mut connection = shop.connect();
@@ -39,7 +42,7 @@ fn adds_and_preferences(storage: Storage, writers: usize) {
     const CLIENTS: usize = 16;
     const EACH: usize = 125;
     let place = Place::new();
-    let shop = place.open(Profile::Debug, storage);
+    let shop = place.open_with(Profile::Debug, storage, PATIENT);
     let visitor = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
     let (adds, sets) = thread::scope(|scope| {
         let adding = || send_all(&shop, EACH, |_| Request::post("/cart/add/7").cookie(&visitor));
@@ -65,7 +68,7 @@ fn adds_and_preferences(storage: Storage, writers: usize) {
 fn sixty_four_at_once(storage: Storage) {
     const CLIENTS: usize = 64;
     let place = Place::new();
-    let shop = place.open(Profile::Debug, storage);
+    let shop = place.open_with(Profile::Debug, storage, PATIENT);
     let visitor = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
     let request = Request::post("/cart/add/7").cookie(&visitor);
     for round in 1..=3 {
@@ -126,7 +129,7 @@ fn adds_through_two_processes_all_count() {
     const CLIENTS: usize = 4;
     const EACH: usize = 50;
     let place = Place::new();
-    let shops = [(); 2].map(|()| place.open(Profile::Debug, Storage::Sqlite));
+    let shops = [(); 2].map(|()| place.open_with(Profile::Debug, Storage::Sqlite, PATIENT));
     let visitor = shops[0].ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
     let answers = thread::scope(|scope| {
         let adding = |shop| {

@@ -104,6 +104,11 @@ pub struct App {
     pub barrier: Barrier,
 }
 
+/// Time enough for a store on a busy machine; a test that waits for the end of it is still a matter of seconds.
+pub fn patient() -> SessionConfig {
+    SessionConfig::new().deadline(std::time::Duration::from_secs(6))
+}
+
 /// What a browser keeps between requests: the value of the session cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Browser(pub Option<String>);
@@ -126,7 +131,7 @@ impl Answer {
 
 impl App {
     pub async fn new() -> Self {
-        Self::with(SessionConfig::new()).await
+        Self::with(patient()).await
     }
 
     pub async fn with(config: SessionConfig) -> Self {

@@ -12,13 +12,13 @@ use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted
 use session_runtime::testing::ManualClock;
 use session_runtime::{MemoryStore, SessionConfig, SessionKey, Sessions, Store, async_trait};
 
-use crate::app::{App, Browser};
+use crate::app::{App, Browser, patient};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 fn config() -> SessionConfig {
-    SessionConfig::new().idle(HOUR).absolute(3 * HOUR)
+    patient().idle(HOUR).absolute(3 * HOUR)
 }
 
 async fn head(app: &App, browser: &Browser) -> session_runtime::record::Head {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use session_runtime::testing::ManualClock;
-use session_runtime::{ErrorKind, Session, SessionConfig, SessionKey, Sessions};
+use session_runtime::{ErrorKind, Session, SessionKey, Sessions};
 
-use crate::app::{App, Browser, Cart};
+use crate::app::{App, Browser, Cart, patient};
 use crate::mended::Web;
 use crate::spy::Spy;
 
@@ -238,7 +238,7 @@ async fn a_map_of_a_million_keys_is_read_in_bounded_time() {
 /// B24, C17: nothing that is stored holds an id, its secret half, or its text, whatever the store.
 #[rocket::async_test]
 async fn no_record_holds_an_id() {
-    let app = App::with(SessionConfig::new().renew_every(Duration::from_secs(60))).await;
+    let app = App::with(patient().renew_every(Duration::from_secs(60))).await;
     let mut ids = Vec::new();
     for user in ["ada", "bob"] {
         let mut browser = Browser::default();

@@ -5,13 +5,13 @@ use std::time::Duration;
 use session_runtime::expiry::TouchEvery;
 use session_runtime::{CookieConfig, SessionConfig};
 
-use crate::app::{Answer, App, Browser};
+use crate::app::{Answer, App, Browser, patient};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn app(config: impl FnOnce(SessionConfig) -> SessionConfig) -> (App, Browser) {
-    let app = App::with(config(SessionConfig::new().idle(HOUR).absolute(3 * HOUR))).await;
+    let app = App::with(config(patient().idle(HOUR).absolute(3 * HOUR))).await;
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;
     app.spy.take_calls();

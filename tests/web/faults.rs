@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_runtime::config::{Limits, OnSaveError};
 use session_runtime::{CookieConfig, SessionConfig};
 
-use crate::app::{App, Browser};
+use crate::app::{App, Browser, patient};
 use crate::spy::{Fault, SECRET};
 
 fn impatient() -> SessionConfig {
@@ -198,7 +198,7 @@ async fn a_reset_field_takes_its_default() {
 #[rocket::async_test]
 async fn a_record_over_the_limit_is_refused() {
     let limits = Limits { record_bytes: 2_000, record_keys: 20 };
-    let app = App::with(SessionConfig::new().limits(limits)).await;
+    let app = App::with(patient().limits(limits)).await;
     let mut browser = visitor(&app).await;
     assert_eq!(app.post(&mut browser, "/do/big=1500").await.status, 200);
     assert_eq!(app.post(&mut browser, "/do/big=2500").await.status, 500);

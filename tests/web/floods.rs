@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rocket::futures::future::join_all;
-use session_runtime::{SessionConfig, Sessions};
+use session_runtime::Sessions;
 
-use crate::app::{Answer, App, Browser};
+use crate::app::{Answer, App, Browser, patient};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ async fn anonymous_logouts_and_renewals_leave_nothing() {
 /// swept.
 #[rocket::async_test]
 async fn anonymous_writers_leave_one_record_each_until_they_expire() {
-    let app = App::with(SessionConfig::new().idle(HOUR)).await;
+    let app = App::with(patient().idle(HOUR)).await;
     let mut regular = Browser::default();
     app.post(&mut regular, "/login/ada").await;
     for number in 0..2_500 {
@@ -87,7 +87,7 @@ async fn at_once(app: &App, old: &Browser, path: impl Fn(usize) -> String) -> (V
 /// their writes are kept, and after the grace the old id is worth nothing.
 #[rocket::async_test]
 async fn requests_during_a_periodic_renewal_lose_nothing() {
-    let app = App::with(SessionConfig::new().renew_every(HOUR).renew_grace(GRACE)).await;
+    let app = App::with(patient().renew_every(HOUR).renew_grace(GRACE)).await;
     let mut old = Browser::default();
     app.post(&mut old, "/add/7").await;
     app.clock.advance(HOUR);

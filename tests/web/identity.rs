@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use rocket::http::Header;
-use session_runtime::SessionConfig;
 
-use crate::app::{App, Browser};
+use crate::app::{App, Browser, patient};
 
 /// B15, B16, B37, C02: an id that the store does not know is never adopted.
 #[rocket::async_test]
@@ -236,7 +235,7 @@ async fn a_later_load_never_sees_what_came_after_a_login() {
 #[rocket::async_test]
 async fn a_periodic_renewal_has_a_grace() {
     let hour = Duration::from_secs(3600);
-    let app = App::with(SessionConfig::new().renew_every(hour).renew_grace(Duration::from_secs(10))).await;
+    let app = App::with(patient().renew_every(hour).renew_grace(Duration::from_secs(10))).await;
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;
     let mut old = browser.clone();
@@ -261,7 +260,7 @@ async fn a_periodic_renewal_has_a_grace() {
 #[rocket::async_test]
 async fn a_login_ends_the_grace_of_a_periodic_renewal() {
     let hour = Duration::from_secs(3600);
-    let app = App::with(SessionConfig::new().renew_every(hour)).await;
+    let app = App::with(patient().renew_every(hour)).await;
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;
     let mut old = browser.clone();
@@ -276,7 +275,7 @@ async fn a_login_ends_the_grace_of_a_periodic_renewal() {
 #[rocket::async_test]
 async fn two_periodic_renewals_at_once_leave_one_id() {
     let hour = Duration::from_secs(3600);
-    let app = App::with(SessionConfig::new().renew_every(hour)).await;
+    let app = App::with(patient().renew_every(hour)).await;
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;
     app.clock.advance(hour);
@@ -292,7 +291,7 @@ async fn two_periodic_renewals_at_once_leave_one_id() {
 #[rocket::async_test]
 async fn a_choice_that_lost_against_a_periodic_renewal_sends_no_cookie() {
     let hour = Duration::from_secs(3600);
-    let app = App::with(SessionConfig::new().renew_every(hour)).await;
+    let app = App::with(patient().renew_every(hour)).await;
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;
     app.clock.advance(hour);

@@ -5,9 +5,9 @@
 use rocket::http::Header;
 use rocket::local::asynchronous::Client;
 use session_runtime::testing::ManualClock;
-use session_runtime::{CookieConfig, SameSite, SessionConfig};
+use session_runtime::{CookieConfig, SameSite};
 
-use crate::app::{Answer, Barrier};
+use crate::app::{Answer, Barrier, patient};
 use crate::routes::rocket;
 use crate::spy::Spy;
 
@@ -147,7 +147,7 @@ impl Choice {
         cookie = cookie.persistent(self.persistent);
         cookie = if let Some(name) = self.name { cookie.name(name) } else { cookie };
         cookie = if let Some(domain) = self.domain { cookie.domain(domain) } else { cookie };
-        let config = SessionConfig::new().cookie(cookie);
+        let config = patient().cookie(cookie);
         let rocket = rocket(Spy::default(), ManualClock::new(), Barrier::default(), config);
         match Client::untracked(rocket).await {
             Ok(client) => Some(client),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use session_runtime::record::{Record, Values};
 use session_runtime::testing::{ManualClock, head_at};
-use session_runtime::{ErrorKind, SessionConfig, SessionKey, Sessions, Store};
+use session_runtime::{ErrorKind, SessionKey, Sessions, Store};
 
-use crate::app::{App, Auth, Browser, Cart, History};
+use crate::app::{App, Auth, Browser, Cart, History, patient};
 use crate::spy::Spy;
 
 async fn visitor(app: &App) -> (Browser, SessionKey) {
@@ -113,7 +113,7 @@ async fn expired_records_are_swept_in_the_background() {
         let record = Record { head: head_at(created), values: Values::new() };
         spy.create(SessionKey::from_bytes([byte; 16]), record).await.unwrap();
     }
-    let app = App::on(spy, SessionConfig::new()).await;
+    let app = App::on(spy, patient()).await;
     while app.spy.records() > 1 {
         tokio::task::yield_now().await;
     }

@@ -24,7 +24,7 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{ErrorKind, Schema, Session, SessionConfig, SessionKey, Sessions, Store, Visit, async_trait};
 use tokio::sync::Notify;
 
-use crate::app::{Answer, Auth, Browser, Cart, CartMut, History, Prefs};
+use crate::app::{Answer, Auth, Browser, Cart, CartMut, History, Prefs, patient};
 use crate::spy::Spy;
 
 /// A value that may be impossible to encode.
@@ -159,7 +159,7 @@ pub struct Web {
 
 impl Web {
     pub fn new() -> Self {
-        Self::with(SessionConfig::new())
+        Self::with(patient())
     }
 
     pub fn with(config: SessionConfig) -> Self {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rocket::fairing::AdHoc;
 use rocket::local::asynchronous::Client;
-use session_runtime::{CookieConfig, Session, SessionConfig, Sessions};
+use session_runtime::{CookieConfig, Session, Sessions};
 
-use crate::app::{Answer, App, Browser, Cart};
+use crate::app::{Answer, App, Browser, Cart, patient};
 use crate::spy::Spy;
 
 async fn visits(app: &App, browser: &Browser) -> i64 {
@@ -164,8 +164,8 @@ async fn update_now_runs_again_on_any_change() {
 #[rocket::async_test]
 async fn every_cookie_forbids_storing_the_answer() {
     let (hour, cookie) = (Duration::from_secs(3600), CookieConfig::new().persistent(true));
-    let rolling = SessionConfig::new().idle(hour).cookie(cookie.clone());
-    let renewing = SessionConfig::new().renew_every(hour);
+    let rolling = patient().idle(hour).cookie(cookie.clone());
+    let renewing = patient().renew_every(hour);
     for config in [rolling, renewing] {
         let app = App::with(config).await;
         let mut browser = Browser::default();

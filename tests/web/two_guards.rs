@@ -1,9 +1,8 @@
 //! A writable guard that stays open while another one saves: its changes are its own, and no more than its own.
 
-use session_runtime::SessionConfig;
 use session_runtime::config::Limits;
 
-use crate::app::{Answer, App, Browser};
+use crate::app::{Answer, App, Browser, patient};
 
 /// A cart of two products; `slow` in one request, `meanwhile` while it waits between its edits and its save.
 async fn race(app: &App, setup: &[&str], slow: &str, meanwhile: &[&str]) -> (Answer, Browser) {
@@ -39,7 +38,7 @@ async fn a_save_of_another_guard_does_not_undo_other_requests() {
     for how in ["save", "update-now", "own-update-now", "failed-update-now"] {
         for edit in ["struct=A", "coupon=A"] {
             let limits = Limits { record_bytes: 5_000, ..Limits::default() };
-            let app = App::with(SessionConfig::new().limits(limits)).await;
+            let app = App::with(patient().limits(limits)).await;
             let (answer, browser) = race(&app, &[], &format!("/two/{how}?edit={edit}"), &OTHERS).await;
             assert_eq!(answer.status, 200, "{how} {edit}");
             // 7: once before, once by the others, twice by this request.

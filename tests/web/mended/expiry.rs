@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use session_runtime::expiry::TouchEvery;
-use session_runtime::{CookieConfig, Expiry, SessionConfig};
+use session_runtime::{CookieConfig, Expiry};
 
 use super::Web;
-use crate::app::{Auth, Browser, Cart};
+use crate::app::{Auth, Browser, Cart, patient};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Of two reads that would move the deadline, the one that comes second moves nothing and sends no cookie.
 #[rocket::async_test]
 async fn a_dropped_touch_sends_no_cookie() {
-    let config = SessionConfig::new().idle(HOUR).cookie(CookieConfig::new().persistent(true));
+    let config = patient().idle(HOUR).cookie(CookieConfig::new().persistent(true));
     let (web, browser) = Web::with(config).with_visitor().await;
     web.clock.advance(HOUR / 2);
     let slow = web.open(&browser);
@@ -28,7 +28,7 @@ async fn a_dropped_touch_sends_no_cookie() {
 /// Where only writes move the deadline, a read that renews the id does not.
 #[rocket::async_test]
 async fn a_periodic_renewal_by_a_read_does_not_move_the_deadline() {
-    let config = SessionConfig::new().idle(HOUR).touch_every(TouchEvery::Off).renew_every(HOUR / 4);
+    let config = patient().idle(HOUR).touch_every(TouchEvery::Off).renew_every(HOUR / 4);
     let (web, mut browser) = Web::with(config).with_visitor().await;
     for _ in 0..3 {
         web.clock.advance(HOUR / 4);

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use session_runtime::SessionConfig;
-
 use super::{Member, Web, add};
-use crate::app::{Auth, AuthMut, Browser, Cart};
+use crate::app::{Auth, AuthMut, Browser, Cart, patient};
 
 /// A save that starts over under another open guard: the new session holds what this request wrote and no more.
 #[rocket::async_test]
@@ -54,7 +52,7 @@ async fn a_login_from_an_undecodable_user_is_a_login() {
 #[rocket::async_test]
 async fn a_save_does_not_count_as_showing_the_new_id() {
     let hour = Duration::from_secs(3600);
-    let (web, browser) = Web::with(SessionConfig::new().renew_every(hour)).with_visitor().await;
+    let (web, browser) = Web::with(patient().renew_every(hour)).with_visitor().await;
     web.clock.advance(hour);
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
@@ -72,7 +70,7 @@ async fn a_save_does_not_count_as_showing_the_new_id() {
 #[rocket::async_test]
 async fn the_grace_outlives_the_next_periodic_renewal() {
     let seconds = Duration::from_secs;
-    let config = SessionConfig::new().renew_every(seconds(5)).renew_grace(seconds(10));
+    let config = patient().renew_every(seconds(5)).renew_grace(seconds(10));
     let (web, mut browser) = Web::with(config).with_visitor().await;
     let old = browser.clone();
     for pause in [5, 1, 5] {

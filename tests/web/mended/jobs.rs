@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use session_runtime::config::Limits;
-use session_runtime::{ErrorKind, SessionConfig, SessionKey};
+use session_runtime::{ErrorKind, SessionKey};
 
 use super::{Odd, Silence, Web, add};
-use crate::app::{Browser, Cart, CartMut};
+use crate::app::{Browser, Cart, CartMut, patient};
 
 fn small_records() -> Web {
-    Web::with(SessionConfig::new().limits(Limits { record_bytes: 2_000, record_keys: 100 }))
+    Web::with(patient().limits(Limits { record_bytes: 2_000, record_keys: 100 }))
 }
 
 /// A job that makes a record too large is refused, as a request would be.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use session_runtime::ErrorKind;
 use session_runtime::config::OnSaveError;
-use session_runtime::{ErrorKind, SessionConfig};
 
 use super::{Silence, Web, add, give_up};
-use crate::app::{Auth, Cart, History};
+use crate::app::{Auth, Cart, History, patient};
 use crate::spy::Fault;
 
 /// A save after one that was given up cannot pass for both.
@@ -44,7 +44,7 @@ async fn a_destroy_that_was_given_up_is_done_at_the_end() {
 /// `on_save_error = "log"` lets no logout pass that did not happen.
 #[rocket::async_test]
 async fn a_destroy_that_was_given_up_is_never_only_logged() {
-    let (web, mut browser) = Web::with(SessionConfig::new().on_save_error(OnSaveError::Log)).with_visitor().await;
+    let (web, mut browser) = Web::with(patient().on_save_error(OnSaveError::Log)).with_visitor().await;
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     visit.destroy();
@@ -154,7 +154,7 @@ async fn a_refused_save_is_put_back_under_later_changes() {
 /// `on_save_error = "log"` lets no login pass that was not stored.
 #[rocket::async_test]
 async fn a_lost_login_is_never_only_logged() {
-    let (web, mut browser) = Web::with(SessionConfig::new().on_save_error(OnSaveError::Log)).with_visitor().await;
+    let (web, mut browser) = Web::with(patient().on_save_error(OnSaveError::Log)).with_visitor().await;
     let visit = web.open(&browser);
     let mut auth = visit.write::<Auth>().await.unwrap();
     auth.set_user("alice".into());
@@ -168,7 +168,7 @@ async fn a_lost_login_is_never_only_logged() {
 /// Nor a renewal.
 #[rocket::async_test]
 async fn a_lost_renewal_is_never_only_logged() {
-    let (web, mut browser) = Web::with(SessionConfig::new().on_save_error(OnSaveError::Log)).with_visitor().await;
+    let (web, mut browser) = Web::with(patient().on_save_error(OnSaveError::Log)).with_visitor().await;
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     visit.renew();
