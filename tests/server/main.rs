@@ -1,6 +1,6 @@
 //! The example `cart` as a visitor, a load balancer and an attacker see it: a launched process behind a raw TCP socket.
 //!
-//! Nothing here reaches into the library. The process is started on a free port in a folder of its own and killed at
+//! To the shop they talk from outside. Its process is started on a free port in a folder of its own and killed at
 //! the end of each test; headers are sent and compared byte for byte; the `SQLite` file is opened by a second process.
 //! What the shop has no routes or stores for is asked of an application of our own, `own`, behind a socket as well.
 //! Numbers such as C08 name the case that a test stands for; `tests/README.md` lists them all.
