@@ -69,7 +69,7 @@ impl Shelf {
             Self::Sqlite(_, folder) => {
                 let file = rusqlite::Connection::open(folder.path().join("sessions.db")).unwrap();
                 file.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-                let count = file.query_row("SELECT count(*) FROM session", (), |row| row.get::<_, i64>(0));
+                let count = file.query_row("SELECT count(*) FROM entry WHERE name = 0", (), |row| row.get::<_, i64>(0));
                 count.unwrap().try_into().unwrap()
             }
         }
