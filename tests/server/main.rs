@@ -6,7 +6,7 @@
 //! Numbers such as C08 name the case that a test stands for; `tests/README.md` lists them all.
 //!
 //! `SESSION_TESTS_PROFILE=release` takes the example from the release build, `SESSION_KILL_ROUNDS` says how often the
-//! process is killed under load (30), `SESSION_TESTS_SEED` repeats a run's random moments.
+//! process is killed under load (200), `SESSION_TESTS_SEED` repeats a run's random moments.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -123,10 +123,23 @@ impl Place {
         (command.spawn().unwrap(), path)
     }
 
-    /// Every row of every table, blobs in hexadecimal: two equal answers mean that nothing was stored in between.
-    pub(crate) fn rows(&self) -> Vec<String> {
+    /// The database as another process sees it.
+    pub(crate) fn look(&self) -> rusqlite::Connection {
         let database = rusqlite::Connection::open(self.database()).unwrap();
         database.busy_timeout(PATIENCE).unwrap();
+        database
+    }
+
+    /// The keys of all sessions.
+    pub(crate) fn keys(&self) -> Vec<[u8; 16]> {
+        let database = self.look();
+        let mut keys = database.prepare("SELECT key FROM session").unwrap();
+        keys.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Every row of every table, blobs in hexadecimal: two equal answers mean that nothing was stored in between.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let database = self.look();
         let mut tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").unwrap();
         let tables: Vec<String> = tables.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         tables.iter().flat_map(|table| rows_of(&database, table)).collect()

@@ -8,8 +8,7 @@ pub(crate) struct Random(u64);
 impl Random {
     /// From `SESSION_TESTS_SEED`, or a fresh seed; says which.
     pub(crate) fn seeded(test: &str) -> Self {
-        let given = std::env::var("SESSION_TESTS_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
+        let seed = number_from("SESSION_TESTS_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
         println!("{test}: SESSION_TESTS_SEED={seed}");
         Self(seed)
     }
@@ -29,6 +28,13 @@ impl Random {
     pub(crate) fn bytes(&mut self) -> [u8; 32] {
         std::array::from_fn(|_| self.next().to_le_bytes()[0])
     }
+}
+
+/// The number in this environment variable. Anything else there is a mistake, which should not pass for a default.
+pub(crate) fn number_from(variable: &str) -> Option<u64> {
+    let text = std::env::var_os(variable)?;
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    Some(number.unwrap_or_else(|| panic!("{variable} should be a number, not {}", text.display())))
 }
 
 impl From<u64> for Random {

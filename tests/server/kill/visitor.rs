@@ -1,0 +1,118 @@
+//! A client that brings visitors, some of whom log in, some of whom log out again.
+
+use super::fate::{Fate, Unanswered};
+use crate::cookie::Cookie;
+use crate::http::{Answer, Connection, Request};
+use crate::place::{Place, Shop};
+use crate::random::Random;
+
+/// What every visitor puts into the cart first.
+const CART: &str = r#"{"7":1}"#;
+
+/// Sessions as the server acknowledged them.
+#[derive(Default)]
+pub(super) struct Visitors {
+    /// With who is logged in.
+    pub(super) present: Vec<(Cookie, Option<&'static str>)>,
+    pub(super) ended: Vec<Cookie>,
+    under_way: Option<UnderWay>,
+}
+
+/// What was asked for when the connection broke.
+enum UnderWay {
+    Create,
+    Login(Cookie),
+    Logout(Cookie),
+}
+
+impl Visitors {
+    /// Until the server is gone.
+    pub(super) fn work(&mut self, mut connection: Connection, mut random: Random) {
+        while self.visit(&mut connection, &mut random).is_some() {}
+    }
+
+    fn visit(&mut self, connection: &mut Connection, random: &mut Random) -> Option<()> {
+        let cookie = self.ask(connection, UnderWay::Create)?.expect(200).new_cookie();
+        match random.below(3) {
+            0 => self.present.push((cookie, None)),
+            1 => {
+                let answer = self.ask(connection, UnderWay::Login(cookie))?;
+                self.present.push((answer.expect(204).new_cookie(), Some("anna")));
+            }
+            _ => {
+                self.ask(connection, UnderWay::Logout(cookie.clone()))?.expect(204);
+                self.ended.push(cookie);
+            }
+        }
+        Some(())
+    }
+
+    fn ask(&mut self, connection: &mut Connection, what: UnderWay) -> Option<Answer> {
+        let request = match &what {
+            UnderWay::Create => Request::post("/cart/add/7"),
+            UnderWay::Login(cookie) => Request::post("/login/anna").cookie(cookie),
+            UnderWay::Logout(cookie) => Request::post("/logout").cookie(cookie),
+        };
+        self.under_way = Some(what);
+        let answer = connection.ask(&request).ok()?;
+        self.under_way = None;
+        Some(answer)
+    }
+
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Everything acknowledged holds, whenever that was.
+    pub(super) fn check(&self, shop: &Shop) {
+        for (cookie, user) in &self.present {
+            assert_eq!(shop.cart(cookie), CART, "an acknowledged first write is lost");
+            assert_eq!(shop.user(cookie).as_deref(), *user, "an acknowledged login is lost");
+        }
+        for cookie in &self.ended {
+            shop.assert_anonymous(cookie);
+        }
+    }
+
+    /// What was under way happened as a whole or not at all; from now on it counts as acknowledged, or never asked for.
+    pub(super) fn settle(&mut self, shop: &Shop, place: &Place) -> Unanswered {
+        let mut unanswered = Unanswered::default();
+        match self.under_way.take() {
+            Some(UnderWay::Login(cookie)) => unanswered.logins = self.settle_login(shop, place, cookie),
+            Some(UnderWay::Logout(cookie)) => unanswered.logouts = self.settle_logout(shop, place, cookie),
+            first_write_or_none => self.under_way = first_write_or_none,
+        }
+        unanswered
+    }
+
+    /// After the others: a session whose cookie nobody received is known by being one too many. That it is whole, the sums
+    /// over the file say.
+    pub(super) fn settle_first_write(&mut self, is_one_too_many: bool) -> Fate {
+        self.under_way.take().map_or_else(Fate::default, |_| Fate::of(is_one_too_many))
+    }
+
+    /// Either the old id opens the session as it was, or a new id that nobody received opens it, logged in.
+    fn settle_login(&mut self, shop: &Shop, place: &Place, cookie: Cookie) -> Fate {
+        let rows = place.rows_about(&cookie);
+        let was_stored = rows.iter().any(|row| row.contains("anna"));
+        if was_stored {
+            shop.assert_anonymous(&cookie);
+        } else {
+            assert_eq!((shop.cart(&cookie).as_str(), shop.user(&cookie)), (CART, None), "half a login");
+            self.present.push((cookie, None));
+        }
+        Fate::of(was_stored)
+    }
+
+    /// Either the session is as it was, or nothing is left of it.
+    fn settle_logout(&mut self, shop: &Shop, place: &Place, cookie: Cookie) -> Fate {
+        let rows = place.rows_about(&cookie);
+        if rows.is_empty() {
+            self.ended.push(cookie);
+        } else {
+            assert_eq!(shop.cart(&cookie), CART, "half a logout");
+            self.present.push((cookie, None));
+        }
+        Fate::of(rows.is_empty())
+    }
+}

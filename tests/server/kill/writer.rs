@@ -1,0 +1,64 @@
+//! A client that changes one session as fast as it can.
+
+use std::collections::BTreeMap;
+
+use super::fate::Fate;
+use crate::cookie::Cookie;
+use crate::http::{Connection, Request};
+use crate::place::Shop;
+use crate::random::Random;
+
+const PRODUCTS: u64 = 5;
+
+/// One client with one session, and what the server acknowledged to it.
+pub(super) struct Writer {
+    pub(super) cookie: Cookie,
+    acknowledged: BTreeMap<u32, u32>,
+    /// The product that was being added when the connection broke.
+    under_way: Option<u32>,
+}
+
+impl Writer {
+    pub(super) fn new(shop: &Shop) -> Self {
+        let cookie = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
+        Self { cookie, acknowledged: BTreeMap::new(), under_way: None }
+    }
+
+    /// Adds until the server is gone.
+    pub(super) fn work(&mut self, mut connection: Connection, mut random: Random) {
+        loop {
+            let product = u32::try_from(random.below(PRODUCTS)).unwrap();
+            let request = Request::post(format!("/cart/add/{product}")).cookie(&self.cookie);
+            // Even of a request that could not be sent as a whole, nobody knows how far it came.
+            self.under_way = Some(product);
+            let Ok(answer) = connection.ask(&request) else { return };
+            self.under_way = None;
+            let quantity: u32 = answer.expect_silent(200).json();
+            let before = self.acknowledged.insert(product, quantity).unwrap_or_default();
+            assert_eq!(quantity, before + 1, "the only writer of this session sees each add once");
+        }
+    }
+
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Every acknowledged add is there; the one under way may be.
+    pub(super) fn check(&mut self, shop: &Shop) -> Fate {
+        let stored: BTreeMap<u32, u32> = shop.get("/cart", &self.cookie).expect_silent(200).json();
+        let mut fate = Fate::default();
+        if let Some(product) = self.under_way.take() {
+            let quantity = self.acknowledged.entry(product).or_default();
+            let was_stored = stored.get(&product) == Some(&(*quantity + 1));
+            *quantity += u32::from(was_stored);
+            fate = Fate::of(was_stored);
+        }
+        self.acknowledged.retain(|_, quantity| *quantity > 0);
+        assert_eq!(stored, self.acknowledged, "the stored cart is not the acknowledged one");
+        fate
+    }
+
+    pub(super) fn adds(&self) -> u32 {
+        self.acknowledged.values().sum()
+    }
+}
