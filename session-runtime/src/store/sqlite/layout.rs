@@ -167,6 +167,10 @@ impl Settings {
                 StoreError::new(StoreErrorKind::Unavailable, "open").because(Cause::of(error))
             }
             Some(ErrorCode::NotADatabase) => self.setup("is not an SQLite database; name another file"),
+            Some(ErrorCode::DatabaseCorrupt) => {
+                self.setup("is damaged, perhaps cut short; bring back a copy of it, or move it away to begin anew")
+            }
+            Some(ErrorCode::DiskFull) => self.setup("cannot be set up, since its disk is full; make room"),
             _ => self.setup(&format!("cannot be opened ({}); are file and folder writable?", Cause::of(error))),
         }
     }
