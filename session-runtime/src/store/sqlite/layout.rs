@@ -83,6 +83,10 @@ impl Settings {
     fn connect(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| self.refused(&error))?;
+        // Asked first: a read-only file in WAL mode fails everything else in ways that do not say so.
+        if connection.is_readonly(MAIN_DB).map_err(|error| self.refused(&error))? {
+            return Err(self.setup("is read-only; let this program write to it"));
+        }
         self.tune(&connection).map_err(|error| self.refused(&error))?;
         Ok(connection)
     }
@@ -102,9 +106,6 @@ impl Settings {
 
     /// Makes an empty file ours; one that is ours already stays as it is.
     fn claim(&self, connection: &mut Connection) -> Result<(), Refused> {
-        if connection.is_readonly(MAIN_DB)? {
-            return Err(self.setup("is read-only; let this program write to it").into());
-        }
         // One transaction, or another process may make the tables between two of the questions.
         let snapshot = connection.transaction()?;
         let owner = self.owner(&snapshot)?;
@@ -164,14 +165,18 @@ impl Settings {
     fn refused(&self, error: &rusqlite::Error) -> StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                StoreError::new(StoreErrorKind::Unavailable, "open").because(Cause::of(error))
+                let message = format!("`{}`: {}", self.path.display(), Cause::of(error));
+                StoreError::new(StoreErrorKind::Unavailable, "open").because(message)
             }
             Some(ErrorCode::NotADatabase) => self.setup("is not an SQLite database; name another file"),
             Some(ErrorCode::DatabaseCorrupt) => {
                 self.setup("is damaged, perhaps cut short; bring back a copy of it, or move it away to begin anew")
             }
             Some(ErrorCode::DiskFull) => self.setup("cannot be set up, since its disk is full; make room"),
-            _ => self.setup(&format!("cannot be opened ({}); are file and folder writable?", Cause::of(error))),
+            _ => self.setup(&format!(
+                "cannot be opened ({}); are file and folder writable, and has the disk room?",
+                Cause::of(error)
+            )),
         }
     }
 
