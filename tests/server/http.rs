@@ -112,6 +112,13 @@ impl Answer {
         self.expect(status)
     }
 
+    /// Checks that the store's failure is told as such: 503, when to come back, and no cookie.
+    #[track_caller]
+    pub(crate) fn expect_unavailable(self) -> Self {
+        assert_eq!(self.all("retry-after").len(), 1, "this answer should say when to come back: {self:?}");
+        self.expect_silent(503)
+    }
+
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");

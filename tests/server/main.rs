@@ -12,6 +12,7 @@
 
 mod cookie;
 mod http;
+mod mounts;
 mod own;
 mod place;
 mod random;
@@ -22,6 +23,8 @@ mod caches;
 mod connections;
 mod cookies_in;
 mod damaged;
+mod disk;
+mod file;
 mod kill;
 mod launch;
 mod locked;

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::cookie::{Cookie, hex};
 use crate::http::{Answer, Connection, Request};
+use crate::mounts;
 
 /// For things that take milliseconds; running out means that they do not happen at all.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ pub(crate) enum Storage {
 pub(crate) struct Place {
     folder: TempDir,
     starts: AtomicUsize,
+    /// What mounts the disk that the database is on, for the server alone.
+    mounts: Option<&'static str>,
 }
 
 /// A running server; dropping it kills it, also while a failed test unwinds.
@@ -48,11 +51,23 @@ pub(crate) struct Shop {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { folder: TempDir::new().unwrap(), starts: AtomicUsize::new(0) }
+        Self { folder: TempDir::new().unwrap(), starts: AtomicUsize::new(0), mounts: None }
+    }
+
+    /// With a disk that only the server sees: the script mounts it at `$1`.
+    pub(crate) fn mounting(script: &'static str) -> Self {
+        let place = Self { mounts: Some(script), ..Self::new() };
+        fs::create_dir(place.disk()).unwrap();
+        place
+    }
+
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.folder.path().join("disk")
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("sessions.db")
+        let folder = if self.mounts.is_some() { self.disk() } else { self.folder.path().to_owned() };
+        folder.join("sessions.db")
     }
 
     /// `ROCKET_SESSION` that names this place's database, and `more` keys.
@@ -70,7 +85,12 @@ impl Place {
             Storage::Memory => format!("{{store=\"memory:\"{more}}}"),
             Storage::Sqlite => self.sqlite(more),
         };
-        let (mut child, output) = self.spawn(profile, &session);
+        self.open_as(profile, &session)
+    }
+
+    /// With this `ROCKET_SESSION`.
+    pub(crate) fn open_as(&self, profile: Profile, session: &str) -> Shop {
+        let (mut child, output) = self.spawn(profile, session);
         let address = poll("the server to launch", || {
             let text = read(&output);
             if let Some(status) = child.try_wait().unwrap() {
@@ -95,6 +115,7 @@ impl Place {
         let output = shop.output();
         assert!(!status.success(), "{session} was refused with exit status 0:\n{output}");
         assert_eq!(status.signal(), None, "{session} crashed the server:\n{output}");
+        assert!(!has_panicked(&output), "{session} made something panic:\n{output}");
         output
     }
 
@@ -103,7 +124,10 @@ impl Place {
         let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.path().join(format!("output-{start}"));
         let output = File::create(&path).unwrap();
-        let mut command = Command::new(program());
+        let mut command = match self.mounts {
+            Some(script) => mounts::command(script, &self.disk(), program()),
+            None => Command::new(program()),
+        };
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ROCKET_") {
                 command.env_remove(name);
@@ -198,6 +222,12 @@ impl Shop {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// This path as the server sees it, whatever is mounted there for it.
+    pub(crate) fn sees(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.child.id()));
+        root.join(path.strip_prefix("/").unwrap())
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.address).unwrap()
     }
@@ -257,6 +287,13 @@ impl Shop {
         assert!(self.child.try_wait().unwrap().is_none(), "the server went down:\n{}", self.output());
     }
 
+    /// Checks that the server is there, and that nothing in it ever panicked.
+    #[track_caller]
+    pub(crate) fn assert_unharmed(&mut self) {
+        self.assert_running();
+        assert!(!has_panicked(&self.output()), "something panicked:\n{}", self.output());
+    }
+
     /// SIGKILL: no chance to finish anything.
     pub(crate) fn kill(&mut self) -> ExitStatus {
         self.child.kill().unwrap();
@@ -298,6 +335,12 @@ impl Drop for Shop {
             eprintln!("and last lines:\n{}", end(&lines, 20));
         }
     }
+}
+
+/// A refused launch ends `main` by a panic of Rocket's own, which does not count.
+fn has_panicked(output: &str) -> bool {
+    let mut lines = output.lines().skip_while(|line| !line.contains("panicked at"));
+    lines.next().is_some_and(|_| !lines.next().is_some_and(|reason| reason.starts_with("aborting due to")))
 }
 
 /// Waits for something that the other side does in its own time.
