@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -200,4 +201,47 @@ fn what_was_acknowledged_survives_a_kill() {
         let Fate { stored, undone } = unanswered.all();
         assert!(stored > 0 && undone > 0, "kills between commit and answer, and before the commit: {unanswered}");
     }
+}
+
+/// Two processes serve one file, and one of them is killed: the other goes on at once, and has what both acknowledged.
+#[test]
+fn a_kill_does_not_stop_the_other_process_on_the_file() {
+    let mut random = Random::seeded("a_kill_does_not_stop_the_other_process_on_the_file");
+    let place = Place::new();
+    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let mut other = place.open(Profile::Debug, Storage::Sqlite);
+    let mut writers: Vec<Writer> = (0..WRITERS).map(|_| Writer::new(&other)).collect();
+    let mut unanswered = Fate::default();
+    for _ in 0..30 {
+        let (of_shop, of_other) = writers.split_at_mut(WRITERS / 2);
+        kill_one(shop, of_shop, &other, of_other, &mut random);
+        for writer in &mut writers {
+            unanswered += writer.check(&other);
+        }
+        shop = place.open(Profile::Debug, Storage::Sqlite);
+        other.assert_unharmed();
+    }
+    println!("unanswered: {unanswered}");
+    assert_eq!(unanswered.total(), 30 * WRITERS / 2, "each kill should come while all clients of the server wait");
+}
+
+fn kill_one(mut shop: Shop, of_shop: &mut [Writer], other: &Shop, of_other: &mut [Writer], random: &mut Random) {
+    let over = &AtomicBool::new(false);
+    let moment = Duration::from_micros(2_000 + random.below(40_000));
+    let mut client = |shop: &Shop| (shop.connect(), Random::from(random.next()));
+    thread::scope(|scope| {
+        for writer in of_shop {
+            let (connection, random) = client(&shop);
+            scope.spawn(move || writer.work(connection, random));
+        }
+        for writer in of_other {
+            let (connection, random) = client(other);
+            scope.spawn(move || writer.work_until(over, connection, random));
+        }
+        // Not waits for something to happen: the moments are the point.
+        thread::sleep(moment);
+        assert_eq!(shop.kill().signal(), Some(SIGKILL));
+        thread::sleep(Duration::from_millis(10));
+        over.store(true, Ordering::Relaxed);
+    });
 }

@@ -1,6 +1,7 @@
 //! A client that changes one session as fast as it can.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fate::Fate;
 use crate::cookie::Cookie;
@@ -26,17 +27,27 @@ impl Writer {
 
     /// Adds until the server is gone.
     pub(super) fn work(&mut self, mut connection: Connection, mut random: Random) {
-        loop {
-            let product = u32::try_from(random.below(PRODUCTS)).unwrap();
-            let request = Request::post(format!("/cart/add/{product}")).cookie(&self.cookie);
-            // Even of a request that could not be sent as a whole, nobody knows how far it came.
-            self.under_way = Some(product);
-            let Ok(answer) = connection.ask(&request) else { return };
-            self.under_way = None;
-            let quantity: u32 = answer.expect_silent(200).json();
-            let before = self.acknowledged.insert(product, quantity).unwrap_or_default();
-            assert_eq!(quantity, before + 1, "the only writer of this session sees each add once");
+        while self.add(&mut connection, &mut random).is_some() {}
+    }
+
+    /// Adds until it is told to stop, to a server that stays.
+    pub(super) fn work_until(&mut self, over: &AtomicBool, mut connection: Connection, mut random: Random) {
+        while !over.load(Ordering::Relaxed) {
+            self.add(&mut connection, &mut random).expect("this server is not the one that is killed");
         }
+    }
+
+    fn add(&mut self, connection: &mut Connection, random: &mut Random) -> Option<()> {
+        let product = u32::try_from(random.below(PRODUCTS)).unwrap();
+        let request = Request::post(format!("/cart/add/{product}")).cookie(&self.cookie);
+        // Even of a request that could not be sent as a whole, nobody knows how far it came.
+        self.under_way = Some(product);
+        let answer = connection.ask(&request).ok()?;
+        self.under_way = None;
+        let quantity: u32 = answer.expect_silent(200).json();
+        let before = self.acknowledged.insert(product, quantity).unwrap_or_default();
+        assert_eq!(quantity, before + 1, "the only writer of this session sees each add once");
+        Some(())
     }
 
     pub(super) const fn is_waiting(&self) -> bool {
