@@ -160,6 +160,7 @@ pub(crate) fn expected(steps: &[Step]) -> (Vec<State>, Vec<String>) {
 /// By a connection of its own, beside those of the store. Whether it succeeds is not its caller's matter.
 pub(crate) fn checkpoint(path: &Path) {
     let Ok(database) = rusqlite::Connection::open(path) else { return };
+    let _ = database.pragma_update(None, "synchronous", "NORMAL");
     let _ = database.query_row("PRAGMA wal_checkpoint(RESTART)", (), |_| Ok(()));
 }
 

@@ -151,3 +151,54 @@ async fn a_garbled_page_fails_those_whom_it_concerns() {
     println!("{met:?}");
     assert!(met.refused > 0 && met.errors > 0 && met.records > 0);
 }
+
+/// Files as a killed process leaves them: everything is in the log.
+async fn file_and_log(folder: &Path) -> (Vec<u8>, Vec<u8>) {
+    let path = folder.join("live.db");
+    let store = SqliteStore::open(&path).unwrap();
+    for n in 0..SESSIONS {
+        store.create(key(n), record(n)).await.unwrap();
+    }
+    let read = |extension| fs::read(path.with_extension(extension)).unwrap();
+    (read("db"), read("db-wal"))
+}
+
+/// How many sessions there are after opening; they are the first ones, and none is altered.
+async fn first_sessions(file: &[u8], log: &[u8]) -> u8 {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    fs::write(&path, file).unwrap();
+    fs::write(path.with_extension("db-wal"), log).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let mut found = Vec::new();
+    for n in 0..SESSIONS {
+        if let Some(loaded) = store.load(key(n), &Wanted::all(), NOW).await.unwrap() {
+            assert!(loaded.record.values == record(n).values, "a record that nobody stored");
+            found.push(n);
+        }
+    }
+    let count = u8::try_from(found.len()).unwrap();
+    assert!(found.into_iter().eq(0..count), "a session is missing before one that is there");
+    store.create(key(SESSIONS), record(1)).await.unwrap();
+    count
+}
+
+#[tokio::test]
+async fn a_damaged_log_counts_up_to_the_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = file_and_log(folder.path()).await;
+    assert_eq!(first_sessions(&file, &log).await, SESSIONS);
+    let mut before = 0;
+    for place in (0..log.len()).step_by(log.len() / 60) {
+        let mut garbled = log.clone();
+        garbled[place] ^= 1;
+        let (cut, garbled) = (first_sessions(&file, &log[..place]).await, first_sessions(&file, &garbled).await);
+        // A changed bit takes the frame that it is in along, and nothing before it.
+        assert!(
+            before <= cut && cut == garbled,
+            "at {place}: {cut} sessions of the log cut, {garbled} of the log garbled"
+        );
+        before = cut;
+    }
+    assert!(before > SESSIONS / 2);
+}
