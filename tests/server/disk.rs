@@ -9,10 +9,14 @@ use crate::http::Request;
 use crate::place::{Place, Profile, Shop, Storage};
 
 const SMALL: &str = r#"mount -t tmpfs -o size=512k tmpfs "$1""#;
-const FULL: &str = r#"mount -t tmpfs -o size=64k tmpfs "$1"; ! cat /dev/zero > "$1/ballast" 2> /dev/null"#;
+const FULL: &str = r#"mount -t tmpfs -o size=64k tmpfs "$1"; if cat /dev/zero > "$1/ballast"; then exit 1; fi"#;
 /// Filled with what stands in the folder `before`, beside the disk.
-const READ_ONLY: &str =
-    r#"mount -t tmpfs tmpfs "$1"; cp -r "$1/../before/." "$1"; mount -o remount,ro "$1"; ! touch "$1/x""#;
+const READ_ONLY: &str = r#"
+    mount -t tmpfs tmpfs "$1"
+    cp -r "$1/../before/." "$1"
+    mount -o remount,bind,ro "$1"
+    if touch "$1/x"; then exit 1; fi
+"#;
 
 /// Takes all room that is left, and proves it.
 fn fill(folder: &Path) -> PathBuf {
@@ -93,6 +97,7 @@ fn assert_sound(shop: &Shop, place: &Place) {
 fn a_launch_on_a_full_disk_is_refused() {
     let place = Place::mounting(FULL);
     let output = place.refusal(Profile::Debug, &place.sqlite(""));
+    assert!(output.contains("cat: "), "the disk should be full before the launch:\n{output}");
     assert!(output.contains("disk is full"), "the reason should be the full disk:\n{output}");
 }
 
@@ -110,7 +115,7 @@ fn a_launch_on_a_read_only_disk_is_refused() {
             output.contains(&file) && output.contains(reason),
             "{files:?} should be refused as {reason}:\n{output}"
         );
-        // The script has tried: a disk that takes a new file would have stopped it before.
+        // The script has tried to write there itself, before the server did.
         assert!(output.contains("touch: "), "{output}");
     }
 }

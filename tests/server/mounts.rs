@@ -12,7 +12,7 @@ const NOT_POSSIBLE: &str = "this test mounts a small file system for its server,
 /// The program, once the script has mounted something at `folder`, which it knows as `$1`.
 pub(crate) fn command(script: &str, folder: &Path, program: &Path) -> Command {
     let mut command = Command::new("unshare");
-    let script = format!("set -e; {script}; exec \"$2\"");
+    let script = format!("set -e\n{script}\nexec \"$2\"");
     command.args(options()).args(["sh", "-c", &script, "sh"]).arg(folder).arg(program);
     command
 }
