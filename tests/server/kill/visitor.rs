@@ -15,6 +15,8 @@ pub(super) struct Visitors {
     /// With who is logged in.
     pub(super) present: Vec<(Cookie, Option<&'static str>)>,
     pub(super) ended: Vec<Cookie>,
+    /// Ids from before a login.
+    replaced: Vec<Cookie>,
     under_way: Option<UnderWay>,
 }
 
@@ -36,8 +38,9 @@ impl Visitors {
         match random.below(3) {
             0 => self.present.push((cookie, None)),
             1 => {
-                let answer = self.ask(connection, UnderWay::Login(cookie))?;
+                let answer = self.ask(connection, UnderWay::Login(cookie.clone()))?;
                 self.present.push((answer.expect(204).new_cookie(), Some("anna")));
+                self.replaced.push(cookie);
             }
             _ => {
                 self.ask(connection, UnderWay::Logout(cookie.clone()))?.expect(204);
@@ -69,7 +72,7 @@ impl Visitors {
             assert_eq!(shop.cart(cookie), CART, "an acknowledged first write is lost");
             assert_eq!(shop.user(cookie).as_deref(), *user, "an acknowledged login is lost");
         }
-        for cookie in &self.ended {
+        for cookie in self.ended.iter().chain(&self.replaced) {
             shop.assert_anonymous(cookie);
         }
     }
@@ -97,6 +100,7 @@ impl Visitors {
         let was_stored = rows.iter().any(|row| row.contains("anna"));
         if was_stored {
             shop.assert_anonymous(&cookie);
+            self.replaced.push(cookie);
         } else {
             assert_eq!((shop.cart(&cookie).as_str(), shop.user(&cookie)), (CART, None), "half a login");
             self.present.push((cookie, None));
