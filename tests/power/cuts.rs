@@ -70,7 +70,7 @@ fn cut_everywhere(durability: Durability, test: &str) -> Seen {
     let history = History::of(LONG, durability);
     let mut seen = Seen::default();
     for cut in 0..=history.log.len() {
-        for survival in [Survival::Nothing, Survival::Everything, Survival::Torn, Survival::Some] {
+        for survival in [Survival::Nothing, Survival::Everything, Survival::Torn, Survival::Scattered] {
             let image = Image::after(&history.log[..cut], survival, &mut random);
             let found = open_again(&image, durability);
             let promised = history.promised(cut, durability);
@@ -132,7 +132,7 @@ fn with_durability_power_a_cut_loses_nothing_of_a_group_of_writes() {
     let states = states_of_groups();
     let mut damaged = 0;
     for cut in begun..=log.len() {
-        for survival in [Survival::Nothing, Survival::Everything, Survival::Torn, Survival::Some] {
+        for survival in [Survival::Nothing, Survival::Everything, Survival::Torn, Survival::Scattered] {
             let image = Image::after(&log[..cut], survival, &mut random);
             damaged += usize::from(image.undone > 0);
             let found = open_again(&image, Durability::Power);

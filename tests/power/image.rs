@@ -18,7 +18,7 @@ pub(crate) enum Survival {
     /// Everything, but of the last write only a first part, which may end within a sector.
     Torn,
     /// Sectors at random, whatever their order was.
-    Some,
+    Scattered,
 }
 
 /// The files' names and bytes.
@@ -137,7 +137,7 @@ impl File {
             Survival::Everything => 0,
             Survival::Nothing => std::mem::take(&mut changes).len(),
             Survival::Torn => tear(&mut changes, random),
-            Survival::Some => {
+            Survival::Scattered => {
                 changes = changes.iter().flat_map(Change::sectors).collect();
                 let all = changes.len();
                 changes.retain(|_| survives(survival, random));
@@ -155,7 +155,7 @@ fn survives(survival: Survival, random: &mut Random) -> bool {
     match survival {
         Survival::Nothing => false,
         Survival::Everything | Survival::Torn => true,
-        Survival::Some => random.below(2) == 0,
+        Survival::Scattered => random.below(2) == 0,
     }
 }
 
