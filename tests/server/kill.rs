@@ -125,20 +125,23 @@ impl Scene {
         stored.len() - known.len() - self.strangers
     }
 
-    /// The file is sound, and no session is stored by half.
+    /// The file is sound, and no session is stored by half: the number and the bytes of its values are those in its head.
     fn check_file(&self) {
         let database = self.place.look();
         let ask = |sql: &str| database.query_row(sql, (), |row| row.get::<_, String>(0)).unwrap();
         assert_eq!(ask("SELECT group_concat(integrity_check) FROM pragma_integrity_check"), "ok");
-        let halves = "SELECT group_concat(hex(key)) || '' FROM session WHERE (keys, bytes) IS NOT (
-            SELECT count(*), coalesce(sum(octet_length(name) + octet_length(json)), 0) FROM value WHERE session = key)";
+        let halves = "SELECT group_concat(hex(session)) FROM entry AS head
+            WHERE name = 0 AND (hex(substr(content, 108, 8)), hex(substr(content, 100, 8))) IS NOT (
+                SELECT printf('%016X', count(*)), printf('%016X', coalesce(sum(octet_length(name || content)), 0))
+                FROM entry WHERE session = head.session AND name <> 0)";
         assert_eq!(
             ask(&format!("SELECT coalesce(({halves}), 'none')")),
             "none",
             "sessions without some of their values"
         );
-        let orphans = "SELECT count(*) || '' FROM value WHERE session NOT IN (SELECT key FROM session)";
-        assert_eq!(ask(orphans), "0", "values without their session");
+        let heads = "SELECT session FROM entry WHERE name = 0";
+        let orphans = format!("SELECT count(*) || '' FROM entry WHERE session NOT IN ({heads})");
+        assert_eq!(ask(&orphans), "0", "values without their session");
     }
 
     /// Everything that was acknowledged since the file was new.

@@ -157,7 +157,7 @@ impl Place {
     /// The keys of all sessions.
     pub(crate) fn keys(&self) -> Vec<[u8; 16]> {
         let database = self.look();
-        let mut keys = database.prepare("SELECT key FROM session").unwrap();
+        let mut keys = database.prepare("SELECT session FROM entry WHERE name = 0").unwrap();
         keys.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 
