@@ -143,6 +143,7 @@ fn fail_everywhere(durability: Durability, fault: Fault, stays: bool) {
     assert!(runs > 20 && told > runs / 2);
 }
 
+/// C71b: an operation that fails, and works again at the next try.
 #[test]
 fn an_operation_that_fails_once_is_told_and_loses_nothing() {
     fail_everywhere(Durability::Power, Fault::Error, false);

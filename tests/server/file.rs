@@ -17,7 +17,7 @@ const PAGE_BYTES: usize = 4096;
 fn a_lock_of_another_process_refuses_writes_until_it_is_gone() {
     let place = Place::new();
     let deadline = Duration::from_millis(600);
-    let mut shop = place.open_with(Profile::Debug, &place.sqlite(r#",deadline="600ms""#));
+    let mut shop = place.open_with(Profile::Debug, Storage::Sqlite, r#",deadline="600ms""#);
     let visitor = shop.visitor(7);
     let other = place.look();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();

@@ -85,12 +85,7 @@ impl Place {
             Storage::Memory => format!("{{store=\"memory:\"{more}}}"),
             Storage::Sqlite => self.sqlite(more),
         };
-        self.open_as(profile, &session)
-    }
-
-    /// With this `ROCKET_SESSION`.
-    pub(crate) fn open_as(&self, profile: Profile, session: &str) -> Shop {
-        let (mut child, output) = self.spawn(profile, session);
+        let (mut child, output) = self.spawn(profile, &session);
         let address = poll("the server to launch", || {
             let text = read(&output);
             if let Some(status) = child.try_wait().unwrap() {

@@ -70,10 +70,11 @@ impl Visit {
     pub(crate) async fn load_group(&self, group: &Group) -> Result<Standing, SessionError> {
         let standing = self.state().standing.clone();
         match standing {
-            Standing::Unread(id) => {
-                let loaded = self.load_record(id.key, &group.wanted).await?;
-                Ok(loaded.map_or_else(unknown, |loaded| self.judge(id, loaded)))
-            }
+            Standing::Unread(id) => Ok(match self.load_record(id.key, &group.wanted).await? {
+                Found::Record(loaded) => self.judge(id, loaded),
+                Found::Nothing => unknown(),
+                Found::Unreadable => Standing::Anonymous,
+            }),
             Standing::Live(live) => Box::pin(self.load_more(&live, &group.wanted)).await,
             settled => Ok(settled),
         }
@@ -99,14 +100,14 @@ impl Visit {
     }
 
     /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
-    async fn load_record(&self, key: SessionKey, wanted: &Wanted) -> Result<Option<Loaded>, SessionError> {
+    async fn load_record(&self, key: SessionKey, wanted: &Wanted) -> Result<Found, SessionError> {
         let load = async {
             match self.core.store.load(key, wanted, self.now).await {
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
-                    Ok(None)
+                    Ok(Found::Unreadable)
                 }
-                loaded => loaded,
+                loaded => Ok(loaded?.map_or(Found::Nothing, Found::Record)),
             }
         };
         self.core.run(&self.budget, load).await
@@ -125,6 +126,14 @@ impl Visit {
             _ => unknown(),
         }
     }
+}
+
+/// What stands under a session's key.
+enum Found {
+    Record(Loaded),
+    Nothing,
+    /// Something that is no record. Said once, and not again as an unknown id.
+    Unreadable,
 }
 
 fn unknown() -> Standing {
