@@ -314,6 +314,37 @@ async fn a_sweep_leaves_no_value_behind() {
     assert_eq!(raw.query_row("SELECT count(*) FROM entry", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
+/// Long texts stand in a table of their own: whatever becomes of a key, nothing is left there that nobody refers to.
+#[tokio::test]
+async fn a_long_text_that_is_replaced_or_removed_is_gone() {
+    let (_folder, path) = file();
+    let store = SqliteStore::open(&path).unwrap();
+    let raw = Connection::open(&path).unwrap();
+    let long = || raw.query_row("SELECT count(*) FROM large", [], |row| row.get::<_, i64>(0)).unwrap();
+    let text = |letter: &str| format!("\"{}\"", letter.repeat(5_000));
+    create(&store, 1, &[("cart.a", &text("a")), ("cart.b", &text("b")), ("cart.c", "1")]).await;
+    create(&store, 2, &[("cart.a", &text("a"))]).await;
+    assert_eq!(long(), 3);
+    for (name, value) in [("cart.a", text("x")), ("cart.b", "1".to_owned()), ("cart.c", text("c"))] {
+        assert!(matches!(store.patch(key(1), setting(name, &value), NOW).await.unwrap(), Patched::Done(_)));
+        assert_eq!(load(&store, key(1)).await.unwrap().record.values.get(name), Some(&*value));
+    }
+    assert_eq!(long(), 3);
+    let twice = Patch {
+        set: vec![("cart.a".into(), text("y").into()), ("cart.a".into(), text("z").into())],
+        remove: vec!["cart.c".into()],
+        ..Patch::on_generation(0)
+    };
+    store.patch(key(1), twice, NOW).await.unwrap();
+    let Loaded { record, bytes, keys } = load(&store, key(1)).await.unwrap();
+    assert_eq!(record.values.get("cart.a"), Some(&*text("z")));
+    assert_eq!((bytes, keys, long()), (record.values.bytes(), record.values.len(), 2));
+    store.delete(key(1)).await.unwrap();
+    assert_eq!(long(), 1);
+    store.sweep(9, NOW.after(Duration::from_secs(24 * 60 * 60))).await.unwrap();
+    assert_eq!(long(), 0);
+}
+
 /// The totals are counted up and down; they must stay those of the rows.
 #[tokio::test]
 async fn a_patch_that_names_a_key_twice_is_counted_right() {

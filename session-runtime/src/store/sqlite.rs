@@ -10,15 +10,20 @@
 //!
 //! # Layout
 //!
-//! One table, in which a session is one range of rows and a schema one range in that, so that a load is one walk and a
-//! small change touches one page.
+//! In one table a session is one range of rows and a schema one range in that, so that a load is one walk and a small
+//! change touches one page.
 //!
 //! ```text
 //! entry
 //! ├ session   the session's key, 16 bytes          ┐ the primary key, bytewise
 //! ├ name      0 for the head, else the stored key  ┘
-//! ├ content   the head as below, or the JSON text byte for byte as it came
+//! ├ content   the head as below; or the JSON text byte for byte as it came; or, for more than 600 bytes, its number in
+//! │           `large`, so that no search has to read it
 //! └ expires   milliseconds since 1970-01-01 UTC in the head's row, indexed; else NULL
+//!
+//! large
+//! ├ id
+//! └ json
 //!
 //! head: 155 bytes, integers big-endian, moments as in `expires`
 //!   0  layout, 1            11  created        75  generation             115  hash of the secret before, 32 bytes
@@ -46,6 +51,7 @@
 mod db;
 mod fault;
 mod head;
+mod large;
 mod layout;
 mod queue;
 mod read;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use rusqlite::{Connection, Statement};
 
 use super::fault::Fault;
+use super::large::Large;
 
 /// A thread's connection. Which statements it uses is up to the jobs that the thread is given.
 pub(super) struct Db<'c> {
@@ -16,7 +17,7 @@ pub(super) struct Db<'c> {
     /// session → names and contents, the head first; its deadline beside it
     pub(super) all: Statement<'c>,
     /// The same, the head and some schemas only.
-    some: Vec<(Box<[&'static str]>, Statement<'c>)>,
+    pub(super) some: Vec<(Box<[&'static str]>, Statement<'c>)>,
     /// after this key, not expired at, limit → keys, heads, deadlines
     pub(super) scan: Statement<'c>,
     /// session, a few names or NULLs → names and contents, the head first; its deadline beside it
@@ -35,6 +36,9 @@ pub(super) struct Db<'c> {
     pub(super) remove_value: Statement<'c>,
     /// session
     pub(super) remove: Statement<'c>,
+    /// session
+    pub(super) remove_large: Statement<'c>,
+    pub(super) large: Large<'c>,
     /// expired by, limit → keys
     pub(super) expired: Statement<'c>,
 }
@@ -67,19 +71,26 @@ impl<'c> Db<'c> {
             change_value: sql("UPDATE entry SET content = ?3 WHERE session = ?1 AND name = ?2")?,
             remove_value: sql("DELETE FROM entry WHERE session = ?1 AND name = ?2")?,
             remove: sql("DELETE FROM entry WHERE session = ?1")?,
+            remove_large: sql("DELETE FROM large WHERE id IN \
+                 (SELECT content FROM entry WHERE session = ?1 AND name <> 0 AND typeof(content) = 'integer')")?,
+            large: Large {
+                read: sql("SELECT json FROM large WHERE id = ?1")?,
+                add: sql("INSERT INTO large (json) VALUES (?1)")?,
+                remove: sql("DELETE FROM large WHERE id = ?1")?,
+            },
             expired: sql("SELECT session FROM entry WHERE expires <= ?1 ORDER BY expires LIMIT ?2")?,
         })
     }
 
-    /// The statement that reads a session's head and these schemas.
-    pub(super) fn some(&mut self, schemas: &[&'static str]) -> rusqlite::Result<&mut Statement<'c>> {
+    /// Which statement reads a session's head and these schemas.
+    pub(super) fn some(&mut self, schemas: &[&'static str]) -> rusqlite::Result<usize> {
         let kept = self.some.iter().position(|(kept, _)| **kept == *schemas);
         let at = kept.unwrap_or(self.some.len().min(KEPT - 1));
         if kept.is_none() {
             self.some.truncate(at);
             self.some.push((schemas.into(), self.connection.prepare(&select(schemas))?));
         }
-        Ok(&mut self.some[at].1)
+        Ok(at)
     }
 
     /// Begins a transaction that may write; waits for the lock of another process.

@@ -23,11 +23,9 @@ const GENERATION_SINCE: u8 = 4;
 
 impl HeadRow {
     /// Counts a key that is no longer there, or not with this text. A damaged total stays a number.
-    pub(super) fn lose(&mut self, name: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.bytes = self.bytes.saturating_sub(name.len() + text.len());
-            self.keys = self.keys.saturating_sub(1);
-        }
+    pub(super) fn lose(&mut self, name: &str, text: &str) {
+        self.bytes = self.bytes.saturating_sub(name.len() + text.len());
+        self.keys = self.keys.saturating_sub(1);
     }
 
     /// Counts a key that is there now.

@@ -28,7 +28,11 @@ const TABLES: &str = "
         expires INTEGER,
         PRIMARY KEY (session, name)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX entry_expires ON entry (expires) WHERE expires IS NOT NULL;";
+    CREATE INDEX entry_expires ON entry (expires) WHERE expires IS NOT NULL;
+    CREATE TABLE large (
+        id INTEGER PRIMARY KEY,
+        json TEXT NOT NULL
+    ) STRICT;";
 
 /// What all connections of a store share.
 pub(super) struct Settings {

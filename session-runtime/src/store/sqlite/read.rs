@@ -5,6 +5,7 @@ use rusqlite::{Row, Rows, params};
 use super::db::Db;
 use super::fault::Fault;
 use super::head::HeadRow;
+use super::large::Large;
 use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -16,13 +17,16 @@ impl Db<'_> {
         let key = &key.as_bytes()[..];
         let mut rows = match wanted.keys() {
             None => self.all.query([key])?,
-            Some(schemas) => self.some(schemas)?.query([key])?,
+            Some(schemas) => {
+                let at = self.some(schemas)?;
+                self.some[at].1.query([key])?
+            }
         };
         let Some(row) = rows.next()? else { return Ok(None) };
         let Some(HeadRow { head, bytes, keys }) = live(row, now)? else { return Ok(None) };
         let values = match wanted.keys() {
-            None => values(rows, |_, _| Ok(true))?,
-            Some(schemas) => values(rows, |row, name| Ok(belongs(name, schema(row, schemas)?)))?,
+            None => values(rows, &mut self.large, |_, _| Ok(true))?,
+            Some(schemas) => values(rows, &mut self.large, |row, name| Ok(belongs(name, schema(row, schemas)?)))?,
         };
         Ok(Some(Loaded { record: Record { head, values }, bytes, keys }))
     }
@@ -43,7 +47,7 @@ impl Db<'_> {
             let mut rows = self.all.query([&key[..]])?;
             // The head, which is there already.
             rows.next()?;
-            let record = Record { head, values: values(rows, |_, _| Ok(true))? };
+            let record = Record { head, values: values(rows, &mut self.large, |_, _| Ok(true))? };
             records.push((SessionKey::from_bytes(key), record));
         }
         Ok(records)
@@ -69,12 +73,16 @@ fn schema<'s>(row: &Row<'_>, schemas: &[&'s str]) -> Result<&'s str, Fault> {
     at.and_then(|at| schemas.get(at).copied()).ok_or(Fault::Unreadable("row"))
 }
 
-fn values(mut rows: Rows<'_>, is_wanted: impl Fn(&Row<'_>, &str) -> Result<bool, Fault>) -> Result<Values, Fault> {
+fn values(
+    mut rows: Rows<'_>,
+    large: &mut Large<'_>,
+    is_wanted: impl Fn(&Row<'_>, &str) -> Result<bool, Fault>,
+) -> Result<Values, Fault> {
     let mut values = Values::new();
     while let Some(row) = rows.next()? {
         let name = row.get_ref(0)?.as_str()?;
         if is_wanted(row, name)? {
-            values.set(name.into(), row.get_ref(1)?.as_str()?.into());
+            values.set(name.into(), large.find(row.get_ref(1)?)?.text);
         }
     }
     Ok(values)

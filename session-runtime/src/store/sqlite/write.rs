@@ -8,16 +8,17 @@ use rusqlite::params;
 use super::db::{Db, FEW};
 use super::fault::Fault;
 use super::head::HeadRow;
+use super::large::Stored;
 use super::read::live;
 use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, Refusal};
-use crate::record::{Record, Text};
+use crate::record::Record;
 use crate::store::Created;
 
-/// The keys that a patch names, with their texts as they stand now.
-type Known<'p> = BTreeMap<&'p str, Option<Text>>;
+/// The keys that a patch names and that are there.
+type Known<'p> = BTreeMap<&'p str, Stored>;
 
 impl Db<'_> {
     pub(super) fn create(&mut self, key: SessionKey, record: &Record) -> Result<Created, Fault> {
@@ -27,18 +28,18 @@ impl Db<'_> {
             return Ok(Created::Taken);
         }
         for (name, text) in values.iter() {
-            self.add_value.execute(params![&key.as_bytes()[..], &**name, &**text])?;
+            self.add_value.execute(params![&key.as_bytes()[..], &**name, self.large.put(text)?])?;
         }
         Ok(Created::Done)
     }
 
     pub(super) fn patch(&mut self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
         let Some((before, mut known)) = self.known(key, patch, now)? else { return Ok(Patched::Gone) };
-        match patch.refusal(&before.head, |name| known.get(name)?.as_deref()) {
+        match patch.refusal(&before.head, |name| known.get(name).map(|stored| &*stored.text)) {
             Some(Refusal::Renewed) => return Ok(Patched::Renewed),
             Some(Refusal::Conflict) => {
                 let names = patch.expected().iter().map(|expected| &expected.name);
-                let values = names.filter_map(|name| Some((name.clone(), known.remove(&**name)??))).collect();
+                let values = names.filter_map(|name| Some((name.clone(), known.remove(&**name)?.text))).collect();
                 return Ok(Patched::Conflict(Record { head: before.head, values }));
             }
             None => {}
@@ -51,7 +52,12 @@ impl Db<'_> {
     }
 
     pub(super) fn delete(&mut self, key: SessionKey) -> Result<(), Fault> {
-        self.remove.execute([&key.as_bytes()[..]])?;
+        self.remove_all(key.as_bytes())
+    }
+
+    fn remove_all(&mut self, key: &[u8]) -> Result<(), Fault> {
+        self.remove_large.execute([key])?;
+        self.remove.execute([key])?;
         Ok(())
     }
 
@@ -64,7 +70,7 @@ impl Db<'_> {
         }
         drop(rows);
         for key in &expired {
-            self.remove.execute([key])?;
+            self.remove_all(key)?;
         }
         Ok(expired.len())
     }
@@ -90,9 +96,8 @@ impl Db<'_> {
                 head = live(row, now)?;
             }
             while let Some(row) = rows.next()? {
-                let (name, text) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
-                if let Ok(found) = names.binary_search(&name) {
-                    known.insert(names[found], Some(text.into()));
+                if let Ok(at) = names.binary_search(&row.get_ref(0)?.as_str()?) {
+                    known.insert(names[at], self.large.find(row.get_ref(1)?)?);
                 }
             }
         }
@@ -110,19 +115,26 @@ impl Db<'_> {
     ) -> Result<(), Fault> {
         let key = &key.as_bytes()[..];
         for (name, text) in &patch.set {
-            let before = known.insert(name, Some(text.clone())).flatten();
-            let set = if before.is_some() { &mut self.change_value } else { &mut self.add_value };
-            set.execute(params![key, &**name, &**text])?;
-            row.lose(name, before.as_deref());
+            let after = self.large.put(text)?;
+            let is_there = known.contains_key(&**name);
+            let set = if is_there { &mut self.change_value } else { &mut self.add_value };
+            set.execute(params![key, &**name, after])?;
             row.gain(name, text);
+            self.lose(name, known.insert(name, after), row)?;
         }
         for name in &patch.remove {
-            if let Some(before) = known.insert(name, None).flatten() {
+            if let Some(before) = known.remove(&**name) {
                 self.remove_value.execute(params![key, &**name])?;
-                row.lose(name, Some(&before));
+                self.lose(name, Some(before), row)?;
             }
         }
         Ok(())
+    }
+
+    fn lose(&mut self, name: &str, before: Option<Stored>, row: &mut HeadRow) -> Result<(), Fault> {
+        let Some(before) = before else { return Ok(()) };
+        row.lose(name, &before.text);
+        self.large.forget(&before)
     }
 
     /// Writes the head as far as it changed: a patch of values alone leaves the index of deadlines in peace.

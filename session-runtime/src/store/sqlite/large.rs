@@ -1,0 +1,64 @@
+//! Long texts stand in a table of their own, and their row holds a number instead.
+//!
+//! A search in a tree of whole rows reads each row that it compares with, however long: one text of 100 KB would be read
+//! by every request of that session, and by those of its neighbours.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Statement, ToSql};
+
+use super::fault::Fault;
+use crate::record::Text;
+
+/// Bytes of the longest text that stands in its row. With name and key such a row fits into a quarter of a page, so that
+/// no part of it is kept elsewhere.
+const MOST: usize = 600;
+
+/// The statements for long texts.
+pub(super) struct Large<'c> {
+    /// id → text
+    pub(super) read: Statement<'c>,
+    /// text
+    pub(super) add: Statement<'c>,
+    /// id
+    pub(super) remove: Statement<'c>,
+}
+
+/// A text, and where it stands. As a parameter it is what its row holds.
+pub(super) struct Stored {
+    pub(super) text: Text,
+    /// Its number, if it is a long one.
+    large: Option<i64>,
+}
+
+impl ToSql for Stored {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.large.map_or_else(|| ToSqlOutput::from(&*self.text), ToSqlOutput::from))
+    }
+}
+
+impl Large<'_> {
+    /// The text that a row's content stands for.
+    pub(super) fn find(&mut self, content: ValueRef<'_>) -> Result<Stored, Fault> {
+        let ValueRef::Integer(id) = content else {
+            return Ok(Stored { text: content.as_str()?.into(), large: None });
+        };
+        let mut rows = self.read.query([id])?;
+        let row = rows.next()?.ok_or(Fault::Unreadable("long text"))?;
+        Ok(Stored { text: row.get_ref(0)?.as_str()?.into(), large: Some(id) })
+    }
+
+    /// Puts a long text away.
+    pub(super) fn put(&mut self, text: &Text) -> Result<Stored, Fault> {
+        let is_long = text.len() > MOST;
+        let large = if is_long { Some(self.add.insert([&**text])?) } else { None };
+        Ok(Stored { text: text.clone(), large })
+    }
+
+    /// The text is replaced or removed.
+    pub(super) fn forget(&mut self, stored: &Stored) -> Result<(), Fault> {
+        if let Some(id) = stored.large {
+            self.remove.execute([id])?;
+        }
+        Ok(())
+    }
+}
