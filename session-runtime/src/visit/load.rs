@@ -158,8 +158,9 @@ pub(crate) fn check_metadata(schema: &'static SchemaSpec, values: &Values) -> Re
         v: u16,
     }
     let Some(text) = values.get(schema.key) else { return Ok(()) };
-    // What this program writes needs no parser.
-    let ours = text.strip_prefix(r#"{"v":"#).and_then(|rest| rest.strip_suffix('}')).map(str::parse);
+    // What this program writes needs no parser. A sign and a leading zero are no JSON, though Rust reads them.
+    let ours = text.strip_prefix(r#"{"v":"#).and_then(|rest| rest.strip_suffix('}'));
+    let ours = ours.filter(|version| !version.starts_with(['+', '0'])).map(str::parse);
     let metadata = match ours {
         Some(Ok(v)) => Ok(Metadata { v }),
         _ => serde_json::from_str(text),
@@ -168,5 +169,33 @@ pub(crate) fn check_metadata(schema: &'static SchemaSpec, values: &Values) -> Re
         Ok(Metadata { v }) if v == schema.version => Ok(()),
         Ok(Metadata { v }) if v > schema.version => Err(SessionError::at_schema(ErrorKind::Newer, schema)),
         _ => Err(SessionError::at_schema(ErrorKind::Undecodable, schema)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+
+    #[derive(crate::Session)]
+    #[session(key = "cart", version = 1)]
+    struct Cart {
+        _coupon: Option<String>,
+    }
+
+    /// Found by fuzzing: `{"v":+1}` was read as version 1.
+    #[test]
+    fn metadata_that_is_no_json_is_refused() {
+        let check = |text: &str| {
+            let values = [("cart".into(), text.into())].into_iter().collect();
+            check_metadata(Cart::SPEC, &values).map_err(|error| error.kind())
+        };
+        for text in [r#"{"v":+1}"#, r#"{"v":01}"#, r#"{"v":001}"#, r#"{"v":}"#, r#"{"v":0}"#, r#"{"v":-1}"#] {
+            assert_eq!(check(text), Err(ErrorKind::Undecodable), "{text}");
+        }
+        for text in [r#"{"v":1}"#, r#" { "v" : 1 } "#, r#"{"v":1,"later":{}}"#] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+        assert_eq!(check(r#"{"v":2}"#), Err(ErrorKind::Newer));
     }
 }
