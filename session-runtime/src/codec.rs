@@ -218,10 +218,11 @@ fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
     let base = stored.map(|(_, text)| text);
     let is_initial = || (spec.is_initial)(&text);
     // serde_json writes `None` as `null`; an absent key says the same.
-    let absent = text == "null" || (changes.cleared && is_initial());
+    let cleared = changes.cleared && is_initial();
+    let absent = text == "null" || cleared;
     let untouched = || !changes.set && !changes.cleared && is_initial();
     let unchanged = match base {
-        Some(base) if !absent && same_text(Some(base), Some(&text), spec.unordered) => true,
+        Some(base) if !cleared && is_same::<T>(base, &text, spec.unordered) => true,
         // A value that does not decode stays stored until somebody really replaces it.
         Some(base) => untouched() && serde_json::from_str::<T>(base).is_err(),
         None => absent || (!changes.set && is_initial()),
@@ -247,7 +248,7 @@ fn diff_entries<S: Field<I, T>, const I: usize, T: Entries>(
         encode_into(&mut text, S::SPEC, spec, element)?;
         let base = view.entry(&name);
         kept += usize::from(base.is_some());
-        if !same_text(base.map(|(_, base)| &**base), Some(&text), false) {
+        if !base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, false)) {
             let (name, base) = base.map_or_else(|| (name.as_str().into(), None), named);
             changes.put(spec, name, base, Some(text.as_str().into()));
         }
@@ -318,6 +319,13 @@ fn decode_entry<T: Entries>(
 ) -> Result<(T::Key, T::Value), SessionError> {
     let key = T::Key::read(key).ok_or_else(|| SessionError::undecodable_key::<T::Key>(schema, field))?;
     Ok((key, decode(schema, field, text)?))
+}
+
+/// Whether `text`, which this program wrote, says what is stored; another program may have spelled the same value otherwise.
+fn is_same<T: Serialize + DeserializeOwned>(stored: &str, text: &str, unordered: bool) -> bool {
+    let respelled = || serde_json::to_string(&serde_json::from_str::<T>(stored).ok()?).ok();
+    let same = |stored: &str| same_text(Some(stored), Some(text), unordered);
+    same(stored) || respelled().is_some_and(|respelled| same(&respelled))
 }
 
 /// Whether two texts are one value: the order of an object's keys means nothing, nor that of a set.

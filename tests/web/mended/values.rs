@@ -3,7 +3,7 @@
 use session_runtime::ErrorKind;
 
 use super::{Odd, Tally, Web};
-use crate::app::{Browser, Cart, CartMut, Prefs};
+use crate::app::{Auth, Browser, Cart, CartMut, Prefs};
 
 /// An undecodable optional field reads as absent and stays stored until it is replaced.
 #[rocket::async_test]
@@ -78,4 +78,19 @@ async fn a_number_that_cannot_be_stored_is_not_the_default() {
     visit.write::<Odd>().await.unwrap().set_price(f64::INFINITY);
     assert_eq!(web.close(visit, &mut browser).await, Some(ErrorKind::Unencodable));
     assert_eq!(web.stored(&browser, "odd.price").await.as_deref(), Some("2.5"));
+}
+
+/// Found by fuzzing: a user whose name another program had stored with an escape was taken for another user.
+#[rocket::async_test]
+async fn a_value_spelled_otherwise_is_unchanged() {
+    let (web, mut browser) = Web::of_visitor().await;
+    let (user, language) = (r#""\u0061nna""#, r#""\u0064e""#);
+    web.plant(&browser, &[("auth", r#"{"v":1}"#), ("auth.user", user)]).await;
+    web.plant(&browser, &[("prefs", r#"{"v":1}"#), ("prefs.language", language)]).await;
+    let key = web.key(&browser).await;
+    web.edit::<Auth>(&mut browser, |auth| auth.update(|_| ())).await;
+    web.edit::<Prefs>(&mut browser, |prefs| prefs.update(|_| ())).await;
+    assert_eq!(web.key(&browser).await, key);
+    assert_eq!(web.stored(&browser, "auth.user").await.as_deref(), Some(user));
+    assert_eq!(web.stored(&browser, "prefs.language").await.as_deref(), Some(language));
 }
