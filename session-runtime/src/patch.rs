@@ -358,7 +358,8 @@ impl Patch {
     /// }
     /// ```
     pub fn apply_head(&self, head: &mut Head) {
-        head.revision += u64::from(self.changes_values());
+        // Wrapping: only equality counts, and a damaged number must not stop a store.
+        head.revision = head.revision.wrapping_add(u64::from(self.changes_values()));
         let seen = head.expires;
         self.apply_deadline(head);
         self.apply_secret(head, seen);
@@ -381,7 +382,7 @@ impl Patch {
         match self.secret {
             Some(NewSecret::Raise { hash, at }) => {
                 (head.secret, head.secret_since, head.previous) = (hash, at, None);
-                (head.generation, head.generation_since) = (head.generation + 1, Some(at));
+                (head.generation, head.generation_since) = (head.generation.wrapping_add(1), Some(at));
             }
             Some(NewSecret::Periodic { seen, seen_expires, hash, at })
                 if head.secret == seen && expires == seen_expires =>
