@@ -1,0 +1,15 @@
+//! What the fuzz targets assert, one module each: a function from arbitrary bytes to a panic or nothing.
+//!
+//! The fuzzer calls these, and so does an ordinary test that replays the corpus; that one takes the files in as a module,
+//! since a dependency on this package would make it compile the fuzzer. Only public items of the library are used.
+#![allow(unreachable_pub, missing_docs, reason = "a module of a test there, a library here")]
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "to panic is how a finding is told")]
+
+pub mod cookie;
+pub mod id;
+pub mod merge;
+pub mod record;
+
+mod input;
+mod reference;
+mod world;
