@@ -1,9 +1,11 @@
-//! Stores: the conformance kit over each of them, deliberately wrong ones that it must see through, and what only `SQLite`
-//! has: files, locks, restarts.
+//! Stores: the conformance kit over each of them, deliberately wrong ones that it must see through, what only `SQLite` has:
+//! files, locks, restarts; and random operations against plain models, of a store and of a session.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod conformance;
 mod damaged;
+mod model;
 mod sqlite;
+mod visits;
 mod wrong;

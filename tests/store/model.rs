@@ -1,0 +1,355 @@
+//! Random operations of three interleaved requests, on both stores, against a plain map.
+//!
+//! A request keeps what its last load found, and its patches rest on that, however much has happened since. Every answer
+//! and, after every step, the record concerned must be the model's. More cases: `PROPTEST_CASES=10000`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use session_runtime::clock::Timestamp;
+use session_runtime::expiry::StoredExpiry;
+use session_runtime::id::SecretHash;
+use session_runtime::patch::{Deadline, Expected, NewSecret, Patch, Patched, RestsOn};
+use session_runtime::record::{Head, PreviousSecret, Record};
+use session_runtime::store::{Created, SWEEP_GRACE, Wanted};
+use session_runtime::testing::head_at;
+use session_runtime::{MemoryStore, SessionKey, SqliteStore, Store};
+
+const NAMES: [&str; 6] = ["cart", "cart.coupon", "cart.items/7", "cart.items/8", "auth.user", "cartoon.x"];
+const TEXTS: [&str; 3] = ["1", r#"{"v":1}"#, "ä"];
+const START: i64 = 1_000_000_000;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Create { session: u8, expires: i64, texts: Vec<(usize, usize)> },
+    Load { request: usize, session: u8, wanted: usize },
+    Patch { request: usize, what: What },
+    Delete(u8),
+    Pass(u64),
+    Sweep(usize),
+    Reopen,
+}
+
+#[derive(Clone, Debug)]
+struct What {
+    set: Vec<(usize, usize)>,
+    remove: Vec<usize>,
+    rests: Rests,
+    deadline: Option<(bool, i64)>,
+    secret: Option<(u8, u8)>,
+}
+
+#[derive(Clone, Debug)]
+enum Rests {
+    Revision,
+    Values(Vec<(usize, bool)>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let texts = || prop::collection::vec((0..NAMES.len(), 0..TEXTS.len()), 0..4);
+    let create = (0..3_u8, 1..200_i64, texts());
+    let rests = prop_oneof![
+        1 => Just(Rests::Revision),
+        3 => prop::collection::vec((0..NAMES.len(), any::<bool>()), 0..3).prop_map(Rests::Values),
+    ];
+    let deadline = prop::option::of((any::<bool>(), 0..200_i64));
+    let secret = prop::option::weighted(0.4, (0..3_u8, 1..4_u8));
+    let what = (texts(), prop::collection::vec(0..NAMES.len(), 0..3), rests, deadline, secret);
+    let what = what.prop_map(|(set, remove, rests, deadline, secret)| What { set, remove, rests, deadline, secret });
+    prop_oneof![
+        3 => create.prop_map(|(session, expires, texts)| Step::Create { session, expires, texts }),
+        4 => (0..3_usize, 0..3_u8, 0..4_usize).prop_map(|(request, session, wanted)| Step::Load { request, session, wanted }),
+        8 => (0..3_usize, what).prop_map(|(request, what)| Step::Patch { request, what }),
+        1 => (0..3_u8).prop_map(Step::Delete),
+        2 => (0..90_u64).prop_map(Step::Pass),
+        1 => (1..4_usize).prop_map(Step::Sweep),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+type Texts = BTreeMap<String, String>;
+
+/// The contract of a store, as plainly as it can be said.
+#[derive(Default)]
+struct Model {
+    records: BTreeMap<SessionKey, (Head, Texts)>,
+}
+
+impl Model {
+    fn live(&self, key: SessionKey, now: Timestamp) -> Option<&(Head, Texts)> {
+        self.records.get(&key).filter(|(head, _)| now < head.expires)
+    }
+
+    fn patch(&mut self, key: SessionKey, patch: &Patch, now: Timestamp) -> Answer {
+        if self.live(key, now).is_none() {
+            return Answer::Gone;
+        }
+        let (head, texts) = self.records.get_mut(&key).unwrap();
+        if head.generation != patch.generation {
+            return Answer::Renewed;
+        }
+        let conflict = match &patch.rests_on {
+            RestsOn::Revision(revision) => head.revision != *revision,
+            RestsOn::Values(expected) => expected.iter().any(|expected| {
+                let have = texts.get(&*expected.name).map(String::as_str);
+                let ours = patch.set.iter().find(|(name, _)| *name == expected.name).map(|(_, text)| &**text);
+                have != expected.base.as_deref() && !(expected.or_ours && have == ours)
+            }),
+        };
+        if conflict {
+            return Answer::Conflict;
+        }
+        for (name, text) in &patch.set {
+            texts.insert(name.to_string(), text.to_string());
+        }
+        for name in &patch.remove {
+            texts.remove(&**name);
+        }
+        if !patch.set.is_empty() || !patch.remove.is_empty() {
+            head.revision += 1;
+        }
+        change_head(head, patch);
+        Answer::Done
+    }
+
+    fn sweep(&mut self, now: Timestamp) -> usize {
+        let before = self.records.len();
+        self.records.retain(|_, (head, _)| head.expires > now.before(SWEEP_GRACE));
+        before - self.records.len()
+    }
+}
+
+fn change_head(head: &mut Head, patch: &Patch) {
+    let expires_before = head.expires;
+    match patch.deadline {
+        Some(Deadline::Touch { seen, touched, expires }) if seen == head.expires => {
+            (head.touched, head.expires) = (touched, expires);
+        }
+        Some(Deadline::Choose { expiry, touched, expires }) => {
+            (head.expiry, head.touched, head.expires) = (expiry, touched, expires);
+        }
+        _ => {}
+    }
+    match patch.secret {
+        Some(NewSecret::Raise { hash, at }) => {
+            (head.secret, head.secret_since, head.previous) = (hash, at, None);
+            head.generation += 1;
+            head.generation_since = Some(at);
+        }
+        Some(NewSecret::Periodic { seen, seen_expires, hash, at })
+            if seen == head.secret && seen_expires == expires_before =>
+        {
+            head.previous = Some(PreviousSecret { hash: head.secret, until: None });
+            (head.secret, head.secret_since) = (hash, at);
+        }
+        Some(NewSecret::Presented { seen, until }) if seen == head.secret => {
+            if let Some(previous) = &mut head.previous
+                && previous.until.is_none()
+            {
+                previous.until = Some(until);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Done,
+    Gone,
+    Renewed,
+    Conflict,
+}
+
+/// A store, the model, and what each request has loaded.
+struct Trial<S, O> {
+    store: Option<S>,
+    open: O,
+    model: Model,
+    now: Timestamp,
+    requests: [Option<(SessionKey, Head, Texts)>; 3],
+}
+
+/// The first byte chooses the memory store's shard and the order in `SQLite`.
+fn key(session: u8) -> SessionKey {
+    SessionKey::from_bytes([session * 100; 16])
+}
+
+impl<S: Store, O: Fn() -> S> Trial<S, O> {
+    fn new(open: O) -> Self {
+        let store = Some(open());
+        Self { store, open, model: Model::default(), now: Timestamp::from_millis(START), requests: [const { None }; 3] }
+    }
+
+    fn store(&self) -> &S {
+        self.store.as_ref().unwrap()
+    }
+
+    fn after(&self, seconds: i64) -> Timestamp {
+        self.now.after(Duration::from_secs(seconds.unsigned_abs()))
+    }
+
+    async fn run(&mut self, step: &Step) {
+        match step {
+            Step::Create { session, expires, texts } => self.create(key(*session), *expires, texts).await,
+            Step::Load { request, session, wanted } => self.load(*request, key(*session), *wanted).await,
+            Step::Patch { request, what } => self.patch(*request, what).await,
+            Step::Delete(session) => {
+                self.model.records.remove(&key(*session));
+                self.store().delete(key(*session)).await.unwrap();
+            }
+            Step::Pass(seconds) => self.now = self.now.after(Duration::from_secs(*seconds)),
+            Step::Sweep(limit) => self.sweep(*limit).await,
+            Step::Reopen => {
+                self.store = None;
+                self.store = Some((self.open)());
+            }
+        }
+        self.compare().await;
+    }
+
+    async fn create(&mut self, key: SessionKey, expires: i64, texts: &[(usize, usize)]) {
+        let texts: Texts = texts.iter().map(|(name, text)| (NAMES[*name].into(), TEXTS[*text].into())).collect();
+        let head = Head { expires: self.after(expires), ..head_at(self.now.as_millis()) };
+        let values = texts.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
+        let answer = self.store().create(key, Record { head: head.clone(), values }).await.unwrap();
+        // One that has expired is still there until it is swept.
+        let taken = self.model.records.contains_key(&key);
+        assert_eq!(answer, if taken { Created::Taken } else { Created::Done });
+        self.model.records.entry(key).or_insert((head, texts));
+    }
+
+    async fn load(&mut self, request: usize, key: SessionKey, wanted: usize) {
+        let wanted =
+            [Wanted::all(), Wanted::schemas(&["cart"]), Wanted::schemas(&["auth", "cart"]), Wanted::schemas(&[])]
+                [wanted]
+                .clone();
+        let loaded = self.store().load(key, &wanted, self.now).await.unwrap();
+        let live = self.model.live(key, self.now);
+        assert_eq!(loaded.is_some(), live.is_some());
+        let Some((loaded, (head, texts))) = loaded.zip(live) else { return };
+        assert_eq!(loaded.record.head, *head);
+        for (name, text) in texts {
+            let told = loaded.record.values.get(name);
+            assert!(told == Some(text) || (told.is_none() && !wanted.wants(name)), "{name}");
+        }
+        assert!(loaded.record.values.iter().all(|(name, _)| texts.contains_key(&**name)));
+        self.requests[request] = Some((key, head.clone(), texts.clone()));
+    }
+
+    async fn patch(&mut self, request: usize, what: &What) {
+        let Some((key, head, texts)) = self.requests[request].clone() else { return };
+        let patch = self.written(what, &head, &texts);
+        let answer = self.store().patch(key, patch.clone(), self.now).await.unwrap();
+        let expected = self.model.patch(key, &patch, self.now);
+        let stored = self.model.records.get(&key);
+        let told = match answer {
+            Patched::Done(head) => {
+                assert_eq!(Some(&head), stored.map(|(head, _)| head));
+                Answer::Done
+            }
+            Patched::Gone => Answer::Gone,
+            Patched::Renewed => Answer::Renewed,
+            Patched::Conflict(theirs) => {
+                let (head, texts) = stored.unwrap();
+                assert_eq!(theirs.head, *head);
+                for name in patch.expected().iter().map(|expected| &*expected.name) {
+                    assert_eq!(theirs.values.get(name), texts.get(name).map(String::as_str));
+                }
+                Answer::Conflict
+            }
+        };
+        assert_eq!(told, expected);
+    }
+
+    /// The patch of a request that has loaded this head and these texts.
+    fn written(&self, what: &What, head: &Head, texts: &Texts) -> Patch {
+        let mut patch = Patch::on_generation(head.generation);
+        patch.set = what.set.iter().map(|(name, text)| (NAMES[*name].into(), TEXTS[*text].into())).collect();
+        patch.remove = what.remove.iter().map(|name| NAMES[*name].into()).collect();
+        patch.rests_on = match &what.rests {
+            Rests::Revision => RestsOn::Revision(head.revision),
+            Rests::Values(names) => {
+                let expected = names.iter().map(|(name, or_ours)| {
+                    let base = texts.get(NAMES[*name]).map(|text| text.as_str().into());
+                    Expected { name: NAMES[*name].into(), base, or_ours: *or_ours }
+                });
+                RestsOn::Values(expected.collect())
+            }
+        };
+        patch.deadline = what.deadline.map(|(touch, seconds)| {
+            let (touched, expires) = (self.now, self.after(seconds));
+            let expiry = StoredExpiry::After { millis: seconds.unsigned_abs() };
+            match touch {
+                true => Deadline::Touch { seen: head.expires, touched, expires },
+                false => Deadline::Choose { expiry, touched, expires },
+            }
+        });
+        patch.secret = what.secret.map(|(kind, hash)| {
+            let (hash, at) = (SecretHash::from_bytes([hash; 32]), self.now);
+            match kind {
+                0 => NewSecret::Raise { hash, at },
+                1 => NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash, at },
+                _ => NewSecret::Presented { seen: head.secret, until: self.after(10) },
+            }
+        });
+        patch
+    }
+
+    /// Batch after batch until one is not full.
+    async fn sweep(&mut self, limit: usize) {
+        let mut removed = 0;
+        loop {
+            let batch = self.store().sweep(limit, self.now).await.unwrap();
+            assert!(batch <= limit);
+            removed += batch;
+            if batch < limit {
+                break;
+            }
+        }
+        assert_eq!(removed, self.model.sweep(self.now));
+    }
+
+    /// Everything that is alive is what the model says, byte for byte.
+    async fn compare(&self) {
+        let listed = self.store().scan(None, 10, self.now).await.unwrap();
+        let live: Vec<_> = self.model.records.iter().filter(|(_, (head, _))| self.now < head.expires).collect();
+        assert_eq!(listed.len(), live.len());
+        for ((key, record), (expected_key, (head, texts))) in listed.into_iter().zip(live) {
+            assert_eq!((&key, &record.head), (expected_key, head));
+            let told: Texts = record.values.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+            assert_eq!(&told, texts);
+            let loaded = self.store().load(key, &Wanted::schemas(&[]), self.now).await.unwrap().unwrap();
+            assert_eq!((loaded.bytes, loaded.keys), (record.values.bytes(), record.values.len()));
+        }
+    }
+}
+
+fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let mut trial = Trial::new(open);
+        for step in steps {
+            trial.run(step).await;
+        }
+    });
+}
+
+proptest! {
+    #[test]
+    fn memory_is_a_plain_map(steps in prop::collection::vec(step(), 1..60)) {
+        let store = std::sync::Arc::new(MemoryStore::new());
+        check(|| store.clone(), &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sqlite_is_a_plain_map(steps in prop::collection::vec(step(), 1..60)) {
+        let folder = tempfile::tempdir().unwrap();
+        check(|| SqliteStore::open(folder.path().join("sessions.db")).unwrap(), &steps);
+    }
+}

@@ -1,0 +1,530 @@
+//! Random requests of two browsers, up to three under way at once, on both stores, against a plain model of sessions.
+//!
+//! The model says what every guard reads, which answer and cookie each request ends with, and what is stored after it:
+//! who wins, and that nothing is lost. More cases: `PROPTEST_CASES=10000`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use session_runtime::cookie::CookieCommand;
+use session_runtime::expiry::TouchEvery;
+use session_runtime::testing::ManualClock;
+use session_runtime::visit::Finished;
+use session_runtime::{
+    ErrorKind, Expiry, MemoryStore, Session, SessionConfig, SessionKey, Sessions, SqliteStore, Store, Visit,
+};
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart {
+    coupon: Option<u8>,
+    #[session(merge = sum)]
+    visits: i64,
+    #[session(merge = keys(sum))]
+    items: BTreeMap<u8, u32>,
+    #[session(merge = reject)]
+    address: Option<u8>,
+}
+
+#[derive(Session)]
+#[session(key = "auth", version = 1)]
+struct Auth {
+    #[session(renew)]
+    user: Option<u8>,
+}
+
+const IDLE: i64 = 100;
+const ABSOLUTE: i64 = 250;
+const GRACE: i64 = 10;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open { request: usize, browser: usize },
+    Read(usize),
+    Write { request: usize, edit: Edit },
+    Renew(usize),
+    Destroy(usize),
+    Expire { request: usize, seconds: i64 },
+    Finish { request: usize, failed: bool },
+    Pass(i64),
+    Sweep,
+    Reopen,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Edit {
+    Coupon(Option<u8>),
+    Visits(i8),
+    Item(u8, u32),
+    NoItem(u8),
+    Address(Option<u8>),
+    User(Option<u8>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let small = || prop::option::of(1..4_u8);
+    let edit = prop_oneof![
+        small().prop_map(Edit::Coupon),
+        (-2..3_i8).prop_map(Edit::Visits),
+        (0..3_u8, 0..4_u32).prop_map(|(item, count)| Edit::Item(item, count)),
+        (0..3_u8).prop_map(Edit::NoItem),
+        small().prop_map(Edit::Address),
+        prop::option::weighted(0.7, 1..3_u8).prop_map(Edit::User),
+    ];
+    let request = || 0..3_usize;
+    prop_oneof![
+        6 => (request(), 0..2_usize).prop_map(|(request, browser)| Step::Open { request, browser }),
+        3 => request().prop_map(Step::Read),
+        10 => (request(), edit).prop_map(|(request, edit)| Step::Write { request, edit }),
+        1 => request().prop_map(Step::Renew),
+        1 => request().prop_map(Step::Destroy),
+        1 => (request(), 1..400_i64).prop_map(|(request, seconds)| Step::Expire { request, seconds }),
+        6 => (request(), prop::bool::weighted(0.1)).prop_map(|(request, failed)| Step::Finish { request, failed }),
+        2 => prop_oneof![1..8_i64, 1..120_i64].prop_map(Step::Pass),
+        1 => Just(Step::Sweep),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+/// What is stored, a whole field being its value and an entry being there or not.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Values {
+    coupon: Option<u8>,
+    visits: i64,
+    items: BTreeMap<u8, u32>,
+    address: Option<u8>,
+    user: Option<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Choice {
+    Default,
+    After(i64),
+}
+
+impl Choice {
+    fn expires(self, now: i64, ends: i64) -> i64 {
+        let idle = match self {
+            Self::Default => IDLE,
+            Self::After(seconds) => seconds,
+        };
+        (now + idle).min(ends)
+    }
+}
+
+/// A stored session. Its secret is a number here: how often the id was renewed.
+#[derive(Clone)]
+struct Stored {
+    values: Values,
+    secret: u32,
+    renewed: Option<i64>,
+    expires: i64,
+    ends: i64,
+    choice: Choice,
+}
+
+#[derive(Clone)]
+enum Standing {
+    Unread,
+    Anonymous,
+    Stale,
+    Live(usize, Box<Stored>),
+}
+
+/// A request as the model has it.
+struct Request {
+    browser: usize,
+    now: i64,
+    cookie: Option<(usize, u32)>,
+    standing: Standing,
+    /// What its guards see.
+    values: Values,
+    renew: bool,
+    destroy: bool,
+    expire: Option<i64>,
+}
+
+/// What goes out.
+#[derive(Debug, PartialEq)]
+enum Out {
+    Keep,
+    Renewed(usize),
+    New(usize),
+    Remove,
+}
+
+#[derive(Default)]
+struct Model {
+    now: i64,
+    sessions: BTreeMap<usize, Stored>,
+    made: usize,
+}
+
+impl Model {
+    fn live(&mut self, session: usize, now: i64) -> Option<&mut Stored> {
+        self.sessions.get_mut(&session).filter(|stored| now < stored.expires)
+    }
+
+    fn load(&mut self, request: &mut Request) {
+        if !matches!(request.standing, Standing::Unread) {
+            return;
+        }
+        let found =
+            request.cookie.and_then(|(session, secret)| Some((session, secret, self.live(session, request.now)?)));
+        request.standing = match found {
+            Some((session, secret, stored)) if stored.secret == secret => {
+                if !request.destroy {
+                    request.values = stored.values.clone();
+                }
+                Standing::Live(session, Box::new(stored.clone()))
+            }
+            Some((_, _, stored)) if stored.renewed.is_some_and(|at| request.now < at + GRACE) => Standing::Stale,
+            _ => Standing::Anonymous,
+        };
+    }
+
+    fn finish(&mut self, mut request: Request, failed: bool) -> (Out, Option<ErrorKind>) {
+        if request.destroy || request.renew || (request.expire.is_some() && !failed) {
+            self.load(&mut request);
+        }
+        let base = match &request.standing {
+            Standing::Live(_, stored) => stored.values.clone(),
+            _ => Values::default(),
+        };
+        if failed {
+            (request.values, request.expire) = (base.clone(), None);
+        }
+        let changed = request.values != base;
+        match request.standing.clone() {
+            Standing::Live(session, _) if request.destroy => {
+                self.sessions.remove(&session);
+                (Out::Remove, None)
+            }
+            _ if request.destroy => (Out::Keep, None),
+            Standing::Live(session, loaded) => self.save(&request, session, &loaded),
+            Standing::Stale if changed && request.values.user.is_none() => (Out::Keep, Some(ErrorKind::Renewed)),
+            Standing::Anonymous | Standing::Stale if changed => {
+                (Out::New(self.create(&request, request.values.clone(), Choice::Default)), None)
+            }
+            _ => (Out::Keep, None),
+        }
+    }
+
+    fn create(&mut self, request: &Request, values: Values, choice: Choice) -> usize {
+        let choice = request.expire.map_or(choice, Choice::After);
+        let ends = request.now + ABSOLUTE;
+        let expires = choice.expires(request.now, ends);
+        self.made += 1;
+        self.sessions.insert(self.made, Stored { values, secret: 0, renewed: None, expires, ends, choice });
+        self.made
+    }
+
+    fn save(&mut self, request: &Request, session: usize, loaded: &Stored) -> (Out, Option<ErrorKind>) {
+        let (ours, base) = (&request.values, &loaded.values);
+        let other_user = ours.user != base.user;
+        let login = other_user && base.user.is_none();
+        if other_user && !login && ours.user.is_some() {
+            return self.start_over(request, session, loaded);
+        }
+        let raise = request.renew || other_user;
+        if ours == base && !raise && request.expire.is_none() {
+            return (Out::Keep, None);
+        }
+        let Some(stored) = self.live(session, request.now) else { return (Out::Keep, None) };
+        if stored.secret != loaded.secret {
+            if !login {
+                return (Out::Keep, Some(ErrorKind::Renewed));
+            }
+            return (Out::New(self.create(request, ours.clone(), loaded.choice)), None);
+        }
+        let Some((merged, writes)) = merge(base, &stored.values, ours) else {
+            return (Out::Keep, Some(ErrorKind::Rejected));
+        };
+        stored.values = merged;
+        if let Some(seconds) = request.expire {
+            stored.choice = Choice::After(seconds);
+            stored.expires = stored.choice.expires(request.now, loaded.ends);
+        } else if writes && stored.expires == loaded.expires {
+            stored.expires = loaded.choice.expires(request.now, loaded.ends).max(loaded.expires);
+        }
+        if raise {
+            stored.secret += 1;
+            stored.renewed = Some(request.now);
+            return (Out::Renewed(session), None);
+        }
+        (Out::Keep, None)
+    }
+
+    /// Another user gets a session with only what this request did.
+    fn start_over(&mut self, request: &Request, session: usize, loaded: &Stored) -> (Out, Option<ErrorKind>) {
+        let (ours, base) = (&request.values, &loaded.values);
+        let mut fresh = Values { user: ours.user, visits: ours.visits - base.visits, ..Values::default() };
+        if ours.coupon != base.coupon {
+            fresh.coupon = ours.coupon;
+        }
+        if ours.address != base.address {
+            fresh.address = ours.address;
+        }
+        for (item, count) in ours.items.iter().filter(|(item, count)| base.items.get(item) != Some(count)) {
+            fresh.items.insert(*item, count.saturating_sub(base.items.get(item).copied().unwrap_or(0)));
+        }
+        let made = self.create(request, fresh, Choice::Default);
+        if self.live(session, request.now).is_some_and(|stored| stored.secret == loaded.secret) {
+            self.sessions.remove(&session);
+        }
+        (Out::New(made), None)
+    }
+}
+
+/// Base, theirs and ours to what is stored, and whether anything is written; nothing if a `reject` field changed twice.
+fn merge(base: &Values, theirs: &Values, ours: &Values) -> Option<(Values, bool)> {
+    let mut merged = theirs.clone();
+    let mut writes = false;
+    if ours.coupon != base.coupon {
+        (merged.coupon, writes) = (ours.coupon, true);
+    }
+    if ours.user != base.user {
+        (merged.user, writes) = (ours.user, true);
+    }
+    if ours.visits != base.visits {
+        (merged.visits, writes) = (theirs.visits + ours.visits - base.visits, true);
+    }
+    if ours.address != base.address {
+        if theirs.address != base.address {
+            return None;
+        }
+        (merged.address, writes) = (ours.address, true);
+    }
+    for item in 0..3_u8 {
+        let [base, theirs, ours] = [base, theirs, ours].map(|values| values.items.get(&item).copied());
+        let count = |entry: Option<u32>| i64::from(entry.unwrap_or(0));
+        let sum = u32::try_from((count(theirs) + count(ours) - count(base)).max(0)).unwrap();
+        let entry = match (theirs, ours) {
+            _ if ours == base => continue,
+            _ if theirs == base => ours,
+            (None, None) => None,
+            (_, None) => Some(sum).filter(|sum| *sum > 0),
+            (_, Some(_)) => Some(sum),
+        };
+        writes |= entry != theirs;
+        match entry {
+            Some(count) => merged.items.insert(item, count),
+            None => merged.items.remove(&item),
+        };
+    }
+    Some((merged, writes))
+}
+
+/// The library beside the model.
+struct Trial<S, O> {
+    open: O,
+    store: std::marker::PhantomData<S>,
+    sessions: Option<Sessions>,
+    clock: ManualClock,
+    model: Model,
+    keys: BTreeMap<usize, SessionKey>,
+    /// What each browser holds, and which session and secret that is.
+    browsers: [Option<(String, (usize, u32))>; 2],
+    requests: [Option<(Visit, Request)>; 3],
+}
+
+impl<S: Store, O: Fn() -> S> Trial<S, O> {
+    fn new(open: O) -> Self {
+        let mut trial = Self {
+            open,
+            store: std::marker::PhantomData,
+            sessions: None,
+            clock: ManualClock::new(),
+            model: Model::default(),
+            keys: BTreeMap::new(),
+            browsers: [const { None }; 2],
+            requests: [const { None }; 3],
+        };
+        trial.reopen();
+        trial
+    }
+
+    /// Requests under way do not survive it, and what they wrote is not stored.
+    fn reopen(&mut self) {
+        let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
+        self.requests = [const { None }; 3];
+        self.sessions = None;
+        let config = SessionConfig::new().idle(seconds(IDLE)).absolute(seconds(ABSOLUTE)).renew_grace(seconds(GRACE));
+        let config = config.touch_every(TouchEvery::Off).deadline(Duration::from_secs(60));
+        let sessions = Sessions::builder().store((self.open)()).config(config).clock(self.clock.clone());
+        self.sessions = Some(sessions.schemas::<(Cart, Auth)>().build().unwrap());
+    }
+
+    fn sessions(&self) -> &Sessions {
+        self.sessions.as_ref().unwrap()
+    }
+
+    async fn run(&mut self, step: &Step) {
+        match *step {
+            Step::Open { request, browser } => self.open(request, browser),
+            Step::Read(request) => self.read(request).await,
+            Step::Write { request, edit } => self.write(request, edit).await,
+            Step::Renew(request) => {
+                if let Some((visit, request)) = &mut self.requests[request] {
+                    visit.renew();
+                    request.renew = true;
+                }
+            }
+            Step::Destroy(request) => {
+                if let Some((visit, request)) = &mut self.requests[request] {
+                    visit.destroy();
+                    (request.destroy, request.renew, request.expire) = (true, false, None);
+                    request.values = Values::default();
+                }
+            }
+            Step::Expire { request, seconds } => {
+                if let Some((visit, request)) = &mut self.requests[request] {
+                    visit.set_expiry(Expiry::After(Duration::from_secs(seconds.unsigned_abs())));
+                    request.expire = Some(seconds);
+                }
+            }
+            Step::Finish { request, failed } => self.finish(request, failed).await,
+            Step::Pass(seconds) => {
+                self.clock.advance(Duration::from_secs(seconds.unsigned_abs()));
+                self.model.now += seconds;
+            }
+            Step::Sweep => {
+                let (before, now) = (self.model.sessions.len(), self.model.now);
+                self.model.sessions.retain(|_, stored| stored.expires > now - 60);
+                let removed = self.sessions().sweep().await.unwrap();
+                assert_eq!(usize::try_from(removed).unwrap(), before - self.model.sessions.len());
+            }
+            Step::Reopen => self.reopen(),
+        }
+    }
+
+    fn open(&mut self, request: usize, browser: usize) {
+        let held = self.browsers[browser].as_ref();
+        let visit = self.sessions().open(held.map(|(cookie, _)| cookie.as_str()));
+        let cookie = held.map(|(_, cookie)| *cookie);
+        let standing = if cookie.is_some() { Standing::Unread } else { Standing::Anonymous };
+        let (values, now) = (Values::default(), self.model.now);
+        let model = Request { browser, now, cookie, standing, values, renew: false, destroy: false, expire: None };
+        self.requests[request] = Some((visit, model));
+    }
+
+    async fn read(&mut self, request: usize) {
+        let Some((visit, request)) = &mut self.requests[request] else { return };
+        self.model.load(request);
+        let (cart, auth) = (visit.read::<Cart>().await.unwrap(), visit.read::<Auth>().await.unwrap());
+        assert_eq!(values(cart, auth), request.values);
+    }
+
+    async fn write(&mut self, request: usize, edit: Edit) {
+        let Some((visit, request)) = &mut self.requests[request] else { return };
+        self.model.load(request);
+        let mut seen = request.values.clone();
+        if let Edit::User(user) = edit {
+            let mut auth = visit.write::<Auth>().await.unwrap();
+            *auth.user_mut() = user;
+            seen.user = user;
+        } else {
+            let mut cart = visit.write::<Cart>().await.unwrap();
+            match edit {
+                Edit::Coupon(coupon) => (*cart.coupon_mut(), seen.coupon) = (coupon, coupon),
+                Edit::Visits(more) => {
+                    *cart.visits_mut() += i64::from(more);
+                    seen.visits += i64::from(more);
+                }
+                Edit::Item(item, count) => {
+                    cart.items_mut().insert(item, count);
+                    seen.items.insert(item, count);
+                }
+                Edit::NoItem(item) => {
+                    cart.items_mut().remove(&item);
+                    seen.items.remove(&item);
+                }
+                Edit::Address(address) => (*cart.address_mut(), seen.address) = (address, address),
+                Edit::User(_) => {}
+            }
+        }
+        // What is written after `destroy` has nowhere to go.
+        if !request.destroy {
+            request.values = seen;
+        }
+    }
+
+    async fn finish(&mut self, request: usize, failed: bool) {
+        let Some((visit, request)) = self.requests[request].take() else { return };
+        let browser = request.browser;
+        let finished = visit.finish(if failed { 500 } else { 200 }).await;
+        let (out, error) = self.model.finish(request, failed);
+        assert_eq!(finished.error.as_ref().map(session_runtime::SessionError::kind), error);
+        self.check_cookie(browser, &visit, &finished, &out);
+        self.compare().await;
+    }
+
+    /// The browser takes what comes, and remembers which session that is.
+    fn check_cookie(&mut self, browser: usize, visit: &Visit, finished: &Finished, out: &Out) {
+        let pair = |header: &str| header.split(';').next().unwrap().to_owned();
+        match (&finished.cookie, out) {
+            (CookieCommand::Keep, Out::Keep) => {}
+            // Another `Max-Age` for the id that the browser has.
+            (CookieCommand::Set(header), Out::Keep) => {
+                assert!(header.contains("Max-Age"), "{out:?}");
+                let known = visit.key();
+                assert!(self.keys.values().any(|key| Some(*key) == known));
+            }
+            (CookieCommand::Set(header), Out::New(session) | Out::Renewed(session)) => {
+                let key = visit.key().unwrap();
+                let known = self.keys.insert(*session, key);
+                assert_eq!(known, matches!(out, Out::Renewed(_)).then_some(key));
+                let secret = self.model.sessions[session].secret;
+                self.browsers[browser] = Some((pair(header), (*session, secret)));
+            }
+            (CookieCommand::Remove(_), Out::Remove) => self.browsers[browser] = None,
+            (cookie, _) => panic!("{cookie:?} instead of {out:?}"),
+        }
+    }
+
+    /// Whatever session there ever was holds what the model says, or is no more.
+    async fn compare(&mut self) {
+        let now = self.model.now;
+        for (session, key) in &self.keys {
+            let cart = self.sessions().read::<Cart>(key).await.unwrap();
+            let auth = self.sessions().read::<Auth>(key).await.unwrap();
+            let stored = cart.zip(auth).map(|(cart, auth)| values(&cart, &auth));
+            let expected = self.model.sessions.get(session).filter(|stored| now < stored.expires);
+            assert_eq!(stored.as_ref(), expected.map(|stored| &stored.values), "session {session}");
+        }
+    }
+}
+
+fn values(cart: &Cart, auth: &Auth) -> Values {
+    let (coupon, address) = (*cart.coupon(), *cart.address());
+    Values { coupon, visits: *cart.visits(), items: cart.items().clone(), address, user: *auth.user() }
+}
+
+fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let mut trial = Trial::new(open);
+        for step in steps {
+            trial.run(step).await;
+        }
+    });
+}
+
+proptest! {
+    #[test]
+    fn visits_in_memory_follow_the_model(steps in prop::collection::vec(step(), 1..60)) {
+        let store = std::sync::Arc::new(MemoryStore::new());
+        check(|| store.clone(), &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
+
+    #[test]
+    fn visits_in_sqlite_follow_the_model(steps in prop::collection::vec(step(), 1..60)) {
+        let folder = tempfile::tempdir().unwrap();
+        check(|| SqliteStore::open(folder.path().join("sessions.db")).unwrap(), &steps);
+    }
+}
