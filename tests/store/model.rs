@@ -26,7 +26,7 @@ enum Step {
     Load { request: usize, session: u8, wanted: usize },
     Patch { request: usize, what: What },
     Delete(u8),
-    Pass(u64),
+    Pass(i64),
     Sweep(usize),
     Reopen,
 }
@@ -48,12 +48,14 @@ enum Rests {
 
 fn step() -> impl Strategy<Value = Step> {
     let texts = || prop::collection::vec((0..NAMES.len(), 0..TEXTS.len()), 0..4);
-    let create = (0..3_u8, 1..200_i64, texts());
+    // Tens of seconds, so that a deadline is often met to the millisecond.
+    let tens = |most: i64| (0..most).prop_map(|tens| tens * 10);
+    let create = (0..3_u8, tens(20), texts());
     let rests = prop_oneof![
         1 => Just(Rests::Revision),
         3 => prop::collection::vec((0..NAMES.len(), any::<bool>()), 0..3).prop_map(Rests::Values),
     ];
-    let deadline = prop::option::of((any::<bool>(), 0..200_i64));
+    let deadline = prop::option::of((any::<bool>(), tens(20)));
     let secret = prop::option::weighted(0.4, (0..3_u8, 1..4_u8));
     let what = (texts(), prop::collection::vec(0..NAMES.len(), 0..3), rests, deadline, secret);
     let what = what.prop_map(|(set, remove, rests, deadline, secret)| What { set, remove, rests, deadline, secret });
@@ -62,7 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..3_usize, 0..3_u8, 0..4_usize).prop_map(|(request, session, wanted)| Step::Load { request, session, wanted }),
         8 => (0..3_usize, what).prop_map(|(request, what)| Step::Patch { request, what }),
         1 => (0..3_u8).prop_map(Step::Delete),
-        2 => (0..90_u64).prop_map(Step::Pass),
+        2 => tens(9).prop_map(Step::Pass),
         1 => (1..4_usize).prop_map(Step::Sweep),
         1 => Just(Step::Reopen),
     ]
@@ -199,7 +201,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 self.model.records.remove(&key(*session));
                 self.store().delete(key(*session)).await.unwrap();
             }
-            Step::Pass(seconds) => self.now = self.now.after(Duration::from_secs(*seconds)),
+            Step::Pass(seconds) => self.now = self.after(*seconds),
             Step::Sweep(limit) => self.sweep(*limit).await,
             Step::Reopen => {
                 self.store = None;

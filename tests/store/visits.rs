@@ -70,18 +70,20 @@ fn step() -> impl Strategy<Value = Step> {
         (0..3_u8, 0..4_u32).prop_map(|(item, count)| Edit::Item(item, count)),
         (0..3_u8).prop_map(Edit::NoItem),
         small().prop_map(Edit::Address),
-        prop::option::weighted(0.7, 1..3_u8).prop_map(Edit::User),
+        prop::option::weighted(0.6, 1..3_u8).prop_map(Edit::User),
     ];
     let request = || 0..3_usize;
+    // Multiples of five seconds, so that a deadline is often met to the millisecond.
+    let fives = |most: i64| (1..=most).prop_map(|fives| fives * 5);
     prop_oneof![
-        6 => (request(), 0..2_usize).prop_map(|(request, browser)| Step::Open { request, browser }),
+        8 => (request(), prop::bool::weighted(0.2)).prop_map(|(request, other)| Step::Open { request, browser: other.into() }),
         3 => request().prop_map(Step::Read),
         10 => (request(), edit).prop_map(|(request, edit)| Step::Write { request, edit }),
         1 => request().prop_map(Step::Renew),
-        1 => request().prop_map(Step::Destroy),
-        1 => (request(), 1..400_i64).prop_map(|(request, seconds)| Step::Expire { request, seconds }),
+        2 => request().prop_map(Step::Destroy),
+        1 => (request(), fives(80)).prop_map(|(request, seconds)| Step::Expire { request, seconds }),
         6 => (request(), prop::bool::weighted(0.1)).prop_map(|(request, failed)| Step::Finish { request, failed }),
-        2 => prop_oneof![1..8_i64, 1..120_i64].prop_map(Step::Pass),
+        2 => prop_oneof![fives(2), fives(25)].prop_map(Step::Pass),
         1 => Just(Step::Sweep),
         1 => Just(Step::Reopen),
     ]
@@ -399,7 +401,11 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         }
     }
 
+    /// Unless that one is still under way.
     fn open(&mut self, request: usize, browser: usize) {
+        if self.requests[request].is_some() {
+            return;
+        }
         let held = self.browsers[browser].as_ref();
         let visit = self.sessions().open(held.map(|(cookie, _)| cookie.as_str()));
         let cookie = held.map(|(_, cookie)| *cookie);
