@@ -65,12 +65,12 @@ enum Edit {
 fn step() -> impl Strategy<Value = Step> {
     let small = || prop::option::of(1..4_u8);
     let edit = prop_oneof![
-        small().prop_map(Edit::Coupon),
-        (-2..3_i8).prop_map(Edit::Visits),
-        (0..3_u8, 0..4_u32).prop_map(|(item, count)| Edit::Item(item, count)),
-        (0..3_u8).prop_map(Edit::NoItem),
-        small().prop_map(Edit::Address),
-        prop::option::weighted(0.6, 1..3_u8).prop_map(Edit::User),
+        1 => small().prop_map(Edit::Coupon),
+        4 => (-2..3_i8).prop_map(Edit::Visits),
+        3 => (0..3_u8, 0..4_u32).prop_map(|(item, count)| Edit::Item(item, count)),
+        2 => (0..3_u8).prop_map(Edit::NoItem),
+        1 => small().prop_map(Edit::Address),
+        1 => prop::option::weighted(0.6, 1..3_u8).prop_map(Edit::User),
     ];
     let request = || 0..3_usize;
     // Multiples of five seconds, so that a deadline is often met to the millisecond.
@@ -78,11 +78,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (request(), prop::bool::weighted(0.2)).prop_map(|(request, other)| Step::Open { request, browser: other.into() }),
         3 => request().prop_map(Step::Read),
-        10 => (request(), edit).prop_map(|(request, edit)| Step::Write { request, edit }),
+        16 => (request(), edit).prop_map(|(request, edit)| Step::Write { request, edit }),
         1 => request().prop_map(Step::Renew),
-        2 => request().prop_map(Step::Destroy),
+        1 => request().prop_map(Step::Destroy),
         1 => (request(), fives(80)).prop_map(|(request, seconds)| Step::Expire { request, seconds }),
-        6 => (request(), prop::bool::weighted(0.1)).prop_map(|(request, failed)| Step::Finish { request, failed }),
+        8 => (request(), prop::bool::weighted(0.1)).prop_map(|(request, failed)| Step::Finish { request, failed }),
         2 => prop_oneof![fives(2), fives(25)].prop_map(Step::Pass),
         1 => Just(Step::Sweep),
         1 => Just(Step::Reopen),
@@ -519,7 +519,7 @@ fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
 
 proptest! {
     #[test]
-    fn visits_in_memory_follow_the_model(steps in prop::collection::vec(step(), 1..60)) {
+    fn visits_in_memory_follow_the_model(steps in prop::collection::vec(step(), 1..120)) {
         let store = std::sync::Arc::new(MemoryStore::new());
         check(|| store.clone(), &steps);
     }
@@ -529,7 +529,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
 
     #[test]
-    fn visits_in_sqlite_follow_the_model(steps in prop::collection::vec(step(), 1..60)) {
+    fn visits_in_sqlite_follow_the_model(steps in prop::collection::vec(step(), 1..120)) {
         let folder = tempfile::tempdir().unwrap();
         check(|| SqliteStore::open(folder.path().join("sessions.db")).unwrap(), &steps);
     }
