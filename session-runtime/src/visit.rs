@@ -200,10 +200,10 @@ impl Visit {
     pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at)).await?;
-        // Decoding runs the application's code, which may panic: the guard counts as open only after that.
+        // First of all, so that what the guard sees is what the one before it has written.
+        let open = self.open_guard(at)?;
         let (value, view) = self.decode::<S>(at)?;
-        self.open_guard(at)?;
-        Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)), view })
+        Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)), view, _open: open })
     }
 
     /// Loads the session unless that has been done; guards of the session as a whole need nothing more.
@@ -270,7 +270,7 @@ impl Visit {
         }
     }
 
-    fn open_guard(&self, at: usize) -> Result<(), SessionError> {
+    fn open_guard(&self, at: usize) -> Result<Open<'_>, SessionError> {
         let schema = self.core.schemas()[at];
         let mut state = self.state();
         if state.finished {
@@ -286,7 +286,7 @@ impl Visit {
             return Err(error);
         }
         state.open |= 1 << at;
-        Ok(())
+        Ok(Open { visit: self, at })
     }
 
     /// The values as they stand, and the view that they come from.
@@ -302,9 +302,8 @@ impl Visit {
         Ok((value, view))
     }
 
-    /// Takes over what a guard changed, and lets go of the schema.
+    /// Takes over what a guard changed. After that its place is free.
     fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &mut View) {
-        self.state().open &= !(1 << at);
         let _unless_unwinding = Discard(self);
         if std::thread::panicking() {
             return;
@@ -337,8 +336,9 @@ impl Visit {
             self.carry(at, tracked.value());
         }
         let found = tracked.take_changes(view)?;
-        self.slots[at].version.fetch_add(1, Ordering::Release);
         let absorbed = self.state().absorb(found, view);
+        // Only then: what a reader finds before must not pass for the newest.
+        self.slots[at].version.fetch_add(1, Ordering::Release);
         if let Err(error) = &absorbed {
             self.state().wishes.broken.get_or_insert_with(|| error.clone());
         }
@@ -354,6 +354,18 @@ impl Visit {
         let mut carrier = S::initial();
         carry(value, &mut carrier);
         *self.carrier(at) = Some(Arc::new(carrier));
+    }
+}
+
+/// The place of a schema's one writable guard, free again when this is dropped: after a panic while decoding, too.
+struct Open<'v> {
+    visit: &'v Visit,
+    at: usize,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.visit.state().open &= !(1 << self.at);
     }
 }
 

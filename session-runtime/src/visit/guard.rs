@@ -32,6 +32,8 @@ pub struct Session<'v, S: Schema> {
     pub(super) at: usize,
     pub(super) tracked: S::Mut,
     pub(super) view: View,
+    /// Dropped last, when the changes have been taken over.
+    pub(super) _open: super::Open<'v>,
 }
 
 impl<S: Schema> Session<'_, S> {
