@@ -2,9 +2,11 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+
+use crate::sync::{AtomicU64, timeout};
 
 /// What is left of a request's time for store work.
 pub(crate) struct Budget {
@@ -13,7 +15,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(deadline: Duration) -> Self {
-        Self { left: nanos(deadline).into() }
+        Self { left: AtomicU64::new(nanos(deadline)) }
     }
 
     pub(crate) fn left(&self) -> Duration {
@@ -38,7 +40,7 @@ impl Budget {
     /// Waits for the work for this long.
     pub(crate) async fn wait_at_most<T>(&self, work: impl Future<Output = T>, most: Duration) -> Option<T> {
         let started = Instant::now();
-        let outcome = tokio::time::timeout(most, work).await;
+        let outcome = timeout(most, work).await;
         self.spend(started.elapsed());
         outcome.ok()
     }

@@ -24,6 +24,7 @@ use crate::pending::{Turn, fresh_values, rebase, rebase_on_nothing, turn};
 use crate::record::{Head, Record, Values};
 use crate::sessions::Core;
 use crate::store::Created;
+use crate::sync::{AsyncMutexGuard, timeout};
 use crate::visit::{Finished, Live, Standing, State, Visit, Wishes};
 
 mod save;
@@ -106,11 +107,11 @@ impl Visit {
     }
 
     /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
-    pub(crate) async fn enter_gate(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
+    pub(crate) async fn enter_gate(&self) -> Result<AsyncMutexGuard<'_, ()>, SessionError> {
         if let Ok(gate) = self.gate.try_lock() {
             return Ok(gate);
         }
-        let gate = Box::pin(tokio::time::timeout(self.budget.left(), self.gate.lock())).await;
+        let gate = Box::pin(timeout(self.budget.left(), self.gate.lock())).await;
         gate.map_err(|_| SessionError::with(ErrorKind::Unavailable, "a save of this request has not ended"))
     }
 
@@ -225,7 +226,7 @@ impl Visit {
         self.commit(&mut wishes, Basis::Revision, true).await
     }
 
-    async fn begin_save(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
+    async fn begin_save(&self) -> Result<AsyncMutexGuard<'_, ()>, SessionError> {
         let turn = self.enter_gate().await?;
         if self.is_finished() {
             return Err(SessionError::new(ErrorKind::TooLate));

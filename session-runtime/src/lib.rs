@@ -106,6 +106,7 @@ mod pending;
 mod queue;
 #[cfg(feature = "rocket")]
 mod rocket;
+mod sync;
 #[cfg(feature = "conformance")]
 pub mod testing;
 mod tracked;

@@ -5,22 +5,21 @@
 //! same session just now.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-
-use tokio::sync::OwnedMutexGuard;
 
 use crate::budget::Budget;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{RandomError, SessionKey};
+use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OwnedMutexGuard, sleep};
 
 /// Conflicts in a row that others of this process, under way already, can be the reason of.
 const OURS: u32 = 2;
 /// The longest pause that leaves the store to another process.
 const MAX_PAUSE: Duration = Duration::from_millis(2);
 
-type Queue = Arc<tokio::sync::Mutex<()>>;
+type Queue = Arc<AsyncMutex<()>>;
 
 /// The queues of those sessions whose saves conflict at the moment; usually none.
 #[derive(Default)]
@@ -113,7 +112,7 @@ async fn pause(budget: &Budget) -> Result<(), SessionError> {
     if budget.left() <= pause {
         return Err(out_of_time());
     }
-    tokio::time::sleep(pause).await;
+    sleep(pause).await;
     budget.spend(started.elapsed());
     Ok(())
 }

@@ -5,8 +5,8 @@
 //! a cookie and a status.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use crate::budget::Budget;
 use crate::clock::Timestamp;
@@ -15,6 +15,7 @@ use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sessions::Core;
+use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
 use crate::tracked::Tracked;
 use crate::view::View;
 
@@ -52,7 +53,7 @@ pub struct Visit {
     pub(crate) now: Timestamp,
     pub(crate) budget: Budget,
     /// Loads and saves of one request happen one after the other.
-    pub(crate) gate: tokio::sync::Mutex<()>,
+    pub(crate) gate: AsyncMutex<()>,
     state: Mutex<State>,
     slots: Box<[Slot]>,
 }
@@ -132,7 +133,7 @@ impl Visit {
         };
         let slots = core.schemas().iter().map(|_| Slot::default()).collect();
         let budget = Budget::new(core.deadline);
-        Self { core, now, budget, gate: tokio::sync::Mutex::new(()), state: Mutex::new(state), slots }
+        Self { core, now, budget, gate: AsyncMutex::new(()), state: Mutex::new(state), slots }
     }
 
     /// The schema's values as they stand now. A visitor without a session reads defaults.
