@@ -283,9 +283,10 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         patch.deadline = what.deadline.map(|(touch, seconds)| {
             let (touched, expires) = (self.now, self.after(seconds));
             let expiry = StoredExpiry::After { millis: seconds.unsigned_abs() };
-            match touch {
-                true => Deadline::Touch { seen: head.expires, touched, expires },
-                false => Deadline::Choose { expiry, touched, expires },
+            if touch {
+                Deadline::Touch { seen: head.expires, touched, expires }
+            } else {
+                Deadline::Choose { expiry, touched, expires }
             }
         });
         patch.secret = what.secret.map(|(kind, hash)| {

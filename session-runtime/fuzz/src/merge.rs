@@ -144,8 +144,11 @@ fn values(model: &Model, metadata: bool) -> Values {
     values
 }
 
-/// What these steps change in a record that reads so: by stored key, `None` being a removal.
-fn changes(base: &Model, steps: &[Step]) -> BTreeMap<String, Option<i128>> {
+/// By stored key, `None` being a removal.
+type Changes = BTreeMap<String, Option<i128>>;
+
+/// What these steps change in a record that reads so.
+fn changes(base: &Model, steps: &[Step]) -> Changes {
     let mut after = base.clone();
     let mut changes = BTreeMap::new();
     for step in steps {
@@ -182,16 +185,15 @@ fn rule(name: &str) -> Rule {
 }
 
 /// One request's changes laid over what is stored now; `false` and nothing if one of them is refused.
-fn lay(base: &Model, changes: &BTreeMap<String, Option<i128>>, stored: &mut Model) -> bool {
+fn lay(base: &Model, changes: &Changes, stored: &mut Model) -> bool {
     let mut after = stored.clone();
     for (name, ours) in changes {
         let (base, theirs) = (base.get(name).copied(), stored.get(name).copied());
         let merged = match rule(name) {
             _ if base == theirs => *ours,
             Rule::Last => *ours,
-            Rule::Reject if theirs.is_none() && ours.is_none() => None,
+            Rule::Reject | Rule::Sum(..) if theirs.is_none() && ours.is_none() => None,
             Rule::Reject => return false,
-            Rule::Sum(..) if theirs.is_none() && ours.is_none() => None,
             Rule::Sum(least, most) => {
                 let sum = theirs.unwrap_or(0) + ours.unwrap_or(0) - base.unwrap_or(0);
                 Some(sum.clamp(least, most)).filter(|sum| ours.is_some() || *sum != 0)
@@ -223,17 +225,14 @@ fn check_requests(site: &Site, input: &mut Input<'_>) {
 }
 
 /// Both load, then the first finishes, then the second; the record as it is then.
-fn check_order(
-    site: &Site,
-    metadata: bool,
-    base: &Model,
-    requests: [(&[Step], &BTreeMap<String, Option<i128>>); 2],
-) -> Values {
+fn check_order(site: &Site, metadata: bool, base: &Model, requests: [(&[Step], &Changes); 2]) -> Values {
     site.begin(values(base, metadata));
     let visits = requests.map(|(steps, _)| {
         let visit = site.sessions.open([&*site.cookie]);
         let mut guard = run(visit.write::<Merged>()).unwrap();
-        steps.iter().for_each(|step| act(*step, &mut guard));
+        for step in steps {
+            act(*step, &mut guard);
+        }
         drop(guard);
         visit
     });

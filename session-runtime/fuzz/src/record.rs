@@ -170,6 +170,7 @@ impl From<'_> {
         serde_json::from_str::<Metadata>(text).ok().filter(|metadata| metadata.v == 1).map(drop)
     }
 
+    #[allow(clippy::option_option, reason = "the outer one says whether it decodes, the inner one whether it is there")]
     fn field<T: DeserializeOwned>(&self, field: &str) -> Option<Option<T>> {
         let Some(text) = self.texts.get(&format!("{}.{field}", self.schema)) else { return Some(None) };
         match serde_json::from_str(text) {
