@@ -138,7 +138,7 @@ impl SqliteStore {
             path: path.as_ref().to_path_buf(),
             durability: Durability::default(),
             busy_timeout: Duration::from_secs(1),
-            readers: 2,
+            readers: 1,
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Db<'c> {
 const KEPT: usize = 64;
 
 /// Names that one execution looks up. Most patches need no more: the metadata of a schema, and a value or two.
-pub(super) const FEW: usize = 4;
+pub(super) const FEW: usize = 2;
 
 impl<'c> Db<'c> {
     pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {

@@ -14,6 +14,8 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// Writes that may share a transaction. More would keep the first of them waiting.
 const GROUP: usize = 256;
+/// Reads that a thread takes at a time: under load the others need not be woken for each.
+const AT_ONCE: usize = 16;
 
 type Jobs = Queue<Box<dyn Job>>;
 
@@ -53,7 +55,7 @@ impl Drop for Workers {
 pub(super) fn spawn_readers(connections: Vec<Connection>) -> Result<Workers, StoreError> {
     let mut workers = Workers { queue: Arc::new(Queue::new()), threads: Vec::new() };
     for connection in connections {
-        workers.spawn(connection, 1, read)?;
+        workers.spawn(connection, AT_ONCE, read)?;
     }
     Ok(workers)
 }

@@ -90,7 +90,7 @@ impl Db<'_> {
         let mut head = None;
         for at in (0..names.len().max(1)).step_by(FEW) {
             let name = |n: usize| names.get(at + n);
-            let mut rows = self.few.query(params![&key.as_bytes()[..], name(0), name(1), name(2), name(3)])?;
+            let mut rows = self.few.query(params![&key.as_bytes()[..], name(0), name(1)])?;
             let Some(row) = rows.next()? else { return Ok(None) };
             if head.is_none() {
                 head = live(row, now)?;
