@@ -51,7 +51,8 @@ fn a_damaged_value_fails_its_schema_and_stays() {
     let database = rusqlite::Connection::open(place.database()).unwrap();
     for damage in damages {
         let visitor = shop.visitor(7);
-        let update = format!("UPDATE entry SET content = {damage} WHERE session = ?1 AND name = 'cart.items/7'");
+        let update =
+            format!("UPDATE entry SET content = {damage} WHERE session = ?1 AND name = CAST('cart.items/7' AS BLOB)");
         assert_eq!(database.execute(&update, [visitor.key()]).unwrap(), 1);
         let damaged = place.rows_about(&visitor);
         for request in [Request::get("/cart"), Request::post("/cart/add/7"), Request::post("/cart/clear")] {

@@ -16,7 +16,7 @@
 //! ```text
 //! entry
 //! ├ session   the session's key, 16 bytes          ┐ the primary key, bytewise
-//! ├ name      0 for the head, else the stored key  ┘
+//! ├ name      0 for the head, else the stored key  ┘ that of an entry, which holds a `/`, as a blob
 //! ├ content   the head as below; or the JSON text byte for byte as it came; or, for more than 600 bytes, its number in
 //! │           `large`, so that no search has to read it
 //! └ expires   milliseconds since 1970-01-01 UTC in the head's row, indexed; else NULL
@@ -53,6 +53,7 @@ mod fault;
 mod head;
 mod large;
 mod layout;
+mod name;
 mod queue;
 mod read;
 mod work;

@@ -125,17 +125,18 @@ fn select_few() -> String {
 
 const HEAD: &str = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name = 0";
 
-/// One statement, so that a load has one snapshot and pays for one execution. Between `cart` and `cart/`, the byte after
-/// `.`, lie the schema's metadata, its fields, and names like `cart-2`, which the reader leaves out: so the third column
-/// says for which schema a row was found.
+/// One statement, so that a load has one snapshot and pays for one execution: the head and the fields of all schemas, which
+/// lie side by side, and the entries of those that are wanted. The reader leaves out fields that nobody asked for.
 fn select(schemas: &[&str]) -> String {
-    let mut sql = HEAD.to_owned();
-    for (at, schema) in schemas.iter().enumerate() {
-        let schema = schema.replace('\'', "''");
-        // Writing into a `String` cannot fail.
+    let mut sql = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name < x''".to_owned();
+    for schema in schemas {
+        let blob = |end| format!("CAST('{}{end}' AS BLOB)", schema.replace('\'', "''"));
+        // `/` is the byte after `.`. Writing into a `String` cannot fail.
         let _ = write!(
             sql,
-            " UNION ALL SELECT name, content, {at} FROM entry WHERE session = ?1 AND name >= '{schema}' AND name < '{schema}/'"
+            " UNION ALL SELECT name, content, NULL FROM entry WHERE session = ?1 AND name >= {} AND name < {}",
+            blob('.'),
+            blob('/')
         );
     }
     sql

@@ -6,10 +6,11 @@ use super::db::Db;
 use super::fault::Fault;
 use super::head::HeadRow;
 use super::large::Large;
+use super::name;
 use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::{Record, Values, belongs};
+use crate::record::{Record, Values};
 use crate::store::{Loaded, Wanted};
 
 impl Db<'_> {
@@ -24,10 +25,7 @@ impl Db<'_> {
         };
         let Some(row) = rows.next()? else { return Ok(None) };
         let Some(HeadRow { head, bytes, keys }) = live(row, now)? else { return Ok(None) };
-        let values = match wanted.keys() {
-            None => values(rows, &mut self.large, |_, _| Ok(true))?,
-            Some(schemas) => values(rows, &mut self.large, |row, name| Ok(belongs(name, schema(row, schemas)?)))?,
-        };
+        let values = values(rows, &mut self.large, wanted)?;
         Ok(Some(Loaded { record: Record { head, values }, bytes, keys }))
     }
 
@@ -47,7 +45,7 @@ impl Db<'_> {
             let mut rows = self.all.query([&key[..]])?;
             // The head, which is there already.
             rows.next()?;
-            let record = Record { head, values: values(rows, &mut self.large, |_, _| Ok(true))? };
+            let record = Record { head, values: values(rows, &mut self.large, &Wanted::all())? };
             records.push((SessionKey::from_bytes(key), record));
         }
         Ok(records)
@@ -67,21 +65,11 @@ fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
     Ok(Timestamp::from_millis(row.get_ref(column)?.as_i64()?))
 }
 
-/// The schema for which a row was found.
-fn schema<'s>(row: &Row<'_>, schemas: &[&'s str]) -> Result<&'s str, Fault> {
-    let at = usize::try_from(row.get_ref(2)?.as_i64()?).ok();
-    at.and_then(|at| schemas.get(at).copied()).ok_or(Fault::Unreadable("row"))
-}
-
-fn values(
-    mut rows: Rows<'_>,
-    large: &mut Large<'_>,
-    is_wanted: impl Fn(&Row<'_>, &str) -> Result<bool, Fault>,
-) -> Result<Values, Fault> {
+fn values(mut rows: Rows<'_>, large: &mut Large<'_>, wanted: &Wanted) -> Result<Values, Fault> {
     let mut values = Values::new();
     while let Some(row) = rows.next()? {
-        let name = row.get_ref(0)?.as_str()?;
-        if is_wanted(row, name)? {
+        let name = name::read(row.get_ref(0)?)?;
+        if wanted.wants(name) {
             values.set(name.into(), large.find(row.get_ref(1)?)?.text);
         }
     }

@@ -9,6 +9,7 @@ use super::db::{Db, FEW};
 use super::fault::Fault;
 use super::head::HeadRow;
 use super::large::Stored;
+use super::name::{self, Name};
 use super::read::live;
 use super::stored;
 use crate::clock::Timestamp;
@@ -28,7 +29,7 @@ impl Db<'_> {
             return Ok(Created::Taken);
         }
         for (name, text) in values.iter() {
-            self.add_value.execute(params![&key.as_bytes()[..], &**name, self.large.put(text)?])?;
+            self.add_value.execute(params![&key.as_bytes()[..], Name(name), self.large.put(text)?])?;
         }
         Ok(Created::Done)
     }
@@ -89,14 +90,14 @@ impl Db<'_> {
         let mut known = Known::new();
         let mut head = None;
         for at in (0..names.len().max(1)).step_by(FEW) {
-            let name = |n: usize| names.get(at + n);
+            let name = |n: usize| names.get(at + n).copied().map(Name);
             let mut rows = self.few.query(params![&key.as_bytes()[..], name(0), name(1)])?;
             let Some(row) = rows.next()? else { return Ok(None) };
             if head.is_none() {
                 head = live(row, now)?;
             }
             while let Some(row) = rows.next()? {
-                if let Ok(at) = names.binary_search(&row.get_ref(0)?.as_str()?) {
+                if let Ok(at) = names.binary_search(&name::read(row.get_ref(0)?)?) {
                     known.insert(names[at], self.large.find(row.get_ref(1)?)?);
                 }
             }
@@ -118,13 +119,13 @@ impl Db<'_> {
             let after = self.large.put(text)?;
             let is_there = known.contains_key(&**name);
             let set = if is_there { &mut self.change_value } else { &mut self.add_value };
-            set.execute(params![key, &**name, after])?;
+            set.execute(params![key, Name(name), after])?;
             row.gain(name, text);
             self.lose(name, known.insert(name, after), row)?;
         }
         for name in &patch.remove {
             if let Some(before) = known.remove(&**name) {
-                self.remove_value.execute(params![key, &**name])?;
+                self.remove_value.execute(params![key, Name(name)])?;
                 self.lose(name, Some(before), row)?;
             }
         }

@@ -1,0 +1,31 @@
+//! A stored key as the second part of a row's key.
+//!
+//! `SQLite` sorts numbers before text and text before blobs. The head is a number, fields are text and the entries of maps
+//! blobs, so a session begins with its head and its fields, side by side on one page however many entries follow.
+
+use rusqlite::ToSql;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+use super::fault::Fault;
+
+/// A stored key as a parameter.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'n>(pub(super) &'n str);
+
+impl ToSql for Name<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let bytes = self.0.as_bytes();
+        let value = if is_entry(self.0) { ValueRef::Blob(bytes) } else { ValueRef::Text(bytes) };
+        Ok(ToSqlOutput::Borrowed(value))
+    }
+}
+
+/// The stored key of a row that is no head.
+pub(super) fn read(value: ValueRef<'_>) -> Result<&str, Fault> {
+    let bytes = value.as_bytes()?;
+    str::from_utf8(bytes).map_err(|_| Fault::Unreadable("name"))
+}
+
+fn is_entry(name: &str) -> bool {
+    name.contains('/')
+}
