@@ -4,7 +4,9 @@
 //! handler put there; so the session's `Set-Cookie` is a header appended here. A failed save replaces the answer.
 
 use std::io::Cursor;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::rocket::fairing::{Fairing, Info, Kind, Result as Ignition};
@@ -190,11 +192,34 @@ impl Fairing for SessionFairing {
         }
     }
 
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if let Some(handle) = SessionHandle::opened(request) {
-            // Boxed, so that an answer without a session does not pay for the size of this.
-            Box::pin(finish(handle, response)).await;
+    // As `async_trait` would write it, but that an answer without a session allocates nothing.
+    fn on_response<'r, 'f, 'q, 's, 'o>(
+        &'f self,
+        request: &'r Request<'q>,
+        response: &'s mut Response<'r>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'o>>
+    where
+        'r: 'o,
+        'f: 'o,
+        'q: 'o,
+        's: 'o,
+        Self: 'o,
+    {
+        match SessionHandle::opened(request) {
+            Some(handle) => Box::pin(finish(handle, response)),
+            None => Box::pin(Nothing),
         }
+    }
+}
+
+/// A future without a size, which needs no memory even in a box.
+struct Nothing;
+
+impl Future for Nothing {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
     }
 }
 
