@@ -24,6 +24,7 @@ mod server;
 mod table;
 
 use std::env;
+use std::process::Command;
 
 use table::Table;
 
@@ -53,6 +54,10 @@ fn print(wanted: &[&str]) {
     if let Some(unknown) = wanted.iter().find(|word| !PARTS.iter().any(|(name, _)| name == *word)) {
         let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
         eprintln!("there is no part `{unknown}`: choose of {}", names.join(", "));
+        std::process::exit(2);
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        eprintln!("instructions are counted by callgrind: install valgrind (`apt-get install valgrind`)");
         std::process::exit(2);
     }
     let mut table = Table::new();

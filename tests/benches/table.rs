@@ -54,7 +54,8 @@ fn number(figure: f64, digits: usize) -> String {
         }
         grouped.push(char);
     }
-    if figure < 0.0 { format!("-{grouped}") } else { grouped }
+    let is_zero = text.chars().all(|char| matches!(char, '0' | '.'));
+    if figure < 0.0 && !is_zero { format!("-{grouped}") } else { grouped }
 }
 
 fn processor() -> String {

@@ -296,7 +296,7 @@ impl Shop {
     }
 
     /// SIGTERM: the way a service manager stops a server.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(self) {
         // Rocket says that it has launched before it listens for signals, and answers only after.
         self.ask(&Request::get("/ping")).expect(200);
         self.ask_to_stop();

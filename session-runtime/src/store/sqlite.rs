@@ -139,7 +139,7 @@ impl SqliteStore {
             path: path.as_ref().to_path_buf(),
             durability: Durability::default(),
             busy_timeout: Duration::from_secs(1),
-            readers: 1,
+            readers: default_readers(),
         }
     }
 }
@@ -223,7 +223,7 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Number of threads that read; at least one is used. Default: 2.
+    /// Number of threads that read; at least one is used. Default: one for two cores, at most 8.
     ///
     /// # Examples
     ///
@@ -298,6 +298,11 @@ impl Store for SqliteStore {
     ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
         self.readers.run("scan", move |db| db.scan(from, limit, now)).await
     }
+}
+
+/// More would take the cores from the threads that serve requests; one that is busy takes what waits without being woken.
+fn default_readers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2).min(8)
 }
 
 /// Sizes of what is in memory fit; the bound is `SQLite`'s.
