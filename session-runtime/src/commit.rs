@@ -20,8 +20,9 @@ use crate::config::OnSaveError;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
-use crate::pending::{Turn, fresh_values, rebase, rebase_on_nothing, turn};
+use crate::pending::{Pending, Turn, fresh_values, rebase, rebase_on_nothing, turn};
 use crate::record::{Head, Record, Values};
+use crate::schema::SchemaSpec;
 use crate::sessions::Core;
 use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
@@ -80,30 +81,47 @@ impl Visit {
     async fn finish_once(&self, failed: bool) -> Result<(), SessionError> {
         let _turn = self.enter_gate().await?;
         if self.is_finished() {
-            return Ok(());
+            return self.save_given_up().map_or(Ok(()), Err);
         }
-        self.set_finished();
-        let mut wishes = self.last_wishes();
-        let broken = self.guard_left_open().or_else(|| self.save_given_up()).or(wishes.broken.take());
+        let given_up = self.save_given_up();
+        let (mut wishes, left_open) = self.last_wishes();
+        let wrote = !wishes.pending.is_empty();
+        let broken = left_open.map(guard_left_open).or(given_up).or(wishes.broken.take());
         if failed || broken.is_some() {
             wishes = Wishes { destroy: wishes.destroy, renew: wishes.renew, ..Wishes::default() };
         }
-        self.settle_standing(&wishes).await?;
-        let committed = self.commit(&mut wishes, Basis::Values, !failed).await;
-        // Who reads after the end still sees what the request wrote.
-        self.state().wishes.pending = wishes.pending;
+        let committed = match self.settle_standing(&wishes).await {
+            Ok(()) => self.commit(&mut wishes, Basis::Values, !failed).await,
+            Err(error) => Err(error),
+        };
+        self.end(wishes.pending, wrote);
         match broken {
             Some(broken) if !failed => Err(broken),
             _ => committed.map(drop),
         }
     }
 
-    /// What the request wishes at its end. The changes are handed over, and what else is known of them stays.
-    fn last_wishes(&self) -> Wishes {
+    /// Who reads after the end still sees what the request wrote.
+    fn end(&self, pending: Pending, wrote: bool) {
+        {
+            let mut state = self.state();
+            state.wishes.pending = pending;
+            state.under_way.active = false;
+        }
+        if wrote {
+            self.values_changed();
+        }
+    }
+
+    /// What the request wishes at its end, and a schema whose guard is open: at one moment, so that a guard which ends
+    /// now has either handed over its changes or is seen. The changes are handed over, and what else is known stays.
+    fn last_wishes(&self) -> (Wishes, Option<&'static SchemaSpec>) {
         let mut state = self.state();
+        state.finished = true;
+        state.under_way.active = true;
         state.under_way.grave |= state.wishes.is_grave();
         let pending = std::mem::take(&mut state.wishes.pending);
-        Wishes { pending, ..state.wishes.clone() }
+        (Wishes { pending, ..state.wishes.clone() }, self.open_in(&state))
     }
 
     /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
@@ -121,19 +139,12 @@ impl Visit {
         self.state().under_way.active.then(|| SessionError::with(ErrorKind::Unavailable, given_up))
     }
 
-    /// A guard that was moved into a stream or a task owns changes that nobody will see.
-    fn guard_left_open(&self) -> Option<SessionError> {
-        let schema = self.open_schema()?;
-        tracing::error!(
-            schema = schema.key,
-            "a writable session guard outlives its handler: `save` and drop it before a stream or a task begins"
-        );
-        Some(SessionError::at_schema(ErrorKind::GuardOpen, schema))
-    }
-
     /// A late save after a logout is no error, and neither is one that the settings say to log only.
     fn counts(&self, error: &SessionError) -> bool {
-        let grave = self.state().under_way.grave;
+        let grave = {
+            let state = self.state();
+            state.under_way.grave || state.wishes.is_grave()
+        };
         match error.kind() {
             ErrorKind::Gone => {
                 tracing::info!("the session was destroyed: what this request wrote is dropped");
@@ -175,7 +186,7 @@ impl Visit {
     /// Runs `work` on a fresh load until nothing has changed between that load and the save.
     pub(crate) async fn update_now(
         &self,
-        mut work: impl FnMut() -> Result<(), SessionError>,
+        mut work: impl FnMut(&mut Wishes) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
         let _turn = self.begin_save().await?;
         let wishes = self.state().begin();
@@ -186,7 +197,7 @@ impl Visit {
     async fn update_until_settled(
         &self,
         before: &Wishes,
-        work: &mut impl FnMut() -> Result<(), SessionError>,
+        work: &mut impl FnMut(&mut Wishes) -> Result<(), SessionError>,
     ) -> Result<Outcome, SessionError> {
         let key = self.state().standing.live().map(|live| live.id.key);
         let mut ticket = match key {
@@ -205,24 +216,22 @@ impl Visit {
     async fn update_once(
         &self,
         before: &Wishes,
-        work: &mut impl FnMut() -> Result<(), SessionError>,
+        work: &mut impl FnMut(&mut Wishes) -> Result<(), SessionError>,
     ) -> Result<Outcome, SessionError> {
         self.reload().await?;
-        let meanwhile = {
+        let mut wishes = before.clone();
+        {
             let mut state = self.state();
-            let pending = rebase(&before.pending, state.standing.values())?;
-            state.under_way.pending.clear();
-            std::mem::replace(&mut state.wishes, Wishes { pending, ..before.clone() })
-        };
+            wishes.pending = rebase(&before.pending, state.standing.values())?;
+            state.under_way.pending.clone_from(&wishes.pending);
+        }
         self.values_changed();
-        let worked = work();
-        let mut wishes = {
+        work(&mut wishes)?;
+        {
             let mut state = self.state();
-            let wishes = std::mem::replace(&mut state.wishes, meanwhile);
+            wishes.destroy |= state.wishes.destroy;
             state.set_under_way(&wishes);
-            wishes
-        };
-        worked?;
+        }
         self.commit(&mut wishes, Basis::Revision, true).await
     }
 
@@ -267,7 +276,7 @@ impl Visit {
     async fn commit(&self, wishes: &mut Wishes, basis: Basis, answered: bool) -> Result<Outcome, SessionError> {
         let standing = self.state().standing.clone();
         if wishes.destroy {
-            return Box::pin(self.end(&standing, wishes)).await;
+            return Box::pin(self.destroy_now(&standing, wishes)).await;
         }
         if let Some(broken) = wishes.broken.take() {
             return Err(broken);
@@ -291,7 +300,7 @@ impl Visit {
         }
     }
 
-    async fn end(&self, standing: &Standing, wishes: &Wishes) -> Result<Outcome, SessionError> {
+    async fn destroy_now(&self, standing: &Standing, wishes: &Wishes) -> Result<Outcome, SessionError> {
         if let Some(live) = standing.live() {
             self.core.run(&self.budget, self.core.store.delete(live.id.key)).await?;
             let mut state = self.state();
@@ -401,6 +410,15 @@ impl Core {
         let persistent = head.expiry.persistent(self.cookie.persistent);
         self.cookie.set(id, persistent.then(|| head.expires.since(visit.now)))
     }
+}
+
+/// A guard that was moved into a stream or a task owns changes that nobody will see.
+fn guard_left_open(schema: &'static SchemaSpec) -> SessionError {
+    tracing::error!(
+        schema = schema.key,
+        "a writable session guard outlives its handler: `save` and drop it before a stream or a task begins"
+    );
+    SessionError::at_schema(ErrorKind::GuardOpen, schema)
 }
 
 /// A race that another request won is no fault of the server; everything else is.

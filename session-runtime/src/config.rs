@@ -99,7 +99,8 @@ impl Limits {
         keys: usize,
     ) -> Result<(), SessionError> {
         let came = patch.set.iter().fold((0, 0), |came, (name, text)| (came.0 + name.len() + text.len(), came.1 + 1));
-        if bytes + came.0 <= self.record_bytes && keys + came.1 <= self.record_keys {
+        let (most_bytes, most_keys) = (bytes.saturating_add(came.0), keys.saturating_add(came.1));
+        if most_bytes <= self.record_bytes && most_keys <= self.record_keys {
             // Whatever it replaces, it fits.
             return Ok(());
         }
@@ -112,7 +113,7 @@ impl Limits {
         if came.0 <= went.0 && came.1 <= went.1 {
             return Ok(());
         }
-        self.check((bytes + came.0).saturating_sub(went.0), (keys + came.1).saturating_sub(went.1))
+        self.check(most_bytes.saturating_sub(went.0), most_keys.saturating_sub(went.1))
     }
 }
 

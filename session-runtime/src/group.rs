@@ -14,7 +14,8 @@ pub(crate) struct Group {
 impl Group {
     pub(crate) fn new(schemas: &[&'static SchemaSpec], bits: u32) -> Self {
         let members = schemas.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0);
-        let keys: Vec<_> = members.map(|(_, schema)| schema.key).collect();
+        let mut keys: Vec<_> = members.map(|(_, schema)| schema.key).collect();
+        keys.sort_unstable();
         Self { wanted: Wanted::schemas(&keys), bits }
     }
 }

@@ -302,7 +302,7 @@ impl Wanted {
         Self(None)
     }
 
-    /// The schemas with these keys.
+    /// The schemas with these keys, which hold no dot.
     ///
     /// # Examples
     ///

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::codec::Reader;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
+use crate::pending::{Pending, absorb};
 use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sessions::Core;
 use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
@@ -161,20 +162,22 @@ impl Visit {
         self.fetch(Some(at)).await?;
         let slot = &self.slots[at];
         let version = slot.version.load(Ordering::Acquire);
-        if let Some(newest) = slot.snapshots.get().and_then(|first| first.downcast_ref::<Snapshot<S>>()) {
-            let newest = newest.newest();
-            if newest.version == version {
-                return Ok(&newest.value);
+        let first = match slot.snapshots.get() {
+            Some(first) => first,
+            None => {
+                let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
+                slot.snapshots.get_or_init(|| first)
             }
-            let next = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
-            return Ok(&newest.next.get_or_init(|| next).value);
-        }
-        let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
-        let first = slot.snapshots.get_or_init(|| first).downcast_ref::<Snapshot<S>>();
+        };
         // A slot belongs to one schema, so the first snapshot in it is always of this type.
-        first
-            .map(|first| &first.newest().value)
-            .ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))
+        let first = first.downcast_ref::<Snapshot<S>>();
+        let mut newest = first.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))?.newest();
+        // Another reader may be first to add one, and it may be an older one.
+        while newest.version < version {
+            let next = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
+            newest = newest.next.get_or_init(|| next).newest();
+        }
+        Ok(&newest.value)
     }
 
     /// The schema's values, to be edited; what changed is stored when the request finishes.
@@ -239,9 +242,12 @@ impl Visit {
 
     /// A schema with a writable guard, if there is one.
     pub(crate) fn open_schema(&self) -> Option<&'static SchemaSpec> {
-        let open = self.state().open;
+        self.open_in(&self.state())
+    }
+
+    pub(crate) fn open_in(&self, state: &State) -> Option<&'static SchemaSpec> {
         let mut schemas = self.core.schemas().iter().enumerate();
-        schemas.find(|(at, _)| open & (1 << at) != 0).map(|(_, schema)| *schema)
+        schemas.find(|(at, _)| state.open & (1 << at) != 0).map(|(_, schema)| *schema)
     }
 
     /// Whether a guard failed in a way that may pass.
@@ -258,10 +264,6 @@ impl Visit {
 
     pub(crate) fn is_finished(&self) -> bool {
         self.state().finished
-    }
-
-    pub(crate) fn set_finished(&self) {
-        self.state().finished = true;
     }
 
     /// Values handed out from now on are decoded anew.
@@ -344,6 +346,32 @@ impl Visit {
             self.state().wishes.broken.get_or_insert_with(|| error.clone());
         }
         absorbed
+    }
+
+    /// Adds what the work of an `update_now` changed to what that is to store, and to nothing else: others may wish
+    /// meanwhile, and the work may have to run again.
+    fn add_changes<S: Schema>(
+        &self,
+        at: usize,
+        tracked: &mut Tracked<S>,
+        view: &View,
+        wishes: &mut Wishes,
+    ) -> Result<(), SessionError> {
+        if !tracked.is_touched() {
+            return Ok(());
+        }
+        if self.state().wishes.destroy {
+            wishes.late = true;
+            return Ok(());
+        }
+        if S::SPEC.has_transient {
+            self.carry(at, tracked.value());
+        }
+        let found = tracked.take_changes(view)?;
+        let state = self.state();
+        let (values, moved) =
+            (state.standing.values(), state.standing.live().map(|live| live.id.key) != view.session());
+        found.into_iter().try_for_each(|change| absorb(&mut wishes.pending, &Pending::new(), change, values, moved))
     }
 
     /// The schema's transient fields as the next guard gets them.

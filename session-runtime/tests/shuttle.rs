@@ -37,6 +37,7 @@ struct Cart {
 #[session(key = "prefs", version = 1)]
 struct Prefs {
     theme: u32,
+    scale: f64,
 }
 
 /// A store to which every way is long.
@@ -276,6 +277,94 @@ async fn a_logout_wins() {
     assert!(new.is_none_or(|new| !new.starts_with(&cookie)), "the old id comes back");
 }
 
+/// Who writes and then reads sees the write, whoever else reads.
+async fn a_writer_reads() {
+    let visit = Arc::new(sessions().open([]));
+    let reader = {
+        let visit = visit.clone();
+        spawn(async move { drop(visit.read::<Cart>().await.unwrap().left()) })
+    };
+    let writer = {
+        let visit = visit.clone();
+        spawn(async move {
+            visit.write::<Cart>().await.unwrap().set_left(1);
+            assert_eq!(*visit.read::<Cart>().await.unwrap().left(), 1, "a guard asked for after a write shows it");
+        })
+    };
+    all([reader, writer]).await;
+}
+
+/// A guard of another schema ends while an `update_now` runs, and runs again.
+async fn a_guard_beside_an_update() {
+    let sessions = sessions();
+    let (key, cookie) = begun(&sessions).await;
+    let visit = Arc::new(sessions.open([&*cookie]));
+    let update = {
+        let visit = visit.clone();
+        spawn(async move {
+            let mut cart = visit.write::<Cart>().await.unwrap();
+            cart.update_now(|cart| *cart.left_mut() += 1).await.unwrap();
+        })
+    };
+    let prefs = {
+        let visit = visit.clone();
+        spawn(async move { visit.write::<Prefs>().await.unwrap().set_theme(7) })
+    };
+    let job = {
+        let sessions = sessions.clone();
+        spawn(async move { drop(sessions.update::<Cart, _>(&key, |cart| *cart.left_mut() += 1).await.unwrap()) })
+    };
+    all([update, prefs, job]).await;
+    assert!(visit.finish(200).await.error.is_none());
+    assert_eq!(*sessions.read::<Cart>(&key).await.unwrap().unwrap().left(), 2);
+    assert_eq!(*sessions.read::<Prefs>(&key).await.unwrap().unwrap().theme(), 7, "the other guard's change is lost");
+}
+
+/// A guard that ends while the request does: its change is stored, or the answer is an error.
+async fn a_guard_beside_the_end() {
+    let sessions = sessions();
+    let (key, cookie) = begun(&sessions).await;
+    let visit = Arc::new(sessions.open([&*cookie]));
+    let writer = {
+        let visit = visit.clone();
+        spawn(async move { visit.write::<Prefs>().await.map(|mut prefs| prefs.set_theme(7)).is_ok() })
+    };
+    let end = {
+        let visit = visit.clone();
+        spawn(async move { visit.finish(200).await.error.is_none() })
+    };
+    let done = all([writer, end]).await;
+    let stored = *sessions.read::<Prefs>(&key).await.unwrap().unwrap().theme() == 7;
+    assert!(!done[0] || stored || !done[1], "a success answer, and the write is lost");
+}
+
+/// A logout and a renewal beside an `update_now` whose value cannot be stored.
+async fn an_end_beside_an_update() {
+    for logout in [false, true] {
+        let sessions = sessions();
+        let (key, cookie) = begun(&sessions).await;
+        let visit = Arc::new(sessions.open([&*cookie]));
+        let update = {
+            let visit = visit.clone();
+            spawn(async move {
+                if let Ok(mut prefs) = visit.write::<Prefs>().await {
+                    drop(prefs.update_now(|prefs| prefs.set_scale(f64::NAN)).await);
+                }
+            })
+        };
+        let end = {
+            let visit = visit.clone();
+            spawn(async move { if logout { visit.destroy() } else { visit.renew() } })
+        };
+        all([update, end]).await;
+        visit.finish(200).await;
+        let old = sessions.open([&*cookie]);
+        let opens = old.load().await.is_ok() && old.key().is_some();
+        let lives = sessions.read::<Prefs>(&key).await.unwrap().is_some();
+        assert!(!opens && lives != logout, "logout {logout}: the old id opens {opens}, the record is there {lives}");
+    }
+}
+
 #[test]
 fn parts_of_one_request_lose_nothing() {
     explore(parts_of_one_request);
@@ -304,4 +393,24 @@ fn updates_see_each_other() {
 #[test]
 fn a_logout_wins_in_every_order() {
     explore(a_logout_wins);
+}
+
+#[test]
+fn a_writer_reads_what_it_wrote() {
+    explore(a_writer_reads);
+}
+
+#[test]
+fn a_guard_beside_an_update_loses_nothing() {
+    explore(a_guard_beside_an_update);
+}
+
+#[test]
+fn a_guard_beside_the_end_is_stored_or_told() {
+    explore(a_guard_beside_the_end);
+}
+
+#[test]
+fn a_logout_and_a_renewal_beside_an_update_take_effect() {
+    explore(an_end_beside_an_update);
 }

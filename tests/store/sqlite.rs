@@ -10,10 +10,16 @@ use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::{Record, Text};
 use session_runtime::store::{Created, Durability, Loaded, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
-use session_runtime::{SessionKey, SqliteStore, Store};
+use session_runtime::{Session, SessionKey, Sessions, SqliteStore, Store};
 use tempfile::TempDir;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart {
+    coupon: Option<String>,
+}
 
 fn file() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -146,11 +152,15 @@ fn places_that_cannot_be_written_are_refused() {
 }
 
 #[test]
-fn a_newer_layout_is_refused() {
+fn another_layout_is_refused() {
     let (_folder, path) = file();
     drop(SqliteStore::open(&path).unwrap());
-    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
-    refused(&path, "layout 2");
+    for layout in [1, 3] {
+        let file = Connection::open(&path).unwrap();
+        file.pragma_update(None, "user_version", layout).unwrap();
+        drop(file);
+        refused(&path, &format!("has layout {layout}, this program knows 2"));
+    }
 }
 
 /// Neither of them was written by this library.
@@ -360,4 +370,25 @@ async fn a_patch_that_names_a_key_twice_is_counted_right() {
     let Loaded { record, bytes, keys } = load(&store, key(1)).await.unwrap();
     assert_eq!((bytes, keys), (record.values.bytes(), record.values.len()));
     assert_eq!(record.values.get("cart.a"), Some("333"));
+}
+
+/// A damaged total is a number like any other: nothing that adds to it overflows.
+#[tokio::test]
+async fn a_damaged_total_stops_no_patch() {
+    for at in [99, 107] {
+        let (_folder, path) = file();
+        let sessions = Sessions::builder().store(SqliteStore::open(&path).unwrap()).schemas::<Cart>().build().unwrap();
+        let visit = sessions.open([]);
+        visit.write::<Cart>().await.unwrap().set_coupon("A".into());
+        let cookie = visit.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+        let raw = Connection::open(&path).unwrap();
+        let head = "SELECT content FROM entry WHERE name = 0";
+        let mut head: Vec<u8> = raw.query_row(head, (), |row| row.get(0)).unwrap();
+        head[at..at + 8].fill(0xff);
+        raw.execute("UPDATE entry SET content = ?1 WHERE name = 0", [&head]).unwrap();
+        let visit = sessions.open([&*cookie]);
+        visit.write::<Cart>().await.unwrap().set_coupon("B".into());
+        let refused = visit.finish(200).await.error.map(|error| error.kind());
+        assert_eq!(refused, None, "byte {at}: a value of the same length fits whatever the total says");
+    }
 }

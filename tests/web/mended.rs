@@ -1,5 +1,6 @@
 //! What went wrong once and must not again: visits at a store that is slow, silent or shared with other requests.
 
+mod at_the_end;
 mod ending;
 mod expiry;
 mod given_up;
@@ -10,6 +11,7 @@ mod records;
 mod refused;
 mod saving;
 mod under_way;
+mod update_now;
 mod values;
 
 use std::sync::{Arc, Mutex};

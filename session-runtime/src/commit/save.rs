@@ -228,8 +228,8 @@ impl<'v> Save<'v> {
         let live = Arc::make_mut(&mut self.live);
         let keys = live.values.len();
         let (came, went) = patch.apply(&mut live.values);
-        live.bytes = (live.bytes + came).saturating_sub(went);
-        live.keys = (live.keys + live.values.len()).saturating_sub(keys);
+        live.bytes = live.bytes.saturating_add(came).saturating_sub(went);
+        live.keys = live.keys.saturating_add(live.values.len()).saturating_sub(keys);
     }
 
     fn gone(&self) -> Result<Outcome, SessionError> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::Visit;
+use super::{Visit, Wishes};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::Schema;
 use crate::tracked::Tracked;
@@ -94,13 +94,13 @@ impl<S: Schema> Session<'_, S> {
         let (visit, at) = (self.visit, self.at);
         let carrier = visit.carrier(at).clone();
         let mut result = None;
-        let run = || {
+        let run = |wishes: &mut Wishes| {
             // Each run begins with the transient fields of before the first.
             visit.carrier(at).clone_from(&carrier);
-            let (value, mut view) = visit.decode::<S>(at)?;
+            let (value, view) = visit.decode::<S>(at)?;
             let mut value = S::WRAP(Tracked::new(value));
             result = Some(work(&mut value));
-            visit.record_changes(at, S::TRACKED(&mut value), &mut view)
+            visit.add_changes(at, S::TRACKED(&mut value), &view, wishes)
         };
         visit.update_now(run).await?;
         self.refresh();

@@ -26,7 +26,7 @@ pub(crate) struct State {
     pub(crate) under_way: UnderWay,
     /// What the response is to say, whatever follows.
     pub(crate) cookie: CookieCommand,
-    pub(super) finished: bool,
+    pub(crate) finished: bool,
     /// A guard failed in a way that may pass.
     #[cfg(feature = "rocket")]
     pub(super) retry: bool,

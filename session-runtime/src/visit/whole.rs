@@ -94,7 +94,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn renew(&self) {
-        self.state().wishes.renew = true;
+        self.wish("renew", |wishes| wishes.renew = true);
     }
 
     /// Ends the session for good when the request finishes. Later writes of the request are dropped.
@@ -116,10 +116,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn destroy(&self) {
-        {
-            let mut state = self.state();
-            state.wishes = Wishes { destroy: true, ..Wishes::default() };
-        }
+        self.wish("destroy", |wishes| *wishes = Wishes { destroy: true, ..Wishes::default() });
         self.values_changed();
     }
 
@@ -140,6 +137,16 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn set_expiry(&self, expiry: Expiry) {
-        self.state().wishes.expiry = Some(expiry);
+        self.wish("set_expiry", |wishes| wishes.expiry = Some(expiry));
+    }
+
+    /// What comes when the request is over, from a stream perhaps, comes too late, and somebody has to be told.
+    fn wish(&self, what: &'static str, change: impl FnOnce(&mut Wishes)) {
+        let mut state = self.state();
+        if state.finished {
+            tracing::error!("`{what}` was called after the session's response had gone out; it does nothing");
+        } else {
+            change(&mut state.wishes);
+        }
     }
 }

@@ -28,9 +28,9 @@ pub(super) struct Db<'c> {
     pub(super) change: Statement<'c>,
     /// session, head, deadline
     pub(super) touch: Statement<'c>,
-    /// session, name, text
+    /// session, name, content
     pub(super) add_value: Statement<'c>,
-    /// session, name, text
+    /// session, name, content
     pub(super) change_value: Statement<'c>,
     /// session, name
     pub(super) remove_value: Statement<'c>,
@@ -46,7 +46,7 @@ pub(super) struct Db<'c> {
 /// Sets of schemas whose statement is kept; an application has few.
 const KEPT: usize = 64;
 
-/// Names that one execution looks up. Most patches need no more: the metadata of a schema, and a value or two.
+/// Names that one execution looks up; `known` binds each. Most patches need no more: the metadata of a schema, and a value or two.
 pub(super) const FEW: usize = 2;
 
 impl<'c> Db<'c> {

@@ -9,8 +9,8 @@ use rusqlite::{Statement, ToSql};
 use super::fault::Fault;
 use crate::record::Text;
 
-/// Bytes of the longest text that stands in its row. With name and key such a row fits into a quarter of a page, so that
-/// no part of it is kept elsewhere.
+/// Bytes of the longest text that stands in its row. With its key, and a name that is not long, such a row fits into a
+/// quarter of a page, so that no part of it is kept elsewhere.
 const MOST: usize = 600;
 
 /// The statements for long texts.

@@ -15,7 +15,8 @@ use super::fault::Cause;
 use crate::store::{StoreError, StoreErrorKind};
 
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"sess");
-const LAYOUT: i32 = 1;
+/// Layout 1 was never released.
+const LAYOUT: i32 = 2;
 /// A log that grew beyond this many bytes is cut back after a checkpoint.
 const LOG_BYTES: i64 = 64 << 20;
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
@@ -135,8 +136,11 @@ impl Settings {
             (APPLICATION_ID, LAYOUT) => Ok(Owner::Us),
             (0, 0) if tables == 0 => Ok(Owner::Nobody),
             (APPLICATION_ID, _) => {
-                let problem =
-                    format!("has layout {layout}, this program knows {LAYOUT}; use the program's newer release");
+                let remedy = match layout {
+                    ..LAYOUT => "it was never released: name another file",
+                    _ => "use the program's newer release",
+                };
+                let problem = format!("has layout {layout}, this program knows {LAYOUT}; {remedy}");
                 Err(self.setup(&problem).into())
             }
             _ => Err(self.setup("is a database of another program; name another file").into()),
