@@ -162,12 +162,11 @@ impl Visit {
         self.fetch(Some(at)).await?;
         let slot = &self.slots[at];
         let version = slot.version.load(Ordering::Acquire);
-        let first = match slot.snapshots.get() {
-            Some(first) => first,
-            None => {
-                let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
-                slot.snapshots.get_or_init(|| first)
-            }
+        let first = if let Some(first) = slot.snapshots.get() {
+            first
+        } else {
+            let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
+            slot.snapshots.get_or_init(|| first)
         };
         // A slot belongs to one schema, so the first snapshot in it is always of this type.
         let first = first.downcast_ref::<Snapshot<S>>();
@@ -241,6 +240,7 @@ impl Visit {
     }
 
     /// A schema with a writable guard, if there is one.
+    #[cfg(feature = "rocket")]
     pub(crate) fn open_schema(&self) -> Option<&'static SchemaSpec> {
         self.open_in(&self.state())
     }
