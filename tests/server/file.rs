@@ -47,7 +47,7 @@ fn a_launch_on_a_locked_file_is_refused() {
     let place = Place::new();
     place.open(Profile::Debug, Storage::Sqlite).stop();
     let other = place.look();
-    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; PRAGMA user_version = 1; COMMIT").unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; PRAGMA user_version = 2; COMMIT").unwrap();
     let output = place.refusal(Profile::Debug, &place.sqlite(""));
     let file = place.database().display().to_string();
     assert!(output.contains("locked") && output.contains(&file), "the reason should be the lock:\n{output}");
