@@ -1,13 +1,5 @@
 //! Records in an `SQLite` file: the embedded default. Acknowledged changes survive a restart and a killed process.
 //!
-//! | promise | holds |
-//! |---|---|
-//! | logout is final, concurrent writes merge | yes |
-//! | survives a restart, or a crash of the process | yes: nothing is acknowledged before its commit |
-//! | survives a crash of the machine | with [`Durability::Power`]; else the last moments may be undone, a logout included |
-//! | several processes | yes, on one machine; network file systems do not lock well enough |
-//! | clock that judges deadlines | the application's |
-//!
 //! # Layout
 //!
 //! In one table a session is one range of rows and a schema one range in that, so that a load is one walk and a small
@@ -41,10 +33,10 @@
 //!
 //! # Threads
 //!
-//! Reads are answered by a few threads with a connection each, writes by one, so that no disk access blocks the runtime.
-//! The writer takes whatever waits, runs it in one transaction, commits, and only then answers. If one write of such a
-//! group fails, the group is rolled back and each write is tried in a transaction of its own. A write whose caller has
-//! gone before it began is left out. The threads end when the store is dropped, which waits for them.
+//! A load is done by its caller while that is quick, else by a thread, and each write by the one thread that writes. That
+//! takes whatever waits, runs it in one transaction, commits, and only then answers. If one write of such a group fails,
+//! the group is rolled back and each write is tried in a transaction of its own. A write whose caller has gone before it
+//! began is left out. The threads end when the store is dropped, which waits for them.
 //!
 //! Deliberately absent: a pool of writers (`SQLite` has one at a time), and JSON functions (texts are never looked into).
 
@@ -56,6 +48,9 @@ mod layout;
 mod name;
 mod queue;
 mod read;
+mod readers;
+mod spot;
+mod threads;
 mod work;
 mod write;
 
@@ -66,17 +61,34 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::layout::Settings;
-use self::work::{Workers, spawn_readers, spawn_writer};
+use self::readers::Readers;
+use self::work::Writer;
 use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
 use crate::record::Record;
 
+/// Connections for each of the two ways to read, unless the builder was told otherwise.
+const MOST_READERS: usize = 8;
+
 /// Sessions removed by one transaction of a sweep, so that writes of requests do not wait for all of it.
 const SWEEP_STEP: usize = 100;
 
 /// Sessions in an `SQLite` file.
+///
+/// | promise | holds |
+/// |---|---|
+/// | logout is final, concurrent writes merge | yes |
+/// | survives a restart, or a crash of the process | yes: nothing is acknowledged before its commit |
+/// | survives a crash of the machine | with [`Durability::Power`]; else the last moments may be undone, a logout included |
+/// | several processes | yes, on one machine; network file systems do not lock well enough |
+/// | clock that judges deadlines | the application's |
+///
+/// A load is done on the caller's thread while the file is in memory: it takes a few microseconds, fewer than a hand-over.
+/// Where more than one in 17 takes over a millisecond, as on a disk that has to be waited for, and where another process
+/// holds a lock, threads read instead; after a second one load is tried again. So a slow disk costs the runtime one read
+/// a second, and one that has stopped no more than what was begun within a millisecond. Writes are done by one thread.
 ///
 /// Several stores, in one process or in many, may use one file. Dropping the last one folds the write-ahead log back into
 /// it.
@@ -93,8 +105,8 @@ const SWEEP_STEP: usize = 100;
 /// ```
 pub struct SqliteStore {
     // Dropped in this order: the last connection to close is the writer's, which then empties the log.
-    readers: Workers,
-    writer: Workers,
+    readers: Readers,
+    writer: Writer,
 }
 
 impl SqliteStore {
@@ -139,7 +151,7 @@ impl SqliteStore {
             path: path.as_ref().to_path_buf(),
             durability: Durability::default(),
             busy_timeout: Duration::from_secs(1),
-            readers: default_readers(),
+            readers: cores().div_ceil(2).min(MOST_READERS),
         }
     }
 }
@@ -223,7 +235,8 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Number of threads that read; at least one is used. Default: one for two cores, at most 8.
+    /// Number of threads that read where the caller should not, see [`SqliteStore`]; at least one is used. Default: one
+    /// for two cores, at most 8.
     ///
     /// # Examples
     ///
@@ -252,9 +265,10 @@ impl SqliteStoreBuilder {
     pub fn open(self) -> Result<SqliteStore, StoreError> {
         let settings = Settings { path: self.path, durability: self.durability, busy_timeout: self.busy_timeout };
         let connection = settings.prepare()?;
-        let writer = spawn_writer(connection)?;
-        let connections = (0..self.readers.max(1)).map(|_| settings.connect_reader()).collect::<Result<_, _>>()?;
-        Ok(SqliteStore { readers: spawn_readers(connections)?, writer })
+        let writer = Writer::new(connection)?;
+        let spots = (0..cores().min(MOST_READERS)).map(|_| settings.connect_spot()).collect::<Result<_, _>>()?;
+        let threads = (0..self.readers.max(1)).map(|_| settings.connect_reader()).collect::<Result<_, _>>()?;
+        Ok(SqliteStore { readers: Readers::new(spots, threads)?, writer })
     }
 }
 
@@ -265,8 +279,7 @@ impl Store for SqliteStore {
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        let wanted = wanted.clone();
-        self.readers.run("load", move |db| db.load(key, &wanted, now)).await
+        self.readers.load(key, wanted, now).await
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
@@ -296,13 +309,12 @@ impl Store for SqliteStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        self.readers.run("scan", move |db| db.scan(from, limit, now)).await
+        self.readers.scan(from, limit, now).await
     }
 }
 
-/// More would take the cores from the threads that serve requests; one that is busy takes what waits without being woken.
-fn default_readers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2).min(8)
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Sizes of what is in memory fit; the bound is `SQLite`'s.

@@ -1,25 +1,18 @@
-//! One connection with its statements, compiled once: most when its thread begins, loads when a set of schemas is first
-//! asked for.
+//! The writer's connection with its statements, compiled once.
 
 use std::fmt::Write as _;
 
 use rusqlite::{Connection, Statement};
 
 use super::fault::Fault;
-use super::large::Large;
+use super::large::{self, Large};
 
-/// A thread's connection. Which statements it uses is up to the jobs that the thread is given.
+/// The connection that writes.
 pub(super) struct Db<'c> {
     connection: &'c Connection,
     begin: Statement<'c>,
     commit: Statement<'c>,
     roll_back: Statement<'c>,
-    /// session → names and contents, the head first; its deadline beside it
-    pub(super) all: Statement<'c>,
-    /// The same, the head and some schemas only.
-    pub(super) some: Vec<(Box<[&'static str]>, Statement<'c>)>,
-    /// after this key, not expired at, limit → keys, heads, deadlines
-    pub(super) scan: Statement<'c>,
     /// session, a few names or NULLs → names and contents, the head first; its deadline beside it
     pub(super) few: Statement<'c>,
     /// session, head, deadline
@@ -43,9 +36,6 @@ pub(super) struct Db<'c> {
     pub(super) expired: Statement<'c>,
 }
 
-/// Sets of schemas whose statement is kept; an application has few.
-const KEPT: usize = 64;
-
 /// Names that one execution looks up; `known` binds each. Most patches need no more: the metadata of a schema, and a value or two.
 pub(super) const FEW: usize = 2;
 
@@ -57,10 +47,6 @@ impl<'c> Db<'c> {
             begin: sql("BEGIN IMMEDIATE")?,
             commit: sql("COMMIT")?,
             roll_back: sql("ROLLBACK")?,
-            all: sql("SELECT name, content, expires FROM entry WHERE session = ?1 ORDER BY name")?,
-            some: Vec::new(),
-            scan: sql("SELECT session, content, expires FROM entry WHERE session > ?1 AND name = 0 AND expires > ?2 \
-                 ORDER BY session LIMIT ?3")?,
             few: sql(&select_few())?,
             add: sql(
                 "INSERT INTO entry (session, name, content, expires) VALUES (?1, 0, ?2, ?3) ON CONFLICT DO NOTHING",
@@ -74,23 +60,12 @@ impl<'c> Db<'c> {
             remove_large: sql("DELETE FROM large WHERE id IN \
                  (SELECT content FROM entry WHERE session = ?1 AND name <> 0 AND typeof(content) = 'integer')")?,
             large: Large {
-                read: sql("SELECT json FROM large WHERE id = ?1")?,
+                read: sql(large::READ)?,
                 add: sql("INSERT INTO large (json) VALUES (?1)")?,
                 remove: sql("DELETE FROM large WHERE id = ?1")?,
             },
             expired: sql("SELECT session FROM entry WHERE expires <= ?1 ORDER BY expires LIMIT ?2")?,
         })
-    }
-
-    /// Which statement reads a session's head and these schemas.
-    pub(super) fn some(&mut self, schemas: &[&'static str]) -> rusqlite::Result<usize> {
-        let kept = self.some.iter().position(|(kept, _)| **kept == *schemas);
-        let at = kept.unwrap_or(self.some.len().min(KEPT - 1));
-        if kept.is_none() {
-            self.some.truncate(at);
-            self.some.push((schemas.into(), self.connection.prepare(&select(schemas))?));
-        }
-        Ok(at)
     }
 
     /// Begins a transaction that may write; waits for the lock of another process.
@@ -124,20 +99,3 @@ fn select_few() -> String {
 }
 
 const HEAD: &str = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name = 0";
-
-/// One statement, so that a load has one snapshot and pays for one execution: the head and the fields of all schemas, which
-/// lie side by side, and the entries of those that are wanted. The reader leaves out fields that nobody asked for.
-fn select(schemas: &[&str]) -> String {
-    let mut sql = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name < x''".to_owned();
-    for schema in schemas {
-        let blob = |end| format!("CAST('{}{end}' AS BLOB)", schema.replace('\'', "''"));
-        // `/` is the byte after `.`. Writing into a `String` cannot fail.
-        let _ = write!(
-            sql,
-            " UNION ALL SELECT name, content, NULL FROM entry WHERE session = ?1 AND name >= {} AND name < {}",
-            blob('.'),
-            blob('/')
-        );
-    }
-    sql
-}

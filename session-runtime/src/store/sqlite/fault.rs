@@ -1,6 +1,7 @@
 //! What goes wrong below the store, told without a stored value: `SQLite`'s code, never a statement or what was bound to it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
@@ -20,6 +21,11 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// Whether the lock of another connection was in the way, which may pass.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Engine(error) if is_busy(error))
+    }
+
     pub(super) fn to_error(&self, during: &'static str) -> StoreError {
         match self {
             Self::Engine(error) => StoreError::new(StoreErrorKind::Unavailable, during).because(Cause::of(error)),
@@ -27,6 +33,15 @@ impl Fault {
             Self::Panicked => StoreError::new(StoreErrorKind::Unavailable, during).because("the store panicked"),
         }
     }
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Does the work on a connection. What a panic leaves open there is undone before the next.
+pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Panicked))
 }
 
 impl From<rusqlite::Error> for Fault {

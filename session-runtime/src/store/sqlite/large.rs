@@ -36,15 +36,23 @@ impl ToSql for Stored {
     }
 }
 
+/// id → text
+pub(super) const READ: &str = "SELECT json FROM large WHERE id = ?1";
+
+/// The long text with this number.
+pub(super) fn read(statement: &mut Statement<'_>, id: i64) -> Result<Text, Fault> {
+    let mut rows = statement.query([id])?;
+    let row = rows.next()?.ok_or(Fault::Unreadable("long text"))?;
+    Ok(row.get_ref(0)?.as_str()?.into())
+}
+
 impl Large<'_> {
     /// The text that a row's content stands for.
     pub(super) fn find(&mut self, content: ValueRef<'_>) -> Result<Stored, Fault> {
-        let ValueRef::Integer(id) = content else {
-            return Ok(Stored { text: content.as_str()?.into(), large: None });
-        };
-        let mut rows = self.read.query([id])?;
-        let row = rows.next()?.ok_or(Fault::Unreadable("long text"))?;
-        Ok(Stored { text: row.get_ref(0)?.as_str()?.into(), large: Some(id) })
+        Ok(match content {
+            ValueRef::Integer(id) => Stored { text: read(&mut self.read, id)?, large: Some(id) },
+            content => Stored { text: content.as_str()?.into(), large: None },
+        })
     }
 
     /// Puts a long text away.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
 use super::Durability;
-use super::fault::Cause;
+use super::fault::{Cause, is_busy};
 use crate::store::{StoreError, StoreErrorKind};
 
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"sess");
@@ -54,6 +54,13 @@ impl Settings {
         let mut connection = self.connect()?;
         self.patiently(|| self.claim(&mut connection))?;
         self.patiently(|| self.use_log(&connection))?;
+        Ok(connection)
+    }
+
+    /// A connection that reads and nothing else, and that would rather fail than wait for a lock.
+    pub(super) fn connect_spot(&self) -> Result<Connection, StoreError> {
+        let connection = self.connect_reader()?;
+        connection.busy_timeout(Duration::ZERO).map_err(|error| self.refused(&error))?;
         Ok(connection)
     }
 
@@ -210,8 +217,4 @@ impl From<rusqlite::Error> for Refused {
     fn from(error: rusqlite::Error) -> Self {
         Self::Engine(error)
     }
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

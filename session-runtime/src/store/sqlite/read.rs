@@ -1,55 +1,105 @@
 //! What readers do. One statement is one snapshot, so a record is never read half before and half after a change.
 
-use rusqlite::{Row, Rows, params};
+use std::fmt::Write as _;
 
-use super::db::Db;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, Rows, params};
+
 use super::fault::Fault;
 use super::head::HeadRow;
-use super::large::Large;
-use super::name;
-use super::stored;
+use super::{large, name, stored};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::{Record, Values};
+use crate::record::{Record, Text, Values};
 use crate::store::{Loaded, Wanted};
 
-impl Db<'_> {
+/// A connection that reads. It keeps its statements once they were used, and may go from thread to thread.
+pub(super) struct Reader {
+    connection: Connection,
+    loads: Loads,
+}
+
+/// Sets of schemas, and the statement that loads each.
+struct Loads(Vec<(Box<[&'static str]>, String)>);
+
+/// Sets that are kept; an application has few.
+const KEPT: usize = 64;
+
+/// session → names and contents, the head first; its deadline beside it
+const ALL: &str = "SELECT name, content, expires FROM entry WHERE session = ?1 ORDER BY name";
+
+/// after this key, not expired at, limit → keys, heads, deadlines
+const SCAN: &str = "SELECT session, content, expires FROM entry WHERE session > ?1 AND name = 0 AND expires > ?2 \
+    ORDER BY session LIMIT ?3";
+
+impl Reader {
+    pub(super) fn new(connection: Connection) -> Self {
+        // Beside the loads: all, a scan, long texts.
+        connection.set_prepared_statement_cache_capacity(KEPT + 3);
+        Self { connection, loads: Loads(Vec::new()) }
+    }
+
     pub(super) fn load(&mut self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
-        let key = &key.as_bytes()[..];
-        let mut rows = match wanted.keys() {
-            None => self.all.query([key])?,
-            Some(schemas) => {
-                let at = self.some(schemas)?;
-                self.some[at].1.query([key])?
-            }
-        };
+        let Self { connection, loads } = self;
+        let mut load = connection.prepare_cached(wanted.keys().map_or(ALL, |schemas| loads.sql(schemas)))?;
+        let mut rows = load.query([&key.as_bytes()[..]])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let Some(HeadRow { head, bytes, keys }) = live(row, now)? else { return Ok(None) };
-        let values = values(rows, &mut self.large, wanted)?;
+        let values = values(connection, rows, wanted)?;
         Ok(Some(Loaded { record: Record { head, values }, bytes, keys }))
     }
 
     pub(super) fn scan(
-        &mut self,
+        &self,
         from: Option<SessionKey>,
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(SessionKey, Record)>, Fault> {
         // Every key comes after the empty blob.
         let from = from.as_ref().map_or(&[][..], |key| key.as_bytes());
-        let mut heads = self.scan.query(params![from, now.as_millis(), stored(limit)])?;
+        let (mut scan, mut all) = (self.connection.prepare_cached(SCAN)?, self.connection.prepare_cached(ALL)?);
+        let mut heads = scan.query(params![from, now.as_millis(), stored(limit)])?;
         let mut records = Vec::new();
         while let Some(row) = heads.next()? {
             let key: [u8; 16] = row.get_ref(0)?.as_blob()?.try_into().map_err(|_| Fault::Unreadable("session key"))?;
             let HeadRow { head, .. } = HeadRow::decode(row.get_ref(1)?.as_blob()?, moment(row, 2)?)?;
-            let mut rows = self.all.query([&key[..]])?;
+            let mut rows = all.query([&key[..]])?;
             // The head, which is there already.
             rows.next()?;
-            let record = Record { head, values: values(rows, &mut self.large, &Wanted::all())? };
+            let record = Record { head, values: values(&self.connection, rows, &Wanted::all())? };
             records.push((SessionKey::from_bytes(key), record));
         }
         Ok(records)
     }
+}
+
+impl Loads {
+    fn sql(&mut self, schemas: &[&'static str]) -> &str {
+        let kept = self.0.iter().position(|(kept, _)| **kept == *schemas);
+        let at = kept.unwrap_or(self.0.len().min(KEPT - 1));
+        if kept.is_none() {
+            self.0.truncate(at);
+            self.0.push((schemas.into(), select(schemas)));
+        }
+        &self.0[at].1
+    }
+}
+
+/// One statement, so that a load has one snapshot and pays for one execution: the head and the fields of all schemas, which
+/// lie side by side, and the entries of those that are wanted. The reader leaves out fields that nobody asked for.
+fn select(schemas: &[&str]) -> String {
+    let mut sql = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name < x''".to_owned();
+    for schema in schemas {
+        let blob = |end| format!("CAST('{}{end}' AS BLOB)", schema.replace('\'', "''"));
+        // `/` is the byte after `.`. Writing into a `String` cannot fail.
+        let _ = write!(
+            sql,
+            " UNION ALL SELECT name, content, NULL FROM entry WHERE session = ?1 AND name >= {} AND name < {}",
+            blob('.'),
+            blob('/')
+        );
+    }
+    sql
 }
 
 /// The head that a statement found first, unless it has expired.
@@ -65,13 +115,21 @@ fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
     Ok(Timestamp::from_millis(row.get_ref(column)?.as_i64()?))
 }
 
-fn values(mut rows: Rows<'_>, large: &mut Large<'_>, wanted: &Wanted) -> Result<Values, Fault> {
+fn values(connection: &Connection, mut rows: Rows<'_>, wanted: &Wanted) -> Result<Values, Fault> {
     let mut values = Values::new();
     while let Some(row) = rows.next()? {
         let name = name::read(row.get_ref(0)?)?;
         if wanted.wants(name) {
-            values.set(name.into(), large.find(row.get_ref(1)?)?.text);
+            values.set(name.into(), text(connection, row.get_ref(1)?)?);
         }
     }
     Ok(values)
+}
+
+/// The text that a row's content stands for.
+fn text(connection: &Connection, content: ValueRef<'_>) -> Result<Text, Fault> {
+    match content {
+        ValueRef::Integer(id) => large::read(&mut *connection.prepare_cached(large::READ)?, id),
+        content => Ok(content.as_str()?.into()),
+    }
 }

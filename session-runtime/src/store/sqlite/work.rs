@@ -1,113 +1,70 @@
-//! The threads and what they are given: jobs that run on a connection, keep their outcome, and answer when told to.
+//! The thread that writes and what it is given: jobs that run on its connection, keep their outcome, and answer when told
+//! to.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::db::Db;
-use super::fault::{Cause, Fault};
+use super::fault::{Cause, Fault, caught};
 use super::queue::Queue;
-use crate::store::{StoreError, StoreErrorKind};
+use super::threads::{Answer, ENDED, Threads, not_set_up};
+use crate::store::StoreError;
 
+/// Writes that come faster than one in this time are let gather, since a commit costs more than what it commits.
+const DENSE: Duration = Duration::from_micros(50);
+/// For how long. Systems add up to as much again.
+const GATHER: Duration = Duration::from_micros(100);
 /// Writes that may share a transaction. More would keep the first of them waiting.
 const GROUP: usize = 256;
-/// Reads that a thread takes at a time: under load the others need not be woken for each.
-const AT_ONCE: usize = 16;
 
-type Jobs = Queue<Box<dyn Job>>;
+/// The connection that writes. Dropping it waits for what was begun.
+pub(super) struct Writer(Threads<Box<dyn Job>>);
 
-/// Threads that serve one queue. Dropping them lets them finish what waits, and waits for that.
-pub(super) struct Workers {
-    queue: Arc<Jobs>,
-    threads: Vec<JoinHandle<()>>,
-}
+impl Writer {
+    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+        let mut threads = Threads::new();
+        let (ready, is_ready) = mpsc::sync_channel(1);
+        let serve = move |queue: &Queue<_>| match Db::new(&connection) {
+            Ok(mut db) => {
+                // The store may have been given up already; then the queue is closed too.
+                drop(ready.send(Ok(())));
+                serve(queue, &mut db);
+            }
+            Err(error) => drop(ready.send(Err(not_set_up(Cause::of(&error))))),
+        };
+        threads.spawn(serve).map_err(not_set_up)?;
+        is_ready.recv().unwrap_or_else(|_| Err(not_set_up(ENDED)))?;
+        Ok(Self(threads))
+    }
 
-impl Workers {
-    /// Has a thread do the work, and waits for the answer without blocking. May be given up at any time.
+    /// Has the work done in a transaction.
     pub(super) async fn run<T, W>(&self, during: &'static str, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnMut(&mut Db<'_>) -> Result<T, Fault> + Send + 'static,
     {
-        let (answer, outcome) = oneshot::channel();
-        self.queue.push(Box::new(Task { during, work, outcome: None, answer }));
-        // A job that is dropped unanswered means that its thread is gone.
-        outcome.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, during).because(ENDED)))
+        self.0.ask(during, |answer| Box::new(Task { during, work, outcome: None, answer })).await
     }
 }
 
-const ENDED: &str = "the store's thread has ended";
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.queue.close();
-        for thread in self.threads.drain(..) {
-            // A panic of the thread was reported when it happened.
-            let _ = thread.join();
+fn serve(queue: &Queue<Box<dyn Job>>, db: &mut Db<'_>) {
+    let mut jobs = Vec::with_capacity(GROUP);
+    let mut is_dense = false;
+    loop {
+        let begun = Instant::now();
+        if is_dense {
+            thread::sleep(GATHER);
         }
-    }
-}
-
-/// Threads that read, one for each connection.
-pub(super) fn spawn_readers(connections: Vec<Connection>) -> Result<Workers, StoreError> {
-    let mut workers = Workers { queue: Arc::new(Queue::new()), threads: Vec::new() };
-    for connection in connections {
-        workers.spawn(connection, AT_ONCE, read)?;
-    }
-    Ok(workers)
-}
-
-/// The one thread that writes.
-pub(super) fn spawn_writer(connection: Connection) -> Result<Workers, StoreError> {
-    let mut workers = Workers { queue: Arc::new(Queue::new()), threads: Vec::new() };
-    workers.spawn(connection, GROUP, write)?;
-    Ok(workers)
-}
-
-type Serve = fn(&mut Db<'_>, &mut Vec<Box<dyn Job>>);
-
-impl Workers {
-    fn spawn(&mut self, connection: Connection, most: usize, serve: Serve) -> Result<(), StoreError> {
-        let queue = Guard(Arc::clone(&self.queue));
-        let (ready, is_ready) = mpsc::sync_channel(1);
-        let thread = thread::Builder::new().name("session-sqlite".to_owned()).spawn(move || {
-            let mut db = match Db::new(&connection) {
-                Ok(db) => db,
-                Err(error) => return drop(ready.send(Err(setup(Cause::of(&error))))),
-            };
-            // The store may have been given up already; then the queue is closed too.
-            drop(ready.send(Ok(())));
-            let mut jobs = Vec::with_capacity(most);
-            while queue.0.take(&mut jobs, most) {
-                serve(&mut db, &mut jobs);
-                jobs.clear();
-            }
-        });
-        self.threads.push(thread.map_err(setup)?);
-        is_ready.recv().unwrap_or_else(|_| Err(setup(ENDED)))
-    }
-}
-
-fn setup(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::new(StoreErrorKind::Setup, "open").because(cause)
-}
-
-/// However a thread ends, nobody waits for an answer that will not come.
-struct Guard(Arc<Jobs>);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}
-
-fn read(db: &mut Db<'_>, jobs: &mut Vec<Box<dyn Job>>) {
-    for mut job in jobs.drain(..).filter(|job| job.is_awaited()) {
-        job.run(db);
-        job.answer();
+        if !queue.take(&mut jobs, GROUP) {
+            return;
+        }
+        let most = DENSE * u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+        write(db, &mut jobs);
+        jobs.clear();
+        is_dense = begun.elapsed() < most;
     }
 }
 
@@ -186,7 +143,7 @@ struct Task<T, W> {
     during: &'static str,
     work: W,
     outcome: Option<Result<T, StoreError>>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
+    answer: Answer<T>,
 }
 
 impl<T: Send, W: FnMut(&mut Db<'_>) -> Result<T, Fault> + Send> Job for Task<T, W> {
@@ -195,9 +152,7 @@ impl<T: Send, W: FnMut(&mut Db<'_>) -> Result<T, Fault> + Send> Job for Task<T, 
     }
 
     fn run(&mut self, db: &mut Db<'_>) -> bool {
-        // What a panic leaves open on the connection is rolled back before the next job.
-        let done = catch_unwind(AssertUnwindSafe(|| (self.work)(db))).unwrap_or(Err(Fault::Panicked));
-        let outcome = done.map_err(|fault| fault.to_error(self.during));
+        let outcome = caught(|| (self.work)(db)).map_err(|fault| fault.to_error(self.during));
         self.outcome.insert(outcome).is_ok()
     }
 
@@ -222,35 +177,39 @@ mod tests {
 
     use super::super::Durability;
     use super::super::layout::Settings;
+    use super::super::read::Reader;
     use super::*;
     use crate::clock::Timestamp;
     use crate::id::SessionKey;
     use crate::record::{Record, Values};
-    use crate::store::Wanted;
+    use crate::store::{StoreErrorKind, Wanted};
     use crate::testing::head_at;
 
-    fn writer(folder: &tempfile::TempDir) -> Workers {
+    fn settings(folder: &tempfile::TempDir) -> Settings {
         let path = folder.path().join("sessions.db");
-        let settings = Settings { path, durability: Durability::Process, busy_timeout: Duration::from_secs(1) };
-        spawn_writer(settings.prepare().unwrap()).unwrap()
+        Settings { path, durability: Durability::Process, busy_timeout: Duration::from_secs(1) }
     }
 
-    async fn create(writer: &Workers, n: u8) -> bool {
+    fn writer(folder: &tempfile::TempDir) -> Writer {
+        Writer::new(settings(folder).prepare().unwrap()).unwrap()
+    }
+
+    async fn create(writer: &Writer, n: u8) -> bool {
         let record = Record { head: head_at(0), values: Values::new() };
         writer.run("create", move |db| db.create(SessionKey::from_bytes([n; 16]), &record)).await.is_ok()
     }
 
-    async fn is_stored(writer: &Workers, n: u8) -> bool {
-        let key = SessionKey::from_bytes([n; 16]);
-        writer.run("load", move |db| db.load(key, &Wanted::all(), Timestamp::from_millis(0))).await.unwrap().is_some()
+    fn is_stored(folder: &tempfile::TempDir, n: u8) -> bool {
+        let mut reader = Reader::new(settings(folder).connect_reader().unwrap());
+        reader.load(SessionKey::from_bytes([n; 16]), &Wanted::all(), Timestamp::from_millis(0)).unwrap().is_some()
     }
 
-    async fn panics(writer: &Workers) -> StoreErrorKind {
+    async fn panics(writer: &Writer) -> StoreErrorKind {
         writer.run("patch", |_| -> Result<(), Fault> { panic!("on purpose") }).await.unwrap_err().kind()
     }
 
     /// Keeps the thread until the sender is dropped, so that what is sent meanwhile becomes one group.
-    async fn hold(writer: &Workers, gate: mpsc::Receiver<()>) {
+    async fn hold(writer: &Writer, gate: mpsc::Receiver<()>) {
         let gate = Mutex::new(gate);
         let wait = move |_: &mut Db<'_>| {
             let _ = gate.lock().unwrap().recv();
@@ -264,7 +223,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder);
         assert_eq!(panics(&writer).await, StoreErrorKind::Unavailable);
-        assert!(create(&writer, 1).await && is_stored(&writer, 1).await);
+        assert!(create(&writer, 1).await && is_stored(&folder, 1));
     }
 
     #[tokio::test]
@@ -276,7 +235,7 @@ mod tests {
             async { tokio::join!(create(&writer, 1), panics(&writer), create(&writer, 2), async { drop(open) }) };
         let ((), (first, broken, second, ())) = tokio::join!(hold(&writer, gate), rest);
         assert!(first && second && broken == StoreErrorKind::Unavailable);
-        assert!(is_stored(&writer, 1).await && is_stored(&writer, 2).await);
+        assert!(is_stored(&folder, 1) && is_stored(&folder, 2));
     }
 
     #[tokio::test]
@@ -290,6 +249,6 @@ mod tests {
             impatient.is_err()
         };
         let ((), given_up) = tokio::join!(hold(&writer, gate), given_up);
-        assert!(given_up && !is_stored(&writer, 1).await);
+        assert!(given_up && !is_stored(&folder, 1));
     }
 }

@@ -1,0 +1,221 @@
+//! Reads on the caller's own thread: what is in memory, as almost all of a sessions' file is, is read in less time than a
+//! hand-over to another thread takes.
+//!
+//! A disk that has to be waited for would keep a thread of the runtime from its other requests. So a read is done on the
+//! spot only while reads are quick: where more than one in 17 is slow, threads read for a second; then one is tried
+//! again. While a read has not come back, none follows it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::fault::{Fault, caught};
+use super::read::Reader;
+
+/// A read that takes longer had to wait for the disk, or its thread for a core.
+const SLOW: Duration = Duration::from_millis(1);
+/// How long threads read once the disk was found slow.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Quick reads that make up for a slow one.
+const WEIGHT: u64 = 16;
+/// So many slow reads are too many when nothing made up for them.
+const TOO_MANY: u64 = 4;
+
+/// Connections, one for each core, for whoever comes first.
+pub(super) struct Spots {
+    opened: Instant,
+    each: Box<[Spot]>,
+    pace: Pace,
+}
+
+struct Spot {
+    reader: Mutex<Reader>,
+    /// When the read that uses it began.
+    since: AtomicU64,
+}
+
+/// No read is under way.
+const IDLE: u64 = u64::MAX;
+
+impl Spots {
+    pub(super) fn new(connections: Vec<Connection>) -> Self {
+        let spot = |connection| Spot { reader: Mutex::new(Reader::new(connection)), since: AtomicU64::new(IDLE) };
+        Self { opened: Instant::now(), each: connections.into_iter().map(spot).collect(), pace: Pace::default() }
+    }
+
+    /// Reads, or says `None`: every connection is in use, reads are slow, or another process holds a lock.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&mut Reader) -> Result<T, Fault>) -> Option<Result<T, Fault>> {
+        let begun = self.now();
+        if self.pace.is_slow(begun) || self.each.iter().any(|spot| spot.is_overdue(begun)) {
+            return None;
+        }
+        let (spot, mut reader) = self.each.iter().find_map(Spot::take)?;
+        spot.since.store(begun, Ordering::Relaxed);
+        let outcome = caught(|| read(&mut reader));
+        spot.since.store(IDLE, Ordering::Relaxed);
+        let ended = self.now();
+        self.pace.note(ended, ended - begun);
+        let is_busy = outcome.as_ref().is_err_and(Fault::is_busy);
+        (!is_busy).then_some(outcome)
+    }
+
+    /// Microseconds since the store was opened.
+    fn now(&self) -> u64 {
+        micros(self.opened.elapsed())
+    }
+}
+
+impl Spot {
+    fn take(&self) -> Option<(&Self, MutexGuard<'_, Reader>)> {
+        match self.reader.try_lock() {
+            Ok(reader) => Some((self, reader)),
+            // Panics are caught before they get here; should one, the connection is still whole.
+            Err(TryLockError::Poisoned(poisoned)) => Some((self, PoisonError::into_inner(poisoned))),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn is_overdue(&self, now: u64) -> bool {
+        let since = self.since.load(Ordering::Relaxed);
+        since != IDLE && now.saturating_sub(since) > micros(SLOW)
+    }
+}
+
+/// How quick reads were of late. Times in microseconds since the store was opened.
+#[derive(Default)]
+struct Pace {
+    /// Quick reads that are missing to make up for the slow ones.
+    debt: AtomicU64,
+    slow_until: AtomicU64,
+}
+
+impl Pace {
+    fn is_slow(&self, now: u64) -> bool {
+        now < self.slow_until.load(Ordering::Relaxed)
+    }
+
+    /// Threads may overtake each other here: then a read counts for nothing, or for two.
+    fn note(&self, now: u64, took: u64) {
+        let debt = self.debt.load(Ordering::Relaxed);
+        if took <= micros(SLOW) {
+            if debt > 0 {
+                self.debt.store(debt - 1, Ordering::Relaxed);
+            }
+            return;
+        }
+        let debt = debt + WEIGHT;
+        let is_too_much = debt > (TOO_MANY - 1) * WEIGHT;
+        if is_too_much {
+            self.slow_until.store(now + micros(PAUSE), Ordering::Relaxed);
+        }
+        // After the pause one more slow read is too many.
+        self.debt.store(debt.min((TOO_MANY - 1) * WEIGHT), Ordering::Relaxed);
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn spots(count: usize) -> Spots {
+        Spots::new((0..count).map(|_| Connection::open_in_memory().unwrap()).collect())
+    }
+
+    #[test]
+    fn a_read_that_does_not_come_back_is_the_last_on_the_spot() {
+        let spots = spots(2);
+        let (begun, has_begun) = mpsc::channel();
+        let (answer, disk) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let spots = &spots;
+            scope.spawn(move || {
+                spots.read(|_| {
+                    begun.send(()).unwrap();
+                    disk.recv().unwrap();
+                    Ok(())
+                })
+            });
+            has_begun.recv().unwrap();
+            std::thread::sleep(2 * SLOW);
+            assert!(spots.read(|_| Ok(())).is_none());
+            answer.send(()).unwrap();
+        });
+        assert!(spots.read(|_| Ok(())).is_some());
+    }
+
+    #[test]
+    fn a_read_that_finds_every_connection_in_use_is_left_to_the_threads() {
+        let spots = spots(1);
+        assert!(spots.read(|_| Ok(spots.read(|_| Ok(())).is_none())).unwrap().unwrap());
+    }
+
+    #[test]
+    fn a_read_that_finds_a_lock_is_left_to_the_threads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db");
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN EXCLUSIVE; CREATE TABLE t (a)").unwrap();
+        let connection = Connection::open(&path).unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
+        let spots = Spots::new(vec![connection]);
+        assert!(spots.read(|reader| reader.scan(None, 1, Timestamp::from_millis(0))).is_none());
+    }
+
+    #[test]
+    fn a_panic_while_reading_is_an_error_of_that_read() {
+        let spots = spots(1);
+        let outcome = spots.read(|_| -> Result<(), Fault> { panic!("on purpose") });
+        assert!(matches!(outcome, Some(Err(Fault::Panicked))));
+        assert!(spots.read(|_| Ok(())).is_some());
+    }
+
+    const QUICK: u64 = 20;
+    const LONG: u64 = 5_000;
+
+    #[test]
+    fn a_slow_read_now_and_then_is_no_slow_disk() {
+        let pace = Pace::default();
+        for at in 0..10_000 {
+            pace.note(at, if at % 20 == 0 { LONG } else { QUICK });
+            assert!(!pace.is_slow(at));
+        }
+    }
+
+    #[test]
+    fn a_slow_disk_is_left_to_the_threads_but_for_one_read_a_second() {
+        let pace = Pace::default();
+        let (mut now, mut blocked) = (0, 0);
+        while now < micros(10 * PAUSE) {
+            if pace.is_slow(now) {
+                now += QUICK;
+            } else {
+                now += LONG;
+                pace.note(now, LONG);
+                blocked += 1;
+            }
+        }
+        assert_eq!(blocked, 13);
+    }
+
+    #[test]
+    fn a_disk_that_has_become_quick_is_read_on_the_spot_again() {
+        let pace = Pace::default();
+        (0..TOO_MANY).for_each(|at| pace.note(at, LONG));
+        assert!(pace.is_slow(TOO_MANY));
+        let later = TOO_MANY + micros(PAUSE);
+        assert!(!pace.is_slow(later));
+        (0..WEIGHT).for_each(|_| pace.note(later, QUICK));
+        pace.note(later, LONG);
+        assert!(!pace.is_slow(later));
+    }
+}
