@@ -96,6 +96,7 @@ pub mod record;
 pub mod schema;
 pub mod sessions;
 pub mod store;
+pub mod value;
 pub mod visit;
 
 mod budget;
@@ -131,4 +132,5 @@ pub use crate::sessions::{Sessions, SessionsBuilder};
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::store::{MemoryStore, Store};
+pub use crate::value::SessionValue;
 pub use crate::visit::{Session, Visit};
