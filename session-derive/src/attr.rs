@@ -5,22 +5,34 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, LitInt, LitStr, MacroDelimiter, Meta, Path, Token, token};
+use syn::{Attribute, LitInt, LitStr, MacroDelimiter, Meta, Path, Token, Type, token};
 
 use crate::errors::{Errors, nearest, one_of, unknown};
 
 pub(crate) use self::merge::Merge;
+pub(crate) use self::versions::{Layout, Migrate, Was};
 
 mod merge;
+mod versions;
 
 /// What the struct's attributes say.
 #[derive(Default)]
 pub(crate) struct StructOptions {
     pub(crate) key: Option<LitStr>,
-    pub(crate) version: Option<u16>,
+    pub(crate) version: Option<(u16, LitInt)>,
     pub(crate) lazy: bool,
     pub(crate) reset: bool,
     pub(crate) runtime: Option<Path>,
+    pub(crate) previous: Option<Given<Type>>,
+    pub(crate) was: Option<Given<Vec<Was>>>,
+    pub(crate) migrate: Vec<Migrate>,
+    pub(crate) layout: Option<Given<Layout>>,
+    pub(crate) unreleased: Option<Ident>,
+    pub(crate) archived: Option<Ident>,
+    pub(crate) retired: Vec<LitStr>,
+    pub(crate) oldest: Option<(u16, LitInt)>,
+    pub(crate) readers: Option<(u16, LitInt)>,
+    pub(crate) discard: bool,
 }
 
 /// What a field's attributes say.
@@ -36,6 +48,8 @@ pub(crate) struct FieldOptions {
     pub(crate) redact: bool,
     /// `serde` attributes on the field are for another use of the struct.
     pub(crate) serde_ok: bool,
+    pub(crate) renamed_from: Option<Given<LitStr>>,
+    pub(crate) opaque: Option<Given<LitStr>>,
 }
 
 /// A value and the name in front of it.
@@ -71,8 +85,8 @@ impl<T> Attrs<T> {
 /// A set of options and the names it knows.
 pub(crate) trait Options: Default {
     const KNOWN: &'static [&'static str];
-    /// Names that a later release brings.
-    const LATER: &'static [&'static str];
+    /// Names that may be written more than once.
+    const REPEATED: &'static [&'static str] = &[];
     /// Names that belong to the other place.
     const ELSEWHERE: &'static [&'static str];
     const WHERE: &'static str;
@@ -133,7 +147,7 @@ fn item<T: Options>(input: ParseStream<'_>, out: &mut Attrs<T>) -> syn::Result<(
         return Err(input.error("expected `name = value`, such as `key = \"cart\"`"));
     };
     let text = name.to_string();
-    let repeated = out.seen.contains(&name);
+    let repeated = out.seen.contains(&name) && !T::REPEATED.contains(&text.as_str());
     out.seen.push(name.clone());
     let refuse = |message: String| Err(syn::Error::new(name.span(), message));
     if repeated {
@@ -142,9 +156,6 @@ fn item<T: Options>(input: ParseStream<'_>, out: &mut Attrs<T>) -> syn::Result<(
     if T::KNOWN.contains(&text.as_str()) {
         return out.options.take(name, input);
     }
-    if T::LATER.contains(&text.as_str()) {
-        return refuse(format!("`{text}` comes with a later release"));
-    }
     if T::ELSEWHERE.contains(&text.as_str()) {
         return refuse(format!("`{text}` belongs on {}", T::WHERE));
     }
@@ -152,38 +163,51 @@ fn item<T: Options>(input: ParseStream<'_>, out: &mut Attrs<T>) -> syn::Result<(
     refuse(unknown(&text, T::KNOWN))
 }
 
-const STRUCT: &[&str] = &["key", "version", "lazy", "on_invalid", "crate"];
-const STRUCT_LATER: &[&str] =
-    &["previous", "was", "migrate", "layout", "unreleased", "archived", "retired", "oldest", "readers", "on_newer"];
-const FIELD: &[&str] = &["default", "rename", "accessor", "merge", "renew", "transient", "redact", "serde_ok"];
-const FIELD_LATER: &[&str] = &["renamed_from", "opaque"];
+const STRUCT: &[&str] = &[
+    "key",
+    "version",
+    "lazy",
+    "on_invalid",
+    "crate",
+    "previous",
+    "was",
+    "migrate",
+    "layout",
+    "unreleased",
+    "archived",
+    "retired",
+    "oldest",
+    "readers",
+    "on_newer",
+];
+const FIELD: &[&str] =
+    &["default", "rename", "accessor", "merge", "renew", "transient", "redact", "serde_ok", "renamed_from", "opaque"];
 
 impl Options for StructOptions {
     const KNOWN: &'static [&'static str] = STRUCT;
-    const LATER: &'static [&'static str] = STRUCT_LATER;
-    const ELSEWHERE: &'static [&'static str] = &[
-        "default",
-        "rename",
-        "accessor",
-        "merge",
-        "renew",
-        "transient",
-        "redact",
-        "serde_ok",
-        "renamed_from",
-        "opaque",
-    ];
+    const REPEATED: &'static [&'static str] = &["migrate"];
+    const ELSEWHERE: &'static [&'static str] = FIELD;
     const WHERE: &'static str = "a field";
 
     fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match name.to_string().as_str() {
             "key" => self.key = Some(string(&name, input)?),
-            "version" => self.version = Some(version(&name, input)?),
+            "version" => self.version = Some(numbered(&name, input)?),
             "lazy" => {
                 flag(&name, input)?;
                 self.lazy = true;
             }
             "on_invalid" => self.reset = on_invalid(&name, input)?,
+            "previous" => self.previous = Some(Given { value: versions::previous(&name, input)?, name }),
+            "was" => self.was = Some(Given { value: versions::was(&name, input)?, name }),
+            "migrate" => self.migrate.push(versions::migrate(&name, input)?),
+            "layout" => self.layout = Some(Given { value: Layout::parse(&name, input)?, name }),
+            "unreleased" => self.unreleased = Some(flag(&name, input)?),
+            "archived" => self.archived = Some(flag(&name, input)?),
+            "retired" => self.retired = versions::retired(&name, input)?,
+            "oldest" => self.oldest = Some(numbered(&name, input)?),
+            "readers" => self.readers = Some(numbered(&name, input)?),
+            "on_newer" => self.discard = versions::on_newer(&name, input)?,
             _ => self.runtime = Some(runtime(&name, input)?),
         }
         Ok(())
@@ -192,24 +216,7 @@ impl Options for StructOptions {
 
 impl Options for FieldOptions {
     const KNOWN: &'static [&'static str] = FIELD;
-    const LATER: &'static [&'static str] = FIELD_LATER;
-    const ELSEWHERE: &'static [&'static str] = &[
-        "key",
-        "version",
-        "lazy",
-        "on_invalid",
-        "crate",
-        "previous",
-        "was",
-        "migrate",
-        "layout",
-        "unreleased",
-        "archived",
-        "retired",
-        "oldest",
-        "readers",
-        "on_newer",
-    ];
+    const ELSEWHERE: &'static [&'static str] = STRUCT;
     const WHERE: &'static str = "the struct";
 
     fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()> {
@@ -220,6 +227,8 @@ impl Options for FieldOptions {
             "merge" => self.merge = Some(Given { value: Merge::parse(&name, input)?, name }),
             "renew" => self.renew = Some(flag(&name, input)?),
             "transient" => self.transient = Some(flag(&name, input)?),
+            "renamed_from" => self.renamed_from = Some(Given { value: string(&name, input)?, name }),
+            "opaque" => self.opaque = Some(Given { value: versions::opaque(&name, input)?, name }),
             "serde_ok" => {
                 flag(&name, input)?;
                 self.serde_ok = true;
@@ -265,35 +274,41 @@ fn string(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     }
 }
 
-fn version(name: &Ident, input: ParseStream<'_>) -> syn::Result<u16> {
+/// A version: `name = 2`, with its literal.
+fn numbered(name: &Ident, input: ParseStream<'_>) -> syn::Result<(u16, LitInt)> {
     equals(name, input, "1")?;
+    let literal = input.fork().parse();
+    let number = number(input)?;
+    Ok((number, literal?))
+}
+
+fn number(input: ParseStream<'_>) -> syn::Result<u16> {
+    const EXPECTED: &str = "expected a whole number from 1 to 65535, without quotes";
     let literal = input.peek(LitInt).then(|| input.parse::<LitInt>()).transpose()?;
-    let Some(literal) = literal else {
-        return wrong(input, "expected a whole number from 1 to 65535, without quotes");
-    };
+    let Some(literal) = literal else { return wrong(input, EXPECTED) };
     let message = match literal.base10_parse::<u16>() {
         Ok(0) => "versions start at 1",
-        Ok(1) if literal.suffix().is_empty() => return Ok(1),
-        Ok(2..) if literal.suffix().is_empty() => "a version above 1 comes with a later release",
-        _ => "expected a whole number from 1 to 65535, without quotes",
+        Ok(number) if literal.suffix().is_empty() => return Ok(number),
+        _ => EXPECTED,
     };
     Err(syn::Error::new_spanned(literal, message))
 }
 
-/// `refuse` or `reset`, with or without quotes; true for `reset`.
+/// `refuse` or `reset`; true for `reset`.
 fn on_invalid(name: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
-    const WORDS: &[&str] = &["refuse", "reset"];
     equals(name, input, "\"reset\"")?;
+    word(input, &["refuse", "reset"]).map(|at| at == 1)
+}
+
+/// One of these words, with or without quotes.
+fn word(input: ParseStream<'_>, words: &[&str]) -> syn::Result<usize> {
     let value = rest(input);
     let word = match syn::parse2::<LitStr>(value.clone()) {
         Ok(literal) => literal.value(),
         Err(_) => value.to_string(),
     };
-    match word.as_str() {
-        "refuse" => Ok(false),
-        "reset" => Ok(true),
-        _ => Err(syn::Error::new_spanned(value, format!("expected {}", one_of(WORDS)))),
-    }
+    let at = words.iter().position(|known| *known == word);
+    at.ok_or_else(|| syn::Error::new_spanned(value, format!("expected {}", one_of(words))))
 }
 
 fn runtime(name: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {

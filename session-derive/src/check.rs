@@ -9,6 +9,8 @@ use crate::attr::Merge;
 use crate::errors::Errors;
 use crate::model::{Field, Kind, Model, Shape};
 
+mod versions;
+
 /// The longest key of a schema or a field.
 const MAX_KEY_BYTES: usize = 64;
 
@@ -37,6 +39,7 @@ pub(crate) fn all(model: &Model, errors: &mut Errors) {
         owned_type(field, errors);
     }
     accessor_names(model, errors);
+    versions::all(model, errors);
 }
 
 fn required(model: &Model, errors: &mut Errors) {
@@ -146,6 +149,8 @@ fn nothing_for_transient(field: &Field, errors: &mut Errors) {
         options.rename.as_ref().map(|given| &given.name),
         options.merge.as_ref().map(|given| &given.name),
         options.renew.as_ref(),
+        options.renamed_from.as_ref().map(|given| &given.name),
+        options.opaque.as_ref().map(|given| &given.name),
     ];
     for other in others.into_iter().flatten() {
         let message = format!("a `transient` field is never stored, so `{other}` has no meaning");

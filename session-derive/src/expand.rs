@@ -5,6 +5,7 @@
 //! a second error.
 
 mod fields;
+mod history;
 mod schema;
 
 use std::collections::HashSet;
@@ -37,6 +38,7 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
 
 fn full(model: &Model) -> TokenStream {
     let Model { ident, runtime, .. } = model;
+    let is_archived = model.attrs.options.archived.is_some();
     let view = schema::view(model);
     let getters = model.fields.iter().map(fields::getter);
     let setters = model.fields.iter().map(fields::setters);
@@ -44,18 +46,19 @@ fn full(model: &Model) -> TokenStream {
     let accessors = accessors(model, &quote!(#(#getters)*), &quote!(#(#setters)* #update));
     let schema = schema::schema(model);
     let rows = model.fields.iter().map(|field| fields::field(field, ident));
-    let deprecated = model.fields.iter().any(|field| field.deprecated.is_some());
-    let allow = deprecated.then(|| quote_spanned!(Span::mixed_site()=> #[allow(deprecated)]));
+    let checks = history::checks(model);
+    let guards = (!is_archived).then(|| quote_spanned!(Span::mixed_site()=> #runtime::__guards!(#ident);));
     quote_spanned! {Span::mixed_site()=>
         #view
         #accessors
-        #allow
+        #[allow(deprecated, unused_imports)]
         const _: () = {
-            use #runtime::__private;
+            use #runtime::__private::{self, CannotLower as _, Unknown as _};
             #schema
             #(#rows)*
+            #checks
         };
-        #runtime::__guards!(#ident);
+        #guards
     }
 }
 

@@ -75,6 +75,13 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Whether the shape of every field must be known.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.attrs.options.layout.is_some() || self.attrs.options.unreleased.is_some()
+    }
+}
+
 /// The named fields, or what stands in their place.
 fn named<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a FieldsNamed> {
     const ONLY: &str = "`Session` can only be derived for structs with named fields";

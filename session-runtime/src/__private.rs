@@ -1,9 +1,17 @@
 //! All that generated code may name. Hidden, and pinned to the derive by an exact version.
 
 pub use crate::codec::{Initial, entries, transient, whole};
+pub use crate::layout::{
+    drift, is_additive, is_kept, is_next, is_pinned, is_readable, may_be_unreleased, not_additive, not_kept, not_next,
+    not_readable, unreleased,
+};
+pub use crate::lift::{CannotLower, Lowers, UpgradeError, UpgradeFrom, previous, run_step};
 pub use crate::merge::{entry_sum, sum, with};
-pub use crate::schema::{Field, FieldOps, SchemaOptions};
+pub use crate::schema::{
+    Archived, Current, Field, FieldOps, History, Known, Newest, SchemaOptions, Step, Unknown, known,
+};
 pub use crate::tracked::Tracked;
+pub use crate::value::Ty;
 
 /// The default of a field without `default = …`.
 #[must_use]

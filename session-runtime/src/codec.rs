@@ -22,7 +22,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::merge::Merge;
 use crate::pending::Change;
 use crate::record::Text;
-use crate::schema::{Field, FieldOps, FieldSpec, OnInvalid, SchemaSpec};
+use crate::schema::{Field, FieldOps, FieldSpec, Kind, OnInvalid, SchemaSpec};
 use crate::view::View;
 
 mod entries;
@@ -160,7 +160,7 @@ pub const fn whole<S: Field<I, T>, const I: usize, T: Storable>(name: &'static s
 pub const fn entries<S: Field<I, T>, const I: usize, T: Entries>(prefix: &'static str) -> FieldOps<S> {
     let (name, _slash) = prefix.split_at(prefix.len() - 1);
     FieldOps {
-        spec: FieldSpec { prefix, ..spec(name, |_| false) },
+        spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, |_| false) },
         read: |value, from| from.entries::<S, I, T>(value),
         diff: diff_entries::<S, I, T>,
         show: show_entries::<S, I, T>,
@@ -173,7 +173,7 @@ pub const fn entries<S: Field<I, T>, const I: usize, T: Entries>(prefix: &'stati
 #[must_use]
 pub const fn transient<S: Field<I, T>, const I: usize, T: Transient>(name: &'static str) -> FieldOps<S> {
     FieldOps {
-        spec: spec(name, |_| true),
+        spec: FieldSpec { kind: Kind::Transient, ..spec(name, |_| true) },
         read: |_, _| Ok(()),
         diff: |_, _| Ok(()),
         show: |_| None,
@@ -183,7 +183,18 @@ pub const fn transient<S: Field<I, T>, const I: usize, T: Transient>(name: &'sta
 
 const fn spec(name: &'static str, is_initial: fn(&str) -> bool) -> FieldSpec {
     let merge = Merge::LastWrite;
-    FieldSpec { name, prefix: "", renew: false, redact: false, unordered: false, merge, is_initial }
+    FieldSpec {
+        name,
+        prefix: "",
+        kind: Kind::Whole,
+        shape: None,
+        renamed_from: None,
+        renew: false,
+        redact: false,
+        unordered: false,
+        merge,
+        is_initial,
+    }
 }
 
 fn is_initial<S: Field<I, T>, const I: usize, T: Storable>(text: &str) -> bool {

@@ -26,6 +26,7 @@ use crate::schema::SchemaSpec;
 use crate::sessions::Core;
 use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
+use crate::versions::Versioned;
 use crate::visit::{Finished, Live, Standing, State, Visit, Wishes};
 
 mod save;
@@ -293,7 +294,7 @@ impl Visit {
             }
             Standing::Ended if values => Err(SessionError::new(ErrorKind::Gone)),
             Standing::Anonymous | Standing::Stale if values => {
-                let values = fresh_values(&rebase_on_nothing(&wishes.pending)?, &self.core.metadata);
+                let values = fresh_values(&rebase_on_nothing(&wishes.pending)?, &self.core.versions);
                 Box::pin(self.create(values, wishes.expiry.map_or(StoredExpiry::Default, Into::into))).await
             }
             _ => Ok(Outcome::Done),
@@ -315,13 +316,14 @@ impl Visit {
         if values.is_empty() {
             return Ok(Outcome::Done);
         }
+        let values = self.core.versions.to_store(values)?;
         let (bytes, keys) = (values.bytes(), values.len());
         self.core.limits.check(bytes, keys)?;
         let (id, record) = self.core.create(self, values, expiry).await?;
         let mut state = self.state();
         state.cookie = self.core.cookie_for(id, &record.head, self);
         let Record { head, values } = record;
-        let stored = head.clone();
+        let (stored, values) = (head.clone(), Versioned::new(values));
         state.standing = Standing::Live(Arc::new(Live { id, presented: false, head, values, stored, bytes, keys }));
         drop(state);
         self.set_all_fetched();

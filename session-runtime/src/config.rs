@@ -3,6 +3,7 @@
 //! Takes what an application or its configuration files say; gives a [`SessionConfig`] that has been checked. Deliberately
 //! absent: file formats. Reading `Rocket.toml` and `ROCKET_SESSION` is the Rocket half's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct SessionConfig {
     pub(crate) deadline: Duration,
     pub(crate) on_save_error: OnSaveError,
     pub(crate) limits: Limits,
+    /// By schema key.
+    pub(crate) hold: BTreeMap<String, u16>,
 }
 
 /// What happens to an answer whose session could not be saved.
@@ -150,6 +153,7 @@ impl Default for SessionConfig {
             deadline: Duration::from_secs(2),
             on_save_error: OnSaveError::Fail,
             limits: Limits::default(),
+            hold: BTreeMap::new(),
         }
     }
 }
@@ -276,6 +280,25 @@ impl SessionConfig {
     #[must_use]
     pub fn renew_grace(mut self, grace: Duration) -> Self {
         self.lifetime.renew_grace = grace;
+        self
+    }
+
+    /// Goes on writing an older version of a schema, so that a fleet can be upgraded to a breaking change in two phases.
+    /// Default: the newest is written.
+    ///
+    /// What is stored in a newer version already is written in that. Needs a way back, `impl TryFrom<Cart> for CartV2`,
+    /// unless the change was additive; without it nothing is built.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().hold("cart", 2);
+    /// ```
+    #[must_use]
+    pub fn hold(mut self, schema: impl Into<String>, version: u16) -> Self {
+        self.hold.insert(schema.into(), version);
         self
     }
 

@@ -49,8 +49,14 @@ pub enum ErrorKind {
     Unavailable,
     /// A stored value does not decode, or an entry's key is not one of its type.
     Undecodable,
-    /// Stored by a newer version of the schema than this program knows.
+    /// Stored by a newer version of the schema, which this program may not read, or may not write.
     Newer,
+    /// Stored by an older version of the schema than this program can upgrade.
+    TooOld,
+    /// Stored under this version by a program whose schema has another layout.
+    Forked,
+    /// The upgrade from an older version of the schema failed; what is stored is as it was.
+    Upgrade,
     /// A value that serde cannot write as JSON.
     Unencodable,
     /// The session was destroyed or has expired since it was loaded.
@@ -99,6 +105,9 @@ impl ErrorKind {
             Self::Unavailable => "the session store is unavailable",
             Self::Undecodable => "a stored session value cannot be read",
             Self::Newer => "the session was stored by a newer version of this program",
+            Self::TooOld => "the session was stored by a version that this program no longer reads",
+            Self::Forked => "the session was stored by a program with another layout of the same version",
+            Self::Upgrade => "a stored session could not be upgraded",
             Self::Unencodable => "the value cannot be written as JSON",
             Self::Gone => "the session no longer exists",
             Self::Renewed => "the session was logged in or renewed by another request",
@@ -132,6 +141,37 @@ impl SessionError {
 
     pub(crate) fn at_field(kind: ErrorKind, schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
         Self { field: Some(field.key()), ..Self::at_schema(kind, schema) }
+    }
+
+    pub(crate) fn newer(schema: &'static SchemaSpec, stored: u16) -> Self {
+        Self::at_versions(ErrorKind::Newer, schema, format!("version {stored}, this program has {}", schema.version))
+    }
+
+    pub(crate) fn read_only(schema: &'static SchemaSpec) -> Self {
+        let detail = format!("version {} may read it, and would lose something by writing", schema.version);
+        Self::at_versions(ErrorKind::Newer, schema, detail)
+    }
+
+    pub(crate) fn too_old(schema: &'static SchemaSpec, stored: u16) -> Self {
+        Self::at_versions(ErrorKind::TooOld, schema, format!("version {stored}, this program has {}", schema.version))
+    }
+
+    pub(crate) fn forked(schema: &'static SchemaSpec, stored: &str, ours: &str) -> Self {
+        let detail = format!("version {}, layout {stored}, this program has {ours}", schema.version);
+        Self::at_versions(ErrorKind::Forked, schema, detail)
+    }
+
+    pub(crate) fn upgrade(schema: &'static SchemaSpec, from: u16, to: u16) -> Self {
+        Self::at_versions(ErrorKind::Upgrade, schema, format!("from version {from} to {to}"))
+    }
+
+    fn at_versions(kind: ErrorKind, schema: &'static SchemaSpec, detail: String) -> Self {
+        Self { detail: Some(detail.into()), ..Self::at_schema(kind, schema) }
+    }
+
+    /// A failed step, which did not know where it stands.
+    pub(crate) fn at_step(self, schema: &'static SchemaSpec, from: u16, to: u16) -> Self {
+        Self { source: self.source, ..Self::upgrade(schema, from, to) }
     }
 
     pub(crate) fn undecodable<T>(

@@ -10,14 +10,14 @@ use crate::codec::Reader;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, RestsOn};
-use crate::pending::{Metadata, Pending, fill, renews};
-use crate::record::{Record, Values};
+use crate::pending::{Pending, fill, renews};
+use crate::record::Record;
 use crate::schema::{self, Schema};
 use crate::sessions::Sessions;
 use crate::store::{Loaded, Wanted};
 use crate::tracked::Tracked;
+use crate::versions::{Versioned, Versions};
 use crate::view::View;
-use crate::visit::check_metadata;
 
 const SWEEP_BATCH: usize = 1_000;
 
@@ -43,7 +43,12 @@ impl Sessions {
     pub async fn read<S: Schema>(&self, key: &SessionKey) -> Result<Option<S>, SessionError> {
         self.core.index_of::<S>()?;
         let loaded = self.load::<S>(*key, &Budget::new(self.core.deadline)).await?;
-        loaded.map(|loaded| decode(*key, loaded.record.values).map(|(value, _)| value)).transpose()
+        let decode = |loaded: Loaded| {
+            let mut values = Versioned::new(loaded.record.values);
+            values.lift(S::SPEC, &self.core.versions)?;
+            decode(*key, &values).map(|(value, _)| value)
+        };
+        loaded.map(decode).transpose()
     }
 
     /// Loads a session, runs `work` on one schema, saves what changed; runs again whenever the record changed meanwhile.
@@ -82,11 +87,11 @@ impl Sessions {
         loop {
             let Some(loaded) = self.load::<S>(*key, &budget).await? else { return Ok(None) };
             let Loaded { record, bytes, keys } = loaded;
-            let (result, patch, view) = run::<S, R>(*key, record, &self.core.metadata, &mut work)?;
+            let (result, patch, values) = run::<S, R>(*key, record, &self.core.versions, &mut work)?;
             if patch.is_empty() {
                 return Ok(Some(result));
             }
-            self.core.limits.check_patch(&patch, view.loaded(), bytes, keys)?;
+            self.core.limits.check_patch(&patch, values.stored(), bytes, keys)?;
             match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
                 Patched::Done(_) => return Ok(Some(result)),
                 Patched::Gone => return Ok(None),
@@ -148,20 +153,21 @@ impl Sessions {
     }
 }
 
-fn decode<S: Schema>(key: SessionKey, values: Values) -> Result<(S, View), SessionError> {
-    check_metadata(S::SPEC, &values)?;
-    let view = View::new(key, values, BTreeMap::new());
+fn decode<S: Schema>(key: SessionKey, values: &Versioned) -> Result<(S, View), SessionError> {
+    let view = View::new(key, values.seen().clone(), BTreeMap::new());
     Ok((schema::read(&Reader::new(S::SPEC, &view))?, view))
 }
 
 fn run<S: Schema, R>(
     key: SessionKey,
     record: Record,
-    metadata: &Metadata,
+    versions: &Versions,
     work: &mut impl FnMut(&mut S::Mut) -> R,
-) -> Result<(R, Patch, View), SessionError> {
+) -> Result<(R, Patch, Versioned), SessionError> {
     let Record { head, values } = record;
-    let (value, view) = decode::<S>(key, values)?;
+    let mut values = Versioned::new(values);
+    values.check_writable(S::SPEC, versions)?;
+    let (value, view) = decode::<S>(key, &values)?;
     let mut value = S::WRAP(Tracked::new(value));
     let result = work(&mut value);
     let changes = S::TRACKED(&mut value).take_changes(&view)?;
@@ -170,7 +176,7 @@ fn run<S: Schema, R>(
         return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
     }
     let mut patch = Patch::on_generation(head.generation);
-    fill(&mut patch, &pending, metadata, |name| view.entry(name));
+    fill(&mut patch, &pending, versions, &values, head.revision)?;
     patch.rests_on = RestsOn::Revision(head.revision);
-    Ok((result, patch, view))
+    Ok((result, patch, values))
 }

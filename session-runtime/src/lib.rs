@@ -103,6 +103,10 @@ mod budget;
 mod commit;
 mod group;
 mod jobs;
+mod layout;
+mod lift;
+mod message;
+mod metadata;
 mod pending;
 mod queue;
 #[cfg(feature = "rocket")]
@@ -111,6 +115,7 @@ mod sync;
 #[cfg(feature = "conformance")]
 pub mod testing;
 mod tracked;
+mod versions;
 mod view;
 
 #[doc(hidden)]
@@ -125,6 +130,7 @@ pub use crate::cookie::{CookieConfig, SameSite};
 pub use crate::error::{ErrorKind, SessionError};
 pub use crate::expiry::Expiry;
 pub use crate::id::SessionKey;
+pub use crate::lift::RawSection;
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{SessionFairing, SessionHandle};
 pub use crate::schema::{Schema, Schemas};

@@ -11,6 +11,7 @@ use crate::merge::{Merge, three_way};
 use crate::patch::{Expected, Patch, RestsOn};
 use crate::record::{Text, Values};
 use crate::schema::{FieldSpec, SchemaSpec};
+use crate::versions::{Versioned, Versions};
 
 /// One stored key that a request sets or removes.
 #[derive(Clone)]
@@ -103,19 +104,21 @@ pub(crate) fn absorb(
     Ok(())
 }
 
-/// Puts the changes into the patch, with the metadata of their schemas and what they rest on.
-pub(crate) fn fill<'a>(
+/// Puts the changes into the patch, with the metadata of their schemas and what they rest on: the whole record, of that
+/// revision, where a schema is stored in another version than it is seen in.
+pub(crate) fn fill(
     patch: &mut Patch,
     pending: &Pending,
-    metadata: &Metadata,
-    stored: impl Fn(&str) -> Option<(&'a Text, &'a Text)>,
-) {
+    versions: &Versions,
+    values: &Versioned,
+    revision: u64,
+) -> Result<(), SessionError> {
     let mut expected = Vec::with_capacity(2);
-    let mut last_schema = None;
+    let mut schemas: Vec<&'static SchemaSpec> = Vec::with_capacity(1);
     for change in pending.values() {
-        if last_schema != Some(change.schema.key) {
-            last_schema = Some(change.schema.key);
-            expected.push(expect(patch, change.schema, metadata, stored(change.schema.key)));
+        if schemas.last().is_none_or(|last| last.key != change.schema.key) {
+            schemas.push(change.schema);
+            expected.push(expect(patch, change.schema, versions, values.stored().entry(change.schema.key)));
         }
         if change.field.merge.rests_on_base() {
             expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
@@ -126,50 +129,38 @@ pub(crate) fn fill<'a>(
         }
     }
     patch.rests_on = RestsOn::Values(expected);
+    for schema in schemas {
+        if values.rewrite(schema, versions, patch)? {
+            patch.rests_on = RestsOn::Revision(revision);
+        }
+    }
+    Ok(())
 }
 
 /// A schema's metadata must be as it was loaded; where there was none, the patch brings it.
-fn expect(patch: &mut Patch, schema: &SchemaSpec, metadata: &Metadata, stored: Option<(&Text, &Text)>) -> Expected {
+fn expect(patch: &mut Patch, schema: &SchemaSpec, versions: &Versions, stored: Option<(&Text, &Text)>) -> Expected {
     if let Some((name, text)) = stored {
         return Expected { name: name.clone(), base: Some(text.clone()), or_ours: false };
     }
-    let (name, text) = metadata.of(schema);
+    let (name, text) = versions.metadata(schema);
     patch.set.push((name.clone(), text));
     Expected { name, base: None, or_ours: true }
 }
 
 /// What a new session stores: every change that sets something, and the metadata of its schema.
-pub(crate) fn fresh_values(pending: &Pending, metadata: &Metadata) -> Values {
+pub(crate) fn fresh_values(pending: &Pending, versions: &Versions) -> Values {
     let set = || pending.values().filter_map(|change| Some((change, change.ours.as_ref()?)));
     let schemas: BTreeSet<&str> = set().map(|(change, _)| change.schema.key).collect();
     // As much as is needed and no more: a store in memory keeps it.
     let mut values = Values::with_capacity(set().count() + schemas.len());
     for (change, text) in set() {
         if values.get(change.schema.key).is_none() {
-            let (name, text) = metadata.of(change.schema);
+            let (name, text) = versions.metadata(change.schema);
             values.set(name, text);
         }
         values.set(change.name.clone(), text.clone());
     }
     values
-}
-
-/// The metadata of the application's schemas as it is stored; all sessions of the process share these texts.
-pub(crate) struct Metadata(Vec<(Text, Text)>);
-
-impl Metadata {
-    pub(crate) fn new(schemas: &[&'static SchemaSpec]) -> Self {
-        Self(schemas.iter().map(|schema| written(schema)).collect())
-    }
-
-    fn of(&self, schema: &SchemaSpec) -> (Text, Text) {
-        let found = self.0.iter().find(|(name, _)| **name == *schema.key);
-        found.cloned().unwrap_or_else(|| written(schema))
-    }
-}
-
-fn written(schema: &SchemaSpec) -> (Text, Text) {
-    (schema.key.into(), schema.metadata().into())
 }
 
 /// The changes as they would be if the session had been empty: what was added to a sum, and not the sum.

@@ -5,8 +5,13 @@
 
 use crate::codec::{Changes, Reader};
 use crate::error::SessionError;
+use crate::layout::{self, Compatible, Pin, same};
+use crate::lift::{Lower, Lowering, RawSection};
 use crate::merge::Merge;
+use crate::message::Message;
+use crate::record::{Text, Values};
 use crate::tracked::Tracked;
+use crate::value::{SessionValue, Ty};
 
 /// A typed part of the session: a plain struct whose fields are keys of the stored map.
 ///
@@ -43,6 +48,12 @@ pub trait Schema: Sized + Send + Sync + 'static {
     /// The struct's name, for messages to its author.
     #[doc(hidden)]
     const NAME: &'static str;
+    /// [`Current`] or [`Archived`].
+    #[doc(hidden)]
+    type Role;
+    /// What its attributes say of other versions.
+    #[doc(hidden)]
+    const HISTORY: History<Self> = History::new();
     #[doc(hidden)]
     type Marks: AsRef<[u64]> + AsMut<[u64]> + Default + Send + Sync;
     #[doc(hidden)]
@@ -57,7 +68,7 @@ pub trait Schema: Sized + Send + Sync + 'static {
     const SPEC: &'static SchemaSpec = &SchemaSpec::of::<Self>();
     /// The struct as it is in a session that has nothing stored.
     #[doc(hidden)]
-    fn initial() -> Self;
+    const NEW: fn() -> Self;
 }
 
 /// One field of a schema, named by its position.
@@ -74,13 +85,14 @@ pub trait Field<const I: usize, T>: Schema {
 pub struct SchemaOptions {
     lazy: bool,
     on_invalid: OnInvalid,
+    on_newer: OnNewer,
     has_transient: bool,
 }
 
 impl SchemaOptions {
     #[must_use]
     pub const fn new() -> Self {
-        Self { lazy: false, on_invalid: OnInvalid::Refuse, has_transient: false }
+        Self { lazy: false, on_invalid: OnInvalid::Refuse, on_newer: OnNewer::Refuse, has_transient: false }
     }
 
     /// Fetched only when a guard asks for it.
@@ -94,6 +106,13 @@ impl SchemaOptions {
     #[must_use]
     pub const fn reset(mut self) -> Self {
         self.on_invalid = OnInvalid::Reset;
+        self
+    }
+
+    /// What a newer version stored counts as nothing.
+    #[must_use]
+    pub const fn discard_newer(mut self) -> Self {
+        self.on_newer = OnNewer::Discard;
         self
     }
 
@@ -118,6 +137,13 @@ pub(crate) enum OnInvalid {
     Reset,
 }
 
+/// What happens to what a newer version stored, and this one may not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnNewer {
+    Refuse,
+    Discard,
+}
+
 /// A schema without its type: what loading, saving and merging need to know.
 #[doc(hidden)]
 pub struct SchemaSpec {
@@ -125,15 +151,154 @@ pub struct SchemaSpec {
     pub(crate) version: u16,
     pub(crate) lazy: bool,
     pub(crate) on_invalid: OnInvalid,
+    pub(crate) on_newer: OnNewer,
     pub(crate) has_transient: bool,
     pub(crate) name: &'static str,
     pub(crate) type_id: fn() -> std::any::TypeId,
+    /// The lowest versions of programs that may read and write what this one stores.
+    pub(crate) readers: u16,
+    pub(crate) writers: u16,
+    /// The hash of the pinned layout.
+    pub(crate) layout: Option<u32>,
+    /// What to write if it is not pinned, where the compiler knows.
+    pub(crate) to_paste: fn() -> Option<Message>,
+    /// The struct below in the chain.
+    pub(crate) previous: Option<&'static SchemaSpec>,
+    /// A section of an older version to one of this, the stored form of its values.
+    pub(crate) lift: fn(RawSection, u16) -> Result<RawSection, SessionError>,
+    pub(crate) reads: fn(u16) -> bool,
+    /// A section of this version to one of an older; says `None` if there is no way down.
+    pub(crate) lower: fn(&Values, u16) -> Option<Lowering>,
+    /// The metadata of an older version that this program can write; `None` if it cannot.
+    pub(crate) held: fn(u16) -> Option<Text>,
     field: fn(usize) -> Option<&'static FieldSpec>,
 }
 
+/// What a struct says of other versions: its history.
+#[doc(hidden)]
+pub struct History<S: Schema> {
+    pub(crate) layout: Option<&'static [Pin]>,
+    pub(crate) is_unreleased: bool,
+    pub(crate) was: &'static [(u16, &'static [Pin])],
+    pub(crate) migrate: &'static [Step],
+    pub(crate) previous: Option<Previous<S>>,
+    pub(crate) retired: &'static [&'static str],
+    pub(crate) oldest: u16,
+    pub(crate) readers: Option<u16>,
+}
+
+/// One step of `migrate`.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Step {
+    pub(crate) from: u16,
+    pub(crate) run: fn(&mut RawSection) -> Result<(), SessionError>,
+}
+
+/// The step from the struct below.
+#[doc(hidden)]
+pub struct Previous<S> {
+    pub(crate) spec: &'static SchemaSpec,
+    pub(crate) compatible: Compatible,
+    pub(crate) upgrade: fn(RawSection, u16) -> Result<S, SessionError>,
+    /// Back to it, where there is an impl for that.
+    pub(crate) lower: Option<Lower>,
+}
+
+impl<S: Schema> History<S> {
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            layout: None,
+            is_unreleased: false,
+            was: &[],
+            migrate: &[],
+            previous: None,
+            retired: &[],
+            oldest: 1,
+            readers: None,
+        }
+    }
+
+    /// Recorded; a change under the same version does not compile.
+    #[must_use]
+    pub const fn layout(mut self, pins: &'static [Pin]) -> Self {
+        self.layout = Some(pins);
+        self
+    }
+
+    /// Not recorded yet.
+    #[must_use]
+    pub const fn unreleased(mut self) -> Self {
+        self.is_unreleased = true;
+        self
+    }
+
+    #[must_use]
+    pub const fn was(mut self, was: &'static [(u16, &'static [Pin])]) -> Self {
+        self.was = was;
+        self
+    }
+
+    #[must_use]
+    pub const fn migrate(mut self, steps: &'static [Step]) -> Self {
+        self.migrate = steps;
+        self
+    }
+
+    #[must_use]
+    pub const fn previous(mut self, previous: Previous<S>) -> Self {
+        self.previous = Some(previous);
+        self
+    }
+
+    #[must_use]
+    pub const fn retired(mut self, keys: &'static [&'static str]) -> Self {
+        self.retired = keys;
+        self
+    }
+
+    #[must_use]
+    pub const fn oldest(mut self, version: u16) -> Self {
+        self.oldest = version;
+        self
+    }
+
+    #[must_use]
+    pub const fn readers(mut self, version: u16) -> Self {
+        self.readers = Some(version);
+        self
+    }
+}
+
+impl<S: Schema> Default for History<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The struct that the program works with.
+#[doc(hidden)]
+pub enum Current {}
+
+/// A struct that only the upgrade reads.
+#[doc(hidden)]
+pub enum Archived {}
+
+/// Asked of a schema's role wherever it is written.
+#[diagnostic::on_unimplemented(
+    message = "`{S}` is an archived version: only the newest can be read and written by guards",
+    label = "archived",
+    note = "write `Session<...>` or `&...` with the struct of the newest version"
+)]
+#[doc(hidden)]
+pub trait Newest<S> {}
+
+impl<S> Newest<S> for Current {}
+
 /// The struct with what is stored, where something is.
 pub(crate) fn read<S: Schema>(from: &Reader<'_>) -> Result<S, SessionError> {
-    let mut value = S::initial();
+    let mut value = (S::NEW)();
     for field in S::FIELDS {
         (field.read)(&mut value, from)?;
     }
@@ -154,9 +319,22 @@ impl SchemaSpec {
             version: S::VERSION,
             lazy: S::OPTIONS.lazy,
             on_invalid: S::OPTIONS.on_invalid,
+            on_newer: S::OPTIONS.on_newer,
             has_transient: S::OPTIONS.has_transient,
             name: S::NAME,
             type_id: std::any::TypeId::of::<S>,
+            readers: layout::allowed::<S>().0,
+            writers: layout::allowed::<S>().1,
+            layout: layout::whole::<S>(),
+            to_paste: layout::to_paste::<S>,
+            previous: match &S::HISTORY.previous {
+                Some(previous) => Some(previous.spec),
+                None => None,
+            },
+            lift: crate::lift::lift::<S>,
+            reads: crate::lift::reads::<S>,
+            lower: crate::lift::lower::<S>,
+            held: crate::lift::held::<S>,
             field: |at| S::FIELDS.get(at).map(|ops| &ops.spec),
         }
     }
@@ -164,11 +342,6 @@ impl SchemaSpec {
     pub(crate) fn fields(&self) -> impl Iterator<Item = &'static FieldSpec> {
         let field = self.field;
         (0..).map_while(field)
-    }
-
-    /// The metadata text that this program writes.
-    pub(crate) fn metadata(&self) -> String {
-        format!(r#"{{"v":{}}}"#, self.version)
     }
 }
 
@@ -179,6 +352,11 @@ pub struct FieldSpec {
     pub(crate) name: &'static str,
     /// What the stored keys of its entries begin with, `<schema>.<field>/`.
     pub(crate) prefix: &'static str,
+    pub(crate) kind: Kind,
+    /// What is stored under it, where that is known.
+    pub(crate) shape: Option<&'static Ty>,
+    /// The key that older versions had for it.
+    pub(crate) renamed_from: Option<&'static str>,
     pub(crate) renew: bool,
     pub(crate) redact: bool,
     /// The order of a top-level array means nothing.
@@ -188,10 +366,29 @@ pub struct FieldSpec {
     pub(crate) is_initial: fn(&str) -> bool,
 }
 
+/// How a field is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Under one key.
+    Whole,
+    /// Under one key per entry.
+    Entries,
+    /// Not at all.
+    Transient,
+}
+
 impl FieldSpec {
-    /// The field's part of the stored key.
-    pub(crate) fn key(&self) -> &'static str {
-        self.name.split_once('.').map_or(self.name, |(_, field)| field)
+    pub(crate) const fn is_stored(&self) -> bool {
+        !matches!(self.kind, Kind::Transient)
+    }
+
+    /// The field's part of the stored key: a schema's key has no dot.
+    pub(crate) const fn key(&self) -> &'static str {
+        let mut at = 0;
+        while at < self.name.len() && self.name.as_bytes()[at] != b'.' {
+            at += 1;
+        }
+        if at < self.name.len() { self.name.split_at(at + 1).1 } else { self.name }
     }
 }
 
@@ -235,6 +432,26 @@ impl<S: Schema> FieldOps<S> {
     #[must_use]
     pub const fn redact(mut self) -> Self {
         self.spec.redact = true;
+        self
+    }
+
+    /// What is stored.
+    #[must_use]
+    pub const fn shape(mut self, shape: Option<&'static Ty>) -> Self {
+        self.spec.shape = shape;
+        self
+    }
+
+    /// Stored as its author promises.
+    #[must_use]
+    pub const fn opaque(self, shape: &'static Ty) -> Self {
+        self.shape(Some(shape))
+    }
+
+    /// The key that older versions had.
+    #[must_use]
+    pub const fn renamed_from(mut self, key: &'static str) -> Self {
+        self.spec.renamed_from = Some(key);
         self
     }
 
@@ -283,22 +500,23 @@ pub trait Schemas {
     #[doc(hidden)]
     const UNIQUE: () = {
         if let Some((a, b)) = shared_key(Self::SPECS) {
-            let parts =
-                ["schemas `", a.name, "` and `", b.name, "` share the key \"", a.key, "\": give one another `key`"];
-            panic!("{}", Message::new(&parts).text());
+            let mut message = Message::new();
+            message.parts(&["schemas `", a.name, "` and `", b.name, "` share the key \"", a.key]);
+            message.push("\": give one another `key`");
+            panic!("{}", message.text());
         }
     };
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: Schema> Schemas for S {
+impl<S: Schema<Role: Newest<S>>> Schemas for S {
     const SPECS: &'static [&'static SchemaSpec] = &[S::SPEC];
 }
 
 macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
         #[diagnostic::do_not_recommend]
-        impl<$first: Schema, $($rest: Schema),*> Schemas for ($first, $($rest,)*) {
+        impl<$first: Schema<Role: Newest<$first>>, $($rest: Schema<Role: Newest<$rest>>),*> Schemas for ($first, $($rest,)*) {
             const SPECS: &'static [&'static SchemaSpec] = &[$first::SPEC, $($rest::SPEC),*];
         }
         tuples! { $($rest)* }
@@ -313,7 +531,7 @@ const fn shared_key(specs: &[&'static SchemaSpec]) -> Option<(&'static SchemaSpe
     while a < specs.len() {
         let mut b = a + 1;
         while b < specs.len() {
-            if same(specs[a].key.as_bytes(), specs[b].key.as_bytes()) {
+            if same(specs[a].key, specs[b].key) {
                 return Some((specs[a], specs[b]));
             }
             b += 1;
@@ -323,64 +541,24 @@ const fn shared_key(specs: &[&'static SchemaSpec]) -> Option<(&'static SchemaSpe
     None
 }
 
-const fn same(a: &[u8], b: &[u8]) -> bool {
-    let mut at = 0;
-    while at < a.len() && at < b.len() && a[at] == b[at] {
-        at += 1;
-    }
-    at == a.len() && at == b.len()
+/// The shape of a type that may have none: an inherent constant where it has, this trait's where not.
+#[doc(hidden)]
+pub struct Known<T>(std::marker::PhantomData<T>);
+
+#[doc(hidden)]
+pub trait Unknown {
+    const TY: Option<&'static Ty> = None;
 }
 
-/// A compiler message put together in const evaluation, which has no `format!`. What does not fit is cut.
-struct Message {
-    bytes: [u8; 400],
-    length: usize,
+impl<T> Unknown for Known<T> {}
+
+impl<T: SessionValue> Known<T> {
+    pub const TY: Option<&'static Ty> = Some(&T::TY);
 }
 
-impl Message {
-    const fn new(parts: &[&str]) -> Self {
-        let mut message = Self { bytes: [0; 400], length: 0 };
-        let mut at = 0;
-        while at < parts.len() {
-            message.push(parts[at].as_bytes());
-            at += 1;
-        }
-        message
-    }
-
-    const fn push(&mut self, part: &[u8]) {
-        let mut at = 0;
-        while at < part.len() && self.length < self.bytes.len() {
-            self.bytes[self.length] = part[at];
-            self.length += 1;
-            at += 1;
-        }
-    }
-
-    const fn text(&self) -> &str {
-        match str::from_utf8(self.bytes.split_at(self.length).0) {
-            Ok(text) => text,
-            Err(_) => "two schemas share a key",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The compiler's words about a const panic change from release to release; these are ours.
-    #[test]
-    fn a_message_is_put_together() {
-        assert_eq!(
-            Message::new(&["schemas `", "Cart", "` and `", "Basket", "`"]).text(),
-            "schemas `Cart` and `Basket`"
-        );
-        assert_eq!(Message::new(&[&"x".repeat(500)]).text().len(), 400);
-    }
-
-    #[test]
-    fn keys_are_compared_whole() {
-        assert!(same(b"cart", b"cart") && !same(b"cart", b"cart-2") && !same(b"", b"a"));
-    }
+/// The shape of a type that must have one.
+#[doc(hidden)]
+#[must_use]
+pub const fn known<T: SessionValue>() -> Option<&'static Ty> {
+    Some(const { &T::TY })
 }

@@ -15,10 +15,10 @@ use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Lifetime;
 use crate::group::Groups;
 use crate::id::Random;
-use crate::pending::Metadata;
 use crate::queue::Queues;
 use crate::schema::{Schema, SchemaSpec, Schemas};
 use crate::store::{Store, StoreError};
+use crate::versions::Versions;
 use crate::visit::Visit;
 
 /// The sessions of an application: makes the fairing, and works outside requests.
@@ -59,7 +59,7 @@ pub(crate) struct Core {
     pub(crate) cookie: CookieRules,
     schemas: Vec<&'static SchemaSpec>,
     pub(crate) groups: Groups,
-    pub(crate) metadata: Metadata,
+    pub(crate) versions: Versions,
     /// Saves that met a conflict take turns, by session.
     pub(crate) queues: Queues,
 }
@@ -266,7 +266,7 @@ impl SessionsBuilder {
             on_save_error: self.config.on_save_error,
             cookie,
             groups: Groups::new(&self.schemas),
-            metadata: Metadata::new(&self.schemas),
+            versions: Versions::new(&self.schemas, &self.config.hold)?,
             schemas: self.schemas,
             queues: Queues::default(),
         };

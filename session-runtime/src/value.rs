@@ -172,3 +172,7 @@ impl<T: SessionValue> SessionValue for Option<T> {
 impl<T: SessionValue> SessionValue for Vec<T> {
     const TY: Ty = Ty::Seq(&T::TY);
 }
+
+impl<K: SessionValue, V: SessionValue> SessionValue for std::collections::BTreeMap<K, V> {
+    const TY: Ty = Ty::Map(&K::TY, &V::TY);
+}

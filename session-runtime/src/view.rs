@@ -28,14 +28,14 @@ impl View {
         Self { session: Some(session), values, over }
     }
 
+    /// Values of nobody's record.
+    pub(crate) fn of_values(values: Values) -> Self {
+        Self { values, ..Self::default() }
+    }
+
     /// No record, with these changes.
     pub(crate) fn of_changes(over: Over) -> Self {
         Self { over, ..Self::default() }
-    }
-
-    /// The record as it was loaded.
-    pub(crate) fn loaded(&self) -> &Values {
-        &self.values
     }
 
     /// Whose record it is.

@@ -26,7 +26,6 @@ mod state;
 mod whole;
 
 pub use guard::Session;
-pub(crate) use load::check_metadata;
 pub(crate) use state::{Live, Standing, State, UnderWay, Wishes};
 
 /// One request's view of its session.
@@ -205,6 +204,7 @@ impl Visit {
         self.fetch(Some(at)).await?;
         // First of all, so that what the guard sees is what the one before it has written.
         let open = self.open_guard(at)?;
+        self.state().check_writable(S::SPEC, &self.core.versions)?;
         let (value, view) = self.decode::<S>(at)?;
         Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)), view, _open: open })
     }
@@ -294,7 +294,7 @@ impl Visit {
 
     /// The values as they stand, and the view that they come from.
     fn decode<S: Schema>(&self, at: usize) -> Result<(S, View), SessionError> {
-        let view = self.state().view(S::SPEC)?;
+        let view = self.state().view(S::SPEC, &self.core.versions)?;
         let mut value = read::<S>(&Reader::new(S::SPEC, &view))?;
         if S::SPEC.has_transient {
             let carrier = self.carrier(at).clone();
@@ -380,7 +380,7 @@ impl Visit {
     }
 
     fn carry<S: Schema>(&self, at: usize, value: &S) {
-        let mut carrier = S::initial();
+        let mut carrier = (S::NEW)();
         carry(value, &mut carrier);
         *self.carrier(at) = Some(Arc::new(carrier));
     }

@@ -63,7 +63,7 @@ fn a_schema_knows_its_key_and_version() {
 /// B2: each field its own default, whether the attribute gives it or the type.
 #[test]
 fn a_new_session_holds_the_defaults() {
-    let cart = Cart::initial();
+    let cart = (Cart::NEW)();
     assert!(cart.items().is_empty() && cart.seen().is_empty());
     assert_eq!(cart.coupon(), &None);
     assert_eq!(cart.currency(), &Currency::Usd);
@@ -74,12 +74,12 @@ fn a_new_session_holds_the_defaults() {
 
 #[test]
 fn an_accessor_gives_way_to_a_method_of_the_same_name() {
-    assert_eq!(Cart::initial().count(), 1);
+    assert_eq!((Cart::NEW)().count(), 1);
 }
 
 #[test]
 fn accessors_have_the_visibility_of_their_field() {
-    let prefs = elsewhere::Prefs::initial();
+    let prefs = (elsewhere::Prefs::NEW)();
     assert_eq!((prefs.theme(), prefs.size()), (&None, &0));
 }
 

@@ -43,7 +43,7 @@ fn reads_every_attribute_of_a_struct() {
     });
     assert_eq!(errors, [] as [&str; 0]);
     assert_eq!(options.key.map(|key| key.value()).as_deref(), Some("cart"));
-    assert_eq!(options.version, Some(1));
+    assert_eq!(options.version.unwrap().0, 1);
     assert!(options.lazy && options.reset);
     assert_eq!(options.runtime.to_token_stream().to_string(), ":: other :: runtime");
 }
@@ -112,7 +112,6 @@ fn refuses_versions_that_are_no_version() {
         assert_eq!(struct_errors(quote!(version = #tokens)), [whole]);
     }
     assert_eq!(struct_errors(quote!(version = 0)), ["versions start at 1"]);
-    assert_eq!(struct_errors(quote!(version = 2)), ["a version above 1 comes with a later release"]);
     assert_eq!(struct_errors(quote!(version)), ["expected `version = 1`"]);
 }
 
@@ -124,7 +123,8 @@ fn goes_on_behind_the_next_comma() {
             "unknown attribute `verison`, did you mean `version`?",
             "expected a string: `key = \"...\"`",
             "`lazy` takes no value",
-            "`was` comes with a later release",
+            "expected `key:8 hex digits`, separated by blanks; leave it empty, `layout = \"\"`, and the compiler says what \
+             to paste",
             "`default` belongs on a field",
             "expected `name = value`, such as `key = \"cart\"`",
         ]
@@ -133,10 +133,7 @@ fn goes_on_behind_the_next_comma() {
 
 #[test]
 fn a_forgotten_comma_hides_nothing() {
-    assert_eq!(
-        struct_errors(quote!(key = "a" version = 2)),
-        ["expected `,`", "a version above 1 comes with a later release"]
-    );
+    assert_eq!(struct_errors(quote!(key = "a" version = 0)), ["expected `,`", "versions start at 1"]);
     assert_eq!(struct_errors(quote!(key = "a" + 1, version = 1)), ["expected `,`"]);
 }
 
@@ -181,4 +178,51 @@ fn other_brackets_are_refused() {
         let found = parsed::<StructOptions>(tokens).1;
         assert_eq!(found, ["expected `#[session(...)]`, the attributes in parentheses"]);
     }
+}
+
+fn versions(attributes: proc_macro2::TokenStream) -> StructOptions {
+    let (options, errors) = parsed::<StructOptions>(quote!(#[session(#attributes)]));
+    assert_eq!(errors, [""; 0]);
+    options
+}
+
+#[test]
+fn reads_what_a_struct_says_of_other_versions() {
+    let options = versions(quote!(
+        version = 4,
+        layout = "items:1f3a9c02  coupon:ec0d589b",
+        was(3 = "items:1f3a9c02", 2 = "items:1f3a9c02"),
+        migrate(from = 1, with = self::fix),
+        migrate(with = fix::<u8, u8>, from = 0x2),
+        previous = crate::old::CartV1,
+        retired("basket", "old_total",),
+        oldest = 2,
+        readers = 3,
+        on_newer = "discard",
+        archived,
+    ));
+    let layout = options.layout.unwrap().value;
+    assert_eq!(layout.keys, [("items".to_owned(), 0x1f3a_9c02), ("coupon".to_owned(), 0xec0d_589b)]);
+    let was: Vec<u16> = options.was.unwrap().value.iter().map(|was| was.version).collect();
+    let steps: Vec<u16> = options.migrate.iter().map(|step| step.from).collect();
+    assert_eq!((was, steps), (vec![3, 2], vec![1, 2]));
+    assert_eq!(options.retired.len(), 2);
+    assert!(options.previous.is_some() && options.archived.is_some() && options.discard);
+    assert_eq!((options.oldest.unwrap().0, options.readers.unwrap().0), (2, 3));
+}
+
+#[test]
+fn refuses_pins_that_are_none() {
+    for pin in ["items", "items:123", "items:1F3A9C02", ":1f3a9c02", "items:1f3a9c02,coupon:ec0d589b"] {
+        assert!(struct_errors(quote!(layout = #pin))[0].starts_with("expected `key:8 hex digits`"), "{pin}");
+    }
+}
+
+#[test]
+fn refuses_lists_and_steps_that_are_none() {
+    assert_eq!(struct_errors(quote!(retired = "basket")), ["expected `retired(\"basket\")`"]);
+    assert_eq!(struct_errors(quote!(retired())), ["expected `retired(\"basket\")`"]);
+    assert_eq!(struct_errors(quote!(migrate(from = 1))), ["expected `migrate(from = 1, with = path)`"]);
+    assert_eq!(struct_errors(quote!(migrate(from = 0, with = fix))), ["versions start at 1"]);
+    assert_eq!(struct_errors(quote!(on_newer = drop)), ["expected `refuse` or `discard`"]);
 }

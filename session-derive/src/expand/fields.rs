@@ -7,7 +7,7 @@ use crate::attr::{Given, Merge};
 use crate::model::{Field, Kind, Model, Shape};
 
 /// The row in `FIELDS`: the one place that asks something of the type.
-pub(super) fn row(field: &Field, schema_key: &str) -> TokenStream {
+pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStream {
     let (at, ty) = (index(field), &field.ty);
     let (kind, slash) = match field.kind() {
         Kind::Whole => (quote!(whole), ""),
@@ -22,9 +22,28 @@ pub(super) fn row(field: &Field, schema_key: &str) -> TokenStream {
     let redact = options.redact.then(|| quote!(.redact()));
     let unordered = field.kind() == Kind::Whole && matches!(field.shape, Shape::Unordered);
     let unordered = unordered.then(|| quote!(.unordered()));
+    let shape = shape(field, is_pinned);
+    let renamed = options.renamed_from.as_ref().map(|from| &from.value);
+    let renamed = renamed.map(|from| quote_spanned!(Span::mixed_site()=> .renamed_from(#from)));
     quote_spanned! {field.type_span()=>
-        __private::#kind::<Self, #at, #ty>(#name)#merge #renew #redact #unordered
+        __private::#kind::<Self, #at, #ty>(#name)#shape #merge #renew #redact #unordered #renamed
     }
+}
+
+/// What is stored, as far as the compiler knows; must be known where the layout is pinned.
+fn shape(field: &Field, is_pinned: bool) -> Option<TokenStream> {
+    let (ty, span) = (&field.ty, field.type_span());
+    if field.kind() == Kind::Transient {
+        return None;
+    }
+    Some(if let Some(opaque) = &field.attrs.options.opaque {
+        let name = &opaque.value;
+        quote_spanned!(span=> .opaque(&__private::Ty::Opaque(#name)))
+    } else if is_pinned {
+        quote_spanned!(span=> .shape(__private::known::<#ty>()))
+    } else {
+        quote_spanned!(span=> .shape(<__private::Known<#ty>>::TY))
+    })
 }
 
 fn merge(field: &Field) -> Option<TokenStream> {

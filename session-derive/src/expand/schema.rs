@@ -1,11 +1,11 @@
 //! The writable view and the impl of `Schema`.
 
-use proc_macro2::{Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::LitStr;
 use syn::ext::IdentExt;
 
-use crate::expand::fields;
+use crate::expand::{fields, history};
 use crate::model::{Kind, Model};
 
 /// `CartSessionMut`.
@@ -44,10 +44,11 @@ fn view_doc(model: &Model) -> String {
 /// The impls that make the struct a schema.
 pub(super) fn schema(model: &Model) -> TokenStream {
     let key = key(model);
-    let rows = model.fields.iter().map(|field| fields::row(field, &key));
+    let rows = model.fields.iter().map(|field| fields::row(field, &key, model.is_pinned()));
     let values = model.fields.iter().map(fields::initial);
     let body = Body {
         options: options(model),
+        history: history::consts(model),
         rows: quote!(#(#rows,)*),
         initial: quote_spanned!(Span::mixed_site()=> Self { #(#values,)* }),
     };
@@ -74,15 +75,18 @@ pub(super) fn stub(model: &Model) -> TokenStream {
 #[derive(Default)]
 struct Body {
     options: Option<TokenStream>,
+    history: Option<TokenStream>,
     rows: TokenStream,
     initial: TokenStream,
 }
 
 fn schema_impl(model: &Model, body: &Body) -> TokenStream {
     let Model { ident, view, runtime, .. } = model;
-    let Body { options, rows, initial } = body;
+    let Body { options, history, rows, initial } = body;
     let (key, marks) = (key(model), Literal::usize_unsuffixed(model.fields.len().div_ceil(64)));
-    let version = Literal::u16_unsuffixed(model.attrs.options.version.unwrap_or(1));
+    let version = Literal::u16_unsuffixed(model.attrs.options.version.as_ref().map_or(1, |(version, _)| *version));
+    let is_archived = model.attrs.options.archived.is_some();
+    let role = Ident::new(if is_archived { "Archived" } else { "Current" }, Span::mixed_site());
     let (name, deref) = (ident.unraw().to_string(), deref(model));
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
@@ -91,14 +95,14 @@ fn schema_impl(model: &Model, body: &Body) -> TokenStream {
             const KEY: &'static ::core::primitive::str = #key;
             const VERSION: ::core::primitive::u16 = #version;
             #options
+            #history
             const FIELDS: &'static [__private::FieldOps<Self>] = &[#rows];
+            type Role = __private::#role;
             type Mut = #view;
             type Marks = [::core::primitive::u64; #marks];
             const WRAP: fn(__private::Tracked<Self>) -> Self::Mut = #view;
             const TRACKED: fn(&mut Self::Mut) -> &mut __private::Tracked<Self> = |view| &mut view.0;
-            fn initial() -> Self {
-                #initial
-            }
+            const NEW: fn() -> Self = || #initial;
         }
         #deref
     }
@@ -112,11 +116,12 @@ fn options(model: &Model) -> Option<TokenStream> {
     let options = &model.attrs.options;
     let lazy = options.lazy.then(|| quote!(.lazy()));
     let reset = options.reset.then(|| quote!(.reset()));
+    let discard = options.discard.then(|| quote!(.discard_newer()));
     let transient = model.fields.iter().any(|field| field.kind() == Kind::Transient).then(|| quote!(.transient()));
-    let any = lazy.is_some() || reset.is_some() || transient.is_some();
+    let any = lazy.is_some() || reset.is_some() || discard.is_some() || transient.is_some();
     any.then(|| {
         quote_spanned! {Span::mixed_site()=>
-            const OPTIONS: __private::SchemaOptions = __private::SchemaOptions::new()#lazy #reset #transient;
+            const OPTIONS: __private::SchemaOptions = __private::SchemaOptions::new()#lazy #reset #discard #transient;
         }
     })
 }

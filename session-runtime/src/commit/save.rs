@@ -1,6 +1,6 @@
 //! The save of a session that exists: one patch, sent again after a conflict until it holds or time is up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Basis, Outcome};
@@ -8,10 +8,12 @@ use crate::error::{ErrorKind, SessionError};
 use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
 use crate::merge::three_way;
+use crate::metadata::Stands;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
-use crate::pending::{Turn, fill, fresh_values, rebase_on_nothing, turn};
+use crate::pending::{Turn, fill, fresh_values, rebase, rebase_on_nothing, turn};
 use crate::record::{Head, Record, belongs};
-use crate::visit::{Live, Standing, Visit, Wishes, check_metadata};
+use crate::versions::Versioned;
+use crate::visit::{Live, Standing, Visit, Wishes};
 
 /// The save of a session that exists.
 pub(super) struct Save<'v> {
@@ -75,10 +77,7 @@ impl<'v> Save<'v> {
         if self.turn == Turn::StartOver {
             return self.start_over().await;
         }
-        for change in self.wishes.pending.values() {
-            // A save of another guard may have brought in an upgrade by another node since this one was opened.
-            check_metadata(change.schema, &self.live.values)?;
-        }
+        self.check_versions()?;
         let core = self.visit.core.clone();
         let mut ticket = match self.basis {
             Basis::Values if !self.wishes.pending.is_empty() => {
@@ -88,12 +87,13 @@ impl<'v> Save<'v> {
             _ => None,
         };
         loop {
-            let patch = self.patch();
+            let patch = self.patch()?;
             if patch.is_empty() {
                 return Ok(Outcome::Done);
             }
-            core.limits.check_patch(&patch, &self.live.values, self.live.bytes, self.live.keys)?;
+            core.limits.check_patch(&patch, self.live.values.stored(), self.live.bytes, self.live.keys)?;
             let deadline = patch.deadline.clone();
+            let rewrites = matches!(patch.rests_on, RestsOn::Revision(_));
             let theirs = match self.send(patch).await? {
                 Some(Patched::Done(head)) => return Ok(self.done(head, deadline.as_ref())),
                 Some(Patched::Conflict(theirs)) => theirs,
@@ -102,9 +102,39 @@ impl<'v> Save<'v> {
                 None => return Ok(Outcome::Done),
             };
             let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
-            self.merge(&theirs)?;
+            if !rewrites && self.is_same_version(&theirs)? {
+                self.merge(&theirs)?;
+            } else if !self.begin_again().await? {
+                return self.gone();
+            }
             ticket.after_conflict(&self.visit.budget).await?;
         }
+    }
+
+    /// A save of another guard may have brought in an upgrade by another node since this one was opened.
+    fn check_versions(&mut self) -> Result<(), SessionError> {
+        let schemas: BTreeMap<_, _> = self.wishes.pending.values().map(|one| (one.schema.key, one.schema)).collect();
+        let versions = &self.visit.core.versions;
+        for schema in schemas.into_values() {
+            match self.live.values.stands(schema, versions)? {
+                Stands::Same | Stands::Newer { writable: true } => {}
+                _ => Arc::make_mut(&mut self.live).values.check_writable(schema, versions)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// An upgrade rests on the whole record: it is read anew, and what the request changed is laid over that. False if
+    /// there is no session any more.
+    async fn begin_again(&mut self) -> Result<bool, SessionError> {
+        let fresh = self.visit.load_more(&self.live, &self.visit.fetched_group().wanted).await?;
+        let Standing::Live(mut fresh) = fresh else { return Ok(false) };
+        let live = Arc::make_mut(&mut fresh);
+        live.head = live.stored.clone();
+        self.wishes.pending = rebase(&self.wishes.pending, live.values.seen())?;
+        self.live = fresh;
+        self.check_versions()?;
+        Ok(true)
     }
 
     /// Sends the patch; a failure of one that only marks the use of the session changes nothing.
@@ -127,16 +157,17 @@ impl<'v> Save<'v> {
         self.wishes.pending.is_empty() && self.wishes.expiry.is_none() && !raised
     }
 
-    fn patch(&self) -> Patch {
+    fn patch(&self) -> Result<Patch, SessionError> {
         let head = &self.live.head;
         let mut patch = Patch::on_generation(head.generation);
-        fill(&mut patch, &self.wishes.pending, &self.visit.core.metadata, |name| self.live.values.entry(name));
+        let versions = &self.visit.core.versions;
+        fill(&mut patch, &self.wishes.pending, versions, &self.live.values, head.revision)?;
         if self.basis == Basis::Revision {
             patch.rests_on = RestsOn::Revision(head.revision);
         }
         patch.deadline = self.deadline(patch.changes_values());
         patch.secret = self.new_secret();
-        patch
+        Ok(patch)
     }
 
     fn deadline(&self, writes: bool) -> Option<Deadline> {
@@ -165,11 +196,23 @@ impl<'v> Save<'v> {
         }
     }
 
+    /// Whether another request stored the same version, or a newer one that this program may write.
+    fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
+        let theirs = Versioned::new(theirs.values.clone());
+        for change in self.wishes.pending.values() {
+            match theirs.stands(change.schema, &self.visit.core.versions)? {
+                Stands::Same | Stands::Newer { writable: true } => {}
+                Stands::Newer { writable: false } => return Err(SessionError::read_only(change.schema)),
+                Stands::Older(_) | Stands::Discarded => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
     /// Takes what another request stored meanwhile as the new base.
     fn merge(&mut self, theirs: &Record) -> Result<(), SessionError> {
         let schemas: BTreeSet<_> = self.wishes.pending.values().map(|change| change.schema.key).collect();
         for change in self.wishes.pending.values_mut() {
-            check_metadata(change.schema, &theirs.values)?;
             if change.field.merge.rests_on_base() {
                 let stored = theirs.values.get_text(&change.name);
                 change.ours = three_way(change, stored.map(AsRef::as_ref))?;
@@ -180,10 +223,7 @@ impl<'v> Save<'v> {
         let names = rested.iter().map(|change| &*change.name).chain(schemas);
         let values = &mut Arc::make_mut(&mut self.live).values;
         for name in names {
-            match theirs.values.get_text(name) {
-                Some(text) => drop(values.set(name.into(), text.clone())),
-                None => drop(values.remove(name)),
-            }
+            values.set(name, theirs.values.get_text(name));
         }
         self.wishes.pending.retain(|_, change| change.base != change.ours);
         Ok(())
@@ -199,8 +239,11 @@ impl<'v> Save<'v> {
         };
         let moved = deadline.is_some_and(|deadline| deadline.is_in(&head));
         let cookie = (renewed || moved && self.refreshes(&head)).then(|| core.cookie_for(id, &head, visit));
-        if !visit.is_finished() {
-            self.apply();
+        if !visit.is_finished()
+            && let Err(error) = self.apply()
+        {
+            // It is stored, and that is what was asked.
+            tracing::debug!("the session was saved, and could not be upgraded again: {}", error.chain());
         }
         let live = Arc::make_mut(&mut self.live);
         live.id = id;
@@ -223,13 +266,15 @@ impl<'v> Save<'v> {
     }
 
     /// What was stored is the base of what the request does from here on.
-    fn apply(&mut self) {
-        let patch = self.patch();
+    fn apply(&mut self) -> Result<(), SessionError> {
+        let patch = self.patch()?;
         let live = Arc::make_mut(&mut self.live);
-        let keys = live.values.len();
-        let (came, went) = patch.apply(&mut live.values);
+        let mut values = live.values.stored().clone();
+        let keys = values.len();
+        let (came, went) = patch.apply(&mut values);
         live.bytes = live.bytes.saturating_add(came).saturating_sub(went);
-        live.keys = live.keys.saturating_add(live.values.len()).saturating_sub(keys);
+        live.keys = live.keys.saturating_add(values.len()).saturating_sub(keys);
+        live.values.set_stored(values, &self.visit.core.versions)
     }
 
     fn gone(&self) -> Result<Outcome, SessionError> {
@@ -246,13 +291,13 @@ impl<'v> Save<'v> {
         if self.turn != Turn::Login {
             return Err(SessionError::new(ErrorKind::Renewed));
         }
-        let mut values = self.live.values.clone();
+        let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
         let schemas = self.visit.core.schemas();
         for field in schemas.iter().flat_map(|schema| schema.fields()).filter(|field| field.renew) {
             values.remove(field.name);
         }
         values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key)));
-        for (name, text) in fresh_values(&self.wishes.pending, &self.visit.core.metadata).iter() {
+        for (name, text) in fresh_values(&self.wishes.pending, &self.visit.core.versions).iter() {
             values.set(name.clone(), text.clone());
         }
         for change in self.wishes.pending.values().filter(|change| change.ours.is_none()) {
@@ -264,7 +309,7 @@ impl<'v> Save<'v> {
 
     /// Another user: a new session with only what this request wrote, so that no data of the first reaches the second.
     async fn start_over(self) -> Result<Outcome, SessionError> {
-        let values = fresh_values(&rebase_on_nothing(&self.wishes.pending)?, &self.visit.core.metadata);
+        let values = fresh_values(&rebase_on_nothing(&self.wishes.pending)?, &self.visit.core.versions);
         let expiry = self.wishes.expiry.map_or(StoredExpiry::Default, Into::into);
         let before = self.visit.state().place();
         self.visit.create(values, expiry).await?;

@@ -164,7 +164,8 @@ async fn debug_shows_no_secret() {
     let finished = visit.finish(200).await;
     let live = visit.state().standing.clone();
     let live = live.live().unwrap();
-    let (id, record) = (live.id, crate::record::Record { head: live.head.clone(), values: (live.values).clone() });
+    let (id, record) =
+        (live.id, crate::record::Record { head: live.head.clone(), values: live.values.stored().clone() });
     let shown = format!("{sessions:?} {visit:?} {finished:?} {id:?} {record:#?} {:?}", visit.key());
     for secret in [id.to_cookie(), id.key.to_string(), "SPRING".into()] {
         assert!(!shown.contains(&secret), "{shown}");

@@ -12,6 +12,7 @@
 //! | `on_save_error` | `"fail"` | `"fail"` or `"log"` |
 //! | `limits` | `record = "1MiB"`, `keys = 10000` | size, number |
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::rocket::Config;
@@ -94,6 +95,7 @@ struct Table {
     deadline: Option<Time>,
     on_save_error: SaveErrorWord,
     limits: LimitsTable,
+    hold: BTreeMap<String, u16>,
 }
 
 #[derive(Default, Deserialize)]
@@ -208,6 +210,7 @@ impl From<Table> for SessionConfig {
             SaveErrorWord::Fail => OnSaveError::Fail,
             SaveErrorWord::Log => OnSaveError::Log,
         };
+        config.hold = table.hold;
         config.limits(table.limits.into())
     }
 }

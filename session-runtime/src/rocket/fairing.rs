@@ -177,6 +177,9 @@ impl Fairing for SessionFairing {
         match self.sessions(&rocket) {
             Ok(sessions) => {
                 announce(&sessions);
+                if rocket.figment().profile() != ::rocket::Config::DEBUG_PROFILE {
+                    warn_of_unpinned(&sessions);
+                }
                 Ok(rocket.manage(sessions))
             }
             Err(error) => {
@@ -247,6 +250,20 @@ fn announce(sessions: &Sessions) {
         tracing::info!("Sessions: cookie `{}`", cookie.name);
     } else {
         tracing::warn!("Sessions: cookie `{}` is not Secure, for plain HTTP in the debug profile", cookie.name);
+    }
+}
+
+/// Once it is deployed, a change of the layout should not go unnoticed.
+fn warn_of_unpinned(sessions: &Sessions) {
+    for schema in sessions.core.schemas().iter().filter(|schema| schema.layout.is_none()) {
+        let (key, name) = (schema.key, schema.name);
+        match (schema.to_paste)() {
+            Some(pin) => tracing::warn!("session schema `{key}` is not pinned: add `{}` to `{name}`", pin.text()),
+            None => tracing::warn!(
+                "session schema `{key}` is not pinned: derive `SessionValue` for the types in `{name}`, and write \
+                 `layout = \"\"` to have the compiler say what to paste"
+            ),
+        }
     }
 }
 

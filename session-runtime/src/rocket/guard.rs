@@ -7,7 +7,7 @@ use ::rocket::{Ignite, Request, Rocket, Sentinel};
 
 use super::handle::SessionHandle;
 use crate::error::{ErrorKind, RETRY_AFTER, SessionError};
-use crate::schema::Schema;
+use crate::schema::{Newest, Schema};
 use crate::sessions::Sessions;
 use crate::visit::Session;
 
@@ -19,7 +19,7 @@ pub async fn read<'r, S: Schema>(request: &'r Request<'_>) -> Outcome<&'r S, Ses
 }
 
 #[::rocket::async_trait]
-impl<'r, S: Schema> FromRequest<'r> for Session<'r, S> {
+impl<'r, S: Schema<Role: Newest<S>>> FromRequest<'r> for Session<'r, S> {
     type Error = SessionError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SessionError> {

@@ -3,14 +3,15 @@
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::check_metadata;
 use crate::cookie::CookieCommand;
 use crate::error::SessionError;
 use crate::expiry::Expiry;
 use crate::id::SessionId;
+use crate::metadata::Stands;
 use crate::pending::{Change, Pending, absorb};
 use crate::record::{Head, Values};
 use crate::schema::SchemaSpec;
+use crate::versions::{Versioned, Versions};
 use crate::view::View;
 
 /// What the request knows and what it wants; short locks only, never across a store call.
@@ -105,7 +106,7 @@ pub(crate) struct Live {
     /// The head as first loaded: what this request's changes rest on.
     pub(crate) head: Head,
     /// The values as first loaded, further groups added.
-    pub(crate) values: Values,
+    pub(crate) values: Versioned,
     /// The head as the latest load found it.
     pub(crate) stored: Head,
     pub(crate) bytes: usize,
@@ -114,15 +115,30 @@ pub(crate) struct Live {
 
 impl State {
     /// The schema as it stands. Destroyed is destroyed: what comes after reads like a visitor without a session.
-    pub(super) fn view(&self, schema: &'static SchemaSpec) -> Result<View, SessionError> {
+    pub(super) fn view(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Result<View, SessionError> {
         let changes = self.under_way.pending.iter().chain(&self.wishes.pending);
         let over = changes.map(|(name, change)| (name.clone(), change.ours.clone())).collect();
-        match self.standing.live() {
-            Some(live) if !self.wishes.destroy => {
-                check_metadata(schema, &live.values)?;
-                Ok(View::new(live.id.key, live.values.clone(), over))
+        match &mut self.standing {
+            Standing::Live(live) if !self.wishes.destroy => {
+                lift(live, schema, versions)?;
+                Ok(View::new(live.id.key, live.values.seen().clone(), over))
             }
             _ => Ok(View::of_changes(over)),
+        }
+    }
+
+    /// Whether this program may write the schema.
+    pub(super) fn check_writable(
+        &mut self,
+        schema: &'static SchemaSpec,
+        versions: &Versions,
+    ) -> Result<(), SessionError> {
+        match &mut self.standing {
+            Standing::Live(live) if !self.wishes.destroy => match lift(live, schema, versions)? {
+                Stands::Newer { writable: false } => Err(SessionError::read_only(schema)),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
         }
     }
 
@@ -134,6 +150,14 @@ impl State {
             absorb(&mut self.wishes.pending, &self.under_way.pending, change, self.standing.values(), moved)?;
         }
         Ok(())
+    }
+}
+
+/// Copies what is known of the session only if there is something to upgrade.
+fn lift(live: &mut Arc<Live>, schema: &'static SchemaSpec, versions: &Versions) -> Result<Stands, SessionError> {
+    match live.values.stands(schema, versions)? {
+        stands @ (Stands::Same | Stands::Newer { .. }) => Ok(stands),
+        _ => Arc::make_mut(live).values.lift(schema, versions),
     }
 }
 
@@ -164,6 +188,6 @@ impl Standing {
 
     pub(crate) fn values(&self) -> &Values {
         const NONE: &Values = &Values::new();
-        self.live().map_or(NONE, |live| &live.values)
+        self.live().map_or(NONE, |live| live.values.seen())
     }
 }

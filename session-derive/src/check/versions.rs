@@ -1,0 +1,119 @@
+//! Rules of what a struct says about the versions before it.
+
+use std::collections::HashSet;
+
+use crate::errors::Errors;
+use crate::model::Model;
+
+/// All rules of versions.
+pub(super) fn all(model: &Model, errors: &mut Errors) {
+    let ways = ways(model, errors);
+    has_a_way(model, &ways, errors);
+    pinned(model, errors);
+    bounded(model, errors);
+    retired(model, errors);
+    renamed(model, errors);
+}
+
+/// The older versions that `was` and `migrate` lead up from, each once.
+fn ways(model: &Model, errors: &mut Errors) -> HashSet<u16> {
+    let options = &model.attrs.options;
+    let version = options.version.as_ref().map_or(u16::MAX, |(version, _)| *version);
+    let mut ways = HashSet::new();
+    for was in options.was.iter().flat_map(|was| &was.value) {
+        if was.version >= version {
+            errors.at(&was.layout.literal, format!("`was` is for older versions, and this is version {version}"));
+        } else if !ways.insert(was.version) {
+            errors.at(&was.layout.literal, format!("version {} is given twice", was.version));
+        }
+    }
+    for step in &options.migrate {
+        if step.from >= version {
+            errors.at(&step.name, format!("`migrate` begins at an older version, and this is version {version}"));
+        } else if !ways.insert(step.from) {
+            errors.at(&step.name, format!("there are two ways up from version {}", step.from));
+        }
+    }
+    ways
+}
+
+fn has_a_way(model: &Model, ways: &HashSet<u16>, errors: &mut Errors) {
+    let options = &model.attrs.options;
+    let Some((version, literal)) = &options.version else { return };
+    let below = version.saturating_sub(1);
+    let given_up = options.oldest.as_ref().is_some_and(|(oldest, _)| oldest == version);
+    // What was written with a mistake in it is not missing.
+    let mistaken = ["previous", "was", "migrate", "oldest"].iter().any(|name| {
+        let parsed = match *name {
+            "previous" => options.previous.is_some(),
+            "was" => options.was.is_some(),
+            "migrate" => !options.migrate.is_empty(),
+            _ => options.oldest.is_some(),
+        };
+        model.attrs.mentions(name) && !parsed
+    });
+    if below == 0 || ways.contains(&below) || options.previous.is_some() || given_up || mistaken {
+        return;
+    }
+    let message = format!(
+        "version {version} has no way to read version {below}: keep the old struct, `previous = ...`; or its layout, if \
+         keys were only added, `was({below} = \"...\")`; or give its sessions up, `oldest = {version}`"
+    );
+    errors.at(literal, message);
+}
+
+/// A layout that was ever deployed is recorded.
+fn pinned(model: &Model, errors: &mut Errors) {
+    let options = &model.attrs.options;
+    if let (Some(layout), Some(unreleased)) = (&options.layout, &options.unreleased) {
+        let second = model.attrs.later(&layout.name, unreleased);
+        return errors.at(second, "`layout` and `unreleased` cannot be combined: a layout is recorded, or not yet");
+    }
+    let Some((version, literal)) = &options.version else { return };
+    let has_past = *version > 1 || options.previous.is_some() || options.was.is_some();
+    if has_past && !model.attrs.mentions("layout") && !model.attrs.mentions("unreleased") {
+        let message = format!(
+            "version {version} does not record its layout: write `layout = \"\"`, and the compiler says what to paste; or \
+             `unreleased` while it is designed"
+        );
+        errors.at(literal, message);
+    }
+}
+
+fn bounded(model: &Model, errors: &mut Errors) {
+    let options = &model.attrs.options;
+    let Some((version, _)) = &options.version else { return };
+    for (name, bound) in [("oldest", &options.oldest), ("readers", &options.readers)] {
+        if let Some((number, literal)) = bound
+            && number > version
+        {
+            errors.at(literal, format!("`{name}` is a version up to this one, {version}"));
+        }
+    }
+}
+
+fn retired(model: &Model, errors: &mut Errors) {
+    let retired = &model.attrs.options.retired;
+    for field in &model.fields {
+        if retired.iter().any(|key| key.value() == field.key) {
+            let message = format!(
+                "key \"{}\" was retired and may not be used again: stored sessions may still hold the old value",
+                field.key
+            );
+            errors.at(&field.key_tokens, message);
+        }
+    }
+}
+
+fn renamed(model: &Model, errors: &mut Errors) {
+    for field in &model.fields {
+        let Some(from) = &field.attrs.options.renamed_from else { continue };
+        let old = from.value.value();
+        if old == field.key {
+            errors
+                .at(&from.value, format!("key \"{old}\" is its name now: drop `renamed_from`, or `rename` the field"));
+        } else if let Some(other) = model.fields.iter().find(|other| other.key == old) {
+            errors.at(&from.value, format!("key \"{old}\" is in use: field `{}` has it", other.ident));
+        }
+    }
+}

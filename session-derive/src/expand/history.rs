@@ -1,0 +1,100 @@
+//! What a struct says of other versions, and the checks of it: constants, so that no build can skip them.
+
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::attr::{Layout, StructOptions};
+use crate::model::Model;
+
+/// `const HISTORY`, where there is any.
+pub(super) fn consts(model: &Model) -> Option<TokenStream> {
+    let options = &model.attrs.options;
+    let layout = options.layout.as_ref().map(|layout| call("layout", &pins(&layout.value)));
+    let unreleased = options.unreleased.as_ref().map(|_| quote!(.unreleased()));
+    let was = options.was.as_ref().map(|was| {
+        let each = was.value.iter().map(|was| {
+            let (version, pins) = (Literal::u16_unsuffixed(was.version), pins(&was.layout));
+            quote!((#version, #pins))
+        });
+        call("was", &quote!(&[#(#each),*]))
+    });
+    let migrate = (!options.migrate.is_empty()).then(|| call("migrate", &steps(options)));
+    let previous = options.previous.as_ref().map(|previous| call("previous", &step_from(&previous.value)));
+    let retired = &options.retired;
+    let retired = (!retired.is_empty()).then(|| call("retired", &quote!(&[#(#retired),*])));
+    let number = |name: &str, given: &Option<(u16, syn::LitInt)>| {
+        given.as_ref().map(|(number, _)| call(name, &Literal::u16_unsuffixed(*number)))
+    };
+    let (oldest, readers) = (number("oldest", &options.oldest), number("readers", &options.readers));
+    let parts: Vec<_> =
+        [layout, unreleased, was, migrate, previous, retired, oldest, readers].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| {
+        quote_spanned! {Span::mixed_site()=>
+            const HISTORY: __private::History<Self> = __private::History::new()#(#parts)*;
+        }
+    })
+}
+
+fn call(name: &str, value: &impl quote::ToTokens) -> TokenStream {
+    let name = proc_macro2::Ident::new(name, Span::mixed_site());
+    quote_spanned!(Span::mixed_site()=> .#name(#value))
+}
+
+fn pins(layout: &Layout) -> TokenStream {
+    let each = layout.keys.iter().map(|(key, hash)| {
+        let hash = Literal::u32_unsuffixed(*hash);
+        quote!((#key, #hash))
+    });
+    quote!(&[#(#each),*])
+}
+
+fn steps(options: &StructOptions) -> TokenStream {
+    let each = options.migrate.iter().map(|step| {
+        let (from, with) = (Literal::u16_unsuffixed(step.from), &step.with);
+        quote_spanned! {Span::mixed_site()=>
+            __private::Step::new(#from, |section| __private::run_step(#with, section))
+        }
+    });
+    quote!(&[#(#each),*])
+}
+
+fn step_from(previous: &syn::Type) -> TokenStream {
+    let span = Span::mixed_site().located_at(previous.span());
+    quote_spanned! {span=>
+        __private::previous::<Self, #previous>().lower(<__private::Lowers<Self, #previous>>::LOWER)
+    }
+}
+
+/// What only the compiler knows: a changed layout under an unchanged version, a gap in the chain, a key forgotten.
+pub(super) fn checks(model: &Model) -> TokenStream {
+    let (ident, options) = (&model.ident, &model.attrs.options);
+    let mut checks = TokenStream::new();
+    let mut check = |span: Span, holds: TokenStream, message: TokenStream| {
+        let span = Span::mixed_site().located_at(span);
+        checks.extend(quote_spanned!(span=> ::core::assert!(__private::#holds, "{}", __private::#message.text());));
+    };
+    if let Some(layout) = &options.layout {
+        check(layout.value.literal.span(), quote!(is_pinned::<#ident>()), quote!(drift::<#ident>()));
+    }
+    if let Some(unreleased) = &options.unreleased {
+        let span = Span::mixed_site().located_at(unreleased.span());
+        let debug = quote_spanned!(span=> may_be_unreleased(::core::cfg!(debug_assertions)));
+        check(unreleased.span(), debug, quote!(unreleased::<#ident>()));
+    }
+    for (at, was) in options.was.iter().flat_map(|was| &was.value).enumerate() {
+        let at = Literal::usize_unsuffixed(at);
+        let span = was.layout.literal.span();
+        check(span, quote!(is_additive::<#ident>(#at)), quote!(not_additive::<#ident>(#at)));
+    }
+    if let Some(previous) = &options.previous {
+        let path = &previous.value;
+        check(path.span(), quote!(is_next::<#ident, #path>()), quote!(not_next::<#ident, #path>()));
+        let kept = options.version.as_ref().map_or_else(|| ident.span(), |(_, literal)| literal.span());
+        check(kept, quote!(is_kept::<#ident, #path>()), quote!(not_kept::<#ident, #path>()));
+    }
+    if let Some((_, literal)) = &options.readers {
+        check(literal.span(), quote!(is_readable::<#ident>()), quote!(not_readable::<#ident>()));
+    }
+    if checks.is_empty() { checks } else { quote_spanned!(Span::mixed_site()=> const _: () = { #checks };) }
+}

@@ -1,0 +1,129 @@
+//! A schema's metadata entry: which version wrote its fields, and who may read and write them.
+//!
+//! ```text
+//! {"v":1}                                  a version 1 that is not pinned
+//! {"v":3,"r":2,"w":3,"l":"9a41c07e"}       r, w: the lowest versions that may read, and write; l: the layout's hash
+//! ```
+//!
+//! What is left out: `r` and `w` are then `v`, and an absent `l` is compared with nothing.
+
+use serde::Deserialize;
+
+use crate::error::{ErrorKind, SessionError};
+use crate::record::{Text, Values};
+use crate::schema::{OnNewer, SchemaSpec};
+
+#[derive(Deserialize)]
+pub(crate) struct Metadata {
+    v: u16,
+    r: Option<u16>,
+    w: Option<u16>,
+    l: Option<String>,
+}
+
+/// How a program's version stands to the stored one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stands {
+    /// The same, or nothing is stored.
+    Same,
+    /// Stored by this older version, which can be upgraded.
+    Older(u16),
+    /// Stored by a newer one that lets this one read, and perhaps write.
+    Newer { writable: bool },
+    /// Stored by a newer one, and to be passed over.
+    Discarded,
+}
+
+/// What this program writes.
+pub(crate) fn written(schema: &SchemaSpec) -> Text {
+    let (v, r, w) = (schema.version, schema.readers, schema.writers);
+    let open = if v == 1 && schema.layout.is_none() {
+        format!("{{\"v\":{v}")
+    } else {
+        format!("{{\"v\":{v},\"r\":{r},\"w\":{w}")
+    };
+    let layout = schema.layout.map(|layout| format!(",\"l\":\"{layout:08x}\"")).unwrap_or_default();
+    format!("{open}{layout}}}").into()
+}
+
+/// How this program stands to what is stored.
+pub(crate) fn judge(schema: &'static SchemaSpec, ours: &str, values: &Values) -> Result<Stands, SessionError> {
+    let Some(text) = values.get(schema.key) else { return Ok(Stands::Same) };
+    // What this program writes needs no parser.
+    if text == ours {
+        return Ok(Stands::Same);
+    }
+    let metadata: Metadata =
+        serde_json::from_str(text).map_err(|_| SessionError::at_schema(ErrorKind::Undecodable, schema))?;
+    match metadata.v {
+        0 => Err(SessionError::at_schema(ErrorKind::Undecodable, schema)),
+        v if v == schema.version => same(schema, &metadata),
+        v if v > schema.version => newer(schema, &metadata),
+        v if (schema.reads)(v) => Ok(Stands::Older(v)),
+        v => Err(SessionError::too_old(schema, v)),
+    }
+}
+
+/// Two branches may both have shipped this version.
+fn same(schema: &'static SchemaSpec, metadata: &Metadata) -> Result<Stands, SessionError> {
+    match (&metadata.l, schema.layout.map(|layout| format!("{layout:08x}"))) {
+        (Some(theirs), Some(ours)) if *theirs != ours => {
+            // Told only if it is a hash: who wrote it may have written anything.
+            let is_hash = theirs.len() == 8 && theirs.bytes().all(|byte| byte.is_ascii_hexdigit());
+            Err(SessionError::forked(schema, if is_hash { theirs } else { "unknown" }, &ours))
+        }
+        _ => Ok(Stands::Same),
+    }
+}
+
+fn newer(schema: &'static SchemaSpec, metadata: &Metadata) -> Result<Stands, SessionError> {
+    let allows = |least: Option<u16>| least.unwrap_or(metadata.v) <= schema.version;
+    if allows(metadata.r) {
+        Ok(Stands::Newer { writable: allows(metadata.w) })
+    } else if schema.on_newer == OnNewer::Discard {
+        Ok(Stands::Discarded)
+    } else {
+        Err(SessionError::newer(schema, metadata.v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+
+    #[derive(crate::Session)]
+    #[session(key = "cart", version = 1)]
+    struct Cart {
+        _coupon: Option<String>,
+    }
+
+    fn check(text: &str) -> Result<Stands, ErrorKind> {
+        let values = [("cart".into(), text.into())].into_iter().collect();
+        judge(Cart::SPEC, &written(Cart::SPEC), &values).map_err(|error| error.kind())
+    }
+
+    /// Found by fuzzing: `{"v":+1}` was read as version 1.
+    #[test]
+    fn metadata_that_is_no_json_is_refused() {
+        for text in [r#"{"v":+1}"#, r#"{"v":01}"#, r#"{"v":001}"#, r#"{"v":}"#, r#"{"v":0}"#, r#"{"v":-1}"#] {
+            assert_eq!(check(text), Err(ErrorKind::Undecodable), "{text}");
+        }
+        for text in [r#"{"v":1}"#, r#" { "v" : 1 } "#, r#"{"v":1,"later":{}}"#] {
+            assert_eq!(check(text), Ok(Stands::Same), "{text}");
+        }
+        assert_eq!(check(r#"{"v":2}"#), Err(ErrorKind::Newer));
+    }
+
+    #[test]
+    fn a_newer_version_says_who_may_read_and_write() {
+        assert_eq!(check(r#"{"v":3,"r":1,"w":1}"#), Ok(Stands::Newer { writable: true }));
+        assert_eq!(check(r#"{"v":3,"r":1,"w":2}"#), Ok(Stands::Newer { writable: false }));
+        assert_eq!(check(r#"{"v":3,"r":2,"w":2}"#), Err(ErrorKind::Newer));
+    }
+
+    #[test]
+    fn an_unpinned_first_version_says_its_number_only() {
+        assert_eq!(&*written(Cart::SPEC), r#"{"v":1}"#);
+    }
+}

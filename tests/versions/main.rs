@@ -1,0 +1,9 @@
+//! A deploy that changes the struct loses nobody's session: versions read, upgraded, written and refused.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod hold;
+mod program;
+mod shop;
+mod table;
+mod upgrade;
