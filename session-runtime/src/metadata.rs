@@ -53,15 +53,21 @@ pub(crate) fn judge(schema: &'static SchemaSpec, ours: &str, values: &Values) ->
     if text == ours {
         return Ok(Stands::Same);
     }
-    let metadata: Metadata =
-        serde_json::from_str(text).map_err(|_| SessionError::at_schema(ErrorKind::Undecodable, schema))?;
+    let unreadable = || SessionError::at_schema(ErrorKind::Undecodable, schema);
+    let metadata = parse(text).ok_or_else(unreadable)?;
     match metadata.v {
-        0 => Err(SessionError::at_schema(ErrorKind::Undecodable, schema)),
+        0 => Err(unreadable()),
         v if v == schema.version => same(schema, &metadata),
         v if v > schema.version => newer(schema, &metadata),
         v if (schema.reads)(v) => Ok(Stands::Older(v)),
         v => Err(SessionError::too_old(schema, v)),
     }
+}
+
+fn parse(text: &str) -> Option<Metadata> {
+    // serde would take a list for the members in their order.
+    let is_object = text.trim_start().starts_with('{');
+    serde_json::from_str(text).ok().filter(|_| is_object)
 }
 
 /// Two branches may both have shipped this version.
@@ -106,7 +112,7 @@ mod tests {
     /// Found by fuzzing: `{"v":+1}` was read as version 1.
     #[test]
     fn metadata_that_is_no_json_is_refused() {
-        for text in [r#"{"v":+1}"#, r#"{"v":01}"#, r#"{"v":001}"#, r#"{"v":}"#, r#"{"v":0}"#, r#"{"v":-1}"#] {
+        for text in [r#"{"v":+1}"#, r#"{"v":01}"#, r#"{"v":001}"#, r#"{"v":}"#, r#"{"v":0}"#, r#"{"v":-1}"#, r#"[1,1,1,"0badf00d"]"#] {
             assert_eq!(check(text), Err(ErrorKind::Undecodable), "{text}");
         }
         for text in [r#"{"v":1}"#, r#" { "v" : 1 } "#, r#"{"v":1,"later":{}}"#] {

@@ -257,12 +257,13 @@ fn announce(sessions: &Sessions) {
 fn warn_of_unpinned(sessions: &Sessions) {
     for schema in sessions.core.schemas().iter().filter(|schema| schema.layout.is_none()) {
         let (key, name) = (schema.key, schema.name);
-        match (schema.to_paste)() {
-            Some(pin) => tracing::warn!("session schema `{key}` is not pinned: add `{}` to `{name}`", pin.text()),
-            None => tracing::warn!(
+        if let Some(pin) = (schema.to_paste)() {
+            tracing::warn!("session schema `{key}` is not pinned: add `{}` to `{name}`", pin.text());
+        } else {
+            tracing::warn!(
                 "session schema `{key}` is not pinned: derive `SessionValue` for the types in `{name}`, and write \
                  `layout = \"\"` to have the compiler say what to paste"
-            ),
+            );
         }
     }
 }
