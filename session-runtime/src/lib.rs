@@ -91,6 +91,7 @@ pub mod error;
 pub mod expiry;
 pub mod id;
 pub mod merge;
+pub mod migrate;
 pub mod patch;
 pub mod record;
 pub mod schema;

@@ -46,6 +46,11 @@ pub(crate) fn written(schema: &SchemaSpec) -> Text {
     format!("{open}{layout}}}").into()
 }
 
+/// The version that wrote what is stored, if that can be read.
+pub(crate) fn version_of(schema: &SchemaSpec, values: &Values) -> Option<u16> {
+    values.get(schema.key).and_then(parse).map(|metadata| metadata.v)
+}
+
 /// How this program stands to what is stored.
 pub(crate) fn judge(schema: &'static SchemaSpec, ours: &str, values: &Values) -> Result<Stands, SessionError> {
     let Some(text) = values.get(schema.key) else { return Ok(Stands::Same) };
@@ -112,7 +117,15 @@ mod tests {
     /// Found by fuzzing: `{"v":+1}` was read as version 1.
     #[test]
     fn metadata_that_is_no_json_is_refused() {
-        for text in [r#"{"v":+1}"#, r#"{"v":01}"#, r#"{"v":001}"#, r#"{"v":}"#, r#"{"v":0}"#, r#"{"v":-1}"#, r#"[1,1,1,"0badf00d"]"#] {
+        for text in [
+            r#"{"v":+1}"#,
+            r#"{"v":01}"#,
+            r#"{"v":001}"#,
+            r#"{"v":}"#,
+            r#"{"v":0}"#,
+            r#"{"v":-1}"#,
+            r#"[1,1,1,"0badf00d"]"#,
+        ] {
             assert_eq!(check(text), Err(ErrorKind::Undecodable), "{text}");
         }
         for text in [r#"{"v":1}"#, r#" { "v" : 1 } "#, r#"{"v":1,"later":{}}"#] {

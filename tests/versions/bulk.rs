@@ -1,0 +1,193 @@
+//! All stored sessions at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use session_runtime::clock::Timestamp;
+use session_runtime::migrate::{Options, Outcome};
+use session_runtime::record::{Record, Values};
+use session_runtime::store::{Created, MemoryStore, Wanted};
+use session_runtime::testing::head_at;
+use session_runtime::{Expiry, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
+
+use crate::program::{cookie, plant, program, stored, stores, text, with};
+use crate::shop::{v1, v2, v3};
+
+const V1: &str = r#"{"v":1,"r":1,"w":1,"l":"00000000"}"#;
+
+fn quietly() -> Options {
+    Options { progress: false, batch: 7, ..Options::default() }
+}
+
+/// Sessions of the first release, numbered.
+async fn fill(store: &Arc<dyn Store>, count: u32) -> Vec<SessionKey> {
+    let create = |n: u32| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            let texts =
+                [("cart", V1.to_owned()), ("cart.coupon", format!("\"C{n}\"")), ("cart.items/7", n.to_string())];
+            let values: Values = texts.into_iter().map(|(name, text)| (name.into(), text.into())).collect();
+            let mut head = head_at(0);
+            let now = Timestamp::from(std::time::SystemTime::now());
+            (head.created, head.touched) = (now, now);
+            (head.expires, head.ends) = (Timestamp::from_millis(i64::MAX / 2), Timestamp::from_millis(i64::MAX / 2));
+            // Spread as random keys are.
+            let key = SessionKey::from_bytes(
+                (u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)).to_be_bytes(),
+            );
+            assert!(matches!(store.create(key, Record { head, values }).await.unwrap(), Created::Done));
+            key
+        })
+    };
+    let mut keys = Vec::new();
+    for first in (0..count).step_by(1_000) {
+        let tasks: Vec<_> = (first..count.min(first + 1_000)).map(create).collect();
+        for task in tasks {
+            keys.push(task.await.unwrap());
+        }
+    }
+    keys
+}
+
+#[tokio::test]
+async fn a_census_counts_and_stores_nothing() {
+    for (store, _folder) in stores() {
+        let keys = fill(&store, 20).await;
+        plant(&store, keys[3], "cart", r#"{"v":9}"#).await;
+        plant(&store, keys[4], "cart", "?").await;
+        plant(&store, keys[5], "cart.coupon", r#""LAST-YEAR""#).await;
+        let before = stored(&store, keys[0]).await;
+        let sessions = program::<v3::Cart>(&store);
+        let report = sessions.census(quietly()).await.unwrap();
+        assert_eq!(
+            report.to_string(),
+            "cart  version 0  failed  1\ncart  version 1  upgraded  17\ncart  version 1  failed  1\n\
+             cart  version 9  newer  1\n20 sessions"
+        );
+        assert_eq!(stored(&store, keys[0]).await, before);
+        assert_eq!(sessions.migrate(quietly()).await.unwrap(), report);
+        assert_eq!(text(&store, keys[0], "cart.coupons").await.unwrap(), r#"["C0"]"#);
+        assert_eq!(text(&store, keys[5], "cart.coupon").await.unwrap(), r#""LAST-YEAR""#);
+        let again = sessions.migrate(quietly()).await.unwrap();
+        assert_eq!((again.count(Outcome::Upgraded), again.counts[&("cart", 3, Outcome::Current)]), (0, 17));
+    }
+}
+
+#[tokio::test]
+async fn deadlines_and_ids_stay() {
+    for (store, _folder) in stores() {
+        let visit = program::<v1::Cart>(&store).open([]);
+        visit.write::<v1::Cart>().await.unwrap().set_coupon("SPRING".to_owned());
+        visit.set_expiry(Expiry::After(std::time::Duration::from_secs(3600)));
+        let cookie = cookie(visit).await;
+        let new = program::<v3::Cart>(&store);
+        let visit = new.open([cookie.as_str()]);
+        visit.load().await.unwrap();
+        let key = visit.key().unwrap();
+        let head =
+            || async { store.load(key, &Wanted::all(), Timestamp::from_millis(0)).await.unwrap().unwrap().record.head };
+        let before = head().await;
+        assert_eq!(new.migrate(quietly()).await.unwrap().count(Outcome::Upgraded), 1);
+        let mut after = head().await;
+        assert_eq!(after.revision, before.revision + 1);
+        after.revision = before.revision;
+        assert_eq!(after, before);
+        let visit = new.open([cookie.as_str()]);
+        assert_eq!(visit.read::<v3::Cart>().await.unwrap().coupons(), &["SPRING"]);
+    }
+}
+
+#[tokio::test]
+async fn a_hold_is_kept() {
+    for (store, _folder) in stores() {
+        let keys = fill(&store, 10).await;
+        let held = with::<v3::Cart>(&store, SessionConfig::new().hold("cart", 2)).unwrap();
+        assert_eq!(held.migrate(quietly()).await.unwrap().count(Outcome::Upgraded), 10);
+        assert!(text(&store, keys[0], "cart").await.unwrap().starts_with(r#"{"v":2,"#));
+        assert_eq!(text(&store, keys[0], "cart.coupon").await.unwrap(), r#""C0""#);
+        assert_eq!(held.migrate(quietly()).await.unwrap().count(Outcome::Upgraded), 0);
+        let key = keys[1];
+        assert_eq!(
+            program::<v2::Cart>(&store).read::<v2::Cart>(&key).await.unwrap().unwrap().items().get(&7),
+            Some(&1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_walk_can_begin_after_a_session() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut keys = fill(&store, 10).await;
+    keys.sort_unstable_by_key(|key| *key.as_bytes());
+    let options = Options { after: Some(keys[6]), ..quietly() };
+    assert_eq!(program::<v3::Cart>(&store).migrate(options).await.unwrap().sessions, 3);
+}
+
+/// 100,000 sessions in a file, while a client keeps writing to 100 of them; broken off in the middle and begun again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_migration_beside_writers_loses_nothing() {
+    const SESSIONS: u32 = 100_000;
+    const BUSY: usize = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path().join("sessions.db")).unwrap());
+    let keys = fill(&store, SESSIONS).await;
+    let (old, new) = (program::<v1::Cart>(&store), program::<v3::Cart>(&store));
+    let (done, added) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let writer = {
+        let (done, added, keys) = (Arc::clone(&done), Arc::clone(&added), keys[..BUSY].to_vec());
+        tokio::spawn(async move { write_on(&old, &new, &keys, &done, &added).await })
+    };
+    let new = program::<v3::Cart>(&store);
+    let options = Options { batch: 500, ..quietly() };
+    let mut in_order = keys.clone();
+    in_order.sort_unstable_by_key(|key| *key.as_bytes());
+    // Dropped where it stands, as by a signal.
+    tokio::select! {
+        _ = new.migrate(options.clone()) => panic!("it was done before it could be broken off"),
+        () = is_upgraded(&store, in_order[5_000]) => {}
+    }
+    let between = new.census(options.clone()).await.unwrap();
+    let left = between.count(Outcome::Upgraded);
+    assert!(left > 0 && left < u64::from(SESSIONS), "{between}");
+    let report = new.migrate(options.clone()).await.unwrap();
+    assert!(report.count(Outcome::Upgraded) <= left, "what was done is done: {report}");
+    done.store(true, Ordering::Relaxed);
+    writer.await.unwrap();
+    let report = new.census(options).await.unwrap();
+    assert_eq!(report.counts[&("cart", 3, Outcome::Current)], u64::from(SESSIONS));
+    assert_eq!(report.counts.len(), 1, "{report}");
+    let mut more = 0;
+    for (n, key) in (0_u32..).zip(&keys) {
+        let cart = new.read::<v3::Cart>(key).await.unwrap().unwrap();
+        assert_eq!(cart.coupons(), &[format!("C{n}")]);
+        more += cart.items()[&7] - n;
+    }
+    let added = added.load(Ordering::Relaxed);
+    println!("{SESSIONS} sessions, {left} left when broken off, {added} writes meanwhile");
+    assert!(added > 0);
+    assert_eq!(more, added);
+}
+
+/// Waits for that.
+async fn is_upgraded(store: &Arc<dyn Store>, key: SessionKey) {
+    while !text(store, key, "cart").await.unwrap().starts_with(r#"{"v":3,"#) {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+/// Adds to one session after the other, as the old program for as long as that may, else as the new one.
+async fn write_on(old: &Sessions, new: &Sessions, keys: &[SessionKey], done: &AtomicBool, added: &AtomicU32) {
+    for key in keys.iter().cycle() {
+        if done.load(Ordering::Relaxed) {
+            return;
+        }
+        let by_old = old.update::<v1::Cart, _>(key, |cart| *cart.items_mut().entry(7).or_default() += 1).await;
+        let updated = if by_old.is_ok() {
+            by_old
+        } else {
+            new.update::<v3::Cart, _>(key, |cart| *cart.items_mut().entry(7).or_default() += 1).await
+        };
+        assert!(updated.unwrap().is_some());
+        added.fetch_add(1, Ordering::Relaxed);
+    }
+}
