@@ -255,14 +255,14 @@ fn wrong<T>(input: ParseStream<'_>, message: impl std::fmt::Display) -> syn::Res
     Err(syn::Error::new_spanned(rest(input), message))
 }
 
-fn flag(name: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {
+pub(crate) fn flag(name: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {
     if input.peek(Token![=]) || input.peek(token::Paren) {
         return wrong(input, format!("`{name}` takes no value"));
     }
     Ok(name.clone())
 }
 
-fn string(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
+pub(crate) fn string(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     equals(name, input, "\"...\"")?;
     if !input.peek(LitStr) {
         return wrong(input, format!("expected a string: `{name} = \"...\"`"));
@@ -311,7 +311,7 @@ fn word(input: ParseStream<'_>, words: &[&str]) -> syn::Result<usize> {
     at.ok_or_else(|| syn::Error::new_spanned(value, format!("expected {}", one_of(words))))
 }
 
-fn runtime(name: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
+pub(crate) fn runtime(name: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
     equals(name, input, "::path::to::session_runtime")?;
     let value = rest(input);
     let path = match syn::parse2::<LitStr>(value.clone()) {
@@ -347,7 +347,7 @@ fn accessor(name: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {
 }
 
 /// What stands in the parentheses that come next.
-fn parenthesized(input: ParseStream<'_>) -> TokenStream {
+pub(crate) fn parenthesized(input: ParseStream<'_>) -> TokenStream {
     match input.parse() {
         Ok(TokenTree::Group(group)) => group.stream(),
         _ => TokenStream::new(),
@@ -355,7 +355,7 @@ fn parenthesized(input: ParseStream<'_>) -> TokenStream {
 }
 
 /// The tokens up to the next comma that is not between the `<` and `>` of a path or among a closure's parameters.
-fn rest(input: ParseStream<'_>) -> TokenStream {
+pub(crate) fn rest(input: ParseStream<'_>) -> TokenStream {
     let mut out = TokenStream::new();
     let mut open = 0_usize;
     let mut parameters = false;

@@ -1,4 +1,4 @@
-//! The derive macro of `session-runtime`, which re-exports it: an application names that crate only.
+//! The derive macros of `session-runtime`, which re-exports them: an application names that crate only.
 //!
 //! Tokens in, tokens out; knows nothing of HTTP or stores.
 
@@ -7,6 +7,7 @@ mod check;
 mod errors;
 mod expand;
 mod model;
+mod value;
 
 use proc_macro::TokenStream;
 
@@ -100,6 +101,85 @@ use proc_macro::TokenStream;
 pub fn derive_session(input: TokenStream) -> TokenStream {
     match syn::parse(input) {
         Ok(input) => expand::derive(input).into(),
+        Err(error) => error.to_compile_error().into(),
+    }
+}
+
+/// Records what serde writes for a type that stands inside a field of a schema: implements `session_runtime::SessionValue`.
+///
+/// For structs and enums, with type parameters or without; beside `Serialize` and `Deserialize`, whose attributes it
+/// reads. Nothing but the one constant is generated.
+///
+/// ```text
+/// use serde::{Deserialize, Serialize};
+/// use session_runtime::SessionValue;
+///
+/// /// One line of the cart: `{"sku": "A7", "qty": 2}`.
+/// #[derive(Serialize, Deserialize, SessionValue)]
+/// struct Line {
+///     sku: String,
+///     qty: u32,
+///     /// Another crate's type, of which we promise that it is stored as version 1 of what we call money.
+///     #[session(opaque = "money@1")]
+///     price: Money,
+/// }
+///
+/// /// `{"kind": "card", "last4": "1234"}`; what a newer program stored is kept as it is.
+/// #[derive(Serialize, Deserialize, SessionValue)]
+/// #[serde(tag = "kind", rename_all = "snake_case")]
+/// enum Payment {
+///     Card { last4: String },
+///     Invoice,
+///     #[serde(untagged)]
+///     #[session(other)]
+///     Unknown(serde_json::Value),
+/// }
+/// ```
+///
+/// (The example is not compiled here, since this crate cannot name the runtime; the runtime's own examples are.)
+///
+/// # Attributes: `#[session(...)]`
+///
+/// | attribute | on | meaning |
+/// |---|---|---|
+/// | `opaque = "name@1"` | field, type | you promise the shape under this name, and change the name when the shape changes; nothing is asked of the type |
+/// | `other` | last variant | takes what is unknown, together with `#[serde(untagged)]`, and keeps it in its one field: a variant that a later version adds can be read and written back |
+/// | `crate = ::path` | type | where the runtime is, `::session_runtime` if not given; starts with `::` or `crate` |
+///
+/// # Attributes of serde's that are honoured
+///
+/// | attribute | on | what is recorded |
+/// |---|---|---|
+/// | `rename` | all | the stored name; if `serialize` and `deserialize` are given, both must be the same |
+/// | `rename_all`, `rename_all_fields` | type, variant | the stored names, likewise |
+/// | `tag`, `tag` and `content` | type | where the variant's name is stored |
+/// | `skip`, `skip_serializing` with `skip_deserializing` | field, variant | nothing: it is not stored |
+/// | `transparent` | struct | the shape of its one field; a struct with one field without a name is recorded so anyway |
+/// | `deny_unknown_fields` | type | that unknown keys make it unreadable |
+/// | `skip_serializing_if` | field with a name | the field: it may be missing, as any may |
+/// | `other` | last variant | the variant under its own name: what it takes is not kept |
+/// | `default`, `alias`, `bound`, `borrow`, `expecting`, `crate` | | nothing changes |
+///
+/// # What is refused
+///
+/// Every mistake of a type is reported in one run, at the tokens it is in.
+///
+/// | refused | instead |
+/// |---|---|
+/// | `flatten`, `from`, `try_from`, `into`, `remote`, an `untagged` enum | `#[session(opaque = "name@1")]` on the type |
+/// | `with`, `serialize_with`, `deserialize_with` | `#[session(opaque = "name@1")]` on the field |
+/// | `skip_serializing` or `skip_deserializing` alone, a `rename` for one direction | what is written and what is read must be one shape |
+/// | `skip_serializing_if` on a field without a name | it moves those behind it: give the fields names |
+/// | `skip` on the only field of a `struct S(T)` | serde writes it all the same: make it a unit struct |
+/// | `untagged` on a variant without `#[session(other)]`, and the other way round | both, to keep what is unknown |
+/// | an attribute that is not known | leave it out |
+/// | two fields with one key, two variants with one name | serde would only warn |
+/// | a type that contains itself | `#[session(opaque = "name@1")]` on the field |
+/// | lifetimes, unions | stored values own their data |
+#[proc_macro_derive(SessionValue, attributes(session, serde))]
+pub fn derive_session_value(input: TokenStream) -> TokenStream {
+    match syn::parse(input) {
+        Ok(input) => value::derive(&input).into(),
         Err(error) => error.to_compile_error().into(),
     }
 }

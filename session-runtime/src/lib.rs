@@ -123,7 +123,7 @@ mod view;
 pub mod __private;
 
 pub use ::async_trait::async_trait;
-pub use session_derive::Session;
+pub use session_derive::{Session, SessionValue};
 
 pub use crate::codec::EntryKey;
 pub use crate::config::SessionConfig;

@@ -1,0 +1,75 @@
+//! `#[derive(SessionValue)]`: the shape of what serde writes, as a constant.
+//!
+//! After a mistake an impl is given back all the same, so that no field that uses the type is a second error.
+
+mod case;
+mod options;
+mod serde;
+mod shape;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Data, DeriveInput, Generics, WherePredicate, parse_quote_spanned};
+
+use self::options::ItemOptions;
+use self::shape::Shapes;
+use crate::attr;
+use crate::errors::Errors;
+
+/// The derive, tokens in and tokens out.
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::new();
+    let options = attr::parse::<ItemOptions>(&input.attrs, &mut errors).options;
+    let runtime = options.runtime.as_ref().map_or_else(|| quote!(::session_runtime), ToTokens::to_token_stream);
+    storable(input, &mut errors);
+    let opaque = options.opaque.as_ref().map(|name| quote!(#runtime::value::Ty::Opaque(#name)));
+    let generics = if opaque.is_some() { input.generics.clone() } else { bounded(&input.generics, &runtime) };
+    let ty =
+        opaque.unwrap_or_else(|| Shapes { item: &input.ident, runtime: &runtime, errors: &mut errors }.item(input));
+    match errors.finish() {
+        None => value_impl(input, &generics, &runtime, &ty),
+        Some(errors) => {
+            let stub = value_impl(input, &input.generics, &runtime, &quote!(#runtime::value::Ty::Opaque("")));
+            quote!(#errors #stub)
+        }
+    }
+}
+
+/// What no attribute makes storable.
+fn storable(input: &DeriveInput, errors: &mut Errors) {
+    for lifetime in input.generics.lifetimes() {
+        errors.at(&lifetime.lifetime, "stored values must own their data: use `String` instead of `&'a str`");
+    }
+    if let Data::Union(data) = &input.data {
+        errors.at(data.union_token, "`SessionValue` is for structs and enums: unions cannot be stored");
+    }
+}
+
+/// The shape of a generic type is made of those of its parameters.
+fn bounded(generics: &Generics, runtime: &TokenStream) -> Generics {
+    let mut out = generics.clone();
+    let bounds = generics.type_params().map(|param| -> WherePredicate {
+        let ident = &param.ident;
+        parse_quote_spanned!(Span::mixed_site().located_at(ident.span())=> #ident: #runtime::SessionValue)
+    });
+    let bounds: Vec<_> = bounds.collect();
+    if !bounds.is_empty() {
+        out.make_where_clause().predicates.extend(bounds);
+    }
+    out
+}
+
+fn value_impl(input: &DeriveInput, generics: &Generics, runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
+    let ident = &input.ident;
+    let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
+    quote_spanned! {Span::mixed_site()=>
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #impl_generics #runtime::SessionValue for #ident #ty_generics #bounds {
+            const TY: #runtime::value::Ty = #ty;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

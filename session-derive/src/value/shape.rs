@@ -1,0 +1,301 @@
+//! A type to the tokens of its shape: what serde writes for it, step by step.
+
+use std::collections::HashMap;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Data, DataEnum, DeriveInput, Field, Fields, FieldsNamed, FieldsUnnamed, LitStr, Type, Variant};
+
+use super::case::Case;
+use super::options::{FieldOptions, VariantOptions};
+use super::serde::{Place, Serde};
+use crate::attr;
+use crate::errors::Errors;
+
+/// What every step needs.
+pub(super) struct Shapes<'a> {
+    pub(super) item: &'a Ident,
+    /// The path of the runtime.
+    pub(super) runtime: &'a TokenStream,
+    pub(super) errors: &'a mut Errors,
+}
+
+/// What an object takes from the type or the variant around it.
+struct Object<'a> {
+    case: Option<Case>,
+    closed: bool,
+    /// The key that tells the variant, where it stands among the fields.
+    tag: Option<&'a str>,
+}
+
+/// A field as its attributes describe it.
+struct Stored {
+    /// Its shape; `None` if it is not stored.
+    ty: Option<TokenStream>,
+    serde: Serde,
+}
+
+impl Shapes<'_> {
+    /// An expression of type `Ty`.
+    pub(super) fn item(&mut self, input: &DeriveInput) -> TokenStream {
+        let serde = Serde::read(&input.attrs, Place::Item, self.errors);
+        match &input.data {
+            Data::Struct(data) => self.structure(&data.fields, &serde),
+            Data::Enum(data) => self.enumeration(data, &serde),
+            Data::Union(_) => TokenStream::new(),
+        }
+    }
+
+    fn structure(&mut self, fields: &Fields, serde: &Serde) -> TokenStream {
+        match fields {
+            fields if serde.transparent => self.transparent(fields),
+            Fields::Named(fields) => {
+                let tag = serde.tag.as_ref().map(LitStr::value);
+                let object = Object { case: serde.rename_all, closed: serde.closed, tag: tag.as_deref() };
+                let ty = self.object(fields, &object);
+                if tag.is_some() { self.tagged_struct(serde, &ty) } else { ty }
+            }
+            Fields::Unnamed(fields) => self.unnamed(fields),
+            Fields::Unit => self.ty(&quote!(Prim("unit"))),
+        }
+    }
+
+    /// The only field that serde writes, as itself.
+    fn transparent(&mut self, fields: &Fields) -> TokenStream {
+        let candidates = fields.iter().filter(|field| !is_phantom(&field.ty));
+        let mut written: Vec<_> = candidates.filter_map(|field| self.field(field).ty).collect();
+        if written.len() != 1 {
+            self.errors.at(self.item, "a `transparent` struct has exactly one field that is stored");
+        }
+        written.pop().unwrap_or_default()
+    }
+
+    /// Serde writes the struct's name under the tag, as for an enum of one variant.
+    fn tagged_struct(&self, serde: &Serde, ty: &TokenStream) -> TokenStream {
+        let name = serde.rename.as_ref().map_or_else(|| self.item.unraw().to_string(), LitStr::value);
+        let variant = self.row(&quote!(Variant), &name, &quote!(content: ::core::option::Option::Some(#ty)));
+        self.enum_ty(serde, &[variant], false)
+    }
+
+    fn unnamed(&mut self, fields: &FieldsUnnamed) -> TokenStream {
+        match fields.unnamed.first() {
+            Some(only) if fields.unnamed.len() == 1 => self.newtype(only),
+            _ => self.tuple(fields),
+        }
+    }
+
+    /// Serde writes the content and nothing around it.
+    fn newtype(&mut self, field: &Field) -> TokenStream {
+        let stored = self.field(field);
+        if let Some(skip) = &stored.serde.skip {
+            self.errors.at(skip, "the only field of a struct is written whatever `skip` says: make it a unit struct");
+        }
+        stored.ty.unwrap_or_default()
+    }
+
+    fn tuple(&mut self, fields: &FieldsUnnamed) -> TokenStream {
+        let parts: Vec<_> = fields.unnamed.iter().filter_map(|field| self.part(field)).collect();
+        self.ty(&quote!(Tuple(&[#(#parts),*])))
+    }
+
+    fn part(&mut self, field: &Field) -> Option<TokenStream> {
+        let Stored { ty, serde } = self.field(field);
+        if let Some(skip_if) = &serde.skip_if {
+            let message = "fields without names are told by their place, and `skip_serializing_if` moves those behind \
+                           it: give the fields names";
+            self.errors.at(skip_if, message);
+        }
+        ty
+    }
+
+    fn object(&mut self, fields: &FieldsNamed, object: &Object<'_>) -> TokenStream {
+        let mut taken = HashMap::new();
+        let mut keys = Vec::new();
+        for field in &fields.named {
+            let stored = self.field(field);
+            let (Some(ty), Some(ident)) = (&stored.ty, &field.ident) else { continue };
+            let (key, tokens) = name(ident, &stored.serde, |name| object.case.map(|case| case.field(name)));
+            self.unique_key(&key, &tokens, ident, object, &mut taken);
+            keys.push(self.row(&quote!(Key), &key, &quote!(ty: #ty)));
+        }
+        let (runtime, closed) = (self.runtime, object.closed);
+        self.ty(&quote!(Struct(#runtime::value::Struct { keys: &[#(#keys),*], closed: #closed })))
+    }
+
+    fn unique_key(
+        &mut self,
+        key: &str,
+        tokens: &TokenStream,
+        ident: &Ident,
+        object: &Object<'_>,
+        taken: &mut HashMap<String, Ident>,
+    ) {
+        if object.tag == Some(key) {
+            self.errors.at(tokens, format!("duplicate key \"{key}\": the `tag` has it already"));
+        } else if let Some(first) = taken.insert(key.to_owned(), ident.clone()) {
+            self.errors.at(tokens, format!("duplicate key \"{key}\": field `{first}` has it already"));
+        }
+    }
+
+    fn field(&mut self, field: &Field) -> Stored {
+        let options = attr::parse::<FieldOptions>(&field.attrs, self.errors).options;
+        let place = if options.opaque.is_some() { Place::OpaqueField } else { Place::Field };
+        let serde = Serde::read(&field.attrs, place, self.errors);
+        let ty = match (&serde.skip, options.opaque) {
+            (Some(_), _) => None,
+            (None, Some(name)) => Some(self.ty(&quote!(Opaque(#name)))),
+            (None, None) => Some(self.shape_of(&field.ty)),
+        };
+        Stored { ty, serde }
+    }
+
+    /// What the field's type says of itself.
+    fn shape_of(&mut self, ty: &Type) -> TokenStream {
+        if names(ty.to_token_stream(), self.item) {
+            let message = "the shape of a recursive type has no end and cannot be recorded: name it, \
+                           `#[session(opaque = \"name@1\")]` on the field";
+            self.errors.at(ty, message);
+        }
+        let runtime = self.runtime;
+        let span = Span::mixed_site().located_at(ty.span());
+        quote_spanned!(span=> <#ty as #runtime::SessionValue>::TY)
+    }
+
+    fn enumeration(&mut self, data: &DataEnum, serde: &Serde) -> TokenStream {
+        let mut taken = HashMap::new();
+        let mut variants = Vec::new();
+        let mut open = false;
+        for (at, variant) in data.variants.iter().enumerate() {
+            let own = Serde::read(&variant.attrs, Place::Variant, self.errors);
+            if self.is_other(variant, &own, at + 1 == data.variants.len()) {
+                open = true;
+            } else if own.skip.is_none() {
+                variants.push(self.variant(variant, &own, serde, &mut taken));
+            }
+        }
+        self.enum_ty(serde, &variants, open)
+    }
+
+    /// Whether the variant takes what is unknown, and keeps it.
+    fn is_other(&mut self, variant: &Variant, serde: &Serde, last: bool) -> bool {
+        let options = attr::parse::<VariantOptions>(&variant.attrs, self.errors).options;
+        match (&options.other, &serde.untagged) {
+            (None, None) => return false,
+            (None, Some(untagged)) => {
+                let message = "an untagged variant is not told by a name: to keep unknown variants, write \
+                               `#[session(other)]` beside it";
+                self.errors.at(untagged, message);
+            }
+            (Some(other), None) => {
+                let message = "to keep what an unknown variant holds, serde needs `#[serde(untagged)]` beside it";
+                self.errors.at(other, message);
+            }
+            (Some(other), Some(_)) if !last => {
+                self.errors.at(other, "the variant that takes what is unknown must be the last one");
+            }
+            (Some(_), Some(_)) if !one_unnamed(&variant.fields) => {
+                let message = format!("what is unknown is kept in one field: `{}(serde_json::Value)`", variant.ident);
+                self.errors.at(&variant.ident, message);
+            }
+            (Some(_), Some(_)) => {}
+        }
+        true
+    }
+
+    fn variant(
+        &mut self,
+        variant: &Variant,
+        own: &Serde,
+        outer: &Serde,
+        taken: &mut HashMap<String, Ident>,
+    ) -> TokenStream {
+        let (name, tokens) = name(&variant.ident, own, |name| outer.rename_all.map(|case| case.variant(name)));
+        if let Some(first) = taken.insert(name.clone(), variant.ident.clone()) {
+            self.errors.at(tokens, format!("duplicate variant \"{name}\": `{first}` has it already"));
+        }
+        let content = self.content(&variant.fields, own, outer);
+        let content = content.map_or_else(|| quote!(None), |ty| quote!(Some(#ty)));
+        self.row(&quote!(Variant), &name, &quote!(content: ::core::option::Option::#content))
+    }
+
+    /// `None` for nothing at all.
+    fn content(&mut self, fields: &Fields, own: &Serde, outer: &Serde) -> Option<TokenStream> {
+        match fields {
+            Fields::Unit => None,
+            Fields::Named(fields) => {
+                let tag = outer.tag.as_ref().filter(|_| outer.content.is_none()).map(LitStr::value);
+                let case = own.rename_all.or(outer.rename_all_fields);
+                Some(self.object(fields, &Object { case, closed: outer.closed, tag: tag.as_deref() }))
+            }
+            // Serde makes a unit variant of a newtype variant that skips its field.
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => self.field(&fields.unnamed[0]).ty,
+            Fields::Unnamed(fields) => Some(self.tuple(fields)),
+        }
+    }
+
+    fn enum_ty(&self, serde: &Serde, variants: &[TokenStream], open: bool) -> TokenStream {
+        let runtime = self.runtime;
+        let tag = match (&serde.tag, &serde.content) {
+            (Some(tag), Some(content)) => quote!(Adjacent(#tag, #content)),
+            (Some(tag), None) => quote!(Internal(#tag)),
+            _ => quote!(External),
+        };
+        self.ty(&quote! {
+            Enum(#runtime::value::Enum {
+                tag: #runtime::value::Tag::#tag, variants: &[#(#variants),*], open: #open
+            })
+        })
+    }
+
+    fn ty(&self, inner: &TokenStream) -> TokenStream {
+        let runtime = self.runtime;
+        quote_spanned!(Span::mixed_site()=> #runtime::value::Ty::#inner)
+    }
+
+    /// A key or a variant.
+    fn row(&self, kind: &TokenStream, name: &str, rest: &TokenStream) -> TokenStream {
+        let runtime = self.runtime;
+        quote_spanned!(Span::mixed_site()=> #runtime::value::#kind { name: #name, #rest })
+    }
+}
+
+/// The stored name, and the tokens that it comes from.
+fn name(ident: &Ident, serde: &Serde, renamed: impl Fn(&str) -> Option<String>) -> (String, TokenStream) {
+    if let Some(rename) = &serde.rename {
+        return (rename.value(), rename.to_token_stream());
+    }
+    let plain = ident.unraw().to_string();
+    (renamed(&plain).unwrap_or(plain), ident.to_token_stream())
+}
+
+fn one_unnamed(fields: &Fields) -> bool {
+    matches!(fields, Fields::Unnamed(fields) if fields.unnamed.len() == 1)
+}
+
+/// As serde tells it: by its name.
+fn is_phantom(ty: &Type) -> bool {
+    match ty {
+        Type::Group(group) => is_phantom(&group.elem),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "PhantomData"),
+        _ => false,
+    }
+}
+
+/// Whether a type is spelled with `Self` or with the name of the item itself.
+fn names(ty: TokenStream, item: &Ident) -> bool {
+    let mut behind_colon = false;
+    for tree in ty {
+        let found = match &tree {
+            TokenTree::Group(group) => names(group.stream(), item),
+            TokenTree::Ident(ident) => !behind_colon && (ident == "Self" || ident == item),
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+        behind_colon = matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == ':');
+    }
+    false
+}
