@@ -44,6 +44,7 @@
 //! | for | see |
 //! |---|---|
 //! | attributes and accessors | the derive macro [`Session`](macro@Session) |
+//! | types inside fields | the derive macro [`SessionValue`](macro@SessionValue) |
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`SessionHandle`] |
 //! | settings | [`SessionConfig`], [`CookieConfig`], and the README for `Rocket.toml` |
 //! | sessions outside requests | [`Sessions`] |
@@ -57,6 +58,7 @@
 //! | `rocket` | guards, fairing, configuration | on |
 //! | `sqlite` | `SqliteStore` | on |
 //! | `conformance` | `testing`: the conformance kit for stores, a clock moved by hand | off |
+//! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for the types of that crate | off |
 //!
 //! Without features the core and [`MemoryStore`] remain. Store work is awaited with tokio's timers, so a tokio runtime
 //! with time enabled must be running, as Rocket's is.

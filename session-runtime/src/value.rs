@@ -3,14 +3,50 @@
 //! A tree and no text: a generic impl cannot build a text of computed length in a constant. Two types with one shape are
 //! one thing to a stored session, whatever they are called.
 
+/// Types without parts.
+macro_rules! prims {
+    ($($ty:ty = $name:literal)*) => {$(
+        impl SessionValue for $ty {
+            const TY: Ty = Ty::Prim($name);
+        }
+    )*};
+}
+
+mod foreign;
+mod standard;
+
 /// A type whose stored shape is known, so that a changed shape is found at compile time.
 ///
 /// Asked of a field's type where its schema is pinned with `layout`. Implemented for what the standard library has, for
 /// `serde_json::Value`, and behind features for `chrono`, `time`, `uuid`, `rust_decimal` and `url`; derive it for structs
-/// and enums of your own, beside serde's traits. Implement it by hand only together with serde's traits: it says what
-/// those write.
+/// and enums of your own, beside serde's traits: see the [derive macro](macro@crate::SessionValue). Implement it by hand
+/// only together with serde's traits: it says what those write.
 ///
 /// # Examples
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use session_runtime::SessionValue;
+///
+/// #[derive(Serialize, Deserialize, SessionValue)]
+/// struct Line {
+///     sku: String,
+///     qty: u32,
+/// }
+///
+/// #[derive(Serialize, Deserialize, SessionValue)]
+/// #[serde(tag = "kind", rename_all = "snake_case")]
+/// enum Payment {
+///     Card { last4: String },
+///     Invoice,
+///     /// What a newer program stored is kept as it is.
+///     #[serde(untagged)]
+///     #[session(other)]
+///     Unknown(serde_json::Value),
+/// }
+/// ```
+///
+/// By hand:
 ///
 /// ```
 /// use session_runtime::{SessionValue, value::Ty};
@@ -149,30 +185,4 @@ pub struct Variant {
     pub name: &'static str,
     /// What it holds; `None` for nothing at all.
     pub content: Option<Ty>,
-}
-
-macro_rules! prims {
-    ($($ty:ty = $name:literal)*) => {$(
-        impl SessionValue for $ty {
-            const TY: Ty = Ty::Prim($name);
-        }
-    )*};
-}
-
-prims! {
-    bool = "bool" char = "char" String = "str" f32 = "f32" f64 = "f64"
-    u8 = "u8" u16 = "u16" u32 = "u32" u64 = "u64" u128 = "u128" usize = "usize"
-    i8 = "i8" i16 = "i16" i32 = "i32" i64 = "i64" i128 = "i128" isize = "isize"
-}
-
-impl<T: SessionValue> SessionValue for Option<T> {
-    const TY: Ty = Ty::Option(&T::TY);
-}
-
-impl<T: SessionValue> SessionValue for Vec<T> {
-    const TY: Ty = Ty::Seq(&T::TY);
-}
-
-impl<K: SessionValue, V: SessionValue> SessionValue for std::collections::BTreeMap<K, V> {
-    const TY: Ty = Ty::Map(&K::TY, &V::TY);
 }

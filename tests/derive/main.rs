@@ -1,5 +1,9 @@
 //! What generated code says of itself, without any store.
 
+mod fits;
+mod shapes;
+mod shapes_of_others;
+
 use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};

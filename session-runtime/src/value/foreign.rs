@@ -1,0 +1,53 @@
+//! The shapes of other crates' types, each behind the feature of its crate; `serde_json` is always there.
+//!
+//! A primitive is named after what is stored: two crates that write one thing alike have one name for it. What a feature
+//! of the other crate may change is fixed by our own feature where that is possible (`time`).
+
+use super::{SessionValue, Ty};
+
+impl SessionValue for serde_json::Value {
+    const TY: Ty = Ty::Opaque("json");
+}
+
+impl SessionValue for serde_json::Map<String, serde_json::Value> {
+    const TY: Ty = Ty::Map(&String::TY, &serde_json::Value::TY);
+}
+
+impl SessionValue for serde_json::Number {
+    const TY: Ty = Ty::Prim("number");
+}
+
+/// In any time zone: the offset is stored, its name is not.
+#[cfg(feature = "chrono")]
+impl<Tz: chrono::TimeZone> SessionValue for chrono::DateTime<Tz> {
+    const TY: Ty = Ty::Prim("datetime-rfc3339");
+}
+
+#[cfg(feature = "chrono")]
+prims! {
+    chrono::NaiveDateTime = "datetime-iso8601" chrono::NaiveDate = "date-iso8601" chrono::NaiveTime = "time-iso8601"
+    chrono::Weekday = "weekday-short" chrono::Month = "month-name"
+}
+
+/// Whole seconds, and nanoseconds that are never negative.
+#[cfg(feature = "chrono")]
+impl SessionValue for chrono::TimeDelta {
+    const TY: Ty = <(i64, i32)>::TY;
+}
+
+#[cfg(feature = "time")]
+prims! {
+    time::OffsetDateTime = "datetime-offset" time::UtcDateTime = "datetime-utc" time::PrimitiveDateTime = "datetime-plain"
+    time::Date = "date-iso8601" time::Time = "time-plain" time::UtcOffset = "offset" time::Duration = "seconds"
+    time::Weekday = "weekday-name" time::Month = "month-name"
+}
+
+#[cfg(feature = "uuid")]
+prims! { uuid::Uuid = "uuid" uuid::NonNilUuid = "uuid" }
+
+// As text, unless another crate of the application switches on `serde-float`.
+#[cfg(feature = "rust_decimal")]
+prims! { rust_decimal::Decimal = "decimal" }
+
+#[cfg(feature = "url")]
+prims! { url::Url = "url" }
