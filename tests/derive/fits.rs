@@ -79,7 +79,7 @@ fn prim(name: &str, value: &Value) -> bool {
         "socket" => text(|text| text.parse::<std::net::SocketAddr>().is_ok()),
         "socket-v4" => text(|text| text.parse::<std::net::SocketAddrV4>().is_ok()),
         "socket-v6" => text(|text| text.parse::<std::net::SocketAddrV6>().is_ok()),
-        _ => text(crate::shapes_of_others::known(name)),
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod fits;
 mod shapes;
-mod shapes_of_others;
+mod standard_shapes;
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -48,7 +48,7 @@ impl Options for FieldOptions {
     const KNOWN: &'static [&'static str] = &["opaque"];
     const LATER: &'static [&'static str] = &[];
     const ELSEWHERE: &'static [&'static str] = &["crate", "other"];
-    const WHERE: &'static str = "the type or a variant, not on a field";
+    const WHERE: &'static str = "the type or on its last variant";
 
     fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()> {
         self.opaque = Some(opaque(&name, input)?);
@@ -60,7 +60,7 @@ impl Options for VariantOptions {
     const KNOWN: &'static [&'static str] = &["other"];
     const LATER: &'static [&'static str] = &[];
     const ELSEWHERE: &'static [&'static str] = &["opaque", "crate"];
-    const WHERE: &'static str = "the type or a field, not on a variant";
+    const WHERE: &'static str = "the type or on a field";
 
     fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()> {
         self.other = Some(flag(&name, input)?);

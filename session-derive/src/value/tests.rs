@@ -325,7 +325,7 @@ fn an_opaque_name_stands_for_a_shape() {
                 A,
             }
         ),
-        "`opaque` belongs on the type or a field",
+        "`opaque` belongs on the type or on a field",
     );
 }
 

@@ -51,3 +51,6 @@ prims! { rust_decimal::Decimal = "decimal" }
 
 #[cfg(feature = "url")]
 prims! { url::Url = "url" }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The shapes of the standard library's types and of those that stand behind features are what serde writes.
+//! The shapes of the standard library's types, and of JSON itself, are what serde writes.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -16,28 +16,6 @@ use session_runtime::SessionValue;
 use session_runtime::value::Ty;
 
 use crate::fits::check;
-
-/// The test of a text that a shape of this name holds.
-pub(crate) fn known(name: &str) -> fn(&str) -> bool {
-    match name {
-        "datetime-rfc3339" => |text| chrono::DateTime::parse_from_rfc3339(text).is_ok(),
-        "datetime-iso8601" => |text| text.len() >= 19 && text.as_bytes()[10] == b'T' && !text.ends_with('Z'),
-        "date-iso8601" => |text| text.len() == 10 && text.parse::<chrono::NaiveDate>().is_ok(),
-        "time-iso8601" => |text| text.len() >= 8 && text.parse::<chrono::NaiveTime>().is_ok(),
-        "weekday-short" => |text| ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&text),
-        "weekday-name" => |text| text.ends_with("day"),
-        "month-name" => |text| ["March", "May"].contains(&text),
-        "datetime-offset" => |text| text.split(' ').count() == 3 && text[20..].contains(['+', '-']),
-        "datetime-utc" | "datetime-plain" => |text| text.split(' ').count() == 2 && text.contains('-'),
-        "time-plain" => |text| text.split(':').count() == 3 && text.contains('.') && !text.contains('-'),
-        "offset" => |text| text.starts_with(['+', '-']) && text.split(':').count() == 3,
-        "seconds" => |text| text.contains('.') && text.parse::<f64>().is_ok(),
-        "uuid" => |text| text.len() == 36 && text.split('-').count() == 5,
-        "decimal" => |text| text.parse::<f64>().is_ok(),
-        "url" => |text| text.contains("://"),
-        _ => |_| false,
-    }
-}
 
 #[test]
 fn primitives() {
@@ -124,50 +102,4 @@ fn json_itself() {
     check(json!({"a": 1}).as_object().unwrap());
     check(&serde_json::Number::from(7));
     assert!(matches!(serde_json::Value::TY, Ty::Opaque("json")));
-}
-
-#[test]
-fn times_of_chrono() {
-    let now = chrono::DateTime::from_timestamp(1_700_000_000, 5_000_000).unwrap();
-    let east = now.with_timezone(&chrono::FixedOffset::east_opt(7200).unwrap());
-    check(&now);
-    check(&east);
-    check(&(now.naive_utc(), now.date_naive(), now.naive_utc().time()));
-    check(&(chrono::Weekday::Mon, chrono::Month::March));
-    check(&chrono::TimeDelta::milliseconds(-1500));
-}
-
-/// As text, whatever other crates ask of `time`.
-#[test]
-fn times_of_time() {
-    let now = time::OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_005_000_000).unwrap();
-    let east = now.to_offset(time::UtcOffset::from_hms(-2, 0, 0).unwrap());
-    check(&now);
-    check(&east);
-    check(&time::PrimitiveDateTime::new(now.date(), now.time()));
-    check(&time::UtcDateTime::from_unix_timestamp(0).unwrap());
-    check(&(now.date(), now.time(), east.offset()));
-    check(&time::Duration::milliseconds(-1500));
-    check(&(time::Weekday::Monday, time::Month::March));
-}
-
-#[test]
-fn one_name_of_two_crates_is_one_text() {
-    let date = chrono::NaiveDate::from_ymd_opt(2024, 3, 9).unwrap();
-    let other: time::Date = serde_json::from_value(serde_json::to_value(date).unwrap()).unwrap();
-    assert_eq!(serde_json::to_value(other).unwrap(), json!("2024-03-09"));
-    for month in 1..=12_u8 {
-        let month = time::Month::try_from(month).unwrap();
-        let other: chrono::Month = serde_json::from_value(serde_json::to_value(month).unwrap()).unwrap();
-        assert_eq!(serde_json::to_value(other).unwrap(), json!(month.to_string()));
-    }
-}
-
-#[test]
-fn other_crates() {
-    let id = uuid::Uuid::from_u128(7);
-    check(&id);
-    check(&uuid::NonNilUuid::try_from(id).unwrap());
-    check(&rust_decimal::Decimal::new(1234, 2));
-    check(&url::Url::parse("https://example.org/a?b=1").unwrap());
 }
