@@ -1,0 +1,8 @@
+use session_runtime::SessionValue;
+
+#[derive(SessionValue)]
+struct Name<'a> {
+    name: &'a str,
+}
+
+fn main() {}
