@@ -61,7 +61,7 @@ pub(crate) const fn hash(field: &FieldSpec) -> Option<u32> {
 const fn shape(hash: u64, ty: &Ty) -> u64 {
     match ty {
         Ty::Prim(name) => text(byte(hash, b'p'), name),
-        Ty::Option(inner) => shape(byte(hash, b'?'), inner),
+        Ty::Nullable(inner) => shape(byte(hash, b'?'), inner),
         Ty::Seq(inner) => shape(byte(hash, b'['), inner),
         Ty::Array(inner, length) => shape(number(byte(hash, b'#'), *length), inner),
         Ty::Map(key, value) => shape(shape(byte(hash, b'm'), key), value),
@@ -350,7 +350,7 @@ pub(crate) const fn to_paste<S: Schema>() -> Option<Message> {
 const fn push_shape(out: &mut Message, ty: &Ty) {
     match ty {
         Ty::Prim(name) => out.push(name),
-        Ty::Option(inner) => {
+        Ty::Nullable(inner) => {
             out.push("Option<");
             push_shape(out, inner);
             out.push(">");
@@ -636,7 +636,7 @@ const fn nested(now: &Ty, old: &Ty) -> Compatible {
         return Compatible::Write;
     }
     match (now, old) {
-        (Ty::Option(now), Ty::Option(old)) | (Ty::Seq(now), Ty::Seq(old)) => nested(now, old),
+        (Ty::Nullable(now), Ty::Nullable(old)) | (Ty::Seq(now), Ty::Seq(old)) => nested(now, old),
         (Ty::Array(now, a), Ty::Array(old, b)) if *a == *b => nested(now, old),
         (Ty::Map(a, now), Ty::Map(b, old)) => match nested(a, b) {
             Compatible::Write => nested(now, old),

@@ -80,7 +80,7 @@ pub enum Ty {
     /// A value without parts: `bool`, `u32`, `str`, …
     Prim(&'static str),
     /// `null` or this.
-    Option(&'static Ty),
+    Nullable(&'static Ty),
     /// Any number of these: `Vec`, sets.
     Seq(&'static Ty),
     /// So many of these.

@@ -27,7 +27,7 @@ pub(crate) fn check<T: Serialize + DeserializeOwned + SessionValue>(value: &T) {
 pub(crate) fn fits(ty: &Ty, value: &Value) -> bool {
     match (ty, value) {
         (Ty::Prim(name), value) => prim(name, value),
-        (Ty::Option(inner), value) => value.is_null() || fits(inner, value),
+        (Ty::Nullable(inner), value) => value.is_null() || fits(inner, value),
         (Ty::Seq(item), Value::Array(items)) => items.iter().all(|value| fits(item, value)),
         (Ty::Array(item, len), Value::Array(items)) => {
             items.len() == *len && items.iter().all(|value| fits(item, value))
@@ -125,7 +125,7 @@ fn holds(of: &Enum, variant: &Variant, content: Option<&Value>) -> bool {
 fn wrong(ty: &Ty, value: &Value) -> Vec<Ty> {
     match (ty, value) {
         (Ty::Prim(_), _) => vec![Ty::Prim("nothing"), Ty::Seq(leak(*ty)), Ty::Tuple(leak([*ty]))],
-        (Ty::Option(inner), value) if !value.is_null() => around(wrong(inner, value), Ty::Option),
+        (Ty::Nullable(inner), value) if !value.is_null() => around(wrong(inner, value), Ty::Nullable),
         (Ty::Seq(item), Value::Array(items)) if !items.is_empty() => {
             let mut out = around(wrong(item, &items[0]), Ty::Seq);
             out.extend([Ty::Map(item, item), Ty::Array(item, items.len() + 1), *leak(**item)]);

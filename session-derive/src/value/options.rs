@@ -30,7 +30,6 @@ pub(super) struct VariantOptions {
 
 impl Options for ItemOptions {
     const KNOWN: &'static [&'static str] = &["opaque", "crate"];
-    const LATER: &'static [&'static str] = &[];
     const ELSEWHERE: &'static [&'static str] = &["other"];
     const WHERE: &'static str = "the last variant of an enum";
 
@@ -46,7 +45,6 @@ impl Options for ItemOptions {
 
 impl Options for FieldOptions {
     const KNOWN: &'static [&'static str] = &["opaque"];
-    const LATER: &'static [&'static str] = &[];
     const ELSEWHERE: &'static [&'static str] = &["crate", "other"];
     const WHERE: &'static str = "the type or on its last variant";
 
@@ -58,7 +56,6 @@ impl Options for FieldOptions {
 
 impl Options for VariantOptions {
     const KNOWN: &'static [&'static str] = &["other"];
-    const LATER: &'static [&'static str] = &[];
     const ELSEWHERE: &'static [&'static str] = &["opaque", "crate"];
     const WHERE: &'static str = "the type or on a field";
 

@@ -54,7 +54,7 @@ impl<T: SessionValue + ToOwned + ?Sized> SessionValue for Cow<'static, T> {
 }
 
 impl<T: SessionValue> SessionValue for Option<T> {
-    const TY: Ty = Ty::Option(&T::TY);
+    const TY: Ty = Ty::Nullable(&T::TY);
 }
 
 /// Any number of one type.
