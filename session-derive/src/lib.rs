@@ -63,9 +63,19 @@ use proc_macro::TokenStream;
 /// | attribute | default | meaning |
 /// |---|---|---|
 /// | `key = "cart"` | required | first part of every stored key: `a-z`, `0-9`, `_`, `-`; at most 64 bytes. `session` and what starts with `__` are reserved |
-/// | `version = 1` | required | which version of the struct this is, stored beside the fields. Versions above 1 come with a later release |
+/// | `version = 1` | required | which version of the struct this is, from 1 to 65535, stored beside the fields |
 /// | `lazy` | fetched with the session | fetched only when a guard asks for it |
 /// | `on_invalid = "reset"` | `"refuse"` | a stored value that does not decode: `refuse` fails the guard and touches nothing, `reset` gives that one field its default |
+/// | `layout = "items:1f3a9c02 …"` | not pinned | the stored layout as it was deployed, a hash for each key: a change does not compile. Empty, and the compiler says what to paste |
+/// | `unreleased` | off | in place of `layout` while the struct is designed; refused in builds without debug assertions |
+/// | `was(2 = "…")` | none | layouts of older versions of which every key is still there |
+/// | `previous = CartV2` | none | the struct below in the chain; needs `From<CartV2>` or `TryFrom<CartV2>`, and for a hold the way back |
+/// | `migrate(from = 1, with = path)` | none | `fn(&mut RawSection) -> Result<(), E>`, one version up; may be repeated |
+/// | `archived` | off | an older version that only the upgrade reads |
+/// | `retired("basket", …)` | none | keys that may never be used again |
+/// | `oldest = 2` | `1` | older versions are not read |
+/// | `readers = 3` | computed | the lowest version of programs that may read this; may only be tighter than what the layouts allow |
+/// | `on_newer = "discard"` | `"refuse"` | what a newer version stored and this one may not read: `refuse` answers 503, `discard` counts it as nothing |
 /// | `crate = ::path` | `::session_runtime` | where the runtime is; starts with `::` or `crate` |
 ///
 /// # On a field: `#[session(...)]`
@@ -74,6 +84,8 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `default = expression` | `Default::default()` | the value while nothing is stored; `default` alone says the default in so many words. Not for `Option`, nor with `merge = keys` |
 /// | `rename = "curr"` | the field's name | second part of the stored key: `a-z`, `A-Z`, `0-9`, `_`, `-`; at most 64 bytes |
+/// | `renamed_from = "basket"` | none | the stored key that older versions had |
+/// | `opaque = "money@1"` | the type's own shape | a name for what a foreign type stores, where the layout is pinned; another name is another layout |
 /// | `accessor = "lines"` | the field's name | names the accessors: `lines`, `lines_mut`, `set_lines`, … |
 /// | `merge = …` | `last_write` | what two requests at once make of the field, see below |
 /// | `renew` | off | a change of the value gives the session a new id: for who is logged in. Not with `merge = keys` |

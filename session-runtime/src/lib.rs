@@ -45,6 +45,7 @@
 //! |---|---|
 //! | attributes and accessors | the derive macro [`Session`](macro@Session) |
 //! | types inside fields | the derive macro [`SessionValue`](macro@SessionValue) |
+//! | a struct that changes | the guide [Changing a session struct](guide) |
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`SessionHandle`] |
 //! | settings | [`SessionConfig`], [`CookieConfig`], and the README for `Rocket.toml` |
 //! | sessions outside requests | [`Sessions`] |
@@ -91,6 +92,7 @@ pub mod config;
 pub mod cookie;
 pub mod error;
 pub mod expiry;
+pub mod guide;
 pub mod id;
 pub mod merge;
 pub mod migrate;

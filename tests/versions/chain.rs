@@ -216,6 +216,7 @@ async fn walk(held: Held, stops: BTreeSet<u16>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
+    /// B72
     #[test]
     fn in_steps_as_at_once_and_twice_as_once(
         held in held(),

@@ -37,6 +37,7 @@ async fn begin(store: &Arc<dyn Store>, metadata: &str) -> (String, SessionKey) {
     (cookie, key)
 }
 
+/// B73: known keys only, the rest untouched.
 #[tokio::test]
 async fn a_newer_version_that_allows_it_is_read_and_written_and_not_lowered() {
     const NEWER: &str = r#"{"v":4,"r":2,"w":2,"l":"00000001"}"#;
@@ -51,6 +52,7 @@ async fn a_newer_version_that_allows_it_is_read_and_written_and_not_lowered() {
     }
 }
 
+/// B74: the writable guard is refused, `&S` works.
 #[tokio::test]
 async fn a_newer_version_may_be_for_reading_only() {
     for (store, _folder) in stores() {
@@ -72,6 +74,7 @@ async fn a_newer_version_may_be_for_reading_only() {
     }
 }
 
+/// B74: with its number and ours.
 #[tokio::test]
 async fn a_newer_version_that_does_not_allow_it_is_refused() {
     for (store, _folder) in stores() {
@@ -89,6 +92,7 @@ async fn a_newer_version_that_does_not_allow_it_is_refused() {
     }
 }
 
+/// B74: the other policy.
 #[tokio::test]
 async fn who_opts_for_it_passes_over_a_newer_version() {
     for (store, _folder) in stores() {

@@ -23,6 +23,7 @@ async fn begin(store: &Arc<dyn Store>) -> (String, SessionKey) {
     (cookie(visit).await, key)
 }
 
+/// B71: or the first GET on a new node would lock out all old ones.
 #[tokio::test]
 async fn a_read_upgrades_in_memory_and_stores_nothing() {
     for (store, _folder) in stores() {
@@ -38,6 +39,7 @@ async fn a_read_upgrades_in_memory_and_stores_nothing() {
     }
 }
 
+/// B71: and what no version knows stays.
 #[tokio::test]
 async fn the_first_write_stores_the_upgraded_form() {
     for (store, _folder) in stores() {
@@ -61,6 +63,7 @@ async fn the_first_write_stores_the_upgraded_form() {
     }
 }
 
+/// B73: an older program that saves leaves the new field, and the version.
 #[tokio::test]
 async fn an_added_key_needs_no_old_struct_and_both_versions_work_on() {
     for (store, _folder) in stores() {
@@ -80,6 +83,7 @@ async fn an_added_key_needs_no_old_struct_and_both_versions_work_on() {
     }
 }
 
+/// B71: one after the other.
 #[tokio::test]
 async fn renames_and_edited_texts_are_steps_too() {
     for (store, _folder) in stores() {
@@ -119,6 +123,7 @@ async fn what_is_older_than_the_chain_is_too_old() {
     }
 }
 
+/// B75: byte for byte.
 #[tokio::test]
 async fn a_failed_step_names_itself_and_touches_nothing() {
     for (store, _folder) in stores() {

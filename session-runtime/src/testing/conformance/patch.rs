@@ -18,6 +18,14 @@ pub(super) const RULES: &[Rule] = &[
     rule!(absence_is_a_base, "A key that was absent must still be absent, one that was there must still be there."),
     rule!(own_text_is_accepted, "With `or_ours`, and only then, the very text that the patch sets is no conflict."),
     rule!(revision_is_a_base, "A patch that rests on a revision answers a conflict after any change of keys."),
+    rule!(
+        an_upgrade_is_one_step,
+        "A patch that sets, removes and changes metadata is applied as a whole, or refused as a whole after any change."
+    ),
+    rule!(
+        a_late_save_does_not_undo_an_upgrade,
+        "A patch that rests on metadata is a conflict once another patch has changed that."
+    ),
     rule!(bases_are_compared_bytewise, "Texts that mean the same but are written otherwise are a conflict."),
 ];
 
@@ -128,4 +136,38 @@ async fn bases_are_compared_bytewise(trial: Trial) -> Verdict {
     }
     trial.done(key, resting(setting(&[("cart.a", "[2]")]), &[("cart.a", Some("[1]"))])).await?;
     trial.must_hold(key, &[("cart.a", "[2]"), ("cart.b", "\"Ä\"")]).await
+}
+
+const OLD: [(&str, &str); 3] = [("cart", r#"{"v":1}"#), ("cart.basket", r#"["a"]"#), ("cart.items/7", "2")];
+const NEW: [(&str, &str); 3] = [("cart", r#"{"v":2}"#), ("cart.items/7", "2"), ("cart.lines", r#"["a"]"#)];
+
+fn upgrade(revision: u64) -> Patch {
+    Patch {
+        rests_on: RestsOn::Revision(revision),
+        remove: vec!["cart.basket".into()],
+        ..setting(&[("cart", r#"{"v":2}"#), ("cart.lines", r#"["a"]"#)])
+    }
+}
+
+async fn an_upgrade_is_one_step(trial: Trial) -> Verdict {
+    let key = trial.stored(&OLD).await?;
+    trial.done(key, setting(&[("cart.items/7", "2")])).await?;
+    trial.must_conflict(key, upgrade(0)).await?;
+    trial.must_hold(key, &OLD).await?;
+    trial.done(key, upgrade(1)).await?;
+    trial.must_hold(key, &NEW).await?;
+    let loaded = trial.load(key).await?;
+    ensure!(loaded.record.head.expires == trial.head().expires, "the deadline moved");
+    let bytes: usize = NEW.iter().map(|(name, text)| name.len() + text.len()).sum();
+    ensure!((loaded.bytes, loaded.keys) == (bytes, NEW.len()), "the totals are not those of what is stored");
+    Ok(())
+}
+
+async fn a_late_save_does_not_undo_an_upgrade(trial: Trial) -> Verdict {
+    let key = trial.stored(&OLD).await?;
+    trial.done(key, upgrade(0)).await?;
+    let late = resting(setting(&[("cart.basket", r#"["b"]"#)]), &[("cart", Some(r#"{"v":1}"#))]);
+    let told = trial.must_conflict(key, late).await?;
+    ensure!(told.values.get("cart") == Some(r#"{"v":2}"#), "the answer did not tell the new metadata");
+    trial.must_hold(key, &NEW).await
 }
