@@ -8,8 +8,11 @@ use crate::model::Model;
 /// All rules of versions.
 pub(super) fn all(model: &Model, errors: &mut Errors) {
     let ways = ways(model, errors);
-    has_a_way(model, &ways, errors);
-    pinned(model, errors);
+    if has_a_way(model, &ways) {
+        pinned(model, errors);
+    } else {
+        no_way(model, errors);
+    }
     bounded(model, errors);
     retired(model, errors);
     renamed(model, errors);
@@ -37,9 +40,9 @@ fn ways(model: &Model, errors: &mut Errors) -> HashSet<u16> {
     ways
 }
 
-fn has_a_way(model: &Model, ways: &HashSet<u16>, errors: &mut Errors) {
+fn has_a_way(model: &Model, ways: &HashSet<u16>) -> bool {
     let options = &model.attrs.options;
-    let Some((version, literal)) = &options.version else { return };
+    let Some((version, _)) = &options.version else { return true };
     let below = version.saturating_sub(1);
     let given_up = options.oldest.as_ref().is_some_and(|(oldest, _)| oldest == version);
     // What was written with a mistake in it is not missing.
@@ -52,9 +55,12 @@ fn has_a_way(model: &Model, ways: &HashSet<u16>, errors: &mut Errors) {
         };
         model.attrs.mentions(name) && !parsed
     });
-    if below == 0 || ways.contains(&below) || options.previous.is_some() || given_up || mistaken {
-        return;
-    }
+    below == 0 || ways.contains(&below) || options.previous.is_some() || given_up || mistaken
+}
+
+fn no_way(model: &Model, errors: &mut Errors) {
+    let Some((version, literal)) = &model.attrs.options.version else { return };
+    let below = version.saturating_sub(1);
     let message = format!(
         "version {version} has no way to read version {below}: keep the old struct, `previous = ...`; or its layout, if \
          keys were only added, `was({below} = \"...\")`; or give its sessions up, `oldest = {version}`"

@@ -104,8 +104,13 @@ impl<'v> Save<'v> {
             let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
             if !rewrites && self.is_same_version(&theirs)? {
                 self.merge(&theirs)?;
-            } else if !self.begin_again().await? {
-                return self.gone();
+            } else {
+                match self.begin_again().await {
+                    Ok(true) => {}
+                    Ok(false) => return self.gone(),
+                    Err(error) if error.kind() == ErrorKind::Renewed => return self.renewed().await,
+                    Err(error) => return Err(error),
+                }
             }
             ticket.after_conflict(&self.visit.budget).await?;
         }
