@@ -104,6 +104,15 @@ pub(crate) fn absorb(
     Ok(())
 }
 
+/// The schemas that the changes belong to, each once: their stored keys lie side by side.
+pub(crate) fn schemas_of(pending: &Pending) -> impl Iterator<Item = &'static SchemaSpec> {
+    let mut last_schema = None;
+    pending
+        .values()
+        .map(|change| change.schema)
+        .filter(move |schema| last_schema.replace(schema.key) != Some(schema.key))
+}
+
 /// Puts the changes into the patch, with the metadata of their schemas and what they rest on: the whole record, of that
 /// revision, where a schema is stored in another version than it is seen in.
 pub(crate) fn fill(
@@ -114,10 +123,10 @@ pub(crate) fn fill(
     revision: u64,
 ) -> Result<(), SessionError> {
     let mut expected = Vec::with_capacity(2);
-    let mut schemas: Vec<&'static SchemaSpec> = Vec::with_capacity(1);
+    let mut last_schema = None;
     for change in pending.values() {
-        if schemas.last().is_none_or(|last| last.key != change.schema.key) {
-            schemas.push(change.schema);
+        if last_schema != Some(change.schema.key) {
+            last_schema = Some(change.schema.key);
             expected.push(expect(patch, change.schema, versions, values.stored().entry(change.schema.key)));
         }
         if change.field.merge.rests_on_base() {
@@ -129,7 +138,7 @@ pub(crate) fn fill(
         }
     }
     patch.rests_on = RestsOn::Values(expected);
-    for schema in schemas {
+    for schema in schemas_of(pending) {
         if values.rewrite(schema, versions, patch)? {
             patch.rests_on = RestsOn::Revision(revision);
         }

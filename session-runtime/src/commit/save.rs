@@ -1,6 +1,6 @@
 //! The save of a session that exists: one patch, sent again after a conflict until it holds or time is up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Basis, Outcome};
@@ -10,7 +10,7 @@ use crate::id::SessionId;
 use crate::merge::three_way;
 use crate::metadata::Stands;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
-use crate::pending::{Turn, fill, fresh_values, rebase, rebase_on_nothing, turn};
+use crate::pending::{Turn, fill, fresh_values, rebase, rebase_on_nothing, schemas_of, turn};
 use crate::record::{Head, Record, belongs};
 use crate::versions::Versioned;
 use crate::visit::{Live, Standing, Visit, Wishes};
@@ -118,9 +118,8 @@ impl<'v> Save<'v> {
 
     /// A save of another guard may have brought in an upgrade by another node since this one was opened.
     fn check_versions(&mut self) -> Result<(), SessionError> {
-        let schemas: BTreeMap<_, _> = self.wishes.pending.values().map(|one| (one.schema.key, one.schema)).collect();
         let versions = &self.visit.core.versions;
-        for schema in schemas.into_values() {
+        for schema in schemas_of(&self.wishes.pending) {
             match self.live.values.stands(schema, versions)? {
                 Stands::Same | Stands::Newer { writable: true } => {}
                 _ => Arc::make_mut(&mut self.live).values.check_writable(schema, versions)?,
@@ -204,10 +203,10 @@ impl<'v> Save<'v> {
     /// Whether another request stored the same version, or a newer one that this program may write.
     fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
         let theirs = Versioned::new(theirs.values.clone());
-        for change in self.wishes.pending.values() {
-            match theirs.stands(change.schema, &self.visit.core.versions)? {
+        for schema in schemas_of(&self.wishes.pending) {
+            match theirs.stands(schema, &self.visit.core.versions)? {
                 Stands::Same | Stands::Newer { writable: true } => {}
-                Stands::Newer { writable: false } => return Err(SessionError::read_only(change.schema)),
+                Stands::Newer { writable: false } => return Err(SessionError::read_only(schema)),
                 Stands::Older(_) | Stands::Discarded => return Ok(false),
             }
         }
