@@ -4,6 +4,7 @@
 
 mod bulk;
 mod chain;
+mod contract;
 mod hold;
 mod program;
 mod shop;

@@ -83,6 +83,10 @@ async fn wrong_settings_stop_the_launch() {
         "cookie = { domain = \"\" }",
         "cookie = { same_site = \"None\", secure = false }",
         "cookie = { same_site = \"None\" }",
+        "hold = { cart = 0 }",
+        "hold = { cart = 2 }",
+        "hold = { cart = \"1\" }",
+        "hold = { basket = 1 }",
         "cookie = { name = \"__Host-x\" }",
         "cookie = { name = \"__host-x\", secure = true, path = \"/a\" }",
         "cookie = { name = \"__Host-x\", secure = true, domain = \"example.org\" }",
@@ -99,7 +103,7 @@ async fn wrong_settings_stop_the_launch() {
 async fn right_settings_are_understood() {
     let table = "[default.session]\nstore = \"memory:\"\nidle = \"30m\"\nabsolute = \"12h\"\ntouch_every = \"off\"\n\
                  renew_every = \"1h\"\nrenew_grace = \"5s\"\ndeadline = \"500ms\"\non_save_error = \"log\"\n\
-                 limits = { record = \"64KiB\", keys = 100 }\ncookie = { secure = true, persistent = false }";
+                 limits = { record = \"64KiB\", keys = 100 }\nhold = { cart = 1 }\ncookie = { secure = true, persistent = false }";
     assert!(launch("debug", table).await.is_ok());
     assert!(launch("debug", "[default.session]\nrenew_every = \"off\"\ntouch_every = \"1m\"").await.is_ok());
     assert!(launch("debug", "[debug.session]\nidle = \"30m\"\n[release.session]\nidle = 5").await.is_ok());
