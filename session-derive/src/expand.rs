@@ -38,7 +38,6 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
 
 fn full(model: &Model) -> TokenStream {
     let Model { ident, runtime, .. } = model;
-    let is_archived = model.attrs.options.archived.is_some();
     let view = schema::view(model);
     let getters = model.fields.iter().map(fields::getter);
     let setters = model.fields.iter().map(fields::setters);
@@ -47,13 +46,13 @@ fn full(model: &Model) -> TokenStream {
     let schema = schema::schema(model);
     let rows = model.fields.iter().map(|field| fields::field(field, ident));
     let checks = history::checks(model);
-    let guards = (!is_archived).then(|| quote_spanned!(Span::mixed_site()=> #runtime::__guards!(#ident);));
+    let guards = schema::guards(model);
     quote_spanned! {Span::mixed_site()=>
         #view
         #accessors
         #[allow(deprecated, unused_imports)]
         const _: () = {
-            use #runtime::__private::{self, CannotLower as _, Unknown as _};
+            use #runtime::__private::{self, CannotLower as _, Unchained as _, Unknown as _};
             #schema
             #(#rows)*
             #checks
@@ -68,15 +67,20 @@ fn accessors(model: &Model, getters: &TokenStream, setters: &TokenStream) -> Tok
     let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
     let allow =
         quote_spanned!(Span::mixed_site()=> #[allow(dead_code, deprecated, non_snake_case, private_interfaces)]);
+    let view = (!model.is_archived()).then(|| {
+        quote_spanned! {Span::mixed_site()=>
+            #allow
+            impl #impl_generics #view #ty_generics #bounds {
+                #setters
+            }
+        }
+    });
     quote_spanned! {Span::mixed_site()=>
         #allow
         impl #impl_generics #ident #ty_generics #bounds {
             #getters
         }
-        #allow
-        impl #impl_generics #view #ty_generics #bounds {
-            #setters
-        }
+        #view
     }
 }
 

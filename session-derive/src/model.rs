@@ -80,6 +80,11 @@ impl Model {
     pub(crate) fn is_pinned(&self) -> bool {
         self.attrs.options.layout.is_some() || self.attrs.options.unreleased.is_some()
     }
+
+    /// Whether only the upgrade reads it: it has no writable view.
+    pub(crate) fn is_archived(&self) -> bool {
+        self.attrs.options.archived.is_some()
+    }
 }
 
 /// The named fields, or what stands in their place.

@@ -1,11 +1,11 @@
 //! All that generated code may name. Hidden, and pinned to the derive by an exact version.
 
+pub use crate::chain::{Chain, Unchained, schema};
 pub use crate::codec::{Initial, entries, transient, whole};
 pub use crate::layout::{
-    drift, is_additive, is_kept, is_next, is_pinned, is_readable, may_be_unreleased, not_additive, not_kept, not_next,
-    not_readable, unreleased,
+    drift, is_additive, is_pinned, is_readable, may_be_unreleased, not_additive, not_readable, unreleased,
 };
-pub use crate::lift::{CannotLower, Lowers, UpgradeError, UpgradeFrom, previous, run_step};
+pub use crate::lift::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
 pub use crate::merge::{entry_sum, sum, with};
 pub use crate::schema::{
     Archived, Current, Field, FieldOps, History, Known, Newest, SchemaOptions, Step, Unknown, known,
@@ -32,6 +32,14 @@ macro_rules! __guards {
     ($schema:ty) => {};
 }
 
+/// What a route that names an archived version is told; nothing without a framework.
+#[cfg(not(feature = "rocket"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __archived {
+    ($schema:ty) => {};
+}
+
 /// Everything that the web framework's half needs of a schema: `&S` as a guard that stops the launch if it cannot work.
 #[cfg(feature = "rocket")]
 #[doc(hidden)]
@@ -52,6 +60,29 @@ macro_rules! __guards {
         impl $crate::__private::rocket::Sentinel for &$schema {
             fn abort(rocket: &$crate::__private::rocket::Rocket<$crate::__private::rocket::Ignite>) -> bool {
                 $crate::__private::missing::<$schema>(rocket)
+            }
+        }
+    };
+}
+
+/// What a route that names an archived version is told: `&S` would be a guard, were it the newest. (A bound with a
+/// lifetime in it is looked at where the impl is used.)
+#[cfg(feature = "rocket")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __archived {
+    ($schema:ty) => {
+        #[automatically_derived]
+        #[$crate::__private::rocket::async_trait]
+        impl<'r> $crate::__private::rocket::request::FromRequest<'r> for &'r $schema
+        where
+            $crate::__private::Archived: $crate::__private::Newest<&'r $schema>,
+        {
+            type Error = $crate::SessionError;
+            async fn from_request(
+                request: &'r $crate::__private::rocket::Request<'_>,
+            ) -> $crate::__private::rocket::request::Outcome<Self, Self::Error> {
+                $crate::__private::read::<$schema>(request).await
             }
         }
     };

@@ -522,14 +522,12 @@ const fn migrates<S: Schema>(version: u16) -> bool {
 }
 
 /// Whether `P` is the version right below, of the same schema.
-#[must_use]
-pub const fn is_next<S: Schema, P: Schema>() -> bool {
-    same(S::KEY, P::KEY) && P::VERSION == below::<S>()
+pub(crate) const fn is_next<S: Schema, P: Schema>() -> bool {
+    P::HISTORY.is_refused || same(S::KEY, P::KEY) && P::VERSION == below::<S>()
 }
 
 /// Why it is not.
-#[must_use]
-pub const fn not_next<S: Schema, P: Schema>() -> Message {
+pub(crate) const fn not_next<S: Schema, P: Schema>() -> Message {
     let mut out = Message::new();
     if !same(S::KEY, P::KEY) {
         out.parts(&["`", P::NAME, "` belongs to session schema \"", P::KEY, "\", not to \"", S::KEY, "\""]);
@@ -548,26 +546,24 @@ pub const fn not_next<S: Schema, P: Schema>() -> Message {
 }
 
 /// Whether every key of `P`, and every key that it retired, is kept or retired.
-#[must_use]
-pub const fn is_kept<S: Schema, P: Schema>() -> bool {
-    forgotten::<S, P>().is_none()
+pub(crate) const fn is_kept<S: Schema, P: Schema>() -> bool {
+    P::HISTORY.is_refused || forgotten::<S, P>(0).is_none()
 }
 
-const fn forgotten<S: Schema, P: Schema>() -> Option<&'static str> {
-    let mut at = 0;
-    while at < fields::<P>().len() {
-        let field = &fields::<P>()[at].spec;
-        if field.is_stored() && kept_as::<S>(field.key(), true).is_none() && !is_retired::<S>(field.key()) {
-            return Some(field.key());
-        }
+/// The first key from `at` on, those that `P` has before those that it retired, that is neither; and the next `at`.
+const fn forgotten<S: Schema, P: Schema>(mut at: usize) -> Option<(&'static str, usize)> {
+    let retired = P::HISTORY.retired;
+    while at < fields::<P>().len() + retired.len() {
+        let (key, is_kept) = if at < fields::<P>().len() {
+            let field = &fields::<P>()[at].spec;
+            (field.key(), !field.is_stored() || kept_as::<S>(field.key(), true).is_some())
+        } else {
+            (retired[at - fields::<P>().len()], false)
+        };
         at += 1;
-    }
-    let (mut at, retired) = (0, P::HISTORY.retired);
-    while at < retired.len() {
-        if !is_retired::<S>(retired[at]) {
-            return Some(retired[at]);
+        if !is_kept && !is_retired::<S>(key) {
+            return Some((key, at));
         }
-        at += 1;
     }
     None
 }
@@ -583,18 +579,53 @@ const fn is_retired<S: Schema>(key: &str) -> bool {
     false
 }
 
-/// Which key is not.
-#[must_use]
-pub const fn not_kept<S: Schema, P: Schema>() -> Message {
+/// Which keys are not.
+pub(crate) const fn not_kept<S: Schema, P: Schema>() -> Message {
     let mut out = Message::new();
-    let key = match forgotten::<S, P>() {
-        Some(key) => key,
-        None => "",
+    let is_one = match forgotten::<S, P>(0) {
+        Some((_, next)) => forgotten::<S, P>(next).is_none(),
+        None => true,
     };
-    out.parts(&["key `", key, "` of version "]);
+    out.push(if is_one { "key `" } else { "keys `" });
+    push_forgotten::<S, P>(&mut out, "`, `");
+    out.push("` of version ");
     out.number(P::VERSION as u64);
-    out.parts(&[" is neither kept nor retired: add `retired(\"", key, "\")`"]);
+    out.push(if is_one { " is" } else { " are" });
+    out.push(" neither kept nor retired: add `retired(\"");
+    push_forgotten::<S, P>(&mut out, "\", \"");
+    out.push("\")`, or `renamed_from` where a field holds it under a new name");
     out
+}
+
+const fn push_forgotten<S: Schema, P: Schema>(out: &mut Message, between: &str) {
+    let (mut at, mut is_first) = (0, true);
+    while let Some((key, next)) = forgotten::<S, P>(at) {
+        if !is_first {
+            out.push(between);
+        }
+        out.push(key);
+        (at, is_first) = (next, false);
+    }
+}
+
+/// A key of `P` that a program of its version cannot read as `S` stores it.
+pub(crate) const fn unreadable<S: Schema, P: Schema>() -> Option<&'static str> {
+    let mut at = 0;
+    while at < fields::<P>().len() {
+        let field = &fields::<P>()[at].spec;
+        if field.is_stored() && matches!(compatible_key::<S>(field), Compatible::No) {
+            return Some(field.key());
+        }
+        at += 1;
+    }
+    None
+}
+
+const fn compatible_key<S: Schema>(old: &FieldSpec) -> Compatible {
+    match field_of::<S>(old.key()) {
+        Some(now) => compatible_field(now, old),
+        None => Compatible::No,
+    }
 }
 
 /// What a program of `P`'s version may do with what `S` stores.
@@ -603,11 +634,7 @@ pub(crate) const fn compatible<S: Schema, P: Schema>() -> Compatible {
     while at < fields::<P>().len() {
         let field = &fields::<P>()[at].spec;
         if field.is_stored() {
-            let one = match field_of::<S>(field.key()) {
-                Some(now) => compatible_field(now, field),
-                None => Compatible::No,
-            };
-            match one {
+            match compatible_key::<S>(field) {
                 Compatible::No => return Compatible::No,
                 Compatible::Read => all = Compatible::Read,
                 Compatible::Write => {}
@@ -756,8 +783,16 @@ pub const fn not_readable<S: Schema>() -> Message {
     out.number(given as u64);
     out.parts(&[" cannot read session schema `", S::KEY, "` of version "]);
     out.number(S::VERSION as u64);
-    out.push(": `readers` may only tighten what the layouts allow, which is ");
+    if let Some(previous) = &S::HISTORY.previous
+        && let Some(key) = previous.unreadable
+    {
+        out.parts(&[": key `", key, "` is not what version "]);
+        out.number(previous.spec.version as u64);
+        out.push(" stored");
+    }
+    out.push("\n    `readers` may only tighten what the layouts allow: `readers = ");
     out.number(computed::<S>().0 as u64);
+    out.push("` or more, or none at all");
     out
 }
 

@@ -105,6 +105,7 @@ pub mod value;
 pub mod visit;
 
 mod budget;
+mod chain;
 mod commit;
 mod group;
 mod jobs;

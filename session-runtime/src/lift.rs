@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Changes, Reader, same_text};
 use crate::error::{ErrorKind, SessionError};
-use crate::layout::{compatible, hash_of};
+use crate::layout::{compatible, hash_of, unreadable};
 use crate::metadata::written;
 use crate::record::{Text, Values, belongs};
 use crate::schema::{Kind, Previous, Schema, SchemaSpec, Step, read};
@@ -338,16 +338,19 @@ impl<P, S: TryFrom<P>> UpgradeFrom<P> for S {
     }
 }
 
-/// The step from `P`. The impl is asked for first, its error after that, so that what is missing is what is said.
-#[doc(hidden)]
-#[must_use]
-pub const fn previous<S, P>() -> Previous<S>
+/// The step from `P`.
+pub(crate) const fn previous<S, P>() -> Previous<S>
 where
     P: Schema,
-    S: Schema + UpgradeFrom<P>,
-    <S as UpgradeFrom<P>>::Error: UpgradeError,
+    S: Schema + UpgradeFrom<P, Error: UpgradeError>,
 {
-    Previous { spec: P::SPEC, compatible: compatible::<S, P>(), upgrade: upgrade::<S, P>, lower: None }
+    Previous {
+        spec: P::SPEC,
+        compatible: compatible::<S, P>(),
+        unreadable: unreadable::<S, P>(),
+        upgrade: upgrade::<S, P>,
+        lower: None,
+    }
 }
 
 fn upgrade<S, P>(section: RawSection, from: u16) -> Result<S, SessionError>
@@ -392,15 +395,6 @@ fn lower_to<S: Schema, P: Schema + TryFrom<S, Error: UpgradeError>>(section: Raw
     let mut kept = section;
     kept.values.retain(|name| !is_known(S::SPEC, name) || is_known(P::SPEC, name));
     stored_form(&value, kept)
-}
-
-impl<S> Previous<S> {
-    /// With the way back, if there is one.
-    #[must_use]
-    pub const fn lower(mut self, lower: Option<Lower>) -> Self {
-        self.lower = lower;
-        self
-    }
 }
 
 /// A step that edits the texts.

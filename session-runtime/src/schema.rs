@@ -50,7 +50,7 @@ pub trait Schema: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// [`Current`] or [`Archived`].
     #[doc(hidden)]
-    type Role;
+    type Role: Role;
     /// What its attributes say of other versions.
     #[doc(hidden)]
     const HISTORY: History<Self> = History::new();
@@ -153,6 +153,7 @@ pub struct SchemaSpec {
     pub(crate) on_invalid: OnInvalid,
     pub(crate) on_newer: OnNewer,
     pub(crate) has_transient: bool,
+    pub(crate) is_archived: bool,
     pub(crate) name: &'static str,
     pub(crate) type_id: fn() -> std::any::TypeId,
     /// The lowest versions of programs that may read and write what this one stores.
@@ -179,6 +180,7 @@ pub struct SchemaSpec {
 pub struct History<S: Schema> {
     pub(crate) layout: Option<&'static [Pin]>,
     pub(crate) is_unreleased: bool,
+    pub(crate) is_refused: bool,
     pub(crate) was: &'static [(u16, &'static [Pin])],
     pub(crate) migrate: &'static [Step],
     pub(crate) previous: Option<Previous<S>>,
@@ -200,6 +202,8 @@ pub struct Step {
 pub struct Previous<S> {
     pub(crate) spec: &'static SchemaSpec,
     pub(crate) compatible: Compatible,
+    /// A key of it that its program cannot read as it is stored now.
+    pub(crate) unreadable: Option<&'static str>,
     pub(crate) upgrade: fn(RawSection, u16) -> Result<S, SessionError>,
     /// Back to it, where there is an impl for that.
     pub(crate) lower: Option<Lower>,
@@ -211,6 +215,7 @@ impl<S: Schema> History<S> {
         Self {
             layout: None,
             is_unreleased: false,
+            is_refused: false,
             was: &[],
             migrate: &[],
             previous: None,
@@ -247,8 +252,18 @@ impl<S: Schema> History<S> {
     }
 
     #[must_use]
-    pub const fn previous(mut self, previous: Previous<S>) -> Self {
-        self.previous = Some(previous);
+    pub const fn previous(mut self, previous: Option<Previous<S>>, lower: Option<Lower>) -> Self {
+        self.previous = match previous {
+            Some(previous) => Some(Previous { lower, ..previous }),
+            None => None,
+        };
+        self
+    }
+
+    /// The macro has refused the struct: nothing more is to be said about it.
+    #[must_use]
+    pub const fn refused(mut self) -> Self {
+        self.is_refused = true;
         self
     }
 
@@ -285,16 +300,44 @@ pub enum Current {}
 #[doc(hidden)]
 pub enum Archived {}
 
-/// Asked of a schema's role wherever it is written.
+/// What a struct is to the program.
+#[doc(hidden)]
+pub trait Role {
+    const IS_ARCHIVED: bool;
+}
+
+impl Role for Current {
+    const IS_ARCHIVED: bool = false;
+}
+
+impl Role for Archived {
+    const IS_ARCHIVED: bool = true;
+}
+
+/// Asked of a schema's role by the guards.
 #[diagnostic::on_unimplemented(
-    message = "`{S}` is an archived version: only the newest can be read and written by guards",
+    message = "`{S}` is an archived version: only the newest can be read and written",
     label = "archived",
-    note = "write `Session<...>` or `&...` with the struct of the newest version"
+    note = "name the struct of the newest version, the one without `archived`"
 )]
 #[doc(hidden)]
 pub trait Newest<S> {}
 
 impl<S> Newest<S> for Current {}
+
+/// The same where code may be generic: a build error where it meets an archived version.
+pub(crate) struct OnlyNewest<S>(std::marker::PhantomData<S>);
+
+impl<S: Schema> OnlyNewest<S> {
+    pub(crate) const ASKED: () = assert!(!S::SPEC.is_archived, "{}", archived(S::SPEC).text());
+}
+
+const fn archived(schema: &SchemaSpec) -> Message {
+    let mut message = Message::new();
+    message.parts(&["`", schema.name, "` is an archived version: only the newest can be read and written; name the "]);
+    message.parts(&["struct of session schema `", schema.key, "` without `archived`"]);
+    message
+}
 
 /// The struct with what is stored, where something is.
 pub(crate) fn read<S: Schema>(from: &Reader<'_>) -> Result<S, SessionError> {
@@ -321,6 +364,7 @@ impl SchemaSpec {
             on_invalid: S::OPTIONS.on_invalid,
             on_newer: S::OPTIONS.on_newer,
             has_transient: S::OPTIONS.has_transient,
+            is_archived: <S::Role as Role>::IS_ARCHIVED,
             name: S::NAME,
             type_id: std::any::TypeId::of::<S>,
             readers: layout::allowed::<S>().0,
@@ -496,27 +540,33 @@ impl<S: Schema> FieldOps<S> {
 pub trait Schemas {
     #[doc(hidden)]
     const SPECS: &'static [&'static SchemaSpec];
-    /// Evaluated where the schemas meet: a build error if two of them share a key.
+    /// Evaluated where the schemas meet: a build error if one is archived, or two of them share a key.
     #[doc(hidden)]
     const UNIQUE: () = {
+        if let Some(schema) = any_archived(Self::SPECS) {
+            panic!("{}", archived(schema).text());
+        }
         if let Some((a, b)) = shared_key(Self::SPECS) {
             let mut message = Message::new();
             message.parts(&["schemas `", a.name, "` and `", b.name, "` share the key \"", a.key]);
             message.push("\": give one another `key`");
+            if a.version != b.version {
+                message.push(", or mark the older version as `archived`");
+            }
             panic!("{}", message.text());
         }
     };
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: Schema<Role: Newest<S>>> Schemas for S {
+impl<S: Schema> Schemas for S {
     const SPECS: &'static [&'static SchemaSpec] = &[S::SPEC];
 }
 
 macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
         #[diagnostic::do_not_recommend]
-        impl<$first: Schema<Role: Newest<$first>>, $($rest: Schema<Role: Newest<$rest>>),*> Schemas for ($first, $($rest,)*) {
+        impl<$first: Schema, $($rest: Schema),*> Schemas for ($first, $($rest,)*) {
             const SPECS: &'static [&'static SchemaSpec] = &[$first::SPEC, $($rest::SPEC),*];
         }
         tuples! { $($rest)* }
@@ -525,6 +575,17 @@ macro_rules! tuples {
 }
 
 tuples! { A B C D E F G H I J K L M N O P }
+
+const fn any_archived(specs: &[&'static SchemaSpec]) -> Option<&'static SchemaSpec> {
+    let mut at = 0;
+    while at < specs.len() {
+        if specs[at].is_archived {
+            return Some(specs[at]);
+        }
+        at += 1;
+    }
+    None
+}
 
 const fn shared_key(specs: &[&'static SchemaSpec]) -> Option<(&'static SchemaSpec, &'static SchemaSpec)> {
     let mut a = 0;

@@ -16,7 +16,7 @@ use crate::expiry::Lifetime;
 use crate::group::Groups;
 use crate::id::Random;
 use crate::queue::Queues;
-use crate::schema::{Schema, SchemaSpec, Schemas};
+use crate::schema::{OnlyNewest, Schema, SchemaSpec, Schemas};
 use crate::store::{Store, StoreError};
 use crate::versions::Versions;
 use crate::visit::Visit;
@@ -337,6 +337,7 @@ impl Core {
 
     /// The schema's place among the application's.
     pub(crate) fn index_of<S: Schema>(&self) -> Result<usize, SessionError> {
+        let () = OnlyNewest::<S>::ASKED;
         let id = TypeId::of::<S>();
         let found = self.schemas.iter().position(|schema| (schema.type_id)() == id);
         found.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))

@@ -28,16 +28,22 @@ pub(crate) struct Migrate {
 impl Layout {
     /// `= "items:1f3a9c02 coupon:ec0d589b"`.
     pub(super) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
-        Self::new(string(name, input)?)
+        Self::new(string(name, input)?, "leave it empty, `layout = \"\"`, and the compiler says what to paste")
     }
 
-    fn new(literal: LitStr) -> syn::Result<Self> {
-        let keys: Option<Vec<_>> = literal.value().split_whitespace().map(pin).collect();
-        let Some(keys) = keys else {
-            let message = "expected `key:8 hex digits`, separated by blanks; leave it empty, `layout = \"\"`, and the \
-                           compiler says what to paste";
-            return Err(syn::Error::new_spanned(&literal, message));
-        };
+    fn new(literal: LitStr, help: &str) -> syn::Result<Self> {
+        let mut keys: Vec<(String, u32)> = Vec::new();
+        for text in literal.value().split_whitespace() {
+            let message = match pin(text) {
+                Some((key, _)) if keys.iter().any(|(known, _)| *known == key) => format!("key `{key}` is given twice"),
+                Some(pin) => {
+                    keys.push(pin);
+                    continue;
+                }
+                None => format!("expected `key:8 hex digits`, separated by blanks, and found `{text}`"),
+            };
+            return Err(syn::Error::new_spanned(&literal, format!("{message}; {help}")));
+        }
         Ok(Self { literal, keys })
     }
 }
@@ -72,7 +78,7 @@ pub(super) fn was(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Was>>
     list(name, input, "2 = \"items:1f3a9c02\"", |input| {
         let version = number(input)?;
         input.parse::<Token![=]>()?;
-        Ok(Was { version, layout: Layout::new(input.parse()?)? })
+        Ok(Was { version, layout: Layout::new(input.parse()?, "paste what was `layout` at that version")? })
     })
 }
 
@@ -81,7 +87,7 @@ pub(super) fn retired(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<L
 }
 
 fn literal(input: ParseStream<'_>) -> syn::Result<LitStr> {
-    input.parse()
+    input.parse().map_err(|error| syn::Error::new(error.span(), "expected a key in quotes: `retired(\"basket\")`"))
 }
 
 pub(super) fn migrate(name: &Ident, input: ParseStream<'_>) -> syn::Result<Migrate> {

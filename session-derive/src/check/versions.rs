@@ -44,7 +44,7 @@ fn has_a_way(model: &Model, ways: &HashSet<u16>) -> bool {
     let options = &model.attrs.options;
     let Some((version, _)) = &options.version else { return true };
     let below = version.saturating_sub(1);
-    let given_up = options.oldest.as_ref().is_some_and(|(oldest, _)| oldest == version);
+    let given_up = options.oldest.as_ref().is_some_and(|(oldest, _)| oldest >= version);
     // What was written with a mistake in it is not missing.
     let mistaken = ["previous", "was", "migrate", "oldest"].iter().any(|name| {
         let parsed = match *name {

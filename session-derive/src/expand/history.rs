@@ -20,7 +20,7 @@ pub(super) fn consts(model: &Model) -> Option<TokenStream> {
         call("was", &quote!(&[#(#each),*]))
     });
     let migrate = (!options.migrate.is_empty()).then(|| call("migrate", &steps(options)));
-    let previous = options.previous.as_ref().map(|previous| call("previous", &step_from(&previous.value)));
+    let previous = options.previous.as_ref().map(|previous| step_from(&previous.value));
     let retired = &options.retired;
     let retired = (!retired.is_empty()).then(|| call("retired", &quote!(&[#(#retired),*])));
     let number = |name: &str, given: &Option<(u16, syn::LitInt)>| {
@@ -52,18 +52,25 @@ fn pins(layout: &Layout) -> TokenStream {
 fn steps(options: &StructOptions) -> TokenStream {
     let each = options.migrate.iter().map(|step| {
         let (from, with) = (Literal::u16_unsuffixed(step.from), &step.with);
-        quote_spanned! {Span::mixed_site()=>
+        quote_spanned! {Span::mixed_site().located_at(with.span())=>
             __private::Step::new(#from, |section| __private::run_step(#with, section))
         }
     });
     quote!(&[#(#each),*])
 }
 
+/// Each question is asked only after the one before it, see the runtime's `chain`.
 fn step_from(previous: &syn::Type) -> TokenStream {
     let span = Span::mixed_site().located_at(previous.span());
-    quote_spanned! {span=>
-        __private::previous::<Self, #previous>().lower(<__private::Lowers<Self, #previous>>::LOWER)
-    }
+    let chain = quote_spanned!(span=> <__private::Chain<Self, #previous>>);
+    let asked = quote_spanned! {span=> {
+        __private::schema::<#previous>();
+        #chain::UPGRADE.ask();
+        #chain::ERROR.ask();
+        #chain::PREVIOUS
+    }};
+    let lower = quote_spanned!(span=> <__private::Lowers<Self, #previous>>::LOWER);
+    quote_spanned!(Span::mixed_site()=> .previous(#asked, #lower))
 }
 
 /// What only the compiler knows: a changed layout under an unchanged version, a gap in the chain, a key forgotten.
@@ -87,14 +94,23 @@ pub(super) fn checks(model: &Model) -> TokenStream {
         let span = was.layout.literal.span();
         check(span, quote!(is_additive::<#ident>(#at)), quote!(not_additive::<#ident>(#at)));
     }
-    if let Some(previous) = &options.previous {
-        let path = &previous.value;
-        check(path.span(), quote!(is_next::<#ident, #path>()), quote!(not_next::<#ident, #path>()));
-        let kept = options.version.as_ref().map_or_else(|| ident.span(), |(_, literal)| literal.span());
-        check(kept, quote!(is_kept::<#ident, #path>()), quote!(not_kept::<#ident, #path>()));
-    }
     if let Some((_, literal)) = &options.readers {
         check(literal.span(), quote!(is_readable::<#ident>()), quote!(not_readable::<#ident>()));
     }
+    if let Some(previous) = &options.previous {
+        let path = &previous.value;
+        let version = options.version.as_ref().map_or_else(|| ident.span(), |(_, literal)| literal.span());
+        checks.extend(chained(path.span(), &quote!(<__private::Chain<#ident, #path>>::GAP)));
+        checks.extend(chained(version, &quote!(<__private::Chain<#ident, #path>>::FORGOTTEN)));
+    }
     if checks.is_empty() { checks } else { quote_spanned!(Span::mixed_site()=> const _: () = { #checks };) }
+}
+
+/// A constant that is `None`, or says what is wrong with the chain.
+fn chained(span: Span, message: &TokenStream) -> TokenStream {
+    quote_spanned! {Span::mixed_site().located_at(span)=>
+        if let ::core::option::Option::Some(message) = &#message {
+            ::core::panic!("{}", message.text());
+        }
+    }
 }

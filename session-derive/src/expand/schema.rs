@@ -8,8 +8,11 @@ use syn::ext::IdentExt;
 use crate::expand::{fields, history};
 use crate::model::{Kind, Model};
 
-/// `CartSessionMut`.
+/// `CartSessionMut`; nothing for an archived struct, which is not written.
 pub(super) fn view(model: &Model) -> TokenStream {
+    if model.is_archived() {
+        return TokenStream::new();
+    }
     let Model { ident, vis, view, runtime, .. } = model;
     let doc = view_doc(model);
     quote_spanned! {Span::mixed_site()=>
@@ -21,6 +24,9 @@ pub(super) fn view(model: &Model) -> TokenStream {
 
 /// The view of a struct that cannot be a schema.
 pub(super) fn bare_view(model: &Model) -> TokenStream {
+    if model.is_archived() {
+        return TokenStream::new();
+    }
     let Model { ident, vis, view, .. } = model;
     let doc = view_doc(model);
     let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
@@ -57,18 +63,28 @@ pub(super) fn schema(model: &Model) -> TokenStream {
 
 /// A `Schema` that compiles and is never run.
 pub(super) fn stub(model: &Model) -> TokenStream {
-    let Model { ident, runtime, .. } = model;
-    let view = view(model);
+    let Model { runtime, .. } = model;
+    let (view, guards) = (view(model), guards(model));
     let unreachable = quote_spanned!(Span::mixed_site()=> ::core::unreachable!());
-    let schema = schema_impl(model, &Body { initial: unreachable, ..Body::default() });
+    let refused = quote_spanned! {Span::mixed_site()=>
+        const HISTORY: __private::History<Self> = __private::History::new().refused();
+    };
+    let schema = schema_impl(model, &Body { initial: unreachable, history: Some(refused), ..Body::default() });
     quote_spanned! {Span::mixed_site()=>
         #view
         const _: () = {
             use #runtime::__private;
             #schema
         };
-        #runtime::__guards!(#ident);
+        #guards
     }
+}
+
+/// What a web framework's routes need, or are told.
+pub(super) fn guards(model: &Model) -> TokenStream {
+    let Model { ident, runtime, .. } = model;
+    let name = Ident::new(if model.is_archived() { "__archived" } else { "__guards" }, Span::mixed_site());
+    quote_spanned!(Span::mixed_site()=> #runtime::#name!(#ident);)
 }
 
 /// The parts of the impl that a mistake leaves empty.
@@ -81,13 +97,12 @@ struct Body {
 }
 
 fn schema_impl(model: &Model, body: &Body) -> TokenStream {
-    let Model { ident, view, runtime, .. } = model;
+    let Model { ident, runtime, .. } = model;
     let Body { options, history, rows, initial } = body;
     let (key, marks) = (key(model), Literal::usize_unsuffixed(model.fields.len().div_ceil(64)));
     let version = Literal::u16_unsuffixed(model.attrs.options.version.as_ref().map_or(1, |(version, _)| *version));
-    let is_archived = model.attrs.options.archived.is_some();
-    let role = Ident::new(if is_archived { "Archived" } else { "Current" }, Span::mixed_site());
-    let (name, deref) = (ident.unraw().to_string(), deref(model));
+    let (name, mutable) = (ident.unraw().to_string(), mutable(model));
+    let deref = (!model.is_archived()).then(|| deref(model));
     quote_spanned! {Span::mixed_site()=>
         #[automatically_derived]
         impl #runtime::Schema for #ident {
@@ -97,14 +112,30 @@ fn schema_impl(model: &Model, body: &Body) -> TokenStream {
             #options
             #history
             const FIELDS: &'static [__private::FieldOps<Self>] = &[#rows];
-            type Role = __private::#role;
-            type Mut = #view;
             type Marks = [::core::primitive::u64; #marks];
-            const WRAP: fn(__private::Tracked<Self>) -> Self::Mut = #view;
-            const TRACKED: fn(&mut Self::Mut) -> &mut __private::Tracked<Self> = |view| &mut view.0;
             const NEW: fn() -> Self = || #initial;
+            #mutable
         }
         #deref
+    }
+}
+
+/// What the program may do with it, and through what.
+fn mutable(model: &Model) -> TokenStream {
+    let view = &model.view;
+    if model.is_archived() {
+        return quote_spanned! {Span::mixed_site()=>
+            type Role = __private::Archived;
+            type Mut = __private::Tracked<Self>;
+            const WRAP: fn(__private::Tracked<Self>) -> Self::Mut = |tracked| tracked;
+            const TRACKED: fn(&mut Self::Mut) -> &mut __private::Tracked<Self> = |tracked| tracked;
+        };
+    }
+    quote_spanned! {Span::mixed_site()=>
+        type Role = __private::Current;
+        type Mut = #view;
+        const WRAP: fn(__private::Tracked<Self>) -> Self::Mut = #view;
+        const TRACKED: fn(&mut Self::Mut) -> &mut __private::Tracked<Self> = |view| &mut view.0;
     }
 }
 

@@ -39,4 +39,60 @@ pub mod shop {
     }
 }
 
+/// The same shop, a version later.
+pub mod later {
+    use session_runtime::{RawSection, Session};
+
+    /// What was sold before.
+    #[derive(Debug, Session)]
+    #[session(key = "shop", version = 2, oldest = 2, archived, retired("address"), layout = "name:4fb0f3d8 title:ec0d589b")]
+    pub struct ShopV2 {
+        /// The name.
+        pub name: String,
+        /// Gone soon.
+        #[deprecated = "use `name`"]
+        pub title: Option<String>,
+    }
+
+    /// What is sold now.
+    #[derive(Debug, Session)]
+    #[session(
+        key = "shop",
+        version = 5,
+        previous = ShopV2,
+        migrate(from = 3, with = nothing),
+        was(4 = "label:4fb0f3d8"),
+        retired("address", "title"),
+        readers = 5,
+        oldest = 2,
+        on_newer = "discard",
+        layout = "label:4fb0f3d8 total:6a21d6d9"
+    )]
+    pub struct Shop {
+        /// The name.
+        #[session(renamed_from = "name")]
+        pub label: String,
+        /// Of all sales.
+        #[session(opaque = "money@1")]
+        pub total: u64,
+    }
+
+    impl From<ShopV2> for Shop {
+        fn from(shop: ShopV2) -> Self {
+            Self { label: shop.name, total: 0 }
+        }
+    }
+
+    const fn nothing(_: &mut RawSection) -> Result<(), std::fmt::Error> {
+        Ok(())
+    }
+
+    /// Still being designed.
+    #[derive(Debug, Session)]
+    #[session(key = "plans", version = 1, unreleased)]
+    struct Plans {
+        next: Option<String>,
+    }
+}
+
 fn main() {}

@@ -3,7 +3,7 @@ use session_runtime::Session;
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
 struct Cart {
-    #[session(renamed_from = "x", opaque = "money@1")]
+    #[session(opaque = "money@1", transient)]
     count: u32,
 }
 

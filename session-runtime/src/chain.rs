@@ -1,0 +1,92 @@
+//! A struct and the one that it names as `previous`: what is asked of the two, one thing after the other.
+//!
+//! Generated code names two types that the macro cannot see into. An inherent constant exists where the bounds of its impl
+//! hold, and the trait's of the same name stands in where they do not; so a question is asked only if what comes before
+//! it is answered, and one mistake is one error:
+//!
+//! ```text
+//! schema::<P>()     P derives `Session`
+//! UPGRADE.ask()     then: S is made of it by `From` or `TryFrom`
+//! ERROR.ask()       then: what that fails with is an error
+//! GAP, FORGOTTEN    P is the version right below, and none of its keys is lost
+//! PREVIOUS          all of it holds
+//! ```
+
+#![expect(clippy::unused_self, reason = "the type of what is asked decides which question it is")]
+
+use std::marker::PhantomData;
+
+use crate::layout::{is_kept, is_next, not_kept, not_next};
+use crate::lift::{UpgradeError, UpgradeFrom, previous};
+use crate::message::Message;
+use crate::schema::{Previous, Schema};
+
+/// `S` names `P` as the version below it.
+#[doc(hidden)]
+pub struct Chain<S, P>(PhantomData<(S, P)>);
+
+/// `P` is a schema.
+#[doc(hidden)]
+pub const fn schema<P: Schema>() {}
+
+/// Whether there is a way up from `P` is still to be asked.
+#[doc(hidden)]
+pub struct Upgrade<S, P>(PhantomData<(S, P)>);
+
+impl<S, P> Upgrade<S, P> {
+    pub const fn ask(self)
+    where
+        S: UpgradeFrom<P>,
+    {
+    }
+}
+
+/// Whether `E` is an error is still to be asked.
+#[doc(hidden)]
+pub struct Fails<E>(PhantomData<E>);
+
+impl<E> Fails<E> {
+    pub const fn ask(self)
+    where
+        E: UpgradeError,
+    {
+    }
+}
+
+/// Another question has been answered with no.
+#[doc(hidden)]
+pub struct Asked;
+
+impl Asked {
+    pub const fn ask(self) {}
+}
+
+impl<S: Schema, P: Schema> Chain<S, P> {
+    pub const UPGRADE: Upgrade<S, P> = Upgrade(PhantomData);
+    /// Why `P` is not the version right below.
+    pub const GAP: Option<Message> = if is_next::<S, P>() { None } else { Some(not_next::<S, P>()) };
+    /// Which keys of `P` are lost.
+    pub const FORGOTTEN: Option<Message> = if is_kept::<S, P>() { None } else { Some(not_kept::<S, P>()) };
+}
+
+impl<S: Schema + UpgradeFrom<P>, P: Schema> Chain<S, P> {
+    pub const ERROR: Fails<S::Error> = Fails(PhantomData);
+}
+
+impl<S: Schema + UpgradeFrom<P, Error: UpgradeError>, P: Schema> Chain<S, P> {
+    pub const PREVIOUS: Option<Previous<S>> = Some(previous::<S, P>());
+}
+
+#[doc(hidden)]
+pub trait Unchained {
+    type Step;
+    const UPGRADE: Asked = Asked;
+    const ERROR: Asked = Asked;
+    const GAP: Option<Message> = None;
+    const FORGOTTEN: Option<Message> = None;
+    const PREVIOUS: Option<Self::Step> = None;
+}
+
+impl<S, P> Unchained for Chain<S, P> {
+    type Step = Previous<S>;
+}
