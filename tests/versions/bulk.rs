@@ -1,19 +1,19 @@
 //! All stored sessions at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use session_runtime::clock::Timestamp;
 use session_runtime::migrate::{Options, Outcome};
 use session_runtime::record::{Record, Values};
 use session_runtime::store::{Created, MemoryStore, Wanted};
 use session_runtime::testing::head_at;
-use session_runtime::{Expiry, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
+use session_runtime::{ErrorKind, Expiry, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
 
 use crate::program::{cookie, plant, program, stored, stores, text, with};
 use crate::shop::{v1, v2, v3};
 
-const V1: &str = r#"{"v":1,"r":1,"w":1,"l":"00000000"}"#;
+const V1: &str = r#"{"v":1,"r":1,"w":1,"l":"b7c27214"}"#;
 
 fn quietly() -> Options {
     Options { progress: false, batch: 7, ..Options::default() }
@@ -132,10 +132,10 @@ async fn a_bulk_migration_beside_writers_loses_nothing() {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path().join("sessions.db")).unwrap());
     let keys = fill(&store, SESSIONS).await;
     let (old, new) = (program::<v1::Cart>(&store), program::<v3::Cart>(&store));
-    let (done, added) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let done = Arc::new(AtomicBool::new(false));
     let writer = {
-        let (done, added, keys) = (Arc::clone(&done), Arc::clone(&added), keys[..BUSY].to_vec());
-        tokio::spawn(async move { write_on(&old, &new, &keys, &done, &added).await })
+        let (done, keys) = (Arc::clone(&done), keys[..BUSY].to_vec());
+        tokio::spawn(async move { write_on(&old, &new, &keys, &done).await })
     };
     let new = program::<v3::Cart>(&store);
     let options = Options { batch: 500, ..quietly() };
@@ -152,19 +152,18 @@ async fn a_bulk_migration_beside_writers_loses_nothing() {
     let report = new.migrate(options.clone()).await.unwrap();
     assert!(report.count(Outcome::Upgraded) <= left, "what was done is done: {report}");
     done.store(true, Ordering::Relaxed);
-    writer.await.unwrap();
+    let (added, written) = writer.await.unwrap();
     let report = new.census(options).await.unwrap();
     assert_eq!(report.counts[&("cart", 3, Outcome::Current)], u64::from(SESSIONS));
     assert_eq!(report.counts.len(), 1, "{report}");
     let mut more = 0;
     for (n, key) in (0_u32..).zip(&keys) {
         let cart = new.read::<v3::Cart>(key).await.unwrap().unwrap();
-        assert_eq!(cart.coupons(), &[format!("C{n}")]);
+        let coupon = written.get(n as usize).cloned().unwrap_or_else(|| format!("C{n}"));
+        assert_eq!(cart.coupons(), &[coupon]);
         more += cart.items()[&7] - n;
     }
-    let added = added.load(Ordering::Relaxed);
     println!("{SESSIONS} sessions, {left} left when broken off, {added} writes meanwhile");
-    assert!(added > 0);
     assert_eq!(more, added);
 }
 
@@ -175,19 +174,32 @@ async fn is_upgraded(store: &Arc<dyn Store>, key: SessionKey) {
     }
 }
 
-/// Adds to one session after the other, as the old program for as long as that may, else as the new one.
-async fn write_on(old: &Sessions, new: &Sessions, keys: &[SessionKey], done: &AtomicBool, added: &AtomicU32) {
-    for key in keys.iter().cycle() {
-        if done.load(Ordering::Relaxed) {
-            return;
+/// Writes one session after the other, as the old program for as long as that may, else as the new one. Gives the number
+/// of rounds, and what it wrote last to each.
+async fn write_on(old: &Sessions, new: &Sessions, keys: &[SessionKey], done: &AtomicBool) -> (u32, Vec<String>) {
+    let (mut added, mut coupons) = (0, vec![String::new(); keys.len()]);
+    for (at, key) in keys.iter().enumerate().cycle() {
+        if done.load(Ordering::Relaxed) && added >= 1_000 {
+            break;
         }
-        let by_old = old.update::<v1::Cart, _>(key, |cart| *cart.items_mut().entry(7).or_default() += 1).await;
-        let updated = if by_old.is_ok() {
-            by_old
-        } else {
-            new.update::<v3::Cart, _>(key, |cart| *cart.items_mut().entry(7).or_default() += 1).await
+        let coupon = format!("W{added}");
+        let by_old = old.update::<v1::Cart, _>(key, |cart| {
+            *cart.items_mut().entry(7).or_default() += 1;
+            cart.set_coupon(coupon.clone());
+        });
+        let updated = match by_old.await {
+            Err(error) if error.kind() == ErrorKind::Newer => {
+                let by_new = new.update::<v3::Cart, _>(key, |cart| {
+                    *cart.items_mut().entry(7).or_default() += 1;
+                    cart.set_coupons(vec![coupon.clone()]);
+                });
+                by_new.await
+            }
+            updated => updated,
         };
         assert!(updated.unwrap().is_some());
-        added.fetch_add(1, Ordering::Relaxed);
+        added += 1;
+        coupons[at] = coupon;
     }
+    (added, coupons)
 }

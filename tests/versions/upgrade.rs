@@ -182,6 +182,23 @@ async fn an_upgrade_begins_again_when_an_old_program_was_faster() {
     }
 }
 
+/// What the request changes itself has a base of its own; what the upgrade is made of has none but the whole record.
+#[tokio::test]
+async fn an_upgrade_loses_nothing_that_the_request_did_not_touch() {
+    for (store, _folder) in stores() {
+        let (cookie, key) = begin(&store).await;
+        let (old, new) = (program::<v1::Cart>(&store), program::<v3::Cart>(&store));
+        let upgrading = new.open([cookie.as_str()]);
+        upgrading.write::<v3::Cart>().await.unwrap().set_note("by noon".to_owned());
+        let visit = old.open([cookie.as_str()]);
+        visit.write::<v1::Cart>().await.unwrap().set_coupon("AUTUMN".to_owned());
+        assert!(visit.finish(200).await.error.is_none());
+        assert!(upgrading.finish(200).await.error.is_none());
+        let cart = new.read::<v3::Cart>(&key).await.unwrap().unwrap();
+        assert_eq!((cart.note().as_deref(), &cart.coupons()[..]), (Some("by noon"), &["AUTUMN".to_owned()][..]));
+    }
+}
+
 #[tokio::test]
 async fn work_outside_requests_upgrades_too() {
     for (store, _folder) in stores() {
