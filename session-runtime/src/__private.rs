@@ -1,12 +1,11 @@
 //! All that generated code may name. Hidden, and pinned to the derive by an exact version.
 
-pub use crate::chain::{Chain, Unchained, schema};
+pub use crate::chain::{Chain, Unchained};
 pub use crate::codec::{Initial, entries, transient, whole};
-pub use crate::layout::{
-    drift, is_additive, is_pinned, is_readable, may_be_unreleased, not_additive, not_readable, unreleased,
-};
+pub use crate::layout::{drift, not_additive, not_readable, unreleased};
 pub use crate::lift::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
 pub use crate::merge::{entry_sum, sum, with};
+pub use crate::message::refuse;
 pub use crate::schema::{
     Archived, Current, Field, FieldOps, History, Known, Newest, SchemaOptions, Step, Unknown, known,
 };

@@ -5,8 +5,7 @@
 //! it is answered, and one mistake is one error:
 //!
 //! ```text
-//! schema::<P>()     P derives `Session`
-//! UPGRADE.ask()     then: S is made of it by `From` or `TryFrom`
+//! UPGRADE.ask()     P derives `Session`; then: S is made of it by `From` or `TryFrom`
 //! ERROR.ask()       then: what that fails with is an error
 //! GAP, FORGOTTEN    P is the version right below, and none of its keys is lost
 //! PREVIOUS          all of it holds
@@ -25,9 +24,17 @@ use crate::schema::{Previous, Schema};
 #[doc(hidden)]
 pub struct Chain<S, P>(PhantomData<(S, P)>);
 
-/// `P` is a schema.
+/// Whether `P` is a schema is still to be asked.
 #[doc(hidden)]
-pub const fn schema<P: Schema>() {}
+pub struct Below<P>(PhantomData<P>);
+
+impl<P> Below<P> {
+    pub const fn ask(self)
+    where
+        P: Schema,
+    {
+    }
+}
 
 /// Whether there is a way up from `P` is still to be asked.
 #[doc(hidden)]
@@ -79,8 +86,9 @@ impl<S: Schema + UpgradeFrom<P, Error: UpgradeError>, P: Schema> Chain<S, P> {
 
 #[doc(hidden)]
 pub trait Unchained {
+    type Below;
     type Step;
-    const UPGRADE: Asked = Asked;
+    const UPGRADE: Self::Below;
     const ERROR: Asked = Asked;
     const GAP: Option<Message> = None;
     const FORGOTTEN: Option<Message> = None;
@@ -88,5 +96,7 @@ pub trait Unchained {
 }
 
 impl<S, P> Unchained for Chain<S, P> {
+    type Below = Below<P>;
     type Step = Previous<S>;
+    const UPGRADE: Below<P> = Below(PhantomData);
 }

@@ -234,8 +234,7 @@ pub(crate) const fn hash_of(pins: &[Pin]) -> u32 {
 }
 
 /// Whether the layout is the pinned one.
-#[must_use]
-pub const fn is_pinned<S: Schema>() -> bool {
+const fn is_pinned<S: Schema>() -> bool {
     let Some(pins) = S::HISTORY.layout else { return true };
     let (mut at, mut stored) = (0, 0);
     while at < fields::<S>().len() {
@@ -254,11 +253,14 @@ pub const fn is_pinned<S: Schema>() -> bool {
 
 /// What changed against the pinned layout, and the pin to paste.
 #[must_use]
-pub const fn drift<S: Schema>() -> Message {
-    let pins = match S::HISTORY.layout {
-        Some(pins) => pins,
-        None => &[],
-    };
+pub const fn drift<S: Schema>() -> Option<Message> {
+    match S::HISTORY.layout {
+        Some(pins) if !is_pinned::<S>() => Some(changed::<S>(pins)),
+        _ => None,
+    }
+}
+
+const fn changed<S: Schema>(pins: &[Pin]) -> Message {
     let mut out = Message::new();
     if pins.is_empty() {
         out.parts(&["the stored layout of session schema `", S::KEY, "` is not recorded yet: "]);
@@ -454,16 +456,14 @@ const fn kept_as<S: Schema>(key: &str, renamed: bool) -> Option<&'static FieldSp
     None
 }
 
-/// Whether every older version named by `was` has its keys here.
+/// Why an older version that `was` names is not this one without some keys.
 #[must_use]
-pub const fn is_additive<S: Schema>(at: usize) -> bool {
-    keeps::<S>(S::HISTORY.was[at].1, true)
+pub const fn not_additive<S: Schema>(at: usize) -> Option<Message> {
+    let (version, pins) = S::HISTORY.was[at];
+    if keeps::<S>(pins, true) { None } else { Some(lost::<S>(version, pins)) }
 }
 
-/// Why one of them has not.
-#[must_use]
-pub const fn not_additive<S: Schema>(at: usize) -> Message {
-    let (version, pins) = S::HISTORY.was[at];
+const fn lost<S: Schema>(version: u16, pins: &[Pin]) -> Message {
     let mut out = Message::new();
     out.push("version ");
     out.number(S::VERSION as u64);
@@ -762,23 +762,17 @@ pub(crate) const fn allowed<S: Schema>() -> (u16, u16) {
     }
 }
 
-/// Whether `readers` is no looser than the layouts say.
+/// Why older code that `readers` names cannot read this.
 #[must_use]
-pub const fn is_readable<S: Schema>() -> bool {
+pub const fn not_readable<S: Schema>() -> Option<Message> {
     match S::HISTORY.readers {
-        Some(given) => given >= computed::<S>().0,
-        None => true,
+        Some(given) if given < computed::<S>().0 => Some(too_low::<S>(given)),
+        _ => None,
     }
 }
 
-/// Why older code cannot read this.
-#[must_use]
-pub const fn not_readable<S: Schema>() -> Message {
+const fn too_low<S: Schema>(given: u16) -> Message {
     let mut out = Message::new();
-    let given = match S::HISTORY.readers {
-        Some(given) => given,
-        None => 0,
-    };
     out.push("old code at version ");
     out.number(given as u64);
     out.parts(&[" cannot read session schema `", S::KEY, "` of version "]);
@@ -796,15 +790,13 @@ pub const fn not_readable<S: Schema>() -> Message {
     out
 }
 
-/// Whether this build may go without a pin.
+/// What a build without debug assertions says to `unreleased`.
 #[must_use]
-pub const fn may_be_unreleased(debug_assertions: bool) -> bool {
-    debug_assertions
+pub const fn unreleased<S: Schema>(debug_assertions: bool) -> Option<Message> {
+    if debug_assertions { None } else { Some(not_released::<S>()) }
 }
 
-/// What a release build says to `unreleased`.
-#[must_use]
-pub const fn unreleased<S: Schema>() -> Message {
+const fn not_released<S: Schema>() -> Message {
     let mut out = Message::new();
     out.push("version ");
     out.number(S::VERSION as u64);
@@ -819,3 +811,6 @@ impl<S: Schema> History<S> {
         self.was.iter().any(|(was, _)| *was == version) || self.migrate.iter().any(|step| step.from == version)
     }
 }
+
+#[cfg(test)]
+mod tests;

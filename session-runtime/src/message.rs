@@ -59,6 +59,18 @@ impl Message {
     }
 }
 
+/// Stops the compiler where it is called, if there is something to say.
+///
+/// # Panics
+///
+/// With the message.
+#[track_caller]
+pub const fn refuse(message: Option<Message>) {
+    if let Some(message) = message {
+        panic!("{}", message.text());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

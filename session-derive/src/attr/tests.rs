@@ -123,8 +123,7 @@ fn goes_on_behind_the_next_comma() {
             "unknown attribute `verison`, did you mean `version`?",
             "expected a string: `key = \"...\"`",
             "`lazy` takes no value",
-            "expected `key:8 hex digits`, separated by blanks; leave it empty, `layout = \"\"`, and the compiler says what \
-             to paste",
+            "expected `key:8 hex digits`, separated by blanks, and found `x`; paste what was `layout` at that version",
             "`default` belongs on a field",
             "expected `name = value`, such as `key = \"cart\"`",
         ]
@@ -216,12 +215,15 @@ fn refuses_pins_that_are_none() {
     for pin in ["items", "items:123", "items:1F3A9C02", ":1f3a9c02", "items:1f3a9c02,coupon:ec0d589b"] {
         assert!(struct_errors(quote!(layout = #pin))[0].starts_with("expected `key:8 hex digits`"), "{pin}");
     }
+    let twice = "key `items` is given twice; leave it empty, `layout = \"\"`, and the compiler says what to paste";
+    assert_eq!(struct_errors(quote!(layout = "items:1f3a9c02 items:1f3a9c02")), [twice]);
 }
 
 #[test]
 fn refuses_lists_and_steps_that_are_none() {
     assert_eq!(struct_errors(quote!(retired = "basket")), ["expected `retired(\"basket\")`"]);
     assert_eq!(struct_errors(quote!(retired())), ["expected `retired(\"basket\")`"]);
+    assert_eq!(struct_errors(quote!(retired(basket))), ["expected a key in quotes: `retired(\"basket\")`"]);
     assert_eq!(struct_errors(quote!(migrate(from = 1))), ["expected `migrate(from = 1, with = path)`"]);
     assert_eq!(struct_errors(quote!(migrate(from = 0, with = fix))), ["versions start at 1"]);
     assert_eq!(struct_errors(quote!(on_newer = drop)), ["expected `refuse` or `discard`"]);

@@ -59,58 +59,52 @@ fn steps(options: &StructOptions) -> TokenStream {
     quote!(&[#(#each),*])
 }
 
-/// Each question is asked only after the one before it, see the runtime's `chain`.
+/// The questions that come before it are among the checks.
 fn step_from(previous: &syn::Type) -> TokenStream {
     let span = Span::mixed_site().located_at(previous.span());
-    let chain = quote_spanned!(span=> <__private::Chain<Self, #previous>>);
-    let asked = quote_spanned! {span=> {
-        __private::schema::<#previous>();
-        #chain::UPGRADE.ask();
-        #chain::ERROR.ask();
-        #chain::PREVIOUS
-    }};
+    let step = quote_spanned!(span=> <__private::Chain<Self, #previous>>::PREVIOUS);
     let lower = quote_spanned!(span=> <__private::Lowers<Self, #previous>>::LOWER);
-    quote_spanned!(Span::mixed_site()=> .previous(#asked, #lower))
+    quote_spanned!(Span::mixed_site()=> .previous(#step, #lower))
 }
 
 /// What only the compiler knows: a changed layout under an unchanged version, a gap in the chain, a key forgotten.
 pub(super) fn checks(model: &Model) -> TokenStream {
     let (ident, options) = (&model.ident, &model.attrs.options);
     let mut checks = TokenStream::new();
-    let mut check = |span: Span, holds: TokenStream, message: TokenStream| {
+    let mut check = |span: Span, mistake: TokenStream| {
         let span = Span::mixed_site().located_at(span);
-        checks.extend(quote_spanned!(span=> ::core::assert!(__private::#holds, "{}", __private::#message.text());));
+        checks.extend(quote_spanned!(span=> __private::refuse(__private::#mistake);));
     };
     if let Some(layout) = &options.layout {
-        check(layout.value.literal.span(), quote!(is_pinned::<#ident>()), quote!(drift::<#ident>()));
+        check(layout.value.literal.span(), quote!(drift::<#ident>()));
     }
     if let Some(unreleased) = &options.unreleased {
         let span = Span::mixed_site().located_at(unreleased.span());
-        let debug = quote_spanned!(span=> may_be_unreleased(::core::cfg!(debug_assertions)));
-        check(unreleased.span(), debug, quote!(unreleased::<#ident>()));
+        check(unreleased.span(), quote_spanned!(span=> unreleased::<#ident>(::core::cfg!(debug_assertions))));
     }
     for (at, was) in options.was.iter().flat_map(|was| &was.value).enumerate() {
         let at = Literal::usize_unsuffixed(at);
-        let span = was.layout.literal.span();
-        check(span, quote!(is_additive::<#ident>(#at)), quote!(not_additive::<#ident>(#at)));
+        check(was.layout.literal.span(), quote!(not_additive::<#ident>(#at)));
     }
     if let Some((_, literal)) = &options.readers {
-        check(literal.span(), quote!(is_readable::<#ident>()), quote!(not_readable::<#ident>()));
+        check(literal.span(), quote!(not_readable::<#ident>()));
     }
-    if let Some(previous) = &options.previous {
-        let path = &previous.value;
-        let version = options.version.as_ref().map_or_else(|| ident.span(), |(_, literal)| literal.span());
-        checks.extend(chained(path.span(), &quote!(<__private::Chain<#ident, #path>>::GAP)));
-        checks.extend(chained(version, &quote!(<__private::Chain<#ident, #path>>::FORGOTTEN)));
-    }
+    checks.extend(options.previous.as_ref().map(|previous| chained(model, &previous.value)));
     if checks.is_empty() { checks } else { quote_spanned!(Span::mixed_site()=> const _: () = { #checks };) }
 }
 
-/// A constant that is `None`, or says what is wrong with the chain.
-fn chained(span: Span, message: &TokenStream) -> TokenStream {
-    quote_spanned! {Span::mixed_site().located_at(span)=>
-        if let ::core::option::Option::Some(message) = &#message {
-            ::core::panic!("{}", message.text());
-        }
+/// One question after the other, see the runtime's `chain`.
+fn chained(model: &Model, previous: &syn::Type) -> TokenStream {
+    let ident = &model.ident;
+    let span = Span::mixed_site().located_at(previous.span());
+    let version = model.attrs.options.version.as_ref().map_or_else(|| ident.span(), |(_, literal)| literal.span());
+    let version = Span::mixed_site().located_at(version);
+    let chain = quote_spanned!(span=> <__private::Chain<#ident, #previous>>);
+    let forgotten = quote_spanned!(version=> __private::refuse(#chain::FORGOTTEN););
+    quote_spanned! {span=>
+        #chain::UPGRADE.ask();
+        #chain::ERROR.ask();
+        __private::refuse(#chain::GAP);
+        #forgotten
     }
 }

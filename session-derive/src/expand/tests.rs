@@ -60,6 +60,56 @@ fn stays_small() {
     }
 }
 
+/// What a pin, a chain and their checks may add.
+const LINES_OF_VERSIONS: usize = 10;
+
+#[test]
+fn stays_small_with_a_past() {
+    for count in [3, 10] {
+        let fields = (0..count).map(|at| {
+            let (name, old) = (quote::format_ident!("field_{at}"), format!("old_{at}"));
+            let renamed = quote!(#[session(renamed_from = #old)] #name: Option<String>);
+            if at == 0 { renamed } else { quote!(#[session(merge = keys(sum))] #name: BTreeMap<u32, u32>) }
+        });
+        let code = expanded(quote! {
+            #[session(
+                key = "cart",
+                version = 3,
+                previous = CartV2,
+                retired("basket"),
+                layout = "field_0:1f3a9c02 field_1:118a68db",
+            )]
+            pub struct CartSession { #(#fields),* }
+        });
+        assert!(!code.contains("compile_error"), "{code}");
+        let text = formatted(&code);
+        let lines = text.lines().count();
+        println!("{count} fields and a past: {lines} lines");
+        let limit = LINES + LINES_OF_VERSIONS + LINES_PER_FIELD * count;
+        assert!(lines <= limit, "{count} fields became {lines} lines:\n{text}");
+    }
+}
+
+#[test]
+fn an_archived_struct_is_read_only() {
+    let code = expanded(quote! {
+        #[session(key = "cart", version = 2, oldest = 2, archived, layout = "items:c7992f67")]
+        pub struct CartV2 { items: Vec<u32> }
+    });
+    assert!(code.contains("fn items") && code.contains("__archived !"), "{code}");
+    assert!(!code.contains("CartV2Mut") && !code.contains("fn set_items") && !code.contains("__guards"), "{code}");
+}
+
+#[test]
+fn a_mistake_in_an_archived_struct_leaves_it_read_only() {
+    let code = expanded(quote! {
+        #[session(key = "cart", version = 2, archived, layout = "items:c7992f67")]
+        pub struct CartV2 { items: Vec<u32> }
+    });
+    assert_eq!(code.matches("compile_error").count(), 1, "{code}");
+    assert!(code.contains("fn items") && code.contains("refused ()") && !code.contains("CartV2Mut"), "{code}");
+}
+
 #[test]
 fn a_default_field_value_is_refused() {
     let code = expanded(quote! {

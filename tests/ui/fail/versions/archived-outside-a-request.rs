@@ -1,4 +1,4 @@
-use session_runtime::{Session, SessionError, SessionKey, Sessions};
+use session_runtime::{MemoryStore, Session, SessionError, SessionKey, Sessions};
 
 #[derive(Session)]
 #[session(key = "cart", version = 2, oldest = 2, archived, layout = "count:4d0f51c1")]
@@ -6,19 +6,17 @@ struct CartV2 {
     count: u32,
 }
 
-async fn visit(sessions: &Sessions) -> Result<u32, SessionError> {
-    let visit = sessions.open([]);
-    let _ = visit.write::<CartV2>().await?;
-    let cart = visit.read::<CartV2>().await?;
-    Ok(*cart.count())
-}
-
-async fn job(sessions: &Sessions, key: &SessionKey) -> Result<(), SessionError> {
-    let _ = sessions.read::<CartV2>(key).await?;
-    sessions.update::<CartV2, _>(key, |_| ()).await?;
-    Ok(())
-}
-
 fn main() {
-    let _ = (visit, job);
+    let sessions = Sessions::builder().store(MemoryStore::new()).build().unwrap();
+    let _ = rocket::execute(async {
+        let visit = sessions.open([]);
+        let written = *visit.write::<CartV2>().await?.count();
+        let read = *visit.read::<CartV2>().await?.count();
+        Ok::<_, SessionError>((written, read))
+    });
+    let _ = rocket::execute(async {
+        let key = SessionKey::from_bytes([0; 16]);
+        sessions.update::<CartV2, _>(&key, |cart| *cart.count()).await?;
+        sessions.read::<CartV2>(&key).await
+    });
 }
