@@ -15,10 +15,11 @@
 
 use std::marker::PhantomData;
 
+use crate::history::Previous;
 use crate::layout::{is_kept, is_next, not_kept, not_next};
 use crate::lift::{UpgradeError, UpgradeFrom, previous};
 use crate::message::Message;
-use crate::schema::{Previous, Schema};
+use crate::schema::Schema;
 
 /// `S` names `P` as the version below it.
 #[doc(hidden)]

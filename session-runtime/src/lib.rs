@@ -108,6 +108,7 @@ mod budget;
 mod chain;
 mod commit;
 mod group;
+mod history;
 mod jobs;
 mod layout;
 mod lift;

@@ -19,10 +19,11 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Changes, Reader, same_text};
 use crate::error::{ErrorKind, SessionError};
+use crate::history::Previous;
 use crate::layout::{compatible, hash_of, unreadable};
 use crate::metadata::written;
 use crate::record::{Text, Values, belongs};
-use crate::schema::{Kind, Previous, Schema, SchemaSpec, Step, read};
+use crate::schema::{Kind, Schema, SchemaSpec, read};
 use crate::view::View;
 
 /// The way down, if there is one.
@@ -404,11 +405,4 @@ pub fn run_step<E: UpgradeError>(
     section: &mut RawSection,
 ) -> Result<(), SessionError> {
     step(section).map_err(|error| SessionError::new(ErrorKind::Upgrade).because(error))
-}
-
-impl Step {
-    #[must_use]
-    pub const fn new(from: u16, run: fn(&mut RawSection) -> Result<(), SessionError>) -> Self {
-        Self { from, run }
-    }
 }

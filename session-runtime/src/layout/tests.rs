@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::__private::{Chain, Current, Tracked, Unchained, entries, known, transient, whole};
 use crate::SessionValue;
+use crate::history::History;
 use crate::schema::Field;
-use crate::value::Key;
+use crate::value::{Key, Struct, Ty};
 
 macro_rules! schema {
     ($name:ident $key:literal $version:literal { $($at:literal $field:ident: $ty:ty as $kind:ident,)* } $history:expr) => {
