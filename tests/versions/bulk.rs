@@ -177,7 +177,8 @@ async fn is_upgraded(store: &Arc<dyn Store>, key: SessionKey) {
 /// Writes one session after the other, as the old program for as long as that may, else as the new one. Gives the number
 /// of rounds, and what it wrote last to each.
 async fn write_on(old: &Sessions, new: &Sessions, keys: &[SessionKey], done: &AtomicBool) -> (u32, Vec<String>) {
-    let (mut added, mut coupons) = (0, vec![String::new(); keys.len()]);
+    let mut added = 0;
+    let mut coupons: Vec<String> = (0..keys.len()).map(|n| format!("C{n}")).collect();
     for (at, key) in keys.iter().enumerate().cycle() {
         if done.load(Ordering::Relaxed) && added >= 1_000 {
             break;
@@ -191,6 +192,7 @@ async fn write_on(old: &Sessions, new: &Sessions, keys: &[SessionKey], done: &At
             Err(error) if error.kind() == ErrorKind::Newer => {
                 let by_new = new.update::<v3::Cart, _>(key, |cart| {
                     *cart.items_mut().entry(7).or_default() += 1;
+                    assert_eq!(cart.coupons(), &coupons[at..=at], "what was written last");
                     cart.set_coupons(vec![coupon.clone()]);
                 });
                 by_new.await
