@@ -18,7 +18,7 @@ pub fn initial<T: Initial>() -> T {
 }
 
 #[cfg(feature = "rocket")]
-pub use crate::rocket::{missing, read};
+pub use crate::rocket::{Reading, missing, read};
 #[cfg(feature = "rocket")]
 pub use ::rocket;
 
@@ -39,19 +39,26 @@ macro_rules! __archived {
 }
 
 /// Everything that the web framework's half needs of a schema: `&S` as a guard that stops the launch if it cannot work.
+///
+/// Written as `async_trait` would expand it, but for the future: that is made once, in `read`, for all schemas. An
+/// `async fn` here would cost the compiler more than all the rest of a schema.
 #[cfg(feature = "rocket")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __guards {
     ($schema:ty) => {
         #[automatically_derived]
-        #[$crate::__private::rocket::async_trait]
         impl<'r> $crate::__private::rocket::request::FromRequest<'r> for &'r $schema {
             type Error = $crate::SessionError;
-            async fn from_request(
-                request: &'r $crate::__private::rocket::Request<'_>,
-            ) -> $crate::__private::rocket::request::Outcome<Self, Self::Error> {
-                $crate::__private::read::<$schema>(request).await
+            fn from_request<'a, 'f>(
+                request: &'r $crate::__private::rocket::Request<'a>,
+            ) -> $crate::__private::Reading<'f, Self>
+            where
+                'r: 'f,
+                'a: 'f,
+                Self: 'f,
+            {
+                $crate::__private::read::<$schema>(request)
             }
         }
         #[automatically_derived]
@@ -71,16 +78,20 @@ macro_rules! __guards {
 macro_rules! __archived {
     ($schema:ty) => {
         #[automatically_derived]
-        #[$crate::__private::rocket::async_trait]
         impl<'r> $crate::__private::rocket::request::FromRequest<'r> for &'r $schema
         where
             $crate::__private::Archived: $crate::__private::Newest<&'r $schema>,
         {
             type Error = $crate::SessionError;
-            async fn from_request(
-                request: &'r $crate::__private::rocket::Request<'_>,
-            ) -> $crate::__private::rocket::request::Outcome<Self, Self::Error> {
-                $crate::__private::read::<$schema>(request).await
+            fn from_request<'a, 'f>(
+                request: &'r $crate::__private::rocket::Request<'a>,
+            ) -> $crate::__private::Reading<'f, Self>
+            where
+                'r: 'f,
+                'a: 'f,
+                Self: 'f,
+            {
+                $crate::__private::read::<$schema>(request)
             }
         }
     };

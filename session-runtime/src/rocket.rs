@@ -9,5 +9,5 @@ mod guard;
 mod handle;
 
 pub use fairing::SessionFairing;
-pub use guard::{missing, read};
+pub use guard::{Reading, missing, read};
 pub use handle::SessionHandle;

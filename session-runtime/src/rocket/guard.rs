@@ -1,5 +1,7 @@
 //! The guards: `&S`, [`Session<S>`](Session) and `&SessionHandle`, and their sentinels.
 
+use std::pin::Pin;
+
 use ::rocket::http::Status;
 use ::rocket::request::{FromRequest, Outcome};
 use ::rocket::response::Responder;
@@ -13,10 +15,16 @@ use crate::visit::Session;
 
 /// `&S`: the schema's values as they stand.
 #[doc(hidden)]
-pub async fn read<'r, S: Schema>(request: &'r Request<'_>) -> Outcome<&'r S, SessionError> {
-    let read = async { SessionHandle::of(request)?.visit.read::<S>().await };
-    outcome(request, read.await)
+pub fn read<'f, 'r: 'f, 'a: 'f, S: Schema>(request: &'r Request<'a>) -> Reading<'f, &'r S> {
+    Box::pin(async move {
+        let read = async { SessionHandle::of(request)?.visit.read::<S>().await };
+        outcome(request, read.await)
+    })
 }
+
+/// A guard on its way.
+#[doc(hidden)]
+pub type Reading<'f, T> = Pin<Box<dyn Future<Output = Outcome<T, SessionError>> + Send + 'f>>;
 
 #[::rocket::async_trait]
 impl<'r, S: Schema<Role: Newest<S>>> FromRequest<'r> for Session<'r, S> {
