@@ -10,13 +10,15 @@
 //! | `instructions.rs` | instructions per request, all threads |
 //! | `rates.rs` | requests per second beside bare Rocket's `/ping`, and beside those of an empty session |
 //! | `memory.rs` | a million sessions: their resident memory, and requests while they are swept |
+//! | `compile.rs` | CPU seconds of the compiler for the derive, beside serde's |
 //! | `table.rs` | the lines that are printed, each beside its goal |
 //!
-//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth` or `memory`.
+//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `memory` or `compile`.
 
 mod accessors;
 mod app;
 mod client;
+mod compile;
 mod instructions;
 mod memory;
 mod rates;
@@ -31,12 +33,13 @@ use table::Table;
 /// A part of the table.
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("accessors", accessors::measure),
     ("instructions", instructions::measure),
     ("rates", rates::beside_rocket),
     ("growth", rates::beside_empty),
     ("memory", memory::measure),
+    ("compile", compile::measure),
 ];
 
 fn main() {
