@@ -85,7 +85,16 @@ impl Place {
             Storage::Memory => format!("{{store=\"memory:\"{more}}}"),
             Storage::Sqlite => self.sqlite(more),
         };
-        let (mut child, output) = self.spawn(profile, &session);
+        let started = self.spawn(self.program(), profile, &session);
+        Self::launched(started)
+    }
+
+    /// Another server than the example: `ROCKET_SESSION` is `session`.
+    pub(crate) fn launch(&self, command: Command, session: &str) -> Shop {
+        Self::launched(self.spawn(command, Profile::Debug, session))
+    }
+
+    fn launched((mut child, output): (Child, PathBuf)) -> Shop {
         let address = poll("the server to launch", || {
             let text = read(&output);
             if let Some(status) = child.try_wait().unwrap() {
@@ -100,7 +109,7 @@ impl Place {
     /// Starts a server that is to refuse; gives its output.
     #[track_caller]
     pub(crate) fn refusal(&self, profile: Profile, session: &str) -> String {
-        let (child, output) = self.spawn(profile, session);
+        let (child, output) = self.spawn(self.program(), profile, session);
         // Killed in any case.
         let mut shop = Shop { child, address: ([127, 0, 0, 1], 0).into(), output };
         let status = poll("the server to launch or to refuse", || {
@@ -114,15 +123,19 @@ impl Place {
         output
     }
 
+    /// The example, with this place's disk mounted.
+    fn program(&self) -> Command {
+        match self.mounts {
+            Some(script) => mounts::command(script, &self.disk(), program()),
+            None => Command::new(program()),
+        }
+    }
+
     /// Port 0: the system picks a free one, and Rocket says which.
-    fn spawn(&self, profile: Profile, session: &str) -> (Child, PathBuf) {
+    fn spawn(&self, mut command: Command, profile: Profile, session: &str) -> (Child, PathBuf) {
         let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.path().join(format!("output-{start}"));
         let output = File::create(&path).unwrap();
-        let mut command = match self.mounts {
-            Some(script) => mounts::command(script, &self.disk(), program()),
-            None => Command::new(program()),
-        };
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ROCKET_") {
                 command.env_remove(name);

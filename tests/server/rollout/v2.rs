@@ -1,0 +1,76 @@
+//! A key was added: programs of both versions read and write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rocket::http::Status;
+use rocket::serde::json::Json;
+use rocket::{Build, Rocket, get, post, routes};
+use session_runtime::{Session, Sessions};
+
+use super::program::{Auth, Prefs, append, change, common};
+use super::visitor::Shown;
+
+#[derive(Session)]
+#[session(
+    key = "cart",
+    version = 2,
+    was(1 = "items:118a68db tags:423d76ba count:7a336965 list:c7992f67 last:0d4abd04 curr:4fb0f3d8 coupon:ec0d589b"),
+    layout = "items:118a68db tags:423d76ba count:7a336965 list:c7992f67 last:0d4abd04 curr:4fb0f3d8 coupon:ec0d589b note:ec0d589b"
+)]
+pub(super) struct Cart {
+    #[session(merge = keys(sum))]
+    pub(super) items: BTreeMap<u32, u32>,
+    #[session(merge = keys, opaque = "set@1")]
+    pub(super) tags: BTreeSet<String>,
+    #[session(merge = sum)]
+    pub(super) count: i64,
+    #[session(merge = with = append)]
+    pub(super) list: Vec<u32>,
+    pub(super) last: f64,
+    #[session(rename = "curr", default = "EUR".to_owned())]
+    pub(super) currency: String,
+    pub(super) coupon: Option<String>,
+    pub(super) note: Option<String>,
+}
+
+pub(super) fn build() -> Rocket<Build> {
+    common().mount("/", routes![show, edit, coupon, note, login]).attach(Sessions::fairing::<(Cart, Auth, Prefs)>())
+}
+
+#[get("/")]
+fn show(cart: &Cart, auth: &Auth) -> Json<Shown> {
+    Json(Shown {
+        items: cart.items().clone(),
+        tags: cart.tags().clone(),
+        count: *cart.count(),
+        list: cart.list().clone(),
+        last: *cart.last(),
+        currency: cart.currency().clone(),
+        coupons: cart.coupon().iter().cloned().collect(),
+        note: cart.note().clone(),
+        user: *auth.user(),
+    })
+}
+
+#[post("/edit/<field>/<number>")]
+fn edit(field: &str, number: u32, mut cart: Session<Cart>) -> Status {
+    change!(cart, field, number)
+}
+
+/// The one coupon, whatever there was before.
+#[post("/coupon/<code>")]
+fn coupon(code: String, mut cart: Session<Cart>) {
+    cart.set_coupon(code);
+}
+
+/// Changes the cart and the id in one request.
+#[post("/login/<user>")]
+fn login(user: u32, mut auth: Session<Auth>, mut cart: Session<Cart>) {
+    auth.set_user(user);
+    cart.list_mut().push(user);
+}
+
+#[post("/note/<text>")]
+fn note(text: String, mut cart: Session<Cart>) {
+    cart.set_note(text);
+}
