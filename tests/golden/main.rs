@@ -1,10 +1,15 @@
 //! The stored form of each release: what is written must be these texts, and these texts must always be read.
 //!
-//! A file here is added with a release and never edited.
+//! A file here is added with a release, or with a version of an example's schema, and never edited: somebody's store is
+//! full of such bytes. `0.1.0.json` holds every kind of value; `cart-N.json` and `upgrade-N.json` hold what version N of
+//! that example's cart stored.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
+
+mod programs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde::{Deserialize, Serialize};
 use session_runtime::record::{Record, Values};
@@ -63,14 +68,29 @@ async fn record(store: &MemoryStore, key: SessionKey, clock: &ManualClock) -> Re
     store.load(key, &Wanted::all(), clock.timestamp()).await.unwrap().unwrap().record
 }
 
+/// As the files here have it.
+fn texts(values: &Values) -> String {
+    let texts: BTreeMap<&str, &str> = values.iter().map(|(name, text)| (&**name, &**text)).collect();
+    serde_json::to_string_pretty(&texts).unwrap()
+}
+
+/// Stores the texts of a file as a session.
+async fn plant(store: &MemoryStore, stored: &str, clock: &ManualClock) -> SessionKey {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let stored: BTreeMap<String, String> = serde_json::from_str(stored).unwrap();
+    let values: Values = stored.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
+    let head = session_runtime::testing::head_at(clock.timestamp().as_millis());
+    let key = SessionKey::from_bytes([NEXT.fetch_add(1, Ordering::Relaxed); 16]);
+    store.create(key, Record { head, values }).await.unwrap();
+    key
+}
+
 #[tokio::test]
 async fn what_is_written_is_the_stored_form_of_this_release() {
     let (store, clock) = (Arc::new(MemoryStore::new()), ManualClock::new());
     let visit = sessions(&store, &clock).open([]).into_filled().await;
     let record = record(&store, visit, &clock).await;
-    let texts: BTreeMap<&str, &str> = record.values.iter().map(|(name, text)| (&**name, &**text)).collect();
-    let written = serde_json::to_string_pretty(&texts).unwrap();
-    assert_eq!(written.trim(), STORED.trim());
+    assert_eq!(texts(&record.values).trim(), STORED.trim());
 }
 
 /// B68: what an earlier release stored is read by this one, and counts as unchanged.
@@ -78,11 +98,7 @@ async fn what_is_written_is_the_stored_form_of_this_release() {
 async fn the_stored_form_of_every_release_is_read() {
     let (store, clock) = (Arc::new(MemoryStore::new()), ManualClock::new());
     let sessions = sessions(&store, &clock);
-    let stored: BTreeMap<String, String> = serde_json::from_str(STORED).unwrap();
-    let values: Values = stored.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
-    let head = session_runtime::testing::head_at(clock.timestamp().as_millis());
-    let key = SessionKey::from_bytes([1; 16]);
-    store.create(key, Record { head, values }).await.unwrap();
+    let key = plant(&store, STORED, &clock).await;
     let read = sessions.read::<Kinds>(&key).await.unwrap().unwrap();
     assert_eq!(read.lines()["ü\n/\"%_*"], Line { sku: "a\"b/c".into(), price: None });
     assert_eq!((read.counts()[&10], *read.wide(), *read.currency()), (-1, u128::MAX, Currency::Usd));
