@@ -6,7 +6,6 @@ mod shop;
 #[cfg(test)]
 mod tests;
 
-use rocket::response::status::NoContent;
 use rocket::{Config, launch, post, routes};
 use session_runtime::Session;
 
@@ -19,7 +18,7 @@ fn rocket() -> _ {
 
 /// What only this version has.
 #[post("/gift")]
-fn gift(mut cart: Session<CartSession>) -> NoContent {
+fn gift(mut cart: Session<CartSession>) -> String {
     cart.set_gift(true);
-    NoContent
+    cart.line()
 }
