@@ -78,14 +78,22 @@ impl Version {
 
 /// Stops the launch where there is no way down.
 fn held_metadata(schema: &'static SchemaSpec, held: u16) -> Result<Text, SessionError> {
-    (schema.held)(held).ok_or_else(|| {
-        let previous = schema.previous.map_or("the struct of that version", |previous| previous.name);
-        let detail = format!(
-            "schema `{}` cannot be held at version {held}: that needs `impl TryFrom<{}> for {previous}`, and `previous`",
-            schema.key, schema.name
+    (schema.held)(held).ok_or_else(|| SessionError::with(ErrorKind::Config, why_not_held(schema, held)))
+}
+
+fn why_not_held(schema: &'static SchemaSpec, held: u16) -> String {
+    let (key, version) = (schema.key, schema.version);
+    if !(1..version).contains(&held) {
+        return format!(
+            "schema `{key}` cannot be held at version {held}: this program has version {version}, and a hold is of an \
+             older one"
         );
-        SessionError::with(ErrorKind::Config, detail)
-    })
+    }
+    let previous = schema.previous.map_or("the struct of that version", |previous| previous.name);
+    format!(
+        "schema `{key}` cannot be held at version {held}: that needs `impl TryFrom<{}> for {previous}`, and `previous`",
+        schema.name
+    )
 }
 
 fn lowered(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result<RawSection, SessionError> {
