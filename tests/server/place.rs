@@ -11,6 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::types::ValueRef;
+use session_runtime::clock::Timestamp;
+use session_runtime::record::Values;
+use session_runtime::store::Wanted;
+use session_runtime::{SessionKey, SqliteStore, Store as _};
 use tempfile::TempDir;
 
 use crate::cookie::{Cookie, hex};
@@ -167,6 +171,16 @@ impl Place {
         let database = self.look();
         let mut keys = database.prepare("SELECT session FROM entry WHERE name = 0").unwrap();
         keys.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// What a session holds, read by this library.
+    pub(crate) fn stored(&self, cookie: &Cookie) -> Values {
+        let store = SqliteStore::open(self.database()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let key = SessionKey::from_bytes(cookie.key());
+        let all = Wanted::all();
+        let loaded = runtime.block_on(store.load(key, &all, Timestamp::from_millis(0)));
+        loaded.unwrap().expect("the session is stored").record.values
     }
 
     /// Every row of every table, blobs in hexadecimal: two equal answers mean that nothing was stored in between.

@@ -19,6 +19,8 @@ mod v2;
 mod v3;
 mod visitor;
 
+use std::ops::Range;
+
 use self::program::Program::{self, V1, V2, V3, V3Held};
 use self::visitor::{Ask, Visitor};
 use crate::http::{Answer, Connection};
@@ -28,14 +30,15 @@ use crate::random::{Random, number_from};
 /// The same moments each time: a failure is the library's or the machine's, not luck.
 const SEED: u64 = 20_261_123;
 
-/// What runs, for how many requests, and how many visitors there are by then.
-const PHASES: [([Program; 2], u32, usize); 6] = [
-    ([V1, V2], 500, 10),
-    ([V3Held, V2], 400, 12),
-    ([V2, V2], 200, 14),
-    ([V3Held, V3], 400, 16),
-    ([V2, V3], 300, 18),
-    ([V3, V3], 200, 20),
+/// What runs, for how many requests, and which visitors come. Not everybody comes while the hold ends, so that there are
+/// carts of version 2 when a v2 and a v3 that writes version 3 are side by side.
+const PHASES: [([Program; 2], u32, Range<usize>); 6] = [
+    ([V1, V2], 500, 0..8),
+    ([V3Held, V2], 400, 0..14),
+    ([V2, V2], 200, 0..15),
+    ([V3Held, V3], 400, 8..17),
+    ([V2, V3], 300, 0..19),
+    ([V3, V3], 200, 0..20),
 ];
 const TOO_LATE: [Program; 2] = [V2, V3];
 
@@ -56,7 +59,7 @@ struct Tally {
 struct Client {
     visitors: Vec<Visitor>,
     random: Random,
-    /// Counts all requests of the run.
+    /// A new one for each request.
     number: u32,
 }
 
@@ -89,9 +92,15 @@ impl Client {
         Self { visitors: Vec::new(), random: Random::from(seed), number: 0 }
     }
 
-    fn next(&mut self) -> u32 {
+    fn think(&mut self, who: usize, program: Program) -> Ask {
         self.number += 1;
-        self.number
+        self.visitors[who].think(program, &mut self.random, self.number)
+    }
+
+    /// To be sent together with the first.
+    fn think_of_another(&mut self, who: usize, first: &Ask, program: Program) -> Option<Ask> {
+        let also = self.think(who, program);
+        (self.visitors[who].is_stored() && first.commutes_with(&also)).then_some(also)
     }
 
     fn below(&mut self, bound: usize) -> usize {
@@ -99,20 +108,18 @@ impl Client {
     }
 
     /// As many requests as the phase has.
-    fn work(&mut self, fleet: &mut Fleet<'_>, requests: u32, visitors: usize) -> Tally {
-        self.visitors.resize_with(visitors, Visitor::default);
+    fn work(&mut self, fleet: &mut Fleet<'_>, requests: u32, who: Range<usize>) -> Tally {
+        self.visitors.resize_with(who.end, Visitor::default);
         let mut tally = Tally::default();
         while tally.requests < requests {
-            let who = self.below(visitors);
+            let who = who.start + self.below(who.len());
             let at = self.below(2);
-            let number = self.next();
-            let ask = self.visitors[who].think(fleet.running[at].0, &mut self.random, number);
+            let ask = self.think(who, fleet.running[at].0);
             let joined = self.random.below(4) == 0 && tally.requests + 2 <= requests;
-            if joined && self.visitors[who].may_be_joined(&ask) {
-                let also = Ask::Edit("items", self.next());
-                self.ask_both(who, [(at, ask), (1 - at, also)], fleet, &mut tally);
-            } else {
-                self.ask(who, at, &ask, fleet, &mut tally);
+            let also = if joined { self.think_of_another(who, &ask, fleet.running[1 - at].0) } else { None };
+            match also {
+                Some(also) => self.ask_both(who, [(at, ask), (1 - at, also)], fleet, &mut tally),
+                None => self.ask(who, at, &ask, fleet, &mut tally),
             }
         }
         tally
@@ -158,9 +165,10 @@ impl Client {
         }
     }
 
-    /// Everything of everybody, by both processes.
+    /// Everything of everybody, as it is stored and by both processes.
     fn check_all(&mut self, fleet: &mut Fleet<'_>) {
         for visitor in &self.visitors {
+            visitor.check_stored(fleet.place);
             for (program, _, connection) in &mut fleet.running {
                 for ask in [Ask::Show, Ask::Prefs] {
                     let answer = connection.ask(&visitor.request(&ask)).unwrap();
@@ -200,9 +208,9 @@ fn two_thousand_requests_through_a_rolling_deploy() {
     let place = Place::new();
     let mut client = Client::new();
     let mut fleet = Fleet::launch(&place, PHASES[0].0);
-    for (programs, requests, visitors) in PHASES {
+    for (programs, requests, who) in PHASES {
         fleet.deploy(programs);
-        let tally = client.work(&mut fleet, requests, visitors);
+        let tally = client.work(&mut fleet, requests, who);
         client.check_all(&mut fleet);
         let stored = [1, 2, 3].map(|version| client.stored_as(version));
         println!("{programs:?}: {tally:?}, sessions stored as version 1, 2 and 3: {stored:?}");

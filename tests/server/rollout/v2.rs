@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rocket::http::Status;
 use rocket::serde::json::Json;
 use rocket::{Build, Rocket, get, post, routes};
-use session_runtime::{Session, Sessions};
+use session_runtime::{Session, SessionHandle, Sessions};
 
 use super::program::{Auth, Prefs, append, change, common};
 use super::visitor::Shown;
@@ -34,7 +34,9 @@ pub(super) struct Cart {
 }
 
 pub(super) fn build() -> Rocket<Build> {
-    common().mount("/", routes![show, edit, coupon, note, login]).attach(Sessions::fairing::<(Cart, Auth, Prefs)>())
+    common()
+        .mount("/", routes![show, edit, coupon, note, login, renew])
+        .attach(Sessions::fairing::<(Cart, Auth, Prefs)>())
 }
 
 #[get("/")]
@@ -63,11 +65,17 @@ fn coupon(code: String, mut cart: Session<Cart>) {
     cart.set_coupon(code);
 }
 
-/// Changes the cart and the id in one request.
+/// Changes the cart and the id in one request, as `renew` does.
 #[post("/login/<user>")]
 fn login(user: u32, mut auth: Session<Auth>, mut cart: Session<Cart>) {
     auth.set_user(user);
     cart.list_mut().push(user);
+}
+
+#[post("/renew/<number>")]
+fn renew(number: u32, session: &SessionHandle, mut cart: Session<Cart>) {
+    session.renew();
+    cart.list_mut().push(number);
 }
 
 #[post("/note/<text>")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::program::Program;
 use crate::cookie::Cookie;
 use crate::http::{Answer, Request};
+use crate::place::Place;
 use crate::random::Random;
 
 /// Everything in a session but the preferences, as programs answer it.
@@ -33,6 +34,8 @@ pub(super) enum Ask {
     Another(u32),
     Note(u32),
     Login(u32),
+    /// A new id, and an entry in the list.
+    Renew(u32),
     Prefs,
     Pref(u32),
 }
@@ -57,6 +60,24 @@ impl Ask {
         matches!(self, Self::Show | Self::Prefs)
     }
 
+    /// What it changes; nothing, if it is a read.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Show | Self::Prefs => "",
+            Self::Edit(field, _) => field,
+            Self::Coupon(_) | Self::Another(_) => "coupons",
+            Self::Note(_) => "note",
+            Self::Login(_) | Self::Renew(_) => "id",
+            Self::Pref(_) => "prefs",
+        }
+    }
+
+    /// Whether the two make the same of a session in any order, and the second one's id is not ended by the first.
+    pub(super) fn commutes_with(&self, other: &Self) -> bool {
+        let (a, b) = (self.field(), other.field());
+        a != "id" && b != "id" && (a != b || matches!(a, "" | "items" | "tags" | "count" | "prefs"))
+    }
+
     fn request(&self) -> Request {
         match self {
             Self::Show => Request::get("/"),
@@ -65,6 +86,7 @@ impl Ask {
             Self::Another(number) => Request::post(format!("/another/A{number}")),
             Self::Note(number) => Request::post(format!("/note/N{number}")),
             Self::Login(number) => Request::post(format!("/login/{number}")),
+            Self::Renew(number) => Request::post(format!("/renew/{number}")),
             Self::Prefs => Request::get("/prefs"),
             Self::Pref(number) => Request::post(format!("/pref/{number}")),
         }
@@ -82,15 +104,16 @@ impl Visitor {
     /// Something that this program has a route for.
     pub(super) fn think(&self, program: Program, random: &mut Random, number: u32) -> Ask {
         let has_room = program.writes().max(self.stored) == 3;
-        match random.below(12) {
+        match random.below(14) {
             0 | 1 => Ask::Show,
             2 => Ask::Coupon(number),
             3 if program.version() == 3 && has_room => Ask::Another(number),
             4 if program.version() >= 2 => Ask::Note(number),
             // Another user would begin another session.
-            5 if self.cart.user.is_none() && random.below(8) == 0 => Ask::Login(number),
-            6 => Ask::Pref(number),
-            7 => Ask::Prefs,
+            5 if self.cart.user.is_none() => Ask::Login(number),
+            6 => Ask::Renew(number),
+            7 => Ask::Pref(number),
+            8 => Ask::Prefs,
             _ => {
                 let field = usize::try_from(random.below(EDITS.len() as u64)).unwrap();
                 Ask::Edit(EDITS[field], number)
@@ -98,13 +121,26 @@ impl Visitor {
         }
     }
 
+    /// Whether there is a session yet, and not only a visitor.
     pub(super) fn is_stored(&self) -> bool {
         self.cookie.is_some()
     }
 
-    /// Whether two requests at once are one session's, and end as the two after each other in any order.
-    pub(super) fn may_be_joined(&self, ask: &Ask) -> bool {
-        self.cookie.is_some() && !matches!(ask, Ask::Login(_))
+    /// What is in the file is of the version that the client takes it for, and holds no key of another.
+    pub(super) fn check_stored(&self, place: &Place) {
+        let Some(cookie) = &self.cookie else { return };
+        let values = place.stored(cookie);
+        let has = |name: &str| values.get(name).is_some();
+        match self.stored {
+            0 => assert!(!has("cart")),
+            version => assert!(values.get("cart").unwrap().starts_with(&format!("{{\"v\":{version},"))),
+        }
+        let coupons = !self.cart.coupons.is_empty();
+        assert_eq!(
+            (has("cart.coupon"), has("cart.coupons")),
+            (coupons && self.stored < 3, coupons && self.stored == 3)
+        );
+        assert_eq!(has("cart.note"), self.cart.note.is_some());
     }
 
     pub(super) fn request(&self, ask: &Ask) -> Request {
@@ -129,7 +165,7 @@ impl Visitor {
             Ask::Edit("items", number) => *cart.items.entry(number % 5).or_default() += 1,
             Ask::Edit("tags", number) => drop(cart.tags.insert(format!("t{number}"))),
             Ask::Edit("count", number) => cart.count += i64::from(number),
-            Ask::Edit("list", number) => cart.list.push(number),
+            Ask::Edit("list", number) | Ask::Renew(number) => cart.list.push(number),
             Ask::Edit("last", number) => cart.last = f64::from(number) + 0.5,
             Ask::Edit(_, number) => cart.currency = format!("c{number}"),
             Ask::Coupon(number) => cart.coupons = vec![format!("C{number}")],
