@@ -295,7 +295,8 @@ impl Visit {
             Standing::Ended if values => Err(SessionError::new(ErrorKind::Gone)),
             Standing::Anonymous | Standing::Stale if values => {
                 let values = fresh_values(&rebase_on_nothing(&wishes.pending)?, &self.core.versions);
-                Box::pin(self.create(values, wishes.expiry.map_or(StoredExpiry::Default, Into::into))).await
+                Box::pin(self.create(values, &Values::new(), wishes.expiry.map_or(StoredExpiry::Default, Into::into)))
+                    .await
             }
             _ => Ok(Outcome::Done),
         }
@@ -311,12 +312,12 @@ impl Visit {
         if wishes.late { Err(SessionError::new(ErrorKind::Gone)) } else { Ok(Outcome::Done) }
     }
 
-    /// A new session under a new id; creates nothing if there is nothing to store.
-    async fn create(&self, values: Values, expiry: StoredExpiry) -> Result<Outcome, SessionError> {
+    /// A new session under a new id, with what it has from the record `before`; creates nothing if there is nothing to store.
+    async fn create(&self, values: Values, before: &Values, expiry: StoredExpiry) -> Result<Outcome, SessionError> {
         if values.is_empty() {
             return Ok(Outcome::Done);
         }
-        let values = self.core.versions.to_store(values)?;
+        let values = self.core.versions.to_store(values, before)?;
         let (bytes, keys) = (values.bytes(), values.len());
         self.core.limits.check(bytes, keys)?;
         let (id, record) = self.core.create(self, values, expiry).await?;

@@ -51,11 +51,13 @@ impl Versions {
         }
     }
 
-    /// The values of a new record as they are to be stored.
-    pub(crate) fn to_store(&self, mut values: Values) -> Result<Values, SessionError> {
+    /// The values of a new record as they are to be stored. What it takes over from another record, `before`, and is of
+    /// this version there, stays so: a version on hold may have no room for it.
+    pub(crate) fn to_store(&self, mut values: Values, before: &Values) -> Result<Values, SessionError> {
         for version in &self.0 {
             let Some((held, metadata)) = &version.hold else { continue };
-            if values.get(version.schema.key) == Some(&*version.written) {
+            let is_ours = |values: &Values| values.get(version.schema.key) == Some(&*version.written);
+            if is_ours(&values) && !is_ours(before) {
                 let section = lowered(version.schema, &values, *held)?;
                 values.retain(|name| !belongs(name, version.schema.key));
                 section.values().iter().for_each(|(name, text)| drop(values.set(name.clone(), text.clone())));

@@ -120,3 +120,35 @@ async fn a_hold_without_a_way_back_stops_the_launch() {
         assert!(build(SessionConfig::new().hold("cart", 5).hold("prefs", 1)).is_ok());
     }
 }
+
+#[derive(Session)]
+#[session(key = "auth", version = 1)]
+struct Auth {
+    #[session(renew)]
+    user: Option<String>,
+}
+
+/// A login that lost against another one takes its cart along into a session of its own.
+#[tokio::test]
+async fn a_hold_takes_nothing_from_a_cart_that_moves() {
+    for (store, _folder) in stores() {
+        let visit = program::<(v3::Cart, Auth)>(&store).open([]);
+        visit.write::<v3::Cart>().await.unwrap().set_coupons(vec!["SPRING".to_owned(), "EXTRA".to_owned()]);
+        let cookie = cookie(visit).await;
+        let held = with::<(v3::Cart, Auth)>(&store, held()).unwrap();
+        let (first, second) = (held.open([cookie.as_str()]), held.open([cookie.as_str()]));
+        for visit in [&first, &second] {
+            visit.write::<v3::Cart>().await.unwrap().items_mut().insert(7, 1);
+            visit.write::<Auth>().await.unwrap().set_user("ann".to_owned());
+        }
+        assert!(first.finish(200).await.error.is_none());
+        let finished = second.finish(200).await;
+        assert!(finished.error.is_none(), "{:?}", finished.error);
+        let cookie = finished.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+        let visit = held.open([cookie.as_str()]);
+        assert_ne!(visit.key(), first.key());
+        let cart = visit.read::<v3::Cart>().await.unwrap();
+        assert_eq!((cart.items().get(&7), cart.coupons().len()), (Some(&1), 2));
+        assert_eq!(visit.read::<Auth>().await.unwrap().user().as_deref(), Some("ann"));
+    }
+}

@@ -11,7 +11,7 @@ use crate::merge::three_way;
 use crate::metadata::Stands;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
 use crate::pending::{Turn, fill, fresh_values, rebase, rebase_on_nothing, schemas_of, turn};
-use crate::record::{Head, Record, belongs};
+use crate::record::{Head, Record, Values, belongs};
 use crate::versions::Versioned;
 use crate::visit::{Live, Standing, Visit, Wishes};
 
@@ -308,7 +308,7 @@ impl<'v> Save<'v> {
             values.remove(&change.name);
         }
         let expiry = self.wishes.expiry.map_or(self.live.head.expiry, Into::into);
-        self.visit.create(values, expiry).await
+        self.visit.create(values, self.live.values.stored(), expiry).await
     }
 
     /// Another user: a new session with only what this request wrote, so that no data of the first reaches the second.
@@ -316,7 +316,7 @@ impl<'v> Save<'v> {
         let values = fresh_values(&rebase_on_nothing(&self.wishes.pending)?, &self.visit.core.versions);
         let expiry = self.wishes.expiry.map_or(StoredExpiry::Default, Into::into);
         let before = self.visit.state().place();
-        self.visit.create(values, expiry).await?;
+        self.visit.create(values, &Values::new(), expiry).await?;
         let ended = self.end_first().await;
         if ended.is_err() {
             // The answer becomes an error, so the browser must keep the id that it has.
