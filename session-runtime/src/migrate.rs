@@ -104,6 +104,8 @@ impl fmt::Display for Outcome {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
+    /// Nothing was saved.
+    pub dry_run: bool,
     /// Sessions that were read.
     pub sessions: u64,
     /// By schema, stored version and outcome; the version is 0 where it cannot be read.
@@ -134,7 +136,8 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for ((schema, version, outcome), count) in &self.counts {
-            writeln!(f, "{schema}  version {version}  {outcome}  {count}")?;
+            let to_be = if self.dry_run && *outcome == Outcome::Upgraded { "to be " } else { "" };
+            writeln!(f, "{schema}  version {version}  {to_be}{outcome}  {count}")?;
         }
         write!(f, "{} sessions", self.sessions)
     }
@@ -191,7 +194,7 @@ impl Sessions {
     /// ```
     pub async fn migrate(&self, options: Options) -> Result<Report, SessionError> {
         let core = &*self.core;
-        let mut report = Report::default();
+        let mut report = Report { dry_run: options.dry_run, ..Report::default() };
         let bar = Bar::new(&options);
         let (batch, mut after) = (options.batch.max(1), options.after);
         loop {
@@ -321,8 +324,10 @@ mod tests {
     #[test]
     fn a_report_has_a_line_for_each_count() {
         let counts = [(("cart", 1, Outcome::Upgraded), 2), (("cart", 2, Outcome::Current), 40)].into();
-        let report = Report { sessions: 42, counts };
+        let report = Report { dry_run: false, sessions: 42, counts };
         assert_eq!(report.to_string(), "cart  version 1  upgraded  2\ncart  version 2  current  40\n42 sessions");
+        let census = Report { dry_run: true, ..report.clone() };
+        assert!(census.to_string().starts_with("cart  version 1  to be upgraded  2\n"));
         assert_eq!((report.count(Outcome::Upgraded), report.count(Outcome::Failed)), (2, 0));
     }
 }

@@ -61,11 +61,11 @@ async fn a_census_counts_and_stores_nothing() {
         let report = sessions.census(quietly()).await.unwrap();
         assert_eq!(
             report.to_string(),
-            "cart  version 0  failed  1\ncart  version 1  upgraded  17\ncart  version 1  failed  1\n\
+            "cart  version 0  failed  1\ncart  version 1  to be upgraded  17\ncart  version 1  failed  1\n\
              cart  version 9  newer  1\n20 sessions"
         );
         assert_eq!(stored(&store, keys[0]).await, before);
-        assert_eq!(sessions.migrate(quietly()).await.unwrap(), report);
+        assert_eq!(sessions.migrate(quietly()).await.unwrap().counts, report.counts);
         assert_eq!(text(&store, keys[0], "cart.coupons").await.unwrap(), r#"["C0"]"#);
         assert_eq!(text(&store, keys[5], "cart.coupon").await.unwrap(), r#""LAST-YEAR""#);
         let again = sessions.migrate(quietly()).await.unwrap();

@@ -6,14 +6,33 @@ mod shop;
 #[cfg(test)]
 mod tests;
 
-use rocket::{Config, launch, post, routes};
-use session_runtime::Session;
+use rocket::{Config, Error, Ignite, Rocket, post, routes};
+use session_runtime::migrate::Options;
+use session_runtime::{Session, Sessions};
 
 use crate::session::CartSession;
 
-#[launch]
-fn rocket() -> _ {
-    shop::build(Config::figment()).mount("/", routes![gift])
+/// Serves; or, told `census` or `migrate`, looks after all stored carts at once. That goes on beside running servers.
+#[rocket::main]
+#[allow(clippy::result_large_err, reason = "it is Rocket's, and asked for once")]
+async fn main() -> Result<(), Error> {
+    let rocket = shop::build(Config::figment()).mount("/", routes![gift]).ignite().await?;
+    let command = std::env::args().nth(1);
+    match command.as_deref() {
+        None => return rocket.launch().await.map(drop),
+        Some("census") => all_carts(&rocket, true).await,
+        Some("migrate") => all_carts(&rocket, false).await,
+        Some(other) => eprintln!("`{other}` is neither `census` nor `migrate`"),
+    }
+    Ok(())
+}
+
+async fn all_carts(rocket: &Rocket<Ignite>, dry_run: bool) {
+    let Some(sessions) = Sessions::fetch(rocket) else { return };
+    match sessions.migrate(Options { dry_run, ..Options::default() }).await {
+        Ok(report) => println!("{report}"),
+        Err(error) => eprintln!("{}", error.chain()),
+    }
 }
 
 /// What only this version has.

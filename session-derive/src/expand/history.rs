@@ -90,7 +90,7 @@ pub(super) fn checks(model: &Model) -> TokenStream {
         check(literal.span(), quote!(not_readable::<#ident>()));
     }
     checks.extend(options.previous.as_ref().map(|previous| chained(model, &previous.value)));
-    if checks.is_empty() { checks } else { quote_spanned!(Span::mixed_site()=> const _: () = { #checks };) }
+    checks
 }
 
 /// One question after the other, see the runtime's `chain`.

@@ -65,7 +65,7 @@ const LINES_OF_VERSIONS: usize = 10;
 
 #[test]
 fn stays_small_with_a_past() {
-    for count in [3, 10] {
+    for count in [1, 2, 3, 10] {
         let fields = (0..count).map(|at| {
             let (name, old) = (quote::format_ident!("field_{at}"), format!("old_{at}"));
             let renamed = quote!(#[session(renamed_from = #old)] #name: Option<String>);
