@@ -7,7 +7,7 @@ pub use crate::layout::{drift, not_additive, not_readable, unreleased};
 pub use crate::lift::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
 pub use crate::merge::{entry_sum, sum, with};
 pub use crate::message::refuse;
-pub use crate::schema::{Archived, Current, Field, FieldOps, Known, Newest, SchemaOptions, Unknown, known};
+pub use crate::schema::{Archived, Current, Field, FieldOps, Known, Newest, Place, SchemaOptions, Unknown, known};
 pub use crate::tracked::Tracked;
 pub use crate::value::Ty;
 

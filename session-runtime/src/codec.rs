@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
         let spec = &S::FIELDS[I].spec;
         let Some(text) = self.view.get(spec.name) else { return Ok(()) };
         match decode(self.schema, spec, text) {
-            Ok(stored) => *(S::SLOT)(value) = stored,
+            Ok(stored) => *S::PLACE.slot(value) = stored,
             Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
             Err(error) => return Err(error),
         }
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         let spec = &S::FIELDS[I].spec;
         for (name, text) in self.view.prefix(spec.prefix) {
             match decode_entry::<T>(self.schema, spec, &name[spec.prefix.len()..], text) {
-                Ok((key, element)) => (S::SLOT)(value).put(key, element),
+                Ok((key, element)) => S::PLACE.slot(value).put(key, element),
                 Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
                 Err(error) => return Err(error),
             }
@@ -149,7 +149,7 @@ pub const fn whole<S: Field<I, T>, const I: usize, T: Storable>(name: &'static s
         spec: spec(name, is_initial::<S, I, T>),
         read: |value, from| from.whole::<S, I, T>(value),
         diff: diff_whole::<S, I, T>,
-        show: |value| serde_json::to_string((S::GET)(value)).ok(),
+        show: |value| serde_json::to_string(S::PLACE.get(value)).ok(),
         carry: None,
     }
 }
@@ -177,7 +177,7 @@ pub const fn transient<S: Field<I, T>, const I: usize, T: Transient>(name: &'sta
         read: |_, _| Ok(()),
         diff: |_, _| Ok(()),
         show: |_| None,
-        carry: Some(|value, next| (S::SLOT)(next).clone_from((S::GET)(value))),
+        carry: Some(|value, next| S::PLACE.slot(next).clone_from(S::PLACE.get(value))),
     }
 }
 
@@ -198,7 +198,7 @@ const fn spec(name: &'static str, is_initial: fn(&str) -> bool) -> FieldSpec {
 }
 
 fn is_initial<S: Field<I, T>, const I: usize, T: Storable>(text: &str) -> bool {
-    let initial = serde_json::to_string(&(S::INITIAL)());
+    let initial = serde_json::to_string(&S::PLACE.initial());
     let same = |initial: String| same_text(Some(&initial), Some(text), S::FIELDS[I].spec.unordered);
     // What `on_invalid = reset` passes over reads as the default.
     let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && serde_json::from_str::<T>(text).is_err();
@@ -208,7 +208,7 @@ fn is_initial<S: Field<I, T>, const I: usize, T: Storable>(text: &str) -> bool {
 /// The stored entries as one object.
 fn show_entries<S: Field<I, T>, const I: usize, T: Entries>(value: &S) -> Option<String> {
     let mut entries = BTreeMap::new();
-    let shown = (S::GET)(value).each(&mut |key, element| {
+    let shown = S::PLACE.get(value).each(&mut |key, element| {
         let mut name = String::new();
         let field = (S::SPEC, &S::FIELDS[I].spec);
         key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, field.0, field.1))?;
@@ -224,7 +224,7 @@ fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
     changes: &mut Changes<'_>,
 ) -> Result<(), SessionError> {
     let spec = &S::FIELDS[I].spec;
-    let text = encode(S::SPEC, spec, (S::GET)(value))?;
+    let text = encode(S::SPEC, spec, S::PLACE.get(value))?;
     let stored = changes.view.entry(spec.name);
     let base = stored.map(|(_, text)| text);
     let is_initial = || (spec.is_initial)(&text);
@@ -250,7 +250,7 @@ fn diff_entries<S: Field<I, T>, const I: usize, T: Entries>(
     changes: &mut Changes<'_>,
 ) -> Result<(), SessionError> {
     let spec = &S::FIELDS[I].spec;
-    let value: &T = (S::GET)(value);
+    let value: &T = S::PLACE.get(value);
     let view = changes.view;
     let (mut name, mut text, mut kept) = (spec.prefix.to_owned(), String::new(), 0);
     value.each(&mut |key, element| {

@@ -150,7 +150,7 @@ where
     S: Field<I, T>,
     T: DeserializeOwned,
 {
-    stored_or(S::SPEC, &S::FIELDS[I].spec, text, S::INITIAL)
+    stored_or(S::SPEC, &S::FIELDS[I].spec, text, S::PLACE.0)
 }
 
 /// The value of a text; of an absent one, and of one that `on_invalid = reset` passes over, the default.

@@ -75,9 +75,29 @@ pub trait Schema: Sized + Send + Sync + 'static {
 /// One field of a schema, named by its position.
 #[doc(hidden)]
 pub trait Field<const I: usize, T>: Schema {
-    const INITIAL: fn() -> T;
-    const GET: fn(&Self) -> &T;
-    const SLOT: fn(&mut Self) -> &mut T;
+    const PLACE: Place<Self, T>;
+}
+
+/// A field's value in a new session, and where it stands, to be read and to be written.
+#[doc(hidden)]
+pub struct Place<S, T>(pub fn() -> T, pub fn(&S) -> &T, pub fn(&mut S) -> &mut T);
+
+impl<S, T> Place<S, T> {
+    /// The value in a new session.
+    #[must_use]
+    pub fn initial(&self) -> T {
+        (self.0)()
+    }
+
+    #[inline]
+    pub(crate) fn get<'s>(&self, value: &'s S) -> &'s T {
+        (self.1)(value)
+    }
+
+    #[inline]
+    pub(crate) fn slot<'s>(&self, value: &'s mut S) -> &'s mut T {
+        (self.2)(value)
+    }
 }
 
 /// What the struct's attributes say about the schema as a whole.

@@ -33,7 +33,7 @@ impl<S: Schema> Tracked<S> {
         S: Field<I, T>,
     {
         mark::<I>(&mut self.touched);
-        (S::SLOT)(&mut self.value)
+        S::PLACE.slot(&mut self.value)
     }
 
     /// Replaces the field; stored even if it is the default.
@@ -64,7 +64,7 @@ impl<S: Schema> Tracked<S> {
     {
         mark::<I>(&mut self.cleared);
         unmark::<I>(&mut self.set);
-        std::mem::replace(self.edit::<I, T>(), (S::INITIAL)())
+        std::mem::replace(self.edit::<I, T>(), S::PLACE.initial())
     }
 
     /// Back to the default; the key leaves the stored map.

@@ -62,7 +62,7 @@ fn merge(field: &Field) -> Option<TokenStream> {
 /// `items: …` in a session that has nothing stored.
 pub(super) fn initial(field: &Field) -> TokenStream {
     let (ident, at) = (&field.ident, index(field));
-    quote_spanned!(Span::mixed_site()=> #ident: (<Self as __private::Field<#at, _>>::INITIAL)())
+    quote_spanned!(Span::mixed_site()=> #ident: <Self as __private::Field<#at, _>>::PLACE.initial())
 }
 
 /// Where the field's value stands, and what it is in a new session.
@@ -72,13 +72,12 @@ pub(super) fn field(field: &Field, schema: &Ident) -> TokenStream {
     let initial = if let Some(Given { value: Some(expression), .. }) = &field.attrs.options.default {
         quote_spanned!(Span::mixed_site()=> || #expression)
     } else {
-        quote_spanned!(field.type_span()=> __private::initial::<#ty>)
+        quote_spanned!(field.type_span()=> __private::initial)
     };
     quote_spanned! {Span::mixed_site()=>
         impl __private::Field<#at, #ty> for #schema {
-            const INITIAL: fn() -> #ty = #initial;
-            const GET: fn(&Self) -> &#ty = |schema| &schema.#ident;
-            const SLOT: fn(&mut Self) -> &mut #ty = |schema| &mut schema.#ident;
+            const PLACE: __private::Place<Self, #ty> =
+                __private::Place(#initial, |s| &s.#ident, |s| &mut s.#ident);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::__private::{Chain, Current, Tracked, Unchained, entries, known, transient, whole};
 use crate::SessionValue;
 use crate::history::History;
-use crate::schema::Field;
+use crate::schema::{Field, Place};
 use crate::value::{Key, Struct, Ty};
 
 macro_rules! schema {
@@ -19,9 +19,7 @@ macro_rules! schema {
             $($field: $ty,)*
         }
         $(impl Field<$at, $ty> for $name {
-            const INITIAL: fn() -> $ty = Default::default;
-            const GET: fn(&Self) -> &$ty = |schema| &schema.$field;
-            const SLOT: fn(&mut Self) -> &mut $ty = |schema| &mut schema.$field;
+            const PLACE: Place<Self, $ty> = Place(Default::default, |s| &s.$field, |s| &mut s.$field);
         })*
         impl Schema for $name {
             const NAME: &'static str = stringify!($name);
