@@ -184,6 +184,7 @@ const fn push_pin<S: Schema>(out: &mut Message) {
 }
 
 /// The layout to paste, if all shapes are known.
+#[cfg(any(feature = "rocket", test))]
 pub(crate) const fn to_paste<S: Schema>() -> Option<Message> {
     let mut at = 0;
     while at < fields::<S>().len() {

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::codec::{Changes, Reader, same_text};
 use crate::error::{ErrorKind, SessionError};
 use crate::history::Previous;
-use crate::layout::{compatible, hash_of, unreadable};
+use crate::layout::{Pin, compatible, hash_of, unreadable};
 use crate::metadata::written;
 use crate::record::{Text, Values, belongs};
 use crate::schema::{Kind, Schema, SchemaSpec, read};
@@ -147,7 +147,8 @@ impl RawSection {
         self.values.iter().map(|(name, _)| &name[self.schema.len() + 1..])
     }
 
-    /// Moves a key and, of a map that is stored entry by entry, its entries; what is under the new name already stays.
+    /// Moves a key and, of a map that is stored entry by entry, its entries. The version that wrote them knew nothing of
+    /// the new name, so what is there already was left by somebody else.
     fn rename(&mut self, from: &str, to: &str) {
         let (from, to) = (self.name(from), self.name(to));
         let moved: Vec<(Text, Text)> = self
@@ -158,10 +159,7 @@ impl RawSection {
             .collect();
         for (name, text) in moved {
             self.values.remove(&name);
-            let name = format!("{to}{}", &name[from.len()..]);
-            if self.values.get(&name).is_none() {
-                self.values.set(name.into(), text);
-            }
+            self.values.set(format!("{to}{}", &name[from.len()..]).into(), text);
         }
     }
 
@@ -184,8 +182,8 @@ pub(crate) fn lift<S: Schema>(mut section: RawSection, mut from: u16) -> Result<
         if from < history.oldest {
             break;
         }
-        if history.was.iter().any(|(was, _)| *was == from) {
-            apply_renames(S::SPEC, &mut section);
+        if let Some((_, pins)) = history.was.iter().find(|(was, _)| *was == from) {
+            apply_renames(S::SPEC, pins, &mut section);
             return Ok(section);
         }
         if let Some(step) = history.migrate.iter().find(|step| step.from == from) {
@@ -209,9 +207,10 @@ pub(crate) fn reads<S: Schema>(version: u16) -> bool {
     version >= history.oldest && (version == S::VERSION || history.reads(version) || below)
 }
 
-fn apply_renames(schema: &SchemaSpec, section: &mut RawSection) {
+/// Of those fields that the older layout has under their old name.
+fn apply_renames(schema: &SchemaSpec, older: &[Pin], section: &mut RawSection) {
     for field in schema.fields() {
-        if let Some(from) = field.renamed_from {
+        if let Some(from) = field.renamed_from.filter(|from| older.iter().any(|(key, _)| key == from)) {
             section.rename(from, field.key());
         }
     }

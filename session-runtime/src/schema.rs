@@ -183,6 +183,7 @@ pub struct SchemaSpec {
     /// The hash of the pinned layout.
     pub(crate) layout: Option<u32>,
     /// What to write if it is not pinned, where the compiler knows.
+    #[cfg(feature = "rocket")]
     pub(crate) to_paste: fn() -> Option<Message>,
     /// The struct below in the chain.
     pub(crate) previous: Option<&'static SchemaSpec>,
@@ -274,6 +275,7 @@ impl SchemaSpec {
             readers: layout::allowed::<S>().0,
             writers: layout::allowed::<S>().1,
             layout: layout::whole::<S>(),
+            #[cfg(feature = "rocket")]
             to_paste: layout::to_paste::<S>,
             previous: match &S::HISTORY.previous {
                 Some(previous) => Some(previous.spec),

@@ -110,6 +110,25 @@ async fn renames_and_edited_texts_are_steps_too() {
     }
 }
 
+/// What stands under a field's new name before its version was there is nobody's.
+#[tokio::test]
+async fn a_rename_takes_the_value_of_the_older_version() {
+    for (store, _folder) in stores() {
+        let (cookie, key) = begin(&store).await;
+        let visit = program::<v3::Cart>(&store).open([cookie.as_str()]);
+        visit.write::<v3::Cart>().await.unwrap().set_note("by noon".to_owned());
+        assert!(visit.finish(200).await.error.is_none());
+        plant(&store, key, "cart.message", r#""stale""#).await;
+        let new = program::<v5::Cart>(&store);
+        assert_eq!(new.read::<v5::Cart>(&key).await.unwrap().unwrap().message().as_deref(), Some("by noon"));
+        new.update::<v5::Cart, _>(&key, |cart| cart.items_mut().clear()).await.unwrap().unwrap();
+        assert_eq!(text(&store, key, "cart.note").await, None);
+        // And the other way round: an old name that comes back is not taken for the value.
+        plant(&store, key, "cart.note", r#""stale""#).await;
+        assert_eq!(new.read::<v5::Cart>(&key).await.unwrap().unwrap().message().as_deref(), Some("by noon"));
+    }
+}
+
 #[tokio::test]
 async fn what_is_older_than_the_chain_is_too_old() {
     for (store, _folder) in stores() {
