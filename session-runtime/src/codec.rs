@@ -1,7 +1,7 @@
 //! Fields to stored texts and back.
 //!
 //! ```text
-//! cart             {"v":1}        metadata: the version that wrote the fields
+//! cart             {"v":1}        metadata: the version that wrote the fields, see `metadata`
 //! cart.coupon      "SPRING"       a field: what serde_json makes of it; an absent key is the default
 //! cart.items/7     2              an entry of a field stored entry by entry; an element of a set is `true`
 //! ```
@@ -10,7 +10,7 @@
 //! Takes the record as loaded and what this request has changed so far; gives a typed value, and later the changes
 //! between that value and the record. Two texts that differ only in the order of an object's keys are one value.
 //!
-//! Deliberately absent: versions above one; those are `migrate`'s.
+//! Deliberately absent: other versions; those are `lift`'s.
 
 use std::collections::BTreeMap;
 

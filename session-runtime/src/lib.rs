@@ -49,6 +49,7 @@
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`SessionHandle`] |
 //! | settings | [`SessionConfig`], [`CookieConfig`], and the README for `Rocket.toml` |
 //! | sessions outside requests | [`Sessions`] |
+//! | all stored sessions at once | [`migrate`] |
 //! | stores, and writing one | [`store`] |
 //! | another web framework | [`Visit`] |
 //!
