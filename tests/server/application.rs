@@ -13,7 +13,7 @@ const STORAGES: [Storage; 2] = [Storage::Memory, Storage::Sqlite];
 type Shown = (usize, u64, Vec<u32>, u32);
 
 fn visitor(own: &Own) -> Cookie {
-    own.ask(&Request::post("/work/0")).expect(200).new_cookie()
+    own.ask(&Request::post("/job/0")).expect(200).new_cookie()
 }
 
 fn shown(own: &Own, cookie: &Cookie) -> Shown {
@@ -50,7 +50,7 @@ fn a_thousand_requests_of_one_session_lose_nothing() {
                 scope.spawn(move || {
                     let mut connection = own.connect();
                     for at in 0..EACH {
-                        let request = Request::post(format!("/work/{}", 1 + client * EACH + at)).cookie(visitor);
+                        let request = Request::post(format!("/job/{}", 1 + client * EACH + at)).cookie(visitor);
                         connection.ask(&request).unwrap().expect_silent(200);
                     }
                 });
@@ -72,10 +72,10 @@ fn a_store_that_panics_costs_one_answer() {
         let own = Own::launch(storage, patient());
         let visitor = visitor(&own);
         let requests = [
-            ("create", Request::post("/work/1")),
+            ("create", Request::post("/job/1")),
             ("load", Request::get("/show").cookie(&visitor)),
-            ("load", Request::post("/work/1").cookie(&visitor)),
-            ("patch", Request::post("/work/1").cookie(&visitor)),
+            ("load", Request::post("/job/1").cookie(&visitor)),
+            ("patch", Request::post("/job/1").cookie(&visitor)),
             ("patch", Request::post("/renew").cookie(&visitor)),
             ("delete", Request::post("/logout").cookie(&visitor)),
         ];
@@ -101,7 +101,7 @@ fn a_handler_that_panics_stores_nothing() {
         connection.ask(&Request::post("/crash").cookie(&visitor)).unwrap().expect_silent(500);
         connection.ask(&Request::post("/crash")).unwrap().expect_silent(500);
         assert_eq!(shown(&own, &visitor).1, 1);
-        connection.ask(&Request::post("/work/1").cookie(&visitor)).unwrap().expect_silent(200);
+        connection.ask(&Request::post("/job/1").cookie(&visitor)).unwrap().expect_silent(200);
     }
 }
 
@@ -128,7 +128,7 @@ fn a_logout_is_effective_at_once() {
         let own = Own::launch(storage, patient());
         let visitor = visitor(&own);
         let mut connection = own.connect();
-        let answers: Vec<Answer> = ["/logout", "/work/1"]
+        let answers: Vec<Answer> = ["/logout", "/job/1"]
             .map(|path| connection.ask(&Request::post(path).cookie(&visitor)).unwrap().expect(200))
             .into();
         assert_eq!(answers[0].new_cookie().value, "");

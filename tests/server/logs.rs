@@ -116,7 +116,7 @@ fn everything(storage: Storage) -> Vec<Cookie> {
         visitor.post(path).expect(200).new_cookie();
     }
     let (old, current) = (visitor.cookies[2].pair(), visitor.cookies[3].pair());
-    own.ask(&Request::post("/work/2").line(old));
+    own.ask(&Request::post("/job/2").line(old));
     for line in [format!("{current}; {current}"), format!("id={}", encode(&[9; 32])), "id=hunter2-field".into()] {
         own.ask(&Request::get("/show").line(line)).expect(200);
     }

@@ -191,7 +191,7 @@ fn application() -> Rocket<Build> {
 }
 
 /// Leaves its number in every field.
-#[post("/work/<number>")]
+#[post("/job/<number>")]
 fn work(number: u32, mut session: Session<Work>) {
     session.done_mut().insert(number);
     *session.count_mut() += 1;
