@@ -69,7 +69,7 @@ pub enum Outcome {
     TooOld,
     /// Its version is this program's, its layout is not.
     Forked,
-    /// A step of the upgrade failed, or its metadata cannot be read; it is as it was.
+    /// A step of the upgrade failed, its metadata cannot be read, or it would be over a limit; it is as it was.
     Failed,
     /// Others changed the session again and again; it is as they left it.
     Busy,
@@ -227,7 +227,10 @@ async fn bring_up(core: &Core, key: SessionKey, record: Record, dry_run: bool) -
             return Ok(found);
         }
         let budget = Budget::new(core.deadline);
-        core.limits.check_patch(&patch, &record.values, record.values.bytes(), record.values.len())?;
+        let (values, limits) = (&record.values, core.limits);
+        if limits.check_patch(&patch, values, values.bytes(), values.len()).is_err() {
+            return Ok(in_place_of_upgraded(found, Outcome::Failed));
+        }
         match core.run(&budget, core.store.patch(key, patch, core.now())).await? {
             Patched::Done(_) => return Ok(found),
             Patched::Gone => return Ok(Vec::new()),
@@ -238,11 +241,13 @@ async fn bring_up(core: &Core, key: SessionKey, record: Record, dry_run: bool) -
             None => return Ok(Vec::new()),
         }
     }
-    let busy = |(schema, version, outcome)| match outcome {
-        Outcome::Upgraded => (schema, version, Outcome::Busy),
-        other => (schema, version, other),
-    };
-    Ok(look(core, &record).0.into_iter().map(busy).collect())
+    Ok(in_place_of_upgraded(look(core, &record).0, Outcome::Busy))
+}
+
+fn in_place_of_upgraded(found: Vec<Found>, instead: Outcome) -> Vec<Found> {
+    let each =
+        |(schema, version, outcome)| (schema, version, if outcome == Outcome::Upgraded { instead } else { outcome });
+    found.into_iter().map(each).collect()
 }
 
 /// What is to be said of each schema that is stored, and the patch that brings all of them up.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use session_runtime::clock::Timestamp;
+use session_runtime::config::Limits;
 use session_runtime::migrate::{Options, Outcome};
 use session_runtime::record::{Record, Values};
 use session_runtime::store::{Created, MemoryStore, Wanted};
@@ -111,6 +112,18 @@ async fn a_hold_is_kept() {
             program::<v2::Cart>(&store).read::<v2::Cart>(&key).await.unwrap().unwrap().items().get(&7),
             Some(&1)
         );
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_would_be_too_large_is_counted_and_the_walk_goes_on() {
+    for (store, _folder) in stores() {
+        let keys = fill(&store, 5).await;
+        plant(&store, keys[2], "cart.of_others", &format!("\"{}\"", "x".repeat(2_000))).await;
+        let config = SessionConfig::new().limits(Limits { record_bytes: 1_000, record_keys: 100 });
+        let report = with::<v3::Cart>(&store, config).unwrap().migrate(quietly()).await.unwrap();
+        assert_eq!((report.count(Outcome::Upgraded), report.count(Outcome::Failed)), (4, 1));
+        assert_eq!(text(&store, keys[2], "cart.coupon").await.unwrap(), r#""C2""#);
     }
 }
 
