@@ -286,8 +286,8 @@ impl SessionConfig {
     /// Goes on writing an older version of a schema, so that a fleet can be upgraded to a breaking change in two phases.
     /// Default: the newest is written.
     ///
-    /// What is stored in a newer version already is written in that. Needs a way back, `impl TryFrom<Cart> for CartV2`,
-    /// unless the change was additive; without it nothing is built.
+    /// What is stored in a version above that already is written in the newest. Needs a way back,
+    /// `impl TryFrom<Cart> for CartV2`, unless the change was additive; without it nothing is built.
     ///
     /// # Examples
     ///

@@ -21,7 +21,7 @@ use crate::codec::{Changes, Reader, same_text};
 use crate::error::{ErrorKind, SessionError};
 use crate::history::Previous;
 use crate::layout::{Pin, compatible, hash_of, unreadable};
-use crate::metadata::written;
+use crate::metadata;
 use crate::record::{Text, Values, belongs};
 use crate::schema::{Kind, Schema, SchemaSpec, read};
 use crate::view::View;
@@ -290,16 +290,15 @@ fn lower_section<S: Schema>(section: RawSection, to: u16) -> Option<Lowering> {
     lower(section, to)
 }
 
-/// The metadata that goes with it.
+/// The metadata of an older version that this program can write; `None` if there is no way down to it.
 pub(crate) fn held<S: Schema>(version: u16) -> Option<Text> {
     let history = &S::HISTORY;
     if version == S::VERSION {
-        return Some(written(S::SPEC));
+        return Some(metadata::written(S::SPEC));
     }
     let renames = S::SPEC.fields().any(|field| field.renamed_from.is_some());
     if let Some((_, pins)) = history.was.iter().find(|(was, _)| *was == version).filter(|_| !renames) {
-        let layout = hash_of(pins);
-        return Some(format!("{{\"v\":{version},\"r\":{version},\"w\":{version},\"l\":\"{layout:08x}\"}}").into());
+        return Some(metadata::text(version, (version, version), Some(hash_of(pins))));
     }
     let previous = history.previous.as_ref().filter(|previous| previous.lower.is_some())?;
     (previous.spec.held)(version)
@@ -369,7 +368,7 @@ where
 #[doc(hidden)]
 pub struct Lowers<S, P>(PhantomData<(S, P)>);
 
-#[doc(hidden)]
+/// Down to a version of the struct below, or below that.
 pub(crate) type Lower = fn(RawSection, u16) -> Option<Lowering>;
 
 #[doc(hidden)]

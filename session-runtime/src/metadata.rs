@@ -36,14 +36,16 @@ pub(crate) enum Stands {
 
 /// What this program writes.
 pub(crate) fn written(schema: &SchemaSpec) -> Text {
-    let (v, r, w) = (schema.version, schema.readers, schema.writers);
-    let open = if v == 1 && schema.layout.is_none() {
-        format!("{{\"v\":{v}")
-    } else {
-        format!("{{\"v\":{v},\"r\":{r},\"w\":{w}")
-    };
-    let layout = schema.layout.map(|layout| format!(",\"l\":\"{layout:08x}\"")).unwrap_or_default();
-    format!("{open}{layout}}}").into()
+    if schema.version == 1 && schema.layout.is_none() {
+        return r#"{"v":1}"#.into();
+    }
+    text(schema.version, (schema.readers, schema.writers), schema.layout)
+}
+
+/// The entry of a version, with the lowest ones that may read and write it, and the hash of its layout.
+pub(crate) fn text(version: u16, (readers, writers): (u16, u16), layout: Option<u32>) -> Text {
+    let layout = layout.map(|layout| format!(",\"l\":\"{layout:08x}\"")).unwrap_or_default();
+    format!("{{\"v\":{version},\"r\":{readers},\"w\":{writers}{layout}}}").into()
 }
 
 /// The version that wrote what is stored, if that can be read.
