@@ -1,4 +1,6 @@
-//! What the test targets share: the README's program, compiled as it stands there.
+//! What the test targets share: real servers, and the README's program, compiled as it stands there.
+
+pub mod servers;
 
 /// The README, whose Rust blocks are doc tests of this package.
 #[cfg(doctest)]

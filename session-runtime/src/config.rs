@@ -45,6 +45,8 @@ pub struct SessionConfig {
     pub(crate) limits: Limits,
     /// By schema key.
     pub(crate) hold: BTreeMap<String, u16>,
+    pub(crate) server: ServerConfig,
+    pub(crate) cache: Option<Duration>,
 }
 
 /// What happens to an answer whose session could not be saved.
@@ -135,6 +137,44 @@ impl fmt::Debug for SessionConfig {
     }
 }
 
+/// How to reach a store that is a server of its own. A store that is built by hand has its own settings.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::config::ServerConfig;
+/// use std::time::Duration;
+///
+/// let server = ServerConfig { connections: 4, ..ServerConfig::default() };
+/// assert_eq!(server.connect_timeout, Duration::from_secs(1));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Connections that requests share; 2 by default. Each carries many requests at once.
+    pub connections: usize,
+    /// How long one attempt to connect may take; 1 s by default.
+    pub connect_timeout: Duration,
+    /// The pause after a failed attempt to connect, doubled after each further one; 50 ms by default.
+    pub back_off: Duration,
+    /// The longest such pause; 2 s by default.
+    pub back_off_max: Duration,
+    /// Where the sessions are: a schema of the database (`PostgreSQL`: `public` by default), or what the names of all
+    /// keys begin with (Redis: `session` by default).
+    pub namespace: Option<String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            connections: 2,
+            connect_timeout: Duration::from_secs(1),
+            back_off: Duration::from_millis(50),
+            back_off_max: Duration::from_secs(2),
+            namespace: None,
+        }
+    }
+}
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for SessionConfig {
@@ -154,6 +194,8 @@ impl Default for SessionConfig {
             on_save_error: OnSaveError::Fail,
             limits: Limits::default(),
             hold: BTreeMap::new(),
+            server: ServerConfig::default(),
+            cache: None,
         }
     }
 }
@@ -349,12 +391,48 @@ impl SessionConfig {
     }
 
     /// Refuses times that make no sense; the cookie checks itself.
+    /// How to reach the server that the store's URL names.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{SessionConfig, config::ServerConfig};
+    ///
+    /// let server = ServerConfig { namespace: Some("shop".into()), ..ServerConfig::default() };
+    /// let config = SessionConfig::new().store("redis://localhost").server(server);
+    /// ```
+    #[must_use]
+    pub fn server(mut self, server: ServerConfig) -> Self {
+        self.server = server;
+        self
+    }
+
+    /// Puts a cache of this process in front of the store that the URL names: what other nodes do is seen after `bound` at
+    /// the latest. Off by default; needs the feature `cache`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// let config = SessionConfig::new().store("redis://localhost").cache(Duration::from_secs(1));
+    /// ```
+    #[must_use]
+    pub fn cache(mut self, bound: Duration) -> Self {
+        self.cache = Some(bound);
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<(), SessionError> {
         let times = [
             ("idle", Some(self.lifetime.idle)),
             ("absolute", Some(self.lifetime.absolute)),
             ("renew_every", self.lifetime.renew_every),
             ("deadline", Some(self.deadline)),
+            ("cache", self.cache),
+            ("server.connect_timeout", Some(self.server.connect_timeout)),
+            ("server.back_off", Some(self.server.back_off)),
         ];
         if let Some((name, _)) = times.iter().find(|(_, time)| time.is_some_and(|time| time < SHORTEST)) {
             return Err(SessionError::with(ErrorKind::Config, format!("`session.{name}` must be at least 1 ms")));
@@ -364,6 +442,9 @@ impl SessionConfig {
                 ErrorKind::Config,
                 "`session.touch_every` must be at least 1 ms, or \"off\"",
             ));
+        }
+        if self.server.connections == 0 {
+            return Err(SessionError::with(ErrorKind::Config, "`session.server.connections` must be at least 1"));
         }
         if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.limits` of zero would let nothing be stored"));

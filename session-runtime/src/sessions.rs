@@ -135,6 +135,26 @@ impl Sessions {
     pub fn cookie_name(&self) -> &str {
         &self.core.cookie.name
     }
+
+    /// Connects to the store and sets up what is missing there, so that what cannot work shows at the start of a program.
+    /// The fairing does this at the launch.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) or [`Unavailable`](ErrorKind::Unavailable), with the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{MemoryStore, Sessions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// Sessions::builder().store(MemoryStore::new()).build()?.prepare().await
+    /// # }
+    /// ```
+    pub async fn prepare(&self) -> Result<(), SessionError> {
+        Ok(self.core.store.prepare().await?)
+    }
 }
 
 /// Says which schemas there are and no more.
@@ -253,9 +273,11 @@ impl SessionsBuilder {
         let cookie = self.config.cookie.resolve(self.insecure)?;
         let store = match (self.store, &self.config.store) {
             (Some(store), _) => store,
-            (None, Some(url)) => crate::store::open(url)?,
+            (None, Some(url)) => crate::store::open(url, &self.config.server)?,
             (None, None) => return Err(no_store()),
         };
+        let lazy: Vec<&str> = self.schemas.iter().filter(|schema| schema.lazy).map(|schema| schema.key).collect();
+        store.keep_apart(&lazy);
         let core = Core {
             store,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),

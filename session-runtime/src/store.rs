@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
+use crate::config::ServerConfig;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
@@ -151,6 +152,40 @@ pub trait Store: Send + Sync + 'static {
     /// ```
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError>;
 
+    /// Told once, before the first operation: the schemas that are fetched only when asked for (`lazy`). A store that moves
+    /// whole sessions keeps these apart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{MemoryStore, Store};
+    ///
+    /// MemoryStore::new().keep_apart(&["history"]);
+    /// ```
+    fn keep_apart(&self, schemas: &[&'static str]) {
+        let _ = schemas;
+    }
+
+    /// Connects and sets up what is missing, such as a table. Called at the launch, so that what cannot work stops it; a
+    /// store does the same at its first operation otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Setup`](StoreErrorKind::Setup) for what only an operator can mend, [`Unavailable`](StoreErrorKind::Unavailable)
+    /// for what may pass.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
+    /// MemoryStore::new().prepare().await
+    /// # }
+    /// ```
+    async fn prepare(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The records after `from` in the order of their keys, `limit` at most, expired ones left out.
     ///
     /// # Errors
@@ -220,6 +255,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
         (**self).sweep(limit, now).await
+    }
+
+    fn keep_apart(&self, schemas: &[&'static str]) {
+        (**self).keep_apart(schemas);
+    }
+
+    async fn prepare(&self) -> Result<(), StoreError> {
+        (**self).prepare().await
     }
 
     async fn scan(
@@ -339,18 +382,19 @@ impl Wanted {
     }
 }
 
-/// The store behind a URL: `memory:` or `sqlite://file`.
-pub(crate) fn open(url: &str) -> Result<Arc<dyn Store>, SessionError> {
+/// The store that a URL names.
+pub(crate) fn open(url: &str, server: &ServerConfig) -> Result<Arc<dyn Store>, SessionError> {
     let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(refused(&format!("not a URL; it knows {KNOWN}; did you mean `sqlite://{url}`?")));
+        return Err(refused(&format!("not a URL; it knows {}; did you mean `sqlite://file`?", known())));
     };
+    let _ = server;
     match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(refused("`memory:` takes nothing behind the colon")),
         #[cfg(feature = "sqlite")]
         "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
         // Only the scheme is named: what follows may hold a password.
-        _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {KNOWN}"))),
+        _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {}", known()))),
     }
 }
 
@@ -362,7 +406,20 @@ fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, SessionError> {
     Ok(Arc::new(SqliteStore::open(path)?))
 }
 
-const KNOWN: &str = if cfg!(feature = "sqlite") { "`memory:` and `sqlite://file`" } else { "`memory:`" };
+/// The URLs of this build's stores.
+fn known() -> String {
+    let urls = [
+        ("memory:", true),
+        ("sqlite://file", cfg!(feature = "sqlite")),
+        ("postgres://host/database", cfg!(feature = "postgres")),
+        ("redis://host", cfg!(feature = "redis")),
+        ("rediss://host", cfg!(feature = "redis")),
+        ("redis-cluster://host", cfg!(feature = "redis")),
+        ("cookie:", cfg!(feature = "cookie")),
+    ];
+    let urls: Vec<String> = urls.iter().filter(|(_, built)| *built).map(|(url, _)| format!("`{url}`")).collect();
+    urls.join(", ")
+}
 
 fn refused(why: &str) -> SessionError {
     SessionError::with(ErrorKind::Config, format!("`session.store`: {why}"))

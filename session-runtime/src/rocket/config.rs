@@ -11,6 +11,8 @@
 //! | `deadline` | `"2s"` | duration |
 //! | `on_save_error` | `"fail"` | `"fail"` or `"log"` |
 //! | `limits` | `record = "1MiB"`, `keys = 10000` | size, number |
+//! | `server` | see [`ServerConfig`]: `connections`, `connect_timeout`, `back_off`, `back_off_max`, `namespace` | table |
+//! | `cache` | `"off"` | duration or `"off"` |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use ::rocket::data::ByteUnit;
 use ::rocket::figment::Figment;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::config::{Limits, OnSaveError, SessionConfig};
+use crate::config::{Limits, OnSaveError, ServerConfig, SessionConfig};
 use crate::cookie::{CookieConfig, SameSite};
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::TouchEvery;
@@ -96,6 +98,18 @@ struct Table {
     on_save_error: SaveErrorWord,
     limits: LimitsTable,
     hold: BTreeMap<String, u16>,
+    server: ServerTable,
+    cache: Option<TimeOrOff>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, such as { connections = 4, namespace = \"shop\" }")]
+struct ServerTable {
+    connections: Option<usize>,
+    connect_timeout: Option<Time>,
+    back_off: Option<Time>,
+    back_off_max: Option<Time>,
+    namespace: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -211,6 +225,11 @@ impl From<Table> for SessionConfig {
             SaveErrorWord::Log => OnSaveError::Log,
         };
         config.hold = table.hold;
+        config.server = table.server.into();
+        config.cache = match table.cache {
+            Some(TimeOrOff::Time(bound)) => Some(bound),
+            Some(TimeOrOff::Off) | None => None,
+        };
         config.limits(table.limits.into())
     }
 }
@@ -229,6 +248,20 @@ impl From<CookieTable> for CookieConfig {
             },
             secure: table.secure,
             persistent: table.persistent,
+        }
+    }
+}
+
+impl From<ServerTable> for ServerConfig {
+    fn from(table: ServerTable) -> Self {
+        let defaults = Self::default();
+        let or = |time: Option<Time>, default| time.map_or(default, |time| time.0);
+        Self {
+            connections: table.connections.unwrap_or(defaults.connections),
+            connect_timeout: or(table.connect_timeout, defaults.connect_timeout),
+            back_off: or(table.back_off, defaults.back_off),
+            back_off_max: or(table.back_off_max, defaults.back_off_max),
+            namespace: table.namespace,
         }
     }
 }

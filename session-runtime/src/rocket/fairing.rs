@@ -19,7 +19,7 @@ use super::handle::SessionHandle;
 use crate::clock::Clock;
 use crate::config::SessionConfig;
 use crate::cookie::CookieCommand;
-use crate::error::SessionError;
+use crate::error::{ErrorKind, SessionError};
 use crate::schema::{SchemaSpec, Schemas};
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -157,6 +157,18 @@ impl SessionFairing {
         }
         builder.config(config).build()
     }
+
+    /// With the store at hand, or about to come back: then requests that need it fail until it does.
+    async fn ready(&self, rocket: &Rocket<Build>) -> Result<Sessions, SessionError> {
+        let sessions = self.sessions(rocket)?;
+        match sessions.prepare().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                tracing::error!("launched without a session store: {}", error.chain());
+                Ok(sessions)
+            }
+            prepared => prepared.map(|()| sessions),
+        }
+    }
 }
 
 impl std::fmt::Debug for SessionFairing {
@@ -174,7 +186,7 @@ impl Fairing for SessionFairing {
     }
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> Ignition {
-        match self.sessions(&rocket) {
+        match self.ready(&rocket).await {
             Ok(sessions) => {
                 announce(&sessions);
                 if rocket.figment().profile() != ::rocket::Config::DEBUG_PROFILE {

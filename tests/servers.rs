@@ -1,0 +1,22 @@
+//! Real servers for the tests: private instances on free loopback ports, in temporary folders, stopped with the test.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `process.rs` | a server process that cannot outlive the test that started it |
+//! | `proxy.rs` | a TCP proxy that delays, cuts, swallows answers and counts bytes |
+
+pub mod process;
+pub mod proxy;
+
+use std::net::TcpListener;
+
+/// A port of the loopback interface that nobody listens on.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}

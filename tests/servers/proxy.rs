@@ -1,0 +1,194 @@
+//! A TCP proxy between a program and its server: it delays, cuts, swallows answers, and counts what passes.
+//!
+//! Each fault is a switch; what it did is counted, so that a test can prove that its fault happened.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A proxy that listens on a port of its own until it is dropped.
+pub struct Proxy {
+    address: SocketAddr,
+    faults: Arc<Faults>,
+    listening: JoinHandle<()>,
+}
+
+/// What the proxy does to its connections, and what it did.
+struct Faults {
+    /// New connections are closed at once.
+    refuses: AtomicBool,
+    /// Answers are read and thrown away.
+    swallows: AtomicBool,
+    /// Milliseconds that each answer waits.
+    delay: AtomicU64,
+    /// Raised to close every connection.
+    cuts: watch::Sender<u64>,
+    connections: AtomicU64,
+    refused: AtomicU64,
+    swallowed: AtomicU64,
+    delayed: AtomicU64,
+    cut: AtomicU64,
+    to_server: AtomicU64,
+    from_server: AtomicU64,
+}
+
+/// What a proxy has done since it was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections that were passed on.
+    pub connections: u64,
+    /// Connections that were closed at once.
+    pub refused: u64,
+    /// Bytes of answers that were thrown away.
+    pub swallowed: u64,
+    /// Pieces of answers that were held back.
+    pub delayed: u64,
+    /// Connections that were cut.
+    pub cut: u64,
+    /// Bytes that reached the server.
+    pub to_server: u64,
+    /// Bytes that came back, thrown away or not.
+    pub from_server: u64,
+}
+
+impl Proxy {
+    /// A proxy in front of `server`.
+    ///
+    /// # Panics
+    ///
+    /// If no port can be listened on.
+    pub async fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let faults = Arc::new(Faults {
+            refuses: false.into(),
+            swallows: false.into(),
+            delay: 0.into(),
+            cuts: watch::Sender::new(0),
+            connections: 0.into(),
+            refused: 0.into(),
+            swallowed: 0.into(),
+            delayed: 0.into(),
+            cut: 0.into(),
+            to_server: 0.into(),
+            from_server: 0.into(),
+        });
+        let listening = tokio::spawn(listen(listener, server, faults.clone()));
+        Self { address, faults, listening }
+    }
+
+    /// Where to connect to.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes new connections at once, or no longer. Those that are open go on.
+    pub fn refuse(&self, refuses: bool) {
+        self.faults.refuses.store(refuses, SeqCst);
+    }
+
+    /// Throws answers away, or no longer: what is sent reaches the server, and nothing comes back.
+    pub fn swallow(&self, swallows: bool) {
+        self.faults.swallows.store(swallows, SeqCst);
+    }
+
+    /// Holds every piece of an answer back for so long; zero ends that.
+    pub fn delay(&self, delay: Duration) {
+        self.faults.delay.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), SeqCst);
+    }
+
+    /// Closes every open connection.
+    pub fn cut(&self) {
+        self.faults.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let Faults { connections, refused, swallowed, delayed, cut, to_server, from_server, .. } = &*self.faults;
+        let [connections, refused, swallowed, delayed, cut, to_server, from_server] =
+            [connections, refused, swallowed, delayed, cut, to_server, from_server].map(|count| count.load(SeqCst));
+        Counts { connections, refused, swallowed, delayed, cut, to_server, from_server }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+        self.cut();
+    }
+}
+
+async fn listen(listener: TcpListener, server: SocketAddr, faults: Arc<Faults>) {
+    while let Ok((client, _)) = listener.accept().await {
+        if faults.refuses.load(SeqCst) {
+            faults.refused.fetch_add(1, SeqCst);
+            continue;
+        }
+        tokio::spawn(pass(client, server, faults.clone()));
+    }
+}
+
+async fn pass(client: TcpStream, server: SocketAddr, faults: Arc<Faults>) {
+    let mut cuts = faults.cuts.subscribe();
+    cuts.mark_unchanged();
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    faults.connections.fetch_add(1, SeqCst);
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        _ = requests(from_client, to_server, &faults) => {}
+        _ = answers(from_server, to_client, &faults) => {}
+        _ = cuts.changed() => drop(faults.cut.fetch_add(1, SeqCst)),
+    }
+}
+
+async fn requests(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    faults: &Faults,
+) -> io::Result<()> {
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = from.read(&mut piece).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        to.write_all(&piece[..length]).await?;
+        faults.to_server.fetch_add(length as u64, SeqCst);
+    }
+}
+
+async fn answers(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    faults: &Faults,
+) -> io::Result<()> {
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = from.read(&mut piece).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        faults.from_server.fetch_add(length as u64, SeqCst);
+        let delay = faults.delay.load(SeqCst);
+        if delay > 0 {
+            faults.delayed.fetch_add(1, SeqCst);
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
+        if faults.swallows.load(SeqCst) {
+            faults.swallowed.fetch_add(length as u64, SeqCst);
+        } else {
+            to.write_all(&piece[..length]).await?;
+        }
+    }
+}
