@@ -22,7 +22,8 @@ use crate::error::{ErrorKind, SessionError};
 use crate::merge::Merge;
 use crate::pending::Change;
 use crate::record::Text;
-use crate::schema::{Field, FieldOps, FieldSpec, Kind, OnInvalid, SchemaSpec};
+use crate::schema::{Field, FieldOps, FieldSpec, Kind, Known, OnInvalid, SchemaSpec};
+use crate::value::SessionValue;
 use crate::view::View;
 
 mod entries;
@@ -152,6 +153,22 @@ pub const fn whole<S: Field<I, T>, const I: usize, T: Storable>(name: &'static s
         show: |value| serde_json::to_string(S::PLACE.get(value)).ok(),
         carry: None,
     }
+}
+
+/// A row for a field under one key, of a type whose shape is known.
+#[doc(hidden)]
+#[must_use]
+pub const fn pinned<S: Field<I, T>, const I: usize, T: Storable + SessionValue>(name: &'static str) -> FieldOps<S> {
+    whole::<S, I, T>(name).shape(Known::<T>::SHAPE)
+}
+
+/// A row for a field under one key per entry, of a type whose shape is known.
+#[doc(hidden)]
+#[must_use]
+pub const fn pinned_entries<S: Field<I, T>, const I: usize, T: Entries + SessionValue>(
+    prefix: &'static str,
+) -> FieldOps<S> {
+    entries::<S, I, T>(prefix).shape(Known::<T>::SHAPE)
 }
 
 /// A row for a field under one key per entry; these keys begin with `prefix`, which ends in a slash.

@@ -6,13 +6,13 @@
 use crate::codec::{Changes, Reader};
 use crate::error::SessionError;
 use crate::history::History;
-use crate::layout::{self, same};
+use crate::layout::{self, Shape, same};
 use crate::lift::{Lowering, RawSection};
 use crate::merge::Merge;
 use crate::message::Message;
 use crate::record::{Text, Values};
 use crate::tracked::Tracked;
-use crate::value::{SessionValue, Ty};
+use crate::value::SessionValue;
 
 /// A typed part of the session: a plain struct whose fields are keys of the stored map.
 ///
@@ -304,7 +304,7 @@ pub struct FieldSpec {
     pub(crate) prefix: &'static str,
     pub(crate) kind: Kind,
     /// What is stored under it, where that is known.
-    pub(crate) shape: Option<&'static Ty>,
+    pub(crate) shape: Option<&'static Shape>,
     /// The key that older versions had for it.
     pub(crate) renamed_from: Option<&'static str>,
     pub(crate) renew: bool,
@@ -387,14 +387,14 @@ impl<S: Schema> FieldOps<S> {
 
     /// What is stored.
     #[must_use]
-    pub const fn shape(mut self, shape: Option<&'static Ty>) -> Self {
+    pub const fn shape(mut self, shape: Option<&'static Shape>) -> Self {
         self.spec.shape = shape;
         self
     }
 
     /// Stored as its author promises.
     #[must_use]
-    pub const fn opaque(self, shape: &'static Ty) -> Self {
+    pub const fn opaque(self, shape: &'static Shape) -> Self {
         self.shape(Some(shape))
     }
 
@@ -514,18 +514,11 @@ pub struct Known<T>(std::marker::PhantomData<T>);
 
 #[doc(hidden)]
 pub trait Unknown {
-    const TY: Option<&'static Ty> = None;
+    const SHAPE: Option<&'static Shape> = None;
 }
 
 impl<T> Unknown for Known<T> {}
 
 impl<T: SessionValue> Known<T> {
-    pub const TY: Option<&'static Ty> = Some(&T::TY);
-}
-
-/// The shape of a type that must have one.
-#[doc(hidden)]
-#[must_use]
-pub const fn known<T: SessionValue>() -> Option<&'static Ty> {
-    Some(const { &T::TY })
+    pub const SHAPE: Option<&'static Shape> = Some(const { &Shape::of(&T::TY) });
 }

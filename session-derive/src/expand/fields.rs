@@ -9,9 +9,12 @@ use crate::model::{Field, Kind, Model, Shape};
 /// The row in `FIELDS`: the one place that asks something of the type.
 pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStream {
     let (at, ty) = (index(field), &field.ty);
+    let is_known = is_pinned && field.attrs.options.opaque.is_none();
     let (kind, slash) = match field.kind() {
+        Kind::Whole if is_known => (quote!(pinned), ""),
         Kind::Whole => (quote!(whole), ""),
         // What the names of its entries begin with.
+        Kind::Entries if is_known => (quote!(pinned_entries), "/"),
         Kind::Entries => (quote!(entries), "/"),
         Kind::Transient => (quote!(transient), ""),
     };
@@ -30,7 +33,7 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     }
 }
 
-/// What is stored, as far as the compiler knows; must be known where the layout is pinned.
+/// What is stored, as far as the compiler knows; where the layout is pinned the row asks for it.
 fn shape(field: &Field, is_pinned: bool) -> Option<TokenStream> {
     let (ty, span) = (&field.ty, field.type_span());
     if field.kind() == Kind::Transient {
@@ -38,11 +41,11 @@ fn shape(field: &Field, is_pinned: bool) -> Option<TokenStream> {
     }
     Some(if let Some(opaque) = &field.attrs.options.opaque {
         let name = &opaque.value;
-        quote_spanned!(span=> .opaque(&__private::Ty::Opaque(#name)))
+        quote_spanned!(span=> .opaque(const { &__private::Shape::of(&__private::Ty::Opaque(#name)) }))
     } else if is_pinned {
-        quote_spanned!(span=> .shape(__private::known::<#ty>()))
+        return None;
     } else {
-        quote_spanned!(span=> .shape(<__private::Known<#ty>>::TY))
+        quote_spanned!(span=> .shape(<__private::Known<#ty>>::SHAPE))
     })
 }
 
@@ -68,7 +71,7 @@ pub(super) fn initial(field: &Field) -> TokenStream {
 /// Where the field's value stands, and what it is in a new session.
 pub(super) fn field(field: &Field, schema: &Ident) -> TokenStream {
     let Field { ident, ty, .. } = field;
-    let at = index(field);
+    let (at, [getter, ..]) = (index(field), field.accessors());
     let initial = if let Some(Given { value: Some(expression), .. }) = &field.attrs.options.default {
         quote_spanned!(Span::mixed_site()=> || #expression)
     } else {
@@ -77,7 +80,7 @@ pub(super) fn field(field: &Field, schema: &Ident) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         impl __private::Field<#at, #ty> for #schema {
             const PLACE: __private::Place<Self, #ty> =
-                __private::Place(#initial, |s| &s.#ident, |s| &mut s.#ident);
+                __private::Place(#initial, Self::#getter, |s| &mut s.#ident);
         }
     }
 }

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::attr::{Layout, StructOptions};
-use crate::model::Model;
+use crate::model::{Kind, Model};
 
 /// `const HISTORY`, where there is any.
 pub(super) fn consts(model: &Model) -> Option<TokenStream> {
@@ -76,7 +76,8 @@ pub(super) fn checks(model: &Model) -> TokenStream {
         checks.extend(quote_spanned!(span=> __private::refuse(__private::#mistake);));
     };
     if let Some(layout) = &options.layout {
-        check(layout.value.literal.span(), quote!(drift::<#ident>()));
+        let in_order = is_in_order(model, &layout.value);
+        check(layout.value.literal.span(), quote!(drift::<#ident>(#in_order)));
     }
     if let Some(unreleased) = &options.unreleased {
         let span = Span::mixed_site().located_at(unreleased.span());
@@ -91,6 +92,12 @@ pub(super) fn checks(model: &Model) -> TokenStream {
     }
     checks.extend(options.previous.as_ref().map(|previous| chained(model, &previous.value)));
     checks
+}
+
+/// Whether the pinned keys are those of the stored fields, in their order.
+fn is_in_order(model: &Model, layout: &Layout) -> bool {
+    let stored = model.fields.iter().filter(|field| field.kind() != Kind::Transient);
+    stored.map(|field| &field.key).eq(layout.keys.iter().map(|(key, _)| key))
 }
 
 /// One question after the other, see the runtime's `chain`.

@@ -50,8 +50,9 @@ pub(super) const fn compatible_field(now: &FieldSpec, old: &FieldSpec) -> Compat
     {
         return Compatible::Write;
     }
+    let same_kind = now.prefix.is_empty() == old.prefix.is_empty();
     match (now.shape, old.shape) {
-        (Some(now_ty), Some(old_ty)) if now.prefix.is_empty() == old.prefix.is_empty() => nested(now_ty, old_ty),
+        (Some(now), Some(old)) if same_kind => nested(now.ty, old.ty),
         _ => Compatible::No,
     }
 }

@@ -59,11 +59,11 @@ pub(super) const fn lost<S: Schema>(version: u16, pins: &[Pin]) -> Message {
         match kept_as::<S>(key, true) {
             None => out.parts(&["\n    key `", key, "` was removed"]),
             Some(field) => {
-                if let (Some(ty), Some(hash)) = (field.shape, hash(field))
+                if let (Some(shape), Some(hash)) = (field.shape, hash(field))
                     && hash != pin
                 {
                     out.parts(&["\n    key `", key, "` changed type; it is now "]);
-                    push_type(&mut out, ty, field);
+                    push_type(&mut out, shape.ty, field);
                 }
             }
         }

@@ -24,11 +24,28 @@ pub(super) const fn fold(hash: u64) -> u32 {
     u32::from_be_bytes([bytes[0] ^ bytes[4], bytes[1] ^ bytes[5], bytes[2] ^ bytes[6], bytes[3] ^ bytes[7]])
 }
 
+/// A shape and its hashes. A constant per type, so that the compiler computes them once for all fields of that type.
+#[doc(hidden)]
+pub struct Shape {
+    pub(super) ty: &'static Ty,
+    whole: u32,
+    entries: u32,
+}
+
+impl Shape {
+    #[must_use]
+    pub const fn of(ty: &'static Ty) -> Self {
+        Self { ty, whole: fold(shape(BASIS, ty)), entries: fold(shape(byte(BASIS, b'*'), ty)) }
+    }
+}
+
 /// The hash of what is stored under a field's key; `None` if its shape is unknown.
 pub(crate) const fn hash(field: &FieldSpec) -> Option<u32> {
-    let Some(ty) = field.shape else { return None };
-    let begun = if field.prefix.is_empty() { BASIS } else { byte(BASIS, b'*') };
-    Some(fold(shape(begun, ty)))
+    match field.shape {
+        Some(shape) if field.prefix.is_empty() => Some(shape.whole),
+        Some(shape) => Some(shape.entries),
+        None => None,
+    }
 }
 
 pub(super) const fn shape(hash: u64, ty: &Ty) -> u64 {
@@ -139,7 +156,12 @@ pub(super) const fn less(a: &str, b: &str) -> bool {
 }
 
 pub(crate) const fn same(a: &str, b: &str) -> bool {
-    !less(a, b) && !less(b, a)
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
 }
 
 pub(super) const fn enum_shape(hash: u64, one: &Enum) -> u64 {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::__private::{Chain, Current, Tracked, Unchained, entries, known, transient, whole};
+use crate::__private::{Chain, Current, Tracked, Unchained, pinned as whole, pinned_entries as entries, transient};
 use crate::SessionValue;
 use crate::history::History;
 use crate::schema::{Field, Place};
@@ -27,7 +27,7 @@ macro_rules! schema {
             const VERSION: u16 = $version;
             const HISTORY: History<Self> = $history;
             const FIELDS: &'static [FieldOps<Self>] = &[$(
-                $kind::<Self, $at, $ty>(concat!($key, ".", stringify!($field), slash!($kind))).shape(known::<$ty>()),
+                $kind::<Self, $at, $ty>(concat!($key, ".", stringify!($field), slash!($kind))),
             )*];
             type Role = Current;
             type Mut = Tracked<Self>;
@@ -86,7 +86,7 @@ schema!(Changed "cart" 3 {
 #[test]
 fn a_changed_layout_is_told_key_by_key() {
     assert_eq!(
-        drift::<Changed>().unwrap().text(),
+        drift::<Changed>(false).unwrap().text(),
         "stored layout of session schema `cart` changed but `version` is still 3\
          \n    key `items` changed type; it is now [{sku: str, qty: u64}]\
          \n    key `note` was added: str\
@@ -104,7 +104,7 @@ schema!(Deep "deep" 1 {
 
 #[test]
 fn a_change_deep_inside_is_found() {
-    let text = drift::<Deep>().unwrap();
+    let text = drift::<Deep>(false).unwrap();
     assert!(text.text().contains("key `a` changed type; it is now map of str to [Option<u32>]\n"), "{}", text.text());
     let b = "key `b` changed type; it is now [[map of str to Option<{sku: str, qty: u64}>]]\n";
     assert!(text.text().contains(b), "{}", text.text());
@@ -118,7 +118,7 @@ schema!(Unrecorded "cart" 1 { 0 count: u32 as whole, 1 note: Option<String> as w
 #[test]
 fn an_empty_pin_says_what_to_paste() {
     assert_eq!(
-        drift::<Unrecorded>().unwrap().text(),
+        drift::<Unrecorded>(false).unwrap().text(),
         "the stored layout of session schema `cart` is not recorded yet: layout = \"count:4d0f51c1 note:ec0d589b\""
     );
     assert_eq!(to_paste::<Unrecorded>().unwrap().text(), "layout = \"count:4d0f51c1 note:ec0d589b\"");
