@@ -1,8 +1,7 @@
 //! [`Model`] to the code that is given back.
 //!
-//! What a user can name stands on its own: accessors and the writable view. The impls stand in a block, where one name
-//! for the runtime's hidden module keeps them short. After a mistake the same accessors exist, so that no use of them is
-//! a second error.
+//! The writable view stands on its own, since users name it. The rest stands in a block, where one name for the runtime's
+//! hidden module keeps it short. After a mistake the same accessors exist, so that no use of them is a second error.
 
 mod fields;
 mod history;
@@ -37,24 +36,23 @@ pub(crate) fn derive(input: DeriveInput) -> TokenStream {
 }
 
 fn full(model: &Model) -> TokenStream {
-    let Model { ident, runtime, .. } = model;
+    let runtime = &model.runtime;
     let view = schema::view(model);
     let getters = model.fields.iter().map(fields::getter);
-    let setters = model.fields.iter().map(fields::setters);
+    let setters = model.fields.iter().map(|field| fields::setters(field, &model.ident));
     let update = fields::update(model);
-    let accessors = accessors(model, &quote!(#(#getters)*), &quote!(#(#setters)* #update));
+    let places = fields::places(model);
+    let accessors = accessors(model, &quote!(#places #(#getters)*), &quote!(#(#setters)* #update));
     let schema = schema::schema(model);
-    let rows = model.fields.iter().map(|field| fields::field(field, ident));
     let checks = history::checks(model);
     let guards = schema::guards(model);
     quote_spanned! {Span::mixed_site()=>
         #view
-        #accessors
-        #[allow(deprecated, unused_imports)]
+        #[allow(unused, deprecated, non_snake_case, private_interfaces)]
         const _: () = {
             use #runtime::__private::{self, CannotLower as _, Unchained as _, Unknown as _};
+            #accessors
             #schema
-            #(#rows)*
             #checks
         };
         #guards
@@ -65,18 +63,14 @@ fn full(model: &Model) -> TokenStream {
 fn accessors(model: &Model, getters: &TokenStream, setters: &TokenStream) -> TokenStream {
     let Model { ident, view, .. } = model;
     let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
-    let allow =
-        quote_spanned!(Span::mixed_site()=> #[allow(dead_code, deprecated, non_snake_case, private_interfaces)]);
     let view = (!model.is_archived()).then(|| {
         quote_spanned! {Span::mixed_site()=>
-            #allow
             impl #impl_generics #view #ty_generics #bounds {
                 #setters
             }
         }
     });
     quote_spanned! {Span::mixed_site()=>
-        #allow
         impl #impl_generics #ident #ty_generics #bounds {
             #getters
         }
@@ -98,7 +92,11 @@ fn stub(model: &Model) -> TokenStream {
     setters.extend(fields::stub_update(model));
     let accessors = accessors(model, &getters, &setters);
     let view = if storable(model) { schema::stub(model) } else { schema::bare_view(model) };
-    quote!(#view #accessors)
+    quote_spanned! {Span::mixed_site()=>
+        #view
+        #[allow(dead_code, deprecated, non_snake_case, private_interfaces)]
+        const _: () = { #accessors };
+    }
 }
 
 /// Whether an impl of `Schema` compiles whatever else is wrong.

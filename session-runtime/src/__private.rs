@@ -1,13 +1,13 @@
 //! All that generated code may name. Hidden, and pinned to the derive by an exact version.
 
 pub use crate::chain::{Chain, Unchained};
-pub use crate::codec::{Initial, entries, pinned, pinned_entries, transient, whole};
+pub use crate::codec::{ByEntry, Initial, Passing, Whole, entries, pinned, pinned_entries, transient, whole};
 pub use crate::history::{History, Step};
 pub use crate::layout::{Shape, drift, not_additive, not_readable, unreleased};
 pub use crate::lift::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
 pub use crate::merge::{entry_sum, sum, with};
 pub use crate::message::refuse;
-pub use crate::schema::{Archived, Current, Field, FieldOps, Known, Newest, Place, SchemaOptions, Unknown};
+pub use crate::schema::{Archived, Current, FieldOps, Known, Newest, Place, SchemaOptions, Unknown, place};
 pub use crate::tracked::Tracked;
 pub use crate::value::Ty;
 

@@ -22,7 +22,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::merge::Merge;
 use crate::pending::Change;
 use crate::record::Text;
-use crate::schema::{Field, FieldOps, FieldSpec, Kind, Known, OnInvalid, SchemaSpec};
+use crate::schema::{FieldOps, FieldSpec, Kind, Known, OnInvalid, Place, Schema, SchemaSpec};
 use crate::value::SessionValue;
 use crate::view::View;
 
@@ -84,27 +84,12 @@ impl<'a> Reader<'a> {
         Self { schema, view }
     }
 
-    /// A field under one key.
-    fn whole<S: Field<I, T>, const I: usize, T: DeserializeOwned>(&self, value: &mut S) -> Result<(), SessionError> {
-        let spec = &S::FIELDS[I].spec;
-        let Some(text) = self.view.get(spec.name) else { return Ok(()) };
-        match decode(self.schema, spec, text) {
-            Ok(stored) => *S::PLACE.slot(value) = stored,
+    /// Takes over what decodes; what does not is an error, or passed over.
+    fn take<T>(&self, decoded: Result<T, SessionError>, take: impl FnOnce(T)) -> Result<(), SessionError> {
+        match decoded {
+            Ok(value) => take(value),
             Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
             Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    /// A field under one key per entry.
-    fn entries<S: Field<I, T>, const I: usize, T: Entries>(&self, value: &mut S) -> Result<(), SessionError> {
-        let spec = &S::FIELDS[I].spec;
-        for (name, text) in self.view.prefix(spec.prefix) {
-            match decode_entry::<T>(self.schema, spec, &name[spec.prefix.len()..], text) {
-                Ok((key, element)) => S::PLACE.slot(value).put(key, element),
-                Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
-                Err(error) => return Err(error),
-            }
         }
         Ok(())
     }
@@ -142,65 +127,86 @@ impl<'a> Changes<'a> {
     }
 }
 
+/// What can be done to a field without knowing its type.
+#[doc(hidden)]
+pub trait Access<S>: Sync {
+    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError>;
+    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError>;
+    /// As JSON.
+    fn show(&self, value: &S) -> Option<String>;
+    /// Whether the text of the whole field is what a new session has.
+    fn is_initial(&self, text: &str) -> bool;
+    /// From one guard to the next, where it is not stored.
+    fn carry(&self, _value: &S, _next: &mut S) {}
+}
+
+/// Stored under one key.
+#[doc(hidden)]
+pub type Whole<S, T> = Place<S, T, AsOne>;
+
+/// Stored under one key per entry.
+#[doc(hidden)]
+pub type ByEntry<S, T> = Place<S, T, EachEntry>;
+
+/// Never stored.
+#[doc(hidden)]
+pub type Passing<S, T> = Place<S, T, Never>;
+
+#[doc(hidden)]
+pub enum AsOne {}
+
+#[doc(hidden)]
+pub enum EachEntry {}
+
+#[doc(hidden)]
+pub enum Never {}
+
 /// A row for a field under one key.
 #[doc(hidden)]
 #[must_use]
-pub const fn whole<S: Field<I, T>, const I: usize, T: Storable>(name: &'static str) -> FieldOps<S> {
-    FieldOps {
-        spec: spec(name, is_initial::<S, I, T>),
-        read: |value, from| from.whole::<S, I, T>(value),
-        diff: diff_whole::<S, I, T>,
-        show: |value| serde_json::to_string(S::PLACE.get(value)).ok(),
-        carry: None,
-    }
+pub const fn whole<S: Schema, T: Storable>(name: &'static str, place: &'static Whole<S, T>) -> FieldOps<S> {
+    FieldOps { spec: spec(name, place.at), place }
 }
 
-/// A row for a field under one key, of a type whose shape is known.
+/// The same, of a type whose shape is known.
 #[doc(hidden)]
 #[must_use]
-pub const fn pinned<S: Field<I, T>, const I: usize, T: Storable + SessionValue>(name: &'static str) -> FieldOps<S> {
-    whole::<S, I, T>(name).shape(Known::<T>::SHAPE)
-}
-
-/// A row for a field under one key per entry, of a type whose shape is known.
-#[doc(hidden)]
-#[must_use]
-pub const fn pinned_entries<S: Field<I, T>, const I: usize, T: Entries + SessionValue>(
-    prefix: &'static str,
+pub const fn pinned<S: Schema, T: Storable + SessionValue>(
+    name: &'static str,
+    place: &'static Whole<S, T>,
 ) -> FieldOps<S> {
-    entries::<S, I, T>(prefix).shape(Known::<T>::SHAPE)
+    whole(name, place).shape(Known::<T>::SHAPE)
 }
 
 /// A row for a field under one key per entry; these keys begin with `prefix`, which ends in a slash.
 #[doc(hidden)]
 #[must_use]
-pub const fn entries<S: Field<I, T>, const I: usize, T: Entries>(prefix: &'static str) -> FieldOps<S> {
+pub const fn entries<S: Schema, T: Entries>(prefix: &'static str, place: &'static ByEntry<S, T>) -> FieldOps<S> {
     let (name, _slash) = prefix.split_at(prefix.len() - 1);
-    FieldOps {
-        spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, |_| false) },
-        read: |value, from| from.entries::<S, I, T>(value),
-        diff: diff_entries::<S, I, T>,
-        show: show_entries::<S, I, T>,
-        carry: None,
-    }
+    FieldOps { spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, place.at) }, place }
+}
+
+/// The same, of a type whose shape is known.
+#[doc(hidden)]
+#[must_use]
+pub const fn pinned_entries<S: Schema, T: Entries + SessionValue>(
+    prefix: &'static str,
+    place: &'static ByEntry<S, T>,
+) -> FieldOps<S> {
+    entries(prefix, place).shape(Known::<T>::SHAPE)
 }
 
 /// A row for a field that is never stored.
 #[doc(hidden)]
 #[must_use]
-pub const fn transient<S: Field<I, T>, const I: usize, T: Transient>(name: &'static str) -> FieldOps<S> {
-    FieldOps {
-        spec: FieldSpec { kind: Kind::Transient, ..spec(name, |_| true) },
-        read: |_, _| Ok(()),
-        diff: |_, _| Ok(()),
-        show: |_| None,
-        carry: Some(|value, next| S::PLACE.slot(next).clone_from(S::PLACE.get(value))),
-    }
+pub const fn transient<S: Schema, T: Transient>(name: &'static str, place: &'static Passing<S, T>) -> FieldOps<S> {
+    FieldOps { spec: FieldSpec { kind: Kind::Transient, ..spec(name, place.at) }, place }
 }
 
-const fn spec(name: &'static str, is_initial: fn(&str) -> bool) -> FieldSpec {
+const fn spec(name: &'static str, at: usize) -> FieldSpec {
     let merge = Merge::LastWrite;
     FieldSpec {
+        at,
         name,
         prefix: "",
         kind: Kind::Whole,
@@ -210,92 +216,134 @@ const fn spec(name: &'static str, is_initial: fn(&str) -> bool) -> FieldSpec {
         redact: false,
         unordered: false,
         merge,
-        is_initial,
     }
 }
 
-fn is_initial<S: Field<I, T>, const I: usize, T: Storable>(text: &str) -> bool {
-    let initial = serde_json::to_string(&S::PLACE.initial());
-    let same = |initial: String| same_text(Some(&initial), Some(text), S::FIELDS[I].spec.unordered);
-    // What `on_invalid = reset` passes over reads as the default.
-    let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && serde_json::from_str::<T>(text).is_err();
-    initial.is_ok_and(same) || passed_over()
-}
-
-/// The stored entries as one object.
-fn show_entries<S: Field<I, T>, const I: usize, T: Entries>(value: &S) -> Option<String> {
-    let mut entries = BTreeMap::new();
-    let shown = S::PLACE.get(value).each(&mut |key, element| {
-        let mut name = String::new();
-        let field = (S::SPEC, &S::FIELDS[I].spec);
-        key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, field.0, field.1))?;
-        entries.insert(name, encode(field.0, field.1, element)?);
-        Ok(())
-    });
-    let lines: Vec<String> = entries.iter().map(|(key, element)| format!("\"{key}\":{element}")).collect();
-    shown.ok().map(|()| format!("{{{}}}", lines.join(",")))
-}
-
-fn diff_whole<S: Field<I, T>, const I: usize, T: Serialize + DeserializeOwned>(
-    value: &S,
-    changes: &mut Changes<'_>,
-) -> Result<(), SessionError> {
-    let spec = &S::FIELDS[I].spec;
-    let text = encode(S::SPEC, spec, S::PLACE.get(value))?;
-    let stored = changes.view.entry(spec.name);
-    let base = stored.map(|(_, text)| text);
-    let is_initial = || (spec.is_initial)(&text);
-    // serde_json writes `None` as `null`; an absent key says the same.
-    let cleared = changes.cleared && is_initial();
-    let absent = text == "null" || cleared;
-    let untouched = || !changes.set && !changes.cleared && is_initial();
-    let unchanged = match base {
-        Some(base) if !cleared && is_same::<T>(base, &text, spec.unordered) => true,
-        // A value that does not decode stays stored until somebody really replaces it.
-        Some(base) => untouched() && serde_json::from_str::<T>(base).is_err(),
-        None => absent || (!changes.set && is_initial()),
-    };
-    if !unchanged {
-        let (name, base) = stored.map_or_else(|| (spec.name.into(), None), named);
-        changes.put(spec, name, base, (!absent).then(|| text.into()));
+impl<S: Schema, T: Storable> Access<S> for Whole<S, T> {
+    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
+        let spec = self.spec();
+        let Some(text) = from.view.get(spec.name) else { return Ok(()) };
+        from.take(decode(from.schema, spec, text), |stored| *self.slot(value) = stored)
     }
-    Ok(())
-}
 
-fn diff_entries<S: Field<I, T>, const I: usize, T: Entries>(
-    value: &S,
-    changes: &mut Changes<'_>,
-) -> Result<(), SessionError> {
-    let spec = &S::FIELDS[I].spec;
-    let value: &T = S::PLACE.get(value);
-    let view = changes.view;
-    let (mut name, mut text, mut kept) = (spec.prefix.to_owned(), String::new(), 0);
-    value.each(&mut |key, element| {
-        name.truncate(spec.prefix.len());
-        key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, S::SPEC, spec))?;
-        encode_into(&mut text, S::SPEC, spec, element)?;
-        let base = view.entry(&name);
-        kept += usize::from(base.is_some());
-        if !base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, false)) {
-            let (name, base) = base.map_or_else(|| (name.as_str().into(), None), named);
-            changes.put(spec, name, base, Some(text.as_str().into()));
-        }
-        Ok(())
-    })?;
-    if view.prefix(spec.prefix).count() == kept {
-        return Ok(());
-    }
-    for (name, text) in view.prefix(spec.prefix) {
-        let gone = match decode_entry::<T>(S::SPEC, spec, &name[spec.prefix.len()..], text) {
-            Ok((key, _)) => !value.holds(&key),
-            // An entry that was skipped when it was read is no entry that somebody removed.
-            Err(_) => (changes.set || changes.cleared) && !changes.found.iter().any(|change| change.name == *name),
+    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError> {
+        let spec = self.spec();
+        let text = encode(S::SPEC, spec, self.get(value))?;
+        let stored = changes.view.entry(spec.name);
+        let base = stored.map(|(_, text)| text);
+        let is_initial = || self.is_initial(&text);
+        // serde_json writes `None` as `null`; an absent key says the same.
+        let cleared = changes.cleared && is_initial();
+        let absent = text == "null" || cleared;
+        let untouched = || !changes.set && !changes.cleared && is_initial();
+        let unchanged = match base {
+            Some(base) if !cleared && is_same::<T>(base, &text, spec.unordered) => true,
+            // A value that does not decode stays stored until somebody really replaces it.
+            Some(base) => untouched() && serde_json::from_str::<T>(base).is_err(),
+            None => absent || (!changes.set && is_initial()),
         };
-        if gone {
-            changes.put(spec, name.clone(), Some(text.clone()), None);
+        if !unchanged {
+            let (name, base) = stored.map_or_else(|| (spec.name.into(), None), named);
+            changes.put(spec, name, base, (!absent).then(|| text.into()));
         }
+        Ok(())
     }
-    Ok(())
+
+    fn show(&self, value: &S) -> Option<String> {
+        serde_json::to_string(self.get(value)).ok()
+    }
+
+    fn is_initial(&self, text: &str) -> bool {
+        let initial = serde_json::to_string(&self.initial());
+        let same = |initial: String| same_text(Some(&initial), Some(text), self.spec().unordered);
+        // What `on_invalid = reset` passes over reads as the default.
+        let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && serde_json::from_str::<T>(text).is_err();
+        initial.is_ok_and(same) || passed_over()
+    }
+}
+
+impl<S: Schema, T: Entries> Access<S> for ByEntry<S, T> {
+    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
+        let spec = self.spec();
+        for (name, text) in from.view.prefix(spec.prefix) {
+            let entry = decode_entry::<T>(from.schema, spec, &name[spec.prefix.len()..], text);
+            from.take(entry, |(key, element)| self.slot(value).put(key, element))?;
+        }
+        Ok(())
+    }
+
+    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError> {
+        let (spec, value) = (self.spec(), self.get(value));
+        let view = changes.view;
+        let (mut name, mut text, mut kept) = (spec.prefix.to_owned(), String::new(), 0);
+        value.each(&mut |key, element| {
+            name.truncate(spec.prefix.len());
+            key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, S::SPEC, spec))?;
+            encode_into(&mut text, S::SPEC, spec, element)?;
+            let base = view.entry(&name);
+            kept += usize::from(base.is_some());
+            if !base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, false)) {
+                let (name, base) = base.map_or_else(|| (name.as_str().into(), None), named);
+                changes.put(spec, name, base, Some(text.as_str().into()));
+            }
+            Ok(())
+        })?;
+        if view.prefix(spec.prefix).count() == kept {
+            return Ok(());
+        }
+        for (name, text) in view.prefix(spec.prefix) {
+            let gone = match decode_entry::<T>(S::SPEC, spec, &name[spec.prefix.len()..], text) {
+                Ok((key, _)) => !value.holds(&key),
+                // An entry that was skipped when it was read is no entry that somebody removed.
+                Err(_) => (changes.set || changes.cleared) && !changes.found.iter().any(|change| change.name == *name),
+            };
+            if gone {
+                changes.put(spec, name.clone(), Some(text.clone()), None);
+            }
+        }
+        Ok(())
+    }
+
+    /// The stored entries as one object.
+    fn show(&self, value: &S) -> Option<String> {
+        let mut entries = BTreeMap::new();
+        let shown = self.get(value).each(&mut |key, element| {
+            let mut name = String::new();
+            let field = (S::SPEC, self.spec());
+            key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, field.0, field.1))?;
+            entries.insert(name, encode(field.0, field.1, element)?);
+            Ok(())
+        });
+        let lines: Vec<String> = entries.iter().map(|(key, element)| format!("\"{key}\":{element}")).collect();
+        shown.ok().map(|()| format!("{{{}}}", lines.join(",")))
+    }
+
+    /// No text is the whole field's.
+    fn is_initial(&self, _: &str) -> bool {
+        false
+    }
+}
+
+impl<S: Schema, T: Transient> Access<S> for Passing<S, T> {
+    fn read(&self, _: &mut S, _: &Reader<'_>) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    fn diff(&self, _: &S, _: &mut Changes<'_>) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    fn show(&self, _: &S) -> Option<String> {
+        None
+    }
+
+    fn is_initial(&self, _: &str) -> bool {
+        true
+    }
+
+    fn carry(&self, value: &S, next: &mut S) {
+        self.slot(next).clone_from(self.get(value));
+    }
 }
 
 /// A stored key with its text, shared with the record.

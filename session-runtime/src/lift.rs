@@ -221,7 +221,7 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
     let nothing = View::default();
     let mut changes = Changes::new(S::SPEC, &nothing);
     for field in S::FIELDS {
-        (field.diff)(value, &mut changes)?;
+        field.place.diff(value, &mut changes)?;
     }
     let mut texts = BTreeMap::new();
     for change in changes.into_found() {
@@ -269,7 +269,7 @@ fn is_known(schema: &SchemaSpec, name: &str) -> bool {
 
 /// Set by name to what is the default.
 fn is_default(schema: &SchemaSpec, name: &str, text: &str) -> bool {
-    schema.fields().any(|field| field.kind == Kind::Whole && field.name == name && (field.is_initial)(text))
+    schema.fields().any(|field| field.kind == Kind::Whole && field.name == name && schema.is_initial(field, text))
 }
 
 /// Down to an older version; `None` if there is no way.

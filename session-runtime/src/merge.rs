@@ -6,9 +6,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Entries, decode, encode};
+use crate::codec::{Access, ByEntry, Entries, Whole, decode, encode};
 use crate::error::{ErrorKind, SessionError};
-use crate::schema::{Field, FieldSpec, OnInvalid, SchemaSpec};
+use crate::schema::{FieldSpec, OnInvalid, Schema, SchemaSpec};
 
 /// Base, theirs, ours to what is to be stored; `None` is an absent key.
 #[doc(hidden)]
@@ -90,36 +90,37 @@ summable! {
 
 /// `merge = sum` of a whole field; an absent key counts as the field's default.
 #[doc(hidden)]
-pub fn sum<S, const I: usize, T>(
+pub fn sum<S, T>(
+    place: &Whole<S, T>,
     base: Option<&str>,
     theirs: Option<&str>,
     ours: Option<&str>,
 ) -> Result<Option<String>, SessionError>
 where
-    S: Field<I, T>,
+    S: Schema,
     T: Summable + Serialize + DeserializeOwned,
 {
-    let spec = &S::FIELDS[I].spec;
-    let value = T::sum(read::<S, I, T>(theirs)?, read::<S, I, T>(ours)?, read::<S, I, T>(base)?);
-    let text = encode(S::SPEC, spec, &value)?;
+    let value = T::sum(read(place, theirs)?, read(place, ours)?, read(place, base)?);
+    let text = encode(S::SPEC, place.spec(), &value)?;
     // Ours was cleared and theirs did not move it: it stays cleared.
-    let back = ours.is_none() && (spec.is_initial)(&text);
+    let back = ours.is_none() && place.is_initial(&text);
     Ok((!back).then_some(text))
 }
 
 /// `merge = keys(sum)`: one entry of the map; an absent entry counts as zero.
 #[doc(hidden)]
-pub fn entry_sum<S, const I: usize, T>(
+pub fn entry_sum<S, T>(
+    place: &ByEntry<S, T>,
     base: Option<&str>,
     theirs: Option<&str>,
     ours: Option<&str>,
 ) -> Result<Option<String>, SessionError>
 where
-    S: Field<I, T>,
+    S: Schema,
     T: Entries,
     T::Value: Summable + Default + PartialEq,
 {
-    let spec = &S::FIELDS[I].spec;
+    let spec = place.spec();
     let read = |text| stored_or(S::SPEC, spec, text, T::Value::default);
     let value = T::Value::sum(read(theirs)?, read(ours)?, read(base)?);
     if ours.is_none() && value == T::Value::default() {
@@ -130,27 +131,28 @@ where
 
 /// `merge = with = path`: the application's own merge of a whole field.
 #[doc(hidden)]
-pub fn with<S, const I: usize, T>(
+pub fn with<S, T>(
+    place: &Whole<S, T>,
     merge: fn(&T, &T, T) -> T,
     base: Option<&str>,
     theirs: Option<&str>,
     ours: Option<&str>,
 ) -> Result<Option<String>, SessionError>
 where
-    S: Field<I, T>,
+    S: Schema,
     T: Serialize + DeserializeOwned,
 {
-    let merged = merge(&read::<S, I, T>(base)?, &read::<S, I, T>(theirs)?, read::<S, I, T>(ours)?);
-    let text = encode(S::SPEC, &S::FIELDS[I].spec, &merged)?;
+    let merged = merge(&read(place, base)?, &read(place, theirs)?, read(place, ours)?);
+    let text = encode(S::SPEC, place.spec(), &merged)?;
     Ok((text != "null").then_some(text))
 }
 
-fn read<S, const I: usize, T>(text: Option<&str>) -> Result<T, SessionError>
+fn read<S, T>(place: &Whole<S, T>, text: Option<&str>) -> Result<T, SessionError>
 where
-    S: Field<I, T>,
+    S: Schema,
     T: DeserializeOwned,
 {
-    stored_or(S::SPEC, &S::FIELDS[I].spec, text, S::PLACE.0)
+    stored_or(S::SPEC, place.spec(), text, || place.initial())
 }
 
 /// The value of a text; of an absent one, and of one that `on_invalid = reset` passes over, the default.

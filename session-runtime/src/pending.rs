@@ -55,7 +55,7 @@ pub(crate) fn turn(pending: &Pending) -> Turn {
 }
 
 fn field_turn(change: &Change) -> Turn {
-    let is_default = |text: Option<&str>| text.is_none_or(change.field.is_initial);
+    let is_default = |text: Option<&str>| text.is_none_or(|text| change.schema.is_initial(change.field, text));
     match (is_default(change.base.as_deref()), is_default(change.ours.as_deref())) {
         (true, true) => Turn::Same,
         (true, false) => Turn::Login,
@@ -95,7 +95,8 @@ pub(crate) fn absorb(
     };
     let set = found.set || earlier.is_some_and(|earlier| earlier.set);
     // Two edits that cancel each other out leave an absent key absent.
-    let absent = !set && base.is_none() && ours.as_deref().is_some_and(found.field.is_initial);
+    let absent =
+        !set && base.is_none() && ours.as_deref().is_some_and(|ours| found.schema.is_initial(found.field, ours));
     if ours == base || absent {
         pending.remove(&found.name);
     } else {

@@ -3,7 +3,9 @@
 //! The derive fills in a table, [`Schema::FIELDS`], of functions that are generic over one field each. From that table
 //! comes a [`SchemaSpec`] without type parameters, which is all that loading, saving and merging need to know.
 
-use crate::codec::{Changes, Reader};
+use std::marker::PhantomData;
+
+use crate::codec::{Access, Reader};
 use crate::error::SessionError;
 use crate::history::History;
 use crate::layout::{self, Shape, same};
@@ -72,31 +74,59 @@ pub trait Schema: Sized + Send + Sync + 'static {
     const NEW: fn() -> Self;
 }
 
-/// One field of a schema, named by its position.
+/// One field of a schema: its position, its value in a new session, and where it stands, to be read and to be written.
+/// `K` says how it is stored, see the rooms of [`codec`](crate::codec).
 #[doc(hidden)]
-pub trait Field<const I: usize, T>: Schema {
-    const PLACE: Place<Self, T>;
+pub struct Place<S, T, K> {
+    pub(crate) at: usize,
+    initial: fn() -> T,
+    get: fn(&S) -> &T,
+    slot: fn(&mut S) -> &mut T,
+    kind: PhantomData<K>,
 }
 
-/// A field's value in a new session, and where it stands, to be read and to be written.
 #[doc(hidden)]
-pub struct Place<S, T>(pub fn() -> T, pub fn(&S) -> &T, pub fn(&mut S) -> &mut T);
+#[must_use]
+pub const fn place<S, T, K>(
+    at: usize,
+    initial: fn() -> T,
+    get: fn(&S) -> &T,
+    slot: fn(&mut S) -> &mut T,
+) -> Place<S, T, K> {
+    Place { at, initial, get, slot, kind: PhantomData }
+}
 
-impl<S, T> Place<S, T> {
+impl<S, T, K> Copy for Place<S, T, K> {}
+
+impl<S, T, K> Clone for Place<S, T, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, T, K> Place<S, T, K> {
     /// The value in a new session.
     #[must_use]
     pub fn initial(&self) -> T {
-        (self.0)()
+        (self.initial)()
     }
 
     #[inline]
     pub(crate) fn get<'s>(&self, value: &'s S) -> &'s T {
-        (self.1)(value)
+        (self.get)(value)
     }
 
     #[inline]
     pub(crate) fn slot<'s>(&self, value: &'s mut S) -> &'s mut T {
-        (self.2)(value)
+        (self.slot)(value)
+    }
+
+    /// What the derive says of the field.
+    pub(crate) fn spec(&self) -> &'static FieldSpec
+    where
+        S: Schema,
+    {
+        &S::FIELDS[self.at].spec
     }
 }
 
@@ -195,6 +225,7 @@ pub struct SchemaSpec {
     /// The metadata of an older version that this program can write; `None` if it cannot.
     pub(crate) held: fn(u16) -> Option<Text>,
     field: fn(usize) -> Option<&'static FieldSpec>,
+    is_initial: fn(usize, &str) -> bool,
 }
 
 /// The struct that the program works with.
@@ -231,7 +262,7 @@ pub trait Newest<S> {}
 impl<S> Newest<S> for Current {}
 
 /// The same where code may be generic: a build error where it meets an archived version.
-pub(crate) struct OnlyNewest<S>(std::marker::PhantomData<S>);
+pub(crate) struct OnlyNewest<S>(PhantomData<S>);
 
 impl<S: Schema> OnlyNewest<S> {
     pub(crate) const ASKED: () = assert!(!S::SPEC.is_archived, "{}", archived(S::SPEC).text());
@@ -248,15 +279,15 @@ const fn archived(schema: &SchemaSpec) -> Message {
 pub(crate) fn read<S: Schema>(from: &Reader<'_>) -> Result<S, SessionError> {
     let mut value = (S::NEW)();
     for field in S::FIELDS {
-        (field.read)(&mut value, from)?;
+        field.place.read(&mut value, from)?;
     }
     Ok(value)
 }
 
 /// Hands the fields that are never stored on to `next`.
 pub(crate) fn carry<S: Schema>(value: &S, next: &mut S) {
-    for carry in S::FIELDS.iter().filter_map(|field| field.carry) {
-        carry(value, next);
+    for field in S::FIELDS {
+        field.place.carry(value, next);
     }
 }
 
@@ -286,7 +317,13 @@ impl SchemaSpec {
             lower: crate::lift::lower::<S>,
             held: crate::lift::held::<S>,
             field: |at| S::FIELDS.get(at).map(|ops| &ops.spec),
+            is_initial: |at, text| S::FIELDS[at].place.is_initial(text),
         }
+    }
+
+    /// Whether `text` is the value of a field in a new session.
+    pub(crate) fn is_initial(&self, field: &FieldSpec, text: &str) -> bool {
+        (self.is_initial)(field.at, text)
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = &'static FieldSpec> {
@@ -298,6 +335,8 @@ impl SchemaSpec {
 /// A field without its type.
 #[doc(hidden)]
 pub struct FieldSpec {
+    /// Its position among the fields.
+    pub(crate) at: usize,
     /// The stored key, `<schema>.<field>`.
     pub(crate) name: &'static str,
     /// What the stored keys of its entries begin with, `<schema>.<field>/`.
@@ -312,8 +351,6 @@ pub struct FieldSpec {
     /// The order of a top-level array means nothing.
     pub(crate) unordered: bool,
     pub(crate) merge: Merge,
-    /// Whether this text is the field's default.
-    pub(crate) is_initial: fn(&str) -> bool,
 }
 
 /// How a field is stored.
@@ -346,14 +383,7 @@ impl FieldSpec {
 #[doc(hidden)]
 pub struct FieldOps<S: Schema> {
     pub(crate) spec: FieldSpec,
-    /// Puts what is stored into the field.
-    pub(crate) read: fn(&mut S, &Reader<'_>) -> Result<(), SessionError>,
-    /// Compares the field with what is stored and reports what is to be written.
-    pub(crate) diff: fn(&S, &mut Changes<'_>) -> Result<(), SessionError>,
-    /// The field as JSON, for `Debug`.
-    pub(crate) show: fn(&S) -> Option<String>,
-    /// Hands the value on to the next guard of the request, if it is never stored.
-    pub(crate) carry: Option<fn(&S, &mut S)>,
+    pub(crate) place: &'static dyn Access<S>,
 }
 
 impl<S: Schema> FieldOps<S> {
@@ -510,7 +540,7 @@ const fn shared_key(specs: &[&'static SchemaSpec]) -> Option<(&'static SchemaSpe
 
 /// The shape of a type that may have none: an inherent constant where it has, this trait's where not.
 #[doc(hidden)]
-pub struct Known<T>(std::marker::PhantomData<T>);
+pub struct Known<T>(PhantomData<T>);
 
 #[doc(hidden)]
 pub trait Unknown {

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use crate::codec::Changes;
 use crate::error::SessionError;
 use crate::pending::Change;
-use crate::schema::{Field, Schema};
+use crate::schema::{Place, Schema};
 use crate::view::View;
 
 /// A schema's value and which of its fields were touched, set or cleared.
@@ -28,52 +28,38 @@ impl<S: Schema> Tracked<S> {
 
     /// The field, to be edited in place.
     #[inline]
-    pub fn edit<const I: usize, T>(&mut self) -> &mut T
-    where
-        S: Field<I, T>,
-    {
-        mark::<I>(&mut self.touched);
-        S::PLACE.slot(&mut self.value)
+    pub fn edit<T, K>(&mut self, field: Place<S, T, K>) -> &mut T {
+        mark(&mut self.touched, field.at);
+        field.slot(&mut self.value)
     }
 
     /// Replaces the field; stored even if it is the default.
     #[inline]
-    pub fn set<const I: usize, T>(&mut self, value: T)
-    where
-        S: Field<I, T>,
-    {
-        mark::<I>(&mut self.set);
-        unmark::<I>(&mut self.cleared);
-        *self.edit::<I, T>() = value;
+    pub fn set<T, K>(&mut self, field: Place<S, T, K>, value: T) {
+        mark(&mut self.set, field.at);
+        unmark(&mut self.cleared, field.at);
+        *self.edit(field) = value;
     }
 
     /// [`set`](Self::set) for an `Option`, given what is inside.
     #[inline]
-    pub fn set_some<const I: usize, U>(&mut self, value: U)
-    where
-        S: Field<I, Option<U>>,
-    {
-        self.set::<I, _>(Some(value));
+    pub fn set_some<U, K>(&mut self, field: Place<S, Option<U>, K>, value: U) {
+        self.set(field, Some(value));
     }
 
     /// Returns the value and leaves the default.
     #[inline]
-    pub fn take<const I: usize, T>(&mut self) -> T
-    where
-        S: Field<I, T>,
-    {
-        mark::<I>(&mut self.cleared);
-        unmark::<I>(&mut self.set);
-        std::mem::replace(self.edit::<I, T>(), S::PLACE.initial())
+    pub fn take<T, K>(&mut self, field: Place<S, T, K>) -> T {
+        mark(&mut self.cleared, field.at);
+        unmark(&mut self.set, field.at);
+        let initial = field.initial();
+        std::mem::replace(self.edit(field), initial)
     }
 
     /// Back to the default; the key leaves the stored map.
     #[inline]
-    pub fn clear<const I: usize, T>(&mut self)
-    where
-        S: Field<I, T>,
-    {
-        drop(self.take::<I, T>());
+    pub fn clear<T, K>(&mut self, field: Place<S, T, K>) {
+        drop(self.take(field));
     }
 
     /// Free editing; changes are found by comparison.
@@ -95,7 +81,7 @@ impl<S: Schema> Tracked<S> {
         let mut changes = Changes::new(S::SPEC, view);
         for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.touched, *at)) {
             changes.begin(has(&self.set, at), has(&self.cleared, at));
-            (field.diff)(&self.value, &mut changes)?;
+            field.place.diff(&self.value, &mut changes)?;
         }
         let found = changes.into_found();
         (self.touched, self.set, self.cleared) = Default::default();
@@ -117,7 +103,7 @@ impl<S: Schema> fmt::Debug for Tracked<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct(S::KEY);
         for field in S::FIELDS {
-            let shown = if field.spec.redact { None } else { (field.show)(&self.value) };
+            let shown = if field.spec.redact { None } else { field.place.show(&self.value) };
             fields.field(field.spec.key(), &format_args!("{}", shown.as_deref().unwrap_or("…")));
         }
         fields.finish_non_exhaustive()
@@ -125,13 +111,13 @@ impl<S: Schema> fmt::Debug for Tracked<S> {
 }
 
 #[inline]
-fn mark<const I: usize>(marks: &mut impl AsMut<[u64]>) {
-    marks.as_mut()[I / 64] |= 1 << (I % 64);
+fn mark(marks: &mut impl AsMut<[u64]>, at: usize) {
+    marks.as_mut()[at / 64] |= 1 << (at % 64);
 }
 
 #[inline]
-fn unmark<const I: usize>(marks: &mut impl AsMut<[u64]>) {
-    marks.as_mut()[I / 64] &= !(1 << (I % 64));
+fn unmark(marks: &mut impl AsMut<[u64]>, at: usize) {
+    marks.as_mut()[at / 64] &= !(1 << (at % 64));
 }
 
 fn has(marks: &impl AsRef<[u64]>, at: usize) -> bool {

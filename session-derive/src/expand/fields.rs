@@ -8,7 +8,6 @@ use crate::model::{Field, Kind, Model, Shape};
 
 /// The row in `FIELDS`: the one place that asks something of the type.
 pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStream {
-    let (at, ty) = (index(field), &field.ty);
     let is_known = is_pinned && field.attrs.options.opaque.is_none();
     let (kind, slash) = match field.kind() {
         Kind::Whole if is_known => (quote!(pinned), ""),
@@ -28,8 +27,9 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     let shape = shape(field, is_pinned);
     let renamed = options.renamed_from.as_ref().map(|from| &from.value);
     let renamed = renamed.map(|from| quote_spanned!(Span::mixed_site()=> .renamed_from(#from)));
+    let place = place_of(field);
     quote_spanned! {field.type_span()=>
-        __private::#kind::<Self, #at, #ty>(#name)#shape #merge #renew #redact #unordered #renamed
+        __private::#kind(#name, #place)#shape #merge #renew #redact #unordered #renamed
     }
 }
 
@@ -50,14 +50,14 @@ fn shape(field: &Field, is_pinned: bool) -> Option<TokenStream> {
 }
 
 fn merge(field: &Field) -> Option<TokenStream> {
-    let (at, ty, span) = (index(field), &field.ty, field.type_span());
+    let (place, span) = (place_of(field), field.type_span());
     match &field.attrs.options.merge.as_ref()?.value {
         Merge::LastWrite | Merge::Keys => None,
         Merge::Reject => Some(quote!(.reject())),
-        Merge::Sum => Some(quote_spanned!(span=> .merge(__private::sum::<Self, #at, #ty>))),
-        Merge::KeysSum => Some(quote_spanned!(span=> .merge(__private::entry_sum::<Self, #at, #ty>))),
+        Merge::Sum => Some(quote_spanned!(span=> .merge(|b, t, o| __private::sum(#place, b, t, o)))),
+        Merge::KeysSum => Some(quote_spanned!(span=> .merge(|b, t, o| __private::entry_sum(#place, b, t, o)))),
         Merge::With(path) => Some(quote_spanned! {Span::mixed_site()=>
-            .merge(|base, theirs, ours| __private::with::<Self, #at, _>(#path, base, theirs, ours))
+            .merge(|b, t, o| __private::with(#place, #path, b, t, o))
         }),
     }
 }
@@ -65,23 +65,40 @@ fn merge(field: &Field) -> Option<TokenStream> {
 /// `items: …` in a session that has nothing stored.
 pub(super) fn initial(field: &Field) -> TokenStream {
     let (ident, at) = (&field.ident, index(field));
-    quote_spanned!(Span::mixed_site()=> #ident: <Self as __private::Field<#at, _>>::PLACE.initial())
+    quote_spanned!(Span::mixed_site()=> #ident: Self::__PLACES.#at.initial())
 }
 
-/// Where the field's value stands, and what it is in a new session.
-pub(super) fn field(field: &Field, schema: &Ident) -> TokenStream {
-    let Field { ident, ty, .. } = field;
-    let (at, [getter, ..]) = (index(field), field.accessors());
+/// Where the fields' values stand, and what they are in a new session.
+pub(super) fn places(model: &Model) -> TokenStream {
+    let types = model.fields.iter().map(|field| {
+        let (ty, kind) = (&field.ty, place_kind(field));
+        quote_spanned!(Span::mixed_site()=> __private::#kind<Self, #ty>)
+    });
+    let places = model.fields.iter().map(place);
+    quote_spanned!(Span::mixed_site()=> const __PLACES: (#(#types,)*) = (#(#places,)*);)
+}
+
+fn place(field: &Field) -> TokenStream {
+    let (ident, at, [getter, ..]) = (&field.ident, index(field), field.accessors());
     let initial = if let Some(Given { value: Some(expression), .. }) = &field.attrs.options.default {
         quote_spanned!(Span::mixed_site()=> || #expression)
     } else {
         quote_spanned!(field.type_span()=> __private::initial)
     };
-    quote_spanned! {Span::mixed_site()=>
-        impl __private::Field<#at, #ty> for #schema {
-            const PLACE: __private::Place<Self, #ty> =
-                __private::Place(#initial, Self::#getter, |s| &mut s.#ident);
-        }
+    quote_spanned!(Span::mixed_site()=> __private::place(#at, #initial, Self::#getter, |s| &mut s.#ident))
+}
+
+/// Its place in the table; told apart by the span of the type that it asks something of.
+fn place_of(field: &Field) -> TokenStream {
+    let at = index(field);
+    quote_spanned!(field.type_span()=> &Self::__PLACES.#at)
+}
+
+fn place_kind(field: &Field) -> TokenStream {
+    match field.kind() {
+        Kind::Whole => quote!(Whole),
+        Kind::Entries => quote!(ByEntry),
+        Kind::Transient => quote!(Passing),
     }
 }
 
@@ -103,11 +120,12 @@ pub(super) fn getter(field: &Field) -> TokenStream {
 }
 
 /// The accessors of the writable view.
-pub(super) fn setters(field: &Field) -> TokenStream {
+pub(super) fn setters(field: &Field, schema: &Ident) -> TokenStream {
     let at = index(field);
     let body = |call: &str, value: Option<&TokenStream>| {
         let call = Ident::new(call, Span::mixed_site());
-        quote_spanned!(Span::mixed_site()=> self.0.#call::<#at, _>(#value))
+        let value = value.map(|value| quote_spanned!(Span::mixed_site()=> , #value));
+        quote_spanned!(Span::mixed_site()=> self.0.#call(#schema::__PLACES.#at #value))
     };
     let value = quote_spanned!(Span::mixed_site()=> value);
     let set = if matches!(field.shape, Shape::Option(_)) { "set_some" } else { "set" };

@@ -9,7 +9,7 @@ use super::*;
 use crate::__private::{Chain, Current, Tracked, Unchained, pinned as whole, pinned_entries as entries, transient};
 use crate::SessionValue;
 use crate::history::History;
-use crate::schema::{Field, Place};
+use crate::schema::place;
 use crate::value::{Key, Struct, Ty};
 
 macro_rules! schema {
@@ -18,16 +18,16 @@ macro_rules! schema {
         struct $name {
             $($field: $ty,)*
         }
-        $(impl Field<$at, $ty> for $name {
-            const PLACE: Place<Self, $ty> = Place(Default::default, |s| &s.$field, |s| &mut s.$field);
-        })*
         impl Schema for $name {
             const NAME: &'static str = stringify!($name);
             const KEY: &'static str = $key;
             const VERSION: u16 = $version;
             const HISTORY: History<Self> = $history;
             const FIELDS: &'static [FieldOps<Self>] = &[$(
-                $kind::<Self, $at, $ty>(concat!($key, ".", stringify!($field), slash!($kind))),
+                $kind::<Self, $ty>(
+                    concat!($key, ".", stringify!($field), slash!($kind)),
+                    &const { place($at, Default::default, |s| &s.$field, |s| &mut s.$field) },
+                ),
             )*];
             type Role = Current;
             type Mut = Tracked<Self>;
