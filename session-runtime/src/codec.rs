@@ -12,6 +12,7 @@
 //!
 //! Deliberately absent: other versions; those are `lift`'s.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
@@ -134,6 +135,8 @@ pub trait Access<S>: Sync {
     fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError>;
     /// As JSON.
     fn show(&self, value: &S) -> Option<String>;
+    /// The value in a new session, of the field's own type.
+    fn initial(&self) -> Box<dyn Any>;
     /// Whether the text of the whole field is what a new session has.
     fn is_initial(&self, text: &str) -> bool;
     /// From one guard to the next, where it is not stored.
@@ -164,14 +167,14 @@ pub enum Never {}
 /// A row for a field under one key.
 #[doc(hidden)]
 #[must_use]
-pub const fn whole<S: Schema, T: Storable>(name: &'static str, place: &'static Whole<S, T>) -> FieldOps<S> {
+pub const fn whole<S: Schema, T: Storable + 'static>(name: &'static str, place: &'static Whole<S, T>) -> FieldOps<S> {
     FieldOps { spec: spec(name, place.at), place }
 }
 
 /// The same, of a type whose shape is known.
 #[doc(hidden)]
 #[must_use]
-pub const fn pinned<S: Schema, T: Storable + SessionValue>(
+pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
     name: &'static str,
     place: &'static Whole<S, T>,
 ) -> FieldOps<S> {
@@ -181,7 +184,10 @@ pub const fn pinned<S: Schema, T: Storable + SessionValue>(
 /// A row for a field under one key per entry; these keys begin with `prefix`, which ends in a slash.
 #[doc(hidden)]
 #[must_use]
-pub const fn entries<S: Schema, T: Entries>(prefix: &'static str, place: &'static ByEntry<S, T>) -> FieldOps<S> {
+pub const fn entries<S: Schema, T: Entries + 'static>(
+    prefix: &'static str,
+    place: &'static ByEntry<S, T>,
+) -> FieldOps<S> {
     let (name, _slash) = prefix.split_at(prefix.len() - 1);
     FieldOps { spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, place.at) }, place }
 }
@@ -189,7 +195,7 @@ pub const fn entries<S: Schema, T: Entries>(prefix: &'static str, place: &'stati
 /// The same, of a type whose shape is known.
 #[doc(hidden)]
 #[must_use]
-pub const fn pinned_entries<S: Schema, T: Entries + SessionValue>(
+pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
     prefix: &'static str,
     place: &'static ByEntry<S, T>,
 ) -> FieldOps<S> {
@@ -199,7 +205,10 @@ pub const fn pinned_entries<S: Schema, T: Entries + SessionValue>(
 /// A row for a field that is never stored.
 #[doc(hidden)]
 #[must_use]
-pub const fn transient<S: Schema, T: Transient>(name: &'static str, place: &'static Passing<S, T>) -> FieldOps<S> {
+pub const fn transient<S: Schema, T: Transient + 'static>(
+    name: &'static str,
+    place: &'static Passing<S, T>,
+) -> FieldOps<S> {
     FieldOps { spec: FieldSpec { kind: Kind::Transient, ..spec(name, place.at) }, place }
 }
 
@@ -219,7 +228,7 @@ const fn spec(name: &'static str, at: usize) -> FieldSpec {
     }
 }
 
-impl<S: Schema, T: Storable> Access<S> for Whole<S, T> {
+impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
     fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
         let spec = self.spec();
         let Some(text) = from.view.get(spec.name) else { return Ok(()) };
@@ -253,8 +262,12 @@ impl<S: Schema, T: Storable> Access<S> for Whole<S, T> {
         serde_json::to_string(self.get(value)).ok()
     }
 
+    fn initial(&self) -> Box<dyn Any> {
+        Box::new(Place::initial(self))
+    }
+
     fn is_initial(&self, text: &str) -> bool {
-        let initial = serde_json::to_string(&self.initial());
+        let initial = serde_json::to_string(&Place::initial(self));
         let same = |initial: String| same_text(Some(&initial), Some(text), self.spec().unordered);
         // What `on_invalid = reset` passes over reads as the default.
         let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && serde_json::from_str::<T>(text).is_err();
@@ -262,7 +275,7 @@ impl<S: Schema, T: Storable> Access<S> for Whole<S, T> {
     }
 }
 
-impl<S: Schema, T: Entries> Access<S> for ByEntry<S, T> {
+impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
     fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
         let spec = self.spec();
         for (name, text) in from.view.prefix(spec.prefix) {
@@ -318,13 +331,17 @@ impl<S: Schema, T: Entries> Access<S> for ByEntry<S, T> {
         shown.ok().map(|()| format!("{{{}}}", lines.join(",")))
     }
 
+    fn initial(&self) -> Box<dyn Any> {
+        Box::new(Place::initial(self))
+    }
+
     /// No text is the whole field's.
     fn is_initial(&self, _: &str) -> bool {
         false
     }
 }
 
-impl<S: Schema, T: Transient> Access<S> for Passing<S, T> {
+impl<S: Schema, T: Transient + 'static> Access<S> for Passing<S, T> {
     fn read(&self, _: &mut S, _: &Reader<'_>) -> Result<(), SessionError> {
         Ok(())
     }
@@ -335,6 +352,10 @@ impl<S: Schema, T: Transient> Access<S> for Passing<S, T> {
 
     fn show(&self, _: &S) -> Option<String> {
         None
+    }
+
+    fn initial(&self) -> Box<dyn Any> {
+        Box::new(Place::initial(self))
     }
 
     fn is_initial(&self, _: &str) -> bool {

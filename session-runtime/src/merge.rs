@@ -6,13 +6,21 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Access, ByEntry, Entries, Whole, decode, encode};
+use crate::codec::{Entries, decode, encode};
 use crate::error::{ErrorKind, SessionError};
-use crate::schema::{FieldSpec, OnInvalid, Schema, SchemaSpec};
+use crate::schema::{FieldSpec, OnInvalid, SchemaSpec};
 
 /// Base, theirs, ours to what is to be stored; `None` is an absent key.
 #[doc(hidden)]
-pub type MergeFn = fn(Option<&str>, Option<&str>, Option<&str>) -> Result<Option<String>, SessionError>;
+pub type MergeFn = fn(Merging, Option<&str>, Option<&str>, Option<&str>) -> Merged;
+
+/// The field that is merged.
+#[doc(hidden)]
+pub type Merging = (&'static SchemaSpec, &'static FieldSpec);
+
+/// What is to be stored.
+#[doc(hidden)]
+pub type Merged = Result<Option<String>, SessionError>;
 
 /// What happens when both requests changed one value.
 #[derive(Clone, Copy)]
@@ -90,81 +98,68 @@ summable! {
 
 /// `merge = sum` of a whole field; an absent key counts as the field's default.
 #[doc(hidden)]
-pub fn sum<S, T>(
-    place: &Whole<S, T>,
-    base: Option<&str>,
-    theirs: Option<&str>,
-    ours: Option<&str>,
-) -> Result<Option<String>, SessionError>
+pub fn sum<T>(field: Merging, base: Option<&str>, theirs: Option<&str>, ours: Option<&str>) -> Merged
 where
-    S: Schema,
-    T: Summable + Serialize + DeserializeOwned,
+    T: Summable + Serialize + DeserializeOwned + 'static,
 {
-    let value = T::sum(read(place, theirs)?, read(place, ours)?, read(place, base)?);
-    let text = encode(S::SPEC, place.spec(), &value)?;
+    let read = |text| read::<T>(field, text);
+    let value = T::sum(read(theirs)?, read(ours)?, read(base)?);
+    let text = encode(field.0, field.1, &value)?;
     // Ours was cleared and theirs did not move it: it stays cleared.
-    let back = ours.is_none() && place.is_initial(&text);
+    let back = ours.is_none() && field.0.is_initial(field.1, &text);
     Ok((!back).then_some(text))
 }
 
 /// `merge = keys(sum)`: one entry of the map; an absent entry counts as zero.
 #[doc(hidden)]
-pub fn entry_sum<S, T>(
-    place: &ByEntry<S, T>,
-    base: Option<&str>,
-    theirs: Option<&str>,
-    ours: Option<&str>,
-) -> Result<Option<String>, SessionError>
+pub fn entry_sum<T>(field: Merging, base: Option<&str>, theirs: Option<&str>, ours: Option<&str>) -> Merged
 where
-    S: Schema,
     T: Entries,
     T::Value: Summable + Default + PartialEq,
 {
-    let spec = place.spec();
-    let read = |text| stored_or(S::SPEC, spec, text, T::Value::default);
+    let read = |text| stored_or(field, text, || Ok(T::Value::default()));
     let value = T::Value::sum(read(theirs)?, read(ours)?, read(base)?);
     if ours.is_none() && value == T::Value::default() {
         return Ok(None);
     }
-    encode(S::SPEC, spec, &value).map(Some)
+    encode(field.0, field.1, &value).map(Some)
 }
 
 /// `merge = with = path`: the application's own merge of a whole field.
 #[doc(hidden)]
-pub fn with<S, T>(
-    place: &Whole<S, T>,
+pub fn with<T>(
     merge: fn(&T, &T, T) -> T,
+    field: Merging,
     base: Option<&str>,
     theirs: Option<&str>,
     ours: Option<&str>,
-) -> Result<Option<String>, SessionError>
+) -> Merged
 where
-    S: Schema,
-    T: Serialize + DeserializeOwned,
+    T: Serialize + DeserializeOwned + 'static,
 {
-    let merged = merge(&read(place, base)?, &read(place, theirs)?, read(place, ours)?);
-    let text = encode(S::SPEC, place.spec(), &merged)?;
+    let read = |text| read::<T>(field, text);
+    let text = encode(field.0, field.1, &merge(&read(base)?, &read(theirs)?, read(ours)?))?;
     Ok((text != "null").then_some(text))
 }
 
-fn read<S, T>(place: &Whole<S, T>, text: Option<&str>) -> Result<T, SessionError>
-where
-    S: Schema,
-    T: DeserializeOwned,
-{
-    stored_or(S::SPEC, place.spec(), text, || place.initial())
+fn read<T: DeserializeOwned + 'static>(field: Merging, text: Option<&str>) -> Result<T, SessionError> {
+    let (schema, spec) = field;
+    stored_or(field, text, || match schema.initial(spec).downcast() {
+        Ok(initial) => Ok(*initial),
+        // The derive writes the field's own type in both places.
+        Err(_) => Err(SessionError::at_field(ErrorKind::Unencodable, schema, spec)),
+    })
 }
 
 /// The value of a text; of an absent one, and of one that `on_invalid = reset` passes over, the default.
 fn stored_or<T: DeserializeOwned>(
-    schema: &'static SchemaSpec,
-    field: &'static FieldSpec,
+    (schema, field): Merging,
     text: Option<&str>,
-    initial: impl Fn() -> T,
+    initial: impl Fn() -> Result<T, SessionError>,
 ) -> Result<T, SessionError> {
     match text.map(|text| decode(schema, field, text)) {
-        None => Ok(initial()),
-        Some(Err(_)) if schema.on_invalid == OnInvalid::Reset => Ok(initial()),
+        None => initial(),
+        Some(Err(_)) if schema.on_invalid == OnInvalid::Reset => initial(),
         Some(decoded) => decoded,
     }
 }
@@ -180,7 +175,10 @@ pub(crate) fn three_way(
     }
     match change.field.merge {
         Merge::LastWrite => Ok(change.ours.clone()),
-        Merge::With(merge) => Ok(merge(base, theirs, change.ours.as_deref())?.map(Into::into)),
+        Merge::With(merge) => {
+            let place = (change.schema, change.field);
+            Ok(merge(place, base, theirs, change.ours.as_deref())?.map(Into::into))
+        }
         Merge::Reject if crate::codec::same_text(base, theirs, change.field.unordered) => Ok(change.ours.clone()),
         Merge::Reject => Err(SessionError::at_field(ErrorKind::Rejected, change.schema, change.field)),
     }

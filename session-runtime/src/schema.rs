@@ -3,6 +3,7 @@
 //! The derive fills in a table, [`Schema::FIELDS`], of functions that are generic over one field each. From that table
 //! comes a [`SchemaSpec`] without type parameters, which is all that loading, saving and merging need to know.
 
+use std::any::Any;
 use std::marker::PhantomData;
 
 use crate::codec::{Access, Reader};
@@ -225,6 +226,7 @@ pub struct SchemaSpec {
     /// The metadata of an older version that this program can write; `None` if it cannot.
     pub(crate) held: fn(u16) -> Option<Text>,
     field: fn(usize) -> Option<&'static FieldSpec>,
+    initial: fn(usize) -> Box<dyn Any>,
     is_initial: fn(usize, &str) -> bool,
 }
 
@@ -317,8 +319,14 @@ impl SchemaSpec {
             lower: crate::lift::lower::<S>,
             held: crate::lift::held::<S>,
             field: |at| S::FIELDS.get(at).map(|ops| &ops.spec),
+            initial: |at| S::FIELDS[at].place.initial(),
             is_initial: |at, text| S::FIELDS[at].place.is_initial(text),
         }
+    }
+
+    /// The value of a field in a new session.
+    pub(crate) fn initial(&self, field: &FieldSpec) -> Box<dyn Any> {
+        (self.initial)(field.at)
     }
 
     /// Whether `text` is the value of a field in a new session.

@@ -27,9 +27,9 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     let shape = shape(field, is_pinned);
     let renamed = options.renamed_from.as_ref().map(|from| &from.value);
     let renamed = renamed.map(|from| quote_spanned!(Span::mixed_site()=> .renamed_from(#from)));
-    let place = place_of(field);
+    let (place, ty) = (place_of(field), &field.ty);
     quote_spanned! {field.type_span()=>
-        __private::#kind(#name, #place)#shape #merge #renew #redact #unordered #renamed
+        __private::#kind::<_, #ty>(#name, #place)#shape #merge #renew #redact #unordered #renamed
     }
 }
 
@@ -50,14 +50,14 @@ fn shape(field: &Field, is_pinned: bool) -> Option<TokenStream> {
 }
 
 fn merge(field: &Field) -> Option<TokenStream> {
-    let (place, span) = (place_of(field), field.type_span());
+    let (ty, span) = (&field.ty, field.type_span());
     match &field.attrs.options.merge.as_ref()?.value {
         Merge::LastWrite | Merge::Keys => None,
         Merge::Reject => Some(quote!(.reject())),
-        Merge::Sum => Some(quote_spanned!(span=> .merge(|b, t, o| __private::sum(#place, b, t, o)))),
-        Merge::KeysSum => Some(quote_spanned!(span=> .merge(|b, t, o| __private::entry_sum(#place, b, t, o)))),
+        Merge::Sum => Some(quote_spanned!(span=> .merge(__private::sum::<#ty>))),
+        Merge::KeysSum => Some(quote_spanned!(span=> .merge(__private::entry_sum::<#ty>))),
         Merge::With(path) => Some(quote_spanned! {Span::mixed_site()=>
-            .merge(|b, t, o| __private::with(#place, #path, b, t, o))
+            .merge(|field, base, theirs, ours| __private::with::<#ty>(#path, field, base, theirs, ours))
         }),
     }
 }
@@ -75,23 +75,24 @@ pub(super) fn places(model: &Model) -> TokenStream {
         quote_spanned!(Span::mixed_site()=> __private::#kind<Self, #ty>)
     });
     let places = model.fields.iter().map(place);
-    quote_spanned!(Span::mixed_site()=> const __PLACES: (#(#types,)*) = (#(#places,)*);)
+    // With an end of its own it is a tuple for any number of fields.
+    quote_spanned!(Span::mixed_site()=> const __PLACES: (#(#types,)* ()) = (#(#places,)* ());)
 }
 
 fn place(field: &Field) -> TokenStream {
-    let (ident, at, [getter, ..]) = (&field.ident, index(field), field.accessors());
+    let (ident, at) = (&field.ident, index(field));
     let initial = if let Some(Given { value: Some(expression), .. }) = &field.attrs.options.default {
         quote_spanned!(Span::mixed_site()=> || #expression)
     } else {
         quote_spanned!(field.type_span()=> __private::initial)
     };
-    quote_spanned!(Span::mixed_site()=> __private::place(#at, #initial, Self::#getter, |s| &mut s.#ident))
+    quote_spanned!(Span::mixed_site()=> __private::place(#at, #initial, |s| &s.#ident, |s| &mut s.#ident))
 }
 
-/// Its place in the table; told apart by the span of the type that it asks something of.
+/// Its place in the table.
 fn place_of(field: &Field) -> TokenStream {
     let at = index(field);
-    quote_spanned!(field.type_span()=> &Self::__PLACES.#at)
+    quote_spanned!(Span::mixed_site()=> &Self::__PLACES.#at)
 }
 
 fn place_kind(field: &Field) -> TokenStream {
