@@ -27,7 +27,7 @@ use crate::sessions::Core;
 use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
 use crate::versions::Versioned;
-use crate::visit::{Finished, Live, Standing, State, Visit, Wishes};
+use crate::visit::{Finished, Live, Standing, State, Use, Visit, Wishes};
 
 mod save;
 
@@ -167,8 +167,8 @@ impl Visit {
         let unread = matches!(self.state().standing, Standing::Unread(_));
         if unread && (wishes.destroy || wishes.renew || wishes.expiry.is_some()) {
             let group = self.core.groups.of(None);
-            let standing = Box::pin(self.load_group(group)).await?;
-            self.set_loaded(standing, group);
+            let standing = Box::pin(self.load_group(group, Use::Write)).await?;
+            self.set_loaded(standing, group, Use::Write);
         }
         Ok(())
     }
@@ -263,14 +263,16 @@ impl Visit {
     async fn reload(&self) -> Result<(), SessionError> {
         let standing = self.state().standing.clone();
         let Standing::Live(live) = standing else { return Ok(()) };
-        let fresh = self.load_more(&live, &self.fetched_group().wanted).await?;
+        let fresh = self.load_again(&live).await?;
         let Standing::Live(mut fresh) = fresh else {
             self.state().standing = Standing::Ended;
             return Err(SessionError::new(ErrorKind::Gone));
         };
         let live = Arc::make_mut(&mut fresh);
         live.head = live.stored.clone();
-        self.state().standing = Standing::Live(fresh);
+        let mut state = self.state();
+        state.standing = Standing::Live(fresh);
+        state.fresh = state.fetched;
         Ok(())
     }
 

@@ -42,7 +42,8 @@ impl Sessions {
     /// ```
     pub async fn read<S: Schema>(&self, key: &SessionKey) -> Result<Option<S>, SessionError> {
         self.core.index_of::<S>()?;
-        let loaded = self.load::<S>(*key, &Budget::new(self.core.deadline)).await?;
+        let wanted = Wanted::schemas(&[S::KEY]);
+        let loaded = self.load(*key, &wanted, &Budget::new(self.core.deadline)).await?;
         let decode = |loaded: Loaded| {
             let mut values = Versioned::new(loaded.record.values);
             values.lift(S::SPEC, &self.core.versions)?;
@@ -84,8 +85,9 @@ impl Sessions {
         self.core.index_of::<S>()?;
         let budget = Budget::new(self.core.deadline);
         let mut ticket = self.core.queues.enter(*key, &budget).await?;
+        let wanted = Wanted::schemas(&[S::KEY]).fresh();
         loop {
-            let Some(loaded) = self.load::<S>(*key, &budget).await? else { return Ok(None) };
+            let Some(loaded) = self.load(*key, &wanted, &budget).await? else { return Ok(None) };
             let Loaded { record, bytes, keys } = loaded;
             let (result, patch, values) = run::<S, R>(*key, record, &self.core.versions, &mut work)?;
             if patch.is_empty() {
@@ -147,9 +149,8 @@ impl Sessions {
         }
     }
 
-    async fn load<S: Schema>(&self, key: SessionKey, budget: &Budget) -> Result<Option<Loaded>, SessionError> {
-        let wanted = Wanted::schemas(&[S::KEY]);
-        self.core.run(budget, self.core.store.load(key, &wanted, self.core.now())).await
+    async fn load(&self, key: SessionKey, wanted: &Wanted, budget: &Budget) -> Result<Option<Loaded>, SessionError> {
+        self.core.run(budget, self.core.store.load(key, wanted, self.core.now())).await
     }
 }
 

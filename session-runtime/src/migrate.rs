@@ -236,7 +236,7 @@ async fn bring_up(core: &Core, key: SessionKey, record: Record, dry_run: bool) -
             Patched::Gone => return Ok(Vec::new()),
             Patched::Renewed | Patched::Conflict(_) => {}
         }
-        match core.run(&budget, core.store.load(key, &Wanted::all(), core.now())).await? {
+        match core.run(&budget, core.store.load(key, &Wanted::all().fresh(), core.now())).await? {
             Some(loaded) => record = loaded.record,
             None => return Ok(Vec::new()),
         }

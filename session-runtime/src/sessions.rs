@@ -273,7 +273,10 @@ impl SessionsBuilder {
         let cookie = self.config.cookie.resolve(self.insecure)?;
         let store = match (self.store, &self.config.store) {
             (Some(store), _) => store,
-            (None, Some(url)) => crate::store::open(url, &self.config.server)?,
+            (None, Some(url)) => {
+                let store = crate::store::open(url, &self.config.server)?;
+                crate::store::behind_cache(store, self.config.cache)?
+            }
             (None, None) => return Err(no_store()),
         };
         let lazy: Vec<&str> = self.schemas.iter().filter(|schema| schema.lazy).map(|schema| schema.key).collect();

@@ -21,15 +21,19 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::config::ServerConfig;
 use crate::error::{ErrorKind, SessionError};
-use crate::id::SessionKey;
+use crate::id::{SecretHash, SessionKey};
 use crate::patch::{Patch, Patched};
-use crate::record::{Record, belongs};
+use crate::record::{Head, Record, belongs};
 
+#[cfg(feature = "cache")]
+mod cached;
 mod error;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "cache")]
+pub use cached::CachedStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
@@ -166,6 +170,20 @@ pub trait Store: Send + Sync + 'static {
         let _ = schemas;
     }
 
+    /// Whether a load may be answered by a copy, unless it is wanted [`fresh`](Wanted::fresh). Then whoever is about to
+    /// write loads once more. A store that wraps another one passes this on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{MemoryStore, Store};
+    ///
+    /// assert!(!MemoryStore::new().answers_from_copies());
+    /// ```
+    fn answers_from_copies(&self) -> bool {
+        false
+    }
+
     /// Connects and sets up what is missing, such as a table. Called at the launch, so that what cannot work stops it; a
     /// store does the same at its first operation otherwise.
     ///
@@ -261,6 +279,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).keep_apart(schemas);
     }
 
+    fn answers_from_copies(&self) -> bool {
+        (**self).answers_from_copies()
+    }
+
     async fn prepare(&self) -> Result<(), StoreError> {
         (**self).prepare().await
     }
@@ -317,7 +339,10 @@ pub struct Loaded {
     pub keys: usize,
 }
 
-/// Which schemas a load is about, metadata and entries included.
+/// What a load is about: which schemas, metadata and entries included, and how much a cache may do in the store's place.
+///
+/// A store answers what [`wants`](Self::wants) says and need not look at the rest. A cache asks
+/// [`allows_copy`](Self::allows_copy) before it answers in the store's place.
 ///
 /// # Examples
 ///
@@ -330,7 +355,11 @@ pub struct Loaded {
 /// assert!(Wanted::all().wants("prefs.theme"));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Wanted(Option<Arc<[&'static str]>>);
+pub struct Wanted {
+    schemas: Option<Arc<[&'static str]>>,
+    fresh: bool,
+    secret: Option<SecretHash>,
+}
 
 impl Wanted {
     /// Everything.
@@ -342,7 +371,7 @@ impl Wanted {
     /// ```
     #[must_use]
     pub const fn all() -> Self {
-        Self(None)
+        Self { schemas: None, fresh: false, secret: None }
     }
 
     /// The schemas with these keys, which hold no dot.
@@ -354,7 +383,39 @@ impl Wanted {
     /// ```
     #[must_use]
     pub fn schemas(keys: &[&'static str]) -> Self {
-        Self(Some(keys.into()))
+        Self { schemas: Some(keys.into()), fresh: false, secret: None }
+    }
+
+    /// The same from the store itself, past any cache: a base for writes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::store::Wanted;
+    ///
+    /// assert!(Wanted::schemas(&["cart"]).fresh().wants("cart.items/7"));
+    /// ```
+    #[must_use]
+    pub fn fresh(mut self) -> Self {
+        self.fresh = true;
+        self
+    }
+
+    /// The same for somebody who presents this secret. A copy with another one may be older than a renewal on another
+    /// node, so only the store can say whether the secret is right.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{id::SecretHash, store::Wanted};
+    ///
+    /// let wanted = Wanted::all().opened_by(SecretHash::from_bytes([9; 32]));
+    /// assert!(wanted.wants("cart.items/7"));
+    /// ```
+    #[must_use]
+    pub fn opened_by(mut self, secret: SecretHash) -> Self {
+        self.secret = Some(secret);
+        self
     }
 
     /// The keys of the schemas; `None` is everything.
@@ -366,7 +427,7 @@ impl Wanted {
     /// ```
     #[must_use]
     pub fn keys(&self) -> Option<&[&'static str]> {
-        self.0.as_deref()
+        self.schemas.as_deref()
     }
 
     /// Whether a stored key is wanted.
@@ -379,6 +440,36 @@ impl Wanted {
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
+    }
+
+    /// Whether a cache may answer with a copy that has this head.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{record::Record, store::Wanted};
+    ///
+    /// fn hit(copy: &Record, wanted: &Wanted) -> Option<Record> {
+    ///     wanted.allows_copy(&copy.head).then(|| copy.clone())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn allows_copy(&self, head: &Head) -> bool {
+        !self.fresh && self.secret.is_none_or(|secret| secret == head.secret)
+    }
+}
+
+/// The store behind a cache of this process, if one is wished for.
+pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Result<Arc<dyn Store>, SessionError> {
+    match bound {
+        None => Ok(store),
+        #[cfg(feature = "cache")]
+        Some(bound) => Ok(Arc::new(CachedStore::new(store).bound(bound))),
+        #[cfg(not(feature = "cache"))]
+        Some(_) => Err(SessionError::with(
+            ErrorKind::Config,
+            "`session.cache`: this build has no cache; it needs the feature `cache` of session-runtime",
+        )),
     }
 }
 

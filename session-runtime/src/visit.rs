@@ -26,6 +26,7 @@ mod state;
 mod whole;
 
 pub use guard::Session;
+pub(crate) use load::Use;
 pub(crate) use state::{Live, Standing, State, UnderWay, Wishes};
 
 /// One request's view of its session.
@@ -122,6 +123,7 @@ impl Visit {
         let state = State {
             standing,
             fetched: 0,
+            fresh: 0,
             failed_load: None,
             open: 0,
             wishes: Wishes::default(),
@@ -158,7 +160,7 @@ impl Visit {
     /// ```
     pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
         let at = self.core.index_of::<S>()?;
-        self.fetch(Some(at)).await?;
+        self.fetch(Some(at), Use::Read).await?;
         let slot = &self.slots[at];
         let version = slot.version.load(Ordering::Acquire);
         let first = if let Some(first) = slot.snapshots.get() {
@@ -201,7 +203,7 @@ impl Visit {
     /// ```
     pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
         let at = self.core.index_of::<S>()?;
-        self.fetch(Some(at)).await?;
+        self.fetch(Some(at), Use::Write).await?;
         // First of all, so that what the guard sees is what the one before it has written.
         let open = self.open_guard(at)?;
         self.state().check_writable(S::SPEC, &self.core.versions)?;
@@ -231,7 +233,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub async fn load(&self) -> Result<(), SessionError> {
-        self.fetch(None).await
+        self.fetch(None, Use::Read).await
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -1,1 +1,14 @@
-//! What users of `CachedStore` rely on.
+//! What users of `CachedStore` rely on: what a hit costs, what a node sees of itself and of others, and that no write is
+//! lost.
+//!
+//! Time is tokio's, paused and moved by hand, wherever the bound counts; the clock that judges deadlines is another one.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
+
+mod behind;
+mod conformance;
+mod hits;
+mod model;
+mod nodes;
+mod races;
+mod settings;
+mod visitors;

@@ -131,7 +131,7 @@ impl<'v> Save<'v> {
     /// An upgrade rests on the whole record: it is read anew, and what the request changed is laid over that. False if
     /// there is no session any more.
     async fn begin_again(&mut self) -> Result<bool, SessionError> {
-        let fresh = self.visit.load_more(&self.live, &self.visit.fetched_group().wanted).await?;
+        let fresh = self.visit.load_again(&self.live).await?;
         let Standing::Live(mut fresh) = fresh else { return Ok(false) };
         let live = Arc::make_mut(&mut fresh);
         live.head = live.stored.clone();

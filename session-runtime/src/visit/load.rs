@@ -2,6 +2,9 @@
 //!
 //! Takes an id and what is wanted; gives where the visitor stands. A record that is unreadable as a whole, expired or
 //! opened with a wrong secret is no session, and stays as it is.
+//!
+//! A store may answer from copies. What is only read may come from one, if its secret is the one presented; what is to be
+//! written is read from the store itself, in place of a copy that was read before.
 
 use std::sync::Arc;
 
@@ -9,25 +12,34 @@ use super::{Live, Standing, Visit};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::group::Group;
-use crate::id::{SessionId, SessionKey};
+use crate::id::{SecretHash, SessionId, SessionKey};
 use crate::record::Record;
 use crate::store::{Loaded, StoreErrorKind, Wanted};
 use crate::versions::Versioned;
 
+/// What a load is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// To be read: a copy will do.
+    Read,
+    /// To be written: no copy, or what another node has written since would be overwritten by what follows from it.
+    Write,
+}
+
 impl Visit {
     /// Makes sure that the schema's group is loaded, or with `None` the session as such.
-    pub(super) async fn fetch(&self, schema: Option<usize>) -> Result<(), SessionError> {
-        if let Some(known) = self.fetched(schema) {
+    pub(super) async fn fetch(&self, schema: Option<usize>, purpose: Use) -> Result<(), SessionError> {
+        if let Some(known) = self.fetched(schema, purpose) {
             return known;
         }
         let _turn = self.enter_gate().await?;
-        if let Some(known) = self.fetched(schema) {
+        if let Some(known) = self.fetched(schema, purpose) {
             return known;
         }
         let group = self.core.groups.of(schema);
-        match self.load_group(group).await {
+        match self.load_group(group, purpose).await {
             Ok(standing) => {
-                self.set_loaded(standing, group);
+                self.set_loaded(standing, group, purpose);
                 Ok(())
             }
             Err(error) => {
@@ -38,20 +50,39 @@ impl Visit {
     }
 
     /// Takes over what a load of this group found.
-    pub(crate) fn set_loaded(&self, standing: Standing, group: &Group) {
+    pub(crate) fn set_loaded(&self, mut standing: Standing, group: &Group, purpose: Use) {
+        let fresh = purpose == Use::Write || !self.core.store.answers_from_copies();
         let mut state = self.state();
+        if let Standing::Live(live) = &mut standing
+            && fresh
+            && state.fresh == 0
+            && live.head != live.stored
+        {
+            // Nothing is written yet that could rest on a copy.
+            let live = Arc::make_mut(live);
+            live.head = live.stored.clone();
+        }
+        let read_before = state.fetched & group.bits != 0;
         state.standing = standing;
         state.fetched |= group.bits;
+        if fresh {
+            state.fresh |= group.bits;
+        }
+        drop(state);
+        if read_before {
+            self.values_changed();
+        }
     }
 
-    fn fetched(&self, schema: Option<usize>) -> Option<Result<(), SessionError>> {
+    fn fetched(&self, schema: Option<usize>, purpose: Use) -> Option<Result<(), SessionError>> {
         let state = self.state();
         if let Some(error) = &state.failed_load {
             return Some(Err(error.clone()));
         }
+        let good = if purpose == Use::Write { state.fresh } else { state.fetched };
         let there = match (&state.standing, schema) {
             (Standing::Unread(_), _) => false,
-            (Standing::Live(_), Some(at)) => state.fetched & (1 << at) != 0,
+            (Standing::Live(_), Some(at)) => good & (1 << at) != 0,
             _ => true,
         };
         there.then_some(Ok(()))
@@ -64,27 +95,40 @@ impl Visit {
 
     /// All schemas' values are there: the record is this request's own.
     pub(crate) fn set_all_fetched(&self) {
-        self.state().fetched = u32::MAX;
+        let mut state = self.state();
+        (state.fetched, state.fresh) = (u32::MAX, u32::MAX);
     }
 
-    pub(crate) async fn load_group(&self, group: &Group) -> Result<Standing, SessionError> {
+    pub(crate) async fn load_group(&self, group: &Group, purpose: Use) -> Result<Standing, SessionError> {
         let standing = self.state().standing.clone();
+        let wanted = group.wanted.clone();
+        let wanted = if purpose == Use::Write { wanted.fresh() } else { wanted };
         match standing {
-            Standing::Unread(id) => Ok(match self.load_record(id.key, &group.wanted).await? {
-                Found::Record(loaded) => self.judge(id, loaded),
-                Found::Nothing => unknown(),
-                Found::Unreadable => Standing::Anonymous,
-            }),
-            Standing::Live(live) => Box::pin(self.load_more(&live, &group.wanted)).await,
+            Standing::Unread(id) => {
+                let secret = id.secret_hash();
+                Ok(match self.load_record(id.key, &wanted.opened_by(secret)).await? {
+                    Found::Record(loaded) => self.judge(id, secret, loaded),
+                    Found::Nothing => unknown(),
+                    Found::Unreadable => Standing::Anonymous,
+                })
+            }
+            Standing::Live(live) => Box::pin(self.load_more(&live, wanted)).await,
             settled => Ok(settled),
         }
     }
 
+    /// All values that are there, read anew from the store itself.
+    pub(crate) async fn load_again(&self, live: &Arc<Live>) -> Result<Standing, SessionError> {
+        self.load_more(live, self.fetched_group().wanted.fresh()).await
+    }
+
     /// A further load of the request: it must find the session of the first one.
-    pub(crate) async fn load_more(&self, live: &Arc<Live>, wanted: &Wanted) -> Result<Standing, SessionError> {
-        let load = self.core.store.load(live.id.key, wanted, self.now);
+    async fn load_more(&self, live: &Arc<Live>, wanted: Wanted) -> Result<Standing, SessionError> {
+        let secret = live.id.secret_hash();
+        let wanted = wanted.opened_by(secret);
+        let load = self.core.store.load(live.id.key, &wanted, self.now);
         let Some(loaded) = self.core.run(&self.budget, load).await? else { return Ok(Standing::Ended) };
-        let presented = accepts(&loaded.record, live.id, self.now);
+        let presented = accepts(&loaded.record, secret, self.now);
         let Some(presented) = presented.filter(|_| loaded.record.head.generation == live.head.generation) else {
             return Err(SessionError::new(ErrorKind::Renewed));
         };
@@ -114,9 +158,9 @@ impl Visit {
         self.core.run(&self.budget, load).await
     }
 
-    fn judge(&self, id: SessionId, loaded: Loaded) -> Standing {
+    fn judge(&self, id: SessionId, secret: SecretHash, loaded: Loaded) -> Standing {
         let Loaded { record, bytes, keys } = loaded;
-        if let Some(presented) = accepts(&record, id, self.now) {
+        if let Some(presented) = accepts(&record, secret, self.now) {
             let Record { head, values } = record;
             let (stored, values) = (head.clone(), Versioned::new(values));
             return Standing::Live(Arc::new(Live { id, presented, head, values, stored, bytes, keys }));
@@ -142,9 +186,9 @@ fn unknown() -> Standing {
     Standing::Anonymous
 }
 
-/// Whether the id opens the record, and whether it is the presented one that does.
-fn accepts(record: &Record, id: SessionId, now: Timestamp) -> Option<bool> {
-    let (hash, head) = (id.secret_hash(), &record.head);
+/// Whether the secret opens the record, and whether it is the newest one.
+fn accepts(record: &Record, hash: SecretHash, now: Timestamp) -> Option<bool> {
+    let head = &record.head;
     if head.secret == hash {
         return Some(true);
     }

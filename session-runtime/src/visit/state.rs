@@ -18,7 +18,9 @@ use crate::view::View;
 pub(crate) struct State {
     pub(crate) standing: Standing,
     /// Schemas whose values are there.
-    pub(super) fetched: u32,
+    pub(crate) fetched: u32,
+    /// Those of them that are no copy of a cache, so that writes may rest on them.
+    pub(crate) fresh: u32,
     /// A load that failed fails for every guard of the request.
     pub(super) failed_load: Option<SessionError>,
     /// Schemas with a writable guard.
@@ -165,16 +167,19 @@ fn lift(live: &mut Arc<Live>, schema: &'static SchemaSpec, versions: &Versions) 
 pub(crate) struct Place {
     standing: Standing,
     fetched: u32,
+    fresh: u32,
     cookie: CookieCommand,
 }
 
 impl State {
     pub(crate) fn place(&self) -> Place {
-        Place { standing: self.standing.clone(), fetched: self.fetched, cookie: self.cookie.clone() }
+        let (standing, cookie) = (self.standing.clone(), self.cookie.clone());
+        Place { standing, fetched: self.fetched, fresh: self.fresh, cookie }
     }
 
     pub(crate) fn set_place(&mut self, place: Place) {
-        (self.standing, self.fetched, self.cookie) = (place.standing, place.fetched, place.cookie);
+        (self.standing, self.cookie) = (place.standing, place.cookie);
+        (self.fetched, self.fresh) = (place.fetched, place.fresh);
     }
 }
 

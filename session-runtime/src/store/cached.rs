@@ -1,0 +1,218 @@
+//! A cache of this process in front of any store.
+//!
+//! | promise | holds |
+//! |---|---|
+//! | a write that is acknowledged is in the store | yes: it goes there first, with its conditions; the cache holds copies only |
+//! | a hit costs no call of the store | yes |
+//! | this process sees its own writes, logins and logouts | at once |
+//! | and those of other processes | after the [bound](CachedStore::bound) at the latest: an old id, too, is served that long |
+//! | no write is lost to an old copy | yes: what is to be written is read from the store itself |
+//! | a key or a secret that is not known here | is asked of the store, each time |
+//! | logout is final, concurrent writes merge, survives a restart | as the store behind it |
+//! | clock that judges deadlines | the application's, for hits too |
+//!
+//! | work | calls of the store |
+//! |---|---|
+//! | a request that reads (`&S`) | none, or one when there is no copy or an old one |
+//! | a request that writes (`Session<S>`), a job's `update` | as without the cache: a load and a patch |
+//!
+//! How old a copy is says a monotonic clock of the process: the moment that a request passes in may be long past when it
+//! asks, and the system's clock may jump. The age counts from before the store was asked. Time in which the whole machine
+//! sleeps does not count.
+//!
+//! A copy is put in place only if nothing was written since its load began, so a slow load brings nothing back. A write
+//! that is acknowledged changes the copy in place if the revision shows that nothing else came between, and drops it
+//! otherwise; so does a write whose outcome is unknown, one that was given up included.
+//!
+//! Deliberately absent: copies of what is *not* there, so that a new session is seen at once; loads that wait for each
+//! other; messages between nodes. Scans, searches and sweeps go to the store.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::copy::RecordCopy;
+use self::shelf::Shelf;
+use super::{Created, Loaded, Store, StoreError, Wanted};
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::patch::{Patch, Patched};
+use crate::record::Record;
+
+mod copy;
+mod shelf;
+
+const BOUND: Duration = Duration::from_secs(1);
+const CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A cache of this process in front of a store.
+///
+/// The module's table says what it keeps of the store's promises: everything but that other processes' writes are seen at
+/// once. They are seen within a bound, 1 second unless told otherwise.
+///
+/// # Security
+///
+/// After a logout or a login on another node, this one may serve the old id for as long as the bound. It reads what was
+/// stored then and can write nothing. A node sees its own at once.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{CachedStore, MemoryStore, Sessions};
+/// use std::time::Duration;
+///
+/// let store = CachedStore::new(MemoryStore::new()).bound(Duration::from_millis(500)).capacity(16 * 1024 * 1024);
+/// let sessions = Sessions::builder().store(store).build()?;
+/// # Ok::<(), session_runtime::SessionError>(())
+/// ```
+pub struct CachedStore<S> {
+    store: S,
+    bound: Duration,
+    capacity: u64,
+    shelf: Shelf,
+}
+
+impl<S: Store> CachedStore<S> {
+    /// A cache in front of this store.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{CachedStore, MemoryStore};
+    ///
+    /// let store = CachedStore::new(MemoryStore::new());
+    /// ```
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self { store, bound: BOUND, capacity: CAPACITY_BYTES, shelf: Shelf::new(BOUND, CAPACITY_BYTES) }
+    }
+
+    /// How old a copy may be that is served. Default: 1 second. With zero every load asks the store.
+    ///
+    /// # Security
+    ///
+    /// For this long other nodes' logouts and logins are not seen here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{CachedStore, MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// let store = CachedStore::new(MemoryStore::new()).bound(Duration::from_millis(200));
+    /// ```
+    #[must_use]
+    pub fn bound(mut self, bound: Duration) -> Self {
+        self.bound = bound;
+        self.shelf = Shelf::new(self.bound, self.capacity);
+        self
+    }
+
+    /// How much memory the copies may take. Bytes, of keys, texts and what keeps them together. Default: 67,108,864
+    /// (64 MiB). When it is full, sessions that are seldom used make room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{CachedStore, MemoryStore};
+    ///
+    /// let store = CachedStore::new(MemoryStore::new()).capacity(8 * 1024 * 1024);
+    /// ```
+    #[must_use]
+    pub fn capacity(mut self, bytes: u64) -> Self {
+        self.capacity = bytes;
+        self.shelf = Shelf::new(self.bound, self.capacity);
+        self
+    }
+
+    /// Forgets all copies.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{CachedStore, MemoryStore};
+    ///
+    /// CachedStore::new(MemoryStore::new()).clear();
+    /// ```
+    pub fn clear(&self) {
+        self.shelf.clear();
+    }
+}
+
+impl<S> fmt::Debug for CachedStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("CachedStore");
+        fields.field("bound", &self.bound).field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for CachedStore<S> {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        let write = self.shelf.write(key);
+        let created = self.store.create(key, record.clone()).await?;
+        match created {
+            Created::Done => write.created(record),
+            Created::Taken => drop(write),
+        }
+        Ok(created)
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        if let Some(hit) = self.shelf.hit(key, wanted, now) {
+            return Ok(Some(hit));
+        }
+        let began = self.shelf.begin(key);
+        let loaded = self.store.load(key, wanted, now).await?;
+        match &loaded {
+            Some(loaded) => self.shelf.put(key, began, RecordCopy::of_load(loaded.clone(), wanted, began.at)),
+            None => self.shelf.forget(key),
+        }
+        Ok(loaded)
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        let write = self.shelf.write(key);
+        let ours = self.shelf.has(key).then(|| patch.clone());
+        let patched = self.store.patch(key, patch, now).await?;
+        if let (Patched::Done(head), Some(ours)) = (&patched, ours) {
+            write.patched(&ours, head);
+        }
+        Ok(patched)
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        let _forgotten_in_any_case = self.shelf.write(key);
+        self.store.delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.sweep(limit, now).await
+    }
+
+    fn keep_apart(&self, schemas: &[&'static str]) {
+        self.store.keep_apart(schemas);
+    }
+
+    fn answers_from_copies(&self) -> bool {
+        true
+    }
+
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.store.prepare().await
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        self.store.scan(from, limit, now).await
+    }
+
+    async fn find(&self, index: &str, value: &str, now: Timestamp) -> Result<Vec<SessionKey>, StoreError> {
+        self.store.find(index, value, now).await
+    }
+}

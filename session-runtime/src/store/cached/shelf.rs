@@ -1,0 +1,143 @@
+//! Where copies stand, and who may put one there.
+//!
+//! Every key belongs to a stripe that counts the writes which ended. A load remembers the count from before it asked the
+//! store and puts its copy in place under the stripe's lock, only if the count is still that; a write raises it under the
+//! same lock, and takes the copy away or changes it. So no load brings back what a write ended, however slow it was. Keys
+//! that share a stripe cost each other a copy now and then, and nothing else. A hit takes no lock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::time::Instant;
+
+use super::copy::RecordCopy;
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::patch::Patch;
+use crate::record::{Head, Record};
+use crate::store::{Loaded, Wanted};
+
+const STRIPES: usize = 1024;
+/// The cache below takes no longer time; who sets a longer bound is asked to wait no shorter.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+pub(super) struct Shelf {
+    bound: Duration,
+    copies: Cache<SessionKey, Arc<RecordCopy>>,
+    stripes: Box<[Mutex<u64>]>,
+}
+
+/// The moment before the store was asked.
+#[derive(Clone, Copy)]
+pub(super) struct Began {
+    pub(super) at: Instant,
+    writes: u64,
+}
+
+impl Shelf {
+    pub(super) fn new(bound: Duration, capacity: u64) -> Self {
+        let copies = Cache::builder()
+            .weigher(|_, copy: &Arc<RecordCopy>| copy.weight())
+            .max_capacity(capacity)
+            // So that nothing takes up memory which cannot be served any more.
+            .time_to_live(bound.min(LONGEST))
+            .build();
+        Self { bound, copies, stripes: (0..STRIPES).map(|_| Mutex::new(0)).collect() }
+    }
+
+    pub(super) fn hit(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Option<Loaded> {
+        self.copies.get(&key)?.answer(wanted, now, self.bound)
+    }
+
+    pub(super) fn has(&self, key: SessionKey) -> bool {
+        self.copies.contains_key(&key)
+    }
+
+    pub(super) fn begin(&self, key: SessionKey) -> Began {
+        Began { at: Instant::now(), writes: *self.stripe(key) }
+    }
+
+    /// Puts a copy in place, unless something was written since its load began.
+    pub(super) fn put(&self, key: SessionKey, began: Began, copy: RecordCopy) {
+        let writes = self.stripe(key);
+        if *writes != began.writes {
+            self.copies.invalidate(&key);
+            return;
+        }
+        match self.copies.get(&key) {
+            Some(other) if other.is_later_than(&copy) => {}
+            Some(other) => self.copies.insert(key, Arc::new(copy.with(&other))),
+            None => self.copies.insert(key, Arc::new(copy)),
+        }
+    }
+
+    pub(super) fn forget(&self, key: SessionKey) {
+        let mut writes = self.stripe(key);
+        *writes = writes.wrapping_add(1);
+        self.copies.invalidate(&key);
+    }
+
+    pub(super) fn clear(&self) {
+        for stripe in &self.stripes {
+            let mut writes = lock(stripe);
+            *writes = writes.wrapping_add(1);
+        }
+        self.copies.invalidate_all();
+    }
+
+    pub(super) fn write(&self, key: SessionKey) -> Write<'_> {
+        Write { shelf: self, key, began: self.begin(key), open: true }
+    }
+
+    /// Ends a write that is known to be done with the copy that is then right, if there is one.
+    fn end(&self, key: SessionKey, began: Began, next: impl FnOnce(Option<&RecordCopy>) -> Option<RecordCopy>) {
+        let mut writes = self.stripe(key);
+        let alone = *writes == began.writes;
+        *writes = writes.wrapping_add(1);
+        let copy = self.copies.get(&key);
+        match next(copy.as_deref()).filter(|_| alone) {
+            Some(copy) => self.copies.insert(key, Arc::new(copy)),
+            None => self.copies.invalidate(&key),
+        }
+    }
+
+    fn stripe(&self, key: SessionKey) -> MutexGuard<'_, u64> {
+        // Keys are random, so any two bytes spread them evenly.
+        let [first, second, ..] = *key.as_bytes();
+        lock(&self.stripes[usize::from(u16::from_be_bytes([first, second])) % STRIPES])
+    }
+}
+
+/// Nothing panics while a lock is held that would leave the count wrong.
+fn lock(stripe: &Mutex<u64>) -> MutexGuard<'_, u64> {
+    stripe.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A write under way. Dropped, it forgets the copy: refused, failed, given up or simply the end of the record.
+pub(super) struct Write<'s> {
+    shelf: &'s Shelf,
+    key: SessionKey,
+    began: Began,
+    open: bool,
+}
+
+impl Write<'_> {
+    pub(super) fn created(mut self, record: Record) {
+        self.open = false;
+        self.shelf.end(self.key, self.began, |_| Some(RecordCopy::of_record(record, self.began.at)));
+    }
+
+    pub(super) fn patched(mut self, patch: &Patch, head: &Head) {
+        self.open = false;
+        self.shelf.end(self.key, self.began, |copy| copy?.patched(patch, head, self.began.at));
+    }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.shelf.forget(self.key);
+        }
+    }
+}
