@@ -1,1 +1,57 @@
-//! x
+//! `SessionConfig::cache`, and what stands in `Rocket.toml`.
+
+use std::time::Duration;
+
+use session_runtime::clock::{Clock, SystemClock, Timestamp};
+use session_runtime::patch::Patch;
+use session_runtime::record::{Record, Values};
+use session_runtime::testing::head_at;
+use session_runtime::{Session, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart {
+    coupon: Option<String>,
+}
+
+const KEY: SessionKey = SessionKey::from_bytes([7; 16]);
+
+/// A file, and what a program reads of it before and after another one has changed it.
+async fn before_and_after(config: impl FnOnce(SessionConfig) -> SessionConfig) -> [Option<String>; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sessions.db");
+    let now: Timestamp = SystemClock.now().into();
+    let values = Values::from_iter([("cart".into(), r#"{"v":1}"#.into()), ("cart.coupon".into(), "\"A\"".into())]);
+    let other = SqliteStore::open(&file).unwrap();
+    other.create(KEY, Record { head: head_at(now.as_millis()), values }).await.unwrap();
+
+    let config = config(SessionConfig::new().store(format!("sqlite://{}", file.display())));
+    let sessions = Sessions::builder().config(config).schemas::<Cart>().build().unwrap();
+    let coupon = async || sessions.read::<Cart>(&KEY).await.unwrap().unwrap().coupon().clone();
+    let before = coupon().await;
+    let set = vec![("cart.coupon".into(), "\"B\"".into())];
+    other.patch(KEY, Patch { set, ..Patch::on_generation(0) }, now).await.unwrap();
+    [before, coupon().await]
+}
+
+/// The store that a URL names gets the cache that the settings ask for.
+#[tokio::test]
+async fn the_setting_puts_a_cache_in_front() {
+    let [before, after] = before_and_after(|config| config.cache(Duration::from_secs(60 * 60))).await;
+    assert_eq!((before.as_deref(), after.as_deref()), (Some("A"), Some("A")));
+}
+
+/// Without it every read asks the store.
+#[tokio::test]
+async fn there_is_no_cache_unless_asked_for() {
+    let [before, after] = before_and_after(|config| config).await;
+    assert_eq!((before.as_deref(), after.as_deref()), (Some("A"), Some("B")));
+}
+
+/// A bound of nothing is no cache: leaving the setting out says so.
+#[test]
+fn a_bound_of_zero_is_refused() {
+    let config = SessionConfig::new().store("memory:").cache(Duration::ZERO);
+    let error = Sessions::builder().config(config).build().unwrap_err().to_string();
+    assert!(error.contains("`session.cache` must be at least 1 ms"), "{error}");
+}

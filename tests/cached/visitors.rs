@@ -1,1 +1,341 @@
-//! x
+//! Requests on one node and on two, one after the other, with the bound moved past by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_runtime::testing::ManualClock;
+use session_runtime::{CachedStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Store, Visit};
+use tokio::time::advance;
+
+use crate::behind::Behind;
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+pub(crate) struct Cart {
+    #[session(merge = sum)]
+    pub(crate) count: i64,
+    #[session(merge = keys)]
+    pub(crate) items: BTreeMap<u32, u32>,
+    /// The last write wins.
+    pub(crate) list: Vec<u32>,
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Session)]
+#[session(key = "auth", version = 1)]
+pub(crate) struct Auth {
+    #[session(renew)]
+    pub(crate) user: Option<String>,
+}
+
+#[derive(Session)]
+#[session(key = "history", version = 1, lazy)]
+pub(crate) struct History {
+    pub(crate) pages: Vec<u32>,
+}
+
+/// So long that only time moved by hand is as long.
+pub(crate) const BOUND: Duration = Duration::from_secs(60 * 60);
+
+/// One process of a fleet.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) sessions: Sessions,
+    /// The same without the cache.
+    direct: Sessions,
+    pub(crate) behind: Behind,
+}
+
+/// Processes with one store behind them.
+pub(crate) fn fleet<const NODES: usize>() -> [Node; NODES] {
+    let (behind, clock) = (Behind::default(), ManualClock::new());
+    let config = SessionConfig::new().deadline(Duration::from_secs(60));
+    let sessions = |store: Arc<dyn Store>| {
+        let builder = Sessions::builder().store(store).config(config.clone()).clock(clock.clone());
+        builder.schemas::<(Cart, Auth, History)>().build().unwrap()
+    };
+    std::array::from_fn(|_| Node {
+        sessions: sessions(Arc::new(CachedStore::new(behind.clone()).bound(BOUND))),
+        direct: sessions(Arc::new(behind.clone())),
+        behind: behind.clone(),
+    })
+}
+
+/// What a browser keeps: the value of the session cookie.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Browser(pub(crate) Option<String>);
+
+impl Node {
+    pub(crate) fn open(&self, browser: &Browser) -> Visit {
+        let line = browser.0.as_ref().map(|id| format!("{}={id}", self.sessions.cookie_name()));
+        self.sessions.open(line.as_deref())
+    }
+
+    pub(crate) async fn close(&self, visit: Visit, browser: &mut Browser) -> Result<(), ErrorKind> {
+        let finished = visit.finish(200).await;
+        if let Some(header) = finished.cookie.header() {
+            let value = header.split(';').next().unwrap().split_once('=').unwrap().1;
+            browser.0 = Some(value.to_owned()).filter(|value| !value.is_empty());
+        }
+        finished.error.map_or(Ok(()), |error| Err(error.kind()))
+    }
+
+    /// A request that edits one schema and reads nothing else.
+    pub(crate) async fn edit<S: Schema>(
+        &self,
+        browser: &mut Browser,
+        edit: impl FnOnce(&mut S::Mut),
+    ) -> Result<(), ErrorKind> {
+        let visit = self.open(browser);
+        edit(&mut *visit.write::<S>().await.map_err(|error| error.kind())?);
+        self.close(visit, browser).await
+    }
+
+    /// A request that reads one schema and goes by it.
+    pub(crate) async fn read<S: Schema, R>(&self, browser: &Browser, look: impl FnOnce(&S) -> R) -> R {
+        let (visit, mut browser) = (self.open(browser), browser.clone());
+        let found = look(visit.read::<S>().await.unwrap());
+        self.close(visit, &mut browser).await.unwrap();
+        found
+    }
+
+    pub(crate) async fn count(&self, browser: &Browser) -> i64 {
+        self.read::<Cart, _>(browser, |cart| *cart.count()).await
+    }
+
+    /// What is stored, past the cache; `None` if the browser has no session.
+    pub(crate) async fn stored(&self, browser: &Browser) -> Option<Cart> {
+        let past_the_cache = Self { sessions: self.direct.clone(), ..self.clone() };
+        let visit = past_the_cache.open(browser);
+        visit.load().await.unwrap();
+        self.direct.read::<Cart>(&visit.key()?).await.unwrap()
+    }
+
+    pub(crate) async fn log_out(&self, browser: &mut Browser) {
+        let visit = self.open(browser);
+        visit.destroy();
+        self.close(visit, browser).await.unwrap();
+    }
+}
+
+/// A visitor whose session every node has read.
+pub(crate) async fn visitor(nodes: &[Node]) -> Browser {
+    let mut browser = Browser::default();
+    nodes[0].edit::<Cart>(&mut browser, |cart| cart.set_count(1)).await.unwrap();
+    for node in nodes {
+        assert_eq!(node.count(&browser).await, 1);
+    }
+    nodes[0].behind.all_calls();
+    browser
+}
+
+fn push(cart: &mut <Cart as Schema>::Mut, n: u32) {
+    cart.list_mut().push(n);
+}
+
+/// B81: a request that reads costs nothing, one that writes what it costs without the cache.
+#[tokio::test(start_paused = true)]
+async fn what_requests_cost() {
+    let [node] = fleet();
+    let mut browser = visitor(std::slice::from_ref(&node)).await;
+    for _ in 0..10 {
+        assert_eq!(node.count(&browser).await, 1);
+    }
+    assert_eq!(node.behind.all_calls(), 0);
+    node.edit::<Cart>(&mut browser, |cart| cart.set_count(2)).await.unwrap();
+    assert_eq!((node.behind.calls("load"), node.behind.calls("patch")), (1, 1));
+    assert_eq!(node.count(&browser).await, 2);
+    assert_eq!(node.behind.all_calls(), 0, "its own write is known here");
+}
+
+/// A lazy schema has a copy of its own beside the others.
+#[tokio::test(start_paused = true)]
+async fn a_lazy_schema_is_a_hit_too() {
+    let [node] = fleet();
+    let mut browser = visitor(std::slice::from_ref(&node)).await;
+    node.edit::<History>(&mut browser, |history| history.pages_mut().push(3)).await.unwrap();
+    node.behind.all_calls();
+    for _ in 0..3 {
+        assert_eq!(node.read::<History, _>(&browser, |history| history.pages().clone()).await, [3]);
+        assert_eq!(node.count(&browser).await, 1);
+    }
+    assert_eq!(node.behind.all_calls(), 0);
+}
+
+/// C75: a visitor whose requests go from node to node loses nothing, also in fields where the last write wins.
+#[tokio::test(start_paused = true)]
+async fn writes_that_go_from_node_to_node_all_stay() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    for n in 0..20 {
+        for node in &nodes {
+            node.edit::<Cart>(&mut browser, |cart| push(cart, n)).await.unwrap();
+        }
+    }
+    let expected: Vec<u32> = (0..20).flat_map(|n| [n, n]).collect();
+    assert_eq!(nodes[1].read::<Cart, _>(&browser, |cart| cart.list().clone()).await, expected);
+}
+
+/// The same in requests that have read from the cache before they write.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_write_is_read_again() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    nodes[0].edit::<Cart>(&mut browser, |cart| push(cart, 1)).await.unwrap();
+    let visit = nodes[1].open(&browser);
+    let before = visit.read::<Cart>().await.unwrap();
+    assert!(before.list().is_empty(), "a copy from before");
+    nodes[1].behind.all_calls();
+    push(&mut *visit.write::<Cart>().await.unwrap(), 2);
+    assert_eq!(visit.read::<Cart>().await.unwrap().list(), &[1, 2]);
+    assert!(before.list().is_empty(), "what was handed out stays");
+    nodes[1].close(visit, &mut browser).await.unwrap();
+    assert_eq!((nodes[1].behind.calls("load"), nodes[1].behind.calls("patch")), (1, 1));
+    assert_eq!(nodes[1].read::<Cart, _>(&browser, |cart| cart.list().clone()).await, [1, 2]);
+}
+
+/// The same across schemas that are loaded apart.
+#[tokio::test(start_paused = true)]
+async fn each_group_is_read_again_before_its_first_write() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    nodes[1].read::<History, _>(&browser, |history| assert!(history.pages().is_empty())).await;
+    nodes[0].edit::<History>(&mut browser, |history| history.pages_mut().push(1)).await.unwrap();
+    nodes[0].edit::<Cart>(&mut browser, |cart| push(cart, 1)).await.unwrap();
+    let visit = nodes[1].open(&browser);
+    assert!(visit.read::<Cart>().await.unwrap().list().is_empty(), "a copy from before");
+    visit.write::<History>().await.unwrap().pages_mut().push(2);
+    push(&mut *visit.write::<Cart>().await.unwrap(), 2);
+    nodes[1].close(visit, &mut browser).await.unwrap();
+    assert_eq!(nodes[1].read::<Cart, _>(&browser, |cart| cart.list().clone()).await, [1, 2]);
+    assert_eq!(nodes[1].read::<History, _>(&browser, |history| history.pages().clone()).await, [1, 2]);
+}
+
+/// A write of another node is seen when the bound is over.
+#[tokio::test(start_paused = true)]
+async fn another_nodes_write_is_seen_within_the_bound() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    nodes[0].edit::<Cart>(&mut browser, |cart| cart.set_count(5)).await.unwrap();
+    assert_eq!(nodes[0].count(&browser).await, 5);
+    assert_eq!(nodes[1].count(&browser).await, 1, "a copy from before");
+    advance(BOUND).await;
+    assert_eq!(nodes[1].count(&browser).await, 5);
+}
+
+/// B88: jobs that write do not go by copies.
+#[tokio::test(start_paused = true)]
+async fn a_job_writes_on_what_is_stored() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let key = nodes[0].open(&browser);
+    key.load().await.unwrap();
+    let key = key.key().unwrap();
+    nodes[0].edit::<Cart>(&mut browser, |cart| push(cart, 1)).await.unwrap();
+    assert!(nodes[1].sessions.read::<Cart>(&key).await.unwrap().unwrap().list().is_empty(), "a copy from before");
+    nodes[1].behind.all_calls();
+    let seen = nodes[1].sessions.update::<Cart, _>(&key, |cart| {
+        push(cart, 2);
+        cart.list().len()
+    });
+    assert_eq!(seen.await.unwrap(), Some(2));
+    assert_eq!((nodes[1].behind.calls("load"), nodes[1].behind.calls("patch")), (1, 1));
+}
+
+/// C19: a logout is final on its node at once, and on every other one within the bound.
+#[tokio::test(start_paused = true)]
+async fn a_logout_is_seen_within_the_bound() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let old = browser.clone();
+    nodes[0].log_out(&mut browser).await;
+    assert_eq!(browser, Browser::default());
+    assert_eq!(nodes[0].count(&old).await, 0, "at once");
+    assert_eq!(nodes[1].count(&old).await, 1, "a copy from before");
+    advance(BOUND).await;
+    assert_eq!(nodes[1].count(&old).await, 0);
+}
+
+/// C20: within the bound, too, nothing is written to a session that another node has ended.
+#[tokio::test(start_paused = true)]
+async fn a_copy_does_not_bring_a_session_back() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let old = browser.clone();
+    nodes[0].log_out(&mut browser).await;
+
+    let mut late = old.clone();
+    let visit = nodes[1].open(&late);
+    assert_eq!(*visit.read::<Cart>().await.unwrap().count(), 1, "a copy from before");
+    visit.write::<Cart>().await.unwrap().set_count(7);
+    nodes[1].close(visit, &mut late).await.unwrap();
+    assert_eq!(late, old, "who went by a copy of an ended session is dropped as any late write");
+    assert_eq!(nodes[1].count(&old).await, 0, "and the copy is gone");
+
+    nodes[1].edit::<Cart>(&mut late, |cart| cart.set_count(7)).await.unwrap();
+    assert_ne!(late, old, "who writes at once begins a session of its own");
+    assert_eq!(nodes[1].count(&late).await, 7);
+}
+
+/// C12: a login on one node: the new id opens the session on every node at once.
+#[tokio::test(start_paused = true)]
+async fn a_new_id_is_good_on_every_node_at_once() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let old = browser.clone();
+    nodes[0].edit::<Auth>(&mut browser, |auth| auth.set_user("ada".into())).await.unwrap();
+    assert_ne!(browser, old);
+    let user = async |node: &Node, browser: &Browser| node.read::<Auth, _>(browser, |auth| auth.user().clone()).await;
+    assert_eq!(user(&nodes[1], &browser).await.as_deref(), Some("ada"));
+    assert_eq!(user(&nodes[0], &browser).await.as_deref(), Some("ada"));
+    assert_eq!(user(&nodes[0], &old).await, None);
+}
+
+/// C12: the old id reads what was stored before, on other nodes and within the bound; it writes nothing.
+#[tokio::test(start_paused = true)]
+async fn an_old_id_is_good_within_the_bound_for_reading_only() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let mut old = browser.clone();
+    nodes[0].edit::<Auth>(&mut browser, |auth| auth.set_user("ada".into())).await.unwrap();
+    assert_eq!(nodes[0].count(&old).await, 0, "at once");
+    assert_eq!(nodes[1].count(&old).await, 1, "a copy from before");
+    assert_eq!(nodes[1].read::<Auth, _>(&old, |auth| auth.user().clone()).await, None);
+    let visit = nodes[1].open(&old);
+    assert_eq!(*visit.read::<Cart>().await.unwrap().count(), 1, "a copy from before");
+    let refused = visit.write::<Cart>().await.map(|_| ()).map_err(|error| error.kind());
+    assert_eq!(refused, Err(ErrorKind::Renewed));
+    drop(visit);
+    let refused = nodes[1].edit::<Cart>(&mut old, |cart| cart.set_count(9)).await;
+    assert_eq!(refused, Err(ErrorKind::Renewed));
+    assert_eq!(nodes[1].count(&old).await, 0, "that the node has learnt, it knows");
+    advance(BOUND).await;
+    assert_eq!(nodes[1].count(&old).await, 0);
+    assert_eq!(nodes[1].count(&browser).await, 1);
+}
+
+/// A renewal that is asked for on a copy is refused if another node was first.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_on_an_old_copy_is_refused() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let mut old = browser.clone();
+    nodes[0].edit::<Auth>(&mut browser, |auth| auth.set_user("ada".into())).await.unwrap();
+    let visit = nodes[1].open(&old);
+    visit.read::<Cart>().await.unwrap();
+    visit.renew();
+    assert_eq!(nodes[1].close(visit, &mut old).await, Err(ErrorKind::Renewed));
+    assert_eq!(nodes[0].count(&browser).await, 1, "the other one's session is as it was");
+}
+
+/// C61b: after a save of unknown outcome the next request reads what is stored.
+#[tokio::test(start_paused = true)]
+async fn a_save_of_unknown_outcome_is_looked_up() {
+    let [node] = fleet();
+    let mut browser = visitor(std::slice::from_ref(&node)).await;
+    node.behind.lose_answer("patch");
+    let failed = node.edit::<Cart>(&mut browser, |cart| cart.set_count(5)).await;
+    assert_eq!(failed, Err(ErrorKind::Unavailable));
+    assert_eq!(node.count(&browser).await, 5);
+}
