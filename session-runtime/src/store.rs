@@ -12,6 +12,15 @@
 //! keep JSON texts byte for byte and never decode them. Deadlines stand in the record and are judged against the moment
 //! passed in. An engine that waits for a lock compares after it has it. The conformance kit
 //! (`session_runtime::testing`, feature `conformance`) runs every rule against any store.
+//!
+//! # How to write one
+//!
+//! A store that holds a record under a lock or in a transaction needs no rule of its own: [`Patch::refusal`],
+//! [`Patch::apply`] on the values and [`Patch::apply_head`] on the head are the contract of `patch`; `create`, `load` and
+//! `delete` are what they say. The tests of this library hold a whole one in 149 lines, JSON files in a folder:
+//! `tests/store/third_party.rs`. The kit's own documentation shows how to run it.
+//!
+//! The feature `cache` puts a cache of the process in front of any store: `CachedStore`.
 
 use std::sync::Arc;
 use std::time::Duration;

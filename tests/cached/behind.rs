@@ -69,6 +69,8 @@ impl Behind {
     }
 
     async fn answer<T>(&self, operation: &'static str, answer: T) -> Result<T, StoreError> {
+        // Others come between the work and its answer.
+        tokio::task::yield_now().await;
         if self.0.holds.lock().unwrap().take_if(|held| *held == operation).is_some() {
             self.0.done.notify_one();
             self.0.go_on.notified().await;

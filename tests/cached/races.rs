@@ -1,5 +1,7 @@
 //! Loads and writes that overlap on one node, each held at the moment when it matters; and writes of unknown outcome.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use session_runtime::patch::{NewSecret, Patch, Patched, RestsOn};
@@ -167,4 +169,36 @@ async fn the_later_of_two_loads_stays() {
     assert_eq!(slow.unwrap().record.values.get("cart.a"), Some("1"));
     assert_eq!(fast.record.values.get("cart.a"), Some("2"));
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
+}
+
+/// What was acknowledged before a load began is in it, however many loads and writes there are at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn own_writes_are_seen_under_load() {
+    const ROUNDS: usize = 500;
+    let (node, behind) = node().await;
+    let (node, acknowledged) = (Arc::new(node), Arc::new(AtomicU64::new(0)));
+    let work = |task: usize| {
+        let (node, acknowledged) = (Arc::clone(&node), Arc::clone(&acknowledged));
+        async move {
+            for round in 0..ROUNDS {
+                if task == 0 {
+                    let written = node.patch(KEY, setting("cart.a", &round.to_string()), NOW).await.unwrap();
+                    let Patched::Done(head) = written else { panic!("{written:?}") };
+                    acknowledged.fetch_max(head.revision, Ordering::SeqCst);
+                    continue;
+                }
+                let wanted = if round % 3 == 0 { Wanted::all().fresh() } else { Wanted::all() };
+                let least = acknowledged.load(Ordering::SeqCst);
+                let seen = node.load(KEY, &wanted, NOW).await.unwrap().unwrap().record.head.revision;
+                assert!(seen >= least, "revision {seen} after {least} was acknowledged");
+            }
+        }
+    };
+    let tasks: Vec<_> = (0..8).map(|task| tokio::spawn(work(task))).collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let (patches, loads) = (behind.calls("patch"), behind.calls("load"));
+    println!("{patches} writes, {loads} of {} loads asked the store", 7 * ROUNDS);
+    assert!(patches == ROUNDS && loads < 7 * ROUNDS, "some were hits");
 }

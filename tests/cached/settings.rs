@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rocket::local::asynchronous::Client;
 use session_runtime::clock::{Clock, SystemClock, Timestamp};
 use session_runtime::patch::Patch;
 use session_runtime::record::{Record, Values};
@@ -54,4 +55,41 @@ fn a_bound_of_zero_is_refused() {
     let config = SessionConfig::new().store("memory:").cache(Duration::ZERO);
     let error = Sessions::builder().config(config).build().unwrap_err().to_string();
     assert!(error.contains("`session.cache` must be at least 1 ms"), "{error}");
+}
+
+#[rocket::post("/")]
+fn choose(mut cart: Session<Cart>) {
+    cart.set_coupon("A".into());
+}
+
+#[rocket::get("/")]
+fn show(cart: &Cart) -> Option<String> {
+    cart.coupon().clone()
+}
+
+/// What a program with this setting in its `Rocket.toml` answers after another one has changed the file.
+async fn answer_after_a_change(cache: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sessions.db");
+    let figment = rocket::Config::figment()
+        .merge(("log_level", "off"))
+        .merge(("session.store", format!("sqlite://{}", file.display())))
+        .merge(("session.cache", cache));
+    let rocket = rocket::custom(figment).attach(Sessions::fairing::<Cart>());
+    let client = Client::tracked(rocket.mount("/", rocket::routes![choose, show])).await.unwrap();
+    assert_eq!(client.post("/").dispatch().await.status().code, 200);
+    assert_eq!(client.get("/").dispatch().await.into_string().await.as_deref(), Some("A"));
+
+    let (other, now) = (SqliteStore::open(&file).unwrap(), SystemClock.now().into());
+    let key = other.scan(None, 1, now).await.unwrap()[0].0;
+    let set = vec![("cart.coupon".into(), "\"B\"".into())];
+    other.patch(key, Patch { set, ..Patch::on_generation(0) }, now).await.unwrap();
+    client.get("/").dispatch().await.into_string().await
+}
+
+/// `cache = "1h"` and `cache = "off"` in the table `session`.
+#[rocket::async_test]
+async fn the_key_in_rocket_toml_does_the_same() {
+    assert_eq!(answer_after_a_change("1h").await.as_deref(), Some("A"));
+    assert_eq!(answer_after_a_change("off").await.as_deref(), Some("B"));
 }

@@ -7,6 +7,8 @@ use session_runtime::clock::Timestamp;
 use session_runtime::testing::conformance;
 use session_runtime::{MemoryStore, SqliteStore, Store};
 
+use crate::third_party::FileStore;
+
 async fn keeps_every_rule(store: impl Store) {
     let store: Arc<dyn Store> = Arc::new(store);
     for now in [Timestamp::from_millis(0), SystemTime::now().into()] {
@@ -36,6 +38,15 @@ async fn sqlite_keeps_every_rule() {
 async fn sqlite_keeps_every_rule_on_several_threads() {
     let folder = tempfile::tempdir().unwrap();
     keeps_every_rule(SqliteStore::builder(folder.path().join("sessions.db")).readers(4).open().unwrap()).await;
+}
+
+/// What others need to write a store is public, and a store is no more than 150 lines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_third_party_store_keeps_every_rule() {
+    let lines = include_str!("third_party.rs").lines().count();
+    assert!(lines < 150, "{lines} lines");
+    let folder = tempfile::tempdir().unwrap();
+    keeps_every_rule(FileStore(folder.path().to_owned().into())).await;
 }
 
 /// Two programs on one file: writes go to one of them, reads to the other.

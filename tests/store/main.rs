@@ -7,5 +7,6 @@ mod conformance;
 mod damaged;
 mod model;
 mod sqlite;
+mod third_party;
 mod visits;
 mod wrong;

@@ -1,0 +1,149 @@
+//! How to write a store: one JSON file per session in a folder, with nothing but what this library makes public.
+//!
+//! One lock makes each operation atomic inside this process, and [`Patch`] knows its own conditions: `refusal`, `apply`,
+//! `apply_head`. A store for more than one process needs a lock or a transaction of its engine instead, and compares
+//! after it has it. What is simple here and not fast: files are read and written on the thread of the request.
+
+use std::io::ErrorKind::NotFound;
+use std::path::{Path, PathBuf};
+
+use session_runtime::clock::Timestamp;
+use session_runtime::id::SecretHash;
+use session_runtime::patch::{Patch, Patched, Refusal};
+use session_runtime::record::{Head, PreviousSecret, Record};
+use session_runtime::store::{Created, Loaded, SWEEP_GRACE, StoreError, StoreErrorKind, Wanted};
+use session_runtime::{SessionKey, Store};
+use tokio::sync::Mutex;
+
+/// The folder, which one operation has at a time.
+pub(crate) struct FileStore(pub(crate) Mutex<PathBuf>);
+
+/// What stands in a file: moments, choice of expiry, secrets, counters, values.
+type File = ([i64; 5], String, [u8; 32], Option<Previous>, (u64, Option<i64>, u64), Vec<(String, String)>);
+type Previous = ([u8; 32], Option<i64>);
+
+#[session_runtime::async_trait]
+impl Store for FileStore {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        let folder = self.0.lock().await;
+        if read(&folder, key)?.is_some() {
+            return Ok(Created::Taken);
+        }
+        write(&folder, key, &record).map(|()| Created::Done)
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        let folder = self.0.lock().await;
+        let Some(mut record) = live(&folder, key, now)? else { return Ok(None) };
+        let (bytes, keys) = (record.values.bytes(), record.values.len());
+        record.values.retain(|name| wanted.wants(name));
+        Ok(Some(Loaded { record, bytes, keys }))
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        let folder = self.0.lock().await;
+        let Some(mut record) = live(&folder, key, now)? else { return Ok(Patched::Gone) };
+        match patch.refusal(&record.head, |name| record.values.get(name)) {
+            Some(Refusal::Renewed) => return Ok(Patched::Renewed),
+            Some(Refusal::Conflict) => {
+                record.values.retain(|name| patch.expected().iter().any(|expected| *expected.name == *name));
+                return Ok(Patched::Conflict(record));
+            }
+            None => {}
+        }
+        patch.apply(&mut record.values);
+        patch.apply_head(&mut record.head);
+        write(&folder, key, &record)?;
+        Ok(Patched::Done(record.head))
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        remove(&self.0.lock().await, key)
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        let folder = self.0.lock().await;
+        let mut expired = all(&folder)?;
+        expired.retain(|(_, record)| record.head.expires <= now.before(SWEEP_GRACE));
+        expired.truncate(limit);
+        expired.iter().try_for_each(|(key, _)| remove(&folder, *key))?;
+        Ok(expired.len())
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        let records = all(&self.0.lock().await)?.into_iter();
+        Ok(records.filter(|(key, record)| from < Some(*key) && now < record.head.expires).take(limit).collect())
+    }
+}
+
+fn unavailable(cause: std::io::Error) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "a file of the folder").because(cause)
+}
+
+fn path(folder: &Path, key: SessionKey) -> PathBuf {
+    folder.join(format!("{:032x}", u128::from_be_bytes(*key.as_bytes())))
+}
+
+fn read(folder: &Path, key: SessionKey) -> Result<Option<Record>, StoreError> {
+    match std::fs::read(path(folder, key)) {
+        Ok(bytes) => parse(&bytes).map(Some).ok_or(StoreError::new(StoreErrorKind::Corrupt, "load")),
+        Err(error) if error.kind() == NotFound => Ok(None),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+fn live(folder: &Path, key: SessionKey, now: Timestamp) -> Result<Option<Record>, StoreError> {
+    Ok(read(folder, key)?.filter(|record| now < record.head.expires))
+}
+
+/// In order of the keys, since their names are of one length.
+fn all(folder: &Path) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+    let entries = std::fs::read_dir(folder).map_err(unavailable)?;
+    let names = entries.flatten().filter_map(|entry| u128::from_str_radix(entry.file_name().to_str()?, 16).ok());
+    let keys: std::collections::BTreeSet<_> = names.map(|name| SessionKey::from_bytes(name.to_be_bytes())).collect();
+    keys.into_iter().filter_map(|key| Some(read(folder, key).transpose()?.map(|record| (key, record)))).collect()
+}
+
+/// Beside the old file, and then in its place: who stops in between leaves a whole one.
+fn write(folder: &Path, key: SessionKey, record: &Record) -> Result<(), StoreError> {
+    let (head, millis) = (&record.head, Timestamp::as_millis);
+    let moments = [head.created, head.touched, head.expires, head.ends, head.secret_since].map(millis);
+    let previous = head.previous.as_ref().map(|old| (*old.hash.as_bytes(), old.until.map(millis)));
+    let counters = (head.generation, head.generation_since.map(millis), head.revision);
+    let values = record.values.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+    let file: File = (moments, head.expiry.to_string(), *head.secret.as_bytes(), previous, counters, values);
+    let (path, bytes) = (path(folder, key), serde_json::to_vec(&file).unwrap());
+    std::fs::write(path.with_extension("new"), bytes).map_err(unavailable)?;
+    std::fs::rename(path.with_extension("new"), path).map_err(unavailable)
+}
+
+fn parse(bytes: &[u8]) -> Option<Record> {
+    let (moments, expiry, secret, previous, counters, values): File = serde_json::from_slice(bytes).ok()?;
+    let (hash, moment) = (SecretHash::from_bytes, Timestamp::from_millis);
+    let [created, touched, expires, ends, secret_since] = moments.map(moment);
+    let (generation, since, revision) = counters;
+    let head = Head {
+        created,
+        touched,
+        expires,
+        ends,
+        expiry: expiry.parse().ok()?,
+        secret: hash(secret),
+        secret_since,
+        previous: previous.map(|(old, until)| PreviousSecret { hash: hash(old), until: until.map(moment) }),
+        generation,
+        generation_since: since.map(moment),
+        revision,
+    };
+    Some(Record { head, values: values.into_iter().map(|(name, text)| (name.into(), text.into())).collect() })
+}
+
+fn remove(folder: &Path, key: SessionKey) -> Result<(), StoreError> {
+    let removed = std::fs::remove_file(path(folder, key));
+    removed.or_else(|error| if error.kind() == NotFound { Ok(()) } else { Err(unavailable(error)) })
+}
