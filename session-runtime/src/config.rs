@@ -446,6 +446,12 @@ impl SessionConfig {
         if self.server.connections == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.server.connections` must be at least 1"));
         }
+        if cfg!(not(feature = "cache")) && self.cache.is_some() {
+            return Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.cache`: this build has no cache; it needs the feature `cache` of session-runtime",
+            ));
+        }
         if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.limits` of zero would let nothing be stored"));
         }
@@ -454,3 +460,14 @@ impl SessionConfig {
 }
 
 const SHORTEST: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_needs_its_feature() {
+        let checked = SessionConfig::new().cache(Duration::from_secs(1)).check();
+        assert_eq!(checked.is_ok(), cfg!(feature = "cache"));
+    }
+}

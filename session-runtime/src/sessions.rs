@@ -275,7 +275,7 @@ impl SessionsBuilder {
             (Some(store), _) => store,
             (None, Some(url)) => {
                 let store = crate::store::open(url, &self.config.server)?;
-                crate::store::behind_cache(store, self.config.cache)?
+                crate::store::behind_cache(store, self.config.cache)
             }
             (None, None) => return Err(no_store()),
         };

@@ -468,17 +468,12 @@ impl Wanted {
     }
 }
 
-/// The store behind a cache of this process, if one is wished for.
-pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Result<Arc<dyn Store>, SessionError> {
+/// The store behind a cache of this process, if one is wished for. Without the feature the settings have refused it.
+pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Arc<dyn Store> {
     match bound {
-        None => Ok(store),
         #[cfg(feature = "cache")]
-        Some(bound) => Ok(Arc::new(CachedStore::new(store).bound(bound))),
-        #[cfg(not(feature = "cache"))]
-        Some(_) => Err(SessionError::with(
-            ErrorKind::Config,
-            "`session.cache`: this build has no cache; it needs the feature `cache` of session-runtime",
-        )),
+        Some(bound) => Arc::new(CachedStore::new(store).bound(bound)),
+        _ => store,
     }
 }
 

@@ -187,7 +187,7 @@ async fn what_was_read_before_a_write_is_read_again() {
     let before = visit.read::<Cart>().await.unwrap();
     assert!(before.list().is_empty(), "a copy from before");
     nodes[1].behind.all_calls();
-    push(&mut *visit.write::<Cart>().await.unwrap(), 2);
+    push(&mut visit.write::<Cart>().await.unwrap(), 2);
     assert_eq!(visit.read::<Cart>().await.unwrap().list(), &[1, 2]);
     assert!(before.list().is_empty(), "what was handed out stays");
     nodes[1].close(visit, &mut browser).await.unwrap();
@@ -206,7 +206,7 @@ async fn each_group_is_read_again_before_its_first_write() {
     let visit = nodes[1].open(&browser);
     assert!(visit.read::<Cart>().await.unwrap().list().is_empty(), "a copy from before");
     visit.write::<History>().await.unwrap().pages_mut().push(2);
-    push(&mut *visit.write::<Cart>().await.unwrap(), 2);
+    push(&mut visit.write::<Cart>().await.unwrap(), 2);
     nodes[1].close(visit, &mut browser).await.unwrap();
     assert_eq!(nodes[1].read::<Cart, _>(&browser, |cart| cart.list().clone()).await, [1, 2]);
     assert_eq!(nodes[1].read::<History, _>(&browser, |history| history.pages().clone()).await, [1, 2]);
