@@ -105,6 +105,22 @@ async fn a_late_answer_does_not_bring_back_an_old_secret() {
     assert_eq!((head.generation, head.secret == old), (1, false));
 }
 
+/// The same with a login of another node that was loaded here in between.
+#[tokio::test]
+async fn a_late_answer_does_not_undo_what_was_loaded_since() {
+    let (node, behind) = node().await;
+    let old = load(&node).await.unwrap().record.head.secret;
+    let login_elsewhere = async {
+        let secret = Some(NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW });
+        patch(&behind, Patch { secret, ..Patch::on_generation(0) }).await;
+        node.load(KEY, &Wanted::all().fresh(), NOW).await.unwrap().unwrap().record.head.generation
+    };
+    let small = node.patch(KEY, Patch::on_generation(0), NOW);
+    let (small, generation) = behind.before_answer("patch", small, login_elsewhere).await;
+    assert!(matches!(small.unwrap(), Patched::Done(head) if head.secret == old) && generation == 1);
+    assert_eq!(load(&node).await.unwrap().record.head.generation, 1);
+}
+
 /// A conflict shows that the copy is old: the next load asks the store, else trying again would never end.
 #[tokio::test]
 async fn a_conflict_drops_the_copy() {
