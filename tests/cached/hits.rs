@@ -174,6 +174,21 @@ async fn parts_of_two_revisions_do_not_mix() {
     assert_eq!(behind.calls("load"), 3);
 }
 
+/// What stands beside a younger part is not served longer for that.
+#[tokio::test(start_paused = true)]
+async fn each_part_is_served_for_the_bound() {
+    let (node, behind) = node().await;
+    let (cart, prefs) = (Wanted::schemas(&["cart"]), Wanted::schemas(&["prefs"]));
+    node.load(KEY, &cart, NOW).await.unwrap().unwrap();
+    advance(ALMOST).await;
+    node.load(KEY, &prefs, NOW).await.unwrap().unwrap();
+    node.load(KEY, &cart, NOW).await.unwrap().unwrap();
+    assert_eq!(behind.calls("load"), 2);
+    advance(Duration::from_millis(1)).await;
+    node.load(KEY, &cart, NOW).await.unwrap().unwrap();
+    assert_eq!(behind.calls("load"), 1);
+}
+
 /// Own writes are seen at once, and the read after one is a hit, with the right totals.
 #[tokio::test(start_paused = true)]
 async fn a_read_after_an_own_write_is_a_hit() {

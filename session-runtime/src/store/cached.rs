@@ -22,7 +22,8 @@
 //!
 //! A copy is put in place only if nothing was written since its load began, so a slow load brings nothing back. A write
 //! that is acknowledged changes the copy in place if the revision shows that nothing else came between, and drops it
-//! otherwise; so does a write whose outcome is unknown, one that was given up included.
+//! otherwise; so does a write whose outcome is unknown, one that was given up included. Parts of one revision that were
+//! loaded apart stand in one copy, as old as the oldest of them.
 //!
 //! Deliberately absent: copies of what is *not* there, so that a new session is seen at once; loads that wait for each
 //! other; messages between nodes. Scans, searches and sweeps go to the store.

@@ -25,26 +25,28 @@ pub(super) struct RecordCopy {
     /// Of the whole record.
     bytes: usize,
     keys: usize,
-    /// The store was asked at this moment or later.
+    /// The store was asked for each part at this moment or later.
     at: Instant,
+    /// When the answer was there.
+    made: Instant,
 }
 
 impl RecordCopy {
     pub(super) fn of_load(loaded: Loaded, wanted: &Wanted, at: Instant) -> Self {
         let Loaded { record: Record { head, values }, bytes, keys } = loaded;
         let has = wanted.keys().map_or(Wanted::all(), Wanted::schemas);
-        Self { head, values, has, bytes, keys, at }
+        Self { head, values, has, bytes, keys, at, made: Instant::now() }
     }
 
     pub(super) fn of_record(record: Record, at: Instant) -> Self {
         let (bytes, keys) = (record.values.bytes(), record.values.len());
-        Self { head: record.head, values: record.values, has: Wanted::all(), bytes, keys, at }
+        Self { head: record.head, values: record.values, has: Wanted::all(), bytes, keys, at, made: Instant::now() }
     }
 
     /// What the store would have answered when the copy was made, if that is good enough.
     pub(super) fn answer(&self, wanted: &Wanted, now: Timestamp, bound: Duration) -> Option<Loaded> {
-        let young = self.at.elapsed() < bound;
-        let good = young && now < self.head.expires && wanted.allows_copy(&self.head) && self.covers(wanted);
+        let good =
+            self.is_young(bound) && now < self.head.expires && wanted.allows_copy(&self.head) && self.covers(wanted);
         good.then(|| Loaded {
             record: Record { head: self.head.clone(), values: self.values.clone() },
             bytes: self.bytes,
@@ -52,23 +54,28 @@ impl RecordCopy {
         })
     }
 
+    fn is_young(&self, bound: Duration) -> bool {
+        self.at.elapsed() < bound
+    }
+
     fn covers(&self, wanted: &Wanted) -> bool {
         let Some(has) = self.has.keys() else { return true };
         wanted.keys().is_some_and(|wanted| wanted.iter().all(|schema| has.contains(schema)))
     }
 
-    pub(super) fn is_later_than(&self, other: &Self) -> bool {
-        self.version() > other.version()
+    /// Whether this one was made while the load of the other one was under way, and shows more.
+    pub(super) fn overtook(&self, other: &Self) -> bool {
+        self.made > other.at && self.version() > other.version()
     }
 
     fn version(&self) -> (u64, u64) {
         (self.head.generation, self.head.revision)
     }
 
-    /// With what the other one has beside, if both are of one revision of one record. This one was made later.
-    pub(super) fn with(mut self, other: &Self) -> Self {
+    /// With what an older one has beside, if both are of one revision of one record.
+    pub(super) fn with(mut self, other: &Self, bound: Duration) -> Self {
         let fits = self.head.created == other.head.created && self.version() == other.version();
-        if !fits || self.covers(&other.has) {
+        if !fits || !other.is_young(bound) || self.covers(&other.has) {
             return self;
         }
         for (name, text) in other.values.iter().filter(|(name, _)| !self.has.wants(name)) {
@@ -78,6 +85,7 @@ impl RecordCopy {
             (Some(ours), Some(theirs)) => Wanted::schemas(&[ours, theirs].concat()),
             _ => Wanted::all(),
         };
+        self.at = self.at.min(other.at);
         self
     }
 
@@ -96,7 +104,7 @@ impl RecordCopy {
         let (came, went) = patch.apply(&mut values);
         let bytes = self.bytes.checked_add(came)?.checked_sub(went)?;
         let keys = self.keys.checked_add(values.len())?.checked_sub(keys)?;
-        Some(Self { head: head.clone(), values, has: self.has.clone(), bytes, keys, at })
+        Some(Self { head: head.clone(), values, has: self.has.clone(), bytes, keys, at, made: Instant::now() })
     }
 
     pub(super) fn weight(&self) -> u32 {

@@ -66,8 +66,8 @@ impl Shelf {
             return;
         }
         match self.copies.get(&key) {
-            Some(other) if other.is_later_than(&copy) => {}
-            Some(other) => self.copies.insert(key, Arc::new(copy.with(&other))),
+            Some(other) if other.overtook(&copy) => {}
+            Some(other) => self.copies.insert(key, Arc::new(copy.with(&other, self.bound))),
             None => self.copies.insert(key, Arc::new(copy)),
         }
     }
