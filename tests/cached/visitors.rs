@@ -45,6 +45,8 @@ pub(crate) struct Node {
     /// The same without the cache.
     direct: Sessions,
     pub(crate) behind: Behind,
+    /// The clock that judges deadlines.
+    clock: ManualClock,
 }
 
 /// Processes with one store behind them.
@@ -59,6 +61,7 @@ pub(crate) fn fleet<const NODES: usize>() -> [Node; NODES] {
         sessions: sessions(Arc::new(CachedStore::new(behind.clone()).bound(BOUND))),
         direct: sessions(Arc::new(behind.clone())),
         behind: behind.clone(),
+        clock: clock.clone(),
     })
 }
 
@@ -187,7 +190,10 @@ async fn what_was_read_before_a_write_is_read_again() {
     let before = visit.read::<Cart>().await.unwrap();
     assert!(before.list().is_empty(), "a copy from before");
     nodes[1].behind.all_calls();
-    push(&mut visit.write::<Cart>().await.unwrap(), 2);
+    let mut cart = visit.write::<Cart>().await.unwrap();
+    assert_eq!(visit.read::<Cart>().await.unwrap().list(), &[1]);
+    push(&mut cart, 2);
+    drop(cart);
     assert_eq!(visit.read::<Cart>().await.unwrap().list(), &[1, 2]);
     assert!(before.list().is_empty(), "what was handed out stays");
     nodes[1].close(visit, &mut browser).await.unwrap();
@@ -195,7 +201,35 @@ async fn what_was_read_before_a_write_is_read_again() {
     assert_eq!(nodes[1].read::<Cart, _>(&browser, |cart| cart.list().clone()).await, [1, 2]);
 }
 
-/// The same across schemas that are loaded apart.
+/// `update_now` runs on what is stored now, whatever its request has loaded.
+#[tokio::test(start_paused = true)]
+async fn an_update_runs_on_what_is_stored() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let visit = nodes[1].open(&browser);
+    let mut cart = visit.write::<Cart>().await.unwrap();
+    nodes[0].edit::<Cart>(&mut browser, |cart| push(cart, 1)).await.unwrap();
+    assert_eq!(cart.update_now(|cart| cart.list().clone()).await.unwrap(), [1]);
+}
+
+/// A write moves the deadline that is stored, not the one of the copy that was read before it.
+#[tokio::test(start_paused = true)]
+async fn a_write_after_a_copy_moves_the_deadline() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    nodes[0].clock.advance(day);
+    nodes[0].edit::<Cart>(&mut browser, |cart| cart.set_count(2)).await.unwrap();
+    nodes[0].clock.advance(day);
+    let visit = nodes[1].open(&browser);
+    assert_eq!(*visit.read::<Cart>().await.unwrap().count(), 1, "a copy from before");
+    visit.write::<Cart>().await.unwrap().set_count(3);
+    nodes[1].close(visit, &mut browser).await.unwrap();
+    nodes[0].clock.advance(13 * day);
+    assert_eq!(nodes[0].count(&browser).await, 3, "the idle deadline is fourteen days after the last write");
+}
+
+/// What was loaded apart is read again apart.
 #[tokio::test(start_paused = true)]
 async fn each_group_is_read_again_before_its_first_write() {
     let nodes: [Node; 2] = fleet();
