@@ -1,5 +1,6 @@
-//! What the test targets share: real servers, and the README's program, compiled as it stands there.
+//! What the test targets share: nodes and their races, real servers, and the README's program, compiled as it stands there.
 
+pub mod fleet;
 pub mod servers;
 
 /// The README, whose Rust blocks are doc tests of this package.

@@ -1,11 +1,9 @@
 //! Requests on one node and on two, one after the other, with the bound moved past by hand.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use session_runtime::testing::ManualClock;
-use session_runtime::{CachedStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Store, Visit};
+use session_runtime::{CachedStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Visit};
 use tokio::time::advance;
 
 use crate::behind::Behind;
@@ -15,11 +13,8 @@ use crate::behind::Behind;
 pub(crate) struct Cart {
     #[session(merge = sum)]
     pub(crate) count: i64,
-    #[session(merge = keys)]
-    pub(crate) items: BTreeMap<u32, u32>,
     /// The last write wins.
     pub(crate) list: Vec<u32>,
-    pub(crate) note: Option<String>,
 }
 
 #[derive(Session)]
@@ -42,8 +37,6 @@ pub(crate) const BOUND: Duration = Duration::from_secs(60 * 60);
 #[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) sessions: Sessions,
-    /// The same without the cache.
-    direct: Sessions,
     pub(crate) behind: Behind,
     /// The clock that judges deadlines.
     clock: ManualClock,
@@ -53,15 +46,11 @@ pub(crate) struct Node {
 pub(crate) fn fleet<const NODES: usize>() -> [Node; NODES] {
     let (behind, clock) = (Behind::default(), ManualClock::new());
     let config = SessionConfig::new().deadline(Duration::from_secs(60));
-    let sessions = |store: Arc<dyn Store>| {
-        let builder = Sessions::builder().store(store).config(config.clone()).clock(clock.clone());
-        builder.schemas::<(Cart, Auth, History)>().build().unwrap()
-    };
-    std::array::from_fn(|_| Node {
-        sessions: sessions(Arc::new(CachedStore::new(behind.clone()).bound(BOUND))),
-        direct: sessions(Arc::new(behind.clone())),
-        behind: behind.clone(),
-        clock: clock.clone(),
+    std::array::from_fn(|_| {
+        let cached = CachedStore::new(behind.clone()).bound(BOUND);
+        let builder = Sessions::builder().store(cached).config(config.clone()).clock(clock.clone());
+        let sessions = builder.schemas::<(Cart, Auth, History)>().build().unwrap();
+        Node { sessions, behind: behind.clone(), clock: clock.clone() }
     })
 }
 
@@ -105,14 +94,6 @@ impl Node {
 
     pub(crate) async fn count(&self, browser: &Browser) -> i64 {
         self.read::<Cart, _>(browser, |cart| *cart.count()).await
-    }
-
-    /// What is stored, past the cache; `None` if the browser has no session.
-    pub(crate) async fn stored(&self, browser: &Browser) -> Option<Cart> {
-        let past_the_cache = Self { sessions: self.direct.clone(), ..self.clone() };
-        let visit = past_the_cache.open(browser);
-        visit.load().await.unwrap();
-        self.direct.read::<Cart>(&visit.key()?).await.unwrap()
     }
 
     pub(crate) async fn log_out(&self, browser: &mut Browser) {

@@ -6,6 +6,7 @@
 mod conformance;
 mod damaged;
 mod model;
+mod nodes;
 mod sqlite;
 mod third_party;
 mod visits;

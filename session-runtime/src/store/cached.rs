@@ -1,24 +1,10 @@
 //! A cache of this process in front of any store.
 //!
-//! | promise | holds |
-//! |---|---|
-//! | a write that is acknowledged is in the store | yes: it goes there first, with its conditions; the cache holds copies only |
-//! | a hit costs no call of the store | yes |
-//! | this process sees its own writes, logins and logouts | at once |
-//! | and those of other processes | after the [bound](CachedStore::bound) at the latest: an old id, too, is served that long |
-//! | no write is lost to an old copy | yes: what is to be written is read from the store itself |
-//! | a key or a secret that is not known here | is asked of the store, each time |
-//! | logout is final, concurrent writes merge, survives a restart | as the store behind it |
-//! | clock that judges deadlines | the application's, for hits too |
-//!
-//! | work | calls of the store |
-//! |---|---|
-//! | a request that reads (`&S`) | none, or one when there is no copy or an old one |
-//! | a request that writes (`Session<S>`), a job's `update` | as without the cache: a load and a patch |
+//! Takes the calls of a store; answers a load from a copy where that is good enough, and passes on everything else. What is
+//! promised, and what not, is said at [`CachedStore`].
 //!
 //! How old a copy is says a monotonic clock of the process: the moment that a request passes in may be long past when it
-//! asks, and the system's clock may jump. The age counts from before the store was asked. Time in which the whole machine
-//! sleeps does not count.
+//! asks, and the system's clock may jump. The age counts from before the store was asked.
 //!
 //! A copy is put in place only if nothing was written since its load began, so a slow load brings nothing back. A write
 //! that is acknowledged changes the copy in place if the revision shows that nothing else came between, and drops it
@@ -26,7 +12,7 @@
 //! loaded apart stand in one copy, as old as the oldest of them.
 //!
 //! Deliberately absent: copies of what is *not* there, so that a new session is seen at once; loads that wait for each
-//! other; messages between nodes. Scans, searches and sweeps go to the store.
+//! other; messages between nodes; scans, searches and sweeps, which go to the store.
 
 use std::fmt;
 use std::time::Duration;
@@ -49,8 +35,24 @@ const CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A cache of this process in front of a store.
 ///
-/// The module's table says what it keeps of the store's promises: everything but that other processes' writes are seen at
-/// once. They are seen within a bound, 1 second unless told otherwise.
+/// | promise | holds |
+/// |---|---|
+/// | a write that is acknowledged is in the store | yes: it goes there first, with its conditions; the cache holds copies only |
+/// | a hit costs no call of the store | yes |
+/// | this process sees its own writes, logins and logouts | at once |
+/// | and those of other processes | after the [bound](Self::bound) at the latest: an old id, too, is served that long |
+/// | no write is lost to an old copy | yes: what is to be written is read from the store itself |
+/// | a key or a secret that is not known here | is asked of the store, each time |
+/// | logout is final, concurrent writes merge, survives a restart | as the store behind it |
+/// | clock that judges deadlines | the application's, for hits too |
+///
+/// | work | calls of the store |
+/// |---|---|
+/// | a request that reads (`&S`) | none, or one when there is no copy or an old one |
+/// | a request that writes (`Session<S>`), a job's `update` | as without the cache: a load and a patch |
+///
+/// A store that is down is noticed by those who read when the bound is over, and at once by those who write. Time in which
+/// the whole machine sleeps does not count.
 ///
 /// # Security
 ///
