@@ -162,10 +162,15 @@ impl Visit {
         }
     }
 
-    /// `destroy`, `renew` and `set_expiry` may come before anything was loaded.
+    /// `destroy`, `renew` and `set_expiry` may come before anything was loaded. By a copy nothing is destroyed: only the
+    /// store can say that the secret is still the right one.
     async fn settle_standing(&self, wishes: &Wishes) -> Result<(), SessionError> {
-        let unread = matches!(self.state().standing, Standing::Unread(_));
-        if unread && (wishes.destroy || wishes.renew || wishes.expiry.is_some()) {
+        let (unread, copied) = {
+            let state = self.state();
+            (matches!(state.standing, Standing::Unread(_)), state.standing.live().is_some() && state.fresh == 0)
+        };
+        let about_the_whole = wishes.destroy || wishes.renew || wishes.expiry.is_some();
+        if (unread && about_the_whole) || (copied && wishes.destroy) {
             let group = self.core.groups.of(None);
             let standing = Box::pin(self.load_group(group, Use::Write)).await?;
             self.set_loaded(standing, group, Use::Write);

@@ -330,6 +330,37 @@ async fn an_old_id_is_good_within_the_bound_for_reading_only() {
     assert_eq!(nodes[1].count(&browser).await, 1);
 }
 
+/// C12: nor does the old id end the session that the new one opens.
+#[tokio::test(start_paused = true)]
+async fn an_old_id_does_not_log_out_the_new_one() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let mut old = browser.clone();
+    nodes[0].edit::<Auth>(&mut browser, |auth| auth.set_user("ada".into())).await.unwrap();
+    let visit = nodes[1].open(&old);
+    assert_eq!(*visit.read::<Cart>().await.unwrap().count(), 1, "a copy from before");
+    visit.destroy();
+    assert_eq!(nodes[1].close(visit, &mut old).await, Err(ErrorKind::Renewed));
+    for node in &nodes {
+        assert_eq!(node.read::<Auth, _>(&browser, |auth| auth.user().clone()).await.as_deref(), Some("ada"));
+    }
+}
+
+/// A logout after a read of the copy ends the session, as any logout.
+#[tokio::test(start_paused = true)]
+async fn a_logout_after_a_read_ends_the_session() {
+    let nodes: [Node; 2] = fleet();
+    let mut browser = visitor(&nodes).await;
+    let old = browser.clone();
+    let visit = nodes[1].open(&browser);
+    visit.read::<Cart>().await.unwrap();
+    visit.destroy();
+    nodes[1].close(visit, &mut browser).await.unwrap();
+    assert_eq!(browser, Browser::default(), "the cookie is removed");
+    assert_eq!(nodes[1].count(&old).await, 0);
+    assert_eq!((nodes[1].behind.calls("load"), nodes[1].behind.calls("delete")), (2, 1), "checked, ended, looked for");
+}
+
 /// A renewal that is asked for on a copy is refused if another node was first.
 #[tokio::test(start_paused = true)]
 async fn a_renewal_on_an_old_copy_is_refused() {
