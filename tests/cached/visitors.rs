@@ -199,9 +199,9 @@ async fn a_write_after_a_copy_moves_the_deadline() {
     let nodes: [Node; 2] = fleet();
     let mut browser = visitor(&nodes).await;
     let day = Duration::from_secs(24 * 60 * 60);
-    nodes[0].clock.advance(day);
+    nodes[0].clock.advance(2 * day);
     nodes[0].edit::<Cart>(&mut browser, |cart| cart.set_count(2)).await.unwrap();
-    nodes[0].clock.advance(day);
+    nodes[0].clock.advance(2 * day);
     let visit = nodes[1].open(&browser);
     assert_eq!(*visit.read::<Cart>().await.unwrap().count(), 1, "a copy from before");
     visit.write::<Cart>().await.unwrap().set_count(3);
