@@ -93,6 +93,7 @@ struct Trial {
     /// The first state that each node may still show.
     floor: [usize; 2],
     logins: u8,
+    creations: u64,
     hits: usize,
 }
 
@@ -101,7 +102,7 @@ impl Trial {
         let behind = Behind::default();
         let node = || CachedStore::new(behind.clone()).bound(BOUND);
         let (nodes, history) = ([node(), node()], vec![State { since: Instant::now(), loaded: None }]);
-        Self { behind, nodes, history, floor: [0; 2], logins: 1, hits: 0 }
+        Self { behind, nodes, history, floor: [0; 2], logins: 1, creations: 0, hits: 0 }
     }
 
     fn newest(&self) -> Option<&Loaded> {
@@ -111,7 +112,11 @@ impl Trial {
     async fn run(&mut self, step: &Step) {
         match step {
             Step::Create { node } => {
-                let created = self.nodes[*node].create(KEY, record(&[("cart", "{}"), ("prefs.b", "0")])).await;
+                let mut record = record(&[("cart", "{}"), ("prefs.b", "0")]);
+                // Keys are random and used once. Here they are not, and the moment tells two records apart.
+                self.creations += 1;
+                record.head.created = NOW.before(Duration::from_millis(self.creations));
+                let created = self.nodes[*node].create(KEY, record).await;
                 if let Ok(created) = created {
                     assert_eq!(created == Created::Done, self.newest().is_none());
                 }

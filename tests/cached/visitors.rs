@@ -47,7 +47,7 @@ pub(crate) fn fleet<const NODES: usize>() -> [Node; NODES] {
     let (behind, clock) = (Behind::default(), ManualClock::new());
     let config = SessionConfig::new().deadline(Duration::from_secs(60));
     std::array::from_fn(|_| {
-        let cached = CachedStore::new(behind.clone()).bound(BOUND);
+        let cached = std::sync::Arc::new(CachedStore::new(behind.clone()).bound(BOUND));
         let builder = Sessions::builder().store(cached).config(config.clone()).clock(clock.clone());
         let sessions = builder.schemas::<(Cart, Auth, History)>().build().unwrap();
         Node { sessions, behind: behind.clone(), clock: clock.clone() }

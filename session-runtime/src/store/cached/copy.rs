@@ -1,7 +1,8 @@
 //! A copy of a record, or of a part of it: what it can answer, and what a write makes of it.
 //!
 //! Takes what the store answered; gives what the store would have answered. Every patch that changes a value raises the
-//! revision, so two loads of one revision fit together, and a patch that raised it by one is all that happened.
+//! revision, so two loads of one revision fit together, and a patch that raised it by one is all that happened. Keys are
+//! random and used once; should one be used again, the moment of creation tells the two records apart.
 
 use std::time::Duration;
 
