@@ -3,7 +3,7 @@
 //! Each of them has one connection, one session, and a sum of its own: an add that was answered with 200 must be in the
 //! cart at the end, one that was answered otherwise may be there or not. Ends with 1 if an add was lost.
 
-use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
+use std::io::{BufRead, BufReader, Error, ErrorKind, Result, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
 use std::thread;

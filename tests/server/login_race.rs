@@ -121,9 +121,9 @@ fn round(shop: &Shop, connections: &mut [Connection], wait_for: usize) -> Done {
     all
 }
 
-fn rounds(test: &str, storage: Storage) {
+fn rounds(test: &str, storage: Storage, processes: usize) {
     let place = Place::new();
-    let mut shop = place.open(Profile::Debug, storage);
+    let mut shop = place.open_fleet(storage, processes, "");
     let mut connections: Vec<Connection> = (0..CLIENTS).map(|_| shop.connect()).collect();
     let mut random = Random::seeded(test);
     let (mut overlapped, mut refused) = (0, 0);
@@ -133,7 +133,9 @@ fn rounds(test: &str, storage: Storage) {
         overlapped += usize::from(done.overlapped);
         refused += done.refused;
     }
-    println!("{test}: a request overlapped the login in {overlapped} of {ROUNDS} rounds; {refused} answers were 409");
+    println!(
+        "{test}: a request overlapped the login in {overlapped} of {ROUNDS} rounds; {refused} answers were 409 ({storage:?}, {processes} processes)"
+    );
     assert!(overlapped > 0, "no request ever overlapped a login: the test proves nothing");
     shop.assert_running();
 }
@@ -141,13 +143,13 @@ fn rounds(test: &str, storage: Storage) {
 /// C13, memory: 100 logins among 8 busy clients.
 #[test]
 fn the_browser_keeps_the_logins_id_in_memory() {
-    rounds("the_browser_keeps_the_logins_id_in_memory", Storage::Memory);
+    rounds("the_browser_keeps_the_logins_id_in_memory", Storage::Memory, 1);
 }
 
 /// C13, `SQLite`: 100 logins among 8 busy clients.
 #[test]
 fn the_browser_keeps_the_logins_id_in_sqlite() {
-    rounds("the_browser_keeps_the_logins_id_in_sqlite", Storage::Sqlite);
+    rounds("the_browser_keeps_the_logins_id_in_sqlite", Storage::Sqlite, 1);
 }
 
 /// C14: two logins at once from one anonymous session give each user a session of the own, and end the anonymous one.
@@ -196,5 +198,21 @@ fn a_write_with_the_id_from_before_the_login_is_refused() {
         assert_eq!(shop.cart(&again), "{}");
         assert_eq!(shop.user(&new).as_deref(), Some("anna"));
         assert_eq!(shop.cart(&new), r#"{"7":1}"#);
+    }
+}
+
+/// C13: 100 logins among 8 busy clients, on every store on a server.
+#[test]
+fn the_browser_keeps_the_logins_id_on_servers() {
+    for storage in [Storage::Postgres, Storage::Redis, Storage::Cluster] {
+        rounds("the_browser_keeps_the_logins_id_on_servers", storage, 1);
+    }
+}
+
+/// C13: the same where the clients are served by three processes.
+#[test]
+fn the_browser_keeps_the_logins_id_through_three_processes() {
+    for storage in Storage::SHARED {
+        rounds("the_browser_keeps_the_logins_id_through_three_processes", storage, 3);
     }
 }

@@ -112,9 +112,9 @@ fn check_fresh(shop: &Shop, exchange: &Exchange) {
     assert_eq!(shop.user(&cookie), None, "{request} after a logout belongs to somebody");
 }
 
-fn rounds(test: &str, storage: Storage) {
+fn rounds(test: &str, storage: Storage, processes: usize) {
     let place = Place::new();
-    let mut shop = place.open(Profile::Debug, storage);
+    let mut shop = place.open_fleet(storage, processes, "");
     let mut connections: Vec<Connection> = (0..CLIENTS).map(|_| shop.connect()).collect();
     let mut random = Random::seeded(test);
     let mut overlapped = 0;
@@ -122,7 +122,9 @@ fn rounds(test: &str, storage: Storage) {
         let wait_for = usize::try_from(random.below(3 * CLIENTS as u64)).unwrap();
         overlapped += usize::from(round(&shop, &mut connections, at % 2 == 0, wait_for));
     }
-    println!("{test}: a request overlapped the logout in {overlapped} of {ROUNDS} rounds");
+    println!(
+        "{test}: a request overlapped the logout in {overlapped} of {ROUNDS} rounds ({storage:?}, {processes} processes)"
+    );
     assert!(overlapped > 0, "no request ever overlapped a logout: the test proves nothing");
     shop.assert_running();
 }
@@ -130,13 +132,13 @@ fn rounds(test: &str, storage: Storage) {
 /// C20, C21, memory: 100 logouts among 8 busy clients.
 #[test]
 fn nothing_brings_a_session_back_in_memory() {
-    rounds("nothing_brings_a_session_back_in_memory", Storage::Memory);
+    rounds("nothing_brings_a_session_back_in_memory", Storage::Memory, 1);
 }
 
 /// C20, C21, `SQLite`: 100 logouts among 8 busy clients.
 #[test]
 fn nothing_brings_a_session_back_in_sqlite() {
-    rounds("nothing_brings_a_session_back_in_sqlite", Storage::Sqlite);
+    rounds("nothing_brings_a_session_back_in_sqlite", Storage::Sqlite, 1);
 }
 
 /// C20, `SQLite`: after all that, no row is left of an ended session.
@@ -159,5 +161,21 @@ fn no_row_of_an_ended_session_is_left() {
             over.store(true, Ordering::SeqCst);
         });
         assert_eq!(place.rows_about(&cookie), Vec::<String>::new(), "rows of an ended session");
+    }
+}
+
+/// C20, C21: 100 logouts among 8 busy clients, on every store on a server.
+#[test]
+fn nothing_brings_a_session_back_on_servers() {
+    for storage in [Storage::Postgres, Storage::Redis, Storage::Cluster] {
+        rounds("nothing_brings_a_session_back_on_servers", storage, 1);
+    }
+}
+
+/// C20, C21: the same where the clients are served by three processes.
+#[test]
+fn nothing_brings_a_session_back_through_three_processes() {
+    for storage in Storage::SHARED {
+        rounds("nothing_brings_a_session_back_through_three_processes", storage, 3);
     }
 }

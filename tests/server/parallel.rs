@@ -38,11 +38,11 @@ fn prefs(shop: &Shop, cookie: &Cookie) -> BTreeMap<String, String> {
 }
 
 /// 16 clients add the same product, 125 times each, and `writers` others set preferences of distinct names in between.
-fn adds_and_preferences(storage: Storage, writers: usize) {
+fn adds_and_preferences(storage: Storage, processes: usize, writers: usize) {
     const CLIENTS: usize = 16;
     const EACH: usize = 125;
     let place = Place::new();
-    let shop = place.open_with(Profile::Debug, storage, PATIENT);
+    let shop = place.open_fleet(storage, processes, PATIENT);
     let visitor = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
     let (adds, sets) = thread::scope(|scope| {
         let adding = || send_all(&shop, EACH, |_| Request::post("/cart/add/7").cookie(&visitor));
@@ -90,25 +90,25 @@ fn sixty_four_at_once(storage: Storage) {
 /// C55, memory: 2,000 adds of one product are 2,000.
 #[test]
 fn adds_of_sixteen_clients_all_count_in_memory() {
-    adds_and_preferences(Storage::Memory, 0);
+    adds_and_preferences(Storage::Memory, 1, 0);
 }
 
 /// C55, `SQLite`: 2,000 adds of one product are 2,000.
 #[test]
 fn adds_of_sixteen_clients_all_count_in_sqlite() {
-    adds_and_preferences(Storage::Sqlite, 0);
+    adds_and_preferences(Storage::Sqlite, 1, 0);
 }
 
 /// C55, memory: the same, and 1,000 preferences of distinct names set in between are all there.
 #[test]
 fn adds_and_preferences_all_count_in_memory() {
-    adds_and_preferences(Storage::Memory, 8);
+    adds_and_preferences(Storage::Memory, 1, 8);
 }
 
 /// C55, `SQLite`: the same, and 1,000 preferences of distinct names set in between are all there.
 #[test]
 fn adds_and_preferences_all_count_in_sqlite() {
-    adds_and_preferences(Storage::Sqlite, 8);
+    adds_and_preferences(Storage::Sqlite, 1, 8);
 }
 
 /// C55, memory: 64 adds at one moment.
@@ -166,4 +166,23 @@ fn first_requests_at_once_make_sessions_of_their_own() {
     cookies.sort_by_key(Cookie::key);
     cookies.dedup_by_key(|cookie| cookie.key());
     assert_eq!(cookies.len(), CLIENTS, "each first request has a key of its own");
+}
+
+/// C55, C75: 2,000 adds of one product are 2,000, and 1,000 preferences set in between are all there, on every store on a
+/// server.
+#[test]
+fn adds_and_preferences_all_count_on_servers() {
+    for storage in [Storage::Postgres, Storage::Redis, Storage::Cluster] {
+        adds_and_preferences(storage, 1, 8);
+        println!("{storage:?}: 2000 adds and 1000 preferences of 24 clients, nothing lost");
+    }
+}
+
+/// C55, C75: the same through three processes at once.
+#[test]
+fn adds_and_preferences_through_three_processes_all_count() {
+    for storage in Storage::SHARED {
+        adds_and_preferences(storage, 3, 8);
+        println!("{storage:?}: 2000 adds and 1000 preferences of 24 clients through 3 processes, nothing lost");
+    }
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::types::ValueRef;
@@ -15,6 +15,9 @@ use session_runtime::clock::Timestamp;
 use session_runtime::record::Values;
 use session_runtime::store::Wanted;
 use session_runtime::{SessionKey, SqliteStore, Store as _};
+use session_tests::servers::cluster::Cluster;
+use session_tests::servers::postgres::Postgres;
+use session_tests::servers::redis::Redis;
 use tempfile::TempDir;
 
 use crate::cookie::{Cookie, hex};
@@ -36,6 +39,27 @@ pub(crate) enum Profile {
 pub(crate) enum Storage {
     Memory,
     Sqlite,
+    Postgres,
+    Redis,
+    Cluster,
+}
+
+impl Storage {
+    /// Those that several processes can share.
+    pub(crate) const SHARED: [Self; 4] = [Self::Sqlite, Self::Postgres, Self::Redis, Self::Cluster];
+
+    /// The URL of a server that all tests of this process share: no two of them have a session in common.
+    fn server(self) -> Option<String> {
+        static POSTGRES: LazyLock<Postgres> = LazyLock::new(|| Postgres::start(""));
+        static REDIS: LazyLock<Redis> = LazyLock::new(Redis::start);
+        static CLUSTER: LazyLock<Cluster> = LazyLock::new(Cluster::start);
+        match self {
+            Self::Memory | Self::Sqlite => None,
+            Self::Postgres => Some(POSTGRES.url()),
+            Self::Redis => Some(REDIS.url()),
+            Self::Cluster => Some(CLUSTER.url()),
+        }
+    }
 }
 
 /// A folder of its own for one test.
@@ -51,6 +75,9 @@ pub(crate) struct Shop {
     child: Child,
     address: SocketAddr,
     output: PathBuf,
+    /// Further processes over the same sessions; connections go to each in turn.
+    beside: Vec<Shop>,
+    turn: AtomicUsize,
 }
 
 impl Place {
@@ -85,12 +112,20 @@ impl Place {
 
     /// With `more` keys of the session's table: `,idle="1h"`.
     pub(crate) fn open_with(&self, profile: Profile, storage: Storage, more: &str) -> Shop {
-        let session = match storage {
-            Storage::Memory => format!("{{store=\"memory:\"{more}}}"),
-            Storage::Sqlite => self.sqlite(more),
+        let session = match storage.server() {
+            Some(url) => format!("{{store=\"{url}\"{more}}}"),
+            None if matches!(storage, Storage::Memory) => format!("{{store=\"memory:\"{more}}}"),
+            None => self.sqlite(more),
         };
         let started = self.spawn(self.program(), profile, &session);
         Self::launched(started)
+    }
+
+    /// Several processes over the same sessions, as one shop.
+    pub(crate) fn open_fleet(&self, storage: Storage, processes: usize, more: &str) -> Shop {
+        let mut shop = self.open_with(Profile::Debug, storage, more);
+        shop.beside = (1..processes).map(|_| self.open_with(Profile::Debug, storage, more)).collect();
+        shop
     }
 
     /// Another server than the example: `ROCKET_SESSION` is `session`.
@@ -107,7 +142,7 @@ impl Place {
             let (_, address) = text.split_once("launched from http://")?;
             address.split_once('\n')?.0.trim().parse().ok()
         });
-        Shop { child, address, output }
+        Shop::new(child, address, output)
     }
 
     /// Starts a server that is to refuse; gives its output.
@@ -115,7 +150,7 @@ impl Place {
     pub(crate) fn refusal(&self, profile: Profile, session: &str) -> String {
         let (child, output) = self.spawn(self.program(), profile, session);
         // Killed in any case.
-        let mut shop = Shop { child, address: ([127, 0, 0, 1], 0).into(), output };
+        let mut shop = Shop::new(child, ([127, 0, 0, 1], 0).into(), output);
         let status = poll("the server to launch or to refuse", || {
             assert!(!shop.output().contains("launched from"), "launched in spite of ROCKET_SESSION={session}");
             shop.child.try_wait().unwrap()
@@ -228,6 +263,10 @@ fn cell(value: ValueRef<'_>) -> String {
 }
 
 impl Shop {
+    fn new(child: Child, address: SocketAddr, output: PathBuf) -> Self {
+        Self { child, address, output, beside: Vec::new(), turn: AtomicUsize::new(0) }
+    }
+
     /// What the process wrote so far, to both streams.
     pub(crate) fn output(&self) -> String {
         read(&self.output)
@@ -251,7 +290,9 @@ impl Shop {
     }
 
     pub(crate) fn connect(&self) -> Connection {
-        Connection::open(self.address).unwrap()
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % (self.beside.len() + 1);
+        let shop = turn.checked_sub(1).map_or(self, |other| &self.beside[other]);
+        Connection::open(shop.address).unwrap()
     }
 
     /// Asks on a connection of its own.
@@ -307,6 +348,7 @@ impl Shop {
     #[track_caller]
     pub(crate) fn assert_running(&mut self) {
         assert!(self.child.try_wait().unwrap().is_none(), "the server went down:\n{}", self.output());
+        self.beside.iter_mut().for_each(Self::assert_running);
     }
 
     /// Checks that the server is there, and that nothing in it ever panicked.
@@ -421,7 +463,7 @@ fn newest(folder: &Path) -> io::Result<SystemTime> {
 
 fn build(target: &Path, release: bool) {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--package", "session-examples", "--example", "cart"]);
+    command.args(["build", "--package", "session-examples", "--example", "cart", "--features", "fleet"]);
     if release {
         command.arg("--release");
     }
