@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::PathBuf;
 
 use rocket::config::LogLevel;
 use rocket::fairing::AdHoc;
 use rocket::serde::json::Json;
 use rocket::{Build, Config, Rocket, get, post, routes};
-use session_runtime::{MemoryStore, Session, SessionConfig, SessionFairing, Sessions, SqliteStore};
+use session_runtime::{Session, SessionConfig, Sessions};
 
 /// What the visitor is about to buy.
 #[derive(Session)]
@@ -123,13 +122,7 @@ pub(crate) fn serve(app: &str, store: &str, workers: &str) {
 }
 
 fn with_session(rocket: Rocket<Build>, store: &str) -> Rocket<Build> {
-    let fairing = Sessions::fairing::<(Cart, Prefs, History)>().config(SessionConfig::new());
-    rocket.mount("/", routes![cart, add, theme, fill_empty, fill_keys, fill_page]).attach(with_store(fairing, store))
-}
-
-fn with_store(fairing: SessionFairing, store: &str) -> SessionFairing {
-    match store {
-        "memory" => fairing.store(MemoryStore::new()),
-        file => fairing.store(SqliteStore::open(PathBuf::from(file)).expect("a file for the sessions")),
-    }
+    let config = SessionConfig::new().store(store);
+    let fairing = Sessions::fairing::<(Cart, Prefs, History)>().config(config);
+    rocket.mount("/", routes![cart, add, theme, fill_empty, fill_keys, fill_page]).attach(fairing)
 }

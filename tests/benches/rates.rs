@@ -30,8 +30,8 @@ impl Load {
 
 /// Bare Rocket's `/ping`, asked without a cookie, is one.
 pub(crate) fn beside_rocket(table: &mut Table) {
-    let servers = [App::Bare, App::Memory, App::Sqlite].map(Server::start);
-    let [bare, memory, sqlite] = &servers;
+    let servers = [App::Bare, App::Memory, App::Sqlite, App::Redis, App::Postgres].map(Server::start);
+    let [bare, memory, sqlite, redis, postgres] = &servers;
     let (ping, lines) = block_on(async {
         let first = Some("/cart/add/7");
         let loads = vec![
@@ -39,6 +39,10 @@ pub(crate) fn beside_rocket(table: &mut Table) {
             ("memory: rate of an add", 0.88, Load::on(memory, first, "POST", "/cart/add/7").await),
             ("SQLite: rate of a read", 0.65, Load::on(sqlite, first, "GET", "/cart").await),
             ("SQLite: rate of an add", 0.35, Load::on(sqlite, first, "POST", "/cart/add/7").await),
+            ("Redis: rate of a read", 0.55, Load::on(redis, first, "GET", "/cart").await),
+            ("Redis: rate of an add", 0.45, Load::on(redis, first, "POST", "/cart/add/7").await),
+            ("PostgreSQL: rate of a read", 0.40, Load::on(postgres, first, "GET", "/cart").await),
+            ("PostgreSQL: rate of an add", 0.25, Load::on(postgres, first, "POST", "/cart/add/7").await),
         ];
         compare(Load::on(bare, None, "GET", "/ping").await, loads).await
     });
@@ -50,7 +54,9 @@ pub(crate) fn beside_rocket(table: &mut Table) {
 
 /// A small write in a session that holds little is one.
 pub(crate) fn beside_empty(table: &mut Table) {
-    for (app, name) in [(App::Memory, "memory"), (App::Sqlite, "SQLite")] {
+    for (app, name) in
+        [(App::Memory, "memory"), (App::Sqlite, "SQLite"), (App::Redis, "Redis"), (App::Postgres, "PostgreSQL")]
+    {
         let server = Server::start(app);
         let (write, lines) = block_on(async {
             let loads = vec![

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use session_tests::servers::postgres::Postgres;
+use session_tests::servers::redis::Redis;
 use tempfile::TempDir;
 
 /// A running server; killed when dropped.
@@ -13,6 +15,14 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
     folder: TempDir,
+    /// Stopped after the server.
+    _engine: Option<Engine>,
+}
+
+/// What the sessions are on.
+enum Engine {
+    Redis(Redis),
+    Postgres(Postgres),
 }
 
 /// What is served.
@@ -21,6 +31,27 @@ pub(crate) enum App {
     Bare,
     Memory,
     Sqlite,
+    Redis,
+    Postgres,
+}
+
+impl App {
+    fn engine(self) -> Option<Engine> {
+        match self {
+            Self::Bare | Self::Memory | Self::Sqlite => None,
+            Self::Redis => Some(Engine::Redis(Redis::start())),
+            Self::Postgres => Some(Engine::Postgres(Postgres::start(""))),
+        }
+    }
+}
+
+impl Engine {
+    fn url(&self) -> String {
+        match self {
+            Self::Redis(redis) => redis.url(),
+            Self::Postgres(postgres) => postgres.url(),
+        }
+    }
 }
 
 impl Server {
@@ -40,19 +71,21 @@ impl Server {
     }
 
     fn spawn(mut command: Command, app: App, workers: usize, folder: TempDir) -> Self {
-        let file = folder.path().join("sessions.db");
-        let (kind, store) = match app {
-            App::Bare => ("bare", "none".into()),
-            App::Memory => ("session", "memory".into()),
-            App::Sqlite => ("session", file.into_os_string()),
+        let engine = app.engine();
+        let file = format!("sqlite://{}", folder.path().join("sessions.db").display());
+        let (kind, store) = match (app, &engine) {
+            (_, Some(engine)) => ("session", engine.url()),
+            (App::Bare, _) => ("bare", "none".to_owned()),
+            (App::Memory, _) => ("session", "memory:".to_owned()),
+            _ => ("session", file),
         };
-        command.args(["serve", kind]).arg(store).arg(workers.to_string());
+        command.args(["serve", kind, &store]).arg(workers.to_string());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("a server that starts");
         let output = BufReader::new(child.stdout.take().expect("what the server prints"));
         // Fairings may say something before the port is known.
         let port = output.lines().map_while(Result::ok).find_map(|line| line.parse::<u16>().ok());
         let port = port.expect("the port of a server that started");
-        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), child, folder }
+        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), child, folder, _engine: engine }
     }
 
     /// What callgrind counted up to the `n`th mark since the one before it, `n` counting from 1.
