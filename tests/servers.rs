@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `process.rs` | a server process that cannot outlive the test that started it |
 //! | `proxy.rs` | a TCP proxy that delays, cuts, swallows answers and counts bytes |
+//! | `redis.rs` | a Redis server with the options that a test needs |
 
 pub mod process;
 pub mod proxy;
+pub mod redis;
 
 use std::net::TcpListener;
 

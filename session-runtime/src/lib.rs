@@ -143,6 +143,8 @@ pub use crate::lift::RawSection;
 pub use crate::rocket::{SessionFairing, SessionHandle};
 pub use crate::schema::{Schema, Schemas};
 pub use crate::sessions::{Sessions, SessionsBuilder};
+#[cfg(feature = "redis")]
+pub use crate::store::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::store::{MemoryStore, Store};

@@ -1,1 +1,3 @@
 //! What users of `RedisStore` rely on.
+
+mod conformance;
