@@ -1,3 +1,5 @@
 //! What users of `RedisStore` rely on.
 
 mod conformance;
+mod fixture;
+mod lazy;

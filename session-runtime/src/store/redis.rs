@@ -52,7 +52,7 @@ use async_trait::async_trait;
 use self::fault::Fault;
 use self::name::Namespace;
 use self::read::Found;
-use self::walk::{Kept, Place};
+use self::walk::{Kept, Place, STEP};
 use self::wire::{At, Wire};
 use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
@@ -62,7 +62,7 @@ use crate::record::Record;
 
 pub use self::builder::{RedisConnection, RedisStoreBuilder};
 
-/// Names that one sweep looks at: the engine removes expired sessions by itself.
+/// Names that one sweep looks at, those of others included: the engine removes expired sessions by itself.
 const SWEEP_LOOKS: usize = 10_000;
 
 /// Sessions that a scan or a sweep asks for at once.
@@ -222,7 +222,7 @@ impl RedisStore {
             if !left.is_empty() {
                 break;
             }
-            looks += step.keys.len().max(1);
+            looks += STEP.max(step.keys.len());
             place = step.next;
             ends += usize::from(place == Place::default());
             let is_round = if start == Place::default() { ends == 1 } else { ends == 2 };

@@ -21,7 +21,7 @@ const MOST_KEYS: usize = 256 * 1024;
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
 /// Names that the server looks at in one step.
-const STEP: usize = 1_000;
+pub(super) const STEP: usize = 1_000;
 
 /// A place in the walk over all masters.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
