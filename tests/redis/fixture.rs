@@ -117,3 +117,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Result<T, StoreError>>>(mut
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+pub(crate) async fn load_all(store: &impl Store, number: u8) -> Result<Option<Loaded>, StoreError> {
+    load(store, number, &Wanted::all()).await
+}

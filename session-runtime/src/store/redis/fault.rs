@@ -1,8 +1,10 @@
 //! What goes wrong between this process and the server, by kind and code: nothing that could hold a key, a value or a
 //! password is kept.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -75,7 +77,7 @@ impl From<RedisError> for Fault {
         let (kind, cause) = match error.kind() {
             ErrorKind::Server(kind) => answered(Some(kind), error.code()),
             ErrorKind::Extension => answered(None, error.code()),
-            ErrorKind::AuthenticationFailed => refused("wrong user or password"),
+            ErrorKind::AuthenticationFailed => refused(WRONG_PASSWORD),
             ErrorKind::InvalidClientConfig => refused("the address or the settings of the connection are not usable"),
             ErrorKind::RESP3NotSupported => refused("the server does not speak RESP3; `?protocol=resp2` may help"),
             ErrorKind::Io => broken(&error),
@@ -87,10 +89,13 @@ impl From<RedisError> for Fault {
     }
 }
 
+const WRONG_PASSWORD: &str = "user or password are wrong or missing";
+
 fn answered(kind: Option<ServerErrorKind>, code: Option<&str>) -> (StoreErrorKind, Cause) {
     let code = code.filter(|code| is_code(code)).unwrap_or("an unknown code");
     let kind = match (kind, code) {
-        (Some(ServerErrorKind::NoPerm), _) | (_, "WRONGPASS" | "NOAUTH" | "NOPERM") => StoreErrorKind::Setup,
+        (_, "WRONGPASS" | "NOAUTH") => return refused(WRONG_PASSWORD),
+        (Some(ServerErrorKind::NoPerm), _) => StoreErrorKind::Setup,
         // Somebody else's key, or a destroyed one.
         (_, "WRONGTYPE") => StoreErrorKind::Corrupt,
         _ => StoreErrorKind::Unavailable,
@@ -107,10 +112,9 @@ fn is_code(code: &str) -> bool {
 fn broken(error: &RedisError) -> (StoreErrorKind, Cause) {
     let told = error.detail().unwrap_or_default();
     if ["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| told.contains(code)) {
-        return refused("wrong user or password");
+        return refused(WRONG_PASSWORD);
     }
-    let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-    match io.map(io::Error::kind) {
+    match source::<io::Error>(error).map(io::Error::kind) {
         // How the TLS library tells that it does not accept a certificate.
         Some(io::ErrorKind::InvalidData) => refused("the TLS certificate was not accepted"),
         Some(kind) => (StoreErrorKind::Unavailable, Cause::Connection(kind)),
@@ -119,7 +123,14 @@ fn broken(error: &RedisError) -> (StoreErrorKind, Cause) {
 }
 
 fn is_tls(error: &RedisError) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<rustls::Error>())
+    source::<rustls::Error>(error).is_some()
+}
+
+/// The cause, if it is of this type. The library keeps it in an `Arc`, which is what it gives as the source.
+fn source<E: Error + 'static>(error: &RedisError) -> Option<&E> {
+    let source = error.source()?;
+    let shared = source.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+    shared.map_or_else(|| source.downcast_ref(), |shared| shared.downcast_ref())
 }
 
 const fn refused(why: &'static str) -> (StoreErrorKind, Cause) {
@@ -141,4 +152,4 @@ impl fmt::Display for Cause {
     }
 }
 
-impl std::error::Error for Cause {}
+impl Error for Cause {}
