@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use session_runtime::config::ServerConfig;
+use session_runtime::expiry::StoredExpiry;
+use session_runtime::patch::{Deadline, Patch};
 use session_runtime::store::{Store, StoreErrorKind, Wanted};
 use session_runtime::{RedisStore, SessionKey};
 use session_tests::servers::cluster::{Cluster, connect};
 
-use crate::fixture::{assert_fails, create, eventually, load, load_all, must_hold, must_patch, name, now, setting};
+use crate::fixture::{
+    assert_fails, create, eventually, keys_with_deadlines, load, load_all, must_hold, must_patch, name, now, patch,
+    setting,
+};
 
 fn store(cluster: &Cluster) -> RedisStore {
     let server = ServerConfig { connections: 1, ..ServerConfig::default() };
@@ -37,7 +42,7 @@ async fn a_dead_master_is_replaced() {
         let loaded = eventually(|| load_all(&store, number)).await.expect("an acknowledged session is lost");
         assert_eq!(loaded.record.values.get("cart.number"), Some(&*number.to_string()));
         let text = format!("{number}0");
-        eventually(|| crate::fixture::patch(&store, number, setting(&[("cart.number", &text)]))).await;
+        eventually(|| patch(&store, number, setting(&[("cart.number", &text)]))).await;
     }
     cluster.wait_until_whole();
     assert!(!cluster.masters().contains(&dead));
@@ -76,6 +81,46 @@ async fn a_slot_that_moves_is_followed() {
     let (_, moved) = move_.redirects();
     assert!(moved > 0, "the old node never said that the slot is gone");
     assert_eq!(load_all(&store, 1).await.unwrap().unwrap().record.head.revision, 3);
+}
+
+/// A slot of which one hash has moved and the other not: what asks waits until they are together again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_session_is_waited_for() {
+    let cluster = Cluster::start();
+    let store = std::sync::Arc::new(store(&cluster));
+    for number in [1, 2] {
+        create(&*store, number, &[("cart.a", "1"), ("history", "{}")]).await;
+        let half = Move::of(&cluster, number);
+        half.begin();
+        let (main, apart) = (name(number), format!("{}:history", name(number)));
+        let (first, second) = if number == 1 { (main, apart) } else { (apart, main) };
+        half.key(&first);
+        // The touch is of both hashes: it is done on both, or on none.
+        let expires = now().after(Duration::from_secs(9_000));
+        let choose = Deadline::Choose { expiry: StoredExpiry::Default, touched: now(), expires };
+        let change = Patch { deadline: Some(choose), ..setting(&[("cart.a", "2"), ("history.x", "1")]) };
+        let work = |patches: bool| {
+            let (store, change) = (std::sync::Arc::clone(&store), change.clone());
+            tokio::spawn(async move {
+                if patches {
+                    patch(&*store, number, change).await.map(drop)
+                } else {
+                    load_all(&*store, number).await.map(drop)
+                }
+            })
+        };
+        let (load, patch) = (work(false), work(true));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!load.is_finished() && !patch.is_finished(), "half a session was enough");
+        half.key(&second);
+        half.end();
+        load.await.unwrap().unwrap();
+        patch.await.unwrap().unwrap();
+        must_hold(&*store, number, &[("cart.a", "2"), ("history", "{}"), ("history.x", "1")]).await;
+    }
+    for port in cluster.masters() {
+        keys_with_deadlines(&mut connect(port));
+    }
 }
 
 /// Without a majority there is no cluster, and no answer that pretends otherwise.

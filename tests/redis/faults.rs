@@ -217,7 +217,9 @@ async fn the_listed_rights_are_enough() {
                   +hkeys +hexists +exists +del +unlink +pexpireat +pexpiretime +scan";
     let mut command = redis::cmd("ACL");
     command.arg("SETUSER").arg("ada");
-    rights.split_whitespace().for_each(|right| drop(command.arg(right)));
+    for right in rights.split_whitespace() {
+        command.arg(right);
+    }
     command.exec(&mut server.connect()).unwrap();
     let store = impatient(format!("redis://ada:pw@localhost:{}", server.address().port()));
     store.keep_apart(&["history"]);

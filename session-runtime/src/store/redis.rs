@@ -35,24 +35,26 @@ mod head;
 mod link;
 mod name;
 mod read;
+mod scan;
 mod script;
+mod sweep;
 mod target;
+mod together;
 mod walk;
 mod wire;
 mod write;
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::task::Poll;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use self::fault::Fault;
 use self::name::Namespace;
 use self::read::Found;
-use self::walk::{Kept, Place, STEP};
+use self::scan::Kept;
+use self::walk::Place;
 use self::wire::{At, Wire};
 use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
@@ -62,11 +64,9 @@ use crate::record::Record;
 
 pub use self::builder::{RedisConnection, RedisStoreBuilder};
 
-/// Names that one sweep looks at, those of others included: the engine removes expired sessions by itself.
-const SWEEP_LOOKS: usize = 10_000;
-
-/// Sessions that a scan or a sweep asks for at once.
-const AT_ONCE: usize = 64;
+/// How often a part of a session is looked for that a cluster may be moving, and the pause before the first time.
+const MOST_LOOKS: u32 = 5;
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Sessions in Redis 7 or Valkey.
 ///
@@ -149,8 +149,40 @@ impl RedisStore {
     }
 
     async fn read(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
+        let mut found = self.read_once(key, wanted, now).await;
+        let mut tries = 0;
+        while found.as_ref().is_err_and(Fault::is_missing) && self.waits_for_parts(&mut tries).await {
+            found = self.read_once(key, wanted, now).await;
+        }
+        found
+    }
+
+    async fn change(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
         let main = self.namespace.main(key);
-        let apart = wanted.keys().is_none_or(|keys| self.lazy().iter().any(|schema| keys.contains(schema)));
+        let call = write::patch(&main, patch, now, self.lazy())?;
+        let mut tries = 0;
+        loop {
+            let changed = read::patched(&self.wire.run(&script::PATCH, &main, &call).await?, patch);
+            // Nothing was written, so that it may be sent again.
+            if !changed.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
+                return changed;
+            }
+        }
+    }
+
+    /// The hashes of a slot that a cluster moves arrive one after the other. Whether it is worth to look again.
+    async fn waits_for_parts(&self, tries: &mut u32) -> bool {
+        let waits = *tries < MOST_LOOKS && self.wire.is_cluster().await.unwrap_or(false);
+        if waits {
+            tokio::time::sleep(LOOK_PAUSE * (1 << *tries)).await;
+            *tries += 1;
+        }
+        waits
+    }
+
+    async fn read_once(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
+        let main = self.namespace.main(key);
+        let apart = self.lazy().iter().any(|schema| wanted.wants(schema));
         if !apart {
             let answer = self.wire.send(&write::load_main(&main), At::Name(&main)).await?;
             match read::main_hash(answer, wanted, now)? {
@@ -171,67 +203,6 @@ impl RedisStore {
             ::redis::Value::Int(removed) => Ok(removed > 0),
             _ => Err(Fault::unexpected()),
         }
-    }
-
-    /// The live records among these keys.
-    async fn records(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<(SessionKey, Record)>, Fault> {
-        let mut records = Vec::new();
-        let all = Wanted::all();
-        for keys in keys.chunks(AT_ONCE) {
-            let found = together(keys.iter().map(|key| self.read(*key, &all, now))).await;
-            for (key, found) in keys.iter().zip(found) {
-                records.extend(found?.map(|loaded| (*key, loaded.record)));
-            }
-        }
-        Ok(records)
-    }
-
-    async fn list(
-        &self,
-        mut from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, Fault> {
-        loop {
-            let keys = self.kept.after(from, limit, &self.wire, &self.namespace).await?;
-            let Some(last) = keys.last() else { return Ok(Vec::new()) };
-            let records = self.records(&keys, now).await?;
-            if !records.is_empty() {
-                return Ok(records);
-            }
-            // All of them have gone meanwhile, and an empty page would say that there are no more.
-            from = Some(*last);
-        }
-    }
-
-    /// Removes the expired among the next names, and goes round once at most.
-    async fn clean(&self, limit: usize, before: Timestamp) -> Result<usize, Fault> {
-        let masters = walk::masters(&self.wire).await?;
-        let start = *self.sweep_from.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut place, mut removed, mut looks, mut ends) = (start, 0, 0, 0);
-        while looks < SWEEP_LOOKS && removed < limit {
-            let step = walk::step(&self.wire, &self.namespace, &masters, place).await?;
-            let mut left = &step.keys[..];
-            while !left.is_empty() && removed < limit {
-                let (now, later) = left.split_at(left.len().min(AT_ONCE).min(limit - removed));
-                for was_removed in together(now.iter().map(|key| self.remove(*key, Some(before)))).await {
-                    removed += usize::from(was_removed?);
-                }
-                left = later;
-            }
-            if !left.is_empty() {
-                break;
-            }
-            looks += STEP.max(step.keys.len());
-            place = step.next;
-            ends += usize::from(place == Place::default());
-            let is_round = if start == Place::default() { ends == 1 } else { ends == 2 };
-            if is_round {
-                break;
-            }
-        }
-        *self.sweep_from.lock().unwrap_or_else(PoisonError::into_inner) = place;
-        Ok(removed)
     }
 
     /// Connects, and tries the script that changes nothing.
@@ -283,12 +254,7 @@ impl Store for RedisStore {
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        let main = self.namespace.main(key);
-        let apply = async {
-            let call = write::patch(&main, &patch, now, self.lazy())?;
-            read::patched(&self.wire.run(&script::PATCH, &main, &call).await?, &patch)
-        };
-        apply.await.map_err(|fault| fault.during("patch"))
+        self.change(key, &patch, now).await.map_err(|fault| fault.during("patch"))
     }
 
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
@@ -318,23 +284,4 @@ impl Store for RedisStore {
     ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
         self.list(from, limit, now).await.map_err(|fault| fault.during("scan"))
     }
-}
-
-/// Runs the futures at the same time; their results in order.
-async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut all = true;
-        for (future, result) in &mut waiting {
-            if result.is_none() {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(done) => *result = Some(done),
-                    Poll::Pending => all = false,
-                }
-            }
-        }
-        if all { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    waiting.into_iter().filter_map(|(_, result)| result).collect()
 }

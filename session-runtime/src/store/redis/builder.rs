@@ -8,7 +8,7 @@ use super::RedisStore;
 use super::fault::Fault;
 use super::link::{Dialing, Link};
 use super::name::Namespace;
-use super::target::{Certificates, Connection, Target};
+use super::target::{Certificates, Connection, Target, Timeouts};
 use super::wire::Wire;
 use crate::config::ServerConfig;
 use crate::store::StoreError;
@@ -160,7 +160,8 @@ impl RedisStoreBuilder {
         let links = match self.place {
             Place::Existing(connection) => vec![Link::over(connection)],
             Place::Url(url) => {
-                let target = Arc::new(Target::parse(&url, self.certificates, self.answer_timeout)?);
+                let timeouts = Timeouts { connect: self.server.connect_timeout, answer: self.answer_timeout };
+                let target = Arc::new(Target::parse(&url, self.certificates, timeouts)?);
                 let link = |_| Link::new(Dialing::new(Arc::clone(&target), &self.server));
                 (0..self.server.connections.max(1)).map(link).collect()
             }

@@ -24,4 +24,9 @@ end
 for at = 2, #ARGV do
   doomed[#doomed + 1] = main .. ':' .. ARGV[at]
 end
-return redis.call('UNLINK', unpack(doomed))
+local removed = redis.pcall('UNLINK', unpack(doomed))
+if type(removed) == 'table' then
+  -- The slot is on its way to another node, which has a part already.
+  return redis.error_reply('TRYAGAIN part of the session is elsewhere')
+end
+return removed

@@ -27,12 +27,22 @@ enum Cause {
     Connection(io::ErrorKind),
     Client(&'static str),
     Unreadable(&'static str),
+    Missing,
 }
 
 impl Fault {
     /// A record, or a part of one, that no version of this library has written.
     pub(super) const fn unreadable(what: &'static str) -> Self {
         Self { kind: StoreErrorKind::Corrupt, cause: Cause::Unreadable(what), dropped: false }
+    }
+
+    /// A hash that the head lists is not there: it was evicted, or is on its way to another node.
+    pub(super) const fn missing() -> Self {
+        Self { kind: StoreErrorKind::Corrupt, cause: Cause::Missing, dropped: false }
+    }
+
+    pub(super) const fn is_missing(&self) -> bool {
+        matches!(self.cause, Cause::Missing)
     }
 
     pub(super) const fn unavailable(why: &'static str) -> Self {
@@ -147,6 +157,7 @@ impl fmt::Display for Cause {
             Self::Answer(code) => write!(f, "the server answered `{code}`"),
             Self::Connection(kind) => write!(f, "the connection failed: {kind}"),
             Self::Client(why) => f.write_str(why),
+            Self::Missing => f.write_str("a part of the session that is kept apart is missing: was it evicted?"),
             Self::Unreadable(what) => write!(f, "the {what} is not one that this library has written"),
         }
     }

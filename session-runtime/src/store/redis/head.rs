@@ -136,7 +136,13 @@ fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
     let (created, ends, expires, touched) = (rest.moment()?, rest.moment()?, rest.moment()?, rest.moment()?);
     let expiry = decode_expiry(&mut rest)?;
     let (secret, secret_since) = (SecretHash::from_bytes(rest.take()?), rest.moment()?);
-    let previous = decode_previous(&mut rest)?;
+    let ([flag], hash, until) = (rest.take()?, SecretHash::from_bytes(rest.take()?), rest.moment()?);
+    let previous = match flag {
+        NONE => None,
+        THERE => Some(PreviousSecret { hash, until: None }),
+        ENDS => Some(PreviousSecret { hash, until: Some(until) }),
+        _ => return None,
+    };
     let (generation, [raised], raised_at) = (rest.number()?, rest.take()?, rest.moment()?);
     let generation_since = match raised {
         NONE => None,
@@ -170,16 +176,6 @@ fn decode_expiry(rest: &mut Rest<'_>) -> Option<StoredExpiry> {
         1 => Some(StoredExpiry::After { millis: u64::from_be_bytes(choice) }),
         2 => Rest(&choice).moment().map(StoredExpiry::At),
         3 => Some(StoredExpiry::BrowserClose),
-        _ => None,
-    }
-}
-
-fn decode_previous(rest: &mut Rest<'_>) -> Option<Option<PreviousSecret>> {
-    let ([flag], hash, until) = (rest.take()?, SecretHash::from_bytes(rest.take()?), rest.moment()?);
-    match flag {
-        NONE => Some(None),
-        THERE => Some(Some(PreviousSecret { hash, until: None })),
-        ENDS => Some(Some(PreviousSecret { hash, until: Some(until) })),
         _ => None,
     }
 }

@@ -119,7 +119,11 @@ async fn connect(link: Unfinished, number: Number) {
                 shared.lost(number);
             }
         };
-        let dialed = tokio::time::timeout(dialing.timeout, dialing.target.connect(dialing.timeout, lost)).await;
+        let dialed = tokio::time::timeout(
+            dialing.target.patience(dialing.timeout),
+            dialing.target.connect(dialing.timeout, lost),
+        )
+        .await;
         match dialed.unwrap_or(Err(Fault::unavailable("the server did not take the connection in time"))) {
             Ok(connection) => {
                 shared.phase.send_replace(Phase::Up(connection, number));

@@ -18,7 +18,12 @@ for at = 2, #ARGV do
 end
 for schema in string.gmatch(string.sub(head, 165), '[^%z]+') do
   if ARGV[1] == 'all' or wanted[schema] then
-    answer[#answer + 1] = redis.call('HGETALL', KEYS[1] .. ':' .. schema)
+    local hash = redis.pcall('HGETALL', KEYS[1] .. ':' .. schema)
+    if hash.err then
+      -- The slot is on its way to another node, which has this hash already.
+      return redis.error_reply('TRYAGAIN part of the session is elsewhere')
+    end
+    answer[#answer + 1] = hash
   end
 end
 return answer

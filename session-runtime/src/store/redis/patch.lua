@@ -5,8 +5,9 @@
 --   1 now   2 login generation   3 revision that it rests on, or nothing   4 deadline   5 the engine's deadline
 --   6 secret   7 how many follow of each: schemas to keep apart, expected, set, removed
 --   8… the schemas; names and checks; names and texts; names
--- Answers the new head; or 0 gone, 1 renewed, 2 unreadable; or, for a conflict, the head and the expected names' texts.
-local GONE, RENEWED, UNREADABLE = 0, 1, 2
+-- Answers the new head; or 0 gone, 1 renewed, 2 unreadable, 3 a hash of its own is missing; or, for a conflict, the head
+-- and the expected names' texts.
+local GONE, RENEWED, UNREADABLE, MISSING = 0, 1, 2, 3
 local call, sub, main = redis.call, string.sub, KEYS[1]
 
 local head = call('HGET', main, '\0')
@@ -41,8 +42,19 @@ local function hash_of(name)
   return any_apart and apart[string.match(name, '^[^.]*')] or main
 end
 
+-- Whether a hash is there. While its slot is on its way to another node, that may have it already.
+local missing, elsewhere = false, false
+local function is_there(hash)
+  local found = redis.pcall('EXISTS', hash)
+  elsewhere = elsewhere or type(found) == 'table'
+  return found == 1
+end
+local function try_again()
+  return redis.error_reply('TRYAGAIN part of the session is elsewhere')
+end
+
 -- The text by name, false if there is none.
-local texts, unreadable = {}, false
+local texts = {}
 local function look(first, last, step)
   local names_in = {}
   for at = first, last, step do
@@ -54,12 +66,12 @@ local function look(first, last, step)
       if not names then
         names = {}
         names_in[hash] = names
-        unreadable = unreadable or (hash ~= main and call('EXISTS', hash) == 0)
+        missing = missing or (hash ~= main and not is_there(hash))
       end
       names[#names + 1] = name
     end
   end
-  for hash, names in pairs(names_in) do
+  for hash, names in pairs(missing and {} or names_in) do
     for from = 1, #names, 1000 do
       local found = call('HMGET', hash, unpack(names, from, math.min(from + 999, #names)))
       for at = 1, #found do
@@ -92,8 +104,8 @@ local function stands(name, check)
 end
 
 look(first_expected, first_set - 1, 2)
-if unreadable then
-  return UNREADABLE
+if missing then
+  return elsewhere and try_again() or MISSING
 end
 local as_loaded = ARGV[3] == '' or sub(head, 141, 148) == ARGV[3]
 for at = first_expected, first_set - 1, 2 do
@@ -109,8 +121,8 @@ end
 
 look(first_set, first_remove - 1, 2)
 look(first_remove, last_remove, 1)
-if unreadable then
-  return UNREADABLE
+if missing then
+  return elsewhere and try_again() or MISSING
 end
 
 -- A schema that has nothing yet gets its home where this program wants it.
@@ -196,6 +208,14 @@ end
 local after = sub(head, 1, 17) .. times .. secret .. generation .. revision .. total(bytes) .. total(keys) .. tail
 if after == head and sets + removes == 0 then
   return head
+end
+
+-- What can fail has to fail before the first write.
+for _, hash in pairs((moved or #new_homes > 0) and apart or {}) do
+  is_there(hash)
+end
+if elsewhere then
+  return try_again()
 end
 
 local deadline_there = ARGV[5]

@@ -47,7 +47,7 @@ pub(super) fn all_hashes(answer: Value, wanted: &Wanted, now: Timestamp) -> Resu
         let hash = hash?;
         if hash.0.is_empty() {
             // Each holds a mark of its own, so that one which is empty is one which was evicted.
-            return Err(Fault::unreadable("part of a session that is kept apart"));
+            return Err(Fault::missing());
         }
         hash.collect(wanted, &mut entries)?;
     }
@@ -68,6 +68,7 @@ pub(super) fn patched(answer: &Value, patch: &Patch) -> Result<Patched, Fault> {
         Value::Int(0) => Ok(Patched::Gone),
         Value::Int(1) => Ok(Patched::Renewed),
         Value::Int(2) => Err(Fault::unreadable("session")),
+        Value::Int(3) => Err(Fault::missing()),
         Value::Array(parts) => conflict(parts, patch).map(Patched::Conflict),
         _ => Err(Fault::unexpected()),
     }

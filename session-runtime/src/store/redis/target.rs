@@ -19,8 +19,8 @@ const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 /// What a connection is made of.
 pub(super) enum Target {
-    Single(Client),
-    Cluster(ClusterClient),
+    Single(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 /// A connection that many requests share.
@@ -32,6 +32,13 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
+/// How long a cluster's client waits for one node.
+#[derive(Clone, Copy)]
+pub(super) struct Timeouts {
+    pub(super) connect: Duration,
+    pub(super) answer: Duration,
+}
+
 /// Certificates, as PEM.
 #[derive(Clone, Default)]
 pub(super) struct Certificates {
@@ -41,7 +48,7 @@ pub(super) struct Certificates {
 }
 
 impl Target {
-    pub(super) fn parse(url: &str, certificates: Certificates, answer_timeout: Duration) -> Result<Self, Fault> {
+    pub(super) fn parse(url: &str, certificates: Certificates, timeouts: Timeouts) -> Result<Self, Fault> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| Fault::setup("not a URL"))?;
         let (scheme, is_cluster) = match scheme.to_ascii_lowercase().as_str() {
             scheme @ ("redis" | "rediss") => (scheme.to_owned(), false),
@@ -55,13 +62,22 @@ impl Target {
         let nodes = nodes(rest, &scheme).iter().map(|url| info(url)).collect::<Result<Vec<_>, _>>()?;
         let certificates = certificates.into_library();
         if is_cluster {
-            return cluster(nodes, certificates, answer_timeout).map(Self::Cluster);
+            return cluster(nodes, certificates, timeouts).map(|client| Self::Cluster(Box::new(client)));
         }
         let [info] = <[_; 1]>::try_from(nodes).map_err(|_| Fault::setup("several hosts, and no cluster"))?;
-        Ok(Self::Single(match certificates {
+        let client = match certificates {
             Some(certificates) => with_tls(info, certificates)?,
             None => Client::open(info)?,
-        }))
+        };
+        Ok(Self::Single(Box::new(client)))
+    }
+
+    /// How long connecting may take: a cluster's client first waits for nodes that are down, then asks one of the others.
+    pub(super) fn patience(&self, timeout: Duration) -> Duration {
+        match self {
+            Self::Single(_) => timeout,
+            Self::Cluster(_) => timeout.saturating_mul(3),
+        }
     }
 
     /// Connects once. `lost` is called when the connection ends, also while nothing is asked.
@@ -125,10 +141,10 @@ fn with_tls(info: ConnectionInfo, certificates: TlsCertificates) -> Result<Clien
 fn cluster(
     nodes: Vec<ConnectionInfo>,
     certificates: Option<TlsCertificates>,
-    answer_timeout: Duration,
+    timeouts: Timeouts,
 ) -> Result<ClusterClient, Fault> {
     let mut builder = ClusterClientBuilder::new(nodes).retries(0).tcp_settings(tcp());
-    builder = builder.response_timeout(answer_timeout).connection_timeout(answer_timeout);
+    builder = builder.response_timeout(timeouts.answer).connection_timeout(timeouts.connect);
     if let Some(certificates) = certificates {
         builder = builder.certs(certificates);
     }
