@@ -25,7 +25,7 @@ fn through(proxy: &Proxy) -> RedisStore {
     impatient(format!("redis://{}", proxy.address()))
 }
 
-/// C60: the answer to a write is lost: the outcome is unknown, and the write happened once.
+/// C61b: the answer to a write is lost: the outcome is unknown, and the write happened once.
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_never_sent_again() {
     let server = Redis::start();
@@ -80,7 +80,7 @@ async fn a_cut_connection_is_made_anew() {
     assert_eq!(proxy.counts().connections, 4);
 }
 
-/// C61: a server that is down fails at once, and works again without a restart of the program.
+/// C60, C61, C64: a server that is down fails requests at once, and works again without a restart of the program.
 #[tokio::test]
 async fn a_server_that_is_down_fails_requests_and_no_longer() {
     let mut server = Redis::with(&["--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
@@ -117,7 +117,7 @@ async fn a_server_that_never_was_there_is_unavailable() {
     assert_fails(load(&store, 1, &Wanted::all()).await, StoreErrorKind::Unavailable);
 }
 
-/// A frozen machine takes connections and answers nothing.
+/// C63: a frozen machine takes connections and answers nothing.
 #[tokio::test]
 async fn a_frozen_server_costs_no_more_than_the_answer_timeout() {
     let server = Redis::start();
@@ -137,7 +137,7 @@ async fn a_frozen_server_costs_no_more_than_the_answer_timeout() {
     assert_eq!(count == "2", loaded.record.head.revision == 1);
 }
 
-/// C62: a full server refuses writes as a whole; what is there can be read and destroyed.
+/// A full server refuses writes as a whole; what is there can be read and destroyed.
 #[tokio::test]
 async fn a_full_server_refuses_writes_as_a_whole() {
     let server = Redis::with(&["--save", "", "--maxmemory-policy", "noeviction"]);
@@ -162,6 +162,58 @@ async fn a_full_server_refuses_writes_as_a_whole() {
     must_patch(&store, 1, setting(&[("cart.a", "2")])).await;
 }
 
+/// C64: a connection that ends while nobody asks is made anew before anybody does.
+#[tokio::test]
+async fn a_connection_that_ends_while_idle_fails_nothing() {
+    let server = Redis::start();
+    let store = impatient(server.url());
+    create(&store, 1, &[("cart.a", "1")]).await;
+    let connections = || -> Vec<String> {
+        let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut server.connect()).unwrap();
+        let id = |line: &str| line.split(' ').next().unwrap().to_owned();
+        list.lines().filter(|line| line.contains("resp=3")).map(id).collect()
+    };
+    let before = connections();
+    assert_eq!(before.len(), 1);
+    let mut kill = redis::cmd("CLIENT");
+    let killed: u64 = kill.arg("KILL").arg("TYPE").arg("normal").query(&mut server.connect()).unwrap();
+    assert_eq!(killed, 1);
+    let start = Instant::now();
+    while connections().is_empty() || connections() == before {
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody connected again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for _ in 0..100 {
+        must_hold(&store, 1, &[("cart.a", "1")]).await;
+    }
+}
+
+/// C63, C65: two hundred requests share two connections to a server that hangs; each ends in time, and so does the fault.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_connections_carry_two_hundred_requests() {
+    let server = Redis::start();
+    let two = ServerConfig { connections: 2, ..ServerConfig::default() };
+    let builder = RedisStore::builder(server.url()).server(two).answer_timeout(Duration::from_millis(500));
+    let store = std::sync::Arc::new(builder.open().unwrap());
+    create(&*store, 1, &[("cart.a", "1")]).await;
+    let ask = || {
+        let requests = (0..200).map(|_| {
+            let store = std::sync::Arc::clone(&store);
+            tokio::spawn(async move { load_all(&*store, 1).await })
+        });
+        requests.collect::<Vec<_>>()
+    };
+    server.process().signal("STOP");
+    for request in ask() {
+        assert_fails(request.await.unwrap(), StoreErrorKind::Unavailable);
+    }
+    server.process().signal("CONT");
+    eventually(|| load_all(&*store, 1)).await.unwrap();
+    for request in ask() {
+        assert!(request.await.unwrap().unwrap().is_some());
+    }
+}
+
 /// A server that became a replica.
 #[tokio::test]
 async fn a_replica_refuses_writes_and_nothing_is_written() {
@@ -181,7 +233,7 @@ async fn a_replica_refuses_writes_and_nothing_is_written() {
     eventually(|| store.create(key(2), crate::fixture::record(&[("cart.a", "1")]))).await;
 }
 
-/// C63: a wrong password stops the launch, and is not told to anybody.
+/// A wrong password stops the launch, and is not told to anybody.
 #[tokio::test]
 async fn a_wrong_password_is_told_without_the_password() {
     let server = Redis::with_password("right-4711");

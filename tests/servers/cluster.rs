@@ -29,6 +29,10 @@ struct Node {
 
 impl Cluster {
     /// Starts six nodes and joins them. They see one that is gone after a second.
+    ///
+    /// # Panics
+    ///
+    /// If they do not become a cluster.
     #[must_use]
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");

@@ -151,6 +151,10 @@ impl Redis {
 }
 
 /// Whether a server on this port has loaded its data and answers.
+///
+/// # Panics
+///
+/// If `redis-cli` is not installed.
 #[must_use]
 pub fn ping(port: u16, password: Option<&str>) -> bool {
     let mut command = Command::new("redis-cli");
