@@ -80,7 +80,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// | clock that judges deadlines | the application's; the server's own removes what expired six minutes ago, and must not be further ahead |
 ///
 /// A write whose answer was lost has an unknown outcome and fails as unavailable. Connections are made again in the
-/// background. With [`ServerConfig::connections`](crate::config::ServerConfig) each of them carries many requests at once.
+/// background. Each of [`ServerConfig::connections`](crate::config::ServerConfig) carries many requests at once. Needs a
+/// tokio runtime with time and I/O.
 ///
 /// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HEXISTS`, `EXISTS`, `DEL`,
 /// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace.
