@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::Connection;
 
 use super::process::Process;
-use super::redis::ping;
+use super::redis::listens;
 
 const NODES: usize = 6;
 
@@ -35,14 +35,23 @@ impl Cluster {
     /// If they do not become a cluster.
     #[must_use]
     pub fn start() -> Self {
+        loop {
+            if let Some(cluster) = Self::try_to_start() {
+                return cluster;
+            }
+        }
+    }
+
+    /// `None`: somebody took one of the ports meanwhile.
+    fn try_to_start() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let nodes = ports().into_iter().map(|port| Node { port, process: None }).collect();
         let mut cluster = Self { nodes, folder };
-        for at in 0..NODES {
-            cluster.run(at);
-        }
-        cluster.join();
-        cluster
+        let all_run = (0..NODES).all(|at| cluster.run(at));
+        all_run.then(|| {
+            cluster.join();
+            cluster
+        })
     }
 
     /// The URL of the cluster, with two of its nodes.
@@ -90,7 +99,7 @@ impl Cluster {
     /// If there is no such node.
     pub fn restart(&mut self, port: u16) {
         let at = self.nodes.iter().position(|node| node.port == port).expect("a node");
-        self.run(at);
+        assert!(self.run(at), "somebody took the port meanwhile");
     }
 
     /// Waits until every slot is served, as every node sees it.
@@ -102,7 +111,7 @@ impl Cluster {
         wait("the cluster is whole", || self.ports().into_iter().all(|port| info(port).contains("cluster_state:ok")));
     }
 
-    fn run(&mut self, at: usize) {
+    fn run(&mut self, at: usize) -> bool {
         let port = self.nodes[at].port.to_string();
         let folder = self.folder.path().join(&port);
         std::fs::create_dir_all(&folder).expect("a folder for the node");
@@ -112,9 +121,9 @@ impl Cluster {
             &["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf"],
             &["--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0"],
         ];
-        self.nodes[at].process = Some(Process::start(&command.concat(), &self.log(at), "KILL"));
-        let number = self.nodes[at].port;
-        wait("a node answers", || ping(number, None));
+        let log = self.log(at);
+        self.nodes[at].process = Some(Process::start(&command.concat(), &log, "KILL"));
+        listens(&log)
     }
 
     fn join(&self) {

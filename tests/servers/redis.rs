@@ -35,9 +35,8 @@ impl Redis {
     #[must_use]
     pub fn with(options: &[&str]) -> Self {
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut server =
-            Self { process: None, folder: folder(), port: free_port(), options, tls: false, password: None };
-        server.run();
+        let mut server = Self { process: None, folder: folder(), port: 0, options, tls: false, password: None };
+        server.run_somewhere();
         server
     }
 
@@ -46,8 +45,8 @@ impl Redis {
     pub fn with_password(password: &str) -> Self {
         let options = ["--save", "", "--requirepass", password].map(str::to_owned).to_vec();
         let password = Some(password.to_owned());
-        let mut server = Self { process: None, folder: folder(), port: free_port(), options, tls: false, password };
-        server.run();
+        let mut server = Self { process: None, folder: folder(), port: 0, options, tls: false, password };
+        server.run_somewhere();
         server
     }
 
@@ -55,15 +54,14 @@ impl Redis {
     #[must_use]
     pub fn with_tls() -> Self {
         let mut server =
-            Self { process: None, folder: folder(), port: free_port(), options: Vec::new(), tls: true, password: None };
+            Self { process: None, folder: folder(), port: 0, options: Vec::new(), tls: true, password: None };
         certify(server.folder.path());
-        let port = server.port.to_string();
-        let own = ["--save", "", "--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"];
+        let own = ["--save", "", "--tls-auth-clients", "no"];
         server.options.extend(own.map(str::to_owned));
         for (option, file) in [("cert", "server.pem"), ("key", "server.key"), ("ca-cert", "ca.pem")] {
             server.options.extend([format!("--tls-{option}-file"), server.file(file).display().to_string()]);
         }
-        server.run();
+        server.run_somewhere();
         server
     }
 
@@ -105,12 +103,33 @@ impl Redis {
     }
 
     /// Starts it again, on the same port and in the same folder.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
     pub fn run(&mut self) {
+        assert!(self.try_to_run(), "somebody took the port meanwhile");
+    }
+
+    /// Starts it on a port that is still free when it gets there.
+    fn run_somewhere(&mut self) {
+        loop {
+            self.port = free_port();
+            if self.try_to_run() {
+                return;
+            }
+        }
+    }
+
+    fn try_to_run(&mut self) -> bool {
         let (port, folder) = (self.port.to_string(), self.folder.path().display().to_string());
-        let mut command = vec!["redis-server", "--port", &port, "--dir", &folder, "--bind", "127.0.0.1"];
+        let ports = if self.tls { vec!["--port", "0", "--tls-port", &port] } else { vec!["--port", &port] };
+        let mut command = vec!["redis-server", "--dir", &folder, "--bind", "127.0.0.1"];
+        command.extend(ports);
         command.extend(self.options.iter().map(String::as_str));
-        self.process = Some(Process::start(&command, &self.file("log"), "TERM"));
-        self.wait();
+        let log = self.file("log");
+        self.process = Some(Process::start(&command, &log, "TERM"));
+        listens(&log)
     }
 
     /// A connection of the test's own, beside those of the store.
@@ -131,39 +150,27 @@ impl Redis {
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
-
-    /// Waits until it answers.
-    fn wait(&self) {
-        let start = Instant::now();
-        while !self.answers() {
-            let log = std::fs::read_to_string(self.file("log")).unwrap_or_default();
-            assert!(start.elapsed() < PATIENCE, "redis-server did not start: {log}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn answers(&self) -> bool {
-        if self.tls {
-            return std::net::TcpStream::connect(self.address()).is_ok();
-        }
-        ping(self.port, self.password.as_deref())
-    }
 }
 
-/// Whether a server on this port has loaded its data and answers.
+/// Waits until the server that writes this log takes requests; `false`: another has its port.
 ///
 /// # Panics
 ///
-/// If `redis-cli` is not installed.
+/// If it does not start, or is not installed.
 #[must_use]
-pub fn ping(port: u16, password: Option<&str>) -> bool {
-    let mut command = Command::new("redis-cli");
-    command.args(["-p", &port.to_string()]);
-    if let Some(password) = password {
-        command.args(["--no-auth-warning", "-a", password]);
+pub fn listens(log: &Path) -> bool {
+    let start = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        if text.contains("Ready to accept connections") {
+            return true;
+        }
+        if text.contains("already in use") || text.contains("Failed listening") {
+            return false;
+        }
+        assert!(start.elapsed() < PATIENCE, "no redis-server, which `tests/run` installs: {text}");
+        std::thread::sleep(Duration::from_millis(10));
     }
-    let output = command.arg("ping").output().expect("redis-cli is installed: `tests/run` does that");
-    output.stdout.starts_with(b"PONG")
 }
 
 fn folder() -> tempfile::TempDir {
