@@ -3,10 +3,14 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `process.rs` | a server process that cannot outlive the test that started it |
+//! | `cluster.rs` | a Redis Cluster of six nodes |
 //! | `proxy.rs` | a TCP proxy that delays, cuts, swallows answers and counts bytes |
+//! | `redis.rs` | a Redis server with the options that a test needs |
 
+pub mod cluster;
 pub mod process;
 pub mod proxy;
+pub mod redis;
 
 use std::net::TcpListener;
 

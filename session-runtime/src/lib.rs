@@ -146,6 +146,8 @@ pub use crate::schema::{Schema, Schemas};
 pub use crate::sessions::{Sessions, SessionsBuilder};
 #[cfg(feature = "cache")]
 pub use crate::store::CachedStore;
+#[cfg(feature = "redis")]
+pub use crate::store::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::store::{MemoryStore, Store};

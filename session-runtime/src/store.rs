@@ -38,6 +38,8 @@ use crate::record::{Head, Record, belongs};
 mod cached;
 mod error;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -45,6 +47,8 @@ mod sqlite;
 pub use cached::CachedStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 
@@ -488,6 +492,10 @@ pub(crate) fn open(url: &str, server: &ServerConfig) -> Result<Arc<dyn Store>, S
         "memory" => Err(refused("`memory:` takes nothing behind the colon")),
         #[cfg(feature = "sqlite")]
         "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
+            Ok(Arc::new(RedisStore::builder(url).server(server.clone()).open()?))
+        }
         // Only the scheme is named: what follows may hold a password.
         _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {}", known()))),
     }
@@ -510,6 +518,7 @@ fn known() -> String {
         ("redis://host", cfg!(feature = "redis")),
         ("rediss://host", cfg!(feature = "redis")),
         ("redis-cluster://host", cfg!(feature = "redis")),
+        ("rediss-cluster://host", cfg!(feature = "redis")),
         ("cookie:", cfg!(feature = "cookie")),
     ];
     let urls: Vec<String> = urls.iter().filter(|(_, built)| *built).map(|(url, _)| format!("`{url}`")).collect();

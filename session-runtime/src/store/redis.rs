@@ -1,0 +1,288 @@
+//! Records in Redis or Valkey: one server or a cluster, shared by any number of processes.
+//!
+//! # Layout
+//!
+//! ```text
+//! session:{key}            a hash: one field for each stored key, and the head under a NUL
+//! session:{key}:history    the same for a schema that is kept apart (`lazy`), with a mark under the NUL
+//!
+//! head: 164 bytes and more, integers big-endian, moments shifted so that they are ordered bytewise
+//!   0  layout, 1        25  touched               74  hash of the secret before   140  revision
+//!   1  created          33  kind of expiry       106  accepted until, if flag 2   148  bytes of all names and texts
+//!   9  ends             34  its choice           114  (after the flag at 82)      156  number of keys
+//!  17  expires          42  secret, since, flag  123  generation, flag, raised    164  schemas kept apart, a NUL behind each
+//! ```
+//!
+//! The key stands in braces, so that a cluster has all hashes of a session in one slot. The head is one field, because
+//! scripts cut and compare its bytes: a number in Lua is a float, a counter of the engine is signed, and text is ordered
+//! by the server's locale.
+//!
+//! Where a schema lives is decided when its first key is stored and stands in the head from then on. So programs that do
+//! not agree about what is `lazy` read and write each other's sessions, and a hash that the engine evicted is missed.
+//!
+//! # Commands
+//!
+//! A load is one `HGETALL`, or one script if a `lazy` schema is wanted. Each write is one script, which does all or
+//! nothing: it checks before it writes, and a server that is out of memory refuses it as a whole. Every hash gets the
+//! engine's deadline in the step that creates it.
+//!
+//! Deliberately absent: `WATCH` and `MULTI` (they need a connection of their own), blocking commands, reads from replicas
+//! (they may show a session that has been logged out), and arithmetic on stored values.
+
+mod builder;
+mod fault;
+mod head;
+mod link;
+mod name;
+mod read;
+mod scan;
+mod script;
+mod sweep;
+mod target;
+mod together;
+mod walk;
+mod wire;
+mod write;
+
+use std::fmt;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::fault::Fault;
+use self::name::Namespace;
+use self::read::Found;
+use self::scan::Kept;
+use self::walk::Place;
+use self::wire::{At, Wire};
+use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::patch::{Patch, Patched};
+use crate::record::Record;
+
+pub use self::builder::{RedisConnection, RedisStoreBuilder};
+
+/// How often a part of a session is looked for that a cluster may be moving, and the pause before the first time.
+const MOST_LOOKS: u32 = 5;
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Sessions in Redis 7 or Valkey.
+///
+/// | promise | holds |
+/// |---|---|
+/// | logout is final, concurrent writes merge | yes: each write is one atomic script, and none is ever sent twice |
+/// | survives a restart, or a crash of the server | as `appendonly` and `appendfsync` are set: by default Redis forgets what it has not saved |
+/// | survives a failover | replication is asynchronous: it can undo the last acknowledged writes, a logout included |
+/// | memory | `maxmemory-policy` must be `noeviction` or `volatile-ttl`; another evicts sessions in use. Full: writes fail, nothing is half-written |
+/// | several processes | yes, also with programs that do not agree about what is `lazy` |
+/// | clock that judges deadlines | the application's; the server's own removes what expired six minutes ago, and must not be further ahead |
+///
+/// A write whose answer was lost has an unknown outcome and fails as unavailable. Connections are made again in the
+/// background. Each of [`ServerConfig::connections`](crate::config::ServerConfig) carries many requests at once. Needs a
+/// tokio runtime with time and I/O.
+///
+/// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HEXISTS`, `EXISTS`, `DEL`,
+/// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{RedisStore, Sessions};
+///
+/// // Nothing is connected yet.
+/// let sessions = Sessions::builder().store(RedisStore::open("redis://localhost")?).build()?;
+/// # Ok::<(), session_runtime::SessionError>(())
+/// ```
+pub struct RedisStore {
+    wire: Wire,
+    namespace: Namespace,
+    lazy: OnceLock<Box<[&'static str]>>,
+    kept: Kept,
+    /// Where the next sweep begins.
+    sweep_from: Mutex<Place>,
+}
+
+impl RedisStore {
+    /// The servers that a URL names, with default settings. Connects at the launch, or when it is first used.
+    ///
+    /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, and `redis-cluster://…` or `rediss-cluster://…` with one
+    /// or more hosts of a cluster, separated by commas. `?protocol=resp2` is for servers and proxies without RESP3.
+    ///
+    /// # Errors
+    ///
+    /// [`Setup`](super::StoreErrorKind::Setup) if it is no such URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::RedisStore;
+    ///
+    /// let store = RedisStore::open("redis-cluster://10.0.0.1:7000,10.0.0.2:7000")?;
+    /// assert!(RedisStore::open("http://localhost").is_err());
+    /// # Ok::<(), session_runtime::store::StoreError>(())
+    /// ```
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        Self::builder(url).open()
+    }
+
+    /// The servers that a URL names, with settings of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::RedisStore;
+    ///
+    /// let store = RedisStore::builder("redis://localhost").namespace("shop").open()?;
+    /// # Ok::<(), session_runtime::store::StoreError>(())
+    /// ```
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(url.into())
+    }
+
+    fn new(wire: Wire, namespace: Namespace) -> Self {
+        Self { wire, namespace, lazy: OnceLock::new(), kept: Kept::default(), sweep_from: Mutex::default() }
+    }
+
+    fn lazy(&self) -> &[&'static str] {
+        self.lazy.get().map_or(&[], |lazy| lazy)
+    }
+
+    async fn read(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
+        let mut found = self.read_once(key, wanted, now).await;
+        let mut tries = 0;
+        while found.as_ref().is_err_and(Fault::is_missing) && self.waits_for_parts(&mut tries).await {
+            found = self.read_once(key, wanted, now).await;
+        }
+        found
+    }
+
+    async fn change(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
+        let main = self.namespace.main(key);
+        let call = write::patch(&main, patch, now, self.lazy())?;
+        let mut tries = 0;
+        loop {
+            let changed = read::patched(&self.wire.run(&script::PATCH, &main, &call).await?, patch);
+            // Nothing was written, so that it may be sent again.
+            if !changed.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
+                return changed;
+            }
+        }
+    }
+
+    /// The hashes of a slot that a cluster moves arrive one after the other. Whether it is worth to look again.
+    async fn waits_for_parts(&self, tries: &mut u32) -> bool {
+        let waits = *tries < MOST_LOOKS && self.wire.is_cluster().await.unwrap_or(false);
+        if waits {
+            tokio::time::sleep(LOOK_PAUSE * (1 << *tries)).await;
+            *tries += 1;
+        }
+        waits
+    }
+
+    async fn read_once(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
+        let main = self.namespace.main(key);
+        let apart = self.lazy().iter().any(|schema| wanted.wants(schema));
+        if !apart {
+            let answer = self.wire.send(&write::load_main(&main), At::Name(&main)).await?;
+            match read::main_hash(answer, wanted, now)? {
+                Found::Nothing => return Ok(None),
+                Found::Record(loaded) => return Ok(Some(*loaded)),
+                // Another program keeps apart what this one does not.
+                Found::Apart => {}
+            }
+        }
+        let call = write::load_all(&main, wanted.keys());
+        read::all_hashes(self.wire.run(&script::LOAD, &main, &call).await?, wanted, now)
+    }
+
+    async fn remove(&self, key: SessionKey, expired_before: Option<Timestamp>) -> Result<bool, Fault> {
+        let main = self.namespace.main(key);
+        let call = write::delete(&main, expired_before, self.lazy());
+        match self.wire.run(&script::DELETE, &main, &call).await? {
+            ::redis::Value::Int(removed) => Ok(removed > 0),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    /// Connects, and tries the script that changes nothing.
+    async fn try_out(&self) -> Result<(), Fault> {
+        self.wire.connect().await?;
+        let main = self.namespace.main(write::NOBODY);
+        match self.wire.run(&script::LOAD, &main, &write::load_all(&main, None)).await {
+            Err(fault) if fault.is_refusal() => Err(Fault::setup("the server does not take scripts of Redis 7")),
+            answered => answered.map(drop),
+        }
+    }
+
+    /// A server that evicts sessions in use is worth a line in the log. One that does not tell is believed.
+    async fn warn_of_eviction(&self) {
+        let mut command = ::redis::Cmd::new();
+        command.arg("INFO").arg("memory");
+        let main = self.namespace.main(write::NOBODY);
+        let text = match self.wire.send(&command, At::Name(&main)).await {
+            Ok(::redis::Value::BulkString(bytes)) => String::from_utf8(bytes).unwrap_or_default(),
+            Ok(::redis::Value::VerbatimString { text, .. }) => text,
+            _ => return,
+        };
+        let policy = text.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim);
+        if policy.is_some_and(|policy| !matches!(policy, "noeviction" | "volatile-ttl")) {
+            tracing::warn!("the session store evicts sessions in use: set `maxmemory-policy` to `noeviction`");
+        }
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        let main = self.namespace.main(key);
+        let create = async {
+            let call = write::create(&main, &record, self.lazy())?;
+            read::created(&self.wire.run(&script::CREATE, &main, &call).await?)
+        };
+        create.await.map_err(|fault| fault.during("create"))
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        self.read(key, wanted, now).await.map_err(|fault| fault.during("load"))
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.change(key, &patch, now).await.map_err(|fault| fault.during("patch"))
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.remove(key, None).await.map(drop).map_err(|fault| fault.during("delete"))
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.clean(limit, now.before(SWEEP_GRACE)).await.map_err(|fault| fault.during("sweep"))
+    }
+
+    /// Counts once: what is told later is left out.
+    fn keep_apart(&self, schemas: &[&'static str]) {
+        let _ = self.lazy.set(schemas.iter().copied().filter(|schema| !schema.is_empty()).collect());
+    }
+
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.try_out().await.map_err(|fault| fault.during("prepare"))?;
+        self.warn_of_eviction().await;
+        Ok(())
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        self.list(from, limit, now).await.map_err(|fault| fault.during("scan"))
+    }
+}

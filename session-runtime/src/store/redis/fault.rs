@@ -1,0 +1,166 @@
+//! What goes wrong between this process and the server, by kind and code: nothing that could hold a key, a value or a
+//! password is kept.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use ::redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::store::{StoreError, StoreErrorKind};
+
+/// A failure that has no operation yet.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    kind: StoreErrorKind,
+    cause: Cause,
+    /// The connection is of no more use.
+    dropped: bool,
+}
+
+/// What an operator needs to know.
+#[derive(Clone, Debug)]
+enum Cause {
+    /// The code of the server's answer, such as `OOM`.
+    Answer(String),
+    Connection(io::ErrorKind),
+    Client(&'static str),
+    Unreadable(&'static str),
+    Missing,
+}
+
+impl Fault {
+    /// A record, or a part of one, that no version of this library has written.
+    pub(super) const fn unreadable(what: &'static str) -> Self {
+        Self { kind: StoreErrorKind::Corrupt, cause: Cause::Unreadable(what), dropped: false }
+    }
+
+    /// A hash that the head lists is not there: it was evicted, or is on its way to another node.
+    pub(super) const fn missing() -> Self {
+        Self { kind: StoreErrorKind::Corrupt, cause: Cause::Missing, dropped: false }
+    }
+
+    pub(super) const fn is_missing(&self) -> bool {
+        matches!(self.cause, Cause::Missing)
+    }
+
+    pub(super) const fn unavailable(why: &'static str) -> Self {
+        Self { kind: StoreErrorKind::Unavailable, cause: Cause::Client(why), dropped: false }
+    }
+
+    pub(super) const fn setup(why: &'static str) -> Self {
+        Self { kind: StoreErrorKind::Setup, cause: Cause::Client(why), dropped: false }
+    }
+
+    pub(super) const fn unsupported(why: &'static str) -> Self {
+        Self { kind: StoreErrorKind::Unsupported, cause: Cause::Client(why), dropped: false }
+    }
+
+    /// An answer of a shape that the command does not have.
+    pub(super) const fn unexpected() -> Self {
+        Self::unavailable("the server answered something else than its documentation says")
+    }
+
+    pub(super) const fn is_dropped(&self) -> bool {
+        self.dropped
+    }
+
+    /// Whether the server has not got the script, and so did not run it.
+    pub(super) fn is_missing_script(&self) -> bool {
+        matches!(&self.cause, Cause::Answer(code) if code == "NOSCRIPT")
+    }
+
+    /// Whether the server refused the command itself, as one that is too old does.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(&self.cause, Cause::Answer(code) if code == "ERR")
+    }
+
+    pub(super) fn during(self, operation: &'static str) -> StoreError {
+        StoreError::new(self.kind, operation).because(self.cause)
+    }
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        let dropped = error.is_connection_dropped();
+        let (kind, cause) = match error.kind() {
+            ErrorKind::Server(kind) => answered(Some(kind), error.code()),
+            ErrorKind::Extension => answered(None, error.code()),
+            ErrorKind::AuthenticationFailed => refused(WRONG_PASSWORD),
+            ErrorKind::InvalidClientConfig => refused("the address or the settings of the connection are not usable"),
+            ErrorKind::RESP3NotSupported => refused("the server does not speak RESP3; `?protocol=resp2` may help"),
+            ErrorKind::Io => broken(&error),
+            ErrorKind::ClusterConnectionNotFound => unavailable("no node of the cluster can be reached"),
+            ErrorKind::Client if is_tls(&error) => refused("TLS is set up wrongly"),
+            _ => unavailable("the client library failed"),
+        };
+        Self { kind, cause, dropped }
+    }
+}
+
+const WRONG_PASSWORD: &str = "user or password are wrong or missing";
+
+fn answered(kind: Option<ServerErrorKind>, code: Option<&str>) -> (StoreErrorKind, Cause) {
+    let code = code.filter(|code| is_code(code)).unwrap_or("an unknown code");
+    let kind = match (kind, code) {
+        (_, "WRONGPASS" | "NOAUTH") => return refused(WRONG_PASSWORD),
+        (Some(ServerErrorKind::NoPerm), _) => StoreErrorKind::Setup,
+        // Somebody else's key, or a destroyed one.
+        (_, "WRONGTYPE") => StoreErrorKind::Corrupt,
+        _ => StoreErrorKind::Unavailable,
+    };
+    (kind, Cause::Answer(code.to_owned()))
+}
+
+/// What stands where a code should be, if the server is none, is not shown.
+fn is_code(code: &str) -> bool {
+    code.len() <= 24 && code.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// The library hides why no node of a cluster could be reached in a text; that is looked at and dropped.
+fn broken(error: &RedisError) -> (StoreErrorKind, Cause) {
+    let told = error.detail().unwrap_or_default();
+    if ["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| told.contains(code)) {
+        return refused(WRONG_PASSWORD);
+    }
+    match source::<io::Error>(error).map(io::Error::kind) {
+        // How the TLS library tells that it does not accept a certificate.
+        Some(io::ErrorKind::InvalidData) => refused("the TLS certificate was not accepted"),
+        Some(kind) => (StoreErrorKind::Unavailable, Cause::Connection(kind)),
+        None => unavailable("the connection failed"),
+    }
+}
+
+fn is_tls(error: &RedisError) -> bool {
+    source::<rustls::Error>(error).is_some()
+}
+
+/// The cause, if it is of this type. The library keeps it in an `Arc`, which is what it gives as the source.
+fn source<E: Error + 'static>(error: &RedisError) -> Option<&E> {
+    let source = error.source()?;
+    let shared = source.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+    shared.map_or_else(|| source.downcast_ref(), |shared| shared.downcast_ref())
+}
+
+const fn refused(why: &'static str) -> (StoreErrorKind, Cause) {
+    (StoreErrorKind::Setup, Cause::Client(why))
+}
+
+const fn unavailable(why: &'static str) -> (StoreErrorKind, Cause) {
+    (StoreErrorKind::Unavailable, Cause::Client(why))
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(code) => write!(f, "the server answered `{code}`"),
+            Self::Connection(kind) => write!(f, "the connection failed: {kind}"),
+            Self::Client(why) => f.write_str(why),
+            Self::Missing => f.write_str("a part of the session that is kept apart is missing: was it evicted?"),
+            Self::Unreadable(what) => write!(f, "the {what} is not one that this library has written"),
+        }
+    }
+}
+
+impl Error for Cause {}

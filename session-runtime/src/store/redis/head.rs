@@ -1,0 +1,251 @@
+//! A head as bytes, drawn in the docs of `redis`: what the scripts cut and compare without ever decoding it.
+
+use super::fault::Fault;
+use crate::clock::Timestamp;
+use crate::expiry::StoredExpiry;
+use crate::id::SecretHash;
+use crate::patch::{Deadline, NewSecret};
+use crate::record::{Head, PreviousSecret};
+
+/// The field of the main hash that holds the head: no stored key holds a NUL.
+pub(super) const HEAD: &str = "\0";
+
+const LAYOUT: u8 = 1;
+const LENGTH: usize = 164;
+
+const NONE: u8 = 0;
+const THERE: u8 = 1;
+const ENDS: u8 = 2;
+
+/// A head, the totals of the whole record, and the schemas that have hashes of their own.
+pub(super) struct StoredHead<'b> {
+    pub(super) head: Head,
+    pub(super) bytes: usize,
+    pub(super) keys: usize,
+    apart: &'b str,
+}
+
+impl<'b> StoredHead<'b> {
+    pub(super) fn decode(bytes: &'b [u8]) -> Result<Self, Fault> {
+        decode(bytes).ok_or_else(|| Fault::unreadable("head"))
+    }
+
+    pub(super) fn apart(&self) -> impl Iterator<Item = &'b str> + use<'b> {
+        self.apart.split_terminator('\0')
+    }
+}
+
+/// The head of a new record.
+pub(super) fn encode(head: &Head, bytes: usize, keys: usize, apart: &[&str]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(LENGTH + apart.iter().map(|schema| schema.len() + 1).sum::<usize>());
+    out.push(LAYOUT);
+    out.extend_from_slice(&moment(head.created));
+    out.extend_from_slice(&moment(head.ends));
+    put_times(&mut out, head.expires, head.touched);
+    put_expiry(&mut out, head.expiry);
+    put_secret(&mut out, head);
+    out.extend_from_slice(&head.generation.to_be_bytes());
+    out.push(if head.generation_since.is_some() { THERE } else { NONE });
+    out.extend_from_slice(&head.generation_since.map_or([0; 8], moment));
+    out.extend_from_slice(&head.revision.to_be_bytes());
+    for total in [bytes, keys] {
+        out.extend_from_slice(&(total as u64).to_be_bytes());
+    }
+    for schema in apart {
+        out.extend_from_slice(schema.as_bytes());
+        out.push(0);
+    }
+    out
+}
+
+/// Big-endian, shifted so that earlier moments are smaller bytes, those before 1970 too.
+pub(super) fn moment(moment: Timestamp) -> [u8; 8] {
+    (moment.as_millis().cast_unsigned() ^ SIGN).to_be_bytes()
+}
+
+const SIGN: u64 = 1 << 63;
+
+/// A change of the deadline, as the script for patches takes it.
+pub(super) fn encode_deadline(deadline: Option<&Deadline>) -> Vec<u8> {
+    let mut out = Vec::new();
+    match deadline {
+        None => {}
+        Some(Deadline::Touch { seen, touched, expires }) => {
+            out.push(b'T');
+            out.extend_from_slice(&moment(*seen));
+            put_times(&mut out, *expires, *touched);
+        }
+        Some(Deadline::Choose { expiry, touched, expires }) => {
+            out.push(b'C');
+            put_times(&mut out, *expires, *touched);
+            put_expiry(&mut out, *expiry);
+        }
+    }
+    out
+}
+
+/// A change of the secret, as the script for patches takes it.
+pub(super) fn encode_secret(secret: Option<&NewSecret>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
+    match secret {
+        None => {}
+        Some(NewSecret::Raise { hash, at }) => put(&[b"R", hash.as_bytes(), &moment(*at)]),
+        Some(NewSecret::Periodic { seen, seen_expires, hash, at }) => {
+            put(&[b"P", seen.as_bytes(), &moment(*seen_expires), hash.as_bytes(), &moment(*at)]);
+        }
+        Some(NewSecret::Presented { seen, until }) => put(&[b"S", seen.as_bytes(), &moment(*until)]),
+    }
+    out
+}
+
+fn put_times(out: &mut Vec<u8>, expires: Timestamp, touched: Timestamp) {
+    out.extend_from_slice(&moment(expires));
+    out.extend_from_slice(&moment(touched));
+}
+
+fn put_expiry(out: &mut Vec<u8>, expiry: StoredExpiry) {
+    let (kind, choice) = match expiry {
+        StoredExpiry::Default => (0, [0; 8]),
+        StoredExpiry::After { millis } => (1, millis.to_be_bytes()),
+        StoredExpiry::At(at) => (2, moment(at)),
+        StoredExpiry::BrowserClose => (3, [0; 8]),
+    };
+    out.push(kind);
+    out.extend_from_slice(&choice);
+}
+
+fn put_secret(out: &mut Vec<u8>, head: &Head) {
+    out.extend_from_slice(head.secret.as_bytes());
+    out.extend_from_slice(&moment(head.secret_since));
+    let (flag, hash, until) = match &head.previous {
+        None => (NONE, &[0; 32], [0; 8]),
+        Some(PreviousSecret { hash, until: None }) => (THERE, hash.as_bytes(), [0; 8]),
+        Some(PreviousSecret { hash, until: Some(until) }) => (ENDS, hash.as_bytes(), moment(*until)),
+    };
+    out.push(flag);
+    out.extend_from_slice(hash);
+    out.extend_from_slice(&until);
+}
+
+fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
+    let mut rest = Rest(bytes);
+    if rest.take()? != [LAYOUT] {
+        return None;
+    }
+    let (created, ends, expires, touched) = (rest.moment()?, rest.moment()?, rest.moment()?, rest.moment()?);
+    let expiry = decode_expiry(&mut rest)?;
+    let (secret, secret_since) = (SecretHash::from_bytes(rest.take()?), rest.moment()?);
+    let ([flag], hash, until) = (rest.take()?, SecretHash::from_bytes(rest.take()?), rest.moment()?);
+    let previous = match flag {
+        NONE => None,
+        THERE => Some(PreviousSecret { hash, until: None }),
+        ENDS => Some(PreviousSecret { hash, until: Some(until) }),
+        _ => return None,
+    };
+    let (generation, [raised], raised_at) = (rest.number()?, rest.take()?, rest.moment()?);
+    let generation_since = match raised {
+        NONE => None,
+        THERE => Some(raised_at),
+        _ => return None,
+    };
+    let revision = rest.number()?;
+    let (total, keys) = (usize::try_from(rest.number()?).ok()?, usize::try_from(rest.number()?).ok()?);
+    let apart = std::str::from_utf8(rest.0).ok()?;
+    let head = Head {
+        created,
+        touched,
+        expires,
+        ends,
+        expiry,
+        secret,
+        secret_since,
+        previous,
+        generation,
+        generation_since,
+        revision,
+    };
+    Some(StoredHead { head, bytes: total, keys, apart })
+}
+
+fn decode_expiry(rest: &mut Rest<'_>) -> Option<StoredExpiry> {
+    let [kind] = rest.take()?;
+    let choice = rest.take()?;
+    match kind {
+        0 => Some(StoredExpiry::Default),
+        1 => Some(StoredExpiry::After { millis: u64::from_be_bytes(choice) }),
+        2 => Rest(&choice).moment().map(StoredExpiry::At),
+        3 => Some(StoredExpiry::BrowserClose),
+        _ => None,
+    }
+}
+
+/// What has not been read yet.
+struct Rest<'b>(&'b [u8]);
+
+impl Rest<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    fn moment(&mut self) -> Option<Timestamp> {
+        self.number().map(|shifted| Timestamp::from_millis((shifted ^ SIGN).cast_signed()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unusual() -> Head {
+        let at = Timestamp::from_millis;
+        Head {
+            created: at(-1),
+            touched: at(2),
+            expires: at(i64::MIN),
+            ends: Timestamp::MAX,
+            expiry: StoredExpiry::At(at(-7)),
+            secret: SecretHash::from_bytes([0xff; 32]),
+            secret_since: at(5),
+            previous: Some(PreviousSecret { hash: SecretHash::from_bytes([3; 32]), until: Some(at(6)) }),
+            generation: u64::MAX,
+            generation_since: Some(at(8)),
+            revision: 1 << 63,
+        }
+    }
+
+    #[test]
+    fn a_head_comes_back() {
+        let bytes = encode(&unusual(), 7, 9, &["history", "a b"]);
+        let stored = StoredHead::decode(&bytes).unwrap();
+        assert_eq!((stored.head.clone(), stored.bytes, stored.keys), (unusual(), 7, 9));
+        assert_eq!(stored.apart().collect::<Vec<_>>(), ["history", "a b"]);
+        let plain = encode(&unusual(), 0, 0, &[]);
+        assert_eq!((plain.len(), StoredHead::decode(&plain).unwrap().apart().count()), (LENGTH, 0));
+    }
+
+    #[test]
+    fn moments_are_ordered_bytewise() {
+        let moments = [i64::MIN, -1, 0, 1, 1 << 40, i64::MAX].map(|millis| moment(Timestamp::from_millis(millis)));
+        assert!(moments.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn a_damaged_head_is_unreadable_and_nothing_worse() {
+        let bytes = encode(&unusual(), 7, 9, &["history"]);
+        for length in 0..LENGTH {
+            assert!(StoredHead::decode(&bytes[..length]).is_err(), "the first {length} bytes of a head were read");
+        }
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x55;
+            let _ = StoredHead::decode(&damaged);
+        }
+    }
+}

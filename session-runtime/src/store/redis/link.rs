@@ -1,0 +1,160 @@
+//! One connection that many requests share, and that is made anew in the background when it ends.
+//!
+//! ```text
+//! idle ──first use──▶ connecting ──▶ up ──it ends──▶ connecting
+//!                      │      ▲
+//!                      ▼      │ after a pause
+//!                      down ──┘
+//! ```
+//!
+//! While it connects requests wait, within their own deadline; while it is down they fail at once. Nothing is ever sent
+//! again: what was under way when the connection ended has an unknown outcome.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::fault::Fault;
+use super::target::{Connection, Target};
+use crate::config::ServerConfig;
+
+/// A handle of the shared connection.
+pub(super) struct Link(Arc<Shared>);
+
+struct Shared {
+    phase: watch::Sender<Phase>,
+    /// `None`: the application's own connection, which mends itself.
+    dialing: Option<Dialing>,
+}
+
+/// How to connect.
+pub(super) struct Dialing {
+    pub(super) target: Arc<Target>,
+    pub(super) timeout: Duration,
+    pub(super) back_off: Duration,
+    pub(super) back_off_max: Duration,
+}
+
+enum Phase {
+    Idle,
+    Connecting,
+    Up(Connection, Number),
+    Down(Fault),
+}
+
+/// Tells a connection from the ones before it.
+type Number = u64;
+
+impl Dialing {
+    pub(super) fn new(target: Arc<Target>, server: &ServerConfig) -> Self {
+        let ServerConfig { connect_timeout, back_off, back_off_max, .. } = *server;
+        Self { target, timeout: connect_timeout, back_off, back_off_max: back_off_max.max(back_off) }
+    }
+}
+
+impl Link {
+    pub(super) fn new(dialing: Dialing) -> Self {
+        Self(Arc::new(Shared { phase: watch::Sender::new(Phase::Idle), dialing: Some(dialing) }))
+    }
+
+    pub(super) fn over(connection: Connection) -> Self {
+        Self(Arc::new(Shared { phase: watch::Sender::new(Phase::Up(connection, 0)), dialing: None }))
+    }
+
+    /// The connection, which is made if need be, and its number.
+    pub(super) async fn connection(&self) -> Result<(Connection, Number), Fault> {
+        if let Phase::Up(connection, number) = &*self.0.phase.borrow() {
+            return Ok((connection.clone(), *number));
+        }
+        self.0.wake();
+        let mut phase = self.0.phase.subscribe();
+        let phase = phase.wait_for(|phase| !matches!(phase, Phase::Connecting)).await;
+        match phase.as_deref() {
+            Ok(Phase::Up(connection, number)) => Ok((connection.clone(), *number)),
+            Ok(Phase::Down(fault)) => Err(fault.clone()),
+            _ => Err(Fault::unavailable("the runtime that connected has ended")),
+        }
+    }
+
+    /// Told when the connection of this number turned out to have ended.
+    pub(super) fn lost(&self, number: Number) {
+        self.0.lost(number);
+    }
+}
+
+impl Shared {
+    fn wake(self: &Arc<Self>) {
+        self.connect_if(|phase| matches!(phase, Phase::Idle), 1);
+    }
+
+    fn lost(self: &Arc<Self>, number: Number) {
+        self.connect_if(|phase| matches!(phase, Phase::Up(_, up) if *up == number), number + 1);
+    }
+
+    /// Begins to connect if the phase is this one, once.
+    fn connect_if(self: &Arc<Self>, applies: impl Fn(&Phase) -> bool, number: Number) {
+        let begun = self.dialing.is_some()
+            && self.phase.send_if_modified(|phase| {
+                let begins = applies(phase);
+                if begins {
+                    *phase = Phase::Connecting;
+                }
+                begins
+            });
+        if begun {
+            tokio::spawn(connect(Unfinished(Arc::downgrade(self)), number));
+        }
+    }
+}
+
+/// Tries until there is a connection, or nobody wants one any more.
+async fn connect(link: Unfinished, number: Number) {
+    let mut failures = 0;
+    while let Some(shared) = link.0.upgrade() {
+        let Some(dialing) = &shared.dialing else { return };
+        let weak = link.0.clone();
+        let lost = move || {
+            if let Some(shared) = weak.upgrade() {
+                shared.lost(number);
+            }
+        };
+        let dialed = tokio::time::timeout(
+            dialing.target.patience(dialing.timeout),
+            dialing.target.connect(dialing.timeout, lost),
+        )
+        .await;
+        match dialed.unwrap_or(Err(Fault::unavailable("the server did not take the connection in time"))) {
+            Ok(connection) => {
+                shared.phase.send_replace(Phase::Up(connection, number));
+                return;
+            }
+            Err(fault) => shared.phase.send_replace(Phase::Down(fault)),
+        };
+        let pause = pause(dialing, failures);
+        failures += 1;
+        drop(shared);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn pause(dialing: &Dialing, failures: u32) -> Duration {
+    dialing.back_off.saturating_mul(1 << failures.min(16)).min(dialing.back_off_max)
+}
+
+/// A link that is being connected. Should the runtime end meanwhile, the next use begins again.
+struct Unfinished(Weak<Shared>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.phase.send_if_modified(|phase| {
+                let unfinished = !matches!(phase, Phase::Up(..));
+                if unfinished {
+                    *phase = Phase::Idle;
+                }
+                unfinished
+            });
+        }
+    }
+}

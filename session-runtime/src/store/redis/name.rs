@@ -1,0 +1,91 @@
+//! Names of hashes: `<namespace>:{<key>}`, and `:<schema>` behind it for a schema that is kept apart. What stands in the
+//! braces decides on the slot of a cluster, so that all hashes of a session are on one node.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+
+use super::fault::Fault;
+use crate::id::SessionKey;
+
+const KEY_CHARS: usize = 22;
+
+/// What the names of all keys begin with.
+pub(super) struct Namespace {
+    prefix: Vec<u8>,
+}
+
+impl Namespace {
+    /// # Errors
+    ///
+    /// Braces would move the sessions to other slots, and nobody can type a control character.
+    pub(super) fn new(namespace: &str) -> Result<Self, Fault> {
+        if namespace.contains(|letter: char| letter == '{' || letter == '}' || letter.is_control()) {
+            return Err(Fault::setup("the namespace holds a brace or a control character"));
+        }
+        Ok(Self { prefix: format!("{namespace}:{{").into_bytes() })
+    }
+
+    /// The name of a session's main hash.
+    pub(super) fn main(&self, key: SessionKey) -> Vec<u8> {
+        let mut text = [0; KEY_CHARS];
+        // Sixteen bytes are always 22 characters.
+        let text = Base64UrlUnpadded::encode(key.as_bytes(), &mut text).unwrap_or_default();
+        let mut name = Vec::with_capacity(self.prefix.len() + KEY_CHARS + 1);
+        name.extend_from_slice(&self.prefix);
+        name.extend_from_slice(text.as_bytes());
+        name.push(b'}');
+        name
+    }
+
+    /// The session whose main hash has this name.
+    pub(super) fn session(&self, name: &[u8]) -> Option<SessionKey> {
+        let text = name.strip_prefix(&*self.prefix)?.strip_suffix(b"}")?;
+        std::str::from_utf8(text).ok()?.parse().ok()
+    }
+
+    /// A pattern for `SCAN` that the names of all main hashes match.
+    pub(super) fn pattern(&self) -> Vec<u8> {
+        let mut pattern = Vec::with_capacity(self.prefix.len() + 8);
+        for byte in &self.prefix {
+            if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\' | b'^') {
+                pattern.push(b'\\');
+            }
+            pattern.push(*byte);
+        }
+        pattern.extend_from_slice(b"*}");
+        pattern
+    }
+}
+
+/// The schema of a stored key: what stands before the first dot.
+pub(super) fn schema_of(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(schema, _)| schema)
+}
+
+/// Names with a NUL are this store's own.
+pub(super) fn check(name: &str) -> Result<(), Fault> {
+    match name.as_bytes().first() {
+        Some(0) => Err(Fault::unsupported("a stored key begins with NUL")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_its_session() {
+        let namespace = Namespace::new("a[b]*").unwrap();
+        let key = SessionKey::from_bytes([0xfb; 16]);
+        let name = namespace.main(key);
+        assert_eq!(namespace.session(&name), Some(key));
+        assert_eq!(namespace.session(&[&name[..], b":history"].concat()), None);
+        assert_eq!(Namespace::new("other").unwrap().session(&name), None);
+        assert_eq!(namespace.pattern(), b"a\\[b\\]\\*:{*}");
+    }
+
+    #[test]
+    fn braces_in_a_namespace_are_refused() {
+        assert!(Namespace::new("{shop}").is_err() && Namespace::new("a\0").is_err() && Namespace::new("").is_ok());
+    }
+}

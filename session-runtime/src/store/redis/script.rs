@@ -1,0 +1,47 @@
+//! The scripts: each is one atomic step of the server. They begin with `#!lua`, so that a server out of memory, without
+//! its disk or no longer the master refuses one before it has done anything.
+
+use std::sync::LazyLock;
+
+use ::redis::{Arg, Cmd};
+
+/// A script and the name under which servers know it.
+pub(super) struct Script {
+    text: &'static str,
+    hash: String,
+}
+
+pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("create.lua")));
+pub(super) static LOAD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("load.lua")));
+pub(super) static PATCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("patch.lua")));
+pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        Self { text, hash: sha1_hex(text) }
+    }
+
+    /// The beginning of a call with one key, with room for what follows.
+    pub(super) fn call(&self, main: &[u8], args: usize, bytes: usize) -> Cmd {
+        let mut command = Cmd::with_capacity(args + 4, bytes + main.len() + 64);
+        command.arg("EVALSHA").arg(&self.hash).arg("1").arg(main);
+        command
+    }
+
+    /// The same call for a server that has not got the script.
+    pub(super) fn in_full(&self, call: &Cmd) -> Cmd {
+        let mut command = Cmd::new();
+        command.arg("EVAL").arg(self.text);
+        for arg in call.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = arg {
+                command.arg(bytes);
+            }
+        }
+        command
+    }
+}
+
+/// SHA-1 in hexadecimal, as the server computes it, by the client library's own way to name scripts.
+pub(super) fn sha1_hex(text: &str) -> String {
+    ::redis::Script::new(text).get_hash().to_owned()
+}

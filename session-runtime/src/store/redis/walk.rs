@@ -1,0 +1,77 @@
+//! All sessions, one after the other and in no order: `SCAN` over every master.
+
+use ::redis::{Cmd, Value};
+
+use super::fault::Fault;
+use super::name::Namespace;
+use super::wire::{At, Wire};
+use crate::id::SessionKey;
+
+/// Names that the server looks at in one step.
+pub(super) const STEP: usize = 1_000;
+
+/// A place in the walk over all masters.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    master: usize,
+    cursor: u64,
+}
+
+/// What one step of a walk found.
+pub(super) struct Step {
+    pub(super) keys: Vec<SessionKey>,
+    /// Where the next begins; the beginning after the last.
+    pub(super) next: Place,
+}
+
+/// One slot of each master: the way to ask it.
+pub(super) async fn masters(wire: &Wire) -> Result<Vec<u16>, Fault> {
+    if !wire.is_cluster().await? {
+        return Ok(vec![0]);
+    }
+    let mut command = Cmd::new();
+    command.arg("CLUSTER").arg("SLOTS");
+    let Value::Array(ranges) = wire.send(&command, At::Slot(0)).await? else { return Err(Fault::unexpected()) };
+    let mut masters: Vec<(String, u16)> = Vec::new();
+    for range in &ranges {
+        let (slot, master) = slots_of(range).ok_or_else(Fault::unexpected)?;
+        if !masters.iter().any(|(have, _)| *have == master) {
+            masters.push((master, slot));
+        }
+    }
+    // In an order that the next call finds too.
+    masters.sort_unstable();
+    Ok(masters.into_iter().map(|(_, slot)| slot).collect())
+}
+
+/// The first slot of a range, and the master's address.
+fn slots_of(range: &Value) -> Option<(u16, String)> {
+    let Value::Array(range) = range else { return None };
+    let (Value::Int(first), Value::Array(master)) = (range.first()?, range.get(2)?) else { return None };
+    Some((u16::try_from(*first).ok()?, format!("{:?}", (master.first()?, master.get(1)?))))
+}
+
+/// Looks at the names behind this place.
+pub(super) async fn step(wire: &Wire, namespace: &Namespace, masters: &[u16], from: Place) -> Result<Step, Fault> {
+    let Some(slot) = masters.get(from.master) else { return Ok(Step { keys: Vec::new(), next: Place::default() }) };
+    let mut command = Cmd::new();
+    command.arg("SCAN").arg(from.cursor).arg("MATCH").arg(namespace.pattern()).arg("COUNT").arg(STEP);
+    command.arg("TYPE").arg("hash");
+    let (cursor, names) = page(wire.send(&command, At::Slot(*slot)).await?).ok_or_else(Fault::unexpected)?;
+    let keys = names.iter().filter_map(|name| match name {
+        Value::BulkString(name) => namespace.session(name),
+        _ => None,
+    });
+    let next = match cursor {
+        0 if from.master + 1 == masters.len() => Place::default(),
+        0 => Place { master: from.master + 1, cursor: 0 },
+        cursor => Place { cursor, ..from },
+    };
+    Ok(Step { keys: keys.collect(), next })
+}
+
+fn page(answer: Value) -> Option<(u64, Vec<Value>)> {
+    let Value::Array(parts) = answer else { return None };
+    let [Value::BulkString(cursor), Value::Array(names)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
+    Some((std::str::from_utf8(&cursor).ok()?.parse().ok()?, names))
+}

@@ -1,0 +1,134 @@
+//! Sending a command and getting its answer. The only commands that are sent twice are those that a server refused to
+//! run: a script that it has not got, a slot that it has no longer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ::redis::cluster_async::ClusterConnection;
+use ::redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
+use ::redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+
+use super::fault::Fault;
+use super::link::Link;
+use super::script::Script;
+use super::target::Connection;
+
+/// How often a command is sent to where a cluster says that its slot is now.
+const MOST_REDIRECTS: u32 = 6;
+
+/// While slots move. Doubled each time.
+const REDIRECT_PAUSE: Duration = Duration::from_millis(5);
+
+/// Connections used in turn.
+pub(super) struct Wire {
+    links: Box<[Link]>,
+    turn: AtomicUsize,
+    answer_timeout: Duration,
+}
+
+/// Which node of a cluster is asked. A single server is asked whatever this says.
+#[derive(Clone, Copy)]
+pub(super) enum At<'n> {
+    /// The one with the slot of this name.
+    Name(&'n [u8]),
+    /// The one with this slot.
+    Slot(u16),
+}
+
+impl Wire {
+    pub(super) fn new(links: Vec<Link>, answer_timeout: Duration) -> Self {
+        Self { links: links.into(), turn: AtomicUsize::new(0), answer_timeout }
+    }
+
+    /// Runs a script, also on a server that does not know it yet.
+    pub(super) async fn run(&self, script: &Script, main: &[u8], call: &Cmd) -> Result<Value, Fault> {
+        let answered = self.send(call, At::Name(main)).await;
+        match answered {
+            Err(fault) if fault.is_missing_script() => self.send(&script.in_full(call), At::Name(main)).await,
+            answered => answered,
+        }
+    }
+
+    /// Sends a command and waits for its answer.
+    pub(super) async fn send(&self, command: &Cmd, at: At<'_>) -> Result<Value, Fault> {
+        let link = &self.links[self.turn.fetch_add(1, Ordering::Relaxed) % self.links.len()];
+        let answered = tokio::time::timeout(self.answer_timeout, send(link, command, at)).await;
+        answered.unwrap_or(Err(Fault::unavailable("no answer in time")))
+    }
+
+    /// Whether the servers are a cluster.
+    pub(super) async fn is_cluster(&self) -> Result<bool, Fault> {
+        let (connection, _) = self.links[0].connection().await?;
+        Ok(matches!(connection, Connection::Cluster(_)))
+    }
+
+    /// Connects all, so that the first requests find them.
+    pub(super) async fn connect(&self) -> Result<(), Fault> {
+        for link in &self.links {
+            link.connection().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn send(link: &Link, command: &Cmd, at: At<'_>) -> Result<Value, Fault> {
+    let (connection, number) = link.connection().await?;
+    let answered = match connection {
+        Connection::Single(mut connection) => connection.send_packed_command(command).await,
+        Connection::Managed(mut connection) => connection.send_packed_command(command).await,
+        Connection::Cluster(mut connection) => ask_cluster(&mut connection, command, at).await,
+    };
+    let answered = unwrapped(answered).map_err(Fault::from);
+    if answered.as_ref().is_err_and(Fault::is_dropped) {
+        link.lost(number);
+    }
+    answered
+}
+
+/// An answer that is an error is an error.
+fn unwrapped(answered: RedisResult<Value>) -> RedisResult<Value> {
+    match answered? {
+        Value::ServerError(error) => Err(error.into()),
+        answer => Ok(answer),
+    }
+}
+
+async fn ask_cluster(connection: &mut ClusterConnection, command: &Cmd, at: At<'_>) -> RedisResult<Value> {
+    let mut redirects = 0;
+    loop {
+        let routing = RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(route(at)));
+        let answered = unwrapped(connection.route_command(command.clone(), routing).await);
+        let Err(error) = answered else { return answered };
+        // It was refused before it was run, so that it may be sent again.
+        let again = match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) => return ask_elsewhere(connection, command, &error).await,
+            // The library learns from the refusal where the slot is now.
+            ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain) => redirects < MOST_REDIRECTS,
+            _ => false,
+        };
+        if !again {
+            return Err(error);
+        }
+        tokio::time::sleep(REDIRECT_PAUSE * (1 << redirects)).await;
+        redirects += 1;
+    }
+}
+
+fn route(at: At<'_>) -> Route {
+    match at {
+        At::Name(name) => Route::with_key(name, SlotAddr::Master),
+        At::Slot(slot) => Route::new(slot, SlotAddr::Master),
+    }
+}
+
+/// A slot is on its way to another node, which takes a command for it only behind `ASKING`.
+async fn ask_elsewhere(connection: &mut ClusterConnection, command: &Cmd, told: &RedisError) -> RedisResult<Value> {
+    let address = told.redirect_node().and_then(|(address, _)| address.rsplit_once(':'));
+    let Some((host, port)) = address.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?))) else {
+        return Err(told.clone());
+    };
+    let mut pipeline = Pipeline::with_capacity(2);
+    pipeline.cmd("ASKING").ignore().add_command(command.clone());
+    let answers = connection.route_pipeline(pipeline, 0, 2, SingleNodeRoutingInfo::ByAddress { host, port }).await?;
+    unwrapped(Ok(answers.into_iter().nth(1).unwrap_or_default()))
+}

@@ -1,0 +1,132 @@
+//! Every kind of server keeps every rule.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use session_runtime::clock::Timestamp;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, RedisConnection, StoreError, Wanted};
+use session_runtime::testing::conformance;
+use session_runtime::{RedisStore, SessionKey, Store};
+use session_tests::servers::cluster::{Cluster, connect};
+use session_tests::servers::redis::Redis;
+
+use crate::fixture::keys_with_deadlines;
+
+/// The engine judges by its own clock too, so the present is the real one.
+async fn keeps_every_rule(store: impl Store) {
+    let report = conformance::check(Arc::new(store), SystemTime::now().into()).await;
+    report.assert();
+    assert_eq!(report.passed().len(), conformance::rules().count());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_server_keeps_every_rule() {
+    let server = Redis::start();
+    keeps_every_rule(RedisStore::open(&server.url()).unwrap()).await;
+}
+
+/// `cart` is what the rules write most: here it is in a hash of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_kept_apart_keeps_every_rule() {
+    let server = Redis::start();
+    keeps_every_rule(lazy(&server)).await;
+    keys_with_deadlines(&mut server.connect());
+}
+
+/// Two programs on one server, one of which keeps apart what the other does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_programs_that_disagree_keep_every_rule() {
+    let server = Redis::start();
+    let one = RedisStore::open(&server.url()).unwrap();
+    keeps_every_rule(Twins { one, other: lazy(&server), turn: 0.into() }).await;
+    keys_with_deadlines(&mut server.connect());
+}
+
+fn lazy(server: &Redis) -> RedisStore {
+    let store = RedisStore::open(&server.url()).unwrap();
+    store.keep_apart(&["cart"]);
+    store
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_tls_keeps_every_rule() {
+    let server = Redis::with_tls();
+    let store = RedisStore::builder(server.url()).root_certificates(server.authority()).open().unwrap();
+    keeps_every_rule(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_keeps_every_rule() {
+    let cluster = Cluster::start();
+    keeps_every_rule(RedisStore::open(&cluster.url()).unwrap()).await;
+    let client = redis::cluster::ClusterClientBuilder::new(cluster.nodes()).retries(0).build().unwrap();
+    let connection = client.get_async_connection().await.unwrap();
+    keeps_every_rule(RedisConnection::from(connection).store().namespace("mine").open().unwrap()).await;
+    for port in cluster.masters() {
+        keys_with_deadlines(&mut connect(port));
+    }
+}
+
+/// The application's own connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_existing_connection_keeps_every_rule() {
+    let server = Redis::start();
+    let client = redis::Client::open(server.url()).unwrap();
+    let manager = client.get_connection_manager().await.unwrap();
+    keeps_every_rule(RedisConnection::from(manager).store().open().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_older_protocol_keeps_every_rule() {
+    let server = Redis::start();
+    keeps_every_rule(RedisStore::open(&format!("{}/?protocol=resp2", server.url())).unwrap()).await;
+}
+
+/// Every operation goes to the other handle than the one before.
+struct Twins {
+    one: RedisStore,
+    other: RedisStore,
+    turn: AtomicUsize,
+}
+
+impl Twins {
+    fn next(&self) -> &RedisStore {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        if turn.is_multiple_of(2) { &self.one } else { &self.other }
+    }
+}
+
+#[session_runtime::async_trait]
+impl Store for Twins {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.next().create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        self.next().load(key, wanted, now).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.next().patch(key, patch, now).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.next().delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.next().sweep(limit, now).await
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        self.next().scan(from, limit, now).await
+    }
+}
