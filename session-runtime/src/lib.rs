@@ -119,6 +119,8 @@ mod pending;
 mod queue;
 #[cfg(feature = "rocket")]
 mod rocket;
+#[cfg(feature = "cookie")]
+mod sealed;
 mod sync;
 #[cfg(feature = "conformance")]
 pub mod testing;
@@ -142,6 +144,8 @@ pub use crate::lift::RawSection;
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{SessionFairing, SessionHandle};
 pub use crate::schema::{Schema, Schemas};
+#[cfg(feature = "cookie")]
+pub use crate::sealed::CookieStore;
 pub use crate::sessions::{Sessions, SessionsBuilder};
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;

@@ -82,7 +82,7 @@ impl Visit {
 
     /// A further load of the request: it must find the session of the first one.
     pub(crate) async fn load_more(&self, live: &Arc<Live>, wanted: &Wanted) -> Result<Standing, SessionError> {
-        let load = self.core.store.load(live.id.key, wanted, self.now);
+        let load = self.store().load(live.id.key, wanted, self.now);
         let Some(loaded) = self.core.run(&self.budget, load).await? else { return Ok(Standing::Ended) };
         let presented = accepts(&loaded.record, live.id, self.now);
         let Some(presented) = presented.filter(|_| loaded.record.head.generation == live.head.generation) else {
@@ -103,7 +103,7 @@ impl Visit {
     /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
     async fn load_record(&self, key: SessionKey, wanted: &Wanted) -> Result<Found, SessionError> {
         let load = async {
-            match self.core.store.load(key, wanted, self.now).await {
+            match self.store().load(key, wanted, self.now).await {
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
                     Ok(Found::Unreadable)

@@ -1,0 +1,89 @@
+//! Where this request's record is: in the application's store, or in the cookie that it came with.
+
+use super::Visit;
+use crate::cookie::CookieCommand;
+use crate::id::SessionId;
+use crate::record::Head;
+use crate::store::Store;
+
+#[cfg(not(feature = "cookie"))]
+impl Visit {
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.core.store
+    }
+
+    /// What sends the browser this id.
+    pub(crate) fn new_cookie(&self, id: SessionId, head: &Head) -> CookieCommand {
+        self.core.cookie.set(&id.to_cookie(), head, self.now)
+    }
+
+    /// Whether each change of the record has to reach the browser.
+    pub(crate) fn is_in_cookie(&self) -> bool {
+        false
+    }
+
+    /// Nothing on a server ages by itself.
+    pub(crate) fn seal_anew(&self) {}
+}
+
+#[cfg(feature = "cookie")]
+impl Visit {
+    /// The visit of a request whose session is in its cookie.
+    pub(crate) fn in_cookie(
+        core: std::sync::Arc<crate::sessions::Core>,
+        sealer: std::sync::Arc<crate::sealed::Sealer>,
+        found: crate::cookie::Found<'_>,
+        now: crate::clock::Timestamp,
+    ) -> Self {
+        use crate::cookie::{Found, Presented};
+        let opened = match found {
+            Found::One(value) => sealer.open(value, now),
+            Found::Nothing | Found::Several => None,
+        };
+        let presented =
+            opened.as_ref().map_or(Presented::Nothing, |opened| Presented::Id(SessionId::sealed(opened.key)));
+        if opened.is_none() && !matches!(found, Found::Nothing) {
+            tracing::debug!("sealed_cookie: doubled, not ours, damaged or past its time: treated as no session");
+        }
+        let drawer = crate::sealed::Drawer::new(sealer, opened, now);
+        let mut visit = Self::new(core, presented, now);
+        visit.drawer = Some(Box::new(drawer));
+        visit
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        match &self.drawer {
+            Some(drawer) => &**drawer,
+            None => &*self.core.store,
+        }
+    }
+
+    /// What sends the browser this id, or the record itself.
+    pub(crate) fn new_cookie(&self, id: SessionId, head: &Head) -> CookieCommand {
+        match &self.drawer {
+            Some(drawer) => drawer.line(),
+            None => self.core.cookie.set(&id.to_cookie(), head, self.now),
+        }
+    }
+
+    /// Whether each change of the record has to reach the browser.
+    pub(crate) fn is_in_cookie(&self) -> bool {
+        self.drawer.is_some()
+    }
+
+    /// A session that is still sealed with an older key goes out under the newest. The answer does not depend on it.
+    pub(crate) fn seal_anew(&self) {
+        let Some(drawer) = &self.drawer else { return };
+        if self.state().standing.live().is_none() {
+            return;
+        }
+        match drawer.seal_anew() {
+            Ok(Some(line)) => self.state().cookie = line,
+            Ok(None) => {}
+            Err(error) => {
+                let error = crate::error::SessionError::from(error);
+                tracing::warn!("a session cookie was not sealed with the newest key: {}", error.chain());
+            }
+        }
+    }
+}
