@@ -95,14 +95,15 @@ impl Visit {
             Ok(()) => self.commit(&mut wishes, Basis::Values, !failed).await,
             Err(error) => Err(error),
         };
-        if committed.is_ok() && !failed {
+        let done = match broken {
+            Some(broken) if !failed => Err(broken),
+            _ => committed.map(drop),
+        };
+        if done.is_ok() && !failed {
             self.seal_anew();
         }
         self.end(wishes.pending, wrote);
-        match broken {
-            Some(broken) if !failed => Err(broken),
-            _ => committed.map(drop),
-        }
+        done
     }
 
     /// Who reads after the end still sees what the request wrote.

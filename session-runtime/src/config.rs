@@ -26,6 +26,7 @@ use crate::record::Values;
 /// | `deadline` | 2 seconds |
 /// | `on_save_error` | fail |
 /// | `limits` | 1 MiB and 10,000 keys a record |
+/// | `keys` | none; the cookie store needs one |
 ///
 /// # Examples
 ///

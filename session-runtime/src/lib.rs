@@ -59,6 +59,7 @@
 //! |---|---|---|
 //! | `rocket` | guards, fairing, configuration | on |
 //! | `sqlite` | `SqliteStore` | on |
+//! | `cookie` | `CookieStore`: the session itself in the cookie, sealed | off |
 //! | `conformance` | `testing`: the conformance kit for stores, a clock moved by hand | off |
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for the types of that crate | off |
 //!

@@ -80,7 +80,7 @@ impl Corpus {
         }
         let at = self.below(self.files.len());
         let mut bytes = self.files[at].clone();
-        for _ in 0..1 + self.below(6) {
+        for _ in 0..=self.below(6) {
             self.change(&mut bytes);
         }
         bytes.truncate(2 * MOST_BYTES);
@@ -121,9 +121,8 @@ fn run(target: &str, check: fn(&[u8])) {
     let (mut corpus, started) = (Corpus::of(target), Instant::now());
     for done in 0..runs {
         let bytes = corpus.next();
-        if std::panic::catch_unwind(|| check(&bytes)).is_err() {
-            panic!("the target `{target}` fails after {done} executions on {}", bytes.escape_ascii());
-        }
+        let passes = std::panic::catch_unwind(|| check(&bytes)).is_ok();
+        assert!(passes, "the target `{target}` fails after {done} executions on {}", bytes.escape_ascii());
     }
     println!("{target}: {runs} executions in {} s, no finding", started.elapsed().as_secs());
 }

@@ -1,7 +1,7 @@
 //! A visitor's way through the shop: as with any other store, as far as one browser can tell.
 
 use crate::http::Request;
-use crate::site::{DAY, MINUTE, Plan, key, nobody};
+use crate::site::{DAY, MINUTE, Plan, SECOND, key, nobody};
 
 fn shown(cart: &str, user: &str) -> (String, String) {
     (cart.into(), user.into())
@@ -100,7 +100,7 @@ fn a_use_seals_anew_now_and_then() {
     visitor.post("/add/7").expect(200);
     visitor.get("/cart").expect_silent(200);
     for _ in 0..2 {
-        site.clock.advance(MINUTE - std::time::Duration::from_secs(1));
+        site.clock.advance(59 * SECOND);
         visitor.get("/cart").expect_silent(200);
         site.clock.advance(7 * MINUTE);
         visitor.get("/cart").expect(200).new_cookie();
@@ -108,8 +108,26 @@ fn a_use_seals_anew_now_and_then() {
     }
     site.clock.advance(9 * MINUTE);
     assert_eq!(visitor.get("/cart").expect_silent(200).text(), r#"{"7":1}"#, "24 minutes and 58 seconds");
-    site.clock.advance(std::time::Duration::from_secs(2));
+    site.clock.advance(2 * SECOND);
     assert_eq!(visitor.shown(), nobody());
+}
+
+/// `renew_every` seals anew from time to time; as documented, that ends nothing.
+#[test]
+fn a_periodic_renewal_seals_anew() {
+    let mut plan = Plan::new(&[&key()]);
+    plan.config = plan.config.renew_every(5 * MINUTE);
+    let site = plan.launch();
+    let mut visitor = site.browser();
+    visitor.post("/login/ada").expect(200);
+    let before = visitor.cookie();
+    site.clock.advance(299 * SECOND);
+    visitor.get("/whoami").expect_silent(200);
+    site.clock.advance(SECOND);
+    visitor.get("/whoami").expect(200).new_cookie();
+    visitor.get("/whoami").expect_silent(200);
+    assert_eq!(visitor.shown(), shown("{}", "ada"));
+    assert_eq!(site.browser_with(&before).shown(), shown("{}", "ada"));
 }
 
 /// A persistent cookie says how long what is sealed in it lasts.

@@ -188,7 +188,7 @@ async fn jobs(session: &SessionHandle, sessions: &State<Sessions>) -> Json<Vec<S
     };
     Json(vec![
         told(sessions.read::<Cart>(&key).await.map(drop)),
-        told(sessions.update::<Cart, _>(&key, |cart| cart.clear_note()).await.map(drop)),
+        told(sessions.update::<Cart, _>(&key, crate::routes::CartMut::clear_note).await.map(drop)),
         told(sessions.destroy(&key).await),
         told(sessions.sweep().await.map(drop)),
         told(sessions.census(session_runtime::migrate::Options::default()).await.map(drop)),

@@ -14,6 +14,7 @@ fn figment(profile: &str, toml: &str) -> Figment {
     base.merge(("secret_key", "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk=")).merge(Toml::string(toml).nested())
 }
 
+#[expect(clippy::result_large_err, reason = "the error is Rocket's own")]
 fn launch(profile: &str, toml: &str) -> Result<Client, rocket::Error> {
     log::listen();
     let rocket = rocket::custom(figment(profile, toml)).attach(Sessions::fairing::<All>()).mount("/", routes());

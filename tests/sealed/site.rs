@@ -17,6 +17,7 @@ use crate::http::{Answer, Connection, Request};
 use crate::log;
 use crate::routes::{All, routes};
 
+pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

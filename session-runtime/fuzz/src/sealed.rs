@@ -8,20 +8,9 @@ use super::reference::encode;
 use super::sealing::{Content, Sealing};
 use super::world::{now, run};
 
-const MASTERS: [[u8; 32]; 2] = [counted(3), counted(90)];
+const MASTERS: [[u8; 32]; 2] = [*b"the first of two keys: 012345678", *b"another of 32 letters: BCDFGHJKL"];
 const NAME: &str = "__Host-id";
 const APPLICATION: &str = "fuzz";
-
-/// 32 different bytes.
-const fn counted(from: u8) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    let mut at = 0;
-    while at < 32 {
-        bytes[at] = from + at as u8;
-        at += 1;
-    }
-    bytes
-}
 
 #[derive(Session)]
 #[session(key = "s", version = 1)]
@@ -122,7 +111,7 @@ fn tampered(site: &Site, input: &mut Input<'_>) -> String {
         let at = usize::try_from(at % (bytes.len() as u64 + 1)).unwrap();
         match how {
             0 if at < bytes.len() => bytes[at] ^= 1 << (with % 7),
-            1 if at < bytes.len() => bytes[at] = encode(&[with])[..1].as_bytes()[0],
+            1 if at < bytes.len() => bytes[at] = encode(&[with]).as_bytes()[0],
             2 => bytes.insert(at, with & 0x7f),
             3 => bytes.truncate(at),
             4 => drop(bytes.drain(..at)),

@@ -118,7 +118,7 @@ impl Content {
 
 fn signed(number: u64) -> i64 {
     let half = (number / 2).cast_signed();
-    if number % 2 == 0 { half } else { -1 - half }
+    if number.is_multiple_of(2) { half } else { -1 - half }
 }
 
 fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {

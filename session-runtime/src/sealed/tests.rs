@@ -120,7 +120,7 @@ fn a_deadline_inside_the_seal_ends_it() {
 #[test]
 fn bad_keys_are_refused_without_being_shown() {
     let good = CookieStore::random_key().unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let bytes = Base64UrlUnpadded::decode_vec(&good).unwrap();
     let padded = base64ct::Base64::encode_string(&bytes);
     for spelling in

@@ -27,62 +27,65 @@ impl Visit {
 }
 
 #[cfg(feature = "cookie")]
-impl Visit {
-    /// The visit of a request whose session is in its cookie.
-    pub(crate) fn in_cookie(
-        core: std::sync::Arc<crate::sessions::Core>,
-        sealer: std::sync::Arc<crate::sealed::Sealer>,
-        found: crate::cookie::Found<'_>,
-        now: crate::clock::Timestamp,
-    ) -> Self {
-        use crate::cookie::{Found, Presented};
-        let opened = match found {
-            Found::One(value) => sealer.open(value, now),
-            Found::Nothing | Found::Several => None,
-        };
-        let presented =
-            opened.as_ref().map_or(Presented::Nothing, |opened| Presented::Id(SessionId::sealed(opened.key)));
-        if opened.is_none() && !matches!(found, Found::Nothing) {
-            tracing::debug!("sealed_cookie: doubled, not ours, damaged or past its time: treated as no session");
-        }
-        let drawer = crate::sealed::Drawer::new(sealer, opened, now);
-        let mut visit = Self::new(core, presented, now);
-        visit.drawer = Some(Box::new(drawer));
-        visit
-    }
+mod in_cookie {
+    use std::sync::Arc;
 
-    pub(crate) fn store(&self) -> &dyn Store {
-        match &self.drawer {
-            Some(drawer) => &**drawer,
-            None => &*self.core.store,
-        }
-    }
+    use super::{CookieCommand, Head, SessionId, Store, Visit};
+    use crate::clock::Timestamp;
+    use crate::cookie::{Found, Presented};
+    use crate::error::SessionError;
+    use crate::sealed::{Drawer, Sealer};
+    use crate::sessions::Core;
 
-    /// What sends the browser this id, or the record itself.
-    pub(crate) fn new_cookie(&self, id: SessionId, head: &Head) -> CookieCommand {
-        match &self.drawer {
-            Some(drawer) => drawer.line(),
-            None => self.core.cookie.set(&id.to_cookie(), head, self.now),
+    impl Visit {
+        /// The visit of a request whose session is in its cookie.
+        pub(crate) fn in_cookie(core: Arc<Core>, sealer: Arc<Sealer>, found: Found<'_>, now: Timestamp) -> Self {
+            let opened = match found {
+                Found::One(value) => sealer.open(value, now),
+                Found::Nothing | Found::Several => None,
+            };
+            if opened.is_none() && !matches!(found, Found::Nothing) {
+                tracing::debug!("sealed_cookie: doubled, not ours, damaged or past its time: treated as no session");
+            }
+            let id = opened.as_ref().map(|opened| SessionId::sealed(opened.key));
+            let mut visit = Self::new(core, id.map_or(Presented::Nothing, Presented::Id), now);
+            visit.drawer = Some(Box::new(Drawer::new(sealer, opened, now)));
+            visit
         }
-    }
 
-    /// Whether each change of the record has to reach the browser.
-    pub(crate) fn is_in_cookie(&self) -> bool {
-        self.drawer.is_some()
-    }
-
-    /// A session that is still sealed with an older key goes out under the newest. The answer does not depend on it.
-    pub(crate) fn seal_anew(&self) {
-        let Some(drawer) = &self.drawer else { return };
-        if self.state().standing.live().is_none() {
-            return;
+        pub(crate) fn store(&self) -> &dyn Store {
+            match &self.drawer {
+                Some(drawer) => &**drawer,
+                None => &*self.core.store,
+            }
         }
-        match drawer.seal_anew() {
-            Ok(Some(line)) => self.state().cookie = line,
-            Ok(None) => {}
-            Err(error) => {
-                let error = crate::error::SessionError::from(error);
-                tracing::warn!("a session cookie was not sealed with the newest key: {}", error.chain());
+
+        /// What sends the browser this id, or the record itself.
+        pub(crate) fn new_cookie(&self, id: SessionId, head: &Head) -> CookieCommand {
+            match &self.drawer {
+                Some(drawer) => drawer.line(),
+                None => self.core.cookie.set(&id.to_cookie(), head, self.now),
+            }
+        }
+
+        /// Whether each change of the record has to reach the browser.
+        pub(crate) fn is_in_cookie(&self) -> bool {
+            self.drawer.is_some()
+        }
+
+        /// A session that is still sealed with an older key goes out under the newest. The answer does not depend on it.
+        pub(crate) fn seal_anew(&self) {
+            let Some(drawer) = &self.drawer else { return };
+            if self.state().standing.live().is_none() {
+                return;
+            }
+            match drawer.seal_anew() {
+                Ok(Some(line)) => self.state().cookie = line,
+                Ok(None) => {}
+                Err(error) => {
+                    let error = SessionError::from(error);
+                    tracing::warn!("a session cookie was not sealed with the newest key: {}", error.chain());
+                }
             }
         }
     }
