@@ -149,9 +149,10 @@ fn content(input: &mut Input<'_>) -> Vec<u8> {
     if input.choice(4) == 0 {
         return input.0.to_vec();
     }
-    // Sealed at the present moment; four moments of one byte each, the first two mostly ahead.
+    // Sealed at the present moment; four moments of one byte each, the first two mostly ahead: an odd number is past.
+    let ahead = |byte: u8| (byte & 0x7e) + u8::from(byte > 0xe0);
     let mut bytes = vec![0x80, 0xa8, 0xd6, 0xb9, 0x07];
-    bytes.extend([input.byte() & 0x7e, 2 + (input.byte() & 0x7c), input.byte() & 0x7f, input.byte() & 0x7f, 0]);
+    bytes.extend([ahead(input.byte()), ahead(input.byte()), input.byte() & 0x7f, input.byte() & 0x7f, 0]);
     bytes.extend([input.byte(); 16]);
     bytes.push(input.byte() & 0x7f);
     while !input.is_empty() {

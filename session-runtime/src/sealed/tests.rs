@@ -9,14 +9,15 @@ use chacha20poly1305::aead::{Aead, Payload};
 use proptest::prelude::*;
 
 use super::seal::{Opened, beside};
-use super::{CookieStore, Sealer, content};
+use super::{CookieStore, Drawer, Sealer, content};
 use crate::clock::Timestamp;
-use crate::cookie::{CookieConfig, CookieRules};
+use crate::cookie::{CookieCommand, CookieConfig, CookieRules};
 use crate::error::ErrorKind;
 use crate::expiry::StoredExpiry;
 use crate::id::{Random, RandomError, SessionId, SessionKey};
+use crate::patch::{Patch, Patched};
 use crate::record::{Head, Record, Values};
-use crate::store::StoreErrorKind;
+use crate::store::{Created, Store, StoreErrorKind, Wanted};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -179,6 +180,33 @@ fn keys_of_a_ring_differ() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), 100);
+}
+
+/// What a cookie cannot hold is refused with the record left as it was, and so is what the operating system fails to seal.
+#[tokio::test]
+async fn a_drawer_holds_only_what_is_sealed() {
+    let sealer = Arc::new(Sealer::new(store(), rules("id"), Random::default()));
+    let drawer = Drawer::new(sealer, None, now());
+    let large = "x".repeat(4_000);
+    let error = drawer.create(key(), record(&[("a.b", &large)])).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+    assert!(drawer.load(key(), &Wanted::all(), now()).await.unwrap().is_none());
+    assert!(drawer.line() == CookieCommand::Keep);
+    assert_eq!(drawer.create(key(), record(&[("a.b", "1")])).await.unwrap(), Created::Done);
+    let line = drawer.line();
+    assert_eq!(drawer.create(key(), record(&[])).await.unwrap(), Created::Taken);
+    let patch = Patch { set: vec![("a.b".into(), large.into())], ..Patch::on_generation(3) };
+    let error = drawer.patch(key(), patch.clone(), now()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+    let held = drawer.load(key(), &Wanted::all(), now()).await.unwrap().unwrap().record;
+    assert!(held.values.get("a.b") == Some("1") && held.head.revision == 0 && drawer.line() == line);
+    let late = now().after(MINUTE);
+    assert!(matches!(drawer.patch(key(), patch.clone(), late).await.unwrap(), Patched::Gone));
+    let patch = Patch { generation: 2, ..patch };
+    assert!(matches!(drawer.patch(key(), patch, now()).await.unwrap(), Patched::Renewed));
+    drawer.delete(key()).await.unwrap();
+    assert!(drawer.load(key(), &Wanted::all(), now()).await.unwrap().is_none());
+    assert!(drawer.line() == CookieCommand::Keep);
 }
 
 /// C16b: no random bytes, no cookie; nothing else is used in their place.
