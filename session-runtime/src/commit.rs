@@ -95,11 +95,15 @@ impl Visit {
             Ok(()) => self.commit(&mut wishes, Basis::Values, !failed).await,
             Err(error) => Err(error),
         };
-        self.end(wishes.pending, wrote);
-        match broken {
+        let done = match broken {
             Some(broken) if !failed => Err(broken),
             _ => committed.map(drop),
+        };
+        if done.is_ok() && !failed {
+            self.seal_anew();
         }
+        self.end(wishes.pending, wrote);
+        done
     }
 
     /// Who reads after the end still sees what the request wrote.
@@ -311,7 +315,7 @@ impl Visit {
 
     async fn destroy_now(&self, standing: &Standing, wishes: &Wishes) -> Result<Outcome, SessionError> {
         if let Some(live) = standing.live() {
-            self.core.run(&self.budget, self.core.store.delete(live.id.key)).await?;
+            self.core.run(&self.budget, self.store().delete(live.id.key)).await?;
             let mut state = self.state();
             state.standing = Standing::Ended;
             state.cookie = self.core.cookie.remove();
@@ -329,7 +333,7 @@ impl Visit {
         self.core.limits.check(bytes, keys)?;
         let (id, record) = self.core.create(self, values, expiry).await?;
         let mut state = self.state();
-        state.cookie = self.core.cookie_for(id, &record.head, self);
+        state.cookie = self.new_cookie(id, &record.head);
         let Record { head, values } = record;
         let (stored, values) = (head.clone(), Versioned::new(values));
         state.standing = Standing::Live(Arc::new(Live { id, presented: false, head, values, stored, bytes, keys }));
@@ -408,17 +412,12 @@ impl Core {
                 revision: 0,
             };
             let record = Record { head, values: values.clone() };
-            if self.run(&visit.budget, self.store.create(id.key, record.clone())).await? == Created::Done {
+            if self.run(&visit.budget, visit.store().create(id.key, record.clone())).await? == Created::Done {
                 return Ok((id, record));
             }
             tracing::error!("a new session id was taken already; drawing another");
         }
         Err(SessionError::with(ErrorKind::Unavailable, "the operating system's random bytes repeat"))
-    }
-
-    fn cookie_for(&self, id: SessionId, head: &Head, visit: &Visit) -> crate::cookie::CookieCommand {
-        let persistent = head.expiry.persistent(self.cookie.persistent);
-        self.cookie.set(id, persistent.then(|| head.expires.since(visit.now)))
     }
 }
 

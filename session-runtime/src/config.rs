@@ -26,6 +26,7 @@ use crate::record::Values;
 /// | `deadline` | 2 seconds |
 /// | `on_save_error` | fail |
 /// | `limits` | 1 MiB and 10,000 keys a record |
+/// | `keys` | none; the cookie store needs one |
 ///
 /// # Examples
 ///
@@ -47,7 +48,13 @@ pub struct SessionConfig {
     pub(crate) hold: BTreeMap<String, u16>,
     pub(crate) server: ServerConfig,
     pub(crate) cache: Option<Duration>,
+    #[cfg(feature = "cookie")]
+    pub(crate) keys: Keys,
 }
+
+/// Texts of keys, shared by all clones of the settings and wiped with the last of them.
+#[cfg(feature = "cookie")]
+pub(crate) type Keys = std::sync::Arc<[zeroize::Zeroizing<String>]>;
 
 /// What happens to an answer whose session could not be saved.
 ///
@@ -196,6 +203,8 @@ impl Default for SessionConfig {
             hold: BTreeMap::new(),
             server: ServerConfig::default(),
             cache: None,
+            #[cfg(feature = "cookie")]
+            keys: Keys::default(),
         }
     }
 }
@@ -421,6 +430,25 @@ impl SessionConfig {
     #[must_use]
     pub fn cache(mut self, bound: Duration) -> Self {
         self.cache = Some(bound);
+        self
+    }
+
+    /// The key ring of the [cookie store](crate::CookieStore): the first seals, all of them open. Each is 32 random bytes
+    /// as base64url, base64 or hex, as `openssl rand -base64 32` prints them. Default: none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{CookieStore, SessionConfig, Sessions};
+    ///
+    /// let config = SessionConfig::new().store("cookie:").keys([CookieStore::random_key()?]);
+    /// let sessions = Sessions::builder().config(config).build()?;
+    /// # Ok::<(), session_runtime::SessionError>(())
+    /// ```
+    #[cfg(feature = "cookie")]
+    #[must_use]
+    pub fn keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.keys = keys.into_iter().map(|key| key.into().into()).collect();
         self
     }
 

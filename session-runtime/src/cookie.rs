@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
+use crate::record::Head;
 
 /// Browsers cut `Max-Age` at 400 days (RFC 6265bis section 5.6.2).
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
@@ -251,6 +253,14 @@ pub(crate) struct CookieRules {
     pub(crate) persistent: bool,
 }
 
+/// The values of all cookies of the name.
+#[derive(Clone, Copy)]
+pub(crate) enum Found<'h> {
+    Nothing,
+    One(&'h str),
+    Several,
+}
+
 /// What a request's headers said.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Presented {
@@ -260,6 +270,16 @@ pub(crate) enum Presented {
     Unusable,
     /// An id, issued by us or not.
     Id(SessionId),
+}
+
+impl From<Found<'_>> for Presented {
+    fn from(found: Found<'_>) -> Self {
+        match found {
+            Found::Nothing => Self::Nothing,
+            Found::One(value) => SessionId::parse(value).map_or(Self::Unusable, Self::Id),
+            Found::Several => Self::Unusable,
+        }
+    }
 }
 
 /// What a response says to the browser about the cookie.
@@ -314,12 +334,12 @@ impl std::fmt::Debug for CookieCommand {
 
 impl CookieRules {
     /// Finds the cookie in the request's `Cookie` header lines.
-    pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h str>) -> Presented {
+    pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h str>) -> Found<'h> {
         let mut values = lines.flat_map(|line| line.split(';')).filter_map(|pair| self.value(pair));
         match (values.next(), values.next()) {
-            (None, _) => Presented::Nothing,
-            (Some(value), None) => SessionId::parse(value).map_or(Presented::Unusable, Presented::Id),
-            (Some(_), Some(_)) => Presented::Unusable,
+            (None, _) => Found::Nothing,
+            (Some(value), None) => Found::One(value),
+            (Some(_), Some(_)) => Found::Several,
         }
     }
 
@@ -329,10 +349,11 @@ impl CookieRules {
         pair.strip_prefix(self.name.as_str())?.strip_prefix('=')
     }
 
-    /// The cookie with this id; `lifetime` makes it persistent.
-    pub(crate) fn set(&self, id: SessionId, lifetime: Option<Duration>) -> CookieCommand {
-        let mut header = format!("{}={}{}", self.name, id.to_cookie(), self.attributes);
-        if let Some(lifetime) = lifetime {
+    /// The cookie with this value, for a session with this head; persistent ones last as long as the session does.
+    pub(crate) fn set(&self, value: &str, head: &Head, now: Timestamp) -> CookieCommand {
+        let mut header = format!("{}={value}{}", self.name, self.attributes);
+        if head.expiry.persistent(self.persistent) {
+            let lifetime = head.expires.since(now);
             header.push_str("; Max-Age=");
             // Not zero, which would remove the cookie of a session that has less than a second left.
             header.push_str(&lifetime.min(MAX_AGE).as_secs().max(1).to_string());

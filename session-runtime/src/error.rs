@@ -310,6 +310,7 @@ impl From<StoreError> for SessionError {
         let kind = match error.kind() {
             StoreErrorKind::Unsupported => ErrorKind::Unsupported,
             StoreErrorKind::Setup => ErrorKind::Config,
+            StoreErrorKind::TooLarge => ErrorKind::TooLarge,
             StoreErrorKind::Unavailable | StoreErrorKind::Corrupt => ErrorKind::Unavailable,
         };
         Self::new(kind).because(error)

@@ -135,6 +135,12 @@ impl SessionId {
         Ok(Self { key, secret })
     }
 
+    /// The id of a session that is in its cookie: the seal is the proof, so there is no secret.
+    #[cfg(feature = "cookie")]
+    pub(crate) const fn sealed(key: SessionKey) -> Self {
+        Self { key, secret: [0; 16] }
+    }
+
     /// The id in a cookie's value: exactly 43 characters of canonical base64url, or nothing.
     pub(crate) fn parse(value: &str) -> Option<Self> {
         decode::<32>(value, ID_CHARS).map(|bytes| Self::from_bytes(&bytes))
@@ -235,7 +241,7 @@ impl fmt::Debug for SecretHash {
 pub(crate) struct Random(pub(crate) fn(&mut [u8]) -> Result<(), RandomError>);
 
 impl Random {
-    fn fill(self, bytes: &mut [u8]) -> Result<(), RandomError> {
+    pub(crate) fn fill(self, bytes: &mut [u8]) -> Result<(), RandomError> {
         (self.0)(bytes)
     }
 }

@@ -60,6 +60,7 @@
 //! | `rocket` | guards, fairing, configuration | on |
 //! | `sqlite` | `SqliteStore` | on |
 //! | `cache` | `CachedStore`: a cache of this process in front of a store | off |
+//! | `cookie` | `CookieStore`: the session itself in the cookie, sealed | off |
 //! | `conformance` | `testing`: the conformance kit for stores, a clock moved by hand | off |
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for the types of that crate | off |
 //!
@@ -120,6 +121,8 @@ mod pending;
 mod queue;
 #[cfg(feature = "rocket")]
 mod rocket;
+#[cfg(feature = "cookie")]
+mod sealed;
 mod sync;
 #[cfg(feature = "conformance")]
 pub mod testing;
@@ -143,6 +146,8 @@ pub use crate::lift::RawSection;
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{SessionFairing, SessionHandle};
 pub use crate::schema::{Schema, Schemas};
+#[cfg(feature = "cookie")]
+pub use crate::sealed::CookieStore;
 pub use crate::sessions::{Sessions, SessionsBuilder};
 #[cfg(feature = "cache")]
 pub use crate::store::CachedStore;

@@ -62,6 +62,9 @@ pub(crate) struct Core {
     pub(crate) versions: Versions,
     /// Saves that met a conflict take turns, by session.
     pub(crate) queues: Queues,
+    /// Of the one cookie, if sessions are in that.
+    #[cfg(feature = "cookie")]
+    pub(crate) sealer: Option<Arc<crate::sealed::Sealer>>,
 }
 
 impl Sessions {
@@ -96,7 +99,12 @@ impl Sessions {
     /// ```
     #[must_use]
     pub fn open<'h>(&self, cookie_lines: impl IntoIterator<Item = &'h str>) -> Visit {
-        Visit::new(self.core.clone(), self.core.cookie.find(cookie_lines.into_iter()), self.core.now())
+        let (found, now) = (self.core.cookie.find(cookie_lines.into_iter()), self.core.now());
+        #[cfg(feature = "cookie")]
+        if let Some(sealer) = &self.core.sealer {
+            return Visit::in_cookie(self.core.clone(), sealer.clone(), found, now);
+        }
+        Visit::new(self.core.clone(), found.into(), now)
     }
 
     /// Whether the schema is one of this application's.
@@ -134,6 +142,15 @@ impl Sessions {
     #[must_use]
     pub fn cookie_name(&self) -> &str {
         &self.core.cookie.name
+    }
+
+    /// Whether there is nothing on a server, so nothing to sweep.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn are_in_cookies(&self) -> bool {
+        #[cfg(feature = "cookie")]
+        return self.core.sealer.is_some();
+        #[cfg(not(feature = "cookie"))]
+        false
     }
 
     /// Connects to the store and sets up what is missing there, so that what cannot work shows at the start of a program.
@@ -180,6 +197,8 @@ impl std::fmt::Debug for Sessions {
 #[derive(Default)]
 pub struct SessionsBuilder {
     store: Option<Arc<dyn Store>>,
+    #[cfg(feature = "cookie")]
+    cookie_store: Option<Arc<crate::sealed::CookieStore>>,
     config: SessionConfig,
     clock: Option<Arc<dyn Clock>>,
     random: Random,
@@ -200,6 +219,24 @@ impl SessionsBuilder {
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
         self.shared_store(Arc::new(store))
+    }
+
+    /// Sessions in the cookies themselves; wins over the configuration's URL. Read first
+    /// [what that cannot do](crate::CookieStore).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{CookieStore, Sessions};
+    ///
+    /// let store = CookieStore::new([CookieStore::random_key()?])?;
+    /// let sessions = Sessions::builder().cookie_store(store).build()?;
+    /// # Ok::<(), session_runtime::SessionError>(())
+    /// ```
+    #[cfg(feature = "cookie")]
+    #[must_use]
+    pub fn cookie_store(self, store: crate::sealed::CookieStore) -> Self {
+        self.shared_cookie_store(Arc::new(store))
     }
 
     /// The settings. Default: [`SessionConfig::new`].
@@ -267,10 +304,13 @@ impl SessionsBuilder {
     /// assert!(Sessions::builder().build().is_err(), "no store");
     /// assert!(Sessions::builder().store(MemoryStore::new()).build().is_ok());
     /// ```
-    pub fn build(self) -> Result<Sessions, SessionError> {
+    #[cfg_attr(not(feature = "cookie"), expect(unused_mut, reason = "sessions are in no cookies"))]
+    pub fn build(mut self) -> Result<Sessions, SessionError> {
         self.config.check()?;
         self.check_keys()?;
         let cookie = self.config.cookie.resolve(self.insecure)?;
+        #[cfg(feature = "cookie")]
+        let sealer = self.take_sealer(&cookie)?;
         let store = match (self.store, &self.config.store) {
             (Some(store), _) => store,
             (None, Some(url)) => {
@@ -294,13 +334,41 @@ impl SessionsBuilder {
             versions: Versions::new(&self.schemas, &self.config.hold)?,
             schemas: self.schemas,
             queues: Queues::default(),
+            #[cfg(feature = "cookie")]
+            sealer,
         };
         Ok(Sessions { core: Arc::new(core) })
     }
 
     pub(crate) fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        #[cfg(feature = "cookie")]
+        {
+            self.cookie_store = None;
+        }
         self
+    }
+
+    #[cfg(feature = "cookie")]
+    pub(crate) fn shared_cookie_store(mut self, store: Arc<crate::sealed::CookieStore>) -> Self {
+        self.cookie_store = Some(store);
+        self.store = None;
+        self
+    }
+
+    /// With sessions in the cookies there is nothing to be found anywhere else.
+    #[cfg(feature = "cookie")]
+    fn take_sealer(&mut self, cookie: &CookieRules) -> Result<Option<Arc<crate::sealed::Sealer>>, SessionError> {
+        use crate::sealed::{CookieStore, Nowhere, Sealer, say_what_is_missing};
+        let of_url = |url: &String| CookieStore::of_url(url, &self.config.keys);
+        let store = match (&self.cookie_store, &self.store) {
+            (None, None) => self.config.store.as_ref().and_then(of_url).transpose()?,
+            (store, _) => store.clone(),
+        };
+        let Some(store) = store else { return Ok(None) };
+        say_what_is_missing();
+        self.store = Some(Arc::new(Nowhere));
+        Ok(Some(Arc::new(Sealer::new(store, cookie.clone(), self.random))))
     }
 
     #[cfg(feature = "rocket")]

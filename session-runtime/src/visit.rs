@@ -22,6 +22,7 @@ use crate::view::View;
 
 mod guard;
 mod load;
+mod place;
 mod state;
 mod whole;
 
@@ -57,6 +58,9 @@ pub struct Visit {
     pub(crate) gate: AsyncMutex<()>,
     state: Mutex<State>,
     slots: Box<[Slot]>,
+    /// The session, if it is in the cookie.
+    #[cfg(feature = "cookie")]
+    drawer: Option<Box<crate::sealed::Drawer>>,
 }
 
 /// One schema's typed values in this request.
@@ -135,7 +139,16 @@ impl Visit {
         };
         let slots = core.schemas().iter().map(|_| Slot::default()).collect();
         let budget = Budget::new(core.deadline);
-        Self { core, now, budget, gate: AsyncMutex::new(()), state: Mutex::new(state), slots }
+        Self {
+            core,
+            now,
+            budget,
+            gate: AsyncMutex::new(()),
+            state: Mutex::new(state),
+            slots,
+            #[cfg(feature = "cookie")]
+            drawer: None,
+        }
     }
 
     /// The schema's values as they stand now. A visitor without a session reads defaults.

@@ -1,11 +1,13 @@
 //! The corpus of the fuzz targets, replayed: a finding stays found without the fuzzer.
 //!
-//! How the targets are run, and for how long they were, is in `session-runtime/fuzz/README.md`.
+//! And each target for a while without the fuzzer. How they are run, and for how long they were, is in `session-runtime/fuzz/README.md`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../../session-runtime/fuzz/src/lib.rs"]
 mod targets;
+
+mod runs;
 
 use std::path::Path;
 
@@ -39,6 +41,11 @@ fn the_record_corpus_passes() {
 #[test]
 fn the_merge_corpus_passes() {
     assert!(replay("merge", targets::merge::check) > 20);
+}
+
+#[test]
+fn the_sealed_corpus_passes() {
+    assert!(replay("sealed", targets::sealed::check) > 20);
 }
 
 /// A stack that grows with the input, or a walk that is not linear, would not come back in time.

@@ -64,8 +64,13 @@ fn check_lines(sites: &Sites, which: usize, lines: &[&str]) {
     assert_eq!(visit.key(), key);
 }
 
-/// The id that these lines present, found with as little cleverness as possible.
+/// The id that these lines present.
 fn expected(name: &str, lines: &[&str]) -> Option<[u8; 32]> {
+    decode(&only_value(name, lines)?)
+}
+
+/// The value of the one cookie of this name, found with as little cleverness as possible.
+pub(super) fn only_value(name: &str, lines: &[&str]) -> Option<String> {
     let mut values = Vec::new();
     for line in lines {
         let (mut pair, mut end) = (Vec::new(), false);
@@ -90,5 +95,5 @@ fn expected(name: &str, lines: &[&str]) -> Option<[u8; 32]> {
             pair.clear();
         }
     }
-    if values.len() == 1 { decode(&values[0]) } else { None }
+    if values.len() == 1 { values.pop() } else { None }
 }

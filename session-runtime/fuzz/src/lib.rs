@@ -9,7 +9,9 @@ pub mod cookie;
 pub mod id;
 pub mod merge;
 pub mod record;
+pub mod sealed;
 
 mod input;
 mod reference;
+mod sealing;
 mod world;

@@ -34,6 +34,18 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// As [`decode`], for a text of any length.
+pub fn decode_all(text: &str) -> Option<Vec<u8>> {
+    let mut bits = Vec::with_capacity(text.len() * 6);
+    for letter in text.bytes() {
+        let value = ALPHABET.bytes().position(|one| one == letter)?;
+        bits.extend((0..6).rev().map(|at| value >> at & 1 == 1));
+    }
+    let bytes: Vec<u8> =
+        bits.chunks_exact(8).map(|eight| eight.iter().fold(0, |all, bit| all * 2 + u8::from(*bit))).collect();
+    (encode(&bytes) == text).then_some(bytes)
+}
+
 /// The key of an id, and what a store holds of its secret.
 pub fn halves(id: &[u8; 32]) -> (SessionKey, SecretHash) {
     let key = SessionKey::from_bytes(id[..16].try_into().unwrap());

@@ -144,7 +144,8 @@ impl<'v> Save<'v> {
     /// Sends the patch; a failure of one that only marks the use of the session changes nothing.
     async fn send(&self, patch: Patch) -> Result<Option<Patched>, SessionError> {
         let core = &self.visit.core;
-        let sent = core.run(&self.visit.budget, core.store.patch(self.live.id.key, patch, self.visit.now)).await;
+        let sent =
+            core.run(&self.visit.budget, self.visit.store().patch(self.live.id.key, patch, self.visit.now)).await;
         match sent {
             Ok(patched) => Ok(Some(patched)),
             Err(error) if self.is_optional() => {
@@ -234,7 +235,7 @@ impl<'v> Save<'v> {
     }
 
     fn done(mut self, head: Head, deadline: Option<&Deadline>) -> Outcome {
-        let (visit, core) = (self.visit, &self.visit.core);
+        let visit = self.visit;
         let (id, renewed) = match self.secret {
             Secret::Raise(id) => (id, true),
             // Another request's renewal came first: the browser has that one, or will.
@@ -242,7 +243,8 @@ impl<'v> Save<'v> {
             _ => (self.live.id, false),
         };
         let moved = deadline.is_some_and(|deadline| deadline.is_in(&head));
-        let cookie = (renewed || moved && self.refreshes(&head)).then(|| core.cookie_for(id, &head, visit));
+        let tells = renewed || visit.is_in_cookie() || moved && self.refreshes(&head);
+        let cookie = tells.then(|| visit.new_cookie(id, &head));
         if !visit.is_finished()
             && let Err(error) = self.apply()
         {
@@ -332,11 +334,11 @@ impl<'v> Save<'v> {
         let nobody = SessionId::renewed(key, core.random)?.secret_hash();
         let mut patch = Patch::on_generation(self.live.head.generation);
         patch.secret = Some(NewSecret::Raise { hash: nobody, at: self.visit.now });
-        let ended = core.run(&self.visit.budget, core.store.patch(key, patch, self.visit.now)).await?;
+        let ended = core.run(&self.visit.budget, self.visit.store().patch(key, patch, self.visit.now)).await?;
         if !matches!(ended, Patched::Done(_)) {
             return Ok(());
         }
-        if let Err(error) = core.run(&self.visit.budget, core.store.delete(key)).await {
+        if let Err(error) = core.run(&self.visit.budget, self.visit.store().delete(key)).await {
             tracing::warn!("a session that has ended could not be removed yet: {}", error.chain());
         }
         Ok(())

@@ -13,6 +13,7 @@
 //! | `limits` | `record = "1MiB"`, `keys = 10000` | size, number |
 //! | `server` | see [`ServerConfig`]: `connections`, `connect_timeout`, `back_off`, `back_off_max`, `namespace` | table |
 //! | `cache` | `"off"` | duration or `"off"` |
+//! | `keys` | none | key or list of keys: 32 random bytes each, as base64url, base64 or hex |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -100,6 +101,8 @@ struct Table {
     hold: BTreeMap<String, u16>,
     server: ServerTable,
     cache: Option<TimeOrOff>,
+    #[cfg(feature = "cookie")]
+    keys: KeyTexts,
 }
 
 #[derive(Default, Deserialize)]
@@ -154,6 +157,24 @@ struct Time(Duration);
 enum TimeOrOff {
     Time(Duration),
     Off,
+}
+
+/// One key or several. What is no text is refused without being shown.
+#[cfg(feature = "cookie")]
+#[derive(Default)]
+struct KeyTexts(Vec<String>);
+
+#[cfg(feature = "cookie")]
+impl<'de> Deserialize<'de> for KeyTexts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use ::rocket::figment::value::Value;
+        let values = match <Value as Deserialize>::deserialize(deserializer)? {
+            Value::Array(_, values) => values,
+            value => vec![value],
+        };
+        let texts: Option<_> = values.into_iter().map(Value::into_string).collect();
+        texts.map(Self).ok_or_else(|| de::Error::custom("expected a list of keys, each a text in quotes"))
+    }
 }
 
 struct TimeVisitor;
@@ -230,6 +251,8 @@ impl From<Table> for SessionConfig {
             Some(TimeOrOff::Time(bound)) => Some(bound),
             Some(TimeOrOff::Off) | None => None,
         };
+        #[cfg(feature = "cookie")]
+        let config = config.keys(table.keys.0);
         config.limits(table.limits.into())
     }
 }

@@ -50,6 +50,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 pub struct SessionFairing {
     schemas: &'static [&'static SchemaSpec],
     store: Option<Arc<dyn Store>>,
+    #[cfg(feature = "cookie")]
+    cookie_store: Option<Arc<crate::sealed::CookieStore>>,
     config: Option<SessionConfig>,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -69,7 +71,14 @@ impl Sessions {
     #[must_use]
     pub fn fairing<S: Schemas>() -> SessionFairing {
         let () = S::UNIQUE;
-        SessionFairing { schemas: S::SPECS, store: None, config: None, clock: None }
+        SessionFairing {
+            schemas: S::SPECS,
+            store: None,
+            #[cfg(feature = "cookie")]
+            cookie_store: None,
+            config: None,
+            clock: None,
+        }
     }
 
     /// The application's sessions, for work outside requests; `None` before ignition or without the fairing.
@@ -102,6 +111,32 @@ impl SessionFairing {
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));
+        #[cfg(feature = "cookie")]
+        {
+            self.cookie_store = None;
+        }
+        self
+    }
+
+    /// Sessions in the cookies themselves; wins over the configuration. Read first
+    /// [what that cannot do](crate::CookieStore).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{CookieStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// let store = CookieStore::new([CookieStore::random_key()?])?;
+    /// let fairing = Sessions::fairing::<Cart>().cookie_store(store);
+    /// # Ok::<(), session_runtime::SessionError>(())
+    /// ```
+    #[cfg(feature = "cookie")]
+    #[must_use]
+    pub fn cookie_store(mut self, store: crate::sealed::CookieStore) -> Self {
+        self.cookie_store = Some(Arc::new(store));
+        self.store = None;
         self
     }
 
@@ -146,9 +181,13 @@ impl SessionFairing {
         let settings = Settings::read(rocket.figment())?;
         let mut builder = Sessions::builder().specs(self.schemas).insecure(settings.insecure);
         let mut config = self.config.clone().unwrap_or_else(|| settings.config.clone());
+        #[cfg(feature = "cookie")]
+        if let Some(store) = &self.cookie_store {
+            builder = builder.shared_cookie_store(store.clone());
+        }
         if let Some(store) = &self.store {
             builder = builder.shared_store(store.clone());
-        } else {
+        } else if !self.has_cookie_store() {
             let store = config.store.take().or_else(|| settings.default_store.clone());
             config.store = Some(store.ok_or_else(|| settings.no_store())?);
         }
@@ -156,6 +195,16 @@ impl SessionFairing {
             builder = builder.shared_clock(clock.clone());
         }
         builder.config(config).build()
+    }
+
+    #[cfg(feature = "cookie")]
+    fn has_cookie_store(&self) -> bool {
+        self.cookie_store.is_some()
+    }
+
+    #[cfg(not(feature = "cookie"))]
+    fn has_cookie_store(&self) -> bool {
+        false
     }
 
     /// With the store at hand, or about to come back: then requests that need it fail until it does.
@@ -202,7 +251,9 @@ impl Fairing for SessionFairing {
     }
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
-        if let Some(sessions) = Sessions::fetch(rocket) {
+        if let Some(sessions) = Sessions::fetch(rocket)
+            && !sessions.are_in_cookies()
+        {
             tokio::spawn(sweep(sessions.clone(), rocket.shutdown()));
         }
     }

@@ -38,6 +38,8 @@ pub enum StoreErrorKind {
     Corrupt,
     /// This store cannot do it.
     Unsupported,
+    /// The store takes no record of this size.
+    TooLarge,
     /// The store cannot be opened at all.
     Setup,
 }
@@ -95,6 +97,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Unavailable => "unavailable during",
             StoreErrorKind::Corrupt => "holds an unreadable record, found by",
             StoreErrorKind::Unsupported => "does not support",
+            StoreErrorKind::TooLarge => "takes no record of this size:",
             StoreErrorKind::Setup => "cannot be set up:",
         };
         write!(f, "session store {what} `{}`", self.during)

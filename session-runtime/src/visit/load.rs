@@ -51,7 +51,7 @@ impl Visit {
 
     /// Takes over what a load of this group found.
     pub(crate) fn set_loaded(&self, mut standing: Standing, group: &Group, purpose: Use) {
-        let fresh = purpose == Use::Write || !self.core.store.answers_from_copies();
+        let fresh = purpose == Use::Write || !self.store().answers_from_copies();
         let mut state = self.state();
         if let Standing::Live(live) = &mut standing
             && fresh
@@ -126,7 +126,7 @@ impl Visit {
     async fn load_more(&self, live: &Arc<Live>, wanted: Wanted) -> Result<Standing, SessionError> {
         let secret = live.id.secret_hash();
         let wanted = wanted.opened_by(secret);
-        let load = self.core.store.load(live.id.key, &wanted, self.now);
+        let load = self.store().load(live.id.key, &wanted, self.now);
         let Some(loaded) = self.core.run(&self.budget, load).await? else { return Ok(Standing::Ended) };
         let presented = accepts(&loaded.record, secret, self.now);
         let Some(presented) = presented.filter(|_| loaded.record.head.generation == live.head.generation) else {
@@ -147,7 +147,7 @@ impl Visit {
     /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
     async fn load_record(&self, key: SessionKey, wanted: &Wanted) -> Result<Found, SessionError> {
         let load = async {
-            match self.core.store.load(key, wanted, self.now).await {
+            match self.store().load(key, wanted, self.now).await {
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
                     Ok(Found::Unreadable)

@@ -1,0 +1,130 @@
+//! The seal: bytes of a record to the text in the cookie, and back.
+//!
+//! ```text
+//! text      base64url without padding (RFC 4648 section 5) of
+//!   version     1 byte: 1
+//!   key id      4 bytes
+//!   nonce       24 bytes, random
+//!   ciphertext  XChaCha20-Poly1305 of the content
+//!   tag         16 bytes
+//! beside it, authenticated: version, purpose, name of the cookie, name of the application, each after the first with
+//!   its length in 8 bytes before it
+//! ```
+//!
+//! Opening checks length and alphabet, then looks for the key, then opens the seal, and only then reads a byte of the
+//! content: the deadlines first. Whatever fails, the answer is the same nothing, and there is no second try.
+
+use std::sync::Arc;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use chacha20poly1305::XNonce;
+use chacha20poly1305::aead::{Aead, Payload};
+
+use super::key::KeyId;
+use super::{CookieStore, content};
+use crate::clock::Timestamp;
+use crate::cookie::{CookieCommand, CookieRules};
+use crate::id::{Random, RandomError, SessionKey};
+use crate::record::Record;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// A browser keeps a cookie of 4,096 bytes of name and value (RFC 6265bis section 5.6), and some count the attributes too.
+pub(super) const MAX_COOKIE_BYTES: usize = 4096;
+
+const VERSION: u8 = 1;
+const PURPOSE: &str = "session";
+const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+const AROUND_BYTES: usize = 1 + size_of::<KeyId>() + NONCE_BYTES + TAG_BYTES;
+
+/// Seals and opens the one cookie of an application.
+pub(crate) struct Sealer {
+    store: Arc<CookieStore>,
+    rules: CookieRules,
+    /// What is authenticated beside the content.
+    beside: Vec<u8>,
+    random: Random,
+}
+
+/// What a cookie held.
+pub(crate) struct Opened {
+    pub(crate) key: SessionKey,
+    pub(crate) record: Record,
+    /// An older key sealed it.
+    pub(crate) aged: bool,
+}
+
+impl Sealer {
+    pub(crate) fn new(store: Arc<CookieStore>, rules: CookieRules, random: Random) -> Self {
+        let beside = beside(VERSION, &[PURPOSE, &rules.name, &store.application]);
+        Self { store, rules, beside, random }
+    }
+
+    /// The `Set-Cookie` line with this record. Refuses what browsers would not keep.
+    pub(super) fn seal(
+        &self,
+        key: SessionKey,
+        record: &Record,
+        now: Timestamp,
+        during: &'static str,
+    ) -> Result<CookieCommand, StoreError> {
+        let content = content::encode(key, record, now);
+        // Before a large record is worked on further: it needs four letters for three bytes at least.
+        let least = (content.len() + AROUND_BYTES) / 3 * 4;
+        if least > MAX_COOKIE_BYTES {
+            return Err(too_large(least, during));
+        }
+        let line = self.rules.set(&self.text(&content, during)?, &record.head, now);
+        match line.header().map_or(0, str::len) {
+            0..=MAX_COOKIE_BYTES => Ok(line),
+            length => Err(too_large(length, during)),
+        }
+    }
+
+    fn text(&self, content: &[u8], during: &'static str) -> Result<String, StoreError> {
+        let failed = |source: RandomError| StoreError::new(StoreErrorKind::Unavailable, during).because(source);
+        let mut nonce = [0; NONCE_BYTES];
+        self.random.fill(&mut nonce).map_err(failed)?;
+        let key = self.store.ring.first();
+        let payload = Payload { msg: content, aad: &self.beside };
+        let sealed = key.cipher.encrypt(&XNonce::from(nonce), payload);
+        let sealed = sealed.map_err(|_| StoreError::new(StoreErrorKind::Unavailable, during))?;
+        Ok(Base64UrlUnpadded::encode_string(&[&[VERSION][..], &key.id, &nonce, &sealed].concat()))
+    }
+
+    /// What the cookie's value holds, if it is ours and its time is not over.
+    pub(crate) fn open(&self, value: &str, now: Timestamp) -> Option<Opened> {
+        if value.len() > MAX_COOKIE_BYTES {
+            return None;
+        }
+        let bytes = Base64UrlUnpadded::decode_vec(value).ok()?;
+        let (version, rest) = bytes.split_first()?;
+        let (id, rest) = rest.split_first_chunk::<{ size_of::<KeyId>() }>()?;
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>()?;
+        if *version != VERSION {
+            return None;
+        }
+        let open = |cipher: &chacha20poly1305::XChaCha20Poly1305| {
+            cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &self.beside }).ok()
+        };
+        let mut keys = self.store.ring.named(*id);
+        let (content, is_first) = keys.find_map(|(key, is_first)| Some((open(&key.cipher)?, is_first)))?;
+        let (key, record) = content::decode(&content, now)?;
+        Some(Opened { key, record, aged: !is_first })
+    }
+}
+
+/// Each part with its length, so that no two lists of parts look alike.
+pub(super) fn beside(version: u8, parts: &[&str]) -> Vec<u8> {
+    let mut bytes = vec![version];
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes
+}
+
+fn too_large(bytes: usize, during: &'static str) -> StoreError {
+    let why = format!("a `Set-Cookie` line of {bytes} bytes or more; browsers keep {MAX_COOKIE_BYTES}");
+    StoreError::new(StoreErrorKind::TooLarge, during).because(why)
+}
