@@ -2,9 +2,11 @@
 //!
 //! | room | what is in it |
 //! |---|---|
+//! | `postgres.rs` | a `PostgreSQL` instance, and `PgBouncer` in front of one |
 //! | `process.rs` | a server process that cannot outlive the test that started it |
 //! | `proxy.rs` | a TCP proxy that delays, cuts, swallows answers and counts bytes |
 
+pub mod postgres;
 pub mod process;
 pub mod proxy;
 

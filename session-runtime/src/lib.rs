@@ -59,6 +59,7 @@
 //! |---|---|---|
 //! | `rocket` | guards, fairing, configuration | on |
 //! | `sqlite` | `SqliteStore` | on |
+//! | `postgres` | `PostgresStore` | off |
 //! | `conformance` | `testing`: the conformance kit for stores, a clock moved by hand | off |
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for the types of that crate | off |
 //!
@@ -143,6 +144,8 @@ pub use crate::lift::RawSection;
 pub use crate::rocket::{SessionFairing, SessionHandle};
 pub use crate::schema::{Schema, Schemas};
 pub use crate::sessions::{Sessions, SessionsBuilder};
+#[cfg(feature = "postgres")]
+pub use crate::store::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::store::{MemoryStore, Store};

@@ -27,11 +27,15 @@ use crate::record::{Record, belongs};
 
 mod error;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 
@@ -393,6 +397,8 @@ pub(crate) fn open(url: &str, server: &ServerConfig) -> Result<Arc<dyn Store>, S
         "memory" => Err(refused("`memory:` takes nothing behind the colon")),
         #[cfg(feature = "sqlite")]
         "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, server)?)),
         // Only the scheme is named: what follows may hold a password.
         _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {}", known()))),
     }

@@ -1,1 +1,3 @@
 //! What users of `PostgresStore` rely on.
+
+mod conformance;
