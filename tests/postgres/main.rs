@@ -1,3 +1,15 @@
-//! What users of `PostgresStore` rely on.
+//! What users of `PostgresStore` rely on. Each test has a server of its own.
 
 mod conformance;
+mod damaged;
+mod faults;
+mod full;
+mod locks;
+mod pool;
+mod rates;
+mod secrecy;
+mod session;
+mod setup;
+mod standby;
+mod traffic;
+mod ways;

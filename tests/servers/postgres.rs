@@ -43,6 +43,8 @@ pub struct Postgres {
     process: Option<Process>,
     port: u16,
     folder: TempDir,
+    /// Mounts the small disk, if it has one.
+    mount: Option<String>,
 }
 
 impl Postgres {
@@ -56,14 +58,34 @@ impl Postgres {
         Self::start_in(shared_folder(), template(), settings)
     }
 
-    fn start_in(folder: TempDir, data: &Path, settings: &str) -> Self {
-        copy(data, &folder.path().join("data"));
-        let mut server = Self { process: None, port: free_port(), folder };
-        let socket = server.folder.path().display().to_string();
-        let port = server.port;
-        server.configure(&format!("{SETTINGS}\nport = {port}\nunix_socket_directories = '{socket}'\n{settings}\n"));
-        server.run();
+    /// An instance that has a disk of so many mebibytes beside the one with its data.
+    ///
+    /// # Panics
+    ///
+    /// If this system lets nothing be mounted, or the server does not start.
+    #[must_use]
+    pub fn start_with_small_disk(mebibytes: usize) -> Self {
+        let folder = shared_folder();
+        let disk = folder.path().join("small");
+        fs::create_dir(&disk).expect("a folder for the disk");
+        let owner = if is_root() { format!(",uid=$(id -u {})", user()) } else { String::new() };
+        let mount = format!("mount -t tmpfs -o size={mebibytes}m,mode=700{owner} tmpfs {}", disk.display());
+        let mut server = Self { process: None, port: free_port(), folder, mount: Some(mount) };
+        server.begin(template(), "");
         server
+    }
+
+    fn start_in(folder: TempDir, data: &Path, settings: &str) -> Self {
+        let mut server = Self { process: None, port: free_port(), folder, mount: None };
+        server.begin(data, settings);
+        server
+    }
+
+    fn begin(&mut self, data: &Path, settings: &str) {
+        copy(data, &self.data());
+        let (socket, port) = (self.folder.path().display().to_string(), self.port);
+        self.configure(&format!("{SETTINGS}\nport = {port}\nunix_socket_directories = '{socket}'\n{settings}\n"));
+        self.run();
     }
 
     /// A read-only standby that follows this one.
@@ -114,7 +136,14 @@ impl Postgres {
     pub fn run(&mut self) {
         let data = self.data().display().to_string();
         let postgres = binary("postgres");
-        let mut command = as_server_words();
+        let mount = self.mount.iter().map(|mount| format!("{mount} && exec \"$@\"")).collect::<String>();
+        let mut command = Vec::new();
+        if self.mount.is_some() {
+            // A user's own namespace where the test is not root.
+            let options = if is_root() { &[][..] } else { &["--map-current-user", "--keep-caps"] };
+            command.extend(["unshare", "--mount"].iter().chain(options).chain(&["sh", "-c", &mount, "sh"]));
+        }
+        command.extend(as_server_words());
         command.extend([postgres.as_str(), "-D", &data]);
         self.process = Some(Process::start(&command, &self.log(), "QUIT"));
         let started = Instant::now();
@@ -173,6 +202,12 @@ impl Postgres {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The disk of [`start_with_small_disk`](Self::start_with_small_disk), which only the server sees.
+    #[must_use]
+    pub fn small_disk(&self) -> PathBuf {
+        self.folder.path().join("small")
     }
 
     fn log(&self) -> PathBuf {
@@ -367,9 +402,19 @@ fn as_server(program: &str) -> Command {
     command
 }
 
-/// Hands a folder to the server's user.
-fn give(folder: &Path) {
+/// Hands a file to the server's user, who alone may read it then.
+///
+/// # Panics
+///
+/// If it is not there.
+pub fn own_by_server(file: &Path) {
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("its rights");
+    give(file);
+}
+
+/// Hands a folder or file to the server's user.
+fn give(path: &Path) {
     if is_root() {
-        done(Command::new("chown").arg(user()).arg(folder));
+        done(Command::new("chown").arg(user()).arg(path));
     }
 }

@@ -15,6 +15,8 @@ use super::sql::Sql;
 
 /// How often an operation is tried that others keep from being done. Each round lets at least one of them through.
 const TRIES: u32 = 100;
+/// How often a load is tried whose connection ends under it: all of them may have ended at once.
+const READS: u32 = 5;
 /// The longest pause between two tries; a random part of it is waited.
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
@@ -36,6 +38,7 @@ impl Access {
             tries += 1;
             match fault.remedy() {
                 Remedy::Again | Remedy::Reconnect if tries < TRIES => pause(tries).await,
+                Remedy::Reread if sql.reads && tries < READS => {}
                 _ => return Err(fault),
             }
         }
@@ -54,7 +57,7 @@ async fn own(links: &Links, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>,
     let link = links.link().await?;
     let outcome = link.query(sql, params).await;
     if let Err(fault) = &outcome
-        && fault.remedy() == Remedy::Reconnect
+        && matches!(fault.remedy(), Remedy::Reconnect | Remedy::Reread)
     {
         link.retire();
     }
@@ -94,7 +97,8 @@ impl SharedPool {
         };
         let outcome = outcome.map_err(Fault::from);
         // One whose statements are not what they were is given up.
-        taken.is_sound = outcome.as_ref().err().is_none_or(|fault| fault.remedy() != Remedy::Reconnect);
+        taken.is_sound =
+            outcome.as_ref().err().is_none_or(|fault| !matches!(fault.remedy(), Remedy::Reconnect | Remedy::Reread));
         outcome
     }
 

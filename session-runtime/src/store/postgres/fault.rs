@@ -14,8 +14,10 @@ use crate::store::{StoreError, StoreErrorKind};
 pub(super) enum Fault {
     /// The server answered with an error.
     Refused(SqlState),
-    /// There was no answer, so what became of a write is unknown; or no connection.
+    /// No connection is to be had.
     Lost(&'static str),
+    /// The connection ended without an answer, so what became of a write is unknown.
+    Ended(&'static str),
     /// No connection with a reason that only an operator can mend.
     NotTrusted(Box<str>),
     /// A row that this library did not write, or that was damaged; says which part of it.
@@ -31,18 +33,26 @@ pub(super) enum Remedy {
     Again,
     /// The connection's prepared statements are not what they were, and nothing has run: again on another one.
     Reconnect,
+    /// The connection has ended; what only reads can be sent again on another one.
+    Reread,
     /// Nothing.
     Tell,
 }
 
 impl Fault {
     pub(super) fn remedy(&self) -> Remedy {
-        let Self::Refused(code) = self else { return Remedy::Tell };
+        let code = match self {
+            Self::Refused(code) => code,
+            Self::Ended(_) => return Remedy::Reread,
+            _ => return Remedy::Tell,
+        };
         match code.code() {
             // serialization failure, deadlock
             "40001" | "40P01" => Remedy::Again,
             // no such statement, a statement of that name, a plan that no longer fits its table
             "26000" | "42P05" | "0A000" => Remedy::Reconnect,
+            // ended by an operator, by a crash, for being idle
+            "57P01" | "57P02" | "57P05" => Remedy::Reread,
             _ => Remedy::Tell,
         }
     }
@@ -59,7 +69,7 @@ impl Fault {
     fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Refused(code) => kind_of(code.code()),
-            Self::Lost(_) => StoreErrorKind::Unavailable,
+            Self::Lost(_) | Self::Ended(_) => StoreErrorKind::Unavailable,
             Self::NotTrusted(_) | Self::Newer(_) => StoreErrorKind::Setup,
             Self::Unreadable(_) => StoreErrorKind::Corrupt,
         }
@@ -90,7 +100,7 @@ impl From<Error> for Fault {
             cause = source.source();
         }
         if error.is_closed() {
-            return Self::Lost("the connection was closed");
+            return Self::Ended("the connection was closed");
         }
         // The client library's own words, such as `password missing`: they hold no value.
         Self::NotTrusted(error.to_string().into())
@@ -101,14 +111,14 @@ fn from_io(error: &io::Error) -> Fault {
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         return Fault::NotTrusted(format!("TLS failed: {tls}").into());
     }
-    Fault::Lost(match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "the connection was reset",
-        io::ErrorKind::UnexpectedEof => "the server closed the connection",
-        io::ErrorKind::TimedOut => "connecting took too long",
-        io::ErrorKind::NotFound => "there is no such socket",
-        _ => "the connection failed",
-    })
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Fault::Lost("connection refused"),
+        io::ErrorKind::NotFound => Fault::Lost("there is no such socket"),
+        io::ErrorKind::TimedOut => Fault::Ended("the connection timed out"),
+        io::ErrorKind::UnexpectedEof => Fault::Ended("the server closed the connection"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Fault::Ended("the connection was reset"),
+        _ => Fault::Ended("the connection failed"),
+    }
 }
 
 #[derive(Debug)]
@@ -118,7 +128,8 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Fault::Refused(code) => write!(f, "PostgreSQL answered {}: {}", code.code(), meaning(code.code())),
-            Fault::Lost(what) => write!(f, "no answer from PostgreSQL: {what}"),
+            Fault::Ended(what) => write!(f, "no answer from PostgreSQL: {what}"),
+            Fault::Lost(what) => write!(f, "no connection to PostgreSQL: {what}"),
             Fault::NotTrusted(what) => write!(f, "no connection to PostgreSQL: {what}"),
             Fault::Unreadable(part) => write!(f, "a stored {part} is not what this library writes"),
             Fault::Newer(version) => {

@@ -12,12 +12,17 @@ const HEAD: &str = "expires, created, touched, ends, expiry_kind, expiry, secret
 pub(super) struct Sql {
     pub(super) text: String,
     pub(super) types: &'static [Type],
+    /// Whether it changes nothing, so that it may be sent again.
+    pub(super) reads: bool,
     /// Where a connection keeps it once it is prepared.
     pub(super) place: usize,
 }
 
 /// How many statements a connection prepares.
 pub(super) const PLACES: usize = 7;
+
+/// The places of statements that only read.
+const READS: [usize; 3] = [1, 2, 6];
 
 /// All statements of a store.
 pub(super) struct Statements {
@@ -51,7 +56,7 @@ impl Statements {
     pub(super) fn new(schema: &str) -> Self {
         let name = quoted(schema, '"');
         let write = |text: &str| text.replace("{schema}", &name).replace("{HEAD}", HEAD);
-        let sql = |place, types, text: &str| Sql { text: write(text), types, place };
+        let sql = |place, types, text: &str| Sql { text: write(text), types, place, reads: READS.contains(&place) };
         Self {
             create: sql(0, CREATE_TYPES, CREATE),
             load_all: sql(1, KEY_NOW, &LOAD.replace("{wanted}", "")),
