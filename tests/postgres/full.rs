@@ -16,7 +16,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     counter(&store, key(1)).await;
     add(&store, key(1)).await.unwrap();
 
-    let ballast = "CREATE TABLE ballast (piece text STORAGE EXTERNAL)";
+    let ballast = "CREATE TABLE ballast (piece text); ALTER TABLE ballast ALTER piece SET STORAGE EXTERNAL";
     server.execute(ballast).await;
     let client = server.client().await;
     let mut refused = false;

@@ -1,5 +1,7 @@
 //! Tables that are made, found, or refused.
 
+use std::time::Duration;
+
 use session_runtime::store::StoreErrorKind;
 use session_runtime::{PostgresStore, SessionConfig, Sessions, Store};
 use session_tests::servers::postgres::{PASSWORD, Postgres};
@@ -12,7 +14,9 @@ async fn several_launches_at_once_make_the_tables() {
     let server = Postgres::start("");
     let launches: Vec<_> = (0..12)
         .map(|n| {
-            let store = PostgresStore::builder(server.url()).schema("web").connections(1).build().unwrap();
+            // Patient: twelve of them share the machine with other tests.
+            let builder = PostgresStore::builder(server.url()).schema("web").connections(1);
+            let store = builder.connect_timeout(Duration::from_secs(30)).build().unwrap();
             tokio::spawn(async move {
                 store.prepare().await.unwrap();
                 counter(&store, key(n)).await;

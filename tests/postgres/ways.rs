@@ -44,14 +44,17 @@ async fn encrypted(server: &Postgres) -> i64 {
 async fn over_tls() {
     let mut server = Postgres::start("");
     let root = encrypt(&mut server);
+    // A password that is bound to the encrypted channel.
+    let scram = "SET password_encryption = 'scram-sha-256'; ALTER USER owner PASSWORD 'opensesame'";
+    server.execute(scram).await;
     let url = format!("{}?sslmode=verify-full", server.url());
     let store = PostgresStore::builder(&url).root_certificate(root).build().unwrap();
     counter(&store, key(1)).await;
     assert!(encrypted(&server).await > 0, "nothing was encrypted");
-    keeps_every_rule(store).await;
     let path = server.data().join("root.pem").display().to_string().replace('/', "%2F");
     let by_url = PostgresStore::open(format!("{}?sslrootcert={path}&sslmode=require", server.url())).unwrap();
     assert_eq!(visits(&by_url, key(1)).await.unwrap(), 0);
+    keeps_every_rule(store).await;
 }
 
 /// A certificate that nobody vouches for is refused, also where encryption is not demanded.

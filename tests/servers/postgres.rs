@@ -314,7 +314,7 @@ fn shared_folder() -> TempDir {
 fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
-        let path = std::env::temp_dir().join(format!("session-tests-postgres-{}", version()));
+        let path = std::env::temp_dir().join(format!("session-tests-postgres-md5-{}", version()));
         if !path.join("data").exists() {
             make_template(&path);
         }
@@ -327,8 +327,9 @@ fn make_template(path: &Path) {
     let folder = shared_folder();
     let (data, password) = (folder.path().join("data"), folder.path().join("password"));
     fs::write(&password, PASSWORD).expect("a file for the password");
+    // The newer kind of password takes long to compute, in a debug build above all.
     let mut initdb = as_server(&binary("initdb"));
-    initdb.args(["-N", "-U", USER, "-E", "UTF8", "--locale=C", "-A", "scram-sha-256", "--pwfile"]);
+    initdb.args(["-N", "-U", USER, "-E", "UTF8", "--locale=C", "-A", "md5", "--pwfile"]);
     done(initdb.arg(&password).arg("-D").arg(&data));
     let mut single = as_server(&binary("postgres"));
     single.args(["--single", "-D"]).arg(&data).args(["-F", "postgres"]);

@@ -78,6 +78,9 @@ use crate::record::Record;
 /// The layout that this library makes and knows.
 const LAYOUT: i32 = 1;
 
+/// Schemas that a load names one by one; more go as an array.
+const FEW: usize = 4;
+
 /// Sessions removed by one statement of a sweep, so that requests on that connection do not wait for all of it.
 const SWEEP_STEP: usize = 200;
 
@@ -264,11 +267,19 @@ impl PostgresStore {
     async fn loaded(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
         self.ready().await?;
         let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
+        let all = &self.statements;
         let rows = match wanted.keys() {
-            None => self.access.query(&self.statements.load_all, &[&key, &now]).await?,
+            None => self.access.query(&all.load_all, &[&key, &now]).await?,
+            Some([schema]) => self.access.query(&all.load_one, &[&key, &now, &schema.as_bytes()]).await?,
+            Some([first, rest @ ..]) if rest.len() < FEW => {
+                // A place that is left over asks for the first again.
+                let schema = |n: usize| rest.get(n).unwrap_or(first).as_bytes();
+                let (first, [second, third, fourth]) = (first.as_bytes(), [0, 1, 2].map(schema));
+                self.access.query(&all.load_few, &[&key, &now, &first, &second, &third, &fourth]).await?
+            }
             Some(schemas) => {
                 let schemas = Quiet(schemas.iter().map(|schema| schema.as_bytes()).collect::<Vec<_>>());
-                self.access.query(&self.statements.load, &[&key, &now, &schemas]).await?
+                self.access.query(&all.load, &[&key, &now, &schemas]).await?
             }
         };
         rows.first().map(head::loaded).transpose()

@@ -102,10 +102,18 @@ impl From<Error> for Fault {
         if error.is_closed() {
             return Self::Ended("the connection was closed");
         }
+        let text = error.to_string();
+        if !SETTING_UP.iter().any(|begin| text.starts_with(begin)) {
+            return Self::Ended("the client library could not read it");
+        }
         // The client library's own words, such as `password missing`: they hold no value.
-        Self::NotTrusted(error.to_string().into())
+        let cause = error.source().map(|cause| format!(": {cause}"));
+        Self::NotTrusted([text, cause.unwrap_or_default()].concat().into())
     }
 }
+
+/// What the client library says of a connection that cannot be made as it was asked to.
+const SETTING_UP: [&str; 3] = ["error performing TLS handshake", "authentication error", "invalid configuration"];
 
 fn from_io(error: &io::Error) -> Fault {
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {

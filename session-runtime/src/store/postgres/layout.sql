@@ -52,7 +52,8 @@ BEGIN
     FOR EACH ROW EXECUTE FUNCTION {schema}.session_forget();
 
   -- Applies a patch, or says why not. Outcome: 0 done, 1 gone, 2 renewed, 3 conflict. Each statement in here has a snapshot
-  -- of its own: what is compared is read after the lock is held.
+  -- of its own: what is compared is read after the lock is held. Plans are made once a connection: those for the arrays at
+  -- hand would look cheaper, and planning costs more than all the rest.
   --
   -- Flags of a key: 1 it changes (no content: removed), 2 it must be as loaded (no base: absent), 4 the base is a hash,
   -- 8 or as its content.
@@ -61,7 +62,7 @@ BEGIN
     IN p_schemas bytea[], IN p_fields bytea[], IN p_contents bytea[], IN p_flags smallint[], IN p_bases bytea[],
     IN p_deadline bigint[], IN p_secret bigint[], IN p_hashes bytea[],
     OUT outcome smallint, OUT head {schema}.session_record, OUT names bytea[], OUT contents bytea[]
-  ) LANGUAGE plpgsql SET lock_timeout = '1s' AS $patch$
+  ) LANGUAGE plpgsql SET lock_timeout = '1s' SET plan_cache_mode = force_generic_plan AS $patch$
   DECLARE
     before {schema}.session_record;
     is_broken boolean := false;

@@ -19,10 +19,10 @@ pub(super) struct Sql {
 }
 
 /// How many statements a connection prepares.
-pub(super) const PLACES: usize = 7;
+pub(super) const PLACES: usize = 9;
 
 /// The places of statements that only read.
-const READS: [usize; 3] = [1, 2, 6];
+const READS: [usize; 5] = [1, 2, 6, 7, 8];
 
 /// All statements of a store.
 pub(super) struct Statements {
@@ -32,6 +32,10 @@ pub(super) struct Statements {
     pub(super) load_all: Sql,
     /// key, now, schemas → head, names, contents
     pub(super) load: Sql,
+    /// key, now, schema → head, names, contents
+    pub(super) load_one: Sql,
+    /// key, now, four schemas → head, names, contents
+    pub(super) load_few: Sql,
     /// as the function in `layout.sql` → outcome, head, names, contents
     pub(super) patch: Sql,
     /// key
@@ -49,6 +53,8 @@ const BIGINT: Type = Type::INT8;
 const KEY: &[Type] = &[Type::BYTEA];
 const KEY_NOW: &[Type] = &[Type::BYTEA, BIGINT];
 const KEY_NOW_SCHEMAS: &[Type] = &[Type::BYTEA, BIGINT, Type::BYTEA_ARRAY];
+const KEY_NOW_ONE: &[Type] = &[Type::BYTEA, BIGINT, Type::BYTEA];
+const KEY_NOW_FEW: &[Type] = &[Type::BYTEA, BIGINT, Type::BYTEA, Type::BYTEA, Type::BYTEA, Type::BYTEA];
 const UNTIL_LIMIT: &[Type] = &[BIGINT, BIGINT];
 const KEY_NOW_LIMIT: &[Type] = &[Type::BYTEA, BIGINT, BIGINT];
 
@@ -60,7 +66,9 @@ impl Statements {
         Self {
             create: sql(0, CREATE_TYPES, CREATE),
             load_all: sql(1, KEY_NOW, &LOAD.replace("{wanted}", "")),
-            load: sql(2, KEY_NOW_SCHEMAS, &LOAD.replace("{wanted}", "AND v.schema = ANY ($3)")),
+            load: sql(2, KEY_NOW_SCHEMAS, &LOAD.replace("{wanted}", SCHEMAS)),
+            load_one: sql(7, KEY_NOW_ONE, &LOAD.replace("{wanted}", ONE_SCHEMA)),
+            load_few: sql(8, KEY_NOW_FEW, &LOAD.replace("{wanted}", FEW_SCHEMAS)),
             patch: sql(3, PATCH_TYPES, PATCH),
             delete: sql(4, KEY, "SELECT {schema}.session_delete($1)"),
             sweep: sql(5, UNTIL_LIMIT, SWEEP),
@@ -124,6 +132,12 @@ CROSS JOIN LATERAL (
   WHERE v.session = r.key {wanted}
 ) v
 WHERE r.key = $1 AND r.expires > $2";
+
+// How many are wanted is said where it can be: a plan for any number is a poor one, so the server would make one for each
+// load. Where it cannot, the subquery keeps it from looking.
+const ONE_SCHEMA: &str = "AND v.schema = $3";
+const FEW_SCHEMAS: &str = "AND v.schema IN ($3, $4, $5, $6)";
+const SCHEMAS: &str = "AND v.schema = ANY (ARRAY (SELECT unnest($3)))";
 
 const PATCH_TYPES: &[Type] = &[
     Type::BYTEA,
