@@ -136,7 +136,7 @@ impl Postgres {
     pub fn run(&mut self) {
         let data = self.data().display().to_string();
         let postgres = binary("postgres");
-        let mount = self.mount.iter().map(|mount| format!("{mount} && exec \"$@\"")).collect::<String>();
+        let mount = self.mount.as_ref().map_or_else(String::new, |mount| format!("{mount} && exec \"$@\""));
         let mut command = Vec::new();
         if self.mount.is_some() {
             // A user's own namespace where the test is not root.

@@ -161,7 +161,9 @@ pub(super) fn deadline(patch: &Patch) -> Option<[i64; 6]> {
 }
 
 /// What is asked, a moment, the deadline seen; and the hashes: the one seen, the new one.
-pub(super) fn secret(patch: &Patch) -> Option<([i64; 3], [Option<&[u8]>; 2])> {
+pub(super) type Secret<'p> = ([i64; 3], [Option<&'p [u8]>; 2]);
+
+pub(super) fn secret(patch: &Patch) -> Option<Secret<'_>> {
     Some(match patch.secret.as_ref()? {
         NewSecret::Raise { hash, at } => ([1, at.as_millis(), 0], [None, Some(hash.as_bytes())]),
         NewSecret::Periodic { seen, seen_expires, hash, at } => {
