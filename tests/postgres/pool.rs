@@ -19,11 +19,11 @@ async fn two_hundred_requests_share_a_pool_of_two() {
     let pool = pool(&server.url(), 2);
     let store = Arc::new(PostgresStore::from_pool(pool.clone(), "public"));
     counter(&store, key(1)).await;
-    let requests: Vec<_> = (0..200)
+    let requests: Vec<_> = (0..200_u8)
         .map(|n| {
             let store = Arc::clone(&store);
             tokio::spawn(async move {
-                let own = session_runtime::SessionKey::from_bytes([(n % 20) as u8 + 2; 16]);
+                let own = session_runtime::SessionKey::from_bytes([n % 20 + 2; 16]);
                 visits(&store, key(1)).await.unwrap();
                 store.delete(own).await.unwrap();
                 add(&store, key(1)).await.unwrap();

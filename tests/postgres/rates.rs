@@ -58,7 +58,7 @@ async fn rate<F: Future<Output = ()> + Send>(what: &str, work: impl Fn(u8) -> F 
     for task in tasks {
         done += task.await.unwrap();
     }
-    println!("{what}: {:.0} a second", done as f64 / TIME.as_secs_f64());
+    println!("{what}: {} a second", done / TIME.as_secs());
 }
 
 async fn rates(what: &str, store: PostgresStore, keys: usize) {

@@ -1,5 +1,6 @@
 //! Nothing of a visitor's in a log or an error, the client library's debug log included.
 
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use log::{LevelFilter, Log, Metadata, Record};
@@ -21,7 +22,7 @@ impl Log for Logged {
 
     fn log(&self, record: &Record<'_>) {
         let mut text = self.0.lock().unwrap();
-        text.push_str(&format!("{}: {}\n", record.target(), record.args()));
+        let _ = writeln!(text, "{}: {}", record.target(), record.args());
     }
 
     fn flush(&self) {}

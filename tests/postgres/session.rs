@@ -1,6 +1,7 @@
 //! A session to work on: a counter, and what a test puts beside it.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use session_runtime::clock::Timestamp;
@@ -71,7 +72,7 @@ pub(crate) fn whole(error: &dyn Error) -> String {
     let mut text = format!("{error:?}");
     let mut cause = Some(error);
     while let Some(error) = cause {
-        text.push_str(&format!("\n{error}"));
+        let _ = write!(text, "\n{error}");
         cause = error.source();
     }
     text
@@ -83,7 +84,7 @@ pub(crate) async fn at_last<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> 
     loop {
         match tokio::time::timeout(Duration::from_secs(2), ask()).await {
             Ok(Ok(answer)) => return answer,
-            outcome => assert!(begun.elapsed() < PATIENCE, "still {:?}", outcome.map(|outcome| outcome.err())),
+            outcome => assert!(begun.elapsed() < PATIENCE, "still {:?}", outcome.map(Result::err)),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
