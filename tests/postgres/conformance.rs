@@ -14,6 +14,8 @@ use session_runtime::{PostgresStore, SessionKey, Store};
 use session_tests::servers::postgres::{PgBouncer, Postgres};
 use tokio_postgres::NoTls;
 
+use crate::session::patient;
+
 pub(crate) async fn keeps_every_rule(store: impl Store) {
     let report = conformance::check(Arc::new(store), SystemTime::now().into()).await;
     report.assert();
@@ -29,7 +31,7 @@ pub(crate) fn pool(url: &str, connections: usize) -> Pool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn by_url() {
     let server = Postgres::start("");
-    keeps_every_rule(PostgresStore::open(server.url()).unwrap()).await;
+    keeps_every_rule(patient(server.url())).await;
 }
 
 #[tokio::test]
@@ -50,7 +52,7 @@ async fn through_the_applications_pool_of_two() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_on_one_database() {
     let server = Postgres::start("");
-    let open = || PostgresStore::open(server.url()).unwrap();
+    let open = || patient(server.url());
     keeps_every_rule(Twins { stores: [open(), open()], turn: AtomicUsize::new(0) }).await;
 }
 
@@ -59,7 +61,7 @@ async fn two_nodes_on_one_database() {
 async fn through_pgbouncer_in_transaction_mode() {
     let server = Postgres::start("");
     let bouncer = PgBouncer::start(&server, 2);
-    let open = || PostgresStore::open(bouncer.url()).unwrap();
+    let open = || patient(bouncer.url());
     keeps_every_rule(Twins { stores: [open(), open()], turn: AtomicUsize::new(0) }).await;
     let processes = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'session-runtime'";
     println!("{} server processes behind the pooler", server.ask(processes).await);
@@ -88,7 +90,7 @@ async fn where_transactions_are_serializable() {
 async fn in_a_database_of_another_encoding() {
     let server = Postgres::start("");
     server.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0").await;
-    keeps_every_rule(PostgresStore::open(server.url().replace("/sessions", "/latin")).unwrap()).await;
+    keeps_every_rule(patient(server.url().replace("/sessions", "/latin"))).await;
 }
 
 struct Twins {

@@ -1,17 +1,17 @@
 //! Rows that this library did not write, and texts that it must not touch.
 
+use session_runtime::Store;
 use session_runtime::patch::Patched;
 use session_runtime::store::{Created, StoreErrorKind, Wanted};
-use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::Postgres;
 
-use crate::session::{NOW, assert_fails, count, counter, key, record, set, visits};
+use crate::session::{NOW, assert_fails, count, counter, key, patient, record, set, visits};
 
 /// What somebody's script did to the rows: an error that says so, never a panic, and others are not concerned.
 #[tokio::test]
 async fn a_damaged_row_is_reported_as_unreadable() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     let damages = [
         "UPDATE session_record SET secret = 'short'",
         "UPDATE session_record SET previous = ''",
@@ -46,7 +46,7 @@ async fn a_damaged_row_is_reported_as_unreadable() {
 #[tokio::test]
 async fn counters_wrap_and_totals_stay() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     server.execute("UPDATE session_record SET revision = 9223372036854775807, bytes = 3, keys = 0").await;
     let Patched::Done(head) = store.patch(key(1), count(0, 1), NOW).await.unwrap() else { panic!("refused") };
@@ -61,7 +61,7 @@ async fn counters_wrap_and_totals_stay() {
 #[tokio::test]
 async fn texts_are_kept_byte_for_byte() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     let texts = [
         "1.0e5",
         "1E400",
@@ -89,7 +89,7 @@ async fn texts_are_kept_byte_for_byte() {
 #[tokio::test]
 async fn rows_removed_by_hand_take_their_values_along() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     server.execute("DELETE FROM session_record").await;
     assert_eq!(server.ask("SELECT count(*) FROM session_value").await, 0);

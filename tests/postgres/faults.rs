@@ -10,7 +10,7 @@ use session_tests::servers::postgres::{Postgres, url};
 use session_tests::servers::proxy::Proxy;
 use tokio::time::timeout;
 
-use crate::session::{NOW, add, assert_fails, at_last, count, counter, key, visits};
+use crate::session::{NOW, PATIENT, add, assert_fails, at_last, count, counter, key, patient, visits};
 
 /// A request's budget.
 const BUDGET: Duration = Duration::from_secs(1);
@@ -27,7 +27,8 @@ async fn terminate(server: &Postgres) -> i64 {
 async fn a_patch_whose_answer_is_lost_is_done_once_and_reported() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
-    let store = Arc::new(PostgresStore::builder(url(proxy.address())).connections(1).build().unwrap());
+    let store =
+        Arc::new(PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap());
     counter(&store, key(1)).await;
     add(&store, key(1)).await.unwrap();
 
@@ -51,7 +52,7 @@ async fn a_patch_whose_answer_is_lost_is_done_once_and_reported() {
 #[tokio::test]
 async fn connections_that_are_ended_are_opened_again() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     for round in 0..5 {
         assert!(terminate(&server).await > 0, "the fault did not happen");
@@ -65,7 +66,7 @@ async fn connections_that_are_ended_are_opened_again() {
 async fn connections_that_are_cut_are_opened_again() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
-    let store = PostgresStore::open(url(proxy.address())).unwrap();
+    let store = patient(url(proxy.address()));
     counter(&store, key(1)).await;
     for round in 0..5 {
         let before = proxy.counts();
@@ -80,7 +81,7 @@ async fn connections_that_are_cut_are_opened_again() {
 #[tokio::test]
 async fn a_server_that_was_down_is_used_again() {
     let mut server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     add(&store, key(1)).await.unwrap();
     server.stop();
@@ -99,7 +100,7 @@ async fn a_server_that_was_down_is_used_again() {
 async fn a_server_that_comes_late_is_found() {
     let mut server = Postgres::start("");
     server.stop();
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     assert_fails(store.prepare().await, StoreErrorKind::Unavailable, "connection refused");
     server.run();
     at_last(async || store.prepare().await).await;
@@ -110,7 +111,7 @@ async fn a_server_that_comes_late_is_found() {
 #[tokio::test]
 async fn a_server_that_stands_still_is_survived() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     server.signal("STOP");
     for _ in 0..3 {
@@ -128,7 +129,7 @@ async fn a_server_that_stands_still_is_survived() {
 async fn an_answer_after_half_a_minute_does_not_keep_others_waiting() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
-    let store = PostgresStore::builder(url(proxy.address())).connections(1).build().unwrap();
+    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap();
     counter(&store, key(1)).await;
     let before = proxy.counts();
     proxy.delay(Duration::from_secs(30));
@@ -144,7 +145,7 @@ async fn an_answer_after_half_a_minute_does_not_keep_others_waiting() {
 async fn a_caller_that_gives_up_leaves_the_connection_sound() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
-    let store = PostgresStore::builder(url(proxy.address())).connections(1).build().unwrap();
+    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap();
     counter(&store, key(1)).await;
     let before = proxy.counts().connections;
     for round in 0..20 {
@@ -163,7 +164,7 @@ async fn a_caller_that_gives_up_leaves_the_connection_sound() {
 #[tokio::test]
 async fn a_server_without_a_free_connection_is_unavailable() {
     let server = Postgres::start("max_connections = 8\nsuperuser_reserved_connections = 0");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     let mut others = Vec::new();
     while let Ok((client, connection)) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await {
         tokio::spawn(connection);

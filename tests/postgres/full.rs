@@ -1,10 +1,10 @@
 //! A disk that is full: a small file system in memory that only this server sees, as a tablespace.
 
+use session_runtime::Store;
 use session_runtime::store::{Created, StoreErrorKind, Wanted};
-use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::Postgres;
 
-use crate::session::{NOW, add, assert_fails, at_last, counter, key, record, visits};
+use crate::session::{NOW, add, assert_fails, at_last, counter, key, patient, record, visits};
 
 #[tokio::test]
 async fn a_full_disk_refuses_writes_until_there_is_room() {
@@ -12,7 +12,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     let small = server.small_disk().display().to_string();
     server.execute(&format!("CREATE TABLESPACE small LOCATION '{small}'")).await;
     server.execute("ALTER DATABASE sessions SET default_tablespace = small").await;
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     add(&store, key(1)).await.unwrap();
 

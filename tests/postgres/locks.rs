@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
+use session_runtime::Store;
 use session_runtime::patch::Patched;
 use session_runtime::store::StoreErrorKind;
-use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::Postgres;
 use tokio::time::timeout;
 
-use crate::session::{NOW, add, assert_fails, at_last, count, counter, key, visits};
+use crate::session::{NOW, add, assert_fails, at_last, count, counter, key, patient, visits};
 
 /// A transaction that somebody forgot to end: writes of that session fail in time, all else goes on.
 #[tokio::test]
 async fn a_lock_of_somebody_else_makes_writes_fail_in_time() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     counter(&store, key(2)).await;
     let forgotten = server.client().await;
@@ -38,7 +38,7 @@ async fn a_lock_of_somebody_else_makes_writes_fail_in_time() {
 #[tokio::test]
 async fn a_patch_compares_after_it_has_the_lock() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     let other = server.client().await;
     let changed = "BEGIN; UPDATE session_record SET revision = revision + 1;
@@ -60,7 +60,7 @@ async fn a_patch_compares_after_it_has_the_lock() {
 #[tokio::test]
 async fn a_locked_table_is_survived() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     let other = server.client().await;
     other.batch_execute("BEGIN; LOCK TABLE session_record").await.unwrap();
@@ -78,7 +78,7 @@ async fn a_locked_table_is_survived() {
 #[tokio::test]
 async fn a_statement_that_takes_too_long_for_the_server_is_unavailable() {
     let server = Postgres::start("statement_timeout = '200ms'");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     let other = server.client().await;
     other.batch_execute("BEGIN; SELECT FROM session_record FOR UPDATE").await.unwrap();

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 
 use log::{LevelFilter, Log, Metadata, Record};
 use session_runtime::store::Wanted;
-use session_runtime::{PostgresStore, SessionKey, Store};
+use session_runtime::{SessionKey, Store};
 use session_tests::servers::postgres::{PASSWORD, Postgres};
 
-use crate::session::{NOW, record, set, whole};
+use crate::session::{NOW, patient, record, set, whole};
 
 /// What was logged in this process.
 struct Logged(Mutex<String>);
@@ -37,7 +37,7 @@ async fn no_key_value_or_password_is_logged() {
     log::set_logger(&LOGGED).unwrap();
     log::set_max_level(LevelFilter::Trace);
     let server = Postgres::start("log_statement = 'none'\nlog_min_error_statement = panic\nlog_min_messages = panic");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     let key = SessionKey::from_bytes(KEY);
     store.create(key, record(&[("cart.written-name", TEXT)])).await.unwrap();
     store.patch(key, set("cart.written-name", &format!("{TEXT} ")), NOW).await.unwrap();

@@ -9,12 +9,20 @@ use session_runtime::patch::{Expected, Patch, Patched, RestsOn};
 use session_runtime::record::Record;
 use session_runtime::store::{Created, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
-use session_runtime::{SessionKey, Store};
+use session_runtime::{PostgresStore, SessionKey, Store};
 
 /// The moment of every operation.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_000);
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an attempt to connect may take in the tests, which share the machine.
+pub(crate) const PATIENT: Duration = Duration::from_secs(5);
+
+/// The store of a URL.
+pub(crate) fn patient(url: impl Into<String>) -> PostgresStore {
+    PostgresStore::builder(url).connect_timeout(PATIENT).build().unwrap()
+}
 
 pub(crate) const fn key(n: u8) -> SessionKey {
     SessionKey::from_bytes([n; 16])

@@ -6,7 +6,7 @@ use session_runtime::store::StoreErrorKind;
 use session_runtime::{PostgresStore, SessionConfig, Sessions, Store};
 use session_tests::servers::postgres::{PASSWORD, Postgres};
 
-use crate::session::{assert_fails, counter, key, visits, whole};
+use crate::session::{assert_fails, counter, key, patient, visits, whole};
 
 /// Nodes that start at the same moment do not stumble over each other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -34,7 +34,7 @@ async fn several_launches_at_once_make_the_tables() {
 #[tokio::test]
 async fn a_newer_layout_is_refused_and_left_alone() {
     let server = Postgres::start("");
-    let open = || PostgresStore::open(server.url()).unwrap();
+    let open = || patient(server.url());
     counter(&open(), key(1)).await;
     server.execute("UPDATE session_layout SET version = 2").await;
     assert_fails(open().prepare().await, StoreErrorKind::Setup, "layout 2, which is newer");
@@ -72,11 +72,11 @@ async fn a_url_in_the_settings_opens_the_store() {
 async fn what_only_an_operator_can_mend_stops_the_launch_and_tells_no_password() {
     let server = Postgres::start("");
     let wrong = server.url().replace(PASSWORD, "not-the-password");
-    let store = PostgresStore::open(wrong).unwrap();
+    let store = patient(wrong);
     let error = store.prepare().await.unwrap_err();
     assert!(!whole(&error).contains("not-the-password") && !format!("{store:?}").contains("not-the-password"));
     assert_fails(Err::<(), _>(error), StoreErrorKind::Setup, "wrong user or password");
-    let nowhere = PostgresStore::open(server.url().replace("/sessions", "/nowhere")).unwrap();
+    let nowhere = patient(server.url().replace("/sessions", "/nowhere"));
     assert_fails(nowhere.prepare().await, StoreErrorKind::Setup, "no such database");
 }
 

@@ -1,20 +1,20 @@
 //! A server that can be read and not written.
 
+use session_runtime::Store;
 use session_runtime::store::{Created, StoreErrorKind};
-use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::Postgres;
 
-use crate::session::{NOW, add, assert_fails, at_last, count, counter, key, record, visits};
+use crate::session::{NOW, add, assert_fails, at_last, count, counter, key, patient, record, visits};
 
 /// After a failover that went to the wrong side: reads are answered, writes say why not, and nothing is half done.
 #[tokio::test]
 async fn a_standby_reads_and_refuses_writes() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     counter(&store, key(1)).await;
     let standby = server.standby();
     add(&store, key(1)).await.unwrap();
-    let replica = PostgresStore::open(standby.url()).unwrap();
+    let replica = patient(standby.url());
     while at_last(async || visits(&replica, key(1)).await).await == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
@@ -32,9 +32,9 @@ async fn a_standby_reads_and_refuses_writes() {
 #[tokio::test]
 async fn a_database_that_is_set_read_only_refuses_writes() {
     let server = Postgres::start("");
-    counter(&PostgresStore::open(server.url()).unwrap(), key(1)).await;
+    counter(&patient(server.url()), key(1)).await;
     server.execute("ALTER DATABASE sessions SET default_transaction_read_only = on").await;
-    let store = PostgresStore::open(server.url()).unwrap();
+    let store = patient(server.url());
     assert_eq!(visits(&store, key(1)).await.unwrap(), 0);
     assert_fails(store.patch(key(1), count(0, 1), NOW).await, StoreErrorKind::Unavailable, "read-only");
     assert_eq!(visits(&store, key(1)).await.unwrap(), 0);

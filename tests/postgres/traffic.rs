@@ -6,7 +6,7 @@ use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{PgBouncer, Postgres, url};
 use session_tests::servers::proxy::Proxy;
 
-use crate::session::{NOW, count, counter, key, record, visits};
+use crate::session::{NOW, PATIENT, count, counter, key, patient, record, visits};
 
 const ROUNDS: u64 = 20;
 
@@ -24,7 +24,7 @@ async fn each_operation_is_one_statement() {
     server.execute("CREATE EXTENSION pg_stat_statements").await;
     let bouncer = PgBouncer::start(&server, 2);
     for (n, url) in [server.url(), bouncer.url()].into_iter().enumerate() {
-        let store = PostgresStore::open(url).unwrap();
+        let store = patient(url);
         let key = key(u8::try_from(n).unwrap());
         counter(&store, key).await;
         let begun = calls(&server).await;
@@ -48,7 +48,7 @@ async fn each_operation_is_one_statement() {
 async fn a_cart_moves_few_bytes_beside_a_long_history() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
-    let store = PostgresStore::builder(url(proxy.address())).connections(1).build().unwrap();
+    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap();
     let history = format!("\"{}\"", "h".repeat(100 * 1024));
     let values = [("cart", r#"{"v":1}"#), ("cart.visits", "0"), ("history", r#"{"v":1}"#), ("history.pages", &history)];
     store.create(key(1), record(&values)).await.unwrap();

@@ -9,7 +9,7 @@ use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{Postgres, own_by_server};
 
 use crate::conformance::keeps_every_rule;
-use crate::session::{assert_fails, counter, key, visits};
+use crate::session::{assert_fails, counter, key, patient, visits};
 
 /// The server's certificate for 127.0.0.1, signed by a root of our own; gives the root.
 fn encrypt(server: &mut Postgres) -> Vec<u8> {
@@ -52,7 +52,7 @@ async fn over_tls() {
     counter(&store, key(1)).await;
     assert!(encrypted(&server).await > 0, "nothing was encrypted");
     let path = server.data().join("root.pem").display().to_string().replace('/', "%2F");
-    let by_url = PostgresStore::open(format!("{}?sslrootcert={path}&sslmode=require", server.url())).unwrap();
+    let by_url = patient(format!("{}?sslrootcert={path}&sslmode=require", server.url()));
     assert_eq!(visits(&by_url, key(1)).await.unwrap(), 0);
     keeps_every_rule(store).await;
 }
@@ -63,17 +63,17 @@ async fn a_certificate_that_is_not_trusted_is_refused() {
     let mut server = Postgres::start("");
     encrypt(&mut server);
     for mode in ["require", "prefer"] {
-        let store = PostgresStore::open(format!("{}?sslmode={mode}", server.url())).unwrap();
+        let store = patient(format!("{}?sslmode={mode}", server.url()));
         assert_fails(store.prepare().await, StoreErrorKind::Setup, "UnknownIssuer");
     }
-    let store = PostgresStore::open(format!("{}?sslmode=disable", server.url())).unwrap();
+    let store = patient(format!("{}?sslmode=disable", server.url()));
     store.prepare().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_without_tls_is_refused_where_it_is_demanded() {
     let server = Postgres::start("");
-    let store = PostgresStore::open(format!("{}?sslmode=require", server.url())).unwrap();
+    let store = patient(format!("{}?sslmode=require", server.url()));
     assert_fails(store.prepare().await, StoreErrorKind::Setup, "server does not support TLS");
 }
 
@@ -103,7 +103,7 @@ async fn by_a_socket_in_the_file_system() {
     let folder: &Path = server.folder();
     let host = folder.display().to_string().replace('/', "%2F");
     let url = format!("postgres://owner:opensesame@{host}:{}/sessions", server.address().port());
-    let store = PostgresStore::open(url).unwrap();
+    let store = patient(url);
     counter(&store, key(1)).await;
     assert_eq!(visits(&store, key(1)).await.unwrap(), 0);
 }
