@@ -2,12 +2,14 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `process.rs` | a server process that cannot outlive the test that started it |
 //! | `cluster.rs` | a Redis Cluster of six nodes |
+//! | `postgres.rs` | a `PostgreSQL` instance, and `PgBouncer` in front of one |
+//! | `process.rs` | a server process that cannot outlive the test that started it |
 //! | `proxy.rs` | a TCP proxy that delays, cuts, swallows answers and counts bytes |
 //! | `redis.rs` | a Redis server with the options that a test needs |
 
 pub mod cluster;
+pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod redis;

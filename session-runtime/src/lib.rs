@@ -61,6 +61,8 @@
 //! | `sqlite` | `SqliteStore` | on |
 //! | `cache` | `CachedStore`: a cache of this process in front of a store | off |
 //! | `cookie` | `CookieStore`: the session itself in the cookie, sealed | off |
+//! | `postgres` | `PostgresStore`: PostgreSQL 13 and newer | off |
+//! | `redis` | `RedisStore`: Redis 7 and Valkey, one server or a cluster | off |
 //! | `conformance` | `testing`: the conformance kit for stores, a clock moved by hand | off |
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for the types of that crate | off |
 //!
@@ -153,6 +155,8 @@ pub use crate::sessions::{Sessions, SessionsBuilder};
 pub use crate::store::CachedStore;
 #[cfg(feature = "redis")]
 pub use crate::store::RedisStore;
+#[cfg(feature = "postgres")]
+pub use crate::store::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::store::{MemoryStore, Store};

@@ -38,6 +38,8 @@ use crate::record::{Head, Record, belongs};
 mod cached;
 mod error;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "sqlite")]
@@ -47,6 +49,8 @@ mod sqlite;
 pub use cached::CachedStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
 pub use redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
@@ -486,6 +490,7 @@ pub(crate) fn open(url: &str, server: &ServerConfig) -> Result<Arc<dyn Store>, S
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(refused(&format!("not a URL; it knows {}; did you mean `sqlite://file`?", known())));
     };
+    #[cfg(not(any(feature = "redis", feature = "postgres")))]
     let _ = server;
     match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
@@ -496,6 +501,8 @@ pub(crate) fn open(url: &str, server: &ServerConfig) -> Result<Arc<dyn Store>, S
         "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
             Ok(Arc::new(RedisStore::builder(url).server(server.clone()).open()?))
         }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, server)?)),
         // Only the scheme is named: what follows may hold a password.
         _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {}", known()))),
     }

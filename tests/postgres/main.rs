@@ -1,1 +1,17 @@
-//! What users of `PostgresStore` rely on.
+//! What users of `PostgresStore` rely on. Each test has a server of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod conformance;
+mod damaged;
+mod faults;
+mod full;
+mod locks;
+mod pool;
+mod rates;
+mod secrecy;
+mod session;
+mod setup;
+mod standby;
+mod traffic;
+mod ways;

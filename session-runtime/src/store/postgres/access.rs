@@ -1,0 +1,152 @@
+//! The way to the server: the store's own connections or the application's pool, and what is tried again on it.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool, PoolError};
+use tokio::time::sleep;
+use tokio_postgres::Row;
+
+use super::fault::{Fault, Remedy};
+use super::link::{self, Mode, Param};
+use super::links::Links;
+use super::pooler;
+use super::sql::Sql;
+
+/// How often an operation is tried that others keep from being done. Each round lets at least one of them through.
+const TRIES: u32 = 100;
+/// How often a load is tried whose connection ends under it: all of them may have ended at once.
+const READS: u32 = 5;
+/// The longest pause between two tries; a random part of it is waited.
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+
+pub(super) enum Access {
+    Own(Links),
+    Pool(SharedPool),
+}
+
+impl Access {
+    /// Runs a statement; again where nothing has come of it. A write that may have happened is never sent twice.
+    pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        let mut tries = 0;
+        loop {
+            let outcome = match self {
+                Self::Own(links) => own(links, sql, params).await,
+                Self::Pool(pool) => pool.query(sql, params).await,
+            };
+            let Err(fault) = outcome else { return outcome };
+            tries += 1;
+            match fault.remedy() {
+                Remedy::Again | Remedy::Reconnect if tries < TRIES => pause(tries).await,
+                Remedy::Reread if sql.reads && tries < READS => {}
+                _ => return Err(fault),
+            }
+        }
+    }
+
+    /// Runs a text of one or more statements, and gives the first column of the first row.
+    pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
+        match self {
+            Self::Own(links) => links.link().await?.simple(text).await,
+            Self::Pool(pool) => pool.simple(text).await,
+        }
+    }
+}
+
+async fn own(links: &Links, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+    let link = links.link().await?;
+    let outcome = link.query(sql, params).await;
+    if let Err(fault) = &outcome
+        && matches!(fault.remedy(), Remedy::Reconnect | Remedy::Reread)
+    {
+        link.retire();
+    }
+    outcome
+}
+
+/// Longer each time, and never the same for two that are in each other's way.
+async fn pause(tries: u32) {
+    let longest = Duration::from_millis(1 << tries.min(10)).min(LONGEST_PAUSE);
+    let mut random = [0; 1];
+    // Without randomness: the longest.
+    let part = getrandom::fill(&mut random).map_or(255, |()| random[0]);
+    sleep(longest * u32::from(part) / 255).await;
+}
+
+/// The application's pool. A connection is taken for one operation.
+pub(super) struct SharedPool {
+    pool: Pool,
+    /// Whether a pooler stands behind it, known once somebody has looked.
+    is_known: AtomicBool,
+    is_pooled: AtomicBool,
+}
+
+impl SharedPool {
+    pub(super) const fn new(pool: Pool) -> Self {
+        Self { pool, is_known: AtomicBool::new(false), is_pooled: AtomicBool::new(false) }
+    }
+
+    async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        let mut taken = self.take().await?;
+        let outcome = match self.mode(&taken).await? {
+            Mode::Prepared => match taken.client()?.prepare_typed_cached(&sql.text, sql.types).await {
+                Ok(statement) => taken.client()?.query(&statement, params).await,
+                Err(error) => Err(error),
+            },
+            Mode::Unnamed => link::query_unnamed(taken.client()?, sql, params).await,
+        };
+        let outcome = outcome.map_err(Fault::from);
+        // One whose statements are not what they were is given up.
+        taken.is_sound =
+            outcome.as_ref().err().is_none_or(|fault| !matches!(fault.remedy(), Remedy::Reconnect | Remedy::Reread));
+        outcome
+    }
+
+    async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
+        let mut taken = self.take().await?;
+        let outcome = link::simple(taken.client()?, text).await;
+        taken.is_sound = true;
+        outcome
+    }
+
+    async fn take(&self) -> Result<Taken, Fault> {
+        let client = self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => Fault::from(error),
+            PoolError::Timeout(_) => Fault::Lost("the pool had no connection in time"),
+            PoolError::Closed => Fault::Lost("the pool is closed"),
+            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => Fault::Lost("the pool is not set up"),
+        })?;
+        Ok(Taken { client: Some(client), is_sound: false })
+    }
+
+    async fn mode(&self, taken: &Taken) -> Result<Mode, Fault> {
+        if !self.is_known.load(Relaxed) {
+            let mode = pooler::mode(taken.client()?).await?;
+            self.is_pooled.store(mode == Mode::Unnamed, Relaxed);
+            self.is_known.store(true, Relaxed);
+        }
+        Ok(if self.is_pooled.load(Relaxed) { Mode::Unnamed } else { Mode::Prepared })
+    }
+}
+
+/// A connection of the pool. One that is not sound, as one whose answer nobody waited for, is closed instead of given back.
+struct Taken {
+    client: Option<Object>,
+    is_sound: bool,
+}
+
+impl Taken {
+    fn client(&self) -> Result<&Object, Fault> {
+        self.client.as_ref().ok_or(Fault::Lost("the pool's connection is gone"))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take()
+            && !self.is_sound
+        {
+            drop(Object::take(client));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A URL and settings in, a [`PostgresStore`] out. Nothing is connected here.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+use super::PostgresStore;
+use super::access::Access;
+use super::links::{Connector, Links};
+use super::tls::Roots;
+use crate::config::ServerConfig;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Settings of a [`PostgresStore`], made by [`PostgresStore::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::PostgresStore;
+/// use std::time::Duration;
+///
+/// let builder = PostgresStore::builder("postgres://app@db.example/shop").schema("web").connections(4);
+/// let store = builder.connect_timeout(Duration::from_millis(500)).build()?;
+/// # Ok::<(), session_runtime::store::StoreError>(())
+/// ```
+#[must_use = "nothing is built before `build`"]
+pub struct PostgresStoreBuilder {
+    url: String,
+    server: ServerConfig,
+    roots: Roots,
+}
+
+impl PostgresStoreBuilder {
+    pub(super) fn new(url: String, server: ServerConfig) -> Self {
+        Self { url, server, roots: Roots::default() }
+    }
+
+    /// The schema that holds the tables; made if it is not there. Default: `public`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let builder = session_runtime::PostgresStore::builder("postgres://localhost/shop").schema("web");
+    /// ```
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.server.namespace = Some(schema.into());
+        self
+    }
+
+    /// Connections that all requests share; at least one is used. Default: 2.
+    ///
+    /// Each carries many requests at once, one behind the other. Where commits wait for a slow disk or a standby, more
+    /// connections commit more at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let builder = session_runtime::PostgresStore::builder("postgres://localhost/shop").connections(8);
+    /// ```
+    pub const fn connections(mut self, connections: usize) -> Self {
+        self.server.connections = connections;
+        self
+    }
+
+    /// How long one attempt to connect may take. Default: 1 second.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::PostgresStore;
+    /// use std::time::Duration;
+    ///
+    /// let builder = PostgresStore::builder("postgres://localhost/shop").connect_timeout(Duration::from_millis(300));
+    /// ```
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.server.connect_timeout = timeout;
+        self
+    }
+
+    /// The pause after a failed attempt to connect, and the longest one: it doubles after each further attempt. Default: 50
+    /// milliseconds and 2 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::PostgresStore;
+    /// use std::time::Duration;
+    ///
+    /// let (first, longest) = (Duration::from_millis(100), Duration::from_secs(5));
+    /// let builder = PostgresStore::builder("postgres://localhost/shop").back_off(first, longest);
+    /// ```
+    pub const fn back_off(mut self, first: Duration, longest: Duration) -> Self {
+        self.server.back_off = first;
+        self.server.back_off_max = longest;
+        self
+    }
+
+    /// Trusts the servers whose certificates these sign, in PEM form, and no others. Default: the roots that browsers
+    /// trust, or the file that the URL names by `sslrootcert`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use session_runtime::PostgresStore;
+    ///
+    /// let root = std::fs::read("/etc/shop/database.pem")?;
+    /// let store = PostgresStore::builder("postgres://db.example/shop?sslmode=require").root_certificate(root).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots = Roots::Pem(pem.into());
+        self
+    }
+
+    /// Checks the settings. The first operation connects, or the launch does.
+    ///
+    /// # Errors
+    ///
+    /// [`Setup`](StoreErrorKind::Setup) for a URL that is none, or a certificate that cannot be read. Nothing of the URL is
+    /// told.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{PostgresStore, store::StoreErrorKind};
+    ///
+    /// let error = PostgresStore::builder("postgres://localhost:none/shop").build().unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::Setup);
+    /// ```
+    pub fn build(self) -> Result<PostgresStore, StoreError> {
+        let refused = |why: Refused| StoreError::new(StoreErrorKind::Setup, "build").because(why);
+        let url = Url::parse(&self.url).map_err(refused)?;
+        let roots = match (self.roots, url.root_certificate) {
+            (Roots::Web, Some(path)) => Roots::Pem(std::fs::read(path).map_err(|_| refused(UNREADABLE_ROOT))?),
+            (roots, _) => roots,
+        };
+        let connector = Connector {
+            config: url.config,
+            tls: roots.connect().map_err(refused)?,
+            connect_timeout: self.server.connect_timeout,
+            back_off: self.server.back_off,
+            back_off_max: self.server.back_off_max,
+        };
+        let access = Access::Own(Links::new(connector, self.server.connections));
+        Ok(PostgresStore::new(access, self.server.namespace.as_deref()))
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for PostgresStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStoreBuilder").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// Why nothing can be built, in words of our own: a part of a password may look like anything.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(pub(super) &'static str);
+
+const UNREADABLE_ROOT: Refused = Refused("the file that `sslrootcert` names cannot be read");
+
+const NOT_A_URL: Refused = Refused(
+    "not a URL of PostgreSQL as `postgres://user:password@host:5432/database`, or with a parameter that is not known; \
+     special characters of a password are written as %40 and the like",
+);
+
+/// What a URL says.
+struct Url {
+    config: Config,
+    root_certificate: Option<String>,
+}
+
+impl Url {
+    fn parse(url: &str) -> Result<Self, Refused> {
+        // A `?` before the `@` is a part of the password.
+        let behind = url.find('@').unwrap_or(0);
+        let (base, query) =
+            url[behind..].find('?').map_or((url, ""), |at| (&url[..behind + at], &url[behind + at + 1..]));
+        let mut theirs = String::from(base);
+        let (mut root_certificate, mut must_encrypt) = (None, false);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("sslmode", "verify-ca" | "verify-full")) => must_encrypt = true,
+                Some(("sslrootcert", path)) => root_certificate = Some(decoded(path).ok_or(NOT_A_URL)?),
+                _ => {
+                    theirs.push(if theirs.len() == base.len() { '?' } else { '&' });
+                    theirs.push_str(pair);
+                }
+            }
+        }
+        let mut config: Config = theirs.parse().map_err(|_| NOT_A_URL)?;
+        if must_encrypt {
+            config.ssl_mode(SslMode::Require);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("session-runtime");
+        }
+        Ok(Self { config, root_certificate })
+    }
+}
+
+/// The text that `%2F` and the like stand for.
+fn decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,185 @@
+//! What goes wrong below the store, told without a stored value: the server's five-letter code and what it stands for, never
+//! its message or details, which may quote keys.
+
+use std::error::Error as _;
+use std::{fmt, io};
+
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Why an operation failed.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// The server answered with an error.
+    Refused(SqlState),
+    /// No connection is to be had.
+    Lost(&'static str),
+    /// The connection ended without an answer, so what became of a write is unknown.
+    Ended(&'static str),
+    /// No connection with a reason that only an operator can mend.
+    NotTrusted(Box<str>),
+    /// A row that this library did not write, or that was damaged; says which part of it.
+    Unreadable(&'static str),
+    /// The tables are of a newer version of this library.
+    Newer(i32),
+}
+
+/// What to do about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// The server has rolled everything back because of others at work: again.
+    Again,
+    /// The connection's prepared statements are not what they were, and nothing has run: again on another one.
+    Reconnect,
+    /// The connection has ended; what only reads can be sent again on another one.
+    Reread,
+    /// Nothing.
+    Tell,
+}
+
+impl Fault {
+    pub(super) fn remedy(&self) -> Remedy {
+        let code = match self {
+            Self::Refused(code) => code,
+            Self::Ended(_) => return Remedy::Reread,
+            _ => return Remedy::Tell,
+        };
+        match code.code() {
+            // serialization failure, deadlock
+            "40001" | "40P01" => Remedy::Again,
+            // no such statement, a statement of that name, a plan that no longer fits its table
+            "26000" | "42P05" | "0A000" => Remedy::Reconnect,
+            // ended by an operator, by a crash, for being idle
+            "57P01" | "57P02" | "57P05" => Remedy::Reread,
+            _ => Remedy::Tell,
+        }
+    }
+
+    /// Whether the relation, its schema or a function is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused(code) if [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code))
+    }
+
+    pub(super) fn to_error(&self, during: &'static str) -> StoreError {
+        StoreError::new(self.kind(), during).because(Cause(self.clone()))
+    }
+
+    fn kind(&self) -> StoreErrorKind {
+        match self {
+            Self::Refused(code) => kind_of(code.code()),
+            Self::Lost(_) | Self::Ended(_) => StoreErrorKind::Unavailable,
+            Self::NotTrusted(_) | Self::Newer(_) => StoreErrorKind::Setup,
+            Self::Unreadable(_) => StoreErrorKind::Corrupt,
+        }
+    }
+}
+
+/// By the class of the code, its first two letters.
+fn kind_of(code: &str) -> StoreErrorKind {
+    match code.split_at_checked(2).map_or("", |(class, _)| class) {
+        // wrong password, no such database, no such schema, no permission or no such table
+        "28" | "3D" | "3F" | "42" => StoreErrorKind::Setup,
+        // a number or a row that this library does not write
+        "22" | "23" => StoreErrorKind::Corrupt,
+        _ => StoreErrorKind::Unavailable,
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        if let Some(code) = error.code() {
+            return Self::Refused(code.clone());
+        }
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            if let Some(io) = source.downcast_ref::<io::Error>() {
+                return from_io(io);
+            }
+            cause = source.source();
+        }
+        if error.is_closed() {
+            return Self::Ended("the connection was closed");
+        }
+        let text = error.to_string();
+        if !SETTING_UP.iter().any(|begin| text.starts_with(begin)) {
+            return Self::Ended("the client library could not read it");
+        }
+        // The client library's own words, such as `password missing`: they hold no value.
+        let cause = error.source().map(|cause| format!(": {cause}"));
+        Self::NotTrusted([text, cause.unwrap_or_default()].concat().into())
+    }
+}
+
+/// What the client library says of a connection that cannot be made as it was asked to.
+const SETTING_UP: [&str; 3] = ["error performing TLS handshake", "authentication error", "invalid configuration"];
+
+fn from_io(error: &io::Error) -> Fault {
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Fault::NotTrusted(format!("TLS failed: {tls}").into());
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Fault::Lost("connection refused"),
+        io::ErrorKind::NotFound => Fault::Lost("there is no such socket"),
+        io::ErrorKind::TimedOut => Fault::Ended("the connection timed out"),
+        io::ErrorKind::UnexpectedEof => Fault::Ended("the server closed the connection"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Fault::Ended("the connection was reset"),
+        _ => Fault::Ended("the connection failed"),
+    }
+}
+
+#[derive(Debug)]
+struct Cause(Fault);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Fault::Refused(code) => write!(f, "PostgreSQL answered {}: {}", code.code(), meaning(code.code())),
+            Fault::Ended(what) => write!(f, "no answer from PostgreSQL: {what}"),
+            Fault::Lost(what) => write!(f, "no connection to PostgreSQL: {what}"),
+            Fault::NotTrusted(what) => write!(f, "no connection to PostgreSQL: {what}"),
+            Fault::Unreadable(part) => write!(f, "a stored {part} is not what this library writes"),
+            Fault::Newer(version) => {
+                write!(
+                    f,
+                    "the tables have layout {version}, which is newer than this library; they were left as they are"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Cause {}
+
+/// What a code stands for, by its own meaning or its class (`PostgreSQL`, appendix A).
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "25006" => "the server is read-only",
+        "26000" | "42P05" => "prepared statements are not where they were",
+        "28P01" => "wrong user or password",
+        "3D000" => "there is no such database",
+        "40001" | "40P01" => "others were at work on the same rows, again and again",
+        "42501" => "the user may not do this",
+        "42P01" | "42883" | "3F000" => "the tables or functions of sessions are missing",
+        "53100" => "the disk is full",
+        "53200" => "the server is out of memory",
+        "53300" => "too many connections",
+        "55P03" => "a lock was not to be had in time",
+        "57014" => "the statement took too long or was canceled",
+        "57P01" | "57P02" => "the server was shut down, or an operator closed the connection",
+        "57P03" => "the server is starting or shutting down",
+        "57P05" => "the connection was idle for too long",
+        _ => match code.split_at_checked(2).map_or("", |(class, _)| class) {
+            "08" => "the connection failed",
+            "22" | "23" => "a stored row is not what this library writes",
+            "28" => "the user is not let in",
+            "40" => "the transaction was rolled back",
+            "42" => "the tables are not what this library makes, or the user may not use them",
+            "53" => "the server is out of resources",
+            "57" => "an operator intervened",
+            "58" => "the system below the server failed",
+            _ => "see the server's manual, appendix A",
+        },
+    }
+}

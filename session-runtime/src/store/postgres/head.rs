@@ -1,0 +1,124 @@
+//! A head as columns, and back. A column of another type, or with what this library does not write, is unreadable.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+
+use super::fault::Fault;
+use super::quiet::Quiet;
+use crate::clock::Timestamp;
+use crate::expiry::StoredExpiry;
+use crate::id::SecretHash;
+use crate::record::{Head, PreviousSecret, Record, Values};
+use crate::store::Loaded;
+
+/// How many columns a head has.
+pub(super) const COLUMNS: usize = 15;
+
+/// The columns of a head, as they are bound.
+pub(super) struct HeadColumns<'h> {
+    pub(super) moments: [Quiet<i64>; 6],
+    pub(super) secret: Quiet<&'h [u8]>,
+    pub(super) secret_since: Quiet<i64>,
+    pub(super) previous: Quiet<Option<&'h [u8]>>,
+    pub(super) previous_until: Quiet<Option<i64>>,
+    pub(super) generation: Quiet<i64>,
+    pub(super) generation_since: Quiet<Option<i64>>,
+    pub(super) rest: [Quiet<i64>; 3],
+}
+
+impl<'h> HeadColumns<'h> {
+    pub(super) fn of(record: &'h Record) -> Self {
+        let Record { head, values } = record;
+        let (kind, number) = encode_expiry(head.expiry);
+        let moment = |moment: Timestamp| moment.as_millis();
+        let [expires, created, touched, ends] = [head.expires, head.created, head.touched, head.ends].map(moment);
+        let previous = head.previous.as_ref();
+        Self {
+            moments: [expires, created, touched, ends, kind, number].map(Quiet),
+            secret: Quiet(head.secret.as_bytes()),
+            secret_since: Quiet(moment(head.secret_since)),
+            previous: Quiet(previous.map(|previous| &previous.hash.as_bytes()[..])),
+            previous_until: Quiet(previous.and_then(|previous| previous.until).map(moment)),
+            generation: Quiet(head.generation.cast_signed()),
+            generation_since: Quiet(head.generation_since.map(moment)),
+            rest: [head.revision.cast_signed(), stored(values.bytes()), stored(values.len())].map(Quiet),
+        }
+    }
+}
+
+/// Sizes of what is in memory fit.
+pub(super) fn stored(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// A column's value.
+pub(super) fn column<'r, T: FromSql<'r>>(row: &'r Row, at: usize) -> Result<T, Fault> {
+    row.try_get(at).map_err(|_| Fault::Unreadable("column"))
+}
+
+/// The head that stands in the first columns.
+pub(super) fn head(row: &Row) -> Result<Head, Fault> {
+    let moment = |at| column(row, at).map(Timestamp::from_millis);
+    let maybe = |at| column::<Option<i64>>(row, at).map(|moment| moment.map(Timestamp::from_millis));
+    let number = |at| column(row, at).map(i64::cast_unsigned);
+    let until = maybe(9)?;
+    let previous = column::<Option<&[u8]>>(row, 8)?.map(hash).transpose()?;
+    Ok(Head {
+        expires: moment(0)?,
+        created: moment(1)?,
+        touched: moment(2)?,
+        ends: moment(3)?,
+        expiry: decode_expiry(column(row, 4)?, column(row, 5)?)?,
+        secret: hash(column(row, 6)?)?,
+        secret_since: moment(7)?,
+        previous: previous.map(|hash| PreviousSecret { hash, until }),
+        generation: number(10)?,
+        generation_since: maybe(11)?,
+        revision: number(12)?,
+    })
+}
+
+/// The whole row of a load.
+pub(super) fn loaded(row: &Row) -> Result<Loaded, Fault> {
+    let total = |at| usize::try_from(column::<i64>(row, at)?).map_err(|_| Fault::Unreadable("total"));
+    Ok(Loaded { record: record(row)?, bytes: total(13)?, keys: total(14)? })
+}
+
+/// A head, and the names and contents behind it.
+pub(super) fn record(row: &Row) -> Result<Record, Fault> {
+    Ok(Record { head: head(row)?, values: values(row)? })
+}
+
+fn values(row: &Row) -> Result<Values, Fault> {
+    let Some(names) = column::<Option<Vec<&[u8]>>>(row, COLUMNS)? else { return Ok(Values::new()) };
+    let contents: Vec<&[u8]> = column(row, COLUMNS + 1)?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Fault::Unreadable("text"));
+    let pairs = names.into_iter().zip(contents).map(|(name, content)| Ok((text(name)?, text(content)?)));
+    let mut pairs = pairs.collect::<Result<Vec<_>, Fault>>()?;
+    pairs.sort_unstable();
+    Ok(pairs.into_iter().map(|(name, content)| (name.into(), content.into())).collect())
+}
+
+fn hash(bytes: &[u8]) -> Result<SecretHash, Fault> {
+    bytes.try_into().map(SecretHash::from_bytes).map_err(|_| Fault::Unreadable("secret's hash"))
+}
+
+/// The kind of an expiry, and its duration or moment.
+pub(super) fn encode_expiry(expiry: StoredExpiry) -> (i64, i64) {
+    match expiry {
+        StoredExpiry::Default => (0, 0),
+        StoredExpiry::After { millis } => (1, millis.cast_signed()),
+        StoredExpiry::At(moment) => (2, moment.as_millis()),
+        StoredExpiry::BrowserClose => (3, 0),
+    }
+}
+
+fn decode_expiry(kind: i64, number: i64) -> Result<StoredExpiry, Fault> {
+    match kind {
+        0 => Ok(StoredExpiry::Default),
+        1 => Ok(StoredExpiry::After { millis: number.cast_unsigned() }),
+        2 => Ok(StoredExpiry::At(Timestamp::from_millis(number))),
+        3 => Ok(StoredExpiry::BrowserClose),
+        _ => Err(Fault::Unreadable("expiry")),
+    }
+}

@@ -1,0 +1,172 @@
+//! The store's own connections: opened when first needed, replaced when they end, each by a task of its own.
+//!
+//! A request takes the open connection on which the fewest wait. With none open it waits for the attempt under way; in the
+//! pause after a failed one it is told at once why that failed.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::Config;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::fault::Fault;
+use super::link::Link;
+use super::pooler;
+
+/// How to connect.
+pub(super) struct Connector {
+    pub(super) config: Config,
+    pub(super) tls: MakeRustlsConnect,
+    pub(super) connect_timeout: Duration,
+    pub(super) back_off: Duration,
+    pub(super) back_off_max: Duration,
+}
+
+pub(super) struct Links {
+    connector: Arc<Connector>,
+    slots: Box<[Slot]>,
+    turn: AtomicUsize,
+}
+
+struct Slot {
+    state: Arc<watch::Sender<State>>,
+    keeper: Mutex<Option<AbortHandle>>,
+}
+
+#[derive(Clone)]
+enum State {
+    /// Nobody keeps this connection open: not yet, or the runtime that did has ended.
+    Idle,
+    Connecting,
+    Open(Arc<Link>),
+    /// Until the next attempt.
+    Failed(Fault),
+}
+
+impl State {
+    fn link(&self) -> Option<&Arc<Link>> {
+        match self {
+            Self::Open(link) if link.is_open() => Some(link),
+            _ => None,
+        }
+    }
+}
+
+impl Links {
+    pub(super) fn new(connector: Connector, connections: usize) -> Self {
+        let slot = || Slot { state: Arc::new(watch::Sender::new(State::Idle)), keeper: Mutex::default() };
+        let slots = std::iter::repeat_with(slot).take(connections.max(1)).collect();
+        Self { connector: Arc::new(connector), slots, turn: AtomicUsize::new(0) }
+    }
+
+    /// An open connection.
+    pub(super) async fn link(&self) -> Result<Arc<Link>, Fault> {
+        let turn = self.turn.fetch_add(1, Relaxed) % self.slots.len();
+        let (before, from) = self.slots.split_at(turn);
+        let links = from.iter().chain(before).filter_map(|slot| {
+            slot.start(&self.connector);
+            slot.state.borrow().link().cloned()
+        });
+        match links.min_by_key(|link| link.waiting()) {
+            Some(link) => Ok(link),
+            None => self.slots[turn].opened().await,
+        }
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        for slot in &self.slots {
+            if let Some(keeper) = slot.keeper().take() {
+                keeper.abort();
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// Has the connection opened and kept open, unless somebody does already.
+    fn start(&self, connector: &Arc<Connector>) {
+        if !matches!(*self.state.borrow(), State::Idle) {
+            return;
+        }
+        let mut keeper = self.keeper();
+        if matches!(*self.state.borrow(), State::Idle) {
+            self.state.send_replace(State::Connecting);
+            let kept = Kept(Arc::clone(&self.state));
+            *keeper = Some(tokio::spawn(keep(kept, Arc::clone(connector))).abort_handle());
+        }
+    }
+
+    fn keeper(&self) -> std::sync::MutexGuard<'_, Option<AbortHandle>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection once it is open, or why it is not.
+    async fn opened(&self) -> Result<Arc<Link>, Fault> {
+        let mut state = self.state.subscribe();
+        let is_decided = |state: &State| state.link().is_some() || matches!(state, State::Failed(_) | State::Idle);
+        let decided = state.wait_for(is_decided).await.map(|state| state.clone());
+        match decided {
+            Ok(State::Open(link)) => Ok(link),
+            Ok(State::Failed(fault)) => Err(fault),
+            _ => Err(Fault::Lost("the runtime that kept the connection has ended")),
+        }
+    }
+}
+
+/// The state of a connection that somebody keeps open. Idle again when that ends, with its runtime.
+struct Kept(Arc<watch::Sender<State>>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.send_replace(State::Idle);
+    }
+}
+
+async fn keep(kept: Kept, connector: Arc<Connector>) {
+    let mut pause = connector.back_off;
+    loop {
+        let state = match connector.connect().await {
+            Ok(link) => {
+                let link = Arc::new(link);
+                kept.0.send_replace(State::Open(Arc::clone(&link)));
+                link.ended.notified().await;
+                if link.has_answered() {
+                    pause = connector.back_off;
+                    kept.0.send_replace(State::Connecting);
+                    continue;
+                }
+                State::Failed(Fault::Lost("the server does not answer"))
+            }
+            Err(fault) => State::Failed(fault),
+        };
+        kept.0.send_replace(state);
+        sleep(pause).await;
+        pause = (pause * 2).min(connector.back_off_max);
+        kept.0.send_replace(State::Connecting);
+    }
+}
+
+impl Connector {
+    async fn connect(&self) -> Result<Link, Fault> {
+        let connect = async {
+            let (client, connection) = self.config.connect(self.tls.clone()).await?;
+            let ended = Arc::new(Notify::new());
+            let at_end = Arc::clone(&ended);
+            let task = tokio::spawn(async move {
+                // Whoever waits for an answer is told; nobody else needs to know.
+                drop(connection.await);
+                at_end.notify_one();
+            });
+            // The connection ends with the client, should this fail.
+            let mode = pooler::mode(&client).await?;
+            Ok(Link::new(client, mode, ended, task.abort_handle()))
+        };
+        timeout(self.connect_timeout, connect).await.unwrap_or(Err(Fault::Lost("connecting took too long")))
+    }
+}

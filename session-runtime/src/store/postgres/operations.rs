@@ -1,0 +1,162 @@
+//! The operations of the store: what is bound to each statement, and what its rows mean.
+
+use tokio_postgres::Row;
+
+use super::PostgresStore;
+use super::changes::{self, Columns};
+use super::fault::Fault;
+use super::head::{self, COLUMNS, HeadColumns, column, stored};
+use super::link::Param;
+use super::quiet::Quiet;
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::patch::{Patch, Patched};
+use crate::record::Record;
+use crate::store::{Created, Loaded, SWEEP_GRACE, Wanted};
+
+/// Schemas that a load names one by one; more go as an array.
+const FEW: usize = 4;
+
+/// Sessions removed by one statement of a sweep, so that requests on that connection do not wait for all of it.
+const SWEEP_STEP: usize = 200;
+
+impl PostgresStore {
+    pub(super) async fn created(&self, key: SessionKey, record: &Record) -> Result<Created, Fault> {
+        self.ready().await?;
+        let key = Quiet(&key.as_bytes()[..]);
+        let head = HeadColumns::of(record);
+        let values = Columns::of_values(&record.values);
+        let (schemas, fields, contents) = (Quiet(values.schemas), Quiet(values.fields), Quiet(values.contents));
+        let [expires, created, touched, ends, kind, number] = &head.moments;
+        let [revision, bytes, keys] = &head.rest;
+        let params: [Param<'_>; 19] = [
+            &key,
+            expires,
+            created,
+            touched,
+            ends,
+            kind,
+            number,
+            &head.secret,
+            &head.secret_since,
+            &head.previous,
+            &head.previous_until,
+            &head.generation,
+            &head.generation_since,
+            revision,
+            bytes,
+            keys,
+            &schemas,
+            &fields,
+            &contents,
+        ];
+        let made = count(&self.access.query(&self.statements.create, &params).await?)?;
+        Ok(if made == 1 { Created::Done } else { Created::Taken })
+    }
+
+    pub(super) async fn loaded(
+        &self,
+        key: SessionKey,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Option<Loaded>, Fault> {
+        self.ready().await?;
+        let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
+        let all = &self.statements;
+        let rows = match wanted.keys() {
+            None => self.access.query(&all.load_all, &[&key, &now]).await?,
+            Some([schema]) => self.access.query(&all.load_one, &[&key, &now, &schema.as_bytes()]).await?,
+            Some([first, rest @ ..]) if rest.len() < FEW => {
+                // A place that is left over asks for the first again.
+                let schema = |n: usize| rest.get(n).unwrap_or(first).as_bytes();
+                let (first, [second, third, fourth]) = (first.as_bytes(), [0, 1, 2].map(schema));
+                self.access.query(&all.load_few, &[&key, &now, &first, &second, &third, &fourth]).await?
+            }
+            Some(schemas) => {
+                let schemas = Quiet(schemas.iter().map(|schema| schema.as_bytes()).collect::<Vec<_>>());
+                self.access.query(&all.load, &[&key, &now, &schemas]).await?
+            }
+        };
+        rows.first().map(head::loaded).transpose()
+    }
+
+    pub(super) async fn patched(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
+        self.ready().await?;
+        let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
+        let (generation, revision) = (Quiet(patch.generation.cast_signed()), Quiet(changes::revision(patch)));
+        let changes = Columns::of_patch(patch);
+        let (schemas, fields, contents) = (Quiet(changes.schemas), Quiet(changes.fields), Quiet(changes.contents));
+        let (flags, bases) = (Quiet(changes.flags), Quiet(changes.bases));
+        let (deadline, secret) = (changes::deadline(patch), changes::secret(patch));
+        let deadline = Quiet(deadline.as_ref().map(|deadline| &deadline[..]));
+        let hashes = Quiet(secret.as_ref().map(|(_, hashes)| &hashes[..]));
+        let secret = Quiet(secret.as_ref().map(|(secret, _)| &secret[..]));
+        let params: [Param<'_>; 12] = [
+            &key,
+            &now,
+            &generation,
+            &revision,
+            &schemas,
+            &fields,
+            &contents,
+            &flags,
+            &bases,
+            &deadline,
+            &secret,
+            &hashes,
+        ];
+        let rows = self.access.query(&self.statements.patch, &params).await?;
+        let row = rows.first().ok_or(Fault::Unreadable("answer"))?;
+        match column(row, COLUMNS + 2)? {
+            0_i16 => Ok(Patched::Done(head::head(row)?)),
+            1 => Ok(Patched::Gone),
+            2 => Ok(Patched::Renewed),
+            _ => Ok(Patched::Conflict(head::record(row)?)),
+        }
+    }
+
+    pub(super) async fn deleted(&self, key: SessionKey) -> Result<(), Fault> {
+        self.ready().await?;
+        let key = Quiet(&key.as_bytes()[..]);
+        self.access.query(&self.statements.delete, &[&key]).await.map(drop)
+    }
+
+    pub(super) async fn swept(&self, limit: usize, now: Timestamp) -> Result<usize, Fault> {
+        self.ready().await?;
+        let until = Quiet(now.before(SWEEP_GRACE).as_millis());
+        let mut removed = 0;
+        loop {
+            let step = SWEEP_STEP.min(limit - removed);
+            let most = Quiet(stored(step));
+            let swept = count(&self.access.query(&self.statements.sweep, &[&until, &most]).await?)?;
+            removed += swept;
+            if swept < step || removed == limit {
+                return Ok(removed);
+            }
+        }
+    }
+
+    pub(super) async fn scanned(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, Fault> {
+        self.ready().await?;
+        // Every key comes after the empty one.
+        let from = Quiet(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
+        let (now, limit) = (Quiet(now.as_millis()), Quiet(stored(limit)));
+        let rows = self.access.query(&self.statements.scan, &[&from, &now, &limit]).await?;
+        rows.iter().map(|row| Ok((session_key(column(row, COLUMNS + 2)?)?, head::record(row)?))).collect()
+    }
+}
+
+fn session_key(bytes: &[u8]) -> Result<SessionKey, Fault> {
+    bytes.try_into().map(SessionKey::from_bytes).map_err(|_| Fault::Unreadable("session key"))
+}
+
+/// The one number that a statement answered.
+fn count(rows: &[Row]) -> Result<usize, Fault> {
+    let row = rows.first().ok_or(Fault::Unreadable("answer"))?;
+    usize::try_from(column::<i64>(row, 0)?).map_err(|_| Fault::Unreadable("answer"))
+}

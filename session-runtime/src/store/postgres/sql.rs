@@ -1,0 +1,182 @@
+//! The statements, written for one schema: what goes in, what comes out. None is built while a request waits.
+
+use tokio_postgres::types::Type;
+
+const LAYOUT: &str = include_str!("layout.sql");
+
+/// The columns of a head, in the order in which [`head`](super::head) reads them.
+const HEAD: &str = "expires, created, touched, ends, expiry_kind, expiry, secret, secret_since, previous, \
+    previous_until, generation, generation_since, revision, bytes, keys";
+
+/// One statement with the types of its parameters.
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) types: &'static [Type],
+    /// Whether it changes nothing, so that it may be sent again.
+    pub(super) reads: bool,
+    /// Where a connection keeps it once it is prepared.
+    pub(super) place: usize,
+}
+
+/// How many statements a connection prepares.
+pub(super) const PLACES: usize = 9;
+
+/// The places of statements that only read.
+const READS: [usize; 5] = [1, 2, 6, 7, 8];
+
+/// All statements of a store.
+pub(super) struct Statements {
+    /// key, head, schemas, fields, contents → how many records were made
+    pub(super) create: Sql,
+    /// key, now → head, names, contents
+    pub(super) load_all: Sql,
+    /// key, now, schemas → head, names, contents
+    pub(super) load: Sql,
+    /// key, now, schema → head, names, contents
+    pub(super) load_one: Sql,
+    /// key, now, four schemas → head, names, contents
+    pub(super) load_few: Sql,
+    /// as the function in `layout.sql` → outcome, head, names, contents
+    pub(super) patch: Sql,
+    /// key
+    pub(super) delete: Sql,
+    /// until when, limit → how many
+    pub(super) sweep: Sql,
+    /// after which key, now, limit → head, names, contents, key
+    pub(super) scan: Sql,
+    /// → version
+    pub(super) version: String,
+    pub(super) layout: String,
+}
+
+const BIGINT: Type = Type::INT8;
+const KEY: &[Type] = &[Type::BYTEA];
+const KEY_NOW: &[Type] = &[Type::BYTEA, BIGINT];
+const KEY_NOW_SCHEMAS: &[Type] = &[Type::BYTEA, BIGINT, Type::BYTEA_ARRAY];
+const KEY_NOW_ONE: &[Type] = &[Type::BYTEA, BIGINT, Type::BYTEA];
+const KEY_NOW_FEW: &[Type] = &[Type::BYTEA, BIGINT, Type::BYTEA, Type::BYTEA, Type::BYTEA, Type::BYTEA];
+const UNTIL_LIMIT: &[Type] = &[BIGINT, BIGINT];
+const KEY_NOW_LIMIT: &[Type] = &[Type::BYTEA, BIGINT, BIGINT];
+
+impl Statements {
+    pub(super) fn new(schema: &str) -> Self {
+        let name = quoted(schema, '"');
+        let write = |text: &str| text.replace("{schema}", &name).replace("{HEAD}", HEAD);
+        let sql = |place, types, text: &str| Sql { text: write(text), types, place, reads: READS.contains(&place) };
+        Self {
+            create: sql(0, CREATE_TYPES, CREATE),
+            load_all: sql(1, KEY_NOW, &LOAD.replace("{wanted}", "")),
+            load: sql(2, KEY_NOW_SCHEMAS, &LOAD.replace("{wanted}", SCHEMAS)),
+            load_one: sql(7, KEY_NOW_ONE, &LOAD.replace("{wanted}", ONE_SCHEMA)),
+            load_few: sql(8, KEY_NOW_FEW, &LOAD.replace("{wanted}", FEW_SCHEMAS)),
+            patch: sql(3, PATCH_TYPES, PATCH),
+            delete: sql(4, KEY, "SELECT {schema}.session_delete($1)"),
+            sweep: sql(5, UNTIL_LIMIT, SWEEP),
+            scan: sql(6, KEY_NOW_LIMIT, SCAN),
+            version: write("SELECT version FROM {schema}.session_layout"),
+            layout: layout(schema),
+        }
+    }
+}
+
+/// What creates the tables in `schema` unless they are there.
+pub(super) fn layout(schema: &str) -> String {
+    let name = quoted(schema, '"');
+    let text = LAYOUT.replace("{schema_text}", &quoted(&name, '\''));
+    text.replace("{layout_text}", &quoted(&format!("{name}.session_layout"), '\'')).replace("{schema}", &name)
+}
+
+fn quoted(text: &str, quote: char) -> String {
+    let doubled = text.replace(quote, &format!("{quote}{quote}"));
+    format!("{quote}{doubled}{quote}")
+}
+
+const CREATE_TYPES: &[Type] = &[
+    Type::BYTEA,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    Type::BYTEA,
+    BIGINT,
+    Type::BYTEA,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    Type::BYTEA_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::BYTEA_ARRAY,
+];
+
+const CREATE: &str = "WITH made AS (
+  INSERT INTO {schema}.session_record (key, {HEAD})
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+  ON CONFLICT DO NOTHING RETURNING key
+), filled AS (
+  INSERT INTO {schema}.session_value (session, schema, field, content)
+  SELECT made.key, c.schema, c.field, c.content
+  FROM made, unnest($17, $18, $19) AS c (schema, field, content)
+)
+SELECT count(*) FROM made";
+
+const LOAD: &str = "SELECT {HEAD}, names, contents
+FROM {schema}.session_record r
+CROSS JOIN LATERAL (
+  SELECT array_agg(v.schema || v.field) AS names, array_agg(v.content) AS contents
+  FROM {schema}.session_value v
+  WHERE v.session = r.key {wanted}
+) v
+WHERE r.key = $1 AND r.expires > $2";
+
+// How many are wanted is said where it can be: a plan for any number is a poor one, so the server would make one for each
+// load. Where it cannot, the subquery keeps it from looking.
+const ONE_SCHEMA: &str = "AND v.schema = $3";
+const FEW_SCHEMAS: &str = "AND v.schema IN ($3, $4, $5, $6)";
+const SCHEMAS: &str = "AND v.schema = ANY (ARRAY (SELECT unnest($3)))";
+
+const PATCH_TYPES: &[Type] = &[
+    Type::BYTEA,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    Type::BYTEA_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::INT2_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::BYTEA_ARRAY,
+];
+
+const PATCH: &str = "SELECT (p.head).expires, (p.head).created, (p.head).touched, (p.head).ends, (p.head).expiry_kind,
+  (p.head).expiry, (p.head).secret, (p.head).secret_since, (p.head).previous, (p.head).previous_until,
+  (p.head).generation, (p.head).generation_since, (p.head).revision, (p.head).bytes, (p.head).keys,
+  p.names, p.contents, p.outcome
+FROM {schema}.session_patch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) p";
+
+const SWEEP: &str = "WITH expired AS MATERIALIZED (
+  SELECT r.key FROM {schema}.session_record r
+  WHERE r.expires <= $1 ORDER BY r.expires LIMIT $2 FOR UPDATE SKIP LOCKED
+), removed AS (
+  DELETE FROM {schema}.session_record r USING expired
+  WHERE r.key = expired.key AND r.expires <= $1 RETURNING 1
+)
+SELECT count(*) FROM removed";
+
+const SCAN: &str = "SELECT {HEAD}, names, contents, key
+FROM (
+  SELECT * FROM {schema}.session_record
+  WHERE key > $1 AND expires > $2 ORDER BY key LIMIT $3
+) r
+CROSS JOIN LATERAL (
+  SELECT array_agg(v.schema || v.field) AS names, array_agg(v.content) AS contents
+  FROM {schema}.session_value v
+  WHERE v.session = r.key
+) v
+ORDER BY key";

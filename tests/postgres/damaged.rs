@@ -1,0 +1,97 @@
+//! Rows that this library did not write, and texts that it must not touch.
+
+use session_runtime::Store;
+use session_runtime::patch::Patched;
+use session_runtime::store::{Created, StoreErrorKind, Wanted};
+use session_tests::servers::postgres::Postgres;
+
+use crate::session::{NOW, assert_fails, count, counter, key, patient, record, set, visits};
+
+/// What somebody's script did to the rows: an error that says so, never a panic, and others are not concerned.
+#[tokio::test]
+async fn a_damaged_row_is_reported_as_unreadable() {
+    let server = Postgres::start("");
+    let store = patient(server.url());
+    let damages = [
+        "UPDATE session_record SET secret = 'short'",
+        "UPDATE session_record SET previous = ''",
+        "UPDATE session_record SET expiry_kind = 9",
+        "UPDATE session_record SET bytes = -1",
+        "UPDATE session_record SET keys = -9223372036854775808",
+        "UPDATE session_value SET content = '\\xff00'",
+        "UPDATE session_value SET field = '\\xff' WHERE field = '.visits'",
+    ];
+    for (n, damage) in (1..).zip(damages) {
+        counter(&store, key(n)).await;
+        server
+            .execute(&format!(
+                "{damage}{} {} = '\\x{}'",
+                if damage.contains("WHERE") { " AND" } else { " WHERE" },
+                if damage.contains("_value") { "session" } else { "key" },
+                format!("{n:02x}").repeat(16)
+            ))
+            .await;
+        let outcome = store.load(key(n), &Wanted::all(), NOW).await;
+        assert_fails(outcome, StoreErrorKind::Corrupt, "is not what this library writes");
+        // Whatever it answers, it answers.
+        let _ = store.patch(key(n), set("cart.visits", "1"), NOW).await;
+        store.delete(key(n)).await.unwrap();
+        assert!(store.load(key(n), &Wanted::all(), NOW).await.unwrap().is_none());
+    }
+    counter(&store, key(99)).await;
+    assert_eq!(visits(&store, key(99)).await.unwrap(), 0);
+}
+
+/// Numbers at their ends stay numbers.
+#[tokio::test]
+async fn counters_wrap_and_totals_stay() {
+    let server = Postgres::start("");
+    let store = patient(server.url());
+    counter(&store, key(1)).await;
+    server.execute("UPDATE session_record SET revision = 9223372036854775807, bytes = 3, keys = 0").await;
+    let Patched::Done(head) = store.patch(key(1), count(0, 1), NOW).await.unwrap() else { panic!("refused") };
+    assert_eq!(head.revision, 1 << 63);
+    server.execute("UPDATE session_record SET revision = -1, bytes = 9223372036854775807").await;
+    let Patched::Done(head) = store.patch(key(1), count(1, 2), NOW).await.unwrap() else { panic!("refused") };
+    assert_eq!(head.revision, 0);
+    assert_fails(store.patch(key(1), set("cart.more", "1"), NOW).await, StoreErrorKind::Corrupt, "22003");
+}
+
+/// JSON comes back as it went, where a database's own JSON would write it anew.
+#[tokio::test]
+async fn texts_are_kept_byte_for_byte() {
+    let server = Postgres::start("");
+    let store = patient(server.url());
+    let texts = [
+        "1.0e5",
+        "1E400",
+        "-0",
+        "0.10",
+        "{\"b\" : 1,  \"a\":2, \"a\":3}",
+        r#""\u00e9\u0000\ud800""#,
+        "\"é€😀\\/\"",
+        "",
+        "\t[ ]\n",
+    ];
+    let names: Vec<_> = (0..texts.len()).map(|n| format!("cart.{n}'\\\"é")).collect();
+    let values: Vec<_> = names.iter().map(String::as_str).zip(texts).collect();
+    assert_eq!(store.create(key(1), record(&values)).await.unwrap(), Created::Done);
+    let loaded = store.load(key(1), &Wanted::all(), NOW).await.unwrap().unwrap();
+    assert_eq!(loaded.record.values, record(&values).values);
+    for (name, text) in &values {
+        store.patch(key(1), set(name, &format!("{text} ")), NOW).await.unwrap();
+    }
+    let loaded = store.load(key(1), &Wanted::schemas(&["cart"]), NOW).await.unwrap().unwrap();
+    assert!(loaded.record.values.iter().zip(texts).all(|((_, now), before)| **now == *format!("{before} ")));
+}
+
+/// A session that somebody removes by hand leaves nothing behind.
+#[tokio::test]
+async fn rows_removed_by_hand_take_their_values_along() {
+    let server = Postgres::start("");
+    let store = patient(server.url());
+    counter(&store, key(1)).await;
+    server.execute("DELETE FROM session_record").await;
+    assert_eq!(server.ask("SELECT count(*) FROM session_value").await, 0);
+    counter(&store, key(1)).await;
+}

@@ -1,0 +1,93 @@
+//! Tables that are made, found, or refused.
+
+use std::time::Duration;
+
+use session_runtime::store::StoreErrorKind;
+use session_runtime::{PostgresStore, SessionConfig, Sessions, Store};
+use session_tests::servers::postgres::{PASSWORD, Postgres};
+
+use crate::session::{assert_fails, counter, key, patient, visits, whole};
+
+/// Nodes that start at the same moment do not stumble over each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_launches_at_once_make_the_tables() {
+    let server = Postgres::start("");
+    let launches: Vec<_> = (0..12)
+        .map(|n| {
+            // Patient: twelve of them share the machine with other tests.
+            let builder = PostgresStore::builder(server.url()).schema("web").connections(1);
+            let store = builder.connect_timeout(Duration::from_secs(30)).build().unwrap();
+            tokio::spawn(async move {
+                store.prepare().await.unwrap();
+                counter(&store, key(n)).await;
+            })
+        })
+        .collect();
+    for launch in launches {
+        launch.await.unwrap();
+    }
+    assert_eq!(server.ask("SELECT count(*) FROM web.session_layout").await, 1);
+    assert_eq!(server.ask("SELECT count(*) FROM web.session_record").await, 12);
+}
+
+/// What a newer program has made is refused at the launch, and left as it was.
+#[tokio::test]
+async fn a_newer_layout_is_refused_and_left_alone() {
+    let server = Postgres::start("");
+    let open = || patient(server.url());
+    counter(&open(), key(1)).await;
+    server.execute("UPDATE session_layout SET version = 2").await;
+    assert_fails(open().prepare().await, StoreErrorKind::Setup, "layout 2, which is newer");
+    assert_fails(open().delete(key(1)).await, StoreErrorKind::Setup, "layout 2, which is newer");
+    assert_eq!(server.ask("SELECT count(*) FROM session_record").await, 1);
+    assert_eq!(server.ask("SELECT version::bigint FROM session_layout").await, 2);
+}
+
+/// The printed SQL makes what the store needs, may be run twice, and takes a name as it is.
+#[tokio::test]
+async fn the_printed_sql_makes_the_tables() {
+    let server = Postgres::start("");
+    let schema = "we\"b'1";
+    for _ in 0..2 {
+        server.execute(&PostgresStore::sql(schema)).await;
+    }
+    let store = PostgresStore::builder(server.url()).schema(schema).build().unwrap();
+    counter(&store, key(1)).await;
+    server.execute(&PostgresStore::sql(schema)).await;
+    assert_eq!(visits(&store, key(1)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_url_in_the_settings_opens_the_store() {
+    let server = Postgres::start("");
+    for scheme in ["postgres", "postgresql"] {
+        let url = server.url().replacen("postgres", scheme, 1);
+        let sessions = Sessions::builder().config(SessionConfig::new().store(url)).build().unwrap();
+        sessions.sweep().await.unwrap();
+    }
+    assert_eq!(server.ask("SELECT count(*) FROM session_layout").await, 1);
+}
+
+#[tokio::test]
+async fn what_only_an_operator_can_mend_stops_the_launch_and_tells_no_password() {
+    let server = Postgres::start("");
+    let wrong = server.url().replace(PASSWORD, "not-the-password");
+    let store = patient(wrong);
+    let error = store.prepare().await.unwrap_err();
+    assert!(!whole(&error).contains("not-the-password") && !format!("{store:?}").contains("not-the-password"));
+    assert_fails(Err::<(), _>(error), StoreErrorKind::Setup, "wrong user or password");
+    let nowhere = patient(server.url().replace("/sessions", "/nowhere"));
+    assert_fails(nowhere.prepare().await, StoreErrorKind::Setup, "no such database");
+}
+
+#[test]
+fn a_url_that_is_none_tells_nothing_of_itself() {
+    for url in
+        ["postgres://u:geheim@h:port/db", "postgres://u:ge@h?geheim=1", "postgres://u:geheim@h/db?sslmode=perhaps"]
+    {
+        let builder = PostgresStore::builder(url);
+        let shown = format!("{builder:?}");
+        let error = whole(&builder.build().unwrap_err());
+        assert!(!shown.contains("geheim") && !error.contains("geheim"), "{shown}\n{error}");
+    }
+}

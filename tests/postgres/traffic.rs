@@ -1,0 +1,71 @@
+//! What goes over the wire: statements by the server's own count, bytes by a proxy's.
+
+use session_runtime::patch::Patched;
+use session_runtime::store::Wanted;
+use session_runtime::{PostgresStore, Store};
+use session_tests::servers::postgres::{PgBouncer, Postgres, url};
+use session_tests::servers::proxy::Proxy;
+
+use crate::session::{NOW, PATIENT, count, counter, key, patient, record, visits};
+
+const ROUNDS: u64 = 20;
+
+/// Statements of the store that the server has run.
+async fn calls(server: &Postgres) -> i64 {
+    let sum = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+        WHERE toplevel AND query LIKE '%session\\_%' AND query NOT LIKE '%pg_stat%'";
+    server.ask(sum).await
+}
+
+/// A load is one statement, a patch is one, a conflict included.
+#[tokio::test]
+async fn each_operation_is_one_statement() {
+    let server = Postgres::start("");
+    server.execute("CREATE EXTENSION pg_stat_statements").await;
+    let bouncer = PgBouncer::start(&server, 2);
+    for (n, url) in [server.url(), bouncer.url()].into_iter().enumerate() {
+        let store = patient(url);
+        let key = key(u8::try_from(n).unwrap());
+        counter(&store, key).await;
+        let begun = calls(&server).await;
+        for _ in 0..ROUNDS {
+            visits(&store, key).await.unwrap();
+        }
+        let loaded = calls(&server).await;
+        for n in 0..ROUNDS {
+            assert!(matches!(store.patch(key, count(n, n + 1), NOW).await.unwrap(), Patched::Done(_)));
+            assert!(matches!(store.patch(key, count(n, n + 1), NOW).await.unwrap(), Patched::Conflict(_)));
+        }
+        let patched = calls(&server).await;
+        println!("{ROUNDS} loads: {} statements; {ROUNDS} patches and conflicts: {}", loaded - begun, patched - loaded);
+        assert_eq!((loaded - begun, patched - loaded), (ROUNDS.cast_signed(), 2 * ROUNDS.cast_signed()));
+        let _ = store.delete(key).await;
+    }
+}
+
+/// What another schema holds stays where it is.
+#[tokio::test]
+async fn a_cart_moves_few_bytes_beside_a_long_history() {
+    let server = Postgres::start("");
+    let proxy = Proxy::start(server.address()).await;
+    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap();
+    let history = format!("\"{}\"", "h".repeat(100 * 1024));
+    let values = [("cart", r#"{"v":1}"#), ("cart.visits", "0"), ("history", r#"{"v":1}"#), ("history.pages", &history)];
+    store.create(key(1), record(&values)).await.unwrap();
+    // So that both statements are prepared.
+    visits(&store, key(1)).await.unwrap();
+    assert!(matches!(store.patch(key(1), count(0, 1), NOW).await.unwrap(), Patched::Done(_)));
+
+    let moved = || {
+        let counts = proxy.counts();
+        counts.to_server + counts.from_server
+    };
+    let begun = moved();
+    let loaded = store.load(key(1), &Wanted::schemas(&["cart"]), NOW).await.unwrap().unwrap();
+    let read = moved() - begun;
+    assert!(matches!(store.patch(key(1), count(1, 2), NOW).await.unwrap(), Patched::Done(_)));
+    let written = moved() - begun - read;
+    println!("{read} bytes for a read, {written} for a write, beside {}", history.len());
+    assert!(read < 2_048 && written < 2_048, "{read} and {written} bytes");
+    assert_eq!((loaded.keys, loaded.bytes > history.len(), loaded.record.values.len()), (4, true, 2));
+}
