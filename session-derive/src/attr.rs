@@ -284,7 +284,9 @@ fn numbered(name: &Ident, input: ParseStream<'_>) -> syn::Result<(u16, LitInt)> 
 
 fn number(input: ParseStream<'_>) -> syn::Result<u16> {
     const EXPECTED: &str = "expected a whole number from 1 to 65535, without quotes";
-    let literal = input.peek(LitInt).then(|| input.parse::<LitInt>()).transpose()?;
+    // A negative number would be one literal to syn, of which only the sign is shown.
+    let is_number = input.peek(LitInt) && !input.peek(Token![-]);
+    let literal = is_number.then(|| input.parse::<LitInt>()).transpose()?;
     let Some(literal) = literal else { return wrong(input, EXPECTED) };
     let message = match literal.base10_parse::<u16>() {
         Ok(0) => "versions start at 1",

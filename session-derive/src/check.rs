@@ -36,7 +36,7 @@ pub(crate) fn all(model: &Model, errors: &mut Errors) {
         merge_fits(field, errors);
         renew_fits(field, errors);
         no_nested_option(field, errors);
-        owned_type(field, errors);
+        owned_type(model, field, errors);
     }
     accessor_names(model, errors);
     versions::all(model, errors);
@@ -199,12 +199,25 @@ fn no_nested_option(field: &Field, errors: &mut Errors) {
     }
 }
 
-fn owned_type(field: &Field, errors: &mut Errors) {
-    if field.kind() != Kind::Transient
-        && let Some(what) = borrowed(field.ty.clone())
-    {
-        errors.at(&field.ty, format!("stored values must be owned plain data, not {what}"));
+fn owned_type(model: &Model, field: &Field, errors: &mut Errors) {
+    if field.kind() == Kind::Transient {
+        return;
     }
+    let is_told = model.generics.lifetimes().next().is_some();
+    match borrowed(field.ty.clone()) {
+        // The lifetime of the struct is the mistake, and it is reported.
+        Some(REFERENCE) if is_told => {}
+        Some(what) => errors.at(&field.ty, format!("stored values must be owned plain data, not {what}")),
+        None => {}
+    }
+}
+
+const REFERENCE: &str = "a reference";
+const IMPL_TRAIT: &str = "an `impl Trait`";
+
+/// Whether a type can stand in an accessor, whatever else is wrong with it.
+pub(crate) fn is_nameable(ty: TokenStream) -> bool {
+    borrowed(ty) != Some(IMPL_TRAIT)
 }
 
 /// What a type is made of that no store can hold.
@@ -214,11 +227,12 @@ pub(crate) fn borrowed(ty: TokenStream) -> Option<&'static str> {
         let found = match &tree {
             TokenTree::Group(group) => borrowed(group.stream()),
             TokenTree::Punct(punct) => match punct.as_char() {
-                '&' if !after_operand => Some("a reference"),
+                '&' if !after_operand => Some(REFERENCE),
                 '*' if !after_operand => Some("a raw pointer"),
                 _ => None,
             },
-            TokenTree::Ident(ident) if ident == "dyn" || ident == "impl" => Some("a trait object"),
+            TokenTree::Ident(ident) if ident == "dyn" => Some("a trait object"),
+            TokenTree::Ident(ident) if ident == "impl" => Some(IMPL_TRAIT),
             TokenTree::Ident(ident) if ident == "fn" => Some("a function"),
             TokenTree::Ident(ident) if ident == "Rc" => Some("an `Rc`"),
             _ => None,

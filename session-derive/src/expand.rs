@@ -14,7 +14,7 @@ use quote::{quote, quote_spanned};
 use syn::DeriveInput;
 use syn::ext::IdentExt;
 
-use crate::check::{self, GUARD_METHODS, borrowed};
+use crate::check::{self, GUARD_METHODS, borrowed, is_nameable};
 use crate::errors::Errors;
 use crate::model::{Kind, Model};
 
@@ -84,7 +84,7 @@ fn stub(model: &Model) -> TokenStream {
     let mut free = |name: &Ident| taken.insert(name.unraw().to_string());
     let mut getters = TokenStream::new();
     let mut setters = TokenStream::new();
-    for field in &model.fields {
+    for field in model.fields.iter().filter(|field| is_nameable(field.ty.clone())) {
         let [getter, others @ ..] = field.accessors();
         getters.extend(free(&getter).then(|| fields::getter(field)));
         setters.extend(fields::stub_setters(field, others.map(|name| free(&name).then_some(name))));

@@ -29,6 +29,7 @@ pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) vis: Visibility,
     pub(crate) ty: TokenStream,
+    type_name: Span,
     pub(crate) shape: Shape,
     pub(crate) nested_option: bool,
     /// The base of the accessors' names.
@@ -101,7 +102,10 @@ fn named<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a FieldsNa
             Fields::Unit => errors.at(&input.ident, "a schema needs at least one field: it would have no keys"),
         },
         Data::Enum(data) => {
-            errors.at(data.enum_token, format!("{ONLY}; to store an enum, make it the type of a field"));
+            errors.at(
+                data.enum_token,
+                format!("{ONLY}; to store an enum, make it the type of a field and derive `SessionValue` for it"),
+            );
         }
         Data::Union(data) => errors.at(data.union_token, format!("{ONLY}; unions cannot be stored")),
     }
@@ -124,6 +128,7 @@ impl Field {
             ident,
             vis: field.vis.clone(),
             ty: without_self(field.ty.to_token_stream(), schema),
+            type_name: name_span(&field.ty),
             shape: shape(&field.ty, schema),
             nested_option: option(&field.ty).and_then(option).is_some(),
             key,
@@ -162,7 +167,15 @@ impl Field {
 
     /// Where generated code that needs something of the type is shown.
     pub(crate) fn type_span(&self) -> Span {
-        Span::mixed_site().located_at(self.ty.span())
+        Span::mixed_site().located_at(self.type_name)
+    }
+}
+
+/// The one token that says most: of a path its last name. (Spans of several tokens cannot be joined.)
+pub(crate) fn name_span(ty: &Type) -> Span {
+    match plain_path(ty).and_then(|path| path.segments.last()) {
+        Some(last) => last.ident.span(),
+        None => ty.span(),
     }
 }
 

@@ -78,7 +78,10 @@ pub(super) fn was(name: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Was>>
     list(name, input, "2 = \"items:1f3a9c02\"", |input| {
         let version = number(input)?;
         input.parse::<Token![=]>()?;
-        Ok(Was { version, layout: Layout::new(input.parse()?, "paste what was `layout` at that version")? })
+        let literal = input
+            .parse()
+            .map_err(|error| syn::Error::new(error.span(), format!("expected a string: `was({version} = \"...\")`")))?;
+        Ok(Was { version, layout: Layout::new(literal, "paste what was `layout` at that version")? })
     })
 }
 

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::attr::{Layout, StructOptions};
-use crate::model::{Kind, Model};
+use crate::model::{Kind, Model, name_span};
 
 /// `const HISTORY`, where there is any.
 pub(super) fn consts(model: &Model) -> Option<TokenStream> {
@@ -61,7 +61,7 @@ fn steps(options: &StructOptions) -> TokenStream {
 
 /// The questions that come before it are among the checks.
 fn step_from(previous: &syn::Type) -> TokenStream {
-    let span = Span::mixed_site().located_at(previous.span());
+    let span = Span::mixed_site().located_at(name_span(previous));
     let step = quote_spanned!(span=> <__private::Chain<Self, #previous>>::PREVIOUS);
     let lower = quote_spanned!(span=> <__private::Lowers<Self, #previous>>::LOWER);
     quote_spanned!(Span::mixed_site()=> .previous(#step, #lower))
@@ -103,7 +103,7 @@ fn is_in_order(model: &Model, layout: &Layout) -> bool {
 /// One question after the other, see the runtime's `chain`.
 fn chained(model: &Model, previous: &syn::Type) -> TokenStream {
     let ident = &model.ident;
-    let span = Span::mixed_site().located_at(previous.span());
+    let span = Span::mixed_site().located_at(name_span(previous));
     let version = model.attrs.options.version.as_ref().map_or_else(|| ident.span(), |(_, literal)| literal.span());
     let version = Span::mixed_site().located_at(version);
     let chain = quote_spanned!(span=> <__private::Chain<#ident, #previous>>);

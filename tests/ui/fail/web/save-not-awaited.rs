@@ -11,6 +11,7 @@ struct Cart {
 async fn pay(cart: &mut Session<'_, Cart>) {
     cart.save();
     cart.save().await;
+    cart.update_now(|cart| cart.clear_coupon());
     cart.update_now(|cart| cart.clear_coupon()).await;
 }
 
