@@ -7,6 +7,7 @@ mod chain;
 mod contract;
 mod hold;
 mod program;
+mod release;
 mod shop;
 mod table;
 mod upgrade;

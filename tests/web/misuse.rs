@@ -1,5 +1,6 @@
 //! Programming errors get a clear error: never a lost write, never a deadlock, and a launch that stops where it can.
 
+use rocket::error::ErrorKind;
 use rocket::figment::Figment;
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Rocket, get, post, routes};
@@ -38,28 +39,32 @@ fn quiet() -> Figment {
     rocket::Config::figment().merge(("log_level", "off"))
 }
 
-async fn launches(rocket: Rocket<Build>) -> bool {
-    match Client::untracked(rocket).await {
-        Ok(_) => true,
-        Err(error) => {
-            assert!(matches!(error.kind(), rocket::error::ErrorKind::SentinelAborts(_)), "{error}");
-            false
-        }
+/// The guards that stop the launch; none if it goes on.
+async fn refused(rocket: Rocket<Build>) -> Vec<&'static str> {
+    let Err(error) = Client::untracked(rocket).await else { return Vec::new() };
+    match error.kind() {
+        ErrorKind::SentinelAborts(guards) => guards.iter().map(|guard| guard.type_name).collect(),
+        other => panic!("{other}"),
     }
 }
 
-/// B57: a forgotten fairing, or a schema that it does not have, stops the launch.
+fn names(guards: &[&str], wanted: &str) -> bool {
+    matches!(guards, [one] if one.ends_with(wanted))
+}
+
+/// B57: a forgotten fairing, or a schema that it does not have, stops the launch and names the guard.
 #[rocket::async_test]
 async fn a_forgotten_fairing_stops_the_launch() {
-    for routes in [routes![reads], routes![writes], routes![handles]] {
-        assert!(!launches(rocket::custom(quiet()).mount("/", routes.clone())).await);
-        let with = |fairing: session_runtime::SessionFairing| {
-            rocket::custom(quiet()).mount("/", routes.clone()).attach(fairing.store(MemoryStore::new()))
-        };
-        assert!(launches(with(Sessions::fairing::<(Cart, Auth)>())).await);
+    let guards = [(routes![reads], "::Cart"), (routes![writes], "::Cart>"), (routes![handles], "::SessionHandle")];
+    for (routes, name) in guards {
+        let found = refused(rocket::custom(quiet()).mount("/", routes.clone())).await;
+        assert!(names(&found, name), "{found:?}");
+        let fairing = Sessions::fairing::<(Cart, Auth)>().store(MemoryStore::new());
+        assert_eq!(refused(rocket::custom(quiet()).mount("/", routes).attach(fairing)).await, [] as [&str; 0]);
     }
-    for routes in [routes![reads], routes![writes]] {
+    for (routes, name) in [(routes![reads], "::Cart"), (routes![writes], "::Cart>")] {
         let rocket = rocket::custom(quiet()).mount("/", routes);
-        assert!(!launches(rocket.attach(Sessions::fairing::<Auth>().store(MemoryStore::new()))).await);
+        let found = refused(rocket.attach(Sessions::fairing::<Auth>().store(MemoryStore::new()))).await;
+        assert!(names(&found, name), "{found:?}");
     }
 }
