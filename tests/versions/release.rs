@@ -68,7 +68,7 @@ fn mistakes(name: &str, source: &str) -> Vec<String> {
 /// With the versions that the workspace has, which are there without a registry.
 fn write(folder: &Path, name: &str, source: &str) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let runtime = workspace.join("session-runtime");
+    let runtime = workspace.join("session-runtime").display().to_string();
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
          session-runtime = {{ path = {runtime:?}, default-features = false }}\n"
