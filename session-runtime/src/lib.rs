@@ -153,10 +153,10 @@ pub use crate::sealed::CookieStore;
 pub use crate::sessions::{Sessions, SessionsBuilder};
 #[cfg(feature = "cache")]
 pub use crate::store::CachedStore;
-#[cfg(feature = "redis")]
-pub use crate::store::RedisStore;
 #[cfg(feature = "postgres")]
 pub use crate::store::PostgresStore;
+#[cfg(feature = "redis")]
+pub use crate::store::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::store::{MemoryStore, Store};

@@ -37,7 +37,7 @@ async fn by_url() {
 #[tokio::test]
 async fn by_url_on_one_thread_and_one_connection() {
     let server = Postgres::start("");
-    keeps_every_rule(PostgresStore::builder(server.url()).schema("Web \"1\"").connections(1).build().unwrap()).await;
+    keeps_every_rule(PostgresStore::builder(server.url()).schema("Web \"1\"").connections(1).open().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -78,7 +78,7 @@ async fn a_pool_behind_pgbouncer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_transactions_are_serializable() {
     let server = Postgres::start("default_transaction_isolation = 'serializable'");
-    keeps_every_rule(PostgresStore::builder(server.url()).connections(4).build().unwrap()).await;
+    keeps_every_rule(PostgresStore::builder(server.url()).connections(4).open().unwrap()).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let failed = server.ask("SELECT xact_rollback FROM pg_stat_database WHERE datname = 'sessions'").await;
     println!("{failed} transactions were rolled back");

@@ -28,7 +28,7 @@ async fn a_patch_whose_answer_is_lost_is_done_once_and_reported() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
     let store =
-        Arc::new(PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap());
+        Arc::new(PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).open().unwrap());
     counter(&store, key(1)).await;
     add(&store, key(1)).await.unwrap();
 
@@ -129,7 +129,7 @@ async fn a_server_that_stands_still_is_survived() {
 async fn an_answer_after_half_a_minute_does_not_keep_others_waiting() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
-    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap();
+    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).open().unwrap();
     counter(&store, key(1)).await;
     let before = proxy.counts();
     proxy.delay(Duration::from_secs(30));
@@ -145,7 +145,7 @@ async fn an_answer_after_half_a_minute_does_not_keep_others_waiting() {
 async fn a_caller_that_gives_up_leaves_the_connection_sound() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
-    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap();
+    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).open().unwrap();
     counter(&store, key(1)).await;
     let before = proxy.counts().connections;
     for round in 0..20 {

@@ -21,7 +21,7 @@ pub(crate) const PATIENT: Duration = Duration::from_secs(5);
 
 /// The store of a URL.
 pub(crate) fn patient(url: impl Into<String>) -> PostgresStore {
-    PostgresStore::builder(url).connect_timeout(PATIENT).build().unwrap()
+    PostgresStore::builder(url).connect_timeout(PATIENT).open().unwrap()
 }
 
 pub(crate) const fn key(n: u8) -> SessionKey {

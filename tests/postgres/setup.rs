@@ -16,7 +16,7 @@ async fn several_launches_at_once_make_the_tables() {
         .map(|n| {
             // Patient: twelve of them share the machine with other tests.
             let builder = PostgresStore::builder(server.url()).schema("web").connections(1);
-            let store = builder.connect_timeout(Duration::from_secs(30)).build().unwrap();
+            let store = builder.connect_timeout(Duration::from_secs(30)).open().unwrap();
             tokio::spawn(async move {
                 store.prepare().await.unwrap();
                 counter(&store, key(n)).await;
@@ -51,7 +51,7 @@ async fn the_printed_sql_makes_the_tables() {
     for _ in 0..2 {
         server.execute(&PostgresStore::sql(schema)).await;
     }
-    let store = PostgresStore::builder(server.url()).schema(schema).build().unwrap();
+    let store = PostgresStore::builder(server.url()).schema(schema).open().unwrap();
     counter(&store, key(1)).await;
     server.execute(&PostgresStore::sql(schema)).await;
     assert_eq!(visits(&store, key(1)).await.unwrap(), 0);
@@ -87,7 +87,7 @@ fn a_url_that_is_none_tells_nothing_of_itself() {
     {
         let builder = PostgresStore::builder(url);
         let shown = format!("{builder:?}");
-        let error = whole(&builder.build().unwrap_err());
+        let error = whole(&builder.open().unwrap_err());
         assert!(!shown.contains("geheim") && !error.contains("geheim"), "{shown}\n{error}");
     }
 }

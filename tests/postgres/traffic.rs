@@ -48,7 +48,7 @@ async fn each_operation_is_one_statement() {
 async fn a_cart_moves_few_bytes_beside_a_long_history() {
     let server = Postgres::start("");
     let proxy = Proxy::start(server.address()).await;
-    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).build().unwrap();
+    let store = PostgresStore::builder(url(proxy.address())).connect_timeout(PATIENT).connections(1).open().unwrap();
     let history = format!("\"{}\"", "h".repeat(100 * 1024));
     let values = [("cart", r#"{"v":1}"#), ("cart.visits", "0"), ("history", r#"{"v":1}"#), ("history.pages", &history)];
     store.create(key(1), record(&values)).await.unwrap();

@@ -48,7 +48,7 @@ async fn over_tls() {
     let scram = "SET password_encryption = 'scram-sha-256'; ALTER USER owner PASSWORD 'opensesame'";
     server.execute(scram).await;
     let url = format!("{}?sslmode=verify-full", server.url());
-    let store = PostgresStore::builder(&url).root_certificate(root).build().unwrap();
+    let store = PostgresStore::builder(&url).root_certificates(root).open().unwrap();
     counter(&store, key(1)).await;
     assert!(encrypted(&server).await > 0, "nothing was encrypted");
     let path = server.data().join("root.pem").display().to_string().replace('/', "%2F");
@@ -83,7 +83,7 @@ async fn as_a_user_who_may_only_change_rows() {
     let server = Postgres::start("");
     server.execute("CREATE USER app PASSWORD 'secret'").await;
     let url = server.url().replace("owner:opensesame", "app:secret");
-    let open = || PostgresStore::builder(&url).schema("web").build().unwrap();
+    let open = || PostgresStore::builder(&url).schema("web").open().unwrap();
     assert_fails(open().prepare().await, StoreErrorKind::Setup, "42501");
     server.execute(&PostgresStore::sql("web")).await;
     assert_fails(open().prepare().await, StoreErrorKind::Setup, "42501");

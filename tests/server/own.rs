@@ -17,7 +17,8 @@ use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::Record;
 use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
 use session_runtime::{
-    MemoryStore, Session, SessionConfig, SessionHandle, SessionKey, Sessions, SqliteStore, Store, async_trait,
+    MemoryStore, PostgresStore, RedisStore, Session, SessionConfig, SessionHandle, SessionKey, Sessions, SqliteStore,
+    Store, async_trait,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -140,6 +141,8 @@ impl Own {
         let store = match storage {
             Storage::Memory => Frail::over(MemoryStore::new()),
             Storage::Sqlite => Frail::over(SqliteStore::open(folder.path().join("sessions.db")).unwrap()),
+            Storage::Postgres => Frail::over(PostgresStore::open(storage.server().unwrap()).unwrap()),
+            Storage::Redis | Storage::Cluster => Frail::over(RedisStore::open(storage.server().unwrap()).unwrap()),
         };
         let gate = Arc::new(Gate::default());
         let (send, receive) = mpsc::channel();

@@ -49,7 +49,7 @@ impl Storage {
     pub(crate) const SHARED: [Self; 4] = [Self::Sqlite, Self::Postgres, Self::Redis, Self::Cluster];
 
     /// The URL of a server that all tests of this process share: no two of them have a session in common.
-    fn server(self) -> Option<String> {
+    pub(crate) fn server(self) -> Option<String> {
         static POSTGRES: LazyLock<Postgres> = LazyLock::new(|| Postgres::start(""));
         static REDIS: LazyLock<Redis> = LazyLock::new(Redis::start);
         static CLUSTER: LazyLock<Cluster> = LazyLock::new(Cluster::start);

@@ -144,7 +144,7 @@ impl PostgresStore {
     /// # Ok::<(), session_runtime::store::StoreError>(())
     /// ```
     pub fn open(url: impl Into<String>) -> Result<Self, StoreError> {
-        Self::builder(url).build()
+        Self::builder(url).open()
     }
 
     /// Settings for the database that the URL names.
@@ -152,7 +152,7 @@ impl PostgresStore {
     /// # Examples
     ///
     /// ```
-    /// let store = session_runtime::PostgresStore::builder("postgres://localhost/shop").schema("web").build()?;
+    /// let store = session_runtime::PostgresStore::builder("postgres://localhost/shop").schema("web").open()?;
     /// # Ok::<(), session_runtime::store::StoreError>(())
     /// ```
     pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
@@ -161,7 +161,7 @@ impl PostgresStore {
 
     /// The store of a URL in the configuration.
     pub(super) fn configured(url: &str, server: &ServerConfig) -> Result<Self, StoreError> {
-        PostgresStoreBuilder::new(url.to_owned(), server.clone()).build()
+        PostgresStoreBuilder::new(url.to_owned(), server.clone()).open()
     }
 
     /// A store on the application's own pool, in the schema of this name.

@@ -123,7 +123,7 @@ impl RedisStore {
     /// assert!(RedisStore::open("http://localhost").is_err());
     /// # Ok::<(), session_runtime::store::StoreError>(())
     /// ```
-    pub fn open(url: &str) -> Result<Self, StoreError> {
+    pub fn open(url: impl Into<String>) -> Result<Self, StoreError> {
         Self::builder(url).open()
     }
 

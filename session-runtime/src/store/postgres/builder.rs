@@ -22,10 +22,10 @@ use crate::store::{StoreError, StoreErrorKind};
 /// use std::time::Duration;
 ///
 /// let builder = PostgresStore::builder("postgres://app@db.example/shop").schema("web").connections(4);
-/// let store = builder.connect_timeout(Duration::from_millis(500)).build()?;
+/// let store = builder.connect_timeout(Duration::from_millis(500)).open()?;
 /// # Ok::<(), session_runtime::store::StoreError>(())
 /// ```
-#[must_use = "nothing is built before `build`"]
+#[must_use = "nothing is opened before `open`"]
 pub struct PostgresStoreBuilder {
     url: String,
     server: ServerConfig,
@@ -106,10 +106,10 @@ impl PostgresStoreBuilder {
     /// use session_runtime::PostgresStore;
     ///
     /// let root = std::fs::read("/etc/shop/database.pem")?;
-    /// let store = PostgresStore::builder("postgres://db.example/shop?sslmode=require").root_certificate(root).build()?;
+    /// let store = PostgresStore::builder("postgres://db.example/shop?sslmode=require").root_certificates(root).open()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots = Roots::Pem(pem.into());
         self
     }
@@ -126,11 +126,11 @@ impl PostgresStoreBuilder {
     /// ```
     /// use session_runtime::{PostgresStore, store::StoreErrorKind};
     ///
-    /// let error = PostgresStore::builder("postgres://localhost:none/shop").build().unwrap_err();
+    /// let error = PostgresStore::builder("postgres://localhost:none/shop").open().unwrap_err();
     /// assert_eq!(error.kind(), StoreErrorKind::Setup);
     /// ```
-    pub fn build(self) -> Result<PostgresStore, StoreError> {
-        let refused = |why: Refused| StoreError::new(StoreErrorKind::Setup, "build").because(why);
+    pub fn open(self) -> Result<PostgresStore, StoreError> {
+        let refused = |why: Refused| StoreError::new(StoreErrorKind::Setup, "open").because(why);
         let url = Url::parse(&self.url).map_err(refused)?;
         let roots = match (self.roots, url.root_certificate) {
             (Roots::Web, Some(path)) => Roots::Pem(std::fs::read(path).map_err(|_| refused(UNREADABLE_ROOT))?),
