@@ -25,7 +25,7 @@ async fn keeps_every_rule(store: impl Store) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_server_keeps_every_rule() {
     let server = Redis::start();
-    keeps_every_rule(RedisStore::open(&server.url()).unwrap()).await;
+    keeps_every_rule(RedisStore::open(server.url()).unwrap()).await;
 }
 
 /// `cart` is what the rules write most: here it is in a hash of its own.
@@ -40,13 +40,13 @@ async fn a_schema_kept_apart_keeps_every_rule() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_programs_that_disagree_keep_every_rule() {
     let server = Redis::start();
-    let one = RedisStore::open(&server.url()).unwrap();
+    let one = RedisStore::open(server.url()).unwrap();
     keeps_every_rule(Twins { one, other: lazy(&server), turn: 0.into() }).await;
     keys_with_deadlines(&mut server.connect());
 }
 
 fn lazy(server: &Redis) -> RedisStore {
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
     store.keep_apart(&["cart"]);
     store
 }
@@ -61,7 +61,7 @@ async fn a_server_with_tls_keeps_every_rule() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_keeps_every_rule() {
     let cluster = Cluster::start();
-    keeps_every_rule(RedisStore::open(&cluster.url()).unwrap()).await;
+    keeps_every_rule(RedisStore::open(cluster.url()).unwrap()).await;
     let client = redis::cluster::ClusterClientBuilder::new(cluster.nodes()).retries(0).build().unwrap();
     let connection = client.get_async_connection().await.unwrap();
     keeps_every_rule(RedisConnection::from(connection).store().namespace("mine").open().unwrap()).await;
@@ -82,7 +82,7 @@ async fn an_existing_connection_keeps_every_rule() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_older_protocol_keeps_every_rule() {
     let server = Redis::start();
-    keeps_every_rule(RedisStore::open(&format!("{}/?protocol=resp2", server.url())).unwrap()).await;
+    keeps_every_rule(RedisStore::open(format!("{}/?protocol=resp2", server.url())).unwrap()).await;
 }
 
 /// Every operation goes to the other handle than the one before.

@@ -35,7 +35,7 @@ fn assert_ran(server: &mut Connection, expected: &[(&str, u64)]) {
 #[tokio::test]
 async fn each_operation_is_one_command() {
     let server = Redis::start();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
     create(&store, 9, &[("cart", "{}")]).await;
     must_patch(&store, 9, setting(&[("cart.a", "0")])).await;
     store.delete(key(9)).await.unwrap();
@@ -59,7 +59,7 @@ async fn each_operation_is_one_command() {
 #[tokio::test]
 async fn a_lazy_schema_comes_with_the_same_command() {
     let server = Redis::start();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
     store.keep_apart(&["history"]);
     create(&store, 1, &[("cart", "{}"), ("history", "{}")]).await;
     load(&store, 1, &Wanted::all()).await.unwrap();

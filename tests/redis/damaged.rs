@@ -14,7 +14,7 @@ struct Broken {
 
 async fn damaged(damage: impl Fn(&mut Connection, &str)) -> Broken {
     let server = Redis::start();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
     create(&store, 1, &[("cart", "{}"), ("cart.a", "1")]).await;
     create(&store, 2, &[("cart", "{}")]).await;
     damage(&mut server.connect(), &name(1));

@@ -11,7 +11,7 @@ use crate::fixture::{
 };
 
 fn store(server: &Redis, lazy: &[&'static str]) -> RedisStore {
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
     store.keep_apart(lazy);
     store
 }

@@ -14,7 +14,7 @@ use crate::fixture::{create, key, now, record};
 #[tokio::test]
 async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
     let server = Redis::start();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
     store.keep_apart(&["history"]);
     let other = RedisStore::builder(server.url()).namespace("other").open().unwrap();
     for number in 0..40 {
@@ -43,7 +43,7 @@ async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
 #[tokio::test]
 async fn a_scan_goes_on_over_what_has_gone() {
     let server = Redis::start();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
     for number in 0..20 {
         create(&store, number, &[]).await;
     }
@@ -63,7 +63,7 @@ async fn a_sweep_is_bounded_and_the_next_goes_on() {
     let server = Redis::start();
     let fill = "for n = 1, tonumber(ARGV[1]) do redis.call('HSET', 'other:' .. n, 'a', 'b') end";
     redis::cmd("EVAL").arg(fill).arg(0).arg(OTHERS).exec(&mut server.connect()).unwrap();
-    let store = RedisStore::open(&server.url()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
     let long_ago: Timestamp = (SystemTime::now() - Duration::from_secs(120)).into();
     for number in 0..30 {
         let mut expired = record(&[("cart.n", "1")]);
