@@ -442,7 +442,9 @@ pub(crate) fn programs() -> &'static Path {
         let built = if release { own.with_file_name("release") } else { own.to_owned() };
         let folder = built.join("examples");
         let shop = ["session-runtime/src", "session-derive/src", "examples/cart"];
-        if is_stale(&folder.join("cart"), &shop) || is_stale(&folder.join("fleet-visitors"), &["examples/fleet/visitors"]) {
+        if is_stale(&folder.join("cart"), &shop)
+            || is_stale(&folder.join("fleet-visitors"), &["examples/fleet/visitors"])
+        {
             build(own.parent().unwrap(), built.ends_with("release"));
         }
         folder
