@@ -1,5 +1,5 @@
-//! Visitors who shop through a proxy while nodes come and go, and who keep count: `fleet-visitors ADDRESS`, until
-//! the end of the standard input.
+//! Visitors who shop through a proxy while nodes come and go, and who keep count: `fleet-visitors ADDRESS`, until the end
+//! of the standard input.
 //!
 //! Each of them has one connection and one session at a time. An add that was answered with 200 must be in the cart
 //! whenever it is read from then on; one that was not may be there once, and never twice. Who has logged out stays logged
@@ -44,7 +44,9 @@ fn main() -> ExitCode {
 
 fn report(tallies: &[Tally]) -> ExitCode {
     let mut all = Tally::default();
-    tallies.iter().for_each(|tally| all += tally);
+    for tally in tallies {
+        all += tally;
+    }
     let Tally { stored, unknown, lost, twice, reads, logouts, returned, unanswered, .. } = all;
     println!("adds     {stored} acknowledged, {unknown} of unknown outcome, {lost} lost, {twice} counted twice");
     println!("reads    {reads}, each compared with what was acknowledged by then");
