@@ -1,5 +1,5 @@
 //! The example `fleet`: the shop on several nodes behind nginx, of which one is killed and one is added under load. Its
-//! own script starts all of that and says what became of it; here it runs for some seconds, with programs built already.
+//! own script starts all of that and says what became of it; here it runs for some seconds, with what is built already.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,9 +1,9 @@
-//! Visitors who shop through a proxy while nodes come and go, and who keep count: `fleet-visitors ADDRESS`, until the end
-//! of the standard input.
+//! Visitors who shop through a proxy while nodes come and go, and who keep count: `fleet-visitors ADDRESS`, until the
+//! end of the standard input.
 //!
 //! Each of them has one connection and one session at a time. An add that was answered with 200 must be in the cart
-//! whenever it is read from then on; one that was not may be there once, and never twice. Who has logged out stays logged
-//! out. Ends with 1 if anything of that does not hold.
+//! whenever it is read from then on; one that was not may be there once, and never twice. Who has logged out stays
+//! logged out. Ends with 1 if anything of that does not hold.
 
 mod http;
 
