@@ -367,6 +367,11 @@ impl SessionsBuilder {
             (store, _) => store.clone(),
         };
         let Some(store) = store else { return Ok(None) };
+        if self.config.cache.is_some() {
+            let detail =
+                "`session.cache`: sessions in cookies are on no server, so there is nothing to cache; leave it out";
+            return Err(SessionError::with(ErrorKind::Config, detail));
+        }
         say_what_is_missing();
         self.store = Some(Arc::new(Nowhere));
         Ok(Some(Arc::new(Sealer::new(store, cookie.clone(), self.random))))

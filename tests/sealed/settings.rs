@@ -83,3 +83,10 @@ fn a_release_without_a_proper_key_does_not_launch() {
         }
     }
 }
+
+/// A cache in front of nothing stops the launch with the reason.
+#[test]
+fn a_cache_before_a_cookie_is_refused() {
+    let said = refused("release", &format!("store = \"cookie:\"\nkeys = [\"{}\"]\ncache = \"1s\"", key()));
+    assert!(said.contains("`session.cache`: sessions in cookies are on no server"), "{said}");
+}
