@@ -135,7 +135,7 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// As [`PostgresStoreBuilder::build`].
+    /// As [`PostgresStoreBuilder::open`].
     ///
     /// # Examples
     ///
