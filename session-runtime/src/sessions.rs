@@ -17,7 +17,7 @@ use crate::group::Groups;
 use crate::id::Random;
 use crate::queue::Queues;
 use crate::schema::{OnlyNewest, Schema, SchemaSpec, Schemas};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::versions::Versions;
 use crate::visit::Visit;
 
@@ -449,6 +449,10 @@ impl Core {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, SessionError> {
         match budget.wait(catch_panic(work)).await {
+            // A password that is no longer good, a table that is gone: an operator can mend that while requests go on.
+            Some(Some(Err(error))) if error.kind() == StoreErrorKind::Setup => {
+                Err(SessionError::new(ErrorKind::Unavailable).because(error))
+            }
             Some(Some(result)) => Ok(result?),
             Some(None) => Err(SessionError::new(ErrorKind::Panicked)),
             None => Err(SessionError::with(ErrorKind::Unavailable, "the request's deadline is used up")),

@@ -21,7 +21,7 @@ async fn visitor(app: &App) -> Browser {
 /// B53, C60, C63: a store that is down or hangs at load: 503 with `Retry-After`, not "logged out"; other routes work.
 #[rocket::async_test]
 async fn a_store_that_fails_at_load_answers_503() {
-    for fault in [Fault::Down, Fault::Hangs, Fault::ReplyLost] {
+    for fault in [Fault::Down, Fault::LockedOut, Fault::Hangs, Fault::ReplyLost] {
         let app = App::with(impatient()).await;
         let mut browser = visitor(&app).await;
         app.spy.break_down("load", fault);

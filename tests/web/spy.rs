@@ -80,6 +80,8 @@ impl Shelf {
 pub enum Fault {
     /// The call fails and does nothing.
     Down,
+    /// The call fails and does nothing, as after a change of the engine's password.
+    LockedOut,
     /// The call does its work, and then fails.
     ReplyLost,
     /// The call never answers.
@@ -155,6 +157,7 @@ impl Spy {
         }
         let fault = self.0.fault.lock().unwrap().get(operation).copied();
         match fault {
+            Some(Fault::LockedOut) => Err(StoreError::new(StoreErrorKind::Setup, operation).because(SECRET)),
             Some(Fault::Down) => Err(StoreError::new(StoreErrorKind::Unavailable, operation).because(SECRET)),
             Some(Fault::Corrupt) => Err(StoreError::new(StoreErrorKind::Corrupt, operation)),
             Some(Fault::Panics) => panic!("the store panics"),
