@@ -1,7 +1,7 @@
 #!lua
 -- Applies a patch as a whole, or says why not. Only bytes are moved and compared here: no number is ever decoded but the
--- two totals, and of a moment and the revision their halves. Nearly all patches change values in the main hash alone, so
--- tables and functions are made only for the others: they cost the server more than the commands.
+-- two totals, and of a moment and the revision their halves. Nearly all patches change few values of the main hash alone:
+-- for these hardly a table or a function is made, since they cost the server more than the commands.
 -- KEYS[1]: the main hash. ARGV, moments and numbers as in the head:
 --   1 now, login generation, how many follow of each: schemas to keep apart, expected, set, removed; a byte that is 1 if the
 --     deadline or the secret changes; the revision that it rests on, if it does on that
@@ -64,15 +64,15 @@ if #head > 164 then
   end
 end
 -- Nil for a name that stands in the main hash.
-local function elsewhere(name)
-  return apart[string.match(name, '^[^.]*')]
+local function elsewhere(homes, name)
+  return homes[string.match(name, '^[^.]*')]
 end
 
 -- The texts of names that do not stand in the main hash.
 if apart then
   local places_in = {}
   for place = 0, names - 1 do
-    local hash = elsewhere(ARGV[first_name + place])
+    local hash = elsewhere(apart, ARGV[first_name + place])
     if hash then
       places_in[hash] = places_in[hash] or {}
       table.insert(places_in[hash], place)
@@ -226,7 +226,7 @@ end
 local pairs_here, pairs_in = { '\0', after }, apart and {}
 for set = 1, sets do
   local name = ARGV[first_name + expected + set - 1]
-  local list, hash = pairs_here, apart and elsewhere(name)
+  local list, hash = pairs_here, apart and elsewhere(apart, name)
   if hash then
     list = pairs_in[hash] or {}
     pairs_in[hash] = list
@@ -234,19 +234,25 @@ for set = 1, sets do
   list[#list + 1] = name
   list[#list + 1] = ARGV[first_text + set - 1]
 end
-for from = 1, #pairs_here, 1000 do
-  call('HSET', main, unpack(pairs_here, from, math.min(from + 999, #pairs_here)))
+if #pairs_here <= 1000 then
+  call('HSET', main, unpack(pairs_here))
+else
+  for from = 1, #pairs_here, 1000 do
+    call('HSET', main, unpack(pairs_here, from, math.min(from + 999, #pairs_here)))
+  end
 end
-for hash, list in pairs(pairs_in or {}) do
-  for from = 1, #list, 1000 do
-    call('HSET', hash, unpack(list, from, math.min(from + 999, #list)))
+if apart then
+  for hash, list in pairs(pairs_in) do
+    for from = 1, #list, 1000 do
+      call('HSET', hash, unpack(list, from, math.min(from + 999, #list)))
+    end
   end
 end
 if removes > 0 then
   local names_in = {}
   for at = first_name + expected + sets, first_check - 1 do
     local name = ARGV[at]
-    local hash = apart and elsewhere(name) or main
+    local hash = apart and elsewhere(apart, name) or main
     names_in[hash] = names_in[hash] or {}
     table.insert(names_in[hash], name)
   end
