@@ -1,262 +1,272 @@
 #!lua
 -- Applies a patch as a whole, or says why not. Only bytes are moved and compared here: no number is ever decoded but the
--- two totals, and of a moment its halves.
+-- two totals, and of a moment and the revision their halves. Nearly all patches change few values of the main hash alone:
+-- for these hardly a table or a function is made, since they cost the server more than the commands.
 -- KEYS[1]: the main hash. ARGV, moments and numbers as in the head:
---   1 now   2 login generation   3 revision that it rests on, or nothing   4 deadline   5 the engine's deadline
---   6 secret   7 how many follow of each: schemas to keep apart, expected, set, removed
---   8… the schemas; names and checks; names and texts; names
+--   1 now, login generation, how many follow of each: schemas to keep apart, expected, set, removed; a byte that is 1 if the
+--     deadline or the secret changes; the revision that it rests on, if it does on that
+--   2 deadline   3 the engine's deadline   4 secret: only if the byte says so
+--   then the schemas; the names of what is expected, set and removed; the checks; the texts. No name is set or removed twice.
 -- Answers the new head; or 0 gone, 1 renewed, 2 unreadable, 3 a hash of its own is missing; or, for a conflict, the head
 -- and the expected names' texts.
 local GONE, RENEWED, UNREADABLE, MISSING = 0, 1, 2, 3
-local call, sub, main = redis.call, string.sub, KEYS[1]
+local call, sub, main, fixed = redis.call, string.sub, KEYS[1], ARGV[1]
 
-local head = call('HGET', main, '\0')
+local schemas, expected, sets, removes, more = struct.unpack('>I4I4I4I4B', fixed, 17)
+local first_schema = more == 1 and 5 or 2
+local first_name = first_schema + schemas
+local names = expected + sets + removes
+local first_check = first_name + names
+local first_text = first_check + expected
+
+-- The head, and behind it the text of each name, false if there is none: as if all stood in the main hash.
+local found = call('HMGET', main, '\0', unpack(ARGV, first_name, first_name + math.min(names, 1000) - 1))
+for from = 1000, names - 1, 1000 do
+  local last = math.min(from + 999, names - 1)
+  local more_found = call('HMGET', main, unpack(ARGV, first_name + from, first_name + last))
+  for at = 1, #more_found do
+    found[from + at + 1] = more_found[at]
+  end
+end
+
+local head = found[1]
 if not head then
   return call('EXISTS', main) == 0 and GONE or UNREADABLE
 end
-if #head < 164 or sub(head, 1, 1) ~= '\1' then
+if #head < 164 or string.byte(head) ~= 1 then
   return UNREADABLE
 end
 
 local deadline, small_deadline = struct.unpack('>I4I4', head, 18)
-local now, small_now = struct.unpack('>I4I4', ARGV[1])
+local now, small_now = struct.unpack('>I4I4', fixed)
 if deadline < now or (deadline == now and small_deadline <= small_now) then
   return GONE
 end
-if sub(head, 124, 131) ~= ARGV[2] then
+if sub(head, 124, 131) ~= sub(fixed, 9, 16) then
   return RENEWED
 end
 
-local schemas, expected, sets, removes = struct.unpack('>I4I4I4I4', ARGV[7])
-local first_expected = 8 + schemas
-local first_set = first_expected + 2 * expected
-local first_remove = first_set + 2 * sets
-local last_remove = first_remove + removes - 1
-
--- Where a schema lives is what the head says, whatever this program would choose.
-local apart, any_apart = {}, false
-for schema in string.gmatch(sub(head, 165), '[^%z]+') do
-  apart[schema], any_apart = main .. ':' .. schema, true
-end
-local function hash_of(name)
-  return any_apart and apart[string.match(name, '^[^.]*')] or main
-end
-
 -- Whether a hash is there. While its slot is on its way to another node, that may have it already.
-local missing, elsewhere = false, false
 local function is_there(hash)
-  local found = redis.pcall('EXISTS', hash)
-  elsewhere = elsewhere or type(found) == 'table'
-  return found == 1
-end
-local function try_again()
-  return redis.error_reply('TRYAGAIN part of the session is elsewhere')
+  local answer = redis.pcall('EXISTS', hash)
+  if type(answer) == 'table' then
+    return false, redis.error_reply('TRYAGAIN part of the session is elsewhere')
+  end
+  return answer == 1
 end
 
--- The text by name, false if there is none.
-local texts = {}
-local function look(first, last, step)
-  local names_in = {}
-  for at = first, last, step do
-    local name = ARGV[at]
-    if texts[name] == nil then
-      texts[name] = false
-      local hash = hash_of(name)
-      local names = names_in[hash]
-      if not names then
-        names = {}
-        names_in[hash] = names
-        missing = missing or (hash ~= main and not is_there(hash))
+-- Where a schema lives is what the head says, whatever this program would choose. Nil: all are in the main hash.
+local apart
+if #head > 164 then
+  apart = {}
+  for schema in string.gmatch(sub(head, 165), '[^%z]+') do
+    apart[schema] = main .. ':' .. schema
+  end
+end
+-- Nil for a name that stands in the main hash.
+local function elsewhere(homes, name)
+  return homes[string.match(name, '^[^.]*')]
+end
+
+-- The texts of names that do not stand in the main hash.
+if apart then
+  local places_in = {}
+  for place = 0, names - 1 do
+    local hash = elsewhere(apart, ARGV[first_name + place])
+    if hash then
+      places_in[hash] = places_in[hash] or {}
+      table.insert(places_in[hash], place)
+    end
+  end
+  for hash, places in pairs(places_in) do
+    local there, try_again = is_there(hash)
+    if not there then
+      return try_again or MISSING
+    end
+    for from = 1, #places, 1000 do
+      local asked = {}
+      for at = from, math.min(from + 999, #places) do
+        asked[#asked + 1] = ARGV[first_name + places[at]]
       end
-      names[#names + 1] = name
-    end
-  end
-  for hash, names in pairs(missing and {} or names_in) do
-    for from = 1, #names, 1000 do
-      local found = call('HMGET', hash, unpack(names, from, math.min(from + 999, #names)))
-      for at = 1, #found do
-        texts[names[from + at - 1]] = found[at]
+      local texts = call('HMGET', hash, unpack(asked))
+      for at = 1, #texts do
+        found[places[from + at - 1] + 2] = texts[at]
       end
     end
   end
 end
 
-local function ours(name)
-  for at = first_set, first_remove - 1, 2 do
-    if ARGV[at] == name then
-      return ARGV[at + 1]
-    end
-  end
-  return false
-end
-
-local function stands(name, check)
-  local text, kind = texts[name], sub(check, 1, 1)
+local as_loaded = #fixed == 33 or sub(head, 141, 148) == sub(fixed, 34)
+for at = 1, as_loaded and expected or 0 do
+  local text, check = found[at + 1], ARGV[first_check + at - 1]
+  local kind, or_ours = string.byte(check, 1, 2)
   local same
-  if kind == '-' then
+  if kind == 45 then -- '-'
     same = not text
-  elseif kind == '=' then
+  elseif kind == 61 then -- '='
     same = text == sub(check, 3)
   else
     same = text and redis.sha1hex(text) == sub(check, 3)
   end
-  return same or (sub(check, 2, 2) == 'o' and text == ours(name))
-end
-
-look(first_expected, first_set - 1, 2)
-if missing then
-  return elsewhere and try_again() or MISSING
-end
-local as_loaded = ARGV[3] == '' or sub(head, 141, 148) == ARGV[3]
-for at = first_expected, first_set - 1, 2 do
-  as_loaded = as_loaded and stands(ARGV[at], ARGV[at + 1])
+  if not same and or_ours == 111 then -- 'o'
+    local name, ours = ARGV[first_name + at - 1], false
+    for set = 0, sets - 1 do
+      if ARGV[first_name + expected + set] == name then
+        ours = ARGV[first_text + set]
+      end
+    end
+    same = text == ours
+  end
+  if not same then
+    as_loaded = false
+    break
+  end
 end
 if not as_loaded then
   local answer = { head }
-  for at = first_expected, first_set - 1, 2 do
-    answer[#answer + 1] = texts[ARGV[at]]
+  for at = 1, expected do
+    answer[at + 1] = found[at + 1]
   end
   return answer
 end
 
-look(first_set, first_remove - 1, 2)
-look(first_remove, last_remove, 1)
-if missing then
-  return elsewhere and try_again() or MISSING
-end
-
 -- A schema that has nothing yet gets its home where this program wants it.
-local function is_in_main(schema)
-  if call('HEXISTS', main, schema) == 1 then
-    return true
-  end
-  local dotted = schema .. '.'
-  for _, name in ipairs(call('HKEYS', main)) do
-    if sub(name, 1, #dotted) == dotted then
-      return true
-    end
-  end
-  return false
-end
-local tail, new_homes = sub(head, 165), {}
-for at = 8, 7 + schemas do
+local tail, new_homes = sub(head, 165), nil
+for at = first_schema, first_name - 1 do
   local schema = ARGV[at]
-  if not apart[schema] and not is_in_main(schema) then
-    apart[schema], any_apart = main .. ':' .. schema, true
+  local is_new = not (apart and apart[schema]) and call('HEXISTS', main, schema) == 0
+  local dotted = schema .. '.'
+  for _, name in ipairs(is_new and call('HKEYS', main) or {}) do
+    is_new = is_new and sub(name, 1, #dotted) ~= dotted
+  end
+  if is_new then
+    apart, new_homes = apart or {}, new_homes or {}
+    apart[schema] = main .. ':' .. schema
     new_homes[#new_homes + 1] = apart[schema]
     tail = tail .. schema .. '\0'
   end
 end
 
-local bytes, keys = struct.unpack('>I8I8', head, 149)
-for at = first_set, first_remove - 1, 2 do
-  local name, text = ARGV[at], ARGV[at + 1]
-  local old = texts[name]
+local revision, small_revision, bytes, keys = struct.unpack('>I4I4I8I8', head, 141)
+for set = 1, sets do
+  local old, text = found[expected + set + 1], ARGV[first_text + set - 1]
   if old then
-    bytes = bytes - #old
+    bytes = bytes + #text - #old
   else
-    bytes, keys = bytes + #name, keys + 1
+    bytes, keys = bytes + #text + #ARGV[first_name + expected + set - 1], keys + 1
   end
-  bytes, texts[name] = bytes + #text, text
 end
-for at = first_remove, last_remove do
-  local name = ARGV[at]
-  local old = texts[name]
+for at = expected + sets + 1, names do
+  local old = found[at + 1]
   if old then
-    bytes, keys, texts[name] = bytes - #name - #old, keys - 1, false
+    bytes, keys = bytes - #old - #ARGV[first_name + at - 1], keys - 1
   end
 end
 -- A damaged total stays a number.
-local function total(number)
-  return struct.pack('>I8', math.max(0, math.min(number, 2 ^ 53)))
+if bytes < 0 or bytes > 2 ^ 53 or keys < 0 or keys > 2 ^ 53 then
+  bytes, keys = math.max(0, math.min(bytes, 2 ^ 53)), math.max(0, math.min(keys, 2 ^ 53))
 end
-
 -- Wraps around, as a number of eight bytes does.
-local function raised(number)
-  for at = 8, 1, -1 do
-    local byte = string.byte(number, at)
-    if byte < 255 then
-      return sub(number, 1, at - 1) .. string.char(byte + 1) .. string.rep('\0', 8 - at)
-    end
-  end
-  return string.rep('\0', 8)
-end
-
-local times, secret, generation, revision = sub(head, 18, 42), sub(head, 43, 123), sub(head, 124, 140), sub(head, 141, 148)
 if sets + removes > 0 then
-  revision = raised(revision)
+  small_revision = (small_revision + 1) % 2 ^ 32
+  revision = small_revision == 0 and (revision + 1) % 2 ^ 32 or revision
 end
 
-local change, moved = ARGV[4], false
-if sub(change, 1, 1) == 'T' and sub(change, 2, 9) == sub(times, 1, 8) then
-  times, moved = sub(change, 10) .. sub(times, 17), true
-elseif sub(change, 1, 1) == 'C' then
-  times, moved = sub(change, 2), true
+local before, moved = sub(head, 1, 140), false
+if more == 1 then
+  local times, secret, generation = sub(head, 18, 42), sub(head, 43, 123), sub(head, 124, 140)
+
+  local change = ARGV[2]
+  if sub(change, 1, 1) == 'T' and sub(change, 2, 9) == sub(times, 1, 8) then
+    times, moved = sub(change, 10) .. sub(times, 17), true
+  elseif sub(change, 1, 1) == 'C' then
+    times, moved = sub(change, 2), true
+  end
+
+  change = ARGV[4]
+  local kind, seen = sub(change, 1, 1), sub(change, 2, 33)
+  if kind == 'R' then
+    secret = sub(change, 2) .. string.rep('\0', 41)
+    local number, small = struct.unpack('>I4I4', generation)
+    small = (small + 1) % 2 ^ 32
+    number = small == 0 and (number + 1) % 2 ^ 32 or number
+    generation = struct.pack('>I4I4', number, small) .. '\1' .. sub(change, 34)
+  elseif kind == 'P' and seen == sub(secret, 1, 32) and sub(change, 34, 41) == sub(head, 18, 25) then
+    secret = sub(change, 42) .. '\1' .. sub(secret, 1, 32) .. string.rep('\0', 8)
+  elseif kind == 'S' and seen == sub(secret, 1, 32) and sub(secret, 41, 41) == '\1' then
+    secret = sub(secret, 1, 40) .. '\2' .. sub(secret, 42, 73) .. sub(change, 34)
+  end
+  before = sub(head, 1, 17) .. times .. secret .. generation
 end
 
-change = ARGV[6]
-local kind, seen = sub(change, 1, 1), sub(change, 2, 33)
-if kind == 'R' then
-  secret = sub(change, 2) .. string.rep('\0', 41)
-  generation = raised(sub(generation, 1, 8)) .. '\1' .. sub(change, 34)
-elseif kind == 'P' and seen == sub(secret, 1, 32) and sub(change, 34, 41) == sub(head, 18, 25) then
-  secret = sub(change, 42) .. '\1' .. sub(secret, 1, 32) .. string.rep('\0', 8)
-elseif kind == 'S' and seen == sub(secret, 1, 32) and sub(secret, 41, 41) == '\1' then
-  secret = sub(secret, 1, 40) .. '\2' .. sub(secret, 42, 73) .. sub(change, 34)
-end
-
-local after = sub(head, 1, 17) .. times .. secret .. generation .. revision .. total(bytes) .. total(keys) .. tail
+local after = before .. struct.pack('>I4I4I8I8', revision, small_revision, bytes, keys) .. tail
 if after == head and sets + removes == 0 then
   return head
 end
 
 -- What can fail has to fail before the first write.
-for _, hash in pairs((moved or #new_homes > 0) and apart or {}) do
-  is_there(hash)
-end
-if elsewhere then
-  return try_again()
-end
-
-local deadline_there = ARGV[5]
-if #new_homes > 0 and not moved then
-  deadline_there = call('PEXPIRETIME', main)
-end
-for _, hash in ipairs(new_homes) do
-  call('DEL', hash)
-  call('HSET', hash, '\0', '1')
-  call('PEXPIREAT', hash, deadline_there)
-end
-local pairs_in, names_in = { [main] = { '\0', after } }, {}
-local function add(to, name, text)
-  local hash = hash_of(name)
-  local list = to[hash]
-  if not list then
-    list = {}
-    to[hash] = list
-  end
-  list[#list + 1] = name
-  list[#list + 1] = text
-end
-for at = first_set, first_remove - 1, 2 do
-  add(pairs_in, ARGV[at], ARGV[at + 1])
-end
-for at = first_remove, last_remove do
-  add(names_in, ARGV[at])
-end
-local function send(command, lists)
-  for hash, list in pairs(lists) do
-    for from = 1, #list, 1000 do
-      call(command, hash, unpack(list, from, math.min(from + 999, #list)))
+if apart and (moved or new_homes) then
+  for _, hash in pairs(apart) do
+    local _, try_again = is_there(hash)
+    if try_again then
+      return try_again
     end
   end
 end
-send('HSET', pairs_in)
-send('HDEL', names_in)
+if new_homes then
+  local deadline_there = moved and ARGV[3] or call('PEXPIRETIME', main)
+  for _, hash in ipairs(new_homes) do
+    call('DEL', hash)
+    call('HSET', hash, '\0', '1')
+    call('PEXPIREAT', hash, deadline_there)
+  end
+end
+
+-- What goes into the main hash, and by hash what goes into others.
+local pairs_here, pairs_in = { '\0', after }, apart and {}
+for set = 1, sets do
+  local name = ARGV[first_name + expected + set - 1]
+  local list, hash = pairs_here, apart and elsewhere(apart, name)
+  if hash then
+    list = pairs_in[hash] or {}
+    pairs_in[hash] = list
+  end
+  list[#list + 1] = name
+  list[#list + 1] = ARGV[first_text + set - 1]
+end
+if #pairs_here <= 1000 then
+  call('HSET', main, unpack(pairs_here))
+else
+  for from = 1, #pairs_here, 1000 do
+    call('HSET', main, unpack(pairs_here, from, math.min(from + 999, #pairs_here)))
+  end
+end
+if apart then
+  for hash, list in pairs(pairs_in) do
+    for from = 1, #list, 1000 do
+      call('HSET', hash, unpack(list, from, math.min(from + 999, #list)))
+    end
+  end
+end
+if removes > 0 then
+  local names_in = {}
+  for at = first_name + expected + sets, first_check - 1 do
+    local name = ARGV[at]
+    local hash = apart and elsewhere(apart, name) or main
+    names_in[hash] = names_in[hash] or {}
+    table.insert(names_in[hash], name)
+  end
+  for hash, list in pairs(names_in) do
+    for from = 1, #list, 1000 do
+      call('HDEL', hash, unpack(list, from, math.min(from + 999, #list)))
+    end
+  end
+end
+
 if moved then
-  call('PEXPIREAT', main, ARGV[5])
-  for _, hash in pairs(apart) do
-    call('PEXPIREAT', hash, ARGV[5])
+  call('PEXPIREAT', main, ARGV[3])
+  for _, hash in pairs(apart or {}) do
+    call('PEXPIREAT', hash, ARGV[3])
   end
 end
 return after

@@ -44,38 +44,86 @@ pub(super) fn create(main: &[u8], record: &Record, lazy: &[&'static str]) -> Res
 }
 
 pub(super) fn patch(main: &[u8], patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Result<Cmd, Fault> {
-    let expected = patch.expected();
-    let apart: Vec<&str> = lazy.iter().filter(|schema| sets(patch, schema)).copied().collect();
-    let args = 8 + apart.len() + 2 * (expected.len() + patch.set.len()) + patch.remove.len();
+    let (expected, changes) = (patch.expected(), Changes::of(patch));
+    let apart: Vec<&str> = lazy.iter().filter(|schema| changes.sets(schema)).copied().collect();
+    let args = 4 + apart.len() + 2 * (expected.len() + changes.set.len()) + changes.remove.len();
     let mut command = script::PATCH.call(main, args, room(patch));
-    command.arg(&head::moment(now)).arg(&patch.generation.to_be_bytes());
-    match patch.rests_on {
-        RestsOn::Revision(revision) => command.arg(&revision.to_be_bytes()),
-        RestsOn::Values(_) => command.arg(""),
-    };
-    command.arg(head::encode_deadline(patch.deadline.as_ref()));
-    match patch.deadline {
-        Some(Deadline::Touch { expires, .. } | Deadline::Choose { expires, .. }) => {
-            command.arg(engine_deadline(expires))
-        }
-        None => command.arg(""),
-    };
-    command.arg(head::encode_secret(patch.secret.as_ref()));
-    command.arg(&counts([apart.len(), expected.len(), patch.set.len(), patch.remove.len()])?);
+    let counts = [apart.len(), expected.len(), changes.set.len(), changes.remove.len()];
+    command.arg(&fixed_part(patch, now, counts)?[..]);
+    if changes_head(patch) {
+        command.arg(head::encode_deadline(patch.deadline.as_ref()));
+        match patch.deadline {
+            Some(Deadline::Touch { expires, .. } | Deadline::Choose { expires, .. }) => {
+                command.arg(engine_deadline(expires))
+            }
+            None => command.arg(""),
+        };
+        command.arg(head::encode_secret(patch.secret.as_ref()));
+    }
     for schema in apart {
         command.arg(schema);
     }
-    for Expected { name, base, or_ours } in expected {
+    let set = changes.set.iter().map(|(name, _)| *name);
+    for name in expected.iter().map(|expected| &*expected.name).chain(set).chain(changes.remove.iter().copied()) {
         check(name)?;
-        command.arg(&**name).arg(base_check(base.as_deref(), *or_ours));
+        command.arg(name);
     }
-    patch.set.iter().try_for_each(|(name, _)| check(name))?;
-    put_pairs(&mut command, patch.set.iter());
-    for name in &patch.remove {
-        check(name)?;
-        command.arg(&**name);
+    let mut base_check = String::with_capacity(2 + LONGEST_BASE);
+    for Expected { base, or_ours, .. } in expected {
+        put_base_check(&mut base_check, base.as_deref(), *or_ours);
+        command.arg(&*base_check);
+    }
+    for (_, text) in changes.set {
+        command.arg(text);
     }
     Ok(command)
+}
+
+/// What a patch leaves of each name that it changes, none of them twice.
+struct Changes<'p> {
+    set: Vec<(&'p str, &'p str)>,
+    remove: Vec<&'p str>,
+}
+
+impl<'p> Changes<'p> {
+    /// Of two changes of one name the later counts; removals come behind all that is set.
+    fn of(patch: &'p Patch) -> Self {
+        let mut remove: Vec<&str> = patch.remove.iter().map(|name| &**name).collect();
+        remove.sort_unstable();
+        remove.dedup();
+        let mut set: Vec<(&str, &str)> = patch.set.iter().rev().map(|(name, text)| (&**name, &**text)).collect();
+        // Stable: the later one is still in front.
+        set.sort_by_key(|(name, _)| *name);
+        set.dedup_by_key(|(name, _)| *name);
+        set.retain(|(name, _)| remove.binary_search(name).is_err());
+        Self { set, remove }
+    }
+
+    fn sets(&self, schema: &str) -> bool {
+        self.set.iter().any(|(name, _)| schema_of(name) == schema)
+    }
+}
+
+fn changes_head(patch: &Patch) -> bool {
+    patch.deadline.is_some() || patch.secret.is_some()
+}
+
+/// Longest form of the argument that every patch has.
+const FIXED_PART: usize = 41;
+
+fn fixed_part(patch: &Patch, now: Timestamp, counts: [usize; 4]) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::with_capacity(FIXED_PART);
+    out.extend_from_slice(&head::moment(now));
+    out.extend_from_slice(&patch.generation.to_be_bytes());
+    for count in counts {
+        let count = u32::try_from(count).map_err(|_| Fault::unsupported("too many keys for one step"))?;
+        out.extend_from_slice(&count.to_be_bytes());
+    }
+    out.push(u8::from(changes_head(patch)));
+    if let RestsOn::Revision(revision) = patch.rests_on {
+        out.extend_from_slice(&revision.to_be_bytes());
+    }
+    Ok(out)
 }
 
 pub(super) fn delete(main: &[u8], expired_before: Option<Timestamp>, lazy: &[&'static str]) -> Cmd {
@@ -113,10 +161,6 @@ fn engine_deadline(expires: Timestamp) -> i64 {
     expires.after(SWEEP_GRACE).after(ENGINE_MARGIN).as_millis().clamp(1, LAST)
 }
 
-fn sets(patch: &Patch, schema: &str) -> bool {
-    patch.set.iter().any(|(name, _)| schema_of(name) == schema)
-}
-
 /// Of all names and texts, roughly.
 fn room(patch: &Patch) -> usize {
     let expected = patch.expected().iter().map(|expected| expected.name.len() + 2 + LONGEST_BASE);
@@ -125,27 +169,51 @@ fn room(patch: &Patch) -> usize {
     expected.chain(set).chain(remove).sum::<usize>() + 192
 }
 
-fn counts(counts: [usize; 4]) -> Result<[u8; 16], Fault> {
-    let mut bytes = [0; 16];
-    for (bytes, count) in bytes.chunks_exact_mut(4).zip(counts) {
-        let count = u32::try_from(count).map_err(|_| Fault::unsupported("too many keys for one step"))?;
-        bytes.copy_from_slice(&count.to_be_bytes());
-    }
-    Ok(bytes)
-}
-
 /// What a value must be: a kind, whether our own text will do, and the text or its hash.
-fn base_check(base: Option<&str>, or_ours: bool) -> String {
-    let ours = if or_ours { 'o' } else { '.' };
+fn put_base_check(out: &mut String, base: Option<&str>, or_ours: bool) {
+    out.clear();
+    out.push(match base {
+        None => '-',
+        Some(base) if base.len() <= LONGEST_BASE => '=',
+        Some(_) => '#',
+    });
+    out.push(if or_ours { 'o' } else { '.' });
     match base {
-        None => format!("-{ours}"),
-        Some(base) if base.len() <= LONGEST_BASE => format!("={ours}{base}"),
-        Some(base) => format!("#{ours}{}", sha1_hex(base)),
+        None => {}
+        Some(base) if base.len() <= LONGEST_BASE => out.push_str(base),
+        Some(base) => out.push_str(&sha1_hex(base)),
     }
 }
 
 fn put_pairs<'p>(command: &mut Cmd, pairs: impl Iterator<Item = &'p (Text, Text)>) {
     for (name, text) in pairs {
         command.arg(&**name).arg(&**text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_changes_of_one_name_the_later_counts() {
+        let set = [("b", "1"), ("a", "2"), ("b", "3"), ("c", "4")].map(|(name, text)| (name.into(), text.into()));
+        let remove = ["d", "c", "d"].map(Text::from);
+        let patch = Patch { set: set.to_vec(), remove: remove.to_vec(), ..Patch::on_generation(0) };
+        let changes = Changes::of(&patch);
+        assert_eq!(changes.set, [("a", "2"), ("b", "3")]);
+        assert_eq!(changes.remove, ["c", "d"]);
+    }
+
+    #[test]
+    fn what_a_patch_rests_on_goes_as_text_or_as_hash() {
+        let long = "x".repeat(LONGEST_BASE + 1);
+        let mut check = String::new();
+        let mut of = |base: Option<&str>, or_ours| {
+            put_base_check(&mut check, base, or_ours);
+            check.clone()
+        };
+        assert_eq!([of(None, false), of(None, true), of(Some("7"), false)], ["-.", "-o", "=.7"]);
+        assert_eq!(of(Some(&long), true), format!("#o{}", sha1_hex(&long)));
     }
 }
