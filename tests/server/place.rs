@@ -121,6 +121,12 @@ impl Place {
         Self::launched(started)
     }
 
+    /// Over the server that this URL names, through a proxy perhaps.
+    pub(crate) fn open_at(&self, url: &str, more: &str) -> Shop {
+        let session = format!("{{store=\"{url}\"{more}}}");
+        Self::launched(self.spawn(self.program(), Profile::Debug, &session))
+    }
+
     /// Several processes over the same sessions, as one shop.
     pub(crate) fn open_fleet(&self, storage: Storage, processes: usize, more: &str) -> Shop {
         let mut shop = self.open_with(Profile::Debug, storage, more);
@@ -431,7 +437,7 @@ fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let release = std::env::var("SESSION_TESTS_PROFILE").is_ok_and(|profile| profile == "release");
-        // This test is `<target>/<profile>/deps/server-…`.
+        // A test is `<target>/<profile>/deps/server-…`.
         let test = std::env::current_exe().unwrap();
         let own = test.ancestors().nth(2).unwrap();
         let built = if release { own.with_file_name("release") } else { own.to_owned() };

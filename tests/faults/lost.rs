@@ -1,0 +1,110 @@
+//! The answer to a save is lost on its way back: what was sent has happened, and is not sent again.
+
+use session_runtime::SessionConfig;
+use session_runtime::config::ServerConfig;
+
+use crate::app::{App, SAID, change, show, slow};
+use crate::cookie::Cookie;
+use crate::engine::{Engine, Kind};
+use crate::http::Request;
+use crate::place::poll;
+
+/// An engine and an application of which every kind of request has been there, so that the server knows every script and
+/// statement: else what is lost may be the answer that it does not.
+fn begin(kind: Kind) -> (Engine, App) {
+    let engine = Engine::start(kind);
+    let one = ServerConfig { connections: 1, ..ServerConfig::default() };
+    let app = App::with(SessionConfig::new().store(engine.url()).server(one));
+    for _ in 0..2 {
+        let visitor = app.visitor();
+        app.ask(&change("add", &visitor)).expect_silent(200);
+        let renewed = app.ask(&change("renew", &visitor)).expect(200).new_cookie();
+        app.ask(&change("logout", &renewed)).expect(200);
+    }
+    (engine, app)
+}
+
+/// Has one change saved and its answer lost; gives how many bytes of answers were thrown away.
+fn lose(engine: &Engine, app: &App, what: &str, cookie: &Cookie) -> u64 {
+    let before = engine.way().counts().swallowed;
+    let mut asking = app.send(&slow(what, cookie));
+    app.gate.wait_for(1);
+    engine.way().swallow(true);
+    app.gate.open();
+    let answer = asking.receive(false).unwrap().expect_unavailable();
+    assert!(!answer.text().contains(SAID), "{answer:?}");
+    let swallowed = engine.way().counts().swallowed - before;
+    assert!(swallowed > 0, "{what}: no answer was lost");
+    engine.way().heal();
+    swallowed
+}
+
+/// C61b: 503, since nobody knows what came of it; it happened, and it happened once.
+#[test]
+fn an_add_whose_answer_is_lost_counts_once() {
+    for kind in Kind::WITH_WAY {
+        let (engine, app) = begin(kind);
+        let visitor = app.visitor();
+        for round in 1..=5 {
+            lose(&engine, &app, "add", &visitor);
+            assert_eq!(app.shown_at_last(&visitor).0, 2 * round, "{kind:?}: {round} adds were sent and not answered");
+            // On the new connection, which learns the statement by it.
+            app.at_last(&change("add", &visitor)).expect_silent(200);
+        }
+        assert_eq!(app.count(&visitor), 11);
+        println!("C61b {kind:?}: 5 adds whose answers were lost, 5 counted");
+    }
+}
+
+/// C61b: a first save whose answer is lost gives no cookie, so that nobody has the session; the next makes another.
+#[test]
+fn a_first_save_whose_answer_is_lost_gives_no_cookie() {
+    for kind in Kind::WITH_WAY {
+        let (engine, app) = begin(kind);
+        let mut asking = app.send(&Request::post("/do/add?wait=true"));
+        app.gate.wait_for(1);
+        engine.way().swallow(true);
+        app.gate.open();
+        asking.receive(false).unwrap().expect_unavailable();
+        assert!(engine.way().counts().swallowed > 0);
+        engine.way().heal();
+        let answer = app.at_last(&Request::post("/do/add")).expect(200);
+        assert_eq!(app.count(&answer.new_cookie()), 1);
+        assert_eq!(engine.sessions(), 2, "the lost one is there until it expires, and is nobody's");
+    }
+}
+
+/// C61b: a login whose answer is lost lets nobody in: no cookie went out, and the old id opens nothing that is new.
+#[test]
+fn a_login_whose_answer_is_lost_lets_nobody_in() {
+    for kind in Kind::WITH_WAY {
+        for what in ["login", "renew"] {
+            let (engine, app) = begin(kind);
+            let visitor = app.visitor();
+            lose(&engine, &app, what, &visitor);
+            let (count, user, _) = app.shown_at_last(&visitor);
+            assert_eq!(user, None, "{kind:?}, {what}: the old id is logged in");
+            assert_eq!(count, 0, "{kind:?}, {what}: the old id is dead, the save did happen");
+            // It cannot push a new id out of the browser either.
+            app.at_last(&change("add", &visitor)).expect_silent(409);
+            assert_eq!(engine.sessions(), 1);
+            println!("C61b {kind:?}: after a {what} whose answer was lost the old id opens nothing");
+        }
+    }
+}
+
+/// C61b: a logout whose answer is lost is a logout; who asks again is told so.
+#[test]
+fn a_logout_whose_answer_is_lost_ends_the_session() {
+    for kind in Kind::WITH_WAY {
+        let (engine, app) = begin(kind);
+        let visitor = app.visitor();
+        lose(&engine, &app, "logout", &visitor);
+        poll("the session to end", || (engine.sessions() == 0).then_some(()));
+        assert_eq!(app.shown_at_last(&visitor).0, 0, "{kind:?}");
+        app.ask(&show(&visitor)).expect_silent(200);
+        app.at_last(&change("logout", &visitor)).expect(200);
+        assert_eq!(engine.sessions(), 0);
+        println!("C61b {kind:?}: after a logout whose answer was lost no session is left");
+    }
+}
