@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use crate::cookie::Cookie;
 use crate::http::{Answer, Connection, Request};
 use crate::place::poll;
+use crate::random::Random;
 
 /// Far above the deadline of a request, and far below what would be called hanging.
 pub(crate) const BOUNDED: Duration = Duration::from_secs(20);
@@ -292,9 +293,12 @@ fn set_pref(name: String, value: String, mut basket: Session<Basket>) {
     basket.prefs_mut().insert(name, value);
 }
 
-#[post("/fill/<letter>")]
-fn fill(letter: &str, mut history: Session<History>) {
-    history.set_pages(letter.repeat(100 * 1024));
+/// 100 KB that no compression makes less of.
+#[post("/fill/<seed>")]
+fn fill(seed: u64, mut history: Session<History>) {
+    let mut random = Random::from(seed);
+    let letters = std::iter::repeat_with(|| char::from(b'0' + random.next().to_le_bytes()[0] % 42));
+    history.set_pages(letters.take(100 * 1024).collect());
 }
 
 #[get("/history")]

@@ -43,7 +43,7 @@ fn a_lazy_history_stays_where_it_is() {
         let one = ServerConfig { connections: 1, ..ServerConfig::default() };
         let app = App::with(SessionConfig::new().store(engine.url()).server(one));
         let visitor = app.visitor();
-        app.ask(&Request::post("/fill/x").cookie(&visitor)).expect_silent(200);
+        app.ask(&Request::post("/fill/7").cookie(&visitor)).expect_silent(200);
         assert_eq!(app.ask(&Request::get("/history").cookie(&visitor)).expect_silent(200).text(), "102400");
         // So that every statement is known on the connection.
         app.ask(&change("add", &visitor)).expect_silent(200);

@@ -143,6 +143,8 @@ fn connections_ended_under_load_fail_what_is_under_way() {
         next_all_succeed(&app, &visitors[0]);
         assert_counts(&app, &visitors, &told, kind);
         let failed = sum(&told, |told| &told.unknown) + sum(&told, |told| &told.unread);
+        // A client whose request failed may ask again on a connection of which nobody has seen yet that it has ended.
+        assert!(failed <= 2 * (ROUNDS * CLIENTS) as u64, "{failed} failed");
         println!("C64 {kind:?}: {ended} connections ended in {ROUNDS} rounds under {CLIENTS} clients, {failed} failed");
         say(kind, "connections ended", &told);
     }
@@ -189,6 +191,7 @@ fn a_master_killed_under_load_is_replaced() {
         poll("some adds", || (sum(&told, |told| &told.stored) > 50).then_some(()));
         engine.cluster().kill(dead);
         poll("failures", || (sum(&told, |told| &told.unknown) > 0).then_some(()));
+        poll("a replica to take over", || (engine.cluster().masters().len() == 3).then_some(()));
         engine.cluster().wait_until_whole();
         let stored = sum(&told, |told| &told.stored);
         poll("adds afterwards", || (sum(&told, |told| &told.stored) > stored + 50).then_some(()));

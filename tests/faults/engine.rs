@@ -65,6 +65,19 @@ impl Engine {
                 Server::Postgres(server)
             }
         };
+        Self::over(server)
+    }
+
+    /// `PostgreSQL` with its tables on a disk of eight mebibytes.
+    pub(crate) fn with_small_disk() -> Self {
+        let server = Postgres::start_with_small_disk(8);
+        let disk = server.small_disk().display().to_string();
+        wait(server.execute(&format!("CREATE TABLESPACE small LOCATION '{disk}'")));
+        wait(server.execute("ALTER DATABASE sessions SET default_tablespace = small"));
+        Self::over(Server::Postgres(server))
+    }
+
+    fn over(server: Server) -> Self {
         let mut engine = Self { server, proxy: None };
         engine.proxy = engine.address().map(Way::to);
         engine

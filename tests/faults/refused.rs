@@ -104,7 +104,7 @@ fn a_replica_serves_reads() {
         follow(&other, Some(engine.redis()));
         follow(&other, None);
         follow(engine.redis(), Some(&other));
-        assert_refuses(engine.redis(), "READONLY");
+        assert_refuses(engine.redis(), "read only replica");
     };
     refuses_writes("Redis as a replica", &engine, begin, || follow(engine.redis(), None));
 }
@@ -125,12 +125,43 @@ fn a_read_only_database_serves_reads() {
     };
     let end = || {
         let client = wait(engine.postgres().client());
-        let off = "SET default_transaction_read_only = off; \
-                   ALTER DATABASE sessions SET default_transaction_read_only = off";
-        wait(client.batch_execute(off)).unwrap();
+        // One by one: the first must hold before the second begins.
+        for off in ["SET default_transaction_read_only = off", "ALTER DATABASE sessions RESET ALL"] {
+            wait(client.batch_execute(off)).unwrap();
+        }
         engine.end_connections();
     };
     refuses_writes("PostgreSQL read-only", &engine, begin, end);
+}
+
+/// C67: a disk without room for what is written. Sessions can be read, and nothing of the write is there.
+#[test]
+fn a_full_disk_serves_reads() {
+    let engine = Engine::with_small_disk();
+    let app = App::at(&engine.url());
+    let visitor = app.visitor();
+    let server = engine.postgres();
+    wait(server.execute("CREATE TABLE ballast (piece text); ALTER TABLE ballast ALTER piece SET STORAGE EXTERNAL"));
+    let refused = wait(async {
+        let client = server.client().await;
+        for piece in 0..1_000 {
+            if client.execute("INSERT INTO ballast VALUES (repeat('x', 65536))", &[]).await.is_err() {
+                return Some(piece);
+            }
+        }
+        None
+    });
+    let pieces = refused.expect("the disk is not full");
+    let fill = Request::post("/fill/7").cookie(&visitor);
+    app.ask(&fill).expect_unavailable();
+    app.ask(&Request::post("/fill/7")).expect_unavailable();
+    assert_eq!((app.count(&visitor), engine.sessions()), (1, 1));
+    assert_eq!(app.ask(&Request::get("/history").cookie(&visitor)).expect_silent(200).text(), "0");
+    wait(server.execute("DROP TABLE ballast"));
+    app.at_last(&fill).expect_silent(200);
+    assert_eq!(app.ask(&Request::get("/history").cookie(&visitor)).expect_silent(200).text(), "102400");
+    assert_eq!(app.count(&visitor), 1);
+    println!("C67 PostgreSQL, disk full after {pieces} pieces: 2 writes told 503, reads as before, and room again");
 }
 
 /// C67: who wants to log out while nothing can be written is told that it did not happen, and is not logged out.
