@@ -14,7 +14,7 @@ fn a_launch_without_a_store_waits_for_it() {
         engine.stop();
         assert!(engine.is_down());
         let place = Place::new();
-        let mut shop = place.open_at(&engine.url(), "");
+        let mut shop = place.open_at(Profile::Debug, &engine.url(), "");
         let output = shop.output();
         let said: Vec<&str> = output.lines().filter(|line| line.contains("without a session store")).collect();
         assert_eq!(said.len(), 1, "{output}");
@@ -45,7 +45,7 @@ fn a_wrong_password_stops_the_launch() {
         assert!(!said.contains("0815"), "{said}");
     }
     let place = Place::new();
-    let shop = place.open_at(&format!("redis://:right-4711@{}", redis.address()), "");
+    let shop = place.open_at(Profile::Debug, &format!("redis://:right-4711@{}", redis.address()), "");
     shop.visitor(7);
     assert!(!shop.output().contains("4711"), "{}", shop.output());
 }

@@ -108,3 +108,33 @@ fn a_logout_whose_answer_is_lost_ends_the_session() {
         println!("C61b {kind:?}: after a logout whose answer was lost no session is left");
     }
 }
+
+/// C61b, C63: the server stands still with saves under way, which it may find in its connections afterwards: each counts
+/// once or not at all, and the next one once.
+#[test]
+fn adds_under_way_in_a_frozen_server_count_at_most_once() {
+    const VISITORS: usize = 20;
+    for kind in Kind::ALL {
+        let engine = Engine::start(kind);
+        let app = App::at(&engine.url());
+        let visitors: Vec<Cookie> = (0..VISITORS).map(|_| app.visitor()).collect();
+        visitors.iter().for_each(|visitor| drop(app.ask(&change("add", visitor)).expect_silent(200)));
+        let asking: Vec<_> = visitors.iter().map(|visitor| app.send(&slow("add", visitor))).collect();
+        app.gate.wait_for(VISITORS);
+        engine.freeze();
+        app.gate.open();
+        for mut connection in asking {
+            connection.receive(false).unwrap().expect_unavailable();
+        }
+        assert!(engine.is_frozen());
+        engine.thaw();
+        let mut happened = 0;
+        for visitor in &visitors {
+            app.at_last(&change("add", visitor)).expect_silent(200);
+            let (count, ..) = app.shown_at_last(visitor);
+            assert!((3..=4).contains(&count), "{kind:?}: {count} of 2, one under way and one more");
+            happened += count - 3;
+        }
+        println!("C61b {kind:?}: {VISITORS} adds under way in a frozen server, {happened} of them happened, none twice");
+    }
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::cookie::Cookie;
 use crate::engine::{Engine, Kind, Way};
 use crate::http::{Connection, Request};
-use crate::place::{Place, Shop, poll};
+use crate::place::{Place, Profile, Shop, poll};
 use crate::random::Random;
 
 const CLIENTS: u64 = 8;
@@ -47,7 +47,7 @@ impl Fleet {
     fn open(engine: &Engine) -> Self {
         let place = Place::new();
         let ways = [engine.another_way(), engine.another_way()];
-        let nodes = [0, 1].map(|node: usize| place.open_at(&engine.url_by(&ways[node]), ""));
+        let nodes = [0, 1].map(|node: usize| place.open_at(Profile::Debug, &engine.url_by(&ways[node]), ""));
         let staying = (0..SESSIONS).map(|_| Known::new(nodes[0].visitor(7))).collect();
         let leaver = |_| nodes[1].post("/login/anna", &nodes[0].visitor(7)).expect(204).new_cookie();
         let leaving = (0..LEAVERS).map(leaver).collect();

@@ -3,7 +3,7 @@
 use crate::cookie::Cookie;
 use crate::engine::{Engine, Kind};
 use crate::http::{Connection, Request};
-use crate::place::{Place, poll};
+use crate::place::{Place, Profile, poll};
 
 /// C74: SIGTERM with 50 adds in flight: each is answered before the process ends, and what was acknowledged is stored.
 #[test]
@@ -12,7 +12,7 @@ fn a_stop_finishes_the_saves_under_way() {
     for kind in Kind::WITH_WAY {
         let engine = Engine::start(kind);
         let place = Place::new();
-        let shop = place.open_at(&engine.url(), ",deadline=\"20s\"");
+        let shop = place.open_at(Profile::Debug, &engine.url(), ",deadline=\"20s\"");
         let visitors: Vec<Cookie> = (0..WRITES).map(|_| shop.visitor(7)).collect();
         let mut connections: Vec<Connection> = visitors.iter().map(|_| shop.connect()).collect();
         let reached = || shop.output().lines().filter(|line| line.starts_with("POST /cart/add/7")).count();
@@ -31,7 +31,7 @@ fn a_stop_finishes_the_saves_under_way() {
         drop(connections);
         shop.wait_for_its_end();
 
-        let shop = place.open_at(&engine.url(), "");
+        let shop = place.open_at(Profile::Debug, &engine.url(), "");
         let mut stored = 0;
         for (status, visitor) in statuses.iter().zip(&visitors) {
             match (status, &*shop.cart(visitor)) {

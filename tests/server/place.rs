@@ -113,7 +113,7 @@ impl Place {
     /// With `more` keys of the session's table: `,idle="1h"`.
     pub(crate) fn open_with(&self, profile: Profile, storage: Storage, more: &str) -> Shop {
         let session = match storage.server() {
-            Some(url) => format!("{{store=\"{url}\"{more}}}"),
+            Some(url) => return self.open_at(profile, &url, more),
             None if matches!(storage, Storage::Memory) => format!("{{store=\"memory:\"{more}}}"),
             None => self.sqlite(more),
         };
@@ -122,9 +122,9 @@ impl Place {
     }
 
     /// Over the server that this URL names, through a proxy perhaps.
-    pub(crate) fn open_at(&self, url: &str, more: &str) -> Shop {
+    pub(crate) fn open_at(&self, profile: Profile, url: &str, more: &str) -> Shop {
         let session = format!("{{store=\"{url}\"{more}}}");
-        Self::launched(self.spawn(self.program(), Profile::Debug, &session))
+        Self::launched(self.spawn(self.program(), profile, &session))
     }
 
     /// Several processes over the same sessions, as one shop.
