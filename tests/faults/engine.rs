@@ -192,19 +192,15 @@ impl Engine {
 
     /// Ends every connection of a store from the server's side, and says how many there were.
     pub(crate) fn end_connections(&self) -> u64 {
-        match &self.server {
-            Server::Postgres(server) => {
-                let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                           WHERE application_name = 'session-runtime'";
-                wait(server.ask(end)).unsigned_abs()
-            }
-            _ => {
-                let end = |mut redis: Connection| -> u64 {
-                    redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").query(&mut redis).unwrap()
-                };
-                self.redises().into_iter().map(end).sum()
-            }
+        if let Server::Postgres(server) = &self.server {
+            let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                       WHERE application_name = 'session-runtime'";
+            return wait(server.ask(end)).unsigned_abs();
         }
+        let end = |mut redis: Connection| -> u64 {
+            redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").query(&mut redis).unwrap()
+        };
+        self.redises().into_iter().map(end).sum()
     }
 
     /// Commands or statements that were sent by a store for a visitor's session, as the server counts them.

@@ -53,7 +53,8 @@ impl Pair {
         }
         let quick = self.quick.ask(&change(quick_one, visitor));
         let slow = asking.receive(false).unwrap();
-        (self.way.hold(Duration::ZERO), self.way.delay(Duration::ZERO));
+        self.way.hold(Duration::ZERO);
+        self.way.delay(Duration::ZERO);
         if slow_one != "logout" {
             assert!(slow.set_cookies().is_empty(), "the late answer sets no cookie: {slow:?}");
         }
@@ -67,6 +68,30 @@ impl Pair {
     fn assert_anonymous(&self, visitor: &Cookie) {
         for app in [&self.held, &self.quick] {
             assert_eq!(app.ask(&show(visitor)).expect_silent(200).json::<crate::app::Shown>().0, 0);
+        }
+    }
+}
+
+/// C20: handlers that loaded the session before a logout and save after it: nothing comes back, and no cookie.
+#[test]
+fn a_save_after_a_logout_brings_nothing_back() {
+    for kind in Kind::ALL {
+        let engine = Engine::start(kind);
+        let app = App::patient(&engine.url());
+        for what in ["add", "login", "renew", "logout"] {
+            let visitor = app.visitor();
+            let mut asking = app.send(&slow(what, &visitor));
+            app.gate.wait_for(1);
+            assert_eq!(engine.sessions(), 1);
+            app.ask(&change("logout", &visitor)).expect(200);
+            assert_eq!(engine.sessions(), 0, "{kind:?}: the logout comes first");
+            app.gate.open();
+            let late = asking.receive(false).unwrap();
+            // A second logout says so again, and that is all that a late answer may say of the cookie.
+            assert!(late.set_cookies().is_empty() || late.new_cookie().value.is_empty(), "{kind:?}, {what}: {late:?}");
+            assert_eq!(engine.sessions(), 0, "{kind:?}: a late {what} brought the session back");
+            assert_eq!(app.count(&visitor), 0);
+            println!("C20 {kind:?}: a {what} after the logout is answered {}, nothing is left", late.status);
         }
     }
 }
