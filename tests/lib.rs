@@ -1,7 +1,8 @@
-//! What the test targets share: nodes and their races, real servers, and the README's program, compiled as it stands there.
+//! What the test targets share: nodes and their races, handles that take turns, real servers, and the README's program, compiled as it stands there.
 
 pub mod fleet;
 pub mod servers;
+pub mod turns;
 
 /// The README, whose Rust blocks are doc tests of this package.
 #[cfg(doctest)]

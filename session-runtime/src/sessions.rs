@@ -146,6 +146,7 @@ impl Sessions {
 
     /// Whether there is nothing on a server, so nothing to sweep.
     #[cfg(feature = "rocket")]
+    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "with the feature it looks at it"))]
     pub(crate) fn are_in_cookies(&self) -> bool {
         #[cfg(feature = "cookie")]
         return self.core.sealer.is_some();

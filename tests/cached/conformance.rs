@@ -1,15 +1,12 @@
 //! A cache in front of a store keeps every rule that the store keeps.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, Wanted};
 use session_runtime::testing::conformance;
-use session_runtime::{CachedStore, MemoryStore, SessionKey, SqliteStore, Store, async_trait};
+use session_runtime::{CachedStore, MemoryStore, SqliteStore, Store};
+use session_tests::turns::Turns;
 
 /// So long that nothing is right because it was forgotten.
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -52,49 +49,5 @@ async fn a_cache_without_room_keeps_every_rule() {
 async fn two_nodes_with_a_bound_of_zero_keep_every_rule() {
     let shared = Arc::new(MemoryStore::new());
     let node = || CachedStore::new(Arc::clone(&shared)).bound(Duration::ZERO);
-    keeps_every_rule(Turns { nodes: [node(), node()], next: AtomicUsize::new(0) }).await;
-}
-
-/// Every operation goes to the other node than the one before.
-struct Turns {
-    nodes: [CachedStore<Arc<MemoryStore>>; 2],
-    next: AtomicUsize,
-}
-
-impl Turns {
-    fn node(&self) -> &CachedStore<Arc<MemoryStore>> {
-        &self.nodes[self.next.fetch_add(1, Ordering::Relaxed) % 2]
-    }
-}
-
-#[async_trait]
-impl Store for Turns {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.node().create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.node().load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.node().patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.node().delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.node().sweep(limit, now).await
-    }
-
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        self.node().scan(from, limit, now).await
-    }
+    keeps_every_rule(Turns::new([node(), node()])).await;
 }

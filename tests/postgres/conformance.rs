@@ -1,17 +1,13 @@
 //! The store keeps every rule of the kit, whichever way it reaches its server.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::SystemTime;
 
 use deadpool_postgres::{Manager, Pool};
-use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, Wanted};
 use session_runtime::testing::conformance;
-use session_runtime::{PostgresStore, SessionKey, Store};
+use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{PgBouncer, Postgres};
+use session_tests::turns::Turns;
 use tokio_postgres::NoTls;
 
 use crate::session::patient;
@@ -53,7 +49,7 @@ async fn through_the_applications_pool_of_two() {
 async fn two_nodes_on_one_database() {
     let server = Postgres::start("");
     let open = || patient(server.url());
-    keeps_every_rule(Twins { stores: [open(), open()], turn: AtomicUsize::new(0) }).await;
+    keeps_every_rule(Turns::new([open(), open()])).await;
 }
 
 /// Two server processes for all, so that consecutive statements do meet different ones.
@@ -62,7 +58,7 @@ async fn through_pgbouncer_in_transaction_mode() {
     let server = Postgres::start("");
     let bouncer = PgBouncer::start(&server, 2);
     let open = || patient(bouncer.url());
-    keeps_every_rule(Twins { stores: [open(), open()], turn: AtomicUsize::new(0) }).await;
+    keeps_every_rule(Turns::new([open(), open()])).await;
     let processes = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'session-runtime'";
     println!("{} server processes behind the pooler", server.ask(processes).await);
 }
@@ -91,47 +87,4 @@ async fn in_a_database_of_another_encoding() {
     let server = Postgres::start("");
     server.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0").await;
     keeps_every_rule(patient(server.url().replace("/sessions", "/latin"))).await;
-}
-
-struct Twins {
-    stores: [PostgresStore; 2],
-    turn: AtomicUsize,
-}
-
-impl Twins {
-    fn next(&self) -> &PostgresStore {
-        &self.stores[self.turn.fetch_add(1, Relaxed) % 2]
-    }
-}
-
-#[session_runtime::async_trait]
-impl Store for Twins {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.next().create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.next().load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.next().patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.next().delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.next().sweep(limit, now).await
-    }
-
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        self.next().scan(from, limit, now).await
-    }
 }

@@ -22,7 +22,7 @@ async fn terminate(server: &Postgres) -> i64 {
     server.ask(all).await
 }
 
-/// An answer that got lost after the write: the outcome is unknown, and it is not sent again.
+/// C61b: an answer that got lost after the write: the outcome is unknown, and it is not sent again.
 #[tokio::test]
 async fn a_patch_whose_answer_is_lost_is_done_once_and_reported() {
     let server = Postgres::start("");
@@ -48,7 +48,7 @@ async fn a_patch_whose_answer_is_lost_is_done_once_and_reported() {
     assert_eq!(loaded.record.head.revision, 2, "the patch was done more than once");
 }
 
-/// What an operator or a failover does to connections: reads do not notice, and writes go on.
+/// C64: what an operator or a failover does to connections: reads do not notice, and writes go on.
 #[tokio::test]
 async fn connections_that_are_ended_are_opened_again() {
     let server = Postgres::start("");
@@ -77,7 +77,7 @@ async fn connections_that_are_cut_are_opened_again() {
     }
 }
 
-/// Down: a clear answer, soon. Up again, after a crash even: what was acknowledged is there.
+/// C60: down: a clear answer, soon. Up again, after a crash even: what was acknowledged is there.
 #[tokio::test]
 async fn a_server_that_was_down_is_used_again() {
     let mut server = Postgres::start("");
@@ -124,7 +124,7 @@ async fn a_server_that_stands_still_is_survived() {
     assert!(visits(&store, key(1)).await.unwrap() >= 1);
 }
 
-/// A way that lets nothing through any more, without closing: the connection is replaced long before it would recover.
+/// C63: a way that lets nothing through any more, without closing: the connection is replaced long before it would recover.
 #[tokio::test]
 async fn an_answer_after_half_a_minute_does_not_keep_others_waiting() {
     let server = Postgres::start("");

@@ -6,6 +6,7 @@ use session_tests::servers::postgres::Postgres;
 
 use crate::session::{NOW, add, assert_fails, at_last, counter, key, patient, record, visits};
 
+/// C67: a disk that is full refuses writes as unavailable, loads go on, and with room again writes do.
 #[tokio::test]
 async fn a_full_disk_refuses_writes_until_there_is_room() {
     let server = Postgres::start_with_small_disk(8);

@@ -34,7 +34,7 @@ async fn a_lock_of_somebody_else_makes_writes_fail_in_time() {
     assert_eq!(visits(&store, key(1)).await.unwrap(), 1);
 }
 
-/// What is compared is what the one before has left, not what was there before the wait.
+/// C67: what is compared is what the one before has left, not what was there before the wait.
 #[tokio::test]
 async fn a_patch_compares_after_it_has_the_lock() {
     let server = Postgres::start("");

@@ -8,7 +8,6 @@ mod faults;
 mod full;
 mod locks;
 mod pool;
-mod rates;
 mod secrecy;
 mod session;
 mod setup;

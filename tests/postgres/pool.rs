@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::conformance::pool;
 use crate::session::{add, assert_fails, at_last, counter, key, visits};
 
-/// Far more requests than connections: each is answered, and none is done twice.
+/// C65: far more requests than connections: each is answered, and none is done twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_requests_share_a_pool_of_two() {
     let server = Postgres::start("");

@@ -31,7 +31,7 @@ impl Log for Logged {
 const KEY: [u8; 16] = *b"a-session's-key!";
 const TEXT: &str = "\"written-by-a-visitor\"";
 
-/// Everything at the finest level: the statements are there, what was bound to them is not.
+/// C57: everything at the finest level: the statements are there, what was bound to them is not.
 #[tokio::test]
 async fn no_key_value_or_password_is_logged() {
     log::set_logger(&LOGGED).unwrap();

@@ -1,17 +1,14 @@
 //! Every kind of server keeps every rule.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, RedisConnection, StoreError, Wanted};
+use session_runtime::store::RedisConnection;
 use session_runtime::testing::conformance;
-use session_runtime::{RedisStore, SessionKey, Store};
+use session_runtime::{RedisStore, Store};
 use session_tests::servers::cluster::{Cluster, connect};
 use session_tests::servers::redis::Redis;
+use session_tests::turns::Turns;
 
 use crate::fixture::keys_with_deadlines;
 
@@ -41,7 +38,7 @@ async fn a_schema_kept_apart_keeps_every_rule() {
 async fn two_programs_that_disagree_keep_every_rule() {
     let server = Redis::start();
     let one = RedisStore::open(server.url()).unwrap();
-    keeps_every_rule(Twins { one, other: lazy(&server), turn: 0.into() }).await;
+    keeps_every_rule(Turns::new([one, lazy(&server)])).await;
     keys_with_deadlines(&mut server.connect());
 }
 
@@ -83,50 +80,4 @@ async fn an_existing_connection_keeps_every_rule() {
 async fn the_older_protocol_keeps_every_rule() {
     let server = Redis::start();
     keeps_every_rule(RedisStore::open(format!("{}/?protocol=resp2", server.url())).unwrap()).await;
-}
-
-/// Every operation goes to the other handle than the one before.
-struct Twins {
-    one: RedisStore,
-    other: RedisStore,
-    turn: AtomicUsize,
-}
-
-impl Twins {
-    fn next(&self) -> &RedisStore {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        if turn.is_multiple_of(2) { &self.one } else { &self.other }
-    }
-}
-
-#[session_runtime::async_trait]
-impl Store for Twins {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.next().create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.next().load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.next().patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.next().delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.next().sweep(limit, now).await
-    }
-
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        self.next().scan(from, limit, now).await
-    }
 }

@@ -25,7 +25,7 @@ fn longest(visitor: &mut Browser<'_>) -> (usize, usize) {
     (fits, length(&visitor.post(&format!("/fill/{fits}")).expect(200)))
 }
 
-/// C32: with names of the cookie of every length the boundary is met exactly: 4,096 bytes of name, value and attributes
+/// C32, B79: with names of the cookie of every length the boundary is met exactly: 4,096 bytes of name, value and attributes
 /// are sent, 4,097 are an error, and the old cookie stays as it was.
 #[test]
 fn a_line_of_4096_bytes_is_sent_and_one_of_4097_is_not() {

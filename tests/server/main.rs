@@ -26,6 +26,7 @@ mod cookies_in;
 mod damaged;
 mod disk;
 mod file;
+mod fleet;
 mod kill;
 mod launch;
 mod locked;

@@ -171,7 +171,7 @@ impl Place {
     /// The example, with this place's disk mounted.
     fn program(&self) -> Command {
         match self.mounts {
-            Some(script) => mounts::command(script, &self.disk(), program()),
+            Some(script) => mounts::command(script, &self.disk(), &program()),
             None => Command::new(program()),
         }
     }
@@ -432,27 +432,34 @@ fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
 }
 
-/// The example, built anew if it is missing or older than its sources.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
+/// The shop.
+fn program() -> PathBuf {
+    programs().join("cart")
+}
+
+/// The folder with the shop and with the visitors of the fleet, built anew if missing or older than their sources.
+pub(crate) fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
         let release = std::env::var("SESSION_TESTS_PROFILE").is_ok_and(|profile| profile == "release");
         // A test is `<target>/<profile>/deps/server-…`.
         let test = std::env::current_exe().unwrap();
         let own = test.ancestors().nth(2).unwrap();
         let built = if release { own.with_file_name("release") } else { own.to_owned() };
-        let path = built.join("examples").join("cart");
-        if is_stale(&path) {
+        let folder = built.join("examples");
+        let shop = ["session-runtime/src", "session-derive/src", "examples/cart"];
+        if is_stale(&folder.join("cart"), &shop)
+            || is_stale(&folder.join("fleet-visitors"), &["examples/fleet/visitors"])
+        {
             build(own.parent().unwrap(), built.ends_with("release"));
         }
-        path
+        folder
     })
 }
 
-fn is_stale(program: &Path) -> bool {
+fn is_stale(program: &Path, rooms: &[&str]) -> bool {
     let Ok(built) = fs::metadata(program).and_then(|data| data.modified()) else { return true };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let rooms = ["session-runtime/src", "session-derive/src", "examples/cart"];
     rooms.iter().filter_map(|room| newest(&workspace.join(room)).ok()).any(|changed| changed > built)
 }
 
@@ -469,10 +476,11 @@ fn newest(folder: &Path) -> io::Result<SystemTime> {
 
 fn build(target: &Path, release: bool) {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--package", "session-examples", "--example", "cart", "--features", "fleet"]);
+    command.args(["build", "--package", "session-examples", "--features", "fleet"]);
+    command.args(["--example", "cart", "--example", "fleet-visitors"]);
     if release {
         command.arg("--release");
     }
     let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target).status().unwrap();
-    assert!(status.success(), "the example cart does not build");
+    assert!(status.success(), "the examples do not build");
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use session_runtime::clock::Timestamp;
 use session_runtime::testing::conformance;
 use session_runtime::{MemoryStore, SqliteStore, Store};
+use session_tests::turns::Turns;
 
 use crate::third_party::FileStore;
 
@@ -54,56 +55,5 @@ async fn a_third_party_store_keeps_every_rule() {
 async fn two_handles_on_one_file_keep_every_rule() {
     let folder = tempfile::tempdir().unwrap();
     let open = || SqliteStore::open(folder.path().join("sessions.db")).unwrap();
-    keeps_every_rule(Twins { one: open(), other: open(), turn: 0.into() }).await;
-}
-
-/// Every operation goes to the other handle than the one before.
-struct Twins {
-    one: SqliteStore,
-    other: SqliteStore,
-    turn: std::sync::atomic::AtomicUsize,
-}
-
-impl Twins {
-    fn next(&self) -> &SqliteStore {
-        let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if turn.is_multiple_of(2) { &self.one } else { &self.other }
-    }
-}
-
-use session_runtime::SessionKey;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, Wanted};
-
-#[session_runtime::async_trait]
-impl Store for Twins {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.next().create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.next().load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.next().patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.next().delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.next().sweep(limit, now).await
-    }
-
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        self.next().scan(from, limit, now).await
-    }
+    keeps_every_rule(Turns::new([open(), open()])).await;
 }

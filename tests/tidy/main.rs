@@ -66,6 +66,12 @@ fn everything_a_user_can_set_is_in_the_readme() {
         "deadline",
         "on_save_error",
         "limits",
+        "server.connections",
+        "server.connect_timeout",
+        "server.back_off",
+        "server.namespace",
+        "cache",
+        "keys",
     ];
     let attributes = [
         "key",

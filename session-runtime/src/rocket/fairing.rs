@@ -198,11 +198,13 @@ impl SessionFairing {
     }
 
     #[cfg(feature = "cookie")]
+    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "with the feature it looks at it"))]
     fn has_cookie_store(&self) -> bool {
         self.cookie_store.is_some()
     }
 
     #[cfg(not(feature = "cookie"))]
+    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "with the feature it looks at it"))]
     fn has_cookie_store(&self) -> bool {
         false
     }

@@ -7,6 +7,7 @@ use crate::record::Head;
 use crate::store::Store;
 
 #[cfg(not(feature = "cookie"))]
+#[expect(clippy::unused_self, reason = "with the feature `cookie` they look at it")]
 impl Visit {
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.core.store

@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use super::head::encode_expiry;
 use crate::patch::{Deadline, Expected, NewSecret, Patch, RestsOn};
 use crate::record::Values;
 
@@ -154,8 +153,8 @@ pub(super) fn deadline(patch: &Patch) -> Option<[i64; 6]> {
             [1, seen.as_millis(), touched.as_millis(), expires.as_millis(), 0, 0]
         }
         Deadline::Choose { expiry, touched, expires } => {
-            let (kind, number) = encode_expiry(*expiry);
-            [2, 0, touched.as_millis(), expires.as_millis(), kind, number]
+            let (kind, number) = expiry.to_parts();
+            [2, 0, touched.as_millis(), expires.as_millis(), kind.into(), number]
         }
     })
 }

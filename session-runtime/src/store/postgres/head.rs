@@ -29,12 +29,12 @@ pub(super) struct HeadColumns<'h> {
 impl<'h> HeadColumns<'h> {
     pub(super) fn of(record: &'h Record) -> Self {
         let Record { head, values } = record;
-        let (kind, number) = encode_expiry(head.expiry);
+        let (kind, number) = head.expiry.to_parts();
         let moment = |moment: Timestamp| moment.as_millis();
         let [expires, created, touched, ends] = [head.expires, head.created, head.touched, head.ends].map(moment);
         let previous = head.previous.as_ref();
         Self {
-            moments: [expires, created, touched, ends, kind, number].map(Quiet),
+            moments: [expires, created, touched, ends, kind.into(), number].map(Quiet),
             secret: Quiet(head.secret.as_bytes()),
             secret_since: Quiet(moment(head.secret_since)),
             previous: Quiet(previous.map(|previous| &previous.hash.as_bytes()[..])),
@@ -68,7 +68,7 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
         created: moment(1)?,
         touched: moment(2)?,
         ends: moment(3)?,
-        expiry: decode_expiry(column(row, 4)?, column(row, 5)?)?,
+        expiry: expiry(column(row, 4)?, column(row, 5)?)?,
         secret: hash(column(row, 6)?)?,
         secret_since: moment(7)?,
         previous: previous.map(|hash| PreviousSecret { hash, until }),
@@ -103,22 +103,7 @@ fn hash(bytes: &[u8]) -> Result<SecretHash, Fault> {
     bytes.try_into().map(SecretHash::from_bytes).map_err(|_| Fault::Unreadable("secret's hash"))
 }
 
-/// The kind of an expiry, and its duration or moment.
-pub(super) fn encode_expiry(expiry: StoredExpiry) -> (i64, i64) {
-    match expiry {
-        StoredExpiry::Default => (0, 0),
-        StoredExpiry::After { millis } => (1, millis.cast_signed()),
-        StoredExpiry::At(moment) => (2, moment.as_millis()),
-        StoredExpiry::BrowserClose => (3, 0),
-    }
-}
-
-fn decode_expiry(kind: i64, number: i64) -> Result<StoredExpiry, Fault> {
-    match kind {
-        0 => Ok(StoredExpiry::Default),
-        1 => Ok(StoredExpiry::After { millis: number.cast_unsigned() }),
-        2 => Ok(StoredExpiry::At(Timestamp::from_millis(number))),
-        3 => Ok(StoredExpiry::BrowserClose),
-        _ => Err(Fault::Unreadable("expiry")),
-    }
+fn expiry(kind: i64, number: i64) -> Result<StoredExpiry, Fault> {
+    let kind = u8::try_from(kind).ok();
+    kind.and_then(|kind| StoredExpiry::from_parts(kind, number)).ok_or(Fault::Unreadable("expiry"))
 }

@@ -43,7 +43,7 @@ impl HeadRow {
         let flags = flag(previous.is_some(), PREVIOUS)
             | flag(until.is_some(), PREVIOUS_UNTIL)
             | flag(head.generation_since.is_some(), GENERATION_SINCE);
-        let (kind, choice) = encode_expiry(head.expiry);
+        let (kind, choice) = head.expiry.to_parts();
         let moment = |moment: Option<Timestamp>| moment.map_or(0, Timestamp::as_millis).to_be_bytes();
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.extend_from_slice(&[LAYOUT, flags, kind]);
@@ -75,7 +75,7 @@ fn decode(bytes: &[u8], expires: Timestamp) -> Option<HeadRow> {
     if layout != LAYOUT || bytes.len() != LENGTH {
         return None;
     }
-    let expiry = decode_expiry(kind, rest.number()?)?;
+    let expiry = StoredExpiry::from_parts(kind, rest.number()?.cast_signed())?;
     let (created, touched, ends) = (rest.moment()?, rest.moment()?, rest.moment()?);
     let (secret, secret_since) = (SecretHash::from_bytes(rest.take()?), rest.moment()?);
     let (generation, generation_since, revision) = (rest.number()?, rest.moment()?, rest.number()?);
@@ -98,25 +98,6 @@ fn decode(bytes: &[u8], expires: Timestamp) -> Option<HeadRow> {
         revision,
     };
     Some(HeadRow { head, bytes: total, keys })
-}
-
-fn encode_expiry(expiry: StoredExpiry) -> (u8, u64) {
-    match expiry {
-        StoredExpiry::Default => (0, 0),
-        StoredExpiry::After { millis } => (1, millis),
-        StoredExpiry::At(moment) => (2, moment.as_millis().cast_unsigned()),
-        StoredExpiry::BrowserClose => (3, 0),
-    }
-}
-
-fn decode_expiry(kind: u8, choice: u64) -> Option<StoredExpiry> {
-    match kind {
-        0 => Some(StoredExpiry::Default),
-        1 => Some(StoredExpiry::After { millis: choice }),
-        2 => Some(StoredExpiry::At(Timestamp::from_millis(choice.cast_signed()))),
-        3 => Some(StoredExpiry::BrowserClose),
-        _ => None,
-    }
 }
 
 /// What has not been read yet.

@@ -1,0 +1,59 @@
+//! Several handles of one store, as several programs have them: every operation goes to the next handle.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use session_runtime::clock::Timestamp;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, StoreError, Wanted};
+use session_runtime::{SessionKey, Store, async_trait};
+
+/// Handles that take turns.
+#[derive(Debug)]
+pub struct Turns<S> {
+    handles: Vec<S>,
+    turn: AtomicUsize,
+}
+
+impl<S> Turns<S> {
+    /// At least one handle.
+    pub fn new(handles: impl IntoIterator<Item = S>) -> Self {
+        Self { handles: handles.into_iter().collect(), turn: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> &S {
+        &self.handles[self.turn.fetch_add(1, Ordering::Relaxed) % self.handles.len()]
+    }
+}
+
+#[async_trait]
+impl<S: Store> Store for Turns<S> {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.next().create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        self.next().load(key, wanted, now).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.next().patch(key, patch, now).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.next().delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.next().sweep(limit, now).await
+    }
+
+    async fn scan(
+        &self,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+        self.next().scan(from, limit, now).await
+    }
+}
