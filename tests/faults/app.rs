@@ -112,8 +112,9 @@ impl App {
         let rocket = rocket.manage(Arc::clone(&gate)).attach(says_where);
         let thread = thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-            // Why it failed is told by the panic of who waits for it.
-            let _ = runtime.block_on(rocket.launch());
+            // An error that nobody looks at would panic: one of the launch is told by the panic of who waits for it, and a
+            // shutdown without grace leaves connections open.
+            let _ = runtime.block_on(rocket.launch()).map_err(|error| error.kind().to_string());
         });
         let (port, shutdown) = receive.recv().expect("the application should launch");
         Self { gate, address: ([127, 0, 0, 1], port).into(), shutdown, thread: Some(thread) }
