@@ -68,7 +68,8 @@ fn a_thousand_requests_of_one_session_lose_nothing() {
 /// C73: a store that panics in any operation costs one answer with a body; the connection goes on, and so does the server.
 #[test]
 fn a_store_that_panics_costs_one_answer() {
-    for storage in STORAGES {
+    let servers = [Storage::Postgres, Storage::Redis, Storage::Cluster];
+    for storage in STORAGES.into_iter().chain(servers) {
         let own = Own::launch(storage, patient());
         let visitor = visitor(&own);
         let requests = [

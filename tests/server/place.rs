@@ -113,12 +113,18 @@ impl Place {
     /// With `more` keys of the session's table: `,idle="1h"`.
     pub(crate) fn open_with(&self, profile: Profile, storage: Storage, more: &str) -> Shop {
         let session = match storage.server() {
-            Some(url) => format!("{{store=\"{url}\"{more}}}"),
+            Some(url) => return self.open_at(profile, &url, more),
             None if matches!(storage, Storage::Memory) => format!("{{store=\"memory:\"{more}}}"),
             None => self.sqlite(more),
         };
         let started = self.spawn(self.program(), profile, &session);
         Self::launched(started)
+    }
+
+    /// Over the server that this URL names, through a proxy perhaps.
+    pub(crate) fn open_at(&self, profile: Profile, url: &str, more: &str) -> Shop {
+        let session = format!("{{store=\"{url}\"{more}}}");
+        Self::launched(self.spawn(self.program(), profile, &session))
     }
 
     /// Several processes over the same sessions, as one shop.
@@ -436,7 +442,7 @@ pub(crate) fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     PROGRAMS.get_or_init(|| {
         let release = std::env::var("SESSION_TESTS_PROFILE").is_ok_and(|profile| profile == "release");
-        // This test is `<target>/<profile>/deps/server-…`.
+        // A test is `<target>/<profile>/deps/server-…`.
         let test = std::env::current_exe().unwrap();
         let own = test.ancestors().nth(2).unwrap();
         let built = if release { own.with_file_name("release") } else { own.to_owned() };

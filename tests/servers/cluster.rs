@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Cluster {
     nodes: Vec<Node>,
     folder: tempfile::TempDir,
+    options: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -35,18 +36,29 @@ impl Cluster {
     /// If they do not become a cluster.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with further command line options for each node.
+    ///
+    /// # Panics
+    ///
+    /// If they do not become a cluster.
+    #[must_use]
+    pub fn with(options: &[&str]) -> Self {
         loop {
-            if let Some(cluster) = Self::try_to_start() {
+            if let Some(cluster) = Self::try_to_start(options) {
                 return cluster;
             }
         }
     }
 
     /// `None`: somebody took one of the ports meanwhile.
-    fn try_to_start() -> Option<Self> {
+    fn try_to_start(options: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let nodes = ports().into_iter().map(|port| Node { port, process: None }).collect();
-        let mut cluster = Self { nodes, folder };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut cluster = Self { nodes, folder, options };
         let all_run = (0..NODES).all(|at| cluster.run(at));
         all_run.then(|| {
             cluster.join();
@@ -92,6 +104,23 @@ impl Cluster {
         process.signal("KILL");
     }
 
+    /// Sends a signal to every node that runs, by its name, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        self.nodes.iter().filter_map(|node| node.process.as_ref()).for_each(|process| process.signal(name));
+    }
+
+    /// The numbers of the processes of all nodes that run.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        self.nodes.iter().filter_map(|node| node.process.as_ref()).map(Process::pid).collect()
+    }
+
+    /// The ports of all nodes, whether they run or not.
+    #[must_use]
+    pub fn all_ports(&self) -> Vec<u16> {
+        self.nodes.iter().map(|node| node.port).collect()
+    }
+
     /// Starts a node again.
     ///
     /// # Panics
@@ -116,10 +145,12 @@ impl Cluster {
         let folder = self.folder.path().join(&port);
         std::fs::create_dir_all(&folder).expect("a folder for the node");
         let folder = folder.display().to_string();
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
         let command = [
             &["redis-server", "--port", &port, "--dir", &folder, "--bind", "127.0.0.1", "--save", ""][..],
             &["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf"],
             &["--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0"],
+            &options,
         ];
         let log = self.log(at);
         self.nodes[at].process = Some(Process::start(&command.concat(), &log, "KILL"));

@@ -180,6 +180,16 @@ impl Postgres {
         }
     }
 
+    /// The number of the server's main process.
+    ///
+    /// # Panics
+    ///
+    /// If it is not running.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a running server").pid()
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

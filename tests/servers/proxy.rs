@@ -28,12 +28,15 @@ struct Faults {
     swallows: AtomicBool,
     /// Milliseconds that each answer waits.
     delay: AtomicU64,
+    /// Milliseconds that each piece of a request waits.
+    hold: AtomicU64,
     /// Raised to close every connection.
     cuts: watch::Sender<u64>,
     connections: AtomicU64,
     refused: AtomicU64,
     swallowed: AtomicU64,
     delayed: AtomicU64,
+    held: AtomicU64,
     cut: AtomicU64,
     to_server: AtomicU64,
     from_server: AtomicU64,
@@ -50,6 +53,8 @@ pub struct Counts {
     pub swallowed: u64,
     /// Pieces of answers that were held back.
     pub delayed: u64,
+    /// Pieces of requests that were held back.
+    pub held: u64,
     /// Connections that were cut.
     pub cut: u64,
     /// Bytes that reached the server.
@@ -71,11 +76,13 @@ impl Proxy {
             refuses: false.into(),
             swallows: false.into(),
             delay: 0.into(),
+            hold: 0.into(),
             cuts: watch::Sender::new(0),
             connections: 0.into(),
             refused: 0.into(),
             swallowed: 0.into(),
             delayed: 0.into(),
+            held: 0.into(),
             cut: 0.into(),
             to_server: 0.into(),
             from_server: 0.into(),
@@ -102,7 +109,12 @@ impl Proxy {
 
     /// Holds every piece of an answer back for so long; zero ends that.
     pub fn delay(&self, delay: Duration) {
-        self.faults.delay.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), SeqCst);
+        self.faults.delay.store(millis(delay), SeqCst);
+    }
+
+    /// Holds every piece of a request back for so long, before it reaches the server; zero ends that.
+    pub fn hold(&self, hold: Duration) {
+        self.faults.hold.store(millis(hold), SeqCst);
     }
 
     /// Closes every open connection.
@@ -113,10 +125,11 @@ impl Proxy {
     /// What it has done so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let Faults { connections, refused, swallowed, delayed, cut, to_server, from_server, .. } = &*self.faults;
-        let [connections, refused, swallowed, delayed, cut, to_server, from_server] =
-            [connections, refused, swallowed, delayed, cut, to_server, from_server].map(|count| count.load(SeqCst));
-        Counts { connections, refused, swallowed, delayed, cut, to_server, from_server }
+        let Faults { connections, refused, swallowed, delayed, held, cut, to_server, from_server, .. } = &*self.faults;
+        let [connections, refused, swallowed, delayed, held, cut, to_server, from_server] =
+            [connections, refused, swallowed, delayed, held, cut, to_server, from_server]
+                .map(|count| count.load(SeqCst));
+        Counts { connections, refused, swallowed, delayed, held, cut, to_server, from_server }
     }
 }
 
@@ -163,6 +176,7 @@ async fn requests(
         if length == 0 {
             return Ok(());
         }
+        wait(&faults.hold, &faults.held).await;
         to.write_all(&piece[..length]).await?;
         faults.to_server.fetch_add(length as u64, SeqCst);
     }
@@ -180,15 +194,24 @@ async fn answers(
             return Ok(());
         }
         faults.from_server.fetch_add(length as u64, SeqCst);
-        let delay = faults.delay.load(SeqCst);
-        if delay > 0 {
-            faults.delayed.fetch_add(1, SeqCst);
-            tokio::time::sleep(Duration::from_millis(delay)).await;
-        }
+        wait(&faults.delay, &faults.delayed).await;
         if faults.swallows.load(SeqCst) {
             faults.swallowed.fetch_add(length as u64, SeqCst);
         } else {
             to.write_all(&piece[..length]).await?;
         }
     }
+}
+
+/// Waits for so many milliseconds, and counts it.
+async fn wait(millis: &AtomicU64, waited: &AtomicU64) {
+    let millis = millis.load(SeqCst);
+    if millis > 0 {
+        waited.fetch_add(1, SeqCst);
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,45 @@
+//! What a visitor sees when the server of the sessions fails: answers, cookies, and what is there once it is back.
+//!
+//! An application behind a socket, or the example `cart` as a process, on private servers of Redis, a Redis Cluster and
+//! `PostgreSQL`, with a TCP proxy in between where a fault is one of the way. Every test proves that its fault happened,
+//! by the count of a server or a proxy or by the state of a process, and that nothing has to be started anew. What a store
+//! gives to the runtime in such moments is tested in `redis/` and `postgres/`.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `app.rs` | the application, its routes, and a gate at which handlers wait |
+//! | `engine.rs` | one of the servers, the way to it, and what can happen to both |
+//!
+//! `SESSION_TESTS_SEED` repeats a run's random moments.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../server/cookie.rs"]
+#[allow(dead_code, reason = "shared with the target `server`, which uses the rest")]
+mod cookie;
+#[path = "../server/http.rs"]
+#[allow(dead_code, reason = "shared with the target `server`, which uses the rest")]
+mod http;
+#[path = "../server/mounts.rs"]
+mod mounts;
+#[path = "../server/place.rs"]
+#[allow(dead_code, reason = "shared with the target `server`, which uses the rest")]
+mod place;
+#[path = "../server/random.rs"]
+#[allow(dead_code, reason = "shared with the target `server`, which uses the rest")]
+mod random;
+
+mod app;
+mod engine;
+
+mod cost;
+mod down;
+mod ended;
+mod frozen;
+mod launch;
+mod logout;
+mod lost;
+mod partition;
+mod pool;
+mod refused;
+mod stop;
