@@ -315,7 +315,7 @@ impl SessionsBuilder {
         let store = match (self.store, &self.config.store) {
             (Some(store), _) => store,
             (None, Some(url)) => {
-                let store = crate::store::open(url, &self.config.server)?;
+                let store = crate::store::open(url, &self.config.server, self.config.deadline)?;
                 crate::store::behind_cache(store, self.config.cache)
             }
             (None, None) => return Err(no_store()),

@@ -486,12 +486,12 @@ pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Ar
 }
 
 /// The store that a URL names.
-pub(crate) fn open(url: &str, server: &ServerConfig) -> Result<Arc<dyn Store>, SessionError> {
+pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Result<Arc<dyn Store>, SessionError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(refused(&format!("not a URL; it knows {}; did you mean `sqlite://file`?", known())));
     };
-    #[cfg(not(any(feature = "redis", feature = "postgres")))]
-    let _ = server;
+    // Not looked at where there is no store on a server.
+    let _ = (server, deadline);
     match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(refused("`memory:` takes nothing behind the colon")),
@@ -499,7 +499,7 @@ pub(crate) fn open(url: &str, server: &ServerConfig) -> Result<Arc<dyn Store>, S
         "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
-            Ok(Arc::new(RedisStore::builder(url).server(server.clone()).open()?))
+            Ok(Arc::new(RedisStore::builder(url).server(server.clone()).answer_timeout(deadline).open()?))
         }
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, server)?)),
