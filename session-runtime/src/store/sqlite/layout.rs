@@ -52,8 +52,12 @@ impl Settings {
     pub(super) fn prepare(&self) -> Result<Connection, StoreError> {
         self.create_file()?;
         let mut connection = self.connect()?;
+        // Until there is a log, whatever the durability: `NORMAL` may leave a journal whose header reached the disk before
+        // its content, and after a power cut that would be rolled back into the file.
+        connection.pragma_update(None, "synchronous", "FULL").map_err(|error| self.refused(&error))?;
         self.patiently(|| self.claim(&mut connection))?;
         self.patiently(|| self.use_log(&connection))?;
+        self.synchronize(&connection).map_err(|error| self.refused(&error))?;
         Ok(connection)
     }
 
@@ -106,6 +110,10 @@ impl Settings {
     fn tune(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.busy_timeout(self.busy_timeout)?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+        self.synchronize(connection)
+    }
+
+    fn synchronize(&self, connection: &Connection) -> rusqlite::Result<()> {
         match self.durability {
             Durability::Process => connection.pragma_update(None, "synchronous", "NORMAL"),
             Durability::Power => {
