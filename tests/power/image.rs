@@ -19,6 +19,8 @@ pub(crate) enum Survival {
     Torn,
     /// Sectors at random, whatever their order was.
     Scattered,
+    /// Everything but the sector of this number, of each file.
+    AllBut(usize),
 }
 
 /// The files' names and bytes.
@@ -137,6 +139,14 @@ impl File {
             Survival::Everything => 0,
             Survival::Nothing => std::mem::take(&mut changes).len(),
             Survival::Torn => tear(&mut changes, random),
+            Survival::AllBut(lost) => {
+                changes = changes.iter().flat_map(Change::sectors).collect();
+                let is_there = lost < changes.len();
+                if is_there {
+                    changes.remove(lost);
+                }
+                usize::from(is_there)
+            }
             Survival::Scattered => {
                 changes = changes.iter().flat_map(Change::sectors).collect();
                 let all = changes.len();
@@ -154,7 +164,7 @@ impl File {
 fn survives(survival: Survival, random: &mut Random) -> bool {
     match survival {
         Survival::Nothing => false,
-        Survival::Everything | Survival::Torn => true,
+        Survival::Everything | Survival::Torn | Survival::AllBut(_) => true,
         Survival::Scattered => random.below(2) == 0,
     }
 }
