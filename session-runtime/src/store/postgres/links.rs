@@ -1,7 +1,7 @@
 //! The store's own connections: opened when first needed, replaced when they end, each by a task of its own.
 //!
-//! A request takes the open connection on which the fewest wait. With none open it waits for the attempt under way; in the
-//! pause after a failed one it is told at once why that failed.
+//! A request takes the open connection on which the fewest wait. With none open it waits for an attempt under way; where
+//! all pause after a failed one it is told at once why that failed.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,14 +67,17 @@ impl Links {
     pub(super) async fn link(&self) -> Result<Arc<Link>, Fault> {
         let turn = self.turn.fetch_add(1, Relaxed) % self.slots.len();
         let (before, from) = self.slots.split_at(turn);
-        let links = from.iter().chain(before).filter_map(|slot| {
+        let slots = || from.iter().chain(before);
+        let links = slots().filter_map(|slot| {
             slot.start(&self.connector);
             slot.state.borrow().link().cloned()
         });
-        match links.min_by_key(|link| link.waiting()) {
-            Some(link) => Ok(link),
-            None => self.slots[turn].opened().await,
+        if let Some(link) = links.min_by_key(|link| link.waiting()) {
+            return Ok(link);
         }
+        // One that pauses says nothing about another that is being opened.
+        let opening = slots().find(|slot| !matches!(*slot.state.borrow(), State::Failed(_)));
+        opening.unwrap_or(&self.slots[turn]).opened().await
     }
 }
 
