@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use session_tests::servers::cluster::connect;
+use session_tests::servers::cluster::replicas_of;
 
 use crate::app::{App, change, show};
 use crate::cookie::Cookie;
@@ -212,13 +212,4 @@ fn a_master_killed_under_load_is_replaced() {
     engine.cluster().restart(dead);
     thread::sleep(Duration::from_millis(100));
     next_all_succeed(&app, &visitors[0]);
-}
-
-/// How many replicas have all that the master has acknowledged so far. `WAIT` speaks of the writes of its own connection:
-/// so there is one, to whichever key this master is asked for.
-fn replicas_of(port: u16) -> u64 {
-    let master = &mut connect(port);
-    let mut keys = 0..10_000;
-    assert!(keys.any(|key| redis::cmd("SET").arg(key).arg("x").exec(master).is_ok()), "a master without a slot");
-    redis::cmd("WAIT").arg(1).arg(10_000).query(master).unwrap()
 }

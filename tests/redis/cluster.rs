@@ -7,7 +7,7 @@ use session_runtime::expiry::StoredExpiry;
 use session_runtime::patch::{Deadline, Patch};
 use session_runtime::store::{Store, StoreErrorKind, Wanted};
 use session_runtime::{RedisStore, SessionKey};
-use session_tests::servers::cluster::{Cluster, connect};
+use session_tests::servers::cluster::{Cluster, connect, replicas_of};
 
 use crate::fixture::{
     assert_fails, create, eventually, keys_with_deadlines, load, load_all, must_hold, must_patch, name, now, patch,
@@ -33,9 +33,7 @@ async fn a_dead_master_is_replaced() {
     assert_eq!(masters.len(), 3);
     let dead = masters[0];
     for port in &masters {
-        let node = &mut connect(*port);
-        let replicas: u64 = redis::cmd("WAIT").arg(1).arg(10_000).query(node).unwrap();
-        assert_eq!(replicas, 1, "the writes were not replicated");
+        assert_eq!(replicas_of(*port), 1, "the writes were not replicated");
     }
     cluster.kill(dead);
     for number in 1..=12 {

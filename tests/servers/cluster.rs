@@ -215,3 +215,17 @@ fn ports() -> Vec<u16> {
     }
     ports
 }
+
+/// How many replicas have all that the master has acknowledged so far. `WAIT` speaks of the writes of its own connection:
+/// so there is one, to whichever key this master is asked for.
+///
+/// # Panics
+///
+/// If the master does not answer.
+#[must_use]
+pub fn replicas_of(port: u16) -> u64 {
+    let master = &mut connect(port);
+    let mut keys = 0..10_000;
+    assert!(keys.any(|key| redis::cmd("SET").arg(key).arg("x").exec(master).is_ok()), "a master without a slot");
+    redis::cmd("WAIT").arg(1).arg(10_000).query(master).expect("an answer of a master")
+}

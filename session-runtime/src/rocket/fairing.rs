@@ -197,15 +197,11 @@ impl SessionFairing {
         builder.config(config).build()
     }
 
-    #[cfg(feature = "cookie")]
     #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "with the feature it looks at it"))]
     fn has_cookie_store(&self) -> bool {
-        self.cookie_store.is_some()
-    }
-
-    #[cfg(not(feature = "cookie"))]
-    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "with the feature it looks at it"))]
-    fn has_cookie_store(&self) -> bool {
+        #[cfg(feature = "cookie")]
+        return self.cookie_store.is_some();
+        #[cfg(not(feature = "cookie"))]
         false
     }
 
