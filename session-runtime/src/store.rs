@@ -44,6 +44,8 @@ mod postgres;
 mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "redis")]
+mod tls;
 
 #[cfg(feature = "cache")]
 pub use cached::CachedStore;

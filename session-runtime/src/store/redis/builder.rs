@@ -8,10 +8,11 @@ use super::RedisStore;
 use super::fault::Fault;
 use super::link::{Dialing, Link};
 use super::name::Namespace;
-use super::target::{Certificates, Connection, Target, Timeouts};
+use super::target::{Connection, Target, Timeouts};
 use super::wire::Wire;
 use crate::config::ServerConfig;
 use crate::store::StoreError;
+use crate::store::tls::Certificates;
 
 /// What the names of all keys begin with, unless the builder was told otherwise.
 const NAMESPACE: &str = "session";

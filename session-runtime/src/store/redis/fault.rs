@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use ::redis::{ErrorKind, RedisError, ServerErrorKind};
+use ::redis::{ErrorKind, RedisError};
 
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -62,6 +62,27 @@ impl Fault {
         Self::unavailable("the server answered something else than its documentation says")
     }
 
+    /// The server's answer is an error with this code.
+    pub(super) fn answered(code: &str) -> Self {
+        let (kind, cause) = answered(code);
+        Self { kind, cause, dropped: false }
+    }
+
+    /// The connection ended: what was under way may have been done.
+    pub(super) fn ended() -> Self {
+        Self { dropped: true, ..Self::unavailable("the connection ended") }
+    }
+
+    /// The connection was given up, since an answer did not come.
+    pub(super) fn overdue() -> Self {
+        Self { dropped: true, ..Self::unavailable("no answer in time") }
+    }
+
+    /// What arrived is no answer at all.
+    pub(super) fn malformed() -> Self {
+        Self { dropped: true, ..Self::unavailable("the server does not speak the protocol of Redis") }
+    }
+
     pub(super) const fn is_dropped(&self) -> bool {
         self.dropped
     }
@@ -85,8 +106,7 @@ impl From<RedisError> for Fault {
     fn from(error: RedisError) -> Self {
         let dropped = error.is_connection_dropped();
         let (kind, cause) = match error.kind() {
-            ErrorKind::Server(kind) => answered(Some(kind), error.code()),
-            ErrorKind::Extension => answered(None, error.code()),
+            ErrorKind::Server(_) | ErrorKind::Extension => answered(error.code().unwrap_or_default()),
             ErrorKind::AuthenticationFailed => refused(WRONG_PASSWORD),
             ErrorKind::InvalidClientConfig => refused("the address or the settings of the connection are not usable"),
             ErrorKind::RESP3NotSupported => refused("the server does not speak RESP3; `?protocol=resp2` may help"),
@@ -99,15 +119,22 @@ impl From<RedisError> for Fault {
     }
 }
 
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        let (kind, cause) = failed(error.kind());
+        Self { kind, cause, dropped: true }
+    }
+}
+
 const WRONG_PASSWORD: &str = "user or password are wrong or missing";
 
-fn answered(kind: Option<ServerErrorKind>, code: Option<&str>) -> (StoreErrorKind, Cause) {
-    let code = code.filter(|code| is_code(code)).unwrap_or("an unknown code");
-    let kind = match (kind, code) {
-        (_, "WRONGPASS" | "NOAUTH") => return refused(WRONG_PASSWORD),
-        (Some(ServerErrorKind::NoPerm), _) => StoreErrorKind::Setup,
+fn answered(code: &str) -> (StoreErrorKind, Cause) {
+    let code = if is_code(code) { code } else { "an unknown code" };
+    let kind = match code {
+        "WRONGPASS" | "NOAUTH" => return refused(WRONG_PASSWORD),
+        "NOPERM" => StoreErrorKind::Setup,
         // Somebody else's key, or a destroyed one.
-        (_, "WRONGTYPE") => StoreErrorKind::Corrupt,
+        "WRONGTYPE" => StoreErrorKind::Corrupt,
         _ => StoreErrorKind::Unavailable,
     };
     (kind, Cause::Answer(code.to_owned()))
@@ -115,7 +142,7 @@ fn answered(kind: Option<ServerErrorKind>, code: Option<&str>) -> (StoreErrorKin
 
 /// What stands where a code should be, if the server is none, is not shown.
 fn is_code(code: &str) -> bool {
-    code.len() <= 24 && code.bytes().all(|byte| byte.is_ascii_uppercase())
+    !code.is_empty() && code.len() <= 24 && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// The library hides why no node of a cluster could be reached in a text; that is looked at and dropped.
@@ -124,11 +151,14 @@ fn broken(error: &RedisError) -> (StoreErrorKind, Cause) {
     if ["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| told.contains(code)) {
         return refused(WRONG_PASSWORD);
     }
-    match source::<io::Error>(error).map(io::Error::kind) {
+    source::<io::Error>(error).map_or(unavailable("the connection failed"), |error| failed(error.kind()))
+}
+
+fn failed(kind: io::ErrorKind) -> (StoreErrorKind, Cause) {
+    match kind {
         // How the TLS library tells that it does not accept a certificate.
-        Some(io::ErrorKind::InvalidData) => refused("the TLS certificate was not accepted"),
-        Some(kind) => (StoreErrorKind::Unavailable, Cause::Connection(kind)),
-        None => unavailable("the connection failed"),
+        io::ErrorKind::InvalidData => refused("the TLS certificate was not accepted"),
+        kind => (StoreErrorKind::Unavailable, Cause::Connection(kind)),
     }
 }
 

@@ -31,7 +31,6 @@ struct Shared {
 /// How to connect.
 pub(super) struct Dialing {
     pub(super) target: Arc<Target>,
-    pub(super) timeout: Duration,
     pub(super) back_off: Duration,
     pub(super) back_off_max: Duration,
 }
@@ -48,8 +47,8 @@ type Number = u64;
 
 impl Dialing {
     pub(super) fn new(target: Arc<Target>, server: &ServerConfig) -> Self {
-        let ServerConfig { connect_timeout, back_off, back_off_max, .. } = *server;
-        Self { target, timeout: connect_timeout, back_off, back_off_max: back_off_max.max(back_off) }
+        let ServerConfig { back_off, back_off_max, .. } = *server;
+        Self { target, back_off, back_off_max: back_off_max.max(back_off) }
     }
 }
 
@@ -119,11 +118,7 @@ async fn connect(link: Unfinished, number: Number) {
                 shared.lost(number);
             }
         };
-        let dialed = tokio::time::timeout(
-            dialing.target.patience(dialing.timeout),
-            dialing.target.connect(dialing.timeout, lost),
-        )
-        .await;
+        let dialed = tokio::time::timeout(dialing.target.patience(), dialing.target.connect(lost)).await;
         match dialed.unwrap_or(Err(Fault::unavailable("the server did not take the connection in time"))) {
             Ok(connection) => {
                 shared.phase.send_replace(Phase::Up(connection, number));

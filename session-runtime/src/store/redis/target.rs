@@ -2,49 +2,46 @@
 
 use std::time::Duration;
 
-use ::redis::aio::{ConnectionManager, MultiplexedConnection};
+use ::redis::aio::ConnectionManager;
 use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::io::tcp::TcpSettings;
 use ::redis::io::tcp::socket2::TcpKeepalive;
-use ::redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    PushKind, TlsCertificates,
-};
+use ::redis::{ClientTlsConfig, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
 
 use super::fault::Fault;
+use super::pipe::Pipe;
+use super::single::Single;
+use crate::store::tls::Certificates;
 
 /// After so long without a sign of life from the machine of the server, the system gives the connection up.
-const DEAD_AFTER: Duration = Duration::from_secs(10);
+pub(super) const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 /// What a connection is made of.
-pub(super) enum Target {
-    Single(Box<Client>),
+pub(super) struct Target {
+    nodes: Nodes,
+    timeouts: Timeouts,
+}
+
+enum Nodes {
+    Single(Box<Single>),
     Cluster(Box<ClusterClient>),
 }
 
 /// A connection that many requests share.
 #[derive(Clone)]
 pub(super) enum Connection {
-    Single(MultiplexedConnection),
+    Single(Pipe),
     /// The application's own.
     Managed(ConnectionManager),
     Cluster(ClusterConnection),
 }
 
-/// How long a cluster's client waits for one node.
+/// How long is waited for one node.
 #[derive(Clone, Copy)]
 pub(super) struct Timeouts {
     pub(super) connect: Duration,
     pub(super) answer: Duration,
-}
-
-/// Certificates, as PEM.
-#[derive(Clone, Default)]
-pub(super) struct Certificates {
-    pub(super) roots: Option<Vec<u8>>,
-    /// A certificate and its key.
-    pub(super) client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Target {
@@ -60,47 +57,27 @@ impl Target {
             provide_cryptography();
         }
         let nodes = nodes(rest, &scheme).iter().map(|url| info(url)).collect::<Result<Vec<_>, _>>()?;
-        let certificates = certificates.into_library();
-        if is_cluster {
-            return cluster(nodes, certificates, timeouts).map(|client| Self::Cluster(Box::new(client)));
-        }
-        let [info] = <[_; 1]>::try_from(nodes).map_err(|_| Fault::setup("several hosts, and no cluster"))?;
-        let client = match certificates {
-            Some(certificates) => with_tls(info, certificates)?,
-            None => Client::open(info)?,
+        let nodes = match &nodes[..] {
+            _ if is_cluster => Nodes::Cluster(Box::new(cluster(nodes, certificates, timeouts)?)),
+            [info] => Nodes::Single(Box::new(Single::new(info, &certificates)?)),
+            _ => return Err(Fault::setup("several hosts, and no cluster")),
         };
-        Ok(Self::Single(Box::new(client)))
+        Ok(Self { nodes, timeouts })
     }
 
     /// How long connecting may take: a cluster's client first waits for nodes that are down, then asks one of the others.
-    pub(super) fn patience(&self, timeout: Duration) -> Duration {
-        match self {
-            Self::Single(_) => timeout,
-            Self::Cluster(_) => timeout.saturating_mul(3),
+    pub(super) fn patience(&self) -> Duration {
+        match &self.nodes {
+            Nodes::Single(_) => self.timeouts.connect,
+            Nodes::Cluster(_) => self.timeouts.connect.saturating_mul(3),
         }
     }
 
-    /// Connects once. `lost` is called when the connection ends, also while nothing is asked.
-    pub(super) async fn connect(
-        &self,
-        timeout: Duration,
-        lost: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Connection, Fault> {
-        match self {
-            Self::Single(client) => {
-                let mut config = AsyncConnectionConfig::new().set_response_timeout(None);
-                config = config.set_connection_timeout(Some(timeout));
-                if client.get_connection_info().redis_settings().protocol().supports_resp3() {
-                    config = config.set_push_sender(move |push: PushInfo| -> Result<(), ()> {
-                        if push.kind == PushKind::Disconnection {
-                            lost();
-                        }
-                        Ok(())
-                    });
-                }
-                Ok(Connection::Single(client.get_multiplexed_async_connection_with_config(&config).await?))
-            }
-            Self::Cluster(client) => Ok(Connection::Cluster(client.get_async_connection().await?)),
+    /// Connects once. `lost` is called when a connection to a single server ends, also while nothing is asked.
+    pub(super) async fn connect(&self, lost: impl FnOnce() + Send + 'static) -> Result<Connection, Fault> {
+        match &self.nodes {
+            Nodes::Single(server) => server.connect(self.timeouts.answer, lost).await.map(Connection::Single),
+            Nodes::Cluster(client) => Ok(Connection::Cluster(client.get_async_connection().await?)),
         }
     }
 }
@@ -114,7 +91,7 @@ fn nodes(rest: &str, scheme: &str) -> Vec<String> {
     hosts.split(',').map(|host| format!("{scheme}://{user}{at}{host}{path}")).collect()
 }
 
-/// RESP3, unless the URL says otherwise: by it a connection that ends says so.
+/// RESP3, unless the URL says otherwise.
 fn info(url: &str) -> Result<ConnectionInfo, Fault> {
     let info = url.into_connection_info().map_err(|_| Fault::setup("the URL is not one of a Redis server"))?;
     let mut settings = info.redis_settings().clone();
@@ -132,31 +109,23 @@ fn tcp() -> TcpSettings {
     settings
 }
 
-fn with_tls(info: ConnectionInfo, certificates: TlsCertificates) -> Result<Client, Fault> {
-    Client::build_with_tls(info, certificates)
-        .map_err(|_| Fault::setup("the certificates are unreadable, or no `rediss:`"))
-}
-
 /// The library would send a write again whose answer was lost. What a server refuses is sent again by us.
 fn cluster(
     nodes: Vec<ConnectionInfo>,
-    certificates: Option<TlsCertificates>,
+    certificates: Certificates,
     timeouts: Timeouts,
 ) -> Result<ClusterClient, Fault> {
     let mut builder = ClusterClientBuilder::new(nodes).retries(0).tcp_settings(tcp());
     builder = builder.response_timeout(timeouts.answer).connection_timeout(timeouts.connect);
-    if let Some(certificates) = certificates {
-        builder = builder.certs(certificates);
+    if certificates.are_some() {
+        builder = builder.certs(for_library(certificates));
     }
     Ok(builder.build()?)
 }
 
-impl Certificates {
-    fn into_library(self) -> Option<TlsCertificates> {
-        let client = self.client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
-        (client.is_some() || self.roots.is_some())
-            .then_some(TlsCertificates { client_tls: client, root_cert: self.roots })
-    }
+fn for_library(certificates: Certificates) -> TlsCertificates {
+    let client_tls = certificates.client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    TlsCertificates { client_tls, root_cert: certificates.roots }
 }
 
 /// The TLS library leaves the choice to the application. Where that made none, it gets one here.

@@ -74,11 +74,10 @@ impl Wire {
 async fn send(link: &Link, command: &Cmd, at: At<'_>) -> Result<Value, Fault> {
     let (connection, number) = link.connection().await?;
     let answered = match connection {
-        Connection::Single(mut connection) => connection.send_packed_command(command).await,
-        Connection::Managed(mut connection) => connection.send_packed_command(command).await,
-        Connection::Cluster(mut connection) => ask_cluster(&mut connection, command, at).await,
+        Connection::Single(pipe) => pipe.ask(command).await,
+        Connection::Managed(mut manager) => Ok(unwrapped(manager.send_packed_command(command).await)?),
+        Connection::Cluster(mut cluster) => Ok(ask_cluster(&mut cluster, command, at).await?),
     };
-    let answered = unwrapped(answered).map_err(Fault::from);
     if answered.as_ref().is_err_and(Fault::is_dropped) {
         link.lost(number);
     }

@@ -1,0 +1,231 @@
+//! One connection to one server that many requests share: commands go in one behind the other, and answers come back in
+//! the same order.
+//!
+//! ```text
+//! request ──command──▶ outgoing ──▶ driver ──▶ server
+//!    ▲                                            │
+//!    └──────answer──── waiting ◀── driver ◀───────┘
+//! ```
+//!
+//! A task of its own, the driver, writes, reads, and watches the clock. A connection on which an answer is overdue is given
+//! up as a whole: those behind it would be overdue as well, and a server that does not answer should not find old commands
+//! when it does again. Nothing is ever sent twice.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use ::redis::{Cmd, Value};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::fault::Fault;
+use super::resp::{self, Answer, Extent, Malformed};
+
+/// Room for what arrives at once. A buffer that a large answer made four times as large is given back.
+const ROOM: usize = 16 * 1024;
+
+/// Bytes to and from a server.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
+
+/// A handle of the connection, which ends with the last of them.
+#[derive(Clone)]
+pub(super) struct Pipe(Arc<Ends>);
+
+#[derive(Default)]
+struct Shared(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Commands that the driver has not taken yet.
+    outgoing: Vec<u8>,
+    /// Who waits for an answer, in the order of the commands.
+    waiting: VecDeque<Waiting>,
+    /// The driver, if it waits for commands.
+    driver: Option<Waker>,
+    /// Why nothing is sent any more.
+    ended: Option<Fault>,
+}
+
+struct Waiting {
+    since: Instant,
+    answer: oneshot::Sender<Result<Value, Fault>>,
+}
+
+impl Pipe {
+    /// A connection over a stream; `lost` is called when it ends, also while nothing is asked.
+    pub(super) fn over(stream: impl Stream, answer_timeout: Duration, lost: impl FnOnce() + Send + 'static) -> Self {
+        let shared = Arc::new(Shared::default());
+        let ends = Ends(Arc::clone(&shared));
+        tokio::spawn(async move {
+            let fault = drive(stream, &ends.0, answer_timeout).await;
+            ends.0.end(&fault);
+            lost();
+        });
+        Self(Arc::new(Ends(shared)))
+    }
+
+    /// Sends a command and waits for its answer.
+    pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Fault> {
+        let answer = self.0.0.enqueue(command)?;
+        answer.await.unwrap_or_else(|_| Err(Fault::ended()))
+    }
+}
+
+/// The connection ends with it: with the last handle, and with the driver, also if its runtime drops that.
+struct Ends(Arc<Shared>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.end(&Fault::ended());
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, command: &Cmd) -> Result<oneshot::Receiver<Result<Value, Fault>>, Fault> {
+        let (answer, receiver) = oneshot::channel();
+        let mut state = self.state();
+        if let Some(fault) = &state.ended {
+            return Err(fault.clone());
+        }
+        command.write_packed_command(&mut state.outgoing);
+        state.waiting.push_back(Waiting { since: Instant::now(), answer });
+        let driver = state.driver.take();
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
+        Ok(receiver)
+    }
+
+    /// Exchanges the commands that wait for an empty buffer.
+    fn poll_commands(&self, leaving: &mut Vec<u8>, context: &Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.outgoing.is_empty() {
+            state.driver = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        std::mem::swap(&mut state.outgoing, leaving);
+        Poll::Ready(())
+    }
+
+    /// Hands out the answers that have arrived as a whole, and leaves the rest.
+    fn deliver(&self, arrived: &mut Vec<u8>, extent: &mut Extent) -> Result<(), Malformed> {
+        let mut read = 0;
+        while let Some(length) = extent.of(&arrived[read..])? {
+            let answer = match resp::answer(&arrived[read..read + length])? {
+                Answer::Push => None,
+                Answer::Value(value) => Some(Ok(value)),
+                Answer::Error(code) => Some(Err(Fault::answered(&code))),
+            };
+            read += length;
+            if let Some(answer) = answer {
+                let waiting = self.state().waiting.pop_front().ok_or(Malformed)?;
+                // Who waited may have given up.
+                let _ = waiting.answer.send(answer);
+            }
+        }
+        arrived.drain(..read);
+        Ok(())
+    }
+
+    /// Since when the first answer is waited for.
+    fn oldest(&self) -> Option<Instant> {
+        self.state().waiting.front().map(|waiting| waiting.since)
+    }
+
+    fn has_ended(&self) -> Option<Fault> {
+        self.state().ended.clone()
+    }
+
+    /// Fails who waits and who comes later.
+    fn end(&self, fault: &Fault) {
+        let mut state = self.state();
+        state.ended.get_or_insert_with(|| fault.clone());
+        let (waiting, driver) = (std::mem::take(&mut state.waiting), state.driver.take());
+        drop(state);
+        for waiting in waiting {
+            let _ = waiting.answer.send(Err(fault.clone()));
+        }
+        driver.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The connection's task. Its outcome is why the connection is of no more use.
+async fn drive(stream: impl Stream, shared: &Shared, answer_timeout: Duration) -> Fault {
+    let (from, to) = tokio::io::split(stream);
+    let (mut writing, mut reading) = (pin!(write(to, shared)), pin!(read(from, shared)));
+    let mut watching = pin!(watch(shared, answer_timeout));
+    poll_fn(|context| {
+        if let Some(fault) = shared.has_ended() {
+            return Poll::Ready(fault);
+        }
+        if let Poll::Ready(fault) = writing.as_mut().poll(context) {
+            return Poll::Ready(fault);
+        }
+        if let Poll::Ready(fault) = reading.as_mut().poll(context) {
+            return Poll::Ready(fault);
+        }
+        watching.as_mut().poll(context)
+    })
+    .await
+}
+
+/// Commands that came while others left share a packet.
+async fn write(mut to: impl AsyncWrite + Unpin, shared: &Shared) -> Fault {
+    let mut leaving = Vec::new();
+    loop {
+        poll_fn(|context| shared.poll_commands(&mut leaving, context)).await;
+        if let Err(error) = to.write_all(&leaving).await {
+            return error.into();
+        }
+        if let Err(error) = to.flush().await {
+            return error.into();
+        }
+        empty(&mut leaving);
+    }
+}
+
+async fn read(mut from: impl AsyncRead + Unpin, shared: &Shared) -> Fault {
+    let (mut arrived, mut extent) = (Vec::new(), Extent::default());
+    loop {
+        arrived.reserve(ROOM);
+        match from.read_buf(&mut arrived).await {
+            Ok(0) => return Fault::ended(),
+            Ok(_) => {}
+            Err(error) => return error.into(),
+        }
+        if let Err(Malformed) = shared.deliver(&mut arrived, &mut extent) {
+            return Fault::malformed();
+        }
+        if arrived.is_empty() {
+            empty(&mut arrived);
+        }
+    }
+}
+
+/// Ends when an answer is overdue. Whoever begins to wait wakes the driver, and so this.
+async fn watch(shared: &Shared, answer_timeout: Duration) -> Fault {
+    loop {
+        let since = poll_fn(|_| shared.oldest().map_or(Poll::Pending, Poll::Ready)).await;
+        if since.elapsed() >= answer_timeout {
+            return Fault::overdue();
+        }
+        sleep_until(since + answer_timeout).await;
+    }
+}
+
+fn empty(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    if buffer.capacity() > 4 * ROOM {
+        *buffer = Vec::new();
+    }
+}

@@ -1,0 +1,95 @@
+//! A single server: from its address to a connection that knows its user and its database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::io::tcp::socket2::{SockRef, TcpKeepalive};
+use ::redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::fault::Fault;
+use super::pipe::Pipe;
+use super::target::DEAD_AFTER;
+use crate::store::tls::Certificates;
+
+/// Where a server is, and how it is greeted.
+pub(super) struct Single {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    greeting: RedisConnectionInfo,
+}
+
+impl Single {
+    pub(super) fn new(info: &ConnectionInfo, certificates: &Certificates) -> Result<Self, Fault> {
+        let (host, port, tls) = match info.addr() {
+            ConnectionAddr::Tcp(..) if certificates.are_some() => return Err(NO_TLS),
+            ConnectionAddr::Tcp(host, port) => (host, port, None),
+            ConnectionAddr::TcpTls { host, port, insecure: false, .. } => {
+                let name = ServerName::try_from(host.clone()).map_err(|_| Fault::setup("the host is not a name"))?;
+                let config = certificates.config().map_err(Fault::setup)?;
+                (host, port, Some((TlsConnector::from(Arc::new(config)), name)))
+            }
+            _ => return Err(Fault::setup("the URL asks for what this store does not do, such as `#insecure`")),
+        };
+        Ok(Self { host: host.clone(), port: *port, tls, greeting: info.redis_settings().clone() })
+    }
+
+    /// Connects once. `lost` is called when the connection ends, also while nothing is asked.
+    pub(super) async fn connect(&self, answer_timeout: Duration, lost: impl FnOnce() + Send + 'static) -> Result<Pipe, Fault> {
+        let tcp = TcpStream::connect((&*self.host, self.port)).await?;
+        watch_for_death(&tcp)?;
+        let pipe = match &self.tls {
+            None => Pipe::over(tcp, answer_timeout, lost),
+            Some((tls, name)) => Pipe::over(tls.connect(name.clone(), tcp).await?, answer_timeout, lost),
+        };
+        self.greet(&pipe).await?;
+        Ok(pipe)
+    }
+
+    async fn greet(&self, pipe: &Pipe) -> Result<(), Fault> {
+        let (user, password) = (self.greeting.username(), self.greeting.password());
+        if self.greeting.protocol().supports_resp3() {
+            let mut hello = command("HELLO");
+            hello.arg("3");
+            if let Some(password) = password {
+                hello.arg("AUTH").arg(user.unwrap_or("default")).arg(password);
+            }
+            pipe.ask(&hello).await.map_err(|fault| if fault.is_refusal() { NO_RESP3 } else { fault })?;
+        } else if let Some(password) = password {
+            let mut auth = command("AUTH");
+            if let Some(user) = user {
+                auth.arg(user);
+            }
+            pipe.ask(auth.arg(password)).await?;
+        }
+        if self.greeting.db() != 0 {
+            let mut select = command("SELECT");
+            select.arg(self.greeting.db());
+            pipe.ask(&select).await.map_err(|fault| if fault.is_refusal() { NO_DATABASE } else { fault })?;
+        }
+        Ok(())
+    }
+}
+
+const NO_TLS: Fault = Fault::setup("there are certificates, and no `rediss:`");
+const NO_RESP3: Fault = Fault::setup("the server does not speak RESP3; `?protocol=resp2` may help");
+const NO_DATABASE: Fault = Fault::setup("the server has no database of this number");
+
+fn command(name: &str) -> Cmd {
+    let mut command = Cmd::new();
+    command.arg(name);
+    command
+}
+
+/// A machine that is gone is noticed by the system, also while nothing is asked.
+fn watch_for_death(tcp: &TcpStream) -> std::io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let socket = SockRef::from(tcp);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(DEAD_AFTER).with_interval(DEAD_AFTER / 4))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(DEAD_AFTER))?;
+    Ok(())
+}
