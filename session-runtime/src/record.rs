@@ -387,13 +387,16 @@ impl PartialEq for Values {
 
 impl Eq for Values {}
 
+/// Of two pairs with one key the later counts.
 impl FromIterator<(Text, Text)> for Values {
     fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {
-        let mut values = Self::new();
-        for (key, text) in pairs {
-            values.set(key, text);
+        let mut entries: Vec<_> = pairs.into_iter().collect();
+        if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
+            entries.reverse();
+            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            entries.dedup_by(|(a, _), (b, _)| a == b);
         }
-        values
+        Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)) }
     }
 }
 

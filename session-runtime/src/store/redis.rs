@@ -30,12 +30,14 @@
 //! (they may show a session that has been logged out), and arithmetic on stored values.
 
 mod builder;
+mod call;
 mod fault;
 mod head;
 mod link;
 mod name;
 mod pipe;
 mod read;
+mod reply;
 mod resp;
 mod scan;
 mod script;
@@ -53,9 +55,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::call::Call;
 use self::fault::Fault;
 use self::name::Namespace;
-use self::read::Found;
+use self::read::Main;
 use self::scan::Kept;
 use self::walk::Place;
 use self::wire::{At, Wire};
@@ -166,7 +169,7 @@ impl RedisStore {
         let call = write::patch(&main, patch, now, self.lazy())?;
         let mut tries = 0;
         loop {
-            let changed = read::patched(&self.wire.run(&script::PATCH, &main, &call).await?, patch);
+            let changed = read::patched(&self.wire.run(&script::PATCH, &main, &call).await?.node()?, patch);
             // Nothing was written, so that it may be sent again.
             if !changed.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
                 return changed;
@@ -188,25 +191,23 @@ impl RedisStore {
         let main = self.namespace.main(key);
         let apart = self.lazy().iter().any(|schema| wanted.wants(schema));
         if !apart {
-            let answer = self.wire.send(&write::load_main(&main), At::Name(&main)).await?;
-            match read::main_hash(answer, wanted, now)? {
-                Found::Nothing => return Ok(None),
-                Found::Record(loaded) => return Ok(Some(*loaded)),
-                // Another program keeps apart what this one does not.
-                Found::Apart => {}
+            let reply = self.wire.send(&write::load_main(&main), At::Name(&main)).await?;
+            let Some(found) = Main::read(reply.node()?, now)? else { return Ok(None) };
+            // Another program may keep apart what this one does not.
+            if !found.lacks(wanted) {
+                return found.loaded(std::iter::empty(), wanted).map(Some);
             }
         }
         let call = write::load_all(&main, wanted.keys());
-        read::all_hashes(self.wire.run(&script::LOAD, &main, &call).await?, wanted, now)
+        let reply = self.wire.run(&script::LOAD, &main, &call).await?;
+        read::all_hashes(reply.node()?, wanted, now)
     }
 
     async fn remove(&self, key: SessionKey, expired_before: Option<Timestamp>) -> Result<bool, Fault> {
         let main = self.namespace.main(key);
         let call = write::delete(&main, expired_before, self.lazy());
-        match self.wire.run(&script::DELETE, &main, &call).await? {
-            ::redis::Value::Int(removed) => Ok(removed > 0),
-            _ => Err(Fault::unexpected()),
-        }
+        let reply = self.wire.run(&script::DELETE, &main, &call).await?;
+        Ok(reply.node()?.number()? > 0)
     }
 
     /// Connects, and tries the script that changes nothing.
@@ -221,14 +222,11 @@ impl RedisStore {
 
     /// A server that evicts sessions in use is worth a line in the log. One that does not tell is believed.
     async fn warn_of_eviction(&self) {
-        let mut command = ::redis::Cmd::new();
-        command.arg("INFO").arg("memory");
+        let mut info = Call::new("INFO", 1, 8);
+        info.arg("memory");
         let main = self.namespace.main(write::NOBODY);
-        let text = match self.wire.send(&command, At::Name(&main)).await {
-            Ok(::redis::Value::BulkString(bytes)) => String::from_utf8(bytes).unwrap_or_default(),
-            Ok(::redis::Value::VerbatimString { text, .. }) => text,
-            _ => return,
-        };
+        let Ok(reply) = self.wire.send(&info, At::Name(&main)).await else { return };
+        let Ok(Ok(text)) = reply.node().and_then(|told| told.text().map(str::from_utf8)) else { return };
         let policy = text.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim);
         if policy.is_some_and(|policy| !matches!(policy, "noeviction" | "volatile-ttl")) {
             tracing::warn!("the session store evicts sessions in use: set `maxmemory-policy` to `noeviction`");
@@ -248,7 +246,7 @@ impl Store for RedisStore {
         let main = self.namespace.main(key);
         let create = async {
             let call = write::create(&main, &record, self.lazy())?;
-            read::created(&self.wire.run(&script::CREATE, &main, &call).await?)
+            read::created(&self.wire.run(&script::CREATE, &main, &call).await?.node()?)
         };
         create.await.map_err(|fault| fault.during("create"))
     }

@@ -32,7 +32,8 @@ impl Certificates {
         let builder = builder.with_safe_default_protocol_versions().map_err(|_| "no TLS version is built in")?;
         let builder = builder.with_root_certificates(self.trusted()?);
         let Some((certificates, key)) = &self.client else { return Ok(builder.with_no_client_auth()) };
-        let certificates = CertificateDer::pem_slice_iter(certificates).collect::<Result<_, _>>().map_err(|_| NO_CLIENT)?;
+        let certificates =
+            CertificateDer::pem_slice_iter(certificates).collect::<Result<_, _>>().map_err(|_| NO_CLIENT)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| NO_CLIENT)?;
         builder.with_client_auth_cert(certificates, key).map_err(|_| NO_CLIENT)
     }

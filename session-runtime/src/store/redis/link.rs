@@ -61,11 +61,16 @@ impl Link {
         Self(Arc::new(Shared { phase: watch::Sender::new(Phase::Up(connection, 0)), dialing: None }))
     }
 
+    /// The connection and its number, if it is there.
+    pub(super) fn up(&self) -> Option<(Connection, Number)> {
+        match &*self.0.phase.borrow() {
+            Phase::Up(connection, number) => Some((connection.clone(), *number)),
+            _ => None,
+        }
+    }
+
     /// The connection, which is made if need be, and its number.
     pub(super) async fn connection(&self) -> Result<(Connection, Number), Fault> {
-        if let Phase::Up(connection, number) = &*self.0.phase.borrow() {
-            return Ok((connection.clone(), *number));
-        }
         self.0.wake();
         let mut phase = self.0.phase.subscribe();
         let phase = phase.wait_for(|phase| !matches!(phase, Phase::Connecting)).await;

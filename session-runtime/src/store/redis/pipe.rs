@@ -7,24 +7,25 @@
 //!    └──────answer──── waiting ◀── driver ◀───────┘
 //! ```
 //!
-//! A task of its own, the driver, writes, reads, and watches the clock. A connection on which an answer is overdue is given
+//! A request that finds nobody else waiting writes its command itself. Otherwise the driver does, a task of its own, so that
+//! commands which come together share a packet; it also reads, and watches the clock. A connection on which an answer is overdue is given
 //! up as a whole: those behind it would be overdue as well, and a server that does not answer should not find old commands
 //! when it does again. Nothing is ever sent twice.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ::redis::{Cmd, Value};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use super::call::Call;
 use super::fault::Fault;
-use super::resp::{self, Answer, Extent, Malformed};
+use super::resp::{self, Extent, Kind, Malformed};
 
 /// Room for what arrives at once. A buffer that a large answer made four times as large is given back.
 const ROOM: usize = 16 * 1024;
@@ -38,13 +39,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 #[derive(Clone)]
 pub(super) struct Pipe(Arc<Ends>);
 
-#[derive(Default)]
 struct Shared(Mutex<State>);
 
-#[derive(Default)]
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
 struct State {
+    /// `None`: the driver has it.
+    writer: Option<Writer>,
     /// Commands that the driver has not taken yet.
     outgoing: Vec<u8>,
+    /// Whether all that was written has left.
+    is_flushed: bool,
     /// Who waits for an answer, in the order of the commands.
     waiting: VecDeque<Waiting>,
     /// The driver, if it waits for commands.
@@ -55,25 +60,26 @@ struct State {
 
 struct Waiting {
     since: Instant,
-    answer: oneshot::Sender<Result<Value, Fault>>,
+    answer: oneshot::Sender<Result<Vec<u8>, Fault>>,
 }
 
 impl Pipe {
     /// A connection over a stream; `lost` is called when it ends, also while nothing is asked.
     pub(super) fn over(stream: impl Stream, answer_timeout: Duration, lost: impl FnOnce() + Send + 'static) -> Self {
-        let shared = Arc::new(Shared::default());
+        let (from, to) = tokio::io::split(stream);
+        let shared = Arc::new(Shared::over(Box::new(to)));
         let ends = Ends(Arc::clone(&shared));
         tokio::spawn(async move {
-            let fault = drive(stream, &ends.0, answer_timeout).await;
+            let fault = drive(from, &ends.0, answer_timeout).await;
             ends.0.end(&fault);
             lost();
         });
         Self(Arc::new(Ends(shared)))
     }
 
-    /// Sends a command and waits for its answer.
-    pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Fault> {
-        let answer = self.0.0.enqueue(command)?;
+    /// Sends a command and waits for its answer, which comes as it arrived.
+    pub(super) async fn ask(&self, call: &Call) -> Result<Vec<u8>, Fault> {
+        let answer = self.0.0.enqueue(call)?;
         answer.await.unwrap_or_else(|_| Err(Fault::ended()))
     }
 }
@@ -88,31 +94,41 @@ impl Drop for Ends {
 }
 
 impl Shared {
+    fn over(writer: Writer) -> Self {
+        let (outgoing, waiting) = (Vec::new(), VecDeque::new());
+        let writer = Some(writer);
+        Self(Mutex::new(State { writer, outgoing, is_flushed: true, waiting, driver: None, ended: None }))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, command: &Cmd) -> Result<oneshot::Receiver<Result<Value, Fault>>, Fault> {
+    fn enqueue(&self, call: &Call) -> Result<oneshot::Receiver<Result<Vec<u8>, Fault>>, Fault> {
         let (answer, receiver) = oneshot::channel();
         let mut state = self.state();
         if let Some(fault) = &state.ended {
             return Err(fault.clone());
         }
-        command.write_packed_command(&mut state.outgoing);
+        call.write(&mut state.outgoing);
+        let written = state.waiting.is_empty() && state.write();
         state.waiting.push_back(Waiting { since: Instant::now(), answer });
-        let driver = state.driver.take();
+        let driver = if written { None } else { state.driver.take() };
         drop(state);
         driver.into_iter().for_each(Waker::wake);
         Ok(receiver)
     }
 
-    /// Exchanges the commands that wait for an empty buffer.
-    fn poll_commands(&self, leaving: &mut Vec<u8>, context: &Context<'_>) -> Poll<()> {
+    /// Exchanges the commands that wait for an empty buffer, and takes the writer for as long as there are any.
+    fn poll_commands(&self, leaving: &mut Vec<u8>, writer: &mut Option<Writer>, context: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        if state.outgoing.is_empty() {
+        if state.outgoing.is_empty() && state.is_flushed {
+            state.writer = writer.take().or(state.writer.take());
             state.driver = Some(context.waker().clone());
             return Poll::Pending;
         }
+        *writer = writer.take().or(state.writer.take());
+        state.is_flushed = true;
         std::mem::swap(&mut state.outgoing, leaving);
         Poll::Ready(())
     }
@@ -121,17 +137,16 @@ impl Shared {
     fn deliver(&self, arrived: &mut Vec<u8>, extent: &mut Extent) -> Result<(), Malformed> {
         let mut read = 0;
         while let Some(length) = extent.of(&arrived[read..])? {
-            let answer = match resp::answer(&arrived[read..read + length])? {
-                Answer::Push => None,
-                Answer::Value(value) => Some(Ok(value)),
-                Answer::Error(code) => Some(Err(Fault::answered(&code))),
-            };
+            let answer = &arrived[read..read + length];
             read += length;
-            if let Some(answer) = answer {
-                let waiting = self.state().waiting.pop_front().ok_or(Malformed)?;
-                // Who waited may have given up.
-                let _ = waiting.answer.send(answer);
-            }
+            let answer = match resp::kind(answer)? {
+                Kind::Value => Ok(answer.to_vec()),
+                Kind::Error(code) => Err(Fault::answered(&code)),
+                Kind::Push => continue,
+            };
+            let waiting = self.state().waiting.pop_front().ok_or(Malformed)?;
+            // Who waited may have given up.
+            let _ = waiting.answer.send(answer);
         }
         arrived.drain(..read);
         Ok(())
@@ -159,19 +174,32 @@ impl Shared {
     }
 }
 
+impl State {
+    /// Writes what is outgoing, if that goes without waiting. What does not is left to the driver.
+    fn write(&mut self) -> bool {
+        let Some(writer) = &mut self.writer else { return false };
+        // The driver tries again, and is the one who is woken.
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(written)) = Pin::new(&mut *writer).poll_write(&mut context, &self.outgoing) {
+            self.outgoing.drain(..written);
+            self.is_flushed = matches!(Pin::new(writer).poll_flush(&mut context), Poll::Ready(Ok(())));
+        }
+        self.outgoing.is_empty() && self.is_flushed
+    }
+}
+
 /// The connection's task. Its outcome is why the connection is of no more use.
-async fn drive(stream: impl Stream, shared: &Shared, answer_timeout: Duration) -> Fault {
-    let (from, to) = tokio::io::split(stream);
-    let (mut writing, mut reading) = (pin!(write(to, shared)), pin!(read(from, shared)));
+async fn drive(from: impl AsyncRead + Unpin, shared: &Shared, answer_timeout: Duration) -> Fault {
+    let (mut writing, mut reading) = (pin!(write(shared)), pin!(read(from, shared)));
     let mut watching = pin!(watch(shared, answer_timeout));
     poll_fn(|context| {
         if let Some(fault) = shared.has_ended() {
             return Poll::Ready(fault);
         }
-        if let Poll::Ready(fault) = writing.as_mut().poll(context) {
+        if let Poll::Ready(fault) = reading.as_mut().poll(context) {
             return Poll::Ready(fault);
         }
-        if let Poll::Ready(fault) = reading.as_mut().poll(context) {
+        if let Poll::Ready(fault) = writing.as_mut().poll(context) {
             return Poll::Ready(fault);
         }
         watching.as_mut().poll(context)
@@ -180,10 +208,11 @@ async fn drive(stream: impl Stream, shared: &Shared, answer_timeout: Duration) -
 }
 
 /// Commands that came while others left share a packet.
-async fn write(mut to: impl AsyncWrite + Unpin, shared: &Shared) -> Fault {
-    let mut leaving = Vec::new();
+async fn write(shared: &Shared) -> Fault {
+    let (mut leaving, mut writer) = (Vec::new(), None);
     loop {
-        poll_fn(|context| shared.poll_commands(&mut leaving, context)).await;
+        poll_fn(|context| shared.poll_commands(&mut leaving, &mut writer, context)).await;
+        let Some(to) = &mut writer else { return Fault::ended() };
         if let Err(error) = to.write_all(&leaving).await {
             return error.into();
         }

@@ -3,7 +3,7 @@
 //!
 //! Nothing is reserved for a length that is only announced, and nothing nests deeper than an answer may.
 
-use ::redis::{Value, VerbatimFormat};
+use super::reply::Node;
 
 /// How deep an answer may nest. A load nests twice, a greeting three times.
 const MOST_LEVELS: u32 = 8;
@@ -15,10 +15,10 @@ const LONGEST_LINE: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Malformed;
 
-/// An answer.
+/// What kind of answer it is.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answer {
-    Value(Value),
+pub(super) enum Kind {
+    Value,
     /// The first word of an error, which is its code. What follows may hold a key or a value.
     Error(String),
     /// Told without having been asked for.
@@ -92,31 +92,42 @@ impl<'b> Header<'b> {
 
     /// `None`: what RESP2 has for nothing.
     fn length(&self) -> Result<Option<usize>, Malformed> {
-        match self.line {
-            b"-1" => Ok(None),
-            // As many digits as 512 MiB have, which no answer exceeds.
-            [_, ..] if self.line.len() <= 9 => {
-                let digit = |&byte: &u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0')).ok_or(Malformed);
-                self.line.iter().try_fold(0, |number, byte| Ok(10 * number + digit(byte)?)).map(Some)
-            }
-            _ => Err(Malformed),
+        if self.line == b"-1" {
+            return Ok(None);
         }
+        // As many digits as 512 MiB have, which no answer exceeds.
+        if !(1..=9).contains(&self.line.len()) {
+            return Err(Malformed);
+        }
+        let mut length = 0;
+        for digit in self.line {
+            if !digit.is_ascii_digit() {
+                return Err(Malformed);
+            }
+            length = 10 * length + usize::from(digit - b'0');
+        }
+        Ok(Some(length))
     }
 }
 
-/// What an answer says that is there as a whole.
-pub(super) fn answer(bytes: &[u8]) -> Result<Answer, Malformed> {
-    match bytes.first() {
-        Some(b'>') => Ok(Answer::Push),
-        Some(b'-') => Ok(Answer::Error(code(&bytes[1..]))),
-        Some(b'!') => Header::read(bytes, 0)?.map(|header| Answer::Error(code(&bytes[header.end..]))).ok_or(Malformed),
-        _ => Rest { bytes, at: 0 }.value(MOST_LEVELS).map(Answer::Value),
+/// The kind of an answer that is there as a whole.
+pub(super) fn kind(answer: &[u8]) -> Result<Kind, Malformed> {
+    match answer.first() {
+        Some(b'>') => Ok(Kind::Push),
+        Some(b'-') => Ok(Kind::Error(code(&answer[1..]))),
+        Some(b'!') => Header::read(answer, 0)?.map(|header| Kind::Error(code(&answer[header.end..]))).ok_or(Malformed),
+        _ => Ok(Kind::Value),
     }
 }
 
 fn code(error: &[u8]) -> String {
-    let word = error.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    let word = error.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     String::from_utf8_lossy(word).into_owned()
+}
+
+/// What a value says that is there as a whole.
+pub(super) fn node(answer: &[u8]) -> Result<Node<'_>, Malformed> {
+    Rest { bytes: answer, at: 0 }.node(MOST_LEVELS)
 }
 
 /// What has not been read yet.
@@ -125,54 +136,38 @@ struct Rest<'b> {
     at: usize,
 }
 
-impl Rest<'_> {
-    fn value(&mut self, levels: u32) -> Result<Value, Malformed> {
+impl<'b> Rest<'b> {
+    fn node(&mut self, levels: u32) -> Result<Node<'b>, Malformed> {
         let header = Header::read(self.bytes, self.at)?.ok_or(Malformed)?;
         self.at = header.end;
         match header.kind {
-            b'$' => self.bulk(header.length()?),
-            b'*' | b'~' => match header.length()? {
-                Some(length) => self.values(length, levels).map(Value::Array),
-                None => Ok(Value::Nil),
-            },
-            b'%' => self.pairs(header.length()?.ok_or(Malformed)?, levels),
-            b':' => number(header.line).map(Value::Int),
-            b'+' | b',' | b'#' | b'(' => Ok(Value::SimpleString(String::from_utf8_lossy(header.line).into_owned())),
-            b'_' => Ok(Value::Nil),
-            b'=' => self.verbatim(header.length()?.ok_or(Malformed)?),
+            b'$' => header.length()?.map_or(Ok(Node::Nothing), |length| self.take(length).map(Node::Text)),
+            // Three letters for the format, and a colon.
+            b'=' => self.take(header.length()?.ok_or(Malformed)?)?.get(4..).map(Node::Text).ok_or(Malformed),
+            b'*' | b'~' | b'%' if header.length()?.is_none() => Ok(Node::Nothing),
+            b'*' | b'~' | b'%' => self.nodes(header.announces()?.1, levels),
+            b':' => number(header.line).map(Node::Number),
+            b'+' | b',' | b'#' | b'(' => Ok(Node::Text(header.line)),
+            b'_' => Ok(Node::Nothing),
             // No command of this store is answered by an error inside of another answer, or by attributes.
             _ => Err(Malformed),
         }
     }
 
-    fn bulk(&mut self, length: Option<usize>) -> Result<Value, Malformed> {
-        length.map_or(Ok(Value::Nil), |length| self.take(length).map(|bytes| Value::BulkString(bytes.to_vec())))
-    }
-
-    /// Three letters for the format, a colon, the text.
-    fn verbatim(&mut self, length: usize) -> Result<Value, Malformed> {
-        let text = self.take(length)?.get(4..).ok_or(Malformed)?;
-        Ok(Value::VerbatimString { format: VerbatimFormat::Text, text: String::from_utf8_lossy(text).into_owned() })
-    }
-
-    fn take(&mut self, length: usize) -> Result<&[u8], Malformed> {
+    fn take(&mut self, length: usize) -> Result<&'b [u8], Malformed> {
         let from = self.at;
         self.at = from + length + 2;
-        match self.bytes.get(from..self.at).ok_or(Malformed)?.split_last_chunk() {
-            Some((taken, b"\r\n")) => Ok(taken),
-            _ => Err(Malformed),
+        self.bytes.get(from..self.at).and_then(|bytes| bytes.strip_suffix(b"\r\n")).ok_or(Malformed)
+    }
+
+    fn nodes(&mut self, count: usize, levels: u32) -> Result<Node<'b>, Malformed> {
+        let levels = levels.checked_sub(1).ok_or(Malformed)?;
+        // Each takes three bytes at least.
+        let mut nodes = Vec::with_capacity(count.min(self.bytes.len() / 3));
+        for _ in 0..count {
+            nodes.push(self.node(levels)?);
         }
-    }
-
-    fn values(&mut self, length: usize, levels: u32) -> Result<Vec<Value>, Malformed> {
-        let levels = levels.checked_sub(1).ok_or(Malformed)?;
-        (0..length).map(|_| self.value(levels)).collect()
-    }
-
-    fn pairs(&mut self, length: usize, levels: u32) -> Result<Value, Malformed> {
-        let levels = levels.checked_sub(1).ok_or(Malformed)?;
-        let pair = |_| Ok((self.value(levels)?, self.value(levels)?));
-        (0..length).map(pair).collect::<Result<_, _>>().map(Value::Map)
+        Ok(Node::List(nodes))
     }
 }
 
@@ -183,10 +178,6 @@ fn number(line: &[u8]) -> Result<i64, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(text: &str) -> Value {
-        Value::BulkString(text.into())
-    }
 
     const ANSWERS: [&str; 12] = [
         "+OK\r\n",
@@ -205,21 +196,25 @@ mod tests {
 
     #[test]
     fn each_kind_of_answer_is_understood() {
-        let value = |of: usize| match answer(ANSWERS[of].as_bytes()) {
-            Ok(Answer::Value(value)) => value,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(value(0), Value::SimpleString("OK".into()));
-        assert_eq!(value(1), Value::Int(-42));
-        assert_eq!(value(2), text("he\r\no"));
-        assert_eq!([3, 4, 6].map(value), [Value::Nil, Value::Nil, Value::Nil]);
-        assert_eq!(value(5), Value::Array(vec![]));
-        assert_eq!(value(7), Value::Array(vec![text("a"), Value::Array(vec![Value::Int(7)])]));
-        assert_eq!(value(8), Value::Map(vec![(text("a"), text("")), (text("b"), Value::Int(1))]));
-        assert_eq!(value(9), Value::VerbatimString { format: VerbatimFormat::Text, text: "ok".into() });
-        assert_eq!(answer(ANSWERS[10].as_bytes()), Ok(Answer::Error("NOSCRIPT".into())));
-        assert_eq!(answer(b"!6\r\nOOM no\r\n"), Ok(Answer::Error("OOM".into())));
-        assert_eq!(answer(ANSWERS[11].as_bytes()), Ok(Answer::Push));
+        let [a, b] = [b"a", b"b"].map(|text| Node::Text(text));
+        let nodes = [
+            Node::Text(b"OK"),
+            Node::Number(-42),
+            Node::Text(b"he\r\no"),
+            Node::Nothing,
+            Node::Nothing,
+            Node::List(vec![]),
+            Node::Nothing,
+            Node::List(vec![Node::Text(b"a"), Node::List(vec![Node::Number(7)])]),
+            Node::List(vec![a, Node::Text(b""), b, Node::Number(1)]),
+            Node::Text(b"ok"),
+        ];
+        for (answer, expected) in ANSWERS.iter().zip(nodes) {
+            assert_eq!((kind(answer.as_bytes()), node(answer.as_bytes())), (Ok(Kind::Value), Ok(expected)));
+        }
+        assert_eq!(kind(ANSWERS[10].as_bytes()), Ok(Kind::Error("NOSCRIPT".into())));
+        assert_eq!(kind(b"!6\r\nOOM no\r\n"), Ok(Kind::Error("OOM".into())));
+        assert_eq!(kind(ANSWERS[11].as_bytes()), Ok(Kind::Push));
     }
 
     #[test]
@@ -242,11 +237,12 @@ mod tests {
     fn what_is_no_answer_is_refused() {
         let long = format!("+{}", "x".repeat(LONGEST_LINE + 1));
         let nested = "*1\r\n".repeat(MOST_LEVELS as usize + 1) + ":1\r\n";
-        for bytes in ["HTTP/1.1 400 Bad Request\r\n", "$x\r\n", "$-2\r\n", "*9999999999\r\n", "$\r\n", "+a\rb", &*long] {
+        for bytes in ["HTTP/1.1 400 Bad Request\r\n", "$x\r\n", "$-2\r\n", "*9999999999\r\n", "$\r\n", "+a\rb", &*long]
+        {
             assert_eq!(Extent::default().of(bytes.as_bytes()), Err(Malformed), "{bytes:.20}");
         }
         for bytes in ["$1\r\nabc", ":x\r\n", "*1\r\n-ERR no\r\n", "=1\r\nx\r\n", &nested] {
-            assert_eq!(answer(bytes.as_bytes()), Err(Malformed), "{bytes:.20}");
+            assert_eq!(node(bytes.as_bytes()), Err(Malformed), "{bytes:.20}");
         }
         // Announced, never sent: nothing is kept for it.
         assert_eq!(Extent::default().of(b"*999999999\r\n$999999999\r\n"), Ok(None));

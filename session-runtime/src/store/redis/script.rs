@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use ::redis::{Arg, Cmd};
+use super::call::Call;
 
 /// A script and the name under which servers know it.
 pub(super) struct Script {
@@ -22,22 +22,21 @@ impl Script {
     }
 
     /// The beginning of a call with one key, with room for what follows.
-    pub(super) fn call(&self, main: &[u8], args: usize, bytes: usize) -> Cmd {
-        let mut command = Cmd::with_capacity(args + 4, bytes + main.len() + 64);
-        command.arg("EVALSHA").arg(&self.hash).arg("1").arg(main);
-        command
+    pub(super) fn call(&self, main: &[u8], args: usize, bytes: usize) -> Call {
+        let mut call = Call::new("EVALSHA", args + 3, bytes + main.len() + self.hash.len() + 1);
+        call.arg(&self.hash).arg("1").arg(main);
+        call
     }
 
     /// The same call for a server that has not got the script.
-    pub(super) fn in_full(&self, call: &Cmd) -> Cmd {
-        let mut command = Cmd::new();
-        command.arg("EVAL").arg(self.text);
-        for arg in call.args_iter().skip(2) {
-            if let Arg::Simple(bytes) = arg {
-                command.arg(bytes);
-            }
-        }
-        command
+    pub(super) fn in_full(&self, call: &Call) -> Call {
+        let mut full =
+            Call::new("EVAL", call.words().count(), self.text.len() + call.words().map(<[u8]>::len).sum::<usize>());
+        full.arg(self.text);
+        call.words().skip(2).for_each(|word| {
+            full.arg(word);
+        });
+        full
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::io::tcp::socket2::{SockRef, TcpKeepalive};
-use ::redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
+use ::redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::call::Call;
 use super::fault::Fault;
 use super::pipe::Pipe;
 use super::target::DEAD_AFTER;
@@ -38,7 +39,11 @@ impl Single {
     }
 
     /// Connects once. `lost` is called when the connection ends, also while nothing is asked.
-    pub(super) async fn connect(&self, answer_timeout: Duration, lost: impl FnOnce() + Send + 'static) -> Result<Pipe, Fault> {
+    pub(super) async fn connect(
+        &self,
+        answer_timeout: Duration,
+        lost: impl FnOnce() + Send + 'static,
+    ) -> Result<Pipe, Fault> {
         let tcp = TcpStream::connect((&*self.host, self.port)).await?;
         watch_for_death(&tcp)?;
         let pipe = match &self.tls {
@@ -52,22 +57,22 @@ impl Single {
     async fn greet(&self, pipe: &Pipe) -> Result<(), Fault> {
         let (user, password) = (self.greeting.username(), self.greeting.password());
         if self.greeting.protocol().supports_resp3() {
-            let mut hello = command("HELLO");
+            let mut hello = Call::new("HELLO", 4, 64);
             hello.arg("3");
             if let Some(password) = password {
                 hello.arg("AUTH").arg(user.unwrap_or("default")).arg(password);
             }
             pipe.ask(&hello).await.map_err(|fault| if fault.is_refusal() { NO_RESP3 } else { fault })?;
         } else if let Some(password) = password {
-            let mut auth = command("AUTH");
+            let mut auth = Call::new("AUTH", 2, 64);
             if let Some(user) = user {
                 auth.arg(user);
             }
             pipe.ask(auth.arg(password)).await?;
         }
         if self.greeting.db() != 0 {
-            let mut select = command("SELECT");
-            select.arg(self.greeting.db());
+            let mut select = Call::new("SELECT", 1, 8);
+            select.number(self.greeting.db());
             pipe.ask(&select).await.map_err(|fault| if fault.is_refusal() { NO_DATABASE } else { fault })?;
         }
         Ok(())
@@ -77,12 +82,6 @@ impl Single {
 const NO_TLS: Fault = Fault::setup("there are certificates, and no `rediss:`");
 const NO_RESP3: Fault = Fault::setup("the server does not speak RESP3; `?protocol=resp2` may help");
 const NO_DATABASE: Fault = Fault::setup("the server has no database of this number");
-
-fn command(name: &str) -> Cmd {
-    let mut command = Cmd::new();
-    command.arg(name);
-    command
-}
 
 /// A machine that is gone is noticed by the system, also while nothing is asked.
 fn watch_for_death(tcp: &TcpStream) -> std::io::Result<()> {

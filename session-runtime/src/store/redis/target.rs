@@ -110,11 +110,7 @@ fn tcp() -> TcpSettings {
 }
 
 /// The library would send a write again whose answer was lost. What a server refuses is sent again by us.
-fn cluster(
-    nodes: Vec<ConnectionInfo>,
-    certificates: Certificates,
-    timeouts: Timeouts,
-) -> Result<ClusterClient, Fault> {
+fn cluster(nodes: Vec<ConnectionInfo>, certificates: Certificates, timeouts: Timeouts) -> Result<ClusterClient, Fault> {
     let mut builder = ClusterClientBuilder::new(nodes).retries(0).tcp_settings(tcp());
     builder = builder.response_timeout(timeouts.answer).connection_timeout(timeouts.connect);
     if certificates.are_some() {

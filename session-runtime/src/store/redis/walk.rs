@@ -1,9 +1,9 @@
 //! All sessions, one after the other and in no order: `SCAN` over every master.
 
-use ::redis::{Cmd, Value};
-
+use super::call::Call;
 use super::fault::Fault;
 use super::name::Namespace;
+use super::reply::Node;
 use super::wire::{At, Wire};
 use crate::id::SessionKey;
 
@@ -29,12 +29,12 @@ pub(super) async fn masters(wire: &Wire) -> Result<Vec<u16>, Fault> {
     if !wire.is_cluster().await? {
         return Ok(vec![0]);
     }
-    let mut command = Cmd::new();
-    command.arg("CLUSTER").arg("SLOTS");
-    let Value::Array(ranges) = wire.send(&command, At::Slot(0)).await? else { return Err(Fault::unexpected()) };
+    let mut call = Call::new("CLUSTER", 1, 8);
+    call.arg("SLOTS");
+    let reply = wire.send(&call, At::Slot(0)).await?;
     let mut masters: Vec<(String, u16)> = Vec::new();
-    for range in &ranges {
-        let (slot, master) = slots_of(range).ok_or_else(Fault::unexpected)?;
+    for range in reply.node()?.list()? {
+        let (slot, master) = slots_of(&range).ok_or_else(Fault::unexpected)?;
         if !masters.iter().any(|(have, _)| *have == master) {
             masters.push((master, slot));
         }
@@ -45,23 +45,20 @@ pub(super) async fn masters(wire: &Wire) -> Result<Vec<u16>, Fault> {
 }
 
 /// The first slot of a range, and the master's address.
-fn slots_of(range: &Value) -> Option<(u16, String)> {
-    let Value::Array(range) = range else { return None };
-    let (Value::Int(first), Value::Array(master)) = (range.first()?, range.get(2)?) else { return None };
+fn slots_of(range: &Node<'_>) -> Option<(u16, String)> {
+    let Node::List(range) = range else { return None };
+    let (Node::Number(first), Node::List(master)) = (range.first()?, range.get(2)?) else { return None };
     Some((u16::try_from(*first).ok()?, format!("{:?}", (master.first()?, master.get(1)?))))
 }
 
 /// Looks at the names behind this place.
 pub(super) async fn step(wire: &Wire, namespace: &Namespace, masters: &[u16], from: Place) -> Result<Step, Fault> {
     let Some(slot) = masters.get(from.master) else { return Ok(Step { keys: Vec::new(), next: Place::default() }) };
-    let mut command = Cmd::new();
-    command.arg("SCAN").arg(from.cursor).arg("MATCH").arg(namespace.pattern()).arg("COUNT").arg(STEP);
-    command.arg("TYPE").arg("hash");
-    let (cursor, names) = page(wire.send(&command, At::Slot(*slot)).await?).ok_or_else(Fault::unexpected)?;
-    let keys = names.iter().filter_map(|name| match name {
-        Value::BulkString(name) => namespace.session(name),
-        _ => None,
-    });
+    let mut call = Call::new("SCAN", 7, 128);
+    call.number(from.cursor).arg("MATCH").arg(namespace.pattern()).arg("COUNT").number(STEP).arg("TYPE").arg("hash");
+    let reply = wire.send(&call, At::Slot(*slot)).await?;
+    let (cursor, names) = page(reply.node()?)?;
+    let keys = names.iter().filter_map(|name| namespace.session(name.text().ok()?));
     let next = match cursor {
         0 if from.master + 1 == masters.len() => Place::default(),
         0 => Place { master: from.master + 1, cursor: 0 },
@@ -70,8 +67,8 @@ pub(super) async fn step(wire: &Wire, namespace: &Namespace, masters: &[u16], fr
     Ok(Step { keys: keys.collect(), next })
 }
 
-fn page(answer: Value) -> Option<(u64, Vec<Value>)> {
-    let Value::Array(parts) = answer else { return None };
-    let [Value::BulkString(cursor), Value::Array(names)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
-    Some((std::str::from_utf8(&cursor).ok()?.parse().ok()?, names))
+fn page(answer: Node<'_>) -> Result<(u64, Vec<Node<'_>>), Fault> {
+    let [cursor, names] = <[_; 2]>::try_from(answer.list()?).map_err(|_| Fault::unexpected())?;
+    let cursor = std::str::from_utf8(cursor.text()?).ok().and_then(|cursor| cursor.parse().ok());
+    Ok((cursor.ok_or_else(Fault::unexpected)?, names.list()?))
 }

@@ -4,12 +4,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ::redis::aio::ConnectionManager;
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use ::redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 
+use super::call::Call;
 use super::fault::Fault;
 use super::link::Link;
+use super::reply::Reply;
 use super::script::Script;
 use super::target::Connection;
 
@@ -41,7 +44,7 @@ impl Wire {
     }
 
     /// Runs a script, also on a server that does not know it yet.
-    pub(super) async fn run(&self, script: &Script, main: &[u8], call: &Cmd) -> Result<Value, Fault> {
+    pub(super) async fn run(&self, script: &Script, main: &[u8], call: &Call) -> Result<Reply, Fault> {
         let answered = self.send(call, At::Name(main)).await;
         match answered {
             Err(fault) if fault.is_missing_script() => self.send(&script.in_full(call), At::Name(main)).await,
@@ -50,10 +53,27 @@ impl Wire {
     }
 
     /// Sends a command and waits for its answer.
-    pub(super) async fn send(&self, command: &Cmd, at: At<'_>) -> Result<Value, Fault> {
+    pub(super) async fn send(&self, call: &Call, at: At<'_>) -> Result<Reply, Fault> {
         let link = &self.links[self.turn.fetch_add(1, Ordering::Relaxed) % self.links.len()];
-        let answered = tokio::time::timeout(self.answer_timeout, send(link, command, at)).await;
-        answered.unwrap_or(Err(Fault::unavailable("no answer in time")))
+        let (connection, number) = match link.up() {
+            Some(up) => up,
+            None => self.in_time(link.connection()).await?,
+        };
+        let answered = match connection {
+            // Watches the time itself.
+            Connection::Single(pipe) => pipe.ask(call).await.map(Reply::Bytes),
+            Connection::Managed(manager) => self.in_time(ask_manager(manager, &call.for_library())).await,
+            Connection::Cluster(cluster) => self.in_time(ask_cluster(cluster, &call.for_library(), at)).await,
+        };
+        if answered.as_ref().is_err_and(Fault::is_dropped) {
+            link.lost(number);
+        }
+        answered
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let outcome = tokio::time::timeout(self.answer_timeout, work).await;
+        outcome.unwrap_or(Err(Fault::unavailable("no answer in time")))
     }
 
     /// Whether the servers are a cluster.
@@ -71,17 +91,8 @@ impl Wire {
     }
 }
 
-async fn send(link: &Link, command: &Cmd, at: At<'_>) -> Result<Value, Fault> {
-    let (connection, number) = link.connection().await?;
-    let answered = match connection {
-        Connection::Single(pipe) => pipe.ask(command).await,
-        Connection::Managed(mut manager) => Ok(unwrapped(manager.send_packed_command(command).await)?),
-        Connection::Cluster(mut cluster) => Ok(ask_cluster(&mut cluster, command, at).await?),
-    };
-    if answered.as_ref().is_err_and(Fault::is_dropped) {
-        link.lost(number);
-    }
-    answered
+async fn ask_manager(mut manager: ConnectionManager, command: &Cmd) -> Result<Reply, Fault> {
+    Ok(Reply::Value(unwrapped(manager.send_packed_command(command).await)?))
 }
 
 /// An answer that is an error is an error.
@@ -92,7 +103,12 @@ fn unwrapped(answered: RedisResult<Value>) -> RedisResult<Value> {
     }
 }
 
-async fn ask_cluster(connection: &mut ClusterConnection, command: &Cmd, at: At<'_>) -> RedisResult<Value> {
+async fn ask_cluster(mut connection: ClusterConnection, command: &Cmd, at: At<'_>) -> Result<Reply, Fault> {
+    Ok(Reply::Value(follow(&mut connection, command, at).await?))
+}
+
+/// Asks until a node answers that has the slot.
+async fn follow(connection: &mut ClusterConnection, command: &Cmd, at: At<'_>) -> RedisResult<Value> {
     let mut redirects = 0;
     loop {
         let routing = RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(route(at)));

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use ::redis::Cmd;
-
+use super::call::Call;
 use super::fault::Fault;
 use super::head::{self, HEAD};
 use super::name::{check, schema_of};
@@ -23,38 +22,38 @@ const LAST: i64 = 253_402_300_799_999;
 /// A base that is longer than its hash is sent as its hash.
 const LONGEST_BASE: usize = 40;
 
-pub(super) fn create(main: &[u8], record: &Record, lazy: &[&'static str]) -> Result<Cmd, Fault> {
+pub(super) fn create(main: &[u8], record: &Record, lazy: &[&'static str]) -> Result<Call, Fault> {
     let (bytes, keys) = (record.values.bytes(), record.values.len());
     let is_apart = |name: &str| lazy.contains(&schema_of(name));
     let apart: Vec<&str> =
         lazy.iter().filter(|schema| record.values.of_schema(schema).next().is_some()).copied().collect();
     let head = head::encode(&record.head, bytes, keys, &apart);
     let mut command = script::CREATE.call(main, 2 * keys + 3 * apart.len() + 8, bytes + head.len() + 64);
-    command.arg(engine_deadline(record.head.expires));
+    command.number(engine_deadline(record.head.expires));
     record.values.iter().try_for_each(|(name, _)| check(name))?;
     let stays = || record.values.iter().filter(|(name, _)| apart.is_empty() || !is_apart(name));
-    command.arg("").arg(stays().count() + 1).arg(HEAD).arg(head);
+    command.arg("").number(stays().count() + 1).arg(HEAD).arg(head);
     put_pairs(&mut command, stays());
     for schema in apart {
         let pairs = || record.values.of_schema(schema);
-        command.arg(schema).arg(pairs().count() + 1).arg(HEAD).arg("1");
+        command.arg(schema).number(pairs().count() + 1).arg(HEAD).arg("1");
         put_pairs(&mut command, pairs());
     }
     Ok(command)
 }
 
-pub(super) fn patch(main: &[u8], patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Result<Cmd, Fault> {
+pub(super) fn patch(main: &[u8], patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Result<Call, Fault> {
     let (expected, changes) = (patch.expected(), Changes::of(patch));
     let apart: Vec<&str> = lazy.iter().filter(|schema| changes.sets(schema)).copied().collect();
     let args = 4 + apart.len() + 2 * (expected.len() + changes.set.len()) + changes.remove.len();
     let mut command = script::PATCH.call(main, args, room(patch));
     let counts = [apart.len(), expected.len(), changes.set.len(), changes.remove.len()];
-    command.arg(&fixed_part(patch, now, counts)?[..]);
+    command.arg(fixed_part(patch, now, counts)?);
     if changes_head(patch) {
         command.arg(head::encode_deadline(patch.deadline.as_ref()));
         match patch.deadline {
             Some(Deadline::Touch { expires, .. } | Deadline::Choose { expires, .. }) => {
-                command.arg(engine_deadline(expires))
+                command.number(engine_deadline(expires))
             }
             None => command.arg(""),
         };
@@ -126,10 +125,10 @@ fn fixed_part(patch: &Patch, now: Timestamp, counts: [usize; 4]) -> Result<Vec<u
     Ok(out)
 }
 
-pub(super) fn delete(main: &[u8], expired_before: Option<Timestamp>, lazy: &[&'static str]) -> Cmd {
+pub(super) fn delete(main: &[u8], expired_before: Option<Timestamp>, lazy: &[&'static str]) -> Call {
     let mut command = script::DELETE.call(main, 1 + lazy.len(), 64);
     match expired_before {
-        Some(before) => command.arg(&head::moment(before)),
+        Some(before) => command.arg(head::moment(before)),
         None => command.arg(""),
     };
     for schema in lazy {
@@ -138,13 +137,13 @@ pub(super) fn delete(main: &[u8], expired_before: Option<Timestamp>, lazy: &[&'s
     command
 }
 
-pub(super) fn load_main(main: &[u8]) -> Cmd {
-    let mut command = Cmd::with_capacity(2, main.len() + 8);
-    command.arg("HGETALL").arg(main);
+pub(super) fn load_main(main: &[u8]) -> Call {
+    let mut command = Call::new("HGETALL", 1, main.len());
+    command.arg(main);
     command
 }
 
-pub(super) fn load_all(main: &[u8], wanted: Option<&[&'static str]>) -> Cmd {
+pub(super) fn load_all(main: &[u8], wanted: Option<&[&'static str]>) -> Call {
     let mut command = script::LOAD.call(main, 1 + wanted.map_or(0, <[_]>::len), 64);
     command.arg(if wanted.is_none() { "all" } else { "some" });
     for schema in wanted.unwrap_or_default() {
@@ -185,7 +184,7 @@ fn put_base_check(out: &mut String, base: Option<&str>, or_ours: bool) {
     }
 }
 
-fn put_pairs<'p>(command: &mut Cmd, pairs: impl Iterator<Item = &'p (Text, Text)>) {
+fn put_pairs<'p>(command: &mut Call, pairs: impl Iterator<Item = &'p (Text, Text)>) {
     for (name, text) in pairs {
         command.arg(&**name).arg(&**text);
     }

@@ -1,0 +1,81 @@
+//! What a server answered, whoever received it: the bytes of our own connections, or the values of the client library.
+
+use ::redis::Value;
+
+use super::fault::Fault;
+use super::resp;
+
+/// An answer that is no error.
+pub(super) enum Reply {
+    /// As it arrived, whole.
+    Bytes(Vec<u8>),
+    Value(Value),
+}
+
+/// What stands in an answer. Nothing is copied.
+#[derive(Debug, PartialEq)]
+pub(super) enum Node<'r> {
+    Nothing,
+    Number(i64),
+    Text(&'r [u8]),
+    /// The pairs of a map stand one behind the other, as the older protocol has them.
+    List(Vec<Node<'r>>),
+}
+
+impl Reply {
+    pub(super) fn node(&self) -> Result<Node<'_>, Fault> {
+        match self {
+            Self::Bytes(bytes) => resp::node(bytes).map_err(|_| Fault::unexpected()),
+            Self::Value(value) => of_library(value),
+        }
+    }
+}
+
+impl<'r> Node<'r> {
+    pub(super) fn list(self) -> Result<Vec<Self>, Fault> {
+        if let Self::List(nodes) = self { Ok(nodes) } else { Err(Fault::unexpected()) }
+    }
+
+    pub(super) fn text(&self) -> Result<&'r [u8], Fault> {
+        if let Self::Text(text) = self { Ok(text) } else { Err(Fault::unexpected()) }
+    }
+
+    pub(super) fn number(&self) -> Result<i64, Fault> {
+        if let Self::Number(number) = self { Ok(*number) } else { Err(Fault::unexpected()) }
+    }
+}
+
+fn of_library(value: &Value) -> Result<Node<'_>, Fault> {
+    match value {
+        Value::Nil => Ok(Node::Nothing),
+        Value::Int(number) => Ok(Node::Number(*number)),
+        Value::BulkString(text) => Ok(Node::Text(text)),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(Node::Text(text.as_bytes())),
+        Value::Okay => Ok(Node::Text(b"OK")),
+        Value::Array(values) => values.iter().map(of_library).collect::<Result<_, _>>().map(Node::List),
+        Value::Map(pairs) => {
+            let flat = pairs.iter().flat_map(|(name, value)| [name, value]);
+            flat.map(of_library).collect::<Result<_, _>>().map(Node::List)
+        }
+        _ => Err(Fault::unexpected()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_protocols_and_the_library_say_the_same() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let replies = [
+            Reply::Bytes(b"*2\r\n$1\r\na\r\n:7\r\n".to_vec()),
+            Reply::Bytes(b"%1\r\n$1\r\na\r\n:7\r\n".to_vec()),
+            Reply::Value(Value::Array(vec![text("a"), Value::Int(7)])),
+            Reply::Value(Value::Map(vec![(text("a"), Value::Int(7))])),
+        ];
+        for reply in replies {
+            assert_eq!(reply.node().unwrap(), Node::List(vec![Node::Text(b"a"), Node::Number(7)]));
+        }
+    }
+}
