@@ -57,13 +57,14 @@ impl Wire {
         let link = &self.links[self.turn.fetch_add(1, Ordering::Relaxed) % self.links.len()];
         let (connection, number) = match link.up() {
             Some(up) => up,
-            None => self.in_time(link.connection()).await?,
+            None => Box::pin(self.in_time(link.connection())).await?,
         };
         let answered = match connection {
             // Watches the time itself.
             Connection::Single(pipe) => pipe.ask(call).await.map(Reply::Bytes),
-            Connection::Managed(manager) => self.in_time(ask_manager(manager, &call.for_library())).await,
-            Connection::Cluster(cluster) => self.in_time(ask_cluster(cluster, &call.for_library(), at)).await,
+            // What is rare is not in the room that every request has for this.
+            Connection::Managed(manager) => Box::pin(self.in_time(ask_manager(manager, call.for_library()))).await,
+            Connection::Cluster(cluster) => Box::pin(self.in_time(ask_cluster(cluster, call.for_library(), at))).await,
         };
         if answered.as_ref().is_err_and(Fault::is_dropped) {
             link.lost(number);
@@ -91,8 +92,8 @@ impl Wire {
     }
 }
 
-async fn ask_manager(mut manager: ConnectionManager, command: &Cmd) -> Result<Reply, Fault> {
-    Ok(Reply::Value(unwrapped(manager.send_packed_command(command).await)?))
+async fn ask_manager(mut manager: ConnectionManager, command: Cmd) -> Result<Reply, Fault> {
+    Ok(Reply::Value(unwrapped(manager.send_packed_command(&command).await)?))
 }
 
 /// An answer that is an error is an error.
@@ -103,8 +104,8 @@ fn unwrapped(answered: RedisResult<Value>) -> RedisResult<Value> {
     }
 }
 
-async fn ask_cluster(mut connection: ClusterConnection, command: &Cmd, at: At<'_>) -> Result<Reply, Fault> {
-    Ok(Reply::Value(follow(&mut connection, command, at).await?))
+async fn ask_cluster(mut connection: ClusterConnection, command: Cmd, at: At<'_>) -> Result<Reply, Fault> {
+    Ok(Reply::Value(follow(&mut connection, &command, at).await?))
 }
 
 /// Asks until a node answers that has the slot.
