@@ -247,4 +247,11 @@ mod tests {
         // Announced, never sent: nothing is kept for it.
         assert_eq!(Extent::default().of(b"*999999999\r\n$999999999\r\n"), Ok(None));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in "[$*%=!>+:|,_\r\n\\-0-9]{0,40}") {
+            let _ = (Extent::default().of(bytes.as_bytes()), kind(bytes.as_bytes()), node(bytes.as_bytes()));
+        }
+    }
 }

@@ -1,0 +1,168 @@
+//! The connection over a stream in memory, whose other end the test holds.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::store::StoreErrorKind;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+struct Connected {
+    pipe: Pipe,
+    server: DuplexStream,
+    lost: Arc<AtomicUsize>,
+}
+
+/// A connection whose stream holds so many bytes on their way.
+fn connected(room: usize) -> Connected {
+    let (stream, server) = tokio::io::duplex(room);
+    let lost = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&lost);
+    let pipe = Pipe::over(stream, TIMEOUT, move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    Connected { pipe, server, lost }
+}
+
+impl Connected {
+    /// Asks in a task of its own, which is given time to begin.
+    async fn ask(&self, word: &str) -> JoinHandle<Result<Vec<u8>, Fault>> {
+        let (pipe, call) = (self.pipe.clone(), Call::new(word, 0, 0));
+        let asked = tokio::spawn(async move { pipe.ask(&call).await });
+        tokio::task::yield_now().await;
+        asked
+    }
+
+    async fn says(&mut self, answer: &str) {
+        self.server.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    async fn hears(&mut self, call: &str) {
+        let mut heard = vec![0; call.len()];
+        self.server.read_exact(&mut heard).await.unwrap();
+        assert_eq!(std::str::from_utf8(&heard).unwrap(), call);
+    }
+
+    /// What stands in the way of whoever asks now.
+    async fn refuses(&self) -> String {
+        let fault = self.pipe.ask(&Call::new("PING", 0, 0)).await.unwrap_err();
+        assert!(fault.is_dropped());
+        told(fault)
+    }
+}
+
+fn told(fault: Fault) -> String {
+    let error = fault.during("test");
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    std::error::Error::source(&error).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn answers_come_in_the_order_of_the_commands() {
+    let mut connected = connected(1024);
+    let (first, second, third) = (connected.ask("A").await, connected.ask("B").await, connected.ask("C").await);
+    connected.hears("*1\r\n$1\r\nA\r\n*1\r\n$1\r\nB\r\n*1\r\n$1\r\nC\r\n").await;
+    connected.says("+a\r\n>1\r\n+told\r\n-OOM not a byte is left\r\n$1").await;
+    assert_eq!(first.await.unwrap().unwrap(), b"+a\r\n");
+    let full = second.await.unwrap().unwrap_err();
+    assert!(!full.is_dropped());
+    assert_eq!(told(full), "the server answered `OOM`");
+    connected.says("\r\nc\r\n").await;
+    assert_eq!(third.await.unwrap().unwrap(), b"$1\r\nc\r\n");
+}
+
+#[tokio::test]
+async fn who_gives_up_leaves_the_answer_to_nobody_else() {
+    let mut connected = connected(1024);
+    let (first, second) = (connected.ask("A").await, connected.ask("B").await);
+    first.abort();
+    connected.says("+a\r\n+b\r\n").await;
+    assert_eq!(second.await.unwrap().unwrap(), b"+b\r\n");
+}
+
+/// A server that reads slowly: neither who writes directly nor the driver loses a byte or its place.
+#[tokio::test]
+async fn commands_that_do_not_fit_are_written_on() {
+    let mut connected = connected(8);
+    let mut asked = Vec::new();
+    let words = ["a word that is longer than the stream has room for", "B", "and another one of that kind", "C"];
+    for word in words {
+        asked.push(connected.ask(word).await);
+    }
+    for word in words {
+        connected.hears(&format!("*1\r\n${}\r\n{word}\r\n", word.len())).await;
+    }
+    for (number, asked) in asked.into_iter().enumerate() {
+        connected.says(&format!(":{number}\r\n")).await;
+        assert_eq!(asked.await.unwrap().unwrap(), format!(":{number}\r\n").into_bytes());
+    }
+    let again = connected.ask("D").await;
+    connected.hears("*1\r\n$1\r\nD\r\n").await;
+    connected.says("+d\r\n").await;
+    assert_eq!(again.await.unwrap().unwrap(), b"+d\r\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overdue_answer_ends_the_connection() {
+    let mut connected = connected(1024);
+    // Idle for longer than an answer may take.
+    tokio::time::sleep(3 * TIMEOUT).await;
+    let first = connected.ask("A").await;
+    connected.says("+a\r\n").await;
+    first.await.unwrap().unwrap();
+    let second = connected.ask("B").await;
+    tokio::time::sleep(TIMEOUT / 2).await;
+    let third = connected.ask("C").await;
+    assert!(!second.is_finished());
+    tokio::time::sleep(TIMEOUT / 2 + Duration::from_millis(1)).await;
+    assert!(second.is_finished() && third.is_finished());
+    assert_eq!(told(second.await.unwrap().unwrap_err()), "no answer in time");
+    assert_eq!(told(third.await.unwrap().unwrap_err()), "no answer in time");
+    assert_eq!((connected.refuses().await, connected.lost.load(Ordering::SeqCst)), ("no answer in time".into(), 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_ends_the_connection() {
+    for answer in ["+a\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n"] {
+        let mut connected = connected(1024);
+        connected.says(answer).await;
+        while connected.lost.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(connected.refuses().await, "the server does not speak the protocol of Redis");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_fails_who_waits() {
+    let mut connected = connected(1024);
+    let asked = connected.ask("A").await;
+    connected.says("$5\r\nhal").await;
+    connected.server.shutdown().await.unwrap();
+    assert_eq!(told(asked.await.unwrap().unwrap_err()), "the connection ended");
+    assert_eq!(connected.refuses().await, "the connection ended");
+}
+
+#[tokio::test]
+async fn the_last_handle_ends_the_connection() {
+    let mut connected = connected(1024);
+    let another = connected.pipe.clone();
+    drop(connected.pipe);
+    tokio::task::yield_now().await;
+    assert_eq!(connected.lost.load(Ordering::SeqCst), 0);
+    drop(another);
+    assert_eq!(connected.server.read(&mut [0; 8]).await.unwrap(), 0);
+}
+
+/// The driver of a runtime that is no more: nobody waits for it.
+#[test]
+fn a_runtime_that_ended_fails_who_asks_in_another() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let first = runtime();
+    let connected = first.block_on(async { connected(1024) });
+    drop(first);
+    assert_eq!(runtime().block_on(connected.refuses()), "the connection ended");
+}
