@@ -86,8 +86,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long one operation may take, connecting included; it should not be longer than the deadline of a request.
-    /// Default: 2 seconds.
+    /// How long one answer may take, or a connection that is waited for; it should not be longer than the deadline of a
+    /// request. A connection on which an answer is overdue is given up and made anew. Default: 2 seconds.
     ///
     /// # Examples
     ///
