@@ -57,9 +57,9 @@ impl Visit {
         if let Standing::Live(live) = &mut standing
             && fresh
             && state.fresh == 0
-            && live.head != live.stored
+            && state.standing.live().is_some()
         {
-            // Nothing is written yet that could rest on a copy.
+            // Nothing is written yet that could rest on the copy that was read before.
             let live = Arc::make_mut(live);
             live.head = live.stored.clone();
         }
