@@ -31,6 +31,7 @@ impl Budget {
     ///
     /// Work that needs no waiting, as that of a store in memory, costs neither a timer nor a look at the clock.
     pub(crate) async fn wait<T>(&self, mut work: impl Future<Output = T> + Unpin) -> Option<T> {
+        // One poll, whatever comes of it.
         match poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
             Poll::Ready(outcome) => Some(outcome),
             Poll::Pending => Box::pin(self.wait_at_most(work, self.left())).await,

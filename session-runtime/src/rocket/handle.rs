@@ -231,7 +231,7 @@ impl SessionHandle {
 /// The raw header lines count, byte for byte. Only Rocket's local client has none and puts cookies into the jar alone.
 fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
     // A walk over the headers of a browser is cheaper than to look one up.
-    let mut lines = request.headers().iter().filter(|header| header.name() == "cookie").filter_map(line).peekable();
+    let mut lines = request.headers().iter().filter_map(cookie_line).peekable();
     if lines.peek().is_some() {
         return sessions.open(lines);
     }
@@ -240,10 +240,10 @@ fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
     sessions.open(line.as_deref())
 }
 
-/// What a header of a request says, which the request itself owns.
-fn line<'r>(header: Header<'r>) -> Option<&'r str> {
-    match header.value {
-        Cow::Borrowed(line) => Some(line),
-        Cow::Owned(_) => None,
+/// The header's line, if it is one of cookies; the request itself owns it.
+fn cookie_line(header: Header<'_>) -> Option<&str> {
+    match (header.name() == "cookie", header.value) {
+        (true, Cow::Borrowed(line)) => Some(line),
+        _ => None,
     }
 }
