@@ -1,7 +1,8 @@
 //! How long the store may take in one request, all its work counted; and panics of foreign code as outcomes.
 
-use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -29,11 +30,11 @@ impl Budget {
     /// Waits for the work for as long as there is time; `None` if that is used up.
     ///
     /// Work that needs no waiting, as that of a store in memory, costs neither a timer nor a look at the clock.
-    pub(crate) async fn wait<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        match at_once(work.as_mut()).await {
-            Some(outcome) => Some(outcome),
-            None => Box::pin(self.wait_at_most(work, self.left())).await,
+    pub(crate) async fn wait<T>(&self, mut work: impl Future<Output = T> + Unpin) -> Option<T> {
+        // One poll, whatever comes of it.
+        match poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => Box::pin(self.wait_at_most(work, self.left())).await,
         }
     }
 
@@ -50,25 +51,13 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The outcome, if there is one without waiting.
-async fn at_once<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
-    std::future::poll_fn(|context| match work.as_mut().poll(context) {
-        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
-
 /// The output, or `None` if the work panicked: Rocket does not catch panics of fairings, and a request must end with an
 /// answer.
-pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    std::future::poll_fn(move |context| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
-            Err(_) => Poll::Ready(None),
-        }
+///
+/// The work comes pinned, so that a future which waits for it does not hold the room of it twice.
+pub(crate) fn catch_panic<T>(mut work: impl Future<Output = T> + Unpin) -> impl Future<Output = Option<T>> + Unpin {
+    poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut work).poll(context))) {
+        Ok(outcome) => outcome.map(Some),
+        Err(_) => Poll::Ready(None),
     })
-    .await
 }

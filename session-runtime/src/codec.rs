@@ -288,7 +288,10 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
     fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError> {
         let (spec, value) = (self.spec(), self.get(value));
         let view = changes.view;
-        let (mut name, mut text, mut kept) = (spec.prefix.to_owned(), String::new(), 0);
+        // With room for any integer as a key.
+        let mut name = String::with_capacity(spec.prefix.len() + 40);
+        name.push_str(spec.prefix);
+        let (mut text, mut kept) = (String::new(), 0);
         value.each(&mut |key, element| {
             name.truncate(spec.prefix.len());
             key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, S::SPEC, spec))?;
@@ -422,7 +425,7 @@ fn decode_entry<T: Entries>(
 fn is_same<T: Serialize + DeserializeOwned>(stored: &str, text: &str, unordered: bool) -> bool {
     let respelled = || serde_json::to_string(&serde_json::from_str::<T>(stored).ok()?).ok();
     let same = |stored: &str| same_text(Some(stored), Some(text), unordered);
-    same(stored) || respelled().is_some_and(|respelled| same(&respelled))
+    same(stored) || respelled().is_some_and(|respelled| respelled != stored && same(&respelled))
 }
 
 /// Whether two texts are one value: the order of an object's keys means nothing, nor that of a set.
@@ -434,7 +437,7 @@ pub(crate) fn same_text(a: Option<&str>, b: Option<&str>, unordered: bool) -> bo
 }
 
 fn same_value(a: &str, b: &str, unordered: bool) -> bool {
-    let (a, b) = (a.trim(), b.trim());
+    let (a, b) = (a.trim_ascii(), b.trim_ascii());
     match (a.as_bytes().first(), b.as_bytes().first()) {
         (Some(b'{'), Some(b'{')) => {
             let Some((a, b)) = both::<BTreeMap<String, &RawValue>>(a, b) else { return false };

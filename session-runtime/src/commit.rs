@@ -13,6 +13,7 @@
 //! | before a login of another request | values | nothing, 409; a login gets a session of its own |
 //! | after a logout of another request | values | nothing, one line in the log |
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use crate::budget::catch_panic;
@@ -70,7 +71,7 @@ impl Visit {
     /// ```
     pub async fn finish(&self, status: u16) -> Finished {
         let failed = status >= 500;
-        let result = catch_panic(self.finish_once(failed)).await;
+        let result = catch_panic(pin!(self.finish_once(failed))).await;
         let result = result.unwrap_or(Err(SessionError::new(ErrorKind::Panicked)));
         let error = result.err().filter(|error| self.counts(error));
         if let Some(error) = &error {

@@ -335,12 +335,13 @@ impl std::fmt::Debug for CookieCommand {
 impl CookieRules {
     /// Finds the cookie in the request's `Cookie` header lines.
     pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h str>) -> Found<'h> {
-        let mut values = lines.flat_map(|line| line.split(';')).filter_map(|pair| self.value(pair));
-        match (values.next(), values.next()) {
-            (None, _) => Found::Nothing,
-            (Some(value), None) => Found::One(value),
-            (Some(_), Some(_)) => Found::Several,
+        let mut found = Found::Nothing;
+        for line in lines {
+            for value in line.split(';').filter_map(|pair| self.value(pair)) {
+                found = if matches!(found, Found::Nothing) { Found::One(value) } else { Found::Several };
+            }
         }
+        found
     }
 
     fn value<'h>(&self, pair: &'h str) -> Option<&'h str> {

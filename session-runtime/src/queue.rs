@@ -82,7 +82,7 @@ impl Ticket<'_> {
         }
         if self.conflicts > OURS {
             // Nobody of this process sends for this session now, so it is another one.
-            return pause(budget).await;
+            return Box::pin(pause(budget)).await;
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Ticket<'_> {
     async fn wait(&mut self, budget: &Budget) -> Result<(), SessionError> {
         let Some(seat) = self.seat.clone() else { return Ok(()) };
         // Turns only save tries. Somebody who keeps one without ending costs the others a part of their time, not all.
-        self.turn = budget.wait_at_most(seat.lock_owned(), budget.left() / 4).await;
+        self.turn = Box::pin(budget.wait_at_most(seat.lock_owned(), budget.left() / 4)).await;
         if budget.left().is_zero() { Err(out_of_time()) } else { Ok(()) }
     }
 }

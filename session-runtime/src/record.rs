@@ -347,7 +347,7 @@ impl Values {
         let mut rest = self.entries();
         std::iter::from_fn(move || {
             let (first, _) = rest.first()?;
-            let length = match first.find('.') {
+            let length = match first.bytes().position(|byte| byte == b'.') {
                 Some(dot) => rest.partition_point(|(name, _)| name.starts_with(&first[..=dot])),
                 None => 1,
             };

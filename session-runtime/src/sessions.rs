@@ -446,7 +446,7 @@ impl Core {
     pub(crate) async fn run<T>(
         &self,
         budget: &Budget,
-        work: impl Future<Output = Result<T, StoreError>>,
+        work: impl Future<Output = Result<T, StoreError>> + Unpin,
     ) -> Result<T, SessionError> {
         match budget.wait(catch_panic(work)).await {
             // A password that is no longer good, a table that is gone: an operator can mend that while requests go on.

@@ -65,7 +65,7 @@ impl View {
     }
 
     /// The guard's own changes are part of what it sees from now on.
-    pub(crate) fn lay(&mut self, change: &Change) {
-        self.over.insert(change.name.clone(), change.ours.clone());
+    pub(crate) fn lay(&mut self, changes: &[Change]) {
+        self.over.extend(changes.iter().map(|change| (change.name.clone(), change.ours.clone())));
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::codec::Reader;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
-use crate::pending::{Pending, absorb};
+use crate::pending::{Change, Pending, absorb};
 use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sessions::Core;
 use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
@@ -179,7 +179,7 @@ impl Visit {
         let first = if let Some(first) = slot.snapshots.get() {
             first
         } else {
-            let first = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
+            let first = Box::new(Snapshot::new(version, self.decode::<S>(at, Use::Read)?.0));
             slot.snapshots.get_or_init(|| first)
         };
         // A slot belongs to one schema, so the first snapshot in it is always of this type.
@@ -187,7 +187,7 @@ impl Visit {
         let mut newest = first.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))?.newest();
         // Another reader may be first to add one, and it may be an older one.
         while newest.version < version {
-            let next = Box::new(Snapshot::new(version, self.decode::<S>(at)?.0));
+            let next = Box::new(Snapshot::new(version, self.decode::<S>(at, Use::Read)?.0));
             newest = newest.next.get_or_init(|| next).newest();
         }
         Ok(&newest.value)
@@ -219,8 +219,7 @@ impl Visit {
         self.fetch(Some(at), Use::Write).await?;
         // First of all, so that what the guard sees is what the one before it has written.
         let open = self.open_guard(at)?;
-        self.state().check_writable(S::SPEC, &self.core.versions)?;
-        let (value, view) = self.decode::<S>(at)?;
+        let (value, view) = self.decode::<S>(at, Use::Write)?;
         Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)), view, _open: open })
     }
 
@@ -308,8 +307,8 @@ impl Visit {
     }
 
     /// The values as they stand, and the view that they come from.
-    fn decode<S: Schema>(&self, at: usize) -> Result<(S, View), SessionError> {
-        let view = self.state().view(S::SPEC, &self.core.versions)?;
+    fn decode<S: Schema>(&self, at: usize, purpose: Use) -> Result<(S, View), SessionError> {
+        let view = self.state().view(S::SPEC, &self.core.versions, purpose)?;
         let mut value = read::<S>(&Reader::new(S::SPEC, &view))?;
         if S::SPEC.has_transient {
             let carrier = self.carrier(at).clone();
@@ -321,39 +320,60 @@ impl Visit {
     }
 
     /// Takes over what a guard changed. After that its place is free.
-    fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &mut View) {
+    fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &View) {
         let _unless_unwinding = Discard(self);
         if std::thread::panicking() {
             return;
         }
-        if let Err(error) = self.record_changes(at, tracked, view) {
+        let recorded = match self.take_changes(at, tracked, view) {
+            Ok(Some(found)) => self.absorb(at, found, view),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = recorded {
             self.state().wishes.broken.get_or_insert(error);
         }
     }
 
-    /// Takes over what was changed since the last time. What cannot be written as JSON stays with the guard, which may
-    /// mend it.
+    /// Takes over what was changed since the last time, which is part of what the guard sees from now on. What cannot be
+    /// written as JSON stays with the guard, which may mend it.
     fn record_changes<S: Schema>(
         &self,
         at: usize,
         tracked: &mut Tracked<S>,
         view: &mut View,
     ) -> Result<(), SessionError> {
+        let Some(found) = self.take_changes(at, tracked, view)? else { return Ok(()) };
+        view.lay(&found);
+        self.absorb(at, found, view)
+    }
+
+    /// What was changed since the last time; `None` if nothing was touched, or too late.
+    fn take_changes<S: Schema>(
+        &self,
+        at: usize,
+        tracked: &mut Tracked<S>,
+        view: &View,
+    ) -> Result<Option<Vec<Change>>, SessionError> {
         if !tracked.is_touched() {
-            return Ok(());
+            return Ok(None);
         }
         if self.is_finished() {
             tracing::error!(schema = S::KEY, "a writable session guard outlived its response; its changes are lost");
-            return Ok(());
+            return Ok(None);
         }
         if self.state().wishes.destroy {
             self.state().wishes.late = true;
-            return Ok(());
+            return Ok(None);
         }
         if S::SPEC.has_transient {
             self.carry(at, tracked.value());
         }
-        let found = tracked.take_changes(view)?;
+        tracked.take_changes(view).map(Some)
+    }
+
+    /// Lays what was found against `view` over what the request knows.
+    fn absorb(&self, at: usize, found: Vec<Change>, view: &View) -> Result<(), SessionError> {
         let absorbed = self.state().absorb(found, view);
         // Only then: what a reader finds before must not pass for the newest.
         self.slots[at].version.fetch_add(1, Ordering::Release);

@@ -1,6 +1,7 @@
 //! The save of a session that exists: one patch, sent again after a conflict until it holds or time is up.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{Basis, Outcome};
@@ -12,6 +13,7 @@ use crate::metadata::Stands;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
 use crate::pending::{Turn, fill, fresh_values, rebase, rebase_on_nothing, schemas_of, turn};
 use crate::record::{Head, Record, Values, belongs};
+use crate::store::StoreError;
 use crate::versions::Versioned;
 use crate::visit::{Live, Standing, Visit, Wishes};
 
@@ -34,6 +36,14 @@ enum Secret {
     Raise(SessionId),
     Periodic(SessionId),
     Presented,
+}
+
+/// A patch on its way, and what has to be known of it once it is answered.
+struct Sent<'v> {
+    answer: Pin<Box<dyn Future<Output = Result<Patched, StoreError>> + Send + 'v>>,
+    deadline: Option<Deadline>,
+    /// A schema is stored anew, so that it rests on the whole record.
+    rewrites: bool,
 }
 
 impl<'v> Save<'v> {
@@ -75,10 +85,10 @@ impl<'v> Save<'v> {
 
     pub(super) async fn run(mut self) -> Result<Outcome, SessionError> {
         if self.turn == Turn::StartOver {
-            return self.start_over().await;
+            return Box::pin(self.start_over()).await;
         }
         self.check_versions()?;
-        let core = self.visit.core.clone();
+        let core = &self.visit.core;
         let mut ticket = match self.basis {
             Basis::Values if !self.wishes.pending.is_empty() => {
                 Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
@@ -87,28 +97,22 @@ impl<'v> Save<'v> {
             _ => None,
         };
         loop {
-            let patch = self.patch()?;
-            if patch.is_empty() {
-                return Ok(Outcome::Done);
-            }
-            core.limits.check_patch(&patch, self.live.values.stored(), self.live.bytes, self.live.keys)?;
-            let deadline = patch.deadline.clone();
-            let rewrites = matches!(patch.rests_on, RestsOn::Revision(_));
-            let theirs = match self.send(patch).await? {
-                Some(Patched::Done(head)) => return Ok(self.done(head, deadline.as_ref())),
+            let Some(sent) = self.send()? else { return Ok(Outcome::Done) };
+            let theirs = match self.answer(core.run(&self.visit.budget, sent.answer).await)? {
+                Some(Patched::Done(head)) => return Ok(self.done(head, sent.deadline.as_ref())),
                 Some(Patched::Conflict(theirs)) => theirs,
-                Some(Patched::Renewed) => return self.renewed().await,
+                Some(Patched::Renewed) => return Box::pin(self.renewed()).await,
                 Some(Patched::Gone) => return self.gone(),
                 None => return Ok(Outcome::Done),
             };
             let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
-            if !rewrites && self.is_same_version(&theirs)? {
+            if !sent.rewrites && self.is_same_version(&theirs)? {
                 self.merge(&theirs)?;
             } else {
-                match self.begin_again().await {
+                match Box::pin(self.begin_again()).await {
                     Ok(true) => {}
                     Ok(false) => return self.gone(),
-                    Err(error) if error.kind() == ErrorKind::Renewed => return self.renewed().await,
+                    Err(error) if error.kind() == ErrorKind::Renewed => return Box::pin(self.renewed()).await,
                     Err(error) => return Err(error),
                 }
             }
@@ -141,11 +145,22 @@ impl<'v> Save<'v> {
         Ok(true)
     }
 
-    /// Sends the patch; a failure of one that only marks the use of the session changes nothing.
-    async fn send(&self, patch: Patch) -> Result<Option<Patched>, SessionError> {
-        let core = &self.visit.core;
-        let sent =
-            core.run(&self.visit.budget, self.visit.store().patch(self.live.id.key, patch, self.visit.now)).await;
+    /// Sends the patch, if there is anything in it.
+    fn send(&self) -> Result<Option<Sent<'v>>, SessionError> {
+        let (visit, live) = (self.visit, &self.live);
+        let patch = self.patch()?;
+        if patch.is_empty() {
+            return Ok(None);
+        }
+        visit.core.limits.check_patch(&patch, live.values.stored(), live.bytes, live.keys)?;
+        let deadline = patch.deadline.clone();
+        let rewrites = matches!(patch.rests_on, RestsOn::Revision(_));
+        let answer = visit.store().patch(live.id.key, patch, visit.now);
+        Ok(Some(Sent { answer, deadline, rewrites }))
+    }
+
+    /// What the store said; a failure of a patch that only marks the use of the session changes nothing.
+    fn answer(&self, sent: Result<Patched, SessionError>) -> Result<Option<Patched>, SessionError> {
         match sent {
             Ok(patched) => Ok(Some(patched)),
             Err(error) if self.is_optional() => {
@@ -251,12 +266,14 @@ impl<'v> Save<'v> {
             // It is stored, and that is what was asked.
             tracing::debug!("the session was saved, and could not be upgraded again: {}", error.chain());
         }
+        let mut state = visit.state();
+        // Let go of by the state, it need not be copied to be changed.
+        state.standing = Standing::Ended;
         let live = Arc::make_mut(&mut self.live);
         live.id = id;
         live.presented &= !renewed;
         live.stored = head.clone();
         live.head = head;
-        let mut state = visit.state();
         state.standing = Standing::Live(self.live);
         if let Some(cookie) = cookie {
             state.cookie = cookie;

@@ -1,10 +1,12 @@
 //! [`SessionHandle`]: the session as a whole, and the one visit of a request.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use ::rocket::Request;
+use ::rocket::http::Header;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Expiry;
@@ -228,11 +230,20 @@ impl SessionHandle {
 
 /// The raw header lines count, byte for byte. Only Rocket's local client has none and puts cookies into the jar alone.
 fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
-    let mut lines = request.headers().get("cookie").peekable();
+    // A walk over the headers of a browser is cheaper than to look one up.
+    let mut lines = request.headers().iter().filter_map(cookie_line).peekable();
     if lines.peek().is_some() {
         return sessions.open(lines);
     }
     let jar = request.cookies().get(sessions.cookie_name());
     let line = jar.map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
     sessions.open(line.as_deref())
+}
+
+/// The header's line, if it is one of cookies; the request itself owns it.
+fn cookie_line(header: Header<'_>) -> Option<&str> {
+    match (header.name() == "cookie", header.value) {
+        (true, Cow::Borrowed(line)) => Some(line),
+        _ => None,
+    }
 }

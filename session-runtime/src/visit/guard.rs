@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::{Visit, Wishes};
+use super::{Use, Visit, Wishes};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::Schema;
 use crate::tracked::Tracked;
@@ -97,7 +97,7 @@ impl<S: Schema> Session<'_, S> {
         let run = |wishes: &mut Wishes| {
             // Each run begins with the transient fields of before the first.
             visit.carrier(at).clone_from(&carrier);
-            let (value, view) = visit.decode::<S>(at)?;
+            let (value, view) = visit.decode::<S>(at, Use::Read)?;
             let mut value = S::WRAP(Tracked::new(value));
             result = Some(work(&mut value));
             visit.add_changes(at, S::TRACKED(&mut value), &view, wishes)
@@ -110,7 +110,7 @@ impl<S: Schema> Session<'_, S> {
     /// Shows what is stored now. What cannot be read any more, since another request stored it, is no failure of a save
     /// that succeeded: the guard keeps what it has.
     fn refresh(&mut self) {
-        if let Ok((value, view)) = self.visit.decode::<S>(self.at) {
+        if let Ok((value, view)) = self.visit.decode::<S>(self.at, Use::Read) {
             (*S::TRACKED(&mut self.tracked), self.view) = (Tracked::new(value), view);
         }
     }
@@ -134,7 +134,7 @@ impl<S: Schema> DerefMut for Session<'_, S> {
 
 impl<S: Schema> Drop for Session<'_, S> {
     fn drop(&mut self) {
-        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked), &mut self.view);
+        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked), &self.view);
     }
 }
 

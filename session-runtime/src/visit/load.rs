@@ -6,6 +6,7 @@
 //! A store may answer from copies. What is only read may come from one, if its secret is the one presented; what is to be
 //! written is read from the store itself, in place of a copy that was read before.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::{Live, Standing, Visit};
@@ -56,9 +57,9 @@ impl Visit {
         if let Standing::Live(live) = &mut standing
             && fresh
             && state.fresh == 0
-            && live.head != live.stored
+            && state.standing.live().is_some()
         {
-            // Nothing is written yet that could rest on a copy.
+            // Nothing is written yet that could rest on the copy that was read before.
             let live = Arc::make_mut(live);
             live.head = live.stored.clone();
         }
@@ -146,7 +147,7 @@ impl Visit {
 
     /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
     async fn load_record(&self, key: SessionKey, wanted: &Wanted) -> Result<Found, SessionError> {
-        let load = async {
+        let load = pin!(async {
             match self.store().load(key, wanted, self.now).await {
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
@@ -154,7 +155,7 @@ impl Visit {
                 }
                 loaded => Ok(loaded?.map_or(Found::Nothing, Found::Record)),
             }
-        };
+        });
         self.core.run(&self.budget, load).await
     }
 

@@ -3,6 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use super::Use;
 use crate::cookie::CookieCommand;
 use crate::error::SessionError;
 use crate::expiry::Expiry;
@@ -12,7 +13,7 @@ use crate::pending::{Change, Pending, absorb};
 use crate::record::{Head, Values};
 use crate::schema::SchemaSpec;
 use crate::versions::{Versioned, Versions};
-use crate::view::View;
+use crate::view::{Over, View};
 
 /// What the request knows and what it wants; short locks only, never across a store call.
 pub(crate) struct State {
@@ -116,39 +117,31 @@ pub(crate) struct Live {
 }
 
 impl State {
-    /// The schema as it stands. Destroyed is destroyed: what comes after reads like a visitor without a session.
-    pub(super) fn view(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Result<View, SessionError> {
+    /// The schema as it stands, if this program may do with it what it is for. Destroyed is destroyed: what comes after
+    /// reads like a visitor without a session.
+    pub(super) fn view(
+        &mut self,
+        schema: &'static SchemaSpec,
+        versions: &Versions,
+        purpose: Use,
+    ) -> Result<View, SessionError> {
         let changes = self.under_way.pending.iter().chain(&self.wishes.pending);
-        let over = changes.map(|(name, change)| (name.clone(), change.ours.clone())).collect();
+        // `collect` would sort them first, which costs something even where there is none.
+        let mut over = Over::new();
+        over.extend(changes.map(|(name, change)| (name.clone(), change.ours.clone())));
         match &mut self.standing {
-            Standing::Live(live) if !self.wishes.destroy => {
-                lift(live, schema, versions)?;
-                Ok(View::new(live.id.key, live.values.seen().clone(), over))
-            }
+            Standing::Live(live) if !self.wishes.destroy => match (purpose, lift(live, schema, versions)?) {
+                (Use::Write, Stands::Newer { writable: false }) => Err(SessionError::read_only(schema)),
+                _ => Ok(View::new(live.id.key, live.values.seen().clone(), over)),
+            },
             _ => Ok(View::of_changes(over)),
         }
     }
 
-    /// Whether this program may write the schema.
-    pub(super) fn check_writable(
-        &mut self,
-        schema: &'static SchemaSpec,
-        versions: &Versions,
-    ) -> Result<(), SessionError> {
-        match &mut self.standing {
-            Standing::Live(live) if !self.wishes.destroy => match lift(live, schema, versions)? {
-                Stands::Newer { writable: false } => Err(SessionError::read_only(schema)),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes over changes that were found against `view`, which then shows them.
-    pub(super) fn absorb(&mut self, found: Vec<Change>, view: &mut View) -> Result<(), SessionError> {
+    /// Takes over changes that were found against `view`.
+    pub(super) fn absorb(&mut self, found: Vec<Change>, view: &View) -> Result<(), SessionError> {
         let moved = self.standing.live().map(|live| live.id.key) != view.session();
         for change in found {
-            view.lay(&change);
             absorb(&mut self.wishes.pending, &self.under_way.pending, change, self.standing.values(), moved)?;
         }
         Ok(())
