@@ -2,12 +2,12 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::sync::{AtomicU64, timeout};
+use crate::sync::{AtomicU64, sleep};
 
 /// What is left of a request's time for store work.
 pub(crate) struct Budget {
@@ -28,22 +28,30 @@ impl Budget {
     }
 
     /// Waits for the work for as long as there is time; `None` if that is used up.
-    ///
-    /// Work that needs no waiting, as that of a store in memory, costs neither a timer nor a look at the clock.
-    pub(crate) async fn wait<T>(&self, mut work: impl Future<Output = T> + Unpin) -> Option<T> {
-        // One poll, whatever comes of it.
-        match poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => Box::pin(self.wait_at_most(work, self.left())).await,
-        }
+    pub(crate) async fn wait<T>(&self, work: impl Future<Output = T> + Unpin) -> Option<T> {
+        self.wait_at_most(work, self.left()).await
     }
 
     /// Waits for the work for this long.
+    ///
+    /// Work that needs no waiting, as that of a store in memory, costs neither a timer nor a look at the clock.
     pub(crate) async fn wait_at_most<T>(&self, work: impl Future<Output = T>, most: Duration) -> Option<T> {
-        let started = Instant::now();
-        let outcome = timeout(most, work).await;
+        let mut work = pin!(work);
+        if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+            return Some(outcome);
+        }
+        let (started, mut timer, mut was_polled) = (Instant::now(), pin!(sleep(most)), true);
+        let outcome = poll_fn(|context| {
+            if !std::mem::take(&mut was_polled)
+                && let Poll::Ready(outcome) = work.as_mut().poll(context)
+            {
+                return Poll::Ready(Some(outcome));
+            }
+            timer.as_mut().poll(context).map(|()| None)
+        })
+        .await;
         self.spend(started.elapsed());
-        outcome.ok()
+        outcome
     }
 }
 
