@@ -156,20 +156,21 @@ impl RedisStore {
     }
 
     async fn read(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
-        let mut found = self.read_once(key, wanted, now).await;
         let mut tries = 0;
-        while found.as_ref().is_err_and(Fault::is_missing) && self.waits_for_parts(&mut tries).await {
-            found = self.read_once(key, wanted, now).await;
+        loop {
+            let found = self.read_once(key, wanted, now).await;
+            if !found.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
+                return found;
+            }
         }
-        found
     }
 
     async fn change(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
         let main = self.namespace.main(key);
-        let call = write::patch(&main, patch, now, self.lazy())?;
+        let call = write::patch(main, patch, now, self.lazy())?;
         let mut tries = 0;
         loop {
-            let changed = read::patched(&self.wire.run(&script::PATCH, &main, &call).await?.node()?, patch);
+            let changed = read::patched(&self.wire.run(&script::PATCH, main, &call).await?.node()?, patch);
             // Nothing was written, so that it may be sent again.
             if !changed.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
                 return changed;
@@ -191,22 +192,22 @@ impl RedisStore {
         let main = self.namespace.main(key);
         let apart = self.lazy().iter().any(|schema| wanted.wants(schema));
         if !apart {
-            let reply = self.wire.send(&write::load_main(&main), At::Name(&main)).await?;
+            let reply = self.wire.send(&write::load_main(main), At::Name(main)).await?;
             let Some(found) = Main::read(reply.node()?, now)? else { return Ok(None) };
             // Another program may keep apart what this one does not.
             if !found.lacks(wanted) {
                 return found.loaded(std::iter::empty(), wanted).map(Some);
             }
         }
-        let call = write::load_all(&main, wanted.keys());
-        let reply = self.wire.run(&script::LOAD, &main, &call).await?;
+        let call = write::load_all(main, wanted.keys());
+        let reply = self.wire.run(&script::LOAD, main, &call).await?;
         read::all_hashes(reply.node()?, wanted, now)
     }
 
     async fn remove(&self, key: SessionKey, expired_before: Option<Timestamp>) -> Result<bool, Fault> {
         let main = self.namespace.main(key);
-        let call = write::delete(&main, expired_before, self.lazy());
-        let reply = self.wire.run(&script::DELETE, &main, &call).await?;
+        let call = write::delete(main, expired_before, self.lazy());
+        let reply = self.wire.run(&script::DELETE, main, &call).await?;
         Ok(reply.node()?.number()? > 0)
     }
 
@@ -214,7 +215,7 @@ impl RedisStore {
     async fn try_out(&self) -> Result<(), Fault> {
         self.wire.connect().await?;
         let main = self.namespace.main(write::NOBODY);
-        match self.wire.run(&script::LOAD, &main, &write::load_all(&main, None)).await {
+        match self.wire.run(&script::LOAD, main, &write::load_all(main, None)).await {
             Err(fault) if fault.is_refusal() => Err(Fault::setup("the server does not take scripts of Redis 7")),
             answered => answered.map(drop),
         }
@@ -225,7 +226,7 @@ impl RedisStore {
         let mut info = Call::new("INFO", 1, 8);
         info.arg("memory");
         let main = self.namespace.main(write::NOBODY);
-        let Ok(reply) = self.wire.send(&info, At::Name(&main)).await else { return };
+        let Ok(reply) = self.wire.send(&info, At::Name(main)).await else { return };
         let Ok(Ok(text)) = reply.node().and_then(|told| told.text().map(str::from_utf8)) else { return };
         let policy = text.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim);
         if policy.is_some_and(|policy| !matches!(policy, "noeviction" | "volatile-ttl")) {
@@ -245,8 +246,8 @@ impl Store for RedisStore {
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         let main = self.namespace.main(key);
         let create = async {
-            let call = write::create(&main, &record, self.lazy())?;
-            read::created(&self.wire.run(&script::CREATE, &main, &call).await?.node()?)
+            let call = write::create(main, &record, self.lazy())?;
+            read::created(&self.wire.run(&script::CREATE, main, &call).await?.node()?)
         };
         create.await.map_err(|fault| fault.during("create"))
     }

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use ::redis::Cmd;
 
+use super::name::Name;
+
 /// Room for the line in front of an argument and the line break behind it.
 const FRAME: usize = 16;
 
@@ -26,6 +28,14 @@ impl Call {
         let word = word.as_ref();
         put_line(&mut self.packed, b'$', word.len());
         self.packed.extend_from_slice(word);
+        self.packed.extend_from_slice(b"\r\n");
+        self.words += 1;
+        self
+    }
+
+    pub(super) fn name(&mut self, name: Name<'_>) -> &mut Self {
+        put_line(&mut self.packed, b'$', name.len());
+        name.write(&mut self.packed);
         self.packed.extend_from_slice(b"\r\n");
         self.words += 1;
         self

@@ -1,11 +1,11 @@
 //! Names of hashes: `<namespace>:{<key>}`, and `:<schema>` behind it for a schema that is kept apart. What stands in the
 //! braces decides on the slot of a cluster, so that all hashes of a session are on one node.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-
 use super::fault::Fault;
 use crate::id::SessionKey;
 
+/// How a key is written: as its `Display` does, but not in constant time. A key is no secret, and stands here in each command.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const KEY_CHARS: usize = 22;
 
 /// What the names of all keys begin with.
@@ -25,15 +25,8 @@ impl Namespace {
     }
 
     /// The name of a session's main hash.
-    pub(super) fn main(&self, key: SessionKey) -> Vec<u8> {
-        let mut text = [0; KEY_CHARS];
-        // Sixteen bytes are always 22 characters.
-        let text = Base64UrlUnpadded::encode(key.as_bytes(), &mut text).unwrap_or_default();
-        let mut name = Vec::with_capacity(self.prefix.len() + KEY_CHARS + 1);
-        name.extend_from_slice(&self.prefix);
-        name.extend_from_slice(text.as_bytes());
-        name.push(b'}');
-        name
+    pub(super) const fn main(&self, key: SessionKey) -> Name<'_> {
+        Name { prefix: self.prefix.as_slice(), key }
     }
 
     /// The session whose main hash has this name.
@@ -53,6 +46,35 @@ impl Namespace {
         }
         pattern.extend_from_slice(b"*}");
         pattern
+    }
+}
+
+/// The name of a main hash, which is written where it is needed.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'n> {
+    prefix: &'n [u8],
+    key: SessionKey,
+}
+
+impl Name<'_> {
+    pub(super) const fn len(&self) -> usize {
+        self.prefix.len() + KEY_CHARS + 1
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.prefix);
+        for bytes in self.key.as_bytes().chunks(3) {
+            let byte = |n: usize| bytes.get(n).copied().unwrap_or_default();
+            let bits = u32::from_be_bytes([0, byte(0), byte(1), byte(2)]);
+            out.extend((0..=bytes.len()).map(|digit| DIGITS[(bits >> (18 - 6 * digit)) as usize % DIGITS.len()]));
+        }
+        out.push(b'}');
+    }
+
+    pub(super) fn to_vec(self) -> Vec<u8> {
+        let mut name = Vec::with_capacity(self.len());
+        self.write(&mut name);
+        name
     }
 }
 
@@ -77,7 +99,9 @@ mod tests {
     fn a_name_tells_its_session() {
         let namespace = Namespace::new("a[b]*").unwrap();
         let key = SessionKey::from_bytes([0xfb; 16]);
-        let name = namespace.main(key);
+        let name = namespace.main(key).to_vec();
+        assert_eq!(name, format!("a[b]*:{{{key}}}").into_bytes());
+        assert_eq!(name.len(), namespace.main(key).len());
         assert_eq!(namespace.session(&name), Some(key));
         assert_eq!(namespace.session(&[&name[..], b":history"].concat()), None);
         assert_eq!(Namespace::new("other").unwrap().session(&name), None);

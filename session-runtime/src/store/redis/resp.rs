@@ -65,6 +65,7 @@ struct Header<'b> {
 }
 
 impl<'b> Header<'b> {
+    #[inline]
     fn read(bytes: &'b [u8], at: usize) -> Result<Option<Self>, Malformed> {
         let Some((&kind, rest)) = bytes.get(at..).and_then(<[u8]>::split_first) else { return Ok(None) };
         match rest.iter().position(|&byte| byte == b'\r') {
@@ -78,6 +79,7 @@ impl<'b> Header<'b> {
     }
 
     /// How many bytes and how many values belong to it.
+    #[inline]
     fn announces(&self) -> Result<(usize, usize), Malformed> {
         match self.kind {
             b'$' | b'=' | b'!' => Ok((self.length()?.map_or(0, |length| length + 2), 0)),
@@ -91,13 +93,13 @@ impl<'b> Header<'b> {
     }
 
     /// `None`: what RESP2 has for nothing.
+    #[inline]
     fn length(&self) -> Result<Option<usize>, Malformed> {
-        if self.line == b"-1" {
-            return Ok(None);
-        }
-        // As many digits as 512 MiB have, which no answer exceeds.
-        if !(1..=9).contains(&self.line.len()) {
-            return Err(Malformed);
+        match self.line {
+            [b'-', b'1'] => return Ok(None),
+            // As many digits as 512 MiB have, which no answer exceeds.
+            line if (1..=9).contains(&line.len()) => {}
+            _ => return Err(Malformed),
         }
         let mut length = 0;
         for digit in self.line {
@@ -154,10 +156,14 @@ impl<'b> Rest<'b> {
         }
     }
 
+    #[inline]
     fn take(&mut self, length: usize) -> Result<&'b [u8], Malformed> {
         let from = self.at;
-        self.at = from + length + 2;
-        self.bytes.get(from..self.at).and_then(|bytes| bytes.strip_suffix(b"\r\n")).ok_or(Malformed)
+        self.at += length + 2;
+        match self.bytes.get(from..self.at) {
+            Some([taken @ .., b'\r', b'\n']) => Ok(taken),
+            _ => Err(Malformed),
+        }
     }
 
     fn nodes(&mut self, count: usize, levels: u32) -> Result<Node<'b>, Malformed> {

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use super::call::Call;
+use super::name::Name;
 
 /// A script and the name under which servers know it.
 pub(super) struct Script {
@@ -22,9 +23,9 @@ impl Script {
     }
 
     /// The beginning of a call with one key, with room for what follows.
-    pub(super) fn call(&self, main: &[u8], args: usize, bytes: usize) -> Call {
+    pub(super) fn call(&self, main: Name<'_>, args: usize, bytes: usize) -> Call {
         let mut call = Call::new("EVALSHA", args + 3, bytes + main.len() + self.hash.len() + 1);
-        call.arg(&self.hash).arg("1").arg(main);
+        call.arg(&self.hash).arg("1").name(main);
         call
     }
 

@@ -12,6 +12,7 @@ use ::redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind
 use super::call::Call;
 use super::fault::Fault;
 use super::link::Link;
+use super::name::Name;
 use super::reply::Reply;
 use super::script::Script;
 use super::target::Connection;
@@ -33,7 +34,7 @@ pub(super) struct Wire {
 #[derive(Clone, Copy)]
 pub(super) enum At<'n> {
     /// The one with the slot of this name.
-    Name(&'n [u8]),
+    Name(Name<'n>),
     /// The one with this slot.
     Slot(u16),
 }
@@ -44,7 +45,7 @@ impl Wire {
     }
 
     /// Runs a script, also on a server that does not know it yet.
-    pub(super) async fn run(&self, script: &Script, main: &[u8], call: &Call) -> Result<Reply, Fault> {
+    pub(super) async fn run(&self, script: &Script, main: Name<'_>, call: &Call) -> Result<Reply, Fault> {
         let answered = self.send(call, At::Name(main)).await;
         match answered {
             Err(fault) if fault.is_missing_script() => self.send(&script.in_full(call), At::Name(main)).await,
@@ -132,7 +133,7 @@ async fn follow(connection: &mut ClusterConnection, command: &Cmd, at: At<'_>) -
 
 fn route(at: At<'_>) -> Route {
     match at {
-        At::Name(name) => Route::with_key(name, SlotAddr::Master),
+        At::Name(name) => Route::with_key(name.to_vec(), SlotAddr::Master),
         At::Slot(slot) => Route::new(slot, SlotAddr::Master),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::call::Call;
 use super::fault::Fault;
 use super::head::{self, HEAD};
-use super::name::{check, schema_of};
+use super::name::{Name, check, schema_of};
 use super::script::{self, sha1_hex};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -22,7 +22,7 @@ const LAST: i64 = 253_402_300_799_999;
 /// A base that is longer than its hash is sent as its hash.
 const LONGEST_BASE: usize = 40;
 
-pub(super) fn create(main: &[u8], record: &Record, lazy: &[&'static str]) -> Result<Call, Fault> {
+pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> Result<Call, Fault> {
     let (bytes, keys) = (record.values.bytes(), record.values.len());
     let is_apart = |name: &str| lazy.contains(&schema_of(name));
     let apart: Vec<&str> =
@@ -42,7 +42,7 @@ pub(super) fn create(main: &[u8], record: &Record, lazy: &[&'static str]) -> Res
     Ok(command)
 }
 
-pub(super) fn patch(main: &[u8], patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Result<Call, Fault> {
+pub(super) fn patch(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Result<Call, Fault> {
     let (expected, changes) = (patch.expected(), Changes::of(patch));
     let apart: Vec<&str> = lazy.iter().filter(|schema| changes.sets(schema)).copied().collect();
     let args = 4 + apart.len() + 2 * (expected.len() + changes.set.len()) + changes.remove.len();
@@ -125,7 +125,7 @@ fn fixed_part(patch: &Patch, now: Timestamp, counts: [usize; 4]) -> Result<Vec<u
     Ok(out)
 }
 
-pub(super) fn delete(main: &[u8], expired_before: Option<Timestamp>, lazy: &[&'static str]) -> Call {
+pub(super) fn delete(main: Name<'_>, expired_before: Option<Timestamp>, lazy: &[&'static str]) -> Call {
     let mut command = script::DELETE.call(main, 1 + lazy.len(), 64);
     match expired_before {
         Some(before) => command.arg(head::moment(before)),
@@ -137,13 +137,13 @@ pub(super) fn delete(main: &[u8], expired_before: Option<Timestamp>, lazy: &[&'s
     command
 }
 
-pub(super) fn load_main(main: &[u8]) -> Call {
+pub(super) fn load_main(main: Name<'_>) -> Call {
     let mut command = Call::new("HGETALL", 1, main.len());
-    command.arg(main);
+    command.name(main);
     command
 }
 
-pub(super) fn load_all(main: &[u8], wanted: Option<&[&'static str]>) -> Call {
+pub(super) fn load_all(main: Name<'_>, wanted: Option<&[&'static str]>) -> Call {
     let mut command = script::LOAD.call(main, 1 + wanted.map_or(0, <[_]>::len), 64);
     command.arg(if wanted.is_none() { "all" } else { "some" });
     for schema in wanted.unwrap_or_default() {
