@@ -9,7 +9,7 @@ use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
 use crate::merge::three_way;
 use crate::metadata::Stands;
-use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
+use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn, Unchanged};
 use crate::pending::{Turn, fill, fresh_values, rebase, rebase_on_nothing, schemas_of, turn};
 use crate::record::{Head, Record, Values, belongs};
 use crate::versions::Versioned;
@@ -25,6 +25,8 @@ pub(super) struct Save<'v> {
     /// The answer is no failure, so the use of the session counts.
     answered: bool,
     secret: Secret,
+    /// Another request has changed the record since it was loaded.
+    overtaken: bool,
 }
 
 /// What becomes of the secret.
@@ -45,7 +47,7 @@ impl<'v> Save<'v> {
         answered: bool,
     ) -> Result<Self, SessionError> {
         let turn = turn(&wishes.pending);
-        let mut save = Self { visit, live, wishes, turn, basis, answered, secret: Secret::Keep };
+        let mut save = Self { visit, live, wishes, turn, basis, answered, secret: Secret::Keep, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
@@ -92,10 +94,10 @@ impl<'v> Save<'v> {
                 return Ok(Outcome::Done);
             }
             core.limits.check_patch(&patch, self.live.values.stored(), self.live.bytes, self.live.keys)?;
-            let deadline = patch.deadline.clone();
+            let (deadline, writes) = (patch.deadline.clone(), patch.changes_values());
             let rewrites = matches!(patch.rests_on, RestsOn::Revision(_));
             let theirs = match self.send(patch).await? {
-                Some(Patched::Done(head)) => return Ok(self.done(head, deadline.as_ref())),
+                Some(Patched::Done(head)) => return Ok(self.done(head, deadline.as_ref(), writes)),
                 Some(Patched::Conflict(theirs)) => theirs,
                 Some(Patched::Renewed) => return self.renewed().await,
                 Some(Patched::Gone) => return self.gone(),
@@ -104,6 +106,7 @@ impl<'v> Save<'v> {
             let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
             if !rewrites && self.is_same_version(&theirs)? {
                 self.merge(&theirs)?;
+                self.overtaken = true;
             } else {
                 match self.begin_again().await {
                     Ok(true) => {}
@@ -137,6 +140,7 @@ impl<'v> Save<'v> {
         live.head = live.stored.clone();
         self.wishes.pending = rebase(&self.wishes.pending, live.values.seen())?;
         self.live = fresh;
+        self.overtaken = false;
         self.check_versions()?;
         Ok(true)
     }
@@ -172,6 +176,10 @@ impl<'v> Save<'v> {
         }
         patch.deadline = self.deadline(patch.changes_values());
         patch.secret = self.new_secret();
+        if !self.overtaken && patch.changes_values() {
+            let Live { values, bytes, keys, .. } = &*self.live;
+            patch.unchanged = Unchanged::since(&patch, head, values.stored(), *bytes, *keys);
+        }
         Ok(patch)
     }
 
@@ -234,7 +242,7 @@ impl<'v> Save<'v> {
         Ok(())
     }
 
-    fn done(mut self, head: Head, deadline: Option<&Deadline>) -> Outcome {
+    fn done(mut self, head: Head, deadline: Option<&Deadline>, writes: bool) -> Outcome {
         let visit = self.visit;
         let (id, renewed) = match self.secret {
             Secret::Raise(id) => (id, true),
@@ -255,7 +263,10 @@ impl<'v> Save<'v> {
         live.id = id;
         live.presented &= !renewed;
         live.stored = head.clone();
-        live.head = head;
+        // What others wrote in between is not among the values: they are of the revision that was loaded.
+        let loaded = live.head.revision;
+        let is_next = head.revision == loaded.wrapping_add(u64::from(writes));
+        live.head = Head { revision: if is_next { head.revision } else { loaded }, ..head };
         let mut state = visit.state();
         state.standing = Standing::Live(self.live);
         if let Some(cookie) = cookie {

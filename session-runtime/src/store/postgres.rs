@@ -53,6 +53,7 @@ mod pooler;
 mod quiet;
 mod sql;
 mod tls;
+mod unchanged;
 
 use std::fmt;
 
@@ -195,7 +196,8 @@ impl PostgresStore {
     }
 
     fn new(access: Access, schema: Option<&str>) -> Self {
-        Self { access, statements: Statements::new(schema.unwrap_or("public")), ready: OnceCell::new() }
+        let statements = Statements::new(schema.unwrap_or("public"), access.lock_timeout());
+        Self { access, statements, ready: OnceCell::new() }
     }
 
     /// Sees to the tables once.
