@@ -15,7 +15,8 @@
 //! ├ expiry             its duration or moment, in milliseconds
 //! ├ secret, previous   hashes, 32 bytes; `previous` is NULL unless there is one
 //! ├ generation, revision
-//! └ bytes, keys        totals of the names and texts
+//! ├ bytes, keys        totals of the names and texts
+//! └ head               what is above the revision once more in one piece, made by the database: a load reads four columns
 //!
 //! session_value                         one row a stored key
 //! ├ session            the record's key           ┐
@@ -34,12 +35,19 @@
 //!
 //! # A patch
 //!
+//! A patch that sets up to four keys, and nothing else, says which revision it was made from. One prepared statement then
+//! updates the record if it has that revision still, and sets the keys if it did: nothing is compared, and no value is
+//! read. If that finds no such record, or for any other patch, the function is called.
+//!
 //! `session_patch` locks the record, then looks, then writes. Each statement of such a function has a snapshot of its own,
 //! so what is compared is read after the lock is held; one statement that did all of it would compare with what was there
 //! before it waited. A base of more than 64 bytes is sent as its SHA-256.
 //!
-//! Deliberately absent: session state on a connection (a pooler may stand between), foreign keys (each new value would pay
-//! for a look-up), and `jsonb` (it would not keep a text as it is).
+//! Why one statement does for an unchanged record, though it sees values as they were before it waited for the lock: see
+//! `sql.rs`.
+//!
+//! Deliberately absent: session state on a connection that a pooler or the application shares out, foreign keys (each new
+//! value would pay for a look-up), and `jsonb` (it would not keep a text as it is).
 
 mod access;
 mod builder;
@@ -87,9 +95,9 @@ const LAYOUT: i32 = 1;
 /// | several processes and machines | yes |
 /// | clock that judges deadlines | the application's |
 ///
-/// A load is one round trip and moves the wanted schemas alone; a patch is one round trip, and so is a `create` or a
-/// `delete`. A write whose answer is lost is not sent again: its outcome is unknown. One that the database has rolled back
-/// since others were at work (serialization failure, deadlock) is.
+/// A load is one round trip and moves the wanted schemas alone; so is a patch, or two where somebody else has written
+/// since the load, and a `create` or a `delete`. A write whose answer is lost is not sent again: its outcome is unknown. One
+/// that the database has rolled back since others were at work (serialization failure, deadlock) is.
 ///
 /// # Connections
 ///
