@@ -70,8 +70,8 @@ pub struct Unchanged {
 }
 
 impl Unchanged {
-    /// What a patch may say of a record that was loaded with these totals. Nothing if it would be refused, or if it
-    /// changes so many keys that saying it is not worth looking them up. It names each key once.
+    /// What a patch may say of a record that was loaded with these totals. Nothing if it would be refused, if the totals
+    /// are damaged, or if it changes so many keys that it is not worth looking them up. It names each key once.
     pub(crate) fn since(patch: &Patch, head: &Head, values: &Values, bytes: usize, keys: usize) -> Option<Self> {
         let changes = patch.set.len() + patch.remove.len();
         if changes > FEW_KEYS || patch.refusal(head, |name| values.get(name)).is_some() {
@@ -79,8 +79,8 @@ impl Unchanged {
         }
         let mut after = Self { revision: head.revision, bytes, keys };
         for (name, text) in &patch.set {
-            after.bytes += name.len() + text.len();
-            after.keys += 1;
+            after.bytes = after.bytes.checked_add(name.len() + text.len())?;
+            after.keys = after.keys.checked_add(1)?;
         }
         for name in patch.set.iter().map(|(name, _)| name).chain(&patch.remove) {
             if let Some(old) = values.get(name) {
