@@ -15,8 +15,7 @@
 //! ├ expiry             its duration or moment, in milliseconds
 //! ├ secret, previous   hashes, 32 bytes; `previous` is NULL unless there is one
 //! ├ generation, revision
-//! ├ bytes, keys        totals of the names and texts
-//! └ head               what is above the revision once more in one piece, made by the database: a load reads four columns
+//! └ bytes, keys        totals of the names and texts
 //!
 //! session_value                         one row a stored key
 //! ├ session            the record's key           ┐

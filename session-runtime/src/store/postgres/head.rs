@@ -1,12 +1,4 @@
-//! A head as it is written, in columns, and as it is read, most of it in one piece. A column of another type, or with what
-//! this library does not write, is unreadable.
-//!
-//! ```text
-//! expires, created, touched, ends, kind of expiry, its number, secret since, generation    8 bytes each
-//! generation since, previous until                 each 0, or 1 and 8 bytes
-//! previous                                         0, or 1 and 32 bytes
-//! secret                                           32 bytes
-//! ```
+//! A head as columns, and back. A column of another type, or with what this library does not write, is unreadable.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
@@ -19,8 +11,8 @@ use crate::id::SecretHash;
 use crate::record::{Head, PreviousSecret, Record, Values};
 use crate::store::Loaded;
 
-/// How many columns come before the texts.
-pub(super) const COLUMNS: usize = 4;
+/// How many columns a head has.
+pub(super) const COLUMNS: usize = 15;
 
 /// The columns of a head, as they are bound.
 pub(super) struct HeadColumns<'h> {
@@ -66,76 +58,30 @@ pub(super) fn column<'r, T: FromSql<'r>>(row: &'r Row, at: usize) -> Result<T, F
 
 /// The head that stands in the first columns.
 pub(super) fn head(row: &Row) -> Result<Head, Fault> {
-    head_of(row, column(row, 1).map(i64::cast_unsigned)?)
-}
-
-/// The head in the first column, which is of this revision.
-pub(super) fn head_of(row: &Row, revision: u64) -> Result<Head, Fault> {
-    let mut rest = Rest(column(row, 0)?);
-    let head = rest.head(revision)?;
-    if rest.0.is_empty() { Ok(head) } else { Err(UNREADABLE) }
-}
-
-const UNREADABLE: Fault = Fault::Unreadable("head");
-
-/// What is left of a head to be read.
-struct Rest<'h>(&'h [u8]);
-
-impl Rest<'_> {
-    fn head(&mut self, revision: u64) -> Result<Head, Fault> {
-        let [expires, created, touched, ends] = [self.moment()?, self.moment()?, self.moment()?, self.moment()?];
-        let expiry = expiry(self.number()?, self.number()?)?;
-        let (secret_since, generation) = (self.moment()?, self.number()?.cast_unsigned());
-        let generation_since = self.maybe(Self::moment)?;
-        let until = self.maybe(Self::moment)?;
-        let previous = self.maybe(Self::hash)?.map(|hash| PreviousSecret { hash, until });
-        let secret = self.hash()?;
-        Ok(Head {
-            created,
-            touched,
-            expires,
-            ends,
-            expiry,
-            secret,
-            secret_since,
-            previous,
-            generation,
-            generation_since,
-            revision,
-        })
-    }
-
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(UNREADABLE)?;
-        self.0 = rest;
-        Ok(*taken)
-    }
-
-    fn number(&mut self) -> Result<i64, Fault> {
-        self.take().map(i64::from_be_bytes)
-    }
-
-    fn moment(&mut self) -> Result<Timestamp, Fault> {
-        self.number().map(Timestamp::from_millis)
-    }
-
-    fn hash(&mut self) -> Result<SecretHash, Fault> {
-        self.take().map(SecretHash::from_bytes)
-    }
-
-    fn maybe<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<Option<T>, Fault> {
-        match self.take()? {
-            [0] => Ok(None),
-            [1] => read(self).map(Some),
-            _ => Err(UNREADABLE),
-        }
-    }
+    let moment = |at| column(row, at).map(Timestamp::from_millis);
+    let maybe = |at| column::<Option<i64>>(row, at).map(|moment| moment.map(Timestamp::from_millis));
+    let number = |at| column(row, at).map(i64::cast_unsigned);
+    let until = maybe(9)?;
+    let previous = column::<Option<&[u8]>>(row, 8)?.map(hash).transpose()?;
+    Ok(Head {
+        expires: moment(0)?,
+        created: moment(1)?,
+        touched: moment(2)?,
+        ends: moment(3)?,
+        expiry: expiry(column(row, 4)?, column(row, 5)?)?,
+        secret: hash(column(row, 6)?)?,
+        secret_since: moment(7)?,
+        previous: previous.map(|hash| PreviousSecret { hash, until }),
+        generation: number(10)?,
+        generation_since: maybe(11)?,
+        revision: number(12)?,
+    })
 }
 
 /// The whole row of a load.
 pub(super) fn loaded(row: &Row) -> Result<Loaded, Fault> {
     let total = |at| usize::try_from(column::<i64>(row, at)?).map_err(|_| Fault::Unreadable("total"));
-    Ok(Loaded { record: record(row)?, bytes: total(2)?, keys: total(3)? })
+    Ok(Loaded { record: record(row)?, bytes: total(13)?, keys: total(14)? })
 }
 
 /// A head, and the values behind it.
@@ -156,6 +102,10 @@ fn pair(value: &[u8]) -> Result<(&str, &str), Fault> {
     let mut parts = value.splitn(2, |byte| *byte == 0xff);
     let (name, content) = parts.next().zip(parts.next()).ok_or(Fault::Unreadable("text"))?;
     Ok((text(name)?, text(content)?))
+}
+
+fn hash(bytes: &[u8]) -> Result<SecretHash, Fault> {
+    bytes.try_into().map(SecretHash::from_bytes).map_err(|_| Fault::Unreadable("secret's hash"))
 }
 
 fn expiry(kind: i64, number: i64) -> Result<StoredExpiry, Fault> {

@@ -28,17 +28,7 @@ BEGIN
     generation_since bigint,
     revision bigint NOT NULL,
     bytes bigint NOT NULL,
-    keys bigint NOT NULL,
-    -- All but the last three in one piece: what is read with each load and seldom changes. It is made anew with an update
-    -- of one of its parts, and no other.
-    head bytea NOT NULL GENERATED ALWAYS AS (
-      pg_catalog.int8send(expires) || pg_catalog.int8send(created) || pg_catalog.int8send(touched)
-      || pg_catalog.int8send(ends) || pg_catalog.int8send(expiry_kind) || pg_catalog.int8send(expiry)
-      || pg_catalog.int8send(secret_since) || pg_catalog.int8send(generation)
-      || COALESCE(pg_catalog.decode('01', 'hex') || pg_catalog.int8send(generation_since), pg_catalog.decode('00', 'hex'))
-      || COALESCE(pg_catalog.decode('01', 'hex') || pg_catalog.int8send(previous_until), pg_catalog.decode('00', 'hex'))
-      || COALESCE(pg_catalog.decode('01', 'hex') || previous, pg_catalog.decode('00', 'hex')) || secret
-    ) STORED
+    keys bigint NOT NULL
   ) WITH (fillfactor = 70);
   CREATE INDEX session_record_expires ON {schema}.session_record (expires);
 
@@ -189,7 +179,7 @@ BEGIN
         secret = head.secret, secret_since = head.secret_since, previous = head.previous,
         previous_until = head.previous_until, generation = head.generation, generation_since = head.generation_since,
         revision = head.revision, bytes = head.bytes, keys = head.keys
-      WHERE r.key = p_key RETURNING r.* INTO head;
+      WHERE r.key = p_key;
     END IF;
   END
   $patch$;

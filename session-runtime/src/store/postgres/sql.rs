@@ -4,12 +4,9 @@ use tokio_postgres::types::Type;
 
 const LAYOUT: &str = include_str!("layout.sql");
 
-/// The columns that are written, in the order of [`HeadColumns`](super::head::HeadColumns).
-const COLUMNS: &str = "expires, created, touched, ends, expiry_kind, expiry, secret, secret_since, previous, \
+/// The columns of a head, in the order in which [`head`](super::head) reads them.
+const HEAD: &str = "expires, created, touched, ends, expiry_kind, expiry, secret, secret_since, previous, \
     previous_until, generation, generation_since, revision, bytes, keys";
-
-/// What is read of a record, in the order in which [`head`](super::head) reads it.
-const HEAD: &str = "r.head, r.revision, r.bytes, r.keys";
 
 /// One statement with the types of its parameters.
 pub(super) struct Sql {
@@ -94,7 +91,7 @@ const KEY_NOW_LIMIT: &[Type] = &[Type::BYTEA, BIGINT, BIGINT];
 impl Statements {
     pub(super) fn new(schema: &str, lock_timeout: LockTimeout) -> Self {
         let name = quoted(schema, '"');
-        let write = |text: &str| text.replace("{schema}", &name).replace("{COLUMNS}", COLUMNS).replace("{HEAD}", HEAD);
+        let write = |text: &str| text.replace("{schema}", &name).replace("{HEAD}", HEAD);
         let sql = |place, types, text: &str| {
             let (reads, prepared_only) = (READS.contains(&place), PREPARED_ONLY.contains(&place));
             Sql { text: write(text), types, place, reads, prepared_only }
@@ -153,7 +150,7 @@ const CREATE_TYPES: &[Type] = &[
 ];
 
 const CREATE: &str = "WITH made AS (
-  INSERT INTO {schema}.session_record (key, {COLUMNS})
+  INSERT INTO {schema}.session_record (key, {HEAD})
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
   ON CONFLICT DO NOTHING RETURNING key
 ), filled AS (
@@ -193,7 +190,10 @@ const PATCH_TYPES: &[Type] = &[
     Type::BYTEA_ARRAY,
 ];
 
-const PATCH: &str = "SELECT (p.head).head, (p.head).revision, (p.head).bytes, (p.head).keys, p.texts, p.outcome
+const PATCH: &str = "SELECT (p.head).expires, (p.head).created, (p.head).touched, (p.head).ends, (p.head).expiry_kind,
+  (p.head).expiry, (p.head).secret, (p.head).secret_since, (p.head).previous, (p.head).previous_until,
+  (p.head).generation, (p.head).generation_since, (p.head).revision, (p.head).bytes, (p.head).keys,
+  p.texts, p.outcome
 FROM {schema}.session_patch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) p";
 
 const SET_TYPES: &[Type] = &[
@@ -225,13 +225,13 @@ const SET_TYPES: &[Type] = &[
 const SET: &str = "WITH saved AS (
   UPDATE {schema}.session_record r SET revision = $5, bytes = $6, keys = $7
   WHERE r.key = $1 AND r.expires > $2 AND r.generation = $3 AND r.revision = $4 {in_time}
-  RETURNING r.head
+  RETURNING {HEAD}
 ), written AS (
   INSERT INTO {schema}.session_value (session, schema, field, content)
   SELECT $1, {changes}
   ON CONFLICT ON CONSTRAINT session_value_pkey DO UPDATE SET content = excluded.content
 )
-SELECT head FROM saved";
+SELECT * FROM saved";
 
 const ONE_CHANGE: &str = "$8, $9, $10 FROM saved";
 const FEW_CHANGES: &str = "c.schema, c.field, c.content
@@ -251,6 +251,6 @@ const SCAN: &str = "SELECT {HEAD}, ARRAY (
   SELECT v.schema || v.field || pg_catalog.decode('ff', 'hex') || v.content
   FROM {schema}.session_value v
   WHERE v.session = r.key
-), r.key
+), key
 FROM {schema}.session_record r
 WHERE r.key > $1 AND r.expires > $2 ORDER BY r.key LIMIT $3";

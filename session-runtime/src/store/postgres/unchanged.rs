@@ -30,16 +30,16 @@ impl PostgresStore {
             return Ok(None);
         };
         let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
-        let next = revision.wrapping_add(1);
-        let [generation, before, after] = [patch.generation, revision, next].map(|number| Quiet(number.cast_signed()));
+        let [generation, revision, next] =
+            [patch.generation, revision, revision.wrapping_add(1)].map(|number| Quiet(number.cast_signed()));
         let [bytes, keys] = [bytes, keys].map(|total| Quiet(stored(total)));
         let [first, second, third, fourth] = [0, 1, 2, 3].map(|at| change(patch.set.get(at)));
         let params: [Param<'_>; 19] = [
             &key,
             &now,
             &generation,
-            &before,
-            &after,
+            &revision,
+            &next,
             &bytes,
             &keys,
             &first[0],
@@ -59,7 +59,7 @@ impl PostgresStore {
             1 => self.access.query(&self.statements.set_one, &params[..10]).await?,
             _ => self.access.query(&self.statements.set_few, &params).await?,
         };
-        rows.first().map(|row| head::head_of(row, next)).transpose()
+        rows.first().map(head::head).transpose()
     }
 }
 
