@@ -54,6 +54,7 @@ async fn a_patch_compares_after_it_has_the_lock() {
     // The second says besides what holds if nobody has written: at first it finds the record so. It comes from another
     // node, so that it does not wait behind the first one.
     let node = patient(server.url());
+    assert_eq!(visits(&node, key(1)).await.unwrap(), 0);
     let (patch, hasty) = (store.patch(key(1), count(0, 1), NOW), node.patch(key(1), count_unchanged(0, 1, 0), NOW));
     let end = async {
         while server.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").await < 2 {
