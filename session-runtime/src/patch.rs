@@ -35,7 +35,65 @@ pub struct Patch {
     pub deadline: Option<Deadline>,
     /// A change of the secret.
     pub secret: Option<NewSecret>,
+    /// A hint, for stores that apply a patch faster to a record that nobody has changed since; others ignore it.
+    pub unchanged: Option<Unchanged>,
 }
+
+/// What holds if the record is still of the revision that the patch was made from.
+///
+/// Then everything that the patch [rests on](Patch::rests_on) holds, since each change of a key raises the revision, and
+/// the totals are these. With another revision it says nothing: the patch is judged by what it rests on.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::patch::{Patch, Unchanged};
+/// use session_runtime::store::Loaded;
+///
+/// /// A coupon for a session that had none.
+/// fn with_coupon(loaded: &Loaded) -> Patch {
+///     let Loaded { record, bytes, keys } = loaded;
+///     let (bytes, keys) = (bytes + "cart.coupon".len() + "1".len(), keys + 1);
+///     let unchanged = Some(Unchanged { revision: record.head.revision, bytes, keys });
+///     let set = vec![("cart.coupon".into(), "1".into())];
+///     Patch { set, unchanged, ..Patch::on_generation(record.head.generation) }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unchanged {
+    /// The revision that was loaded.
+    pub revision: u64,
+    /// Bytes of all keys and texts of the whole record, once this patch is applied to that revision.
+    pub bytes: usize,
+    /// Number of keys of the whole record, once this patch is applied to that revision.
+    pub keys: usize,
+}
+
+impl Unchanged {
+    /// What a patch may say of a record that was loaded with these totals. Nothing if it would be refused, if the totals
+    /// are damaged, or if it changes so many keys that it is not worth looking them up. It names each key once.
+    pub(crate) fn since(patch: &Patch, head: &Head, values: &Values, bytes: usize, keys: usize) -> Option<Self> {
+        let changes = patch.set.len() + patch.remove.len();
+        if changes > FEW_KEYS || patch.refusal(head, |name| values.get(name)).is_some() {
+            return None;
+        }
+        let mut after = Self { revision: head.revision, bytes, keys };
+        for (name, text) in &patch.set {
+            after.bytes = after.bytes.checked_add(name.len() + text.len())?;
+            after.keys = after.keys.checked_add(1)?;
+        }
+        for name in patch.set.iter().map(|(name, _)| name).chain(&patch.remove) {
+            if let Some(old) = values.get(name) {
+                after.bytes = after.bytes.checked_sub(name.len() + old.len())?;
+                after.keys = after.keys.checked_sub(1)?;
+            }
+        }
+        Some(after)
+    }
+}
+
+/// Of more keys a patch says no totals.
+const FEW_KEYS: usize = 8;
 
 /// What a patch rests on.
 ///
@@ -237,7 +295,15 @@ impl Patch {
     #[must_use]
     pub const fn on_generation(generation: u64) -> Self {
         let rests_on = RestsOn::Values(Vec::new());
-        Self { generation, rests_on, set: Vec::new(), remove: Vec::new(), deadline: None, secret: None }
+        Self {
+            generation,
+            rests_on,
+            set: Vec::new(),
+            remove: Vec::new(),
+            deadline: None,
+            secret: None,
+            unchanged: None,
+        }
     }
 
     /// Whether it sets or removes a key.

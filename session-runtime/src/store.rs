@@ -17,8 +17,9 @@
 //!
 //! A store that holds a record under a lock or in a transaction needs no rule of its own: [`Patch::refusal`],
 //! [`Patch::apply`] on the values and [`Patch::apply_head`] on the head are the contract of `patch`; `create`, `load` and
-//! `delete` are what they say. The tests of this library hold a whole one in 149 lines, JSON files in a folder:
-//! `tests/store/third_party.rs`. The kit's own documentation shows how to run it.
+//! `delete` are what they say. [`Patch::unchanged`] is a hint and may be ignored. The tests of this library hold a whole
+//! store in 149 lines, JSON files in a folder: `tests/store/third_party.rs`. The kit's own documentation shows how to run
+//! it.
 //!
 //! The feature `cache` puts a cache of the process in front of any store: `CachedStore`.
 

@@ -21,6 +21,7 @@ fn a_read_is_one_command_and_a_write_is_two() {
         // The sweep at the launch is over, and what connections ask at their beginning.
         app.at_once(50, |_| change("add", &visitor));
         thread::sleep(Duration::from_millis(500));
+        let long_patches = engine.long_patches();
         let cost = |request: &Request| {
             let before = engine.commands();
             (0..ROUNDS).for_each(|_| drop(app.ask(request).expect_silent(200)));
@@ -32,6 +33,8 @@ fn a_read_is_one_command_and_a_write_is_two() {
             costs[0], costs[1], costs[2]
         );
         assert_eq!(costs, [0, ROUNDS, 2 * ROUNDS], "{kind:?}");
+        // None but one that moved the deadline.
+        assert!(engine.long_patches() <= long_patches + 1, "{kind:?}: a patch is not the short statement");
     }
 }
 

@@ -206,12 +206,16 @@ impl Engine {
     /// Commands or statements that were sent by a store for a visitor's session, as the server counts them.
     pub(crate) fn commands(&self) -> u64 {
         match &self.server {
-            Server::Postgres(server) => {
-                let sum = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements \
-                           WHERE toplevel AND query LIKE '%session\\_%' AND query NOT LIKE '%pg_stat%'";
-                wait(server.ask(sum)).unsigned_abs()
-            }
+            Server::Postgres(server) => statements(server, r"%session\_%"),
             _ => self.redises().into_iter().map(|mut redis| commands(&mut redis)).sum(),
+        }
+    }
+
+    /// Patches that the short way was not for, where there is one.
+    pub(crate) fn long_patches(&self) -> u64 {
+        match &self.server {
+            Server::Postgres(server) => statements(server, r"SELECT%session\_patch(%"),
+            _ => 0,
         }
     }
 
@@ -264,6 +268,15 @@ fn connections(redis: &mut Connection) -> usize {
 }
 
 /// What runs inside a script is a part of the script.
+/// How many statements of the sessions were run whose text is like this.
+fn statements(server: &Postgres, like: &str) -> u64 {
+    let sum = format!(
+        "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements \
+         WHERE toplevel AND query LIKE '{like}' AND query NOT LIKE '%pg_stat%'"
+    );
+    wait(server.ask(&sum)).unsigned_abs()
+}
+
 fn commands(redis: &mut Connection) -> u64 {
     let info: String = redis::cmd("INFO").arg("commandstats").query(redis).unwrap();
     let calls = info.lines().filter_map(|line| {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use session_runtime::Store;
 use session_runtime::patch::Patched;
 use session_runtime::store::StoreErrorKind;
+use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::Postgres;
 use tokio::time::timeout;
 
-use crate::session::{NOW, add, assert_fails, at_last, count, counter, key, patient, visits};
+use crate::conformance::pool;
+use crate::session::{NOW, add, assert_fails, at_last, count, count_unchanged, counter, key, patient, visits};
 
 /// A transaction that somebody forgot to end: writes of that session fail in time, all else goes on.
 #[tokio::test]
@@ -22,9 +23,15 @@ async fn a_lock_of_somebody_else_makes_writes_fail_in_time() {
         .batch_execute("BEGIN; SELECT FROM session_record WHERE key = '\\x01010101010101010101010101010101' FOR UPDATE")
         .await
         .unwrap();
+    let pooled = PostgresStore::from_pool(pool(&server.url(), 1), "public");
     let (patch, delete) = (store.patch(key(1), count(0, 1), NOW), store.delete(key(1)));
-    let (patch, delete) = timeout(Duration::from_secs(10), async { tokio::join!(patch, delete) }).await.unwrap();
-    assert_fails(patch, StoreErrorKind::Unavailable, "55P03");
+    let unchanged = || count_unchanged(0, 1, 0);
+    let (own, theirs) = (store.patch(key(1), unchanged(), NOW), pooled.patch(key(1), unchanged(), NOW));
+    let all = timeout(Duration::from_secs(10), async { tokio::join!(patch, own, theirs, delete) });
+    let (patch, own, theirs, delete) = all.await.unwrap();
+    for patch in [patch, own, theirs] {
+        assert_fails(patch, StoreErrorKind::Unavailable, "55P03");
+    }
     assert_fails(delete, StoreErrorKind::Unavailable, "55P03");
     assert_eq!(visits(&store, key(1)).await.unwrap(), 0);
     add(&store, key(2)).await.unwrap();
@@ -44,16 +51,22 @@ async fn a_patch_compares_after_it_has_the_lock() {
     let changed = "BEGIN; UPDATE session_record SET revision = revision + 1;
         UPDATE session_value SET content = '7' WHERE field = '.visits'";
     other.batch_execute(changed).await.unwrap();
-    let patch = store.patch(key(1), count(0, 1), NOW);
+    // The second says besides what holds if nobody has written: at first it finds the record so. It comes from another
+    // node, so that it does not wait behind the first one.
+    let node = patient(server.url());
+    assert_eq!(visits(&node, key(1)).await.unwrap(), 0);
+    let (patch, hasty) = (store.patch(key(1), count(0, 1), NOW), node.patch(key(1), count_unchanged(0, 1, 0), NOW));
     let end = async {
-        while server.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").await == 0 {
+        while server.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").await < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         other.batch_execute("COMMIT").await.unwrap();
     };
-    let (patched, ()) = tokio::join!(patch, end);
-    let Patched::Conflict(record) = patched.unwrap() else { panic!("it overwrote what it had not seen") };
-    assert_eq!(record.values.get("cart.visits"), Some("7"));
+    let (patched, hasty, ()) = tokio::join!(patch, hasty, end);
+    for patched in [patched, hasty] {
+        let Patched::Conflict(record) = patched.unwrap() else { panic!("it overwrote what it had not seen") };
+        assert_eq!(record.values.get("cart.visits"), Some("7"));
+    }
 }
 
 /// A table that is being altered stops everything; when it is free again, everything goes on.

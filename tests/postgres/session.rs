@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Expected, Patch, Patched, RestsOn};
+use session_runtime::patch::{Expected, Patch, Patched, RestsOn, Unchanged};
 use session_runtime::record::Record;
 use session_runtime::store::{Created, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
@@ -53,6 +53,13 @@ pub(crate) fn count(from: u64, to: u64) -> Patch {
     let base = Some(from.to_string().into());
     let expected = Expected { name: "cart.visits".into(), base, or_ours: false };
     Patch { rests_on: RestsOn::Values(vec![expected]), ..set("cart.visits", &to.to_string()) }
+}
+
+/// The same, saying what holds if nobody has written since this revision. The number must not get longer.
+pub(crate) fn count_unchanged(from: u64, to: u64, revision: u64) -> Patch {
+    let texts = ["cart", r#"{"v":1}"#, "cart.visits", "0"];
+    let bytes = texts.iter().map(|text| text.len()).sum();
+    Patch { unchanged: Some(Unchanged { revision, bytes, keys: 2 }), ..count(from, to) }
 }
 
 /// Adds one, again after each conflict.

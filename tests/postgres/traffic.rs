@@ -6,7 +6,8 @@ use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{PgBouncer, Postgres, url};
 use session_tests::servers::proxy::Proxy;
 
-use crate::session::{NOW, PATIENT, count, counter, key, patient, record, visits};
+use crate::conformance::pool;
+use crate::session::{NOW, PATIENT, count, count_unchanged, counter, key, patient, record, visits};
 
 const ROUNDS: u64 = 20;
 
@@ -40,6 +41,34 @@ async fn each_operation_is_one_statement() {
         println!("{ROUNDS} loads: {} statements; {ROUNDS} patches and conflicts: {}", loaded - begun, patched - loaded);
         assert_eq!((loaded - begun, patched - loaded), (ROUNDS.cast_signed(), 2 * ROUNDS.cast_signed()));
         let _ = store.delete(key).await;
+    }
+}
+
+/// The function that applies any patch is called where the record has changed since it was loaded, and no sooner: once for
+/// the patch, and not at all otherwise. Behind a pooler nothing else is sent.
+#[tokio::test]
+async fn an_unchanged_record_is_patched_without_the_function() {
+    let server = Postgres::start("");
+    server.execute("CREATE EXTENSION pg_stat_statements").await;
+    let bouncer = PgBouncer::start(&server, 2);
+    let pool = PostgresStore::from_pool(pool(&server.url(), 1), "public");
+    // Statements of an unchanged record, of a changed one, and calls of the function for both.
+    let cases = [(patient(server.url()), [1, 2, 1]), (pool, [1, 2, 1]), (patient(bouncer.url()), [1, 1, 2])];
+    for (n, (store, expected)) in cases.into_iter().enumerate() {
+        let key = key(u8::try_from(n).unwrap());
+        counter(&store, key).await;
+        server.execute("SELECT pg_stat_statements_reset()").await;
+        let begun = calls(&server).await;
+        assert!(matches!(store.patch(key, count_unchanged(0, 1, 0), NOW).await.unwrap(), Patched::Done(_)));
+        let unchanged = calls(&server).await;
+        assert!(matches!(store.patch(key, count_unchanged(1, 2, 0), NOW).await.unwrap(), Patched::Done(_)));
+        let changed = calls(&server).await;
+        let patched = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+            WHERE toplevel AND query LIKE '%session\\_patch%' AND query NOT LIKE '%pg_stat%'";
+        let functions = server.ask(patched).await;
+        println!("{} and {} statements, {functions} calls", unchanged - begun, changed - unchanged);
+        assert_eq!([unchanged - begun, changed - unchanged, functions], expected);
+        assert_eq!(visits(&store, key).await.unwrap(), 2);
     }
 }
 

@@ -18,6 +18,7 @@ enum Fault {
     ChecksThenWrites,
     IgnoresBases,
     IgnoresRevision,
+    BelievesUnchanged,
     IgnoresGeneration,
     ConflictBeforeRenewed,
     ConflictTellsNothing,
@@ -45,11 +46,12 @@ enum Fault {
 use Fault::*;
 
 /// Each fault with rules that must be reported for it; others may be too.
-const FAULTS: [(Fault, &[&str]); 26] = [
+const FAULTS: [(Fault, &[&str]); 27] = [
     (PatchCreates, &["patch_of_absent_is_gone", "delete_is_final", "delete_wins_every_race"]),
     (ChecksThenWrites, &["increments_are_exact", "one_of_many_on_one_base_wins", "different_keys_all_survive"]),
     (IgnoresBases, &["conflict_tells_what_stands_there", "absence_is_a_base", "increments_are_exact"]),
     (IgnoresRevision, &["revision_is_a_base", "one_of_many_on_one_revision_wins"]),
+    (BelievesUnchanged, &["changed_is_judged", "increments_are_exact"]),
     (IgnoresGeneration, &["other_generation_is_renewed", "renewed_comes_before_conflict"]),
     (ConflictBeforeRenewed, &["renewed_comes_before_conflict"]),
     (ConflictTellsNothing, &["conflict_tells_what_stands_there"]),
@@ -138,6 +140,7 @@ impl Wrong {
     fn misread(&self, mut patch: Patch, record: &Record) -> Patch {
         match (&mut patch.rests_on, self.fault) {
             (RestsOn::Values(expected), IgnoresBases) => expected.clear(),
+            (RestsOn::Values(expected), BelievesUnchanged) if patch.unchanged.is_some() => expected.clear(),
             (RestsOn::Revision(revision), IgnoresRevision) => *revision = record.head.revision,
             _ => {}
         }

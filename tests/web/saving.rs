@@ -7,7 +7,7 @@ use rocket::local::asynchronous::Client;
 use session_runtime::{CookieConfig, Session, Sessions};
 
 use crate::app::{Answer, App, Browser, Cart, patient};
-use crate::spy::Spy;
+use crate::spy::{Fault, Spy};
 
 async fn visits(app: &App, browser: &Browser) -> i64 {
     let key = app.key(browser).await;
@@ -207,4 +207,28 @@ async fn other_fairings_see_the_same_session() {
     let answer = Answer::of(client.post("/").dispatch().await).await;
     assert_eq!(answer.header("x-seen"), ["before {7: 1}", "after {7: 1}"]);
     assert_eq!(answer.set_cookie.len(), 1);
+}
+
+/// What another request stored between a load and a save is not known after the save, if it cannot be read again: the next
+/// save must not take the record for what this request knows.
+#[rocket::async_test]
+async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
+    let spy = Spy::default();
+    let sessions = Sessions::builder().store(spy.clone()).schemas::<Cart>().build().unwrap();
+    let first = sessions.open([]);
+    *first.write::<Cart>().await.unwrap().visits_mut() = 1;
+    let cookie = first.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+
+    let visit = sessions.open([&*cookie]);
+    let mut cart = visit.write::<Cart>().await.unwrap();
+    sessions.update::<Cart, _>(&first.key().unwrap(), |cart| *cart.visits_mut() += 10).await.unwrap().unwrap();
+    cart.set_coupon("A".into());
+    spy.break_down("load", Fault::Down);
+    cart.save().await.unwrap();
+    spy.mend();
+    *cart.visits_mut() += 100;
+    drop(cart);
+    assert!(visit.finish(200).await.error.is_none());
+    let stored = sessions.read::<Cart>(&first.key().unwrap()).await.unwrap().unwrap();
+    assert_eq!((*stored.visits(), stored.coupon().as_deref()), (111, Some("A")));
 }

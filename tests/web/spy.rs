@@ -146,6 +146,17 @@ impl Spy {
         assert!(matches!(patched, Patched::Done(_)));
     }
 
+    /// What a patch says of an unchanged record must be true of that.
+    async fn check_unchanged(&self, key: SessionKey, patch: &Patch) {
+        let Some((unchanged, record)) = patch.unchanged.zip(self.record(key).await) else { return };
+        if (record.head.revision, record.head.generation) == (unchanged.revision, patch.generation) {
+            assert_eq!(patch.refusal(&record.head, |name| record.values.get(name)), None);
+            let mut values = record.values;
+            patch.apply(&mut values);
+            assert_eq!((unchanged.bytes, unchanged.keys), (values.bytes(), values.len()));
+        }
+    }
+
     async fn enter(&self, operation: &'static str) -> Result<Option<Fault>, StoreError> {
         // Memory answers at once; requests at the same time are to meet there too.
         tokio::task::yield_now().await;
@@ -191,6 +202,7 @@ impl Store for Spy {
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
         let fault = self.enter("patch").await?;
+        self.check_unchanged(key, &patch).await;
         Self::leave(fault, "patch", self.0.store.patch(key, patch, now).await?)
     }
 

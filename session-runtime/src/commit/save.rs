@@ -10,7 +10,7 @@ use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
 use crate::merge::three_way;
 use crate::metadata::Stands;
-use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
+use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn, Unchanged};
 use crate::pending::{Turn, fill, fresh_values, rebase, rebase_on_nothing, schemas_of, turn};
 use crate::record::{Head, Record, Values, belongs};
 use crate::store::StoreError;
@@ -27,6 +27,8 @@ pub(super) struct Save<'v> {
     /// The answer is no failure, so the use of the session counts.
     answered: bool,
     secret: Secret,
+    /// Another request has changed the record since it was loaded.
+    overtaken: bool,
 }
 
 /// What becomes of the secret.
@@ -42,6 +44,8 @@ enum Secret {
 struct Sent<'v> {
     answer: Pin<Box<dyn Future<Output = Result<Patched, StoreError>> + Send + 'v>>,
     deadline: Option<Deadline>,
+    /// Values are stored, so that the revision goes up.
+    writes: bool,
     /// A schema is stored anew, so that it rests on the whole record.
     rewrites: bool,
 }
@@ -55,7 +59,7 @@ impl<'v> Save<'v> {
         answered: bool,
     ) -> Result<Self, SessionError> {
         let turn = turn(&wishes.pending);
-        let mut save = Self { visit, live, wishes, turn, basis, answered, secret: Secret::Keep };
+        let mut save = Self { visit, live, wishes, turn, basis, answered, secret: Secret::Keep, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
@@ -99,7 +103,7 @@ impl<'v> Save<'v> {
         loop {
             let Some(sent) = self.send()? else { return Ok(Outcome::Done) };
             let theirs = match self.answer(core.run(&self.visit.budget, sent.answer).await)? {
-                Some(Patched::Done(head)) => return Ok(self.done(head, sent.deadline.as_ref())),
+                Some(Patched::Done(head)) => return Ok(self.done(head, sent.deadline.as_ref(), sent.writes)),
                 Some(Patched::Conflict(theirs)) => theirs,
                 Some(Patched::Renewed) => return Box::pin(self.renewed()).await,
                 Some(Patched::Gone) => return self.gone(),
@@ -108,6 +112,7 @@ impl<'v> Save<'v> {
             let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
             if !sent.rewrites && self.is_same_version(&theirs)? {
                 self.merge(&theirs)?;
+                self.overtaken = true;
             } else {
                 match Box::pin(self.begin_again()).await {
                     Ok(true) => {}
@@ -141,6 +146,7 @@ impl<'v> Save<'v> {
         live.head = live.stored.clone();
         self.wishes.pending = rebase(&self.wishes.pending, live.values.seen())?;
         self.live = fresh;
+        self.overtaken = false;
         self.check_versions()?;
         Ok(true)
     }
@@ -153,10 +159,10 @@ impl<'v> Save<'v> {
             return Ok(None);
         }
         visit.core.limits.check_patch(&patch, live.values.stored(), live.bytes, live.keys)?;
-        let deadline = patch.deadline.clone();
+        let (deadline, writes) = (patch.deadline.clone(), patch.changes_values());
         let rewrites = matches!(patch.rests_on, RestsOn::Revision(_));
         let answer = visit.store().patch(live.id.key, patch, visit.now);
-        Ok(Some(Sent { answer, deadline, rewrites }))
+        Ok(Some(Sent { answer, deadline, writes, rewrites }))
     }
 
     /// What the store said; a failure of a patch that only marks the use of the session changes nothing.
@@ -187,6 +193,10 @@ impl<'v> Save<'v> {
         }
         patch.deadline = self.deadline(patch.changes_values());
         patch.secret = self.new_secret();
+        if !self.overtaken && patch.changes_values() {
+            let Live { values, bytes, keys, .. } = &*self.live;
+            patch.unchanged = Unchanged::since(&patch, head, values.stored(), *bytes, *keys);
+        }
         Ok(patch)
     }
 
@@ -249,7 +259,7 @@ impl<'v> Save<'v> {
         Ok(())
     }
 
-    fn done(mut self, head: Head, deadline: Option<&Deadline>) -> Outcome {
+    fn done(mut self, head: Head, deadline: Option<&Deadline>, writes: bool) -> Outcome {
         let visit = self.visit;
         let (id, renewed) = match self.secret {
             Secret::Raise(id) => (id, true),
@@ -273,7 +283,10 @@ impl<'v> Save<'v> {
         live.id = id;
         live.presented &= !renewed;
         live.stored = head.clone();
-        live.head = head;
+        // What others wrote in between is not among the values: they are of the revision that was loaded.
+        let loaded = live.head.revision;
+        let is_next = head.revision == loaded.wrapping_add(u64::from(writes));
+        live.head = Head { revision: if is_next { head.revision } else { loaded }, ..head };
         state.standing = Standing::Live(self.live);
         if let Some(cookie) = cookie {
             state.cookie = cookie;

@@ -34,12 +34,19 @@
 //!
 //! # A patch
 //!
+//! A patch that sets up to four keys, and nothing else, says which revision it was made from. One prepared statement then
+//! updates the record if it has that revision still, and sets the keys if it did: nothing is compared, and no value is
+//! read. If that finds no such record, or for any other patch, the function is called.
+//!
 //! `session_patch` locks the record, then looks, then writes. Each statement of such a function has a snapshot of its own,
 //! so what is compared is read after the lock is held; one statement that did all of it would compare with what was there
 //! before it waited. A base of more than 64 bytes is sent as its SHA-256.
 //!
-//! Deliberately absent: session state on a connection (a pooler may stand between), foreign keys (each new value would pay
-//! for a look-up), and `jsonb` (it would not keep a text as it is).
+//! Why one statement does for an unchanged record, though it sees values as they were before it waited for the lock: see
+//! `sql.rs`.
+//!
+//! Deliberately absent: session state on a connection that a pooler or the application shares out, foreign keys (each new
+//! value would pay for a look-up), and `jsonb` (it would not keep a text as it is).
 
 mod access;
 mod builder;
@@ -53,6 +60,7 @@ mod pooler;
 mod quiet;
 mod sql;
 mod tls;
+mod unchanged;
 
 use std::fmt;
 
@@ -86,9 +94,9 @@ const LAYOUT: i32 = 1;
 /// | several processes and machines | yes |
 /// | clock that judges deadlines | the application's |
 ///
-/// A load is one round trip and moves the wanted schemas alone; a patch is one round trip, and so is a `create` or a
-/// `delete`. A write whose answer is lost is not sent again: its outcome is unknown. One that the database has rolled back
-/// since others were at work (serialization failure, deadlock) is.
+/// A load is one round trip and moves the wanted schemas alone; so is a patch, or two where somebody else has written
+/// since the load, and a `create` or a `delete`. A write whose answer is lost is not sent again: its outcome is unknown. One
+/// that the database has rolled back since others were at work (serialization failure, deadlock) is.
 ///
 /// # Connections
 ///
@@ -195,7 +203,8 @@ impl PostgresStore {
     }
 
     fn new(access: Access, schema: Option<&str>) -> Self {
-        Self { access, statements: Statements::new(schema.unwrap_or("public")), ready: OnceCell::new() }
+        let statements = Statements::new(schema.unwrap_or("public"), access.lock_timeout());
+        Self { access, statements, ready: OnceCell::new() }
     }
 
     /// Sees to the tables once.

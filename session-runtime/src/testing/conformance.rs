@@ -9,6 +9,7 @@
 //! | create | byte for byte, exclusive |
 //! | load | expired is absent, at least what is wanted, totals of all |
 //! | patch | gone, renewed, conflict in this order; all or nothing; revision and totals |
+//! | unchanged | what a patch says of an unchanged record counts for that one only |
 //! | head | touch, choice and secrets apply on their conditions only |
 //! | delete | idempotent, final, complete |
 //! | race | nothing is lost or half seen, a deleted record stays deleted |
@@ -39,6 +40,7 @@ mod race;
 mod scan;
 mod sweep;
 mod trial;
+mod unchanged;
 mod write;
 
 use std::fmt;
@@ -93,6 +95,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         load::RULES,
         patch::RULES,
         write::RULES,
+        unchanged::RULES,
         head::RULES,
         delete::RULES,
         race::RULES,

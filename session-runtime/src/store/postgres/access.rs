@@ -11,7 +11,7 @@ use super::fault::{Fault, Remedy};
 use super::link::{self, Mode, Param};
 use super::links::Links;
 use super::pooler;
-use super::sql::Sql;
+use super::sql::{LockTimeout, Sql};
 
 /// How often an operation is tried that others keep from being done. Each round lets at least one of them through.
 const TRIES: u32 = 100;
@@ -26,6 +26,14 @@ pub(super) enum Access {
 }
 
 impl Access {
+    pub(super) const fn lock_timeout(&self) -> LockTimeout {
+        match self {
+            Self::Own(_) => LockTimeout::Connection,
+            // What is set on a connection of the application's would stay there.
+            Self::Pool(_) => LockTimeout::Statement,
+        }
+    }
+
     /// Runs a statement; again where nothing has come of it. A write that may have happened is never sent twice.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let mut tries = 0;
@@ -93,6 +101,7 @@ impl SharedPool {
                 Ok(statement) => taken.client()?.query(&statement, params).await,
                 Err(error) => Err(error),
             },
+            Mode::Unnamed if sql.prepared_only => Ok(Vec::new()),
             Mode::Unnamed => link::query_unnamed(taken.client()?, sql, params).await,
         };
         let outcome = outcome.map_err(Fault::from);

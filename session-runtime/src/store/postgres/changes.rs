@@ -70,11 +70,16 @@ impl<'p> Columns<'p> {
     }
 
     fn push(&mut self, name: &'p str, content: Option<&'p str>) {
-        let (schema, field) = name.split_at(name.find('.').unwrap_or(name.len()));
+        let (schema, field) = parts(name);
         self.schemas.push(schema.as_bytes());
         self.fields.push(field.as_bytes());
         self.contents.push(content.map(str::as_bytes));
     }
+}
+
+/// The schema of a stored key, and the rest.
+pub(super) fn parts(name: &str) -> (&str, &str) {
+    name.split_at(name.find('.').unwrap_or(name.len()))
 }
 
 /// Every key that is changed once, and every expectation.

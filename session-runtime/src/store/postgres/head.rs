@@ -84,19 +84,24 @@ pub(super) fn loaded(row: &Row) -> Result<Loaded, Fault> {
     Ok(Loaded { record: record(row)?, bytes: total(13)?, keys: total(14)? })
 }
 
-/// A head, and the names and contents behind it.
+/// A head, and the values behind it.
 pub(super) fn record(row: &Row) -> Result<Record, Fault> {
     Ok(Record { head: head(row)?, values: values(row)? })
 }
 
 fn values(row: &Row) -> Result<Values, Fault> {
-    let Some(names) = column::<Option<Vec<&[u8]>>>(row, COLUMNS)? else { return Ok(Values::new()) };
-    let contents: Vec<&[u8]> = column(row, COLUMNS + 1)?;
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Fault::Unreadable("text"));
-    let pairs = names.into_iter().zip(contents).map(|(name, content)| Ok((text(name)?, text(content)?)));
-    let mut pairs = pairs.collect::<Result<Vec<_>, Fault>>()?;
+    let Some(values) = column::<Option<Vec<&[u8]>>>(row, COLUMNS)? else { return Ok(Values::new()) };
+    let mut pairs = values.into_iter().map(pair).collect::<Result<Vec<_>, Fault>>()?;
     pairs.sort_unstable();
     Ok(pairs.into_iter().map(|(name, content)| (name.into(), content.into())).collect())
+}
+
+/// A name and its content, which stand side by side with a byte between them that is none of UTF-8.
+fn pair(value: &[u8]) -> Result<(&str, &str), Fault> {
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Fault::Unreadable("text"));
+    let mut parts = value.splitn(2, |byte| *byte == 0xff);
+    let (name, content) = parts.next().zip(parts.next()).ok_or(Fault::Unreadable("text"))?;
+    Ok((text(name)?, text(content)?))
 }
 
 fn hash(bytes: &[u8]) -> Result<SecretHash, Fault> {

@@ -61,7 +61,7 @@ BEGIN
     IN p_key bytea, IN p_now bigint, IN p_generation bigint, IN p_revision bigint,
     IN p_schemas bytea[], IN p_fields bytea[], IN p_contents bytea[], IN p_flags smallint[], IN p_bases bytea[],
     IN p_deadline bigint[], IN p_secret bigint[], IN p_hashes bytea[],
-    OUT outcome smallint, OUT head {schema}.session_record, OUT names bytea[], OUT contents bytea[]
+    OUT outcome smallint, OUT head {schema}.session_record, OUT texts bytea[]
   ) LANGUAGE plpgsql SET lock_timeout = '1s' SET plan_cache_mode = force_generic_plan AS $patch$
   DECLARE
     before {schema}.session_record;
@@ -109,7 +109,7 @@ BEGIN
     END IF;
     IF is_broken THEN
       outcome := 3;
-      SELECT array_agg(v.schema || v.field), array_agg(v.content) INTO names, contents
+      SELECT array_agg(v.schema || v.field || pg_catalog.decode('ff', 'hex') || v.content) INTO texts
       FROM unnest(p_schemas, p_fields, p_flags) AS c (schema, field, flags)
       JOIN {schema}.session_value v ON v.session = p_key AND v.schema = c.schema AND v.field = c.field
       WHERE c.flags & 2 <> 0;

@@ -83,6 +83,9 @@ impl Link {
 
     /// Sends a statement and waits for its rows.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        if self.mode == Mode::Unnamed && sql.prepared_only {
+            return Ok(Vec::new());
+        }
         let mut asked = Asked::new(self);
         let rows = match self.mode {
             Mode::Prepared => {

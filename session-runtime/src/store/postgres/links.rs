@@ -17,8 +17,9 @@ use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::Fault;
-use super::link::Link;
+use super::link::{Link, Mode, simple};
 use super::pooler;
+use super::sql::SET_LOCK_TIMEOUT;
 
 /// How to connect.
 pub(super) struct Connector {
@@ -183,6 +184,9 @@ impl Connector {
             });
             // The connection ends with the client, should this fail.
             let mode = pooler::mode(&client).await?;
+            if mode == Mode::Prepared {
+                simple(&client, SET_LOCK_TIMEOUT).await?;
+            }
             Ok(Link::new(client, mode, ended, task.abort_handle()))
         };
         timeout(self.connect_timeout, connect).await.unwrap_or(Err(Fault::Lost("connecting took too long")))

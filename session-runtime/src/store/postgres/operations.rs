@@ -14,8 +14,8 @@ use crate::patch::{Patch, Patched};
 use crate::record::Record;
 use crate::store::{Created, Loaded, SWEEP_GRACE, Wanted};
 
-/// Schemas that a load names one by one; more go as an array.
-const FEW: usize = 4;
+/// Schemas that a load names one by one, and keys that a patch does; more go as an array.
+pub(super) const FEW: usize = 4;
 
 /// Sessions removed by one statement of a sweep, so that requests on that connection do not wait for all of it.
 const SWEEP_STEP: usize = 200;
@@ -82,6 +82,9 @@ impl PostgresStore {
 
     pub(super) async fn patched(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
         self.ready().await?;
+        if let Some(head) = self.patched_unchanged(key, patch, now).await? {
+            return Ok(Patched::Done(head));
+        }
         let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
         let (generation, revision) = (Quiet(patch.generation.cast_signed()), Quiet(changes::revision(patch)));
         let changes = Columns::of_patch(patch);
@@ -107,7 +110,7 @@ impl PostgresStore {
         ];
         let rows = self.access.query(&self.statements.patch, &params).await?;
         let row = rows.first().ok_or(Fault::Unreadable("answer"))?;
-        match column(row, COLUMNS + 2)? {
+        match column(row, COLUMNS + 1)? {
             0_i16 => Ok(Patched::Done(head::head(row)?)),
             1 => Ok(Patched::Gone),
             2 => Ok(Patched::Renewed),
@@ -147,7 +150,7 @@ impl PostgresStore {
         let from = Quiet(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
         let (now, limit) = (Quiet(now.as_millis()), Quiet(stored(limit)));
         let rows = self.access.query(&self.statements.scan, &[&from, &now, &limit]).await?;
-        rows.iter().map(|row| Ok((session_key(column(row, COLUMNS + 2)?)?, head::record(row)?))).collect()
+        rows.iter().map(|row| Ok((session_key(column(row, COLUMNS + 1)?)?, head::record(row)?))).collect()
     }
 }
 

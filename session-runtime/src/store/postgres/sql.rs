@@ -16,37 +16,67 @@ pub(super) struct Sql {
     pub(super) reads: bool,
     /// Where a connection keeps it once it is prepared.
     pub(super) place: usize,
+    /// Whether it is worth its while only where it is prepared. Elsewhere it is not sent, and answers no row.
+    pub(super) prepared_only: bool,
 }
 
 /// How many statements a connection prepares.
-pub(super) const PLACES: usize = 9;
+pub(super) const PLACES: usize = 11;
 
 /// The places of statements that only read.
 const READS: [usize; 5] = [1, 2, 6, 7, 8];
+
+/// The places of statements that are long, and short work once they are prepared.
+const PREPARED_ONLY: [usize; 2] = [9, 10];
 
 /// All statements of a store.
 pub(super) struct Statements {
     /// key, head, schemas, fields, contents → how many records were made
     pub(super) create: Sql,
-    /// key, now → head, names, contents
+    /// key, now → head, texts
     pub(super) load_all: Sql,
-    /// key, now, schemas → head, names, contents
+    /// key, now, schemas → head, texts
     pub(super) load: Sql,
-    /// key, now, schema → head, names, contents
+    /// key, now, schema → head, texts
     pub(super) load_one: Sql,
-    /// key, now, four schemas → head, names, contents
+    /// key, now, four schemas → head, texts
     pub(super) load_few: Sql,
-    /// as the function in `layout.sql` → outcome, head, names, contents
+    /// as the function in `layout.sql` → head, texts, outcome
     pub(super) patch: Sql,
+    /// key, now, generation, revision, the next one, totals, schema, field, content → head, if the record was so
+    pub(super) set_one: Sql,
+    /// the same with four schemas, fields and contents
+    pub(super) set_few: Sql,
     /// key
     pub(super) delete: Sql,
     /// until when, limit → how many
     pub(super) sweep: Sql,
-    /// after which key, now, limit → head, names, contents, key
+    /// after which key, now, limit → head, texts, key
     pub(super) scan: Sql,
     /// → version
     pub(super) version: String,
     pub(super) layout: String,
+}
+
+/// Who sees to it that a write does not wait for long for a lock of somebody else's.
+#[derive(Clone, Copy)]
+pub(super) enum LockTimeout {
+    /// The connection has been told to, by [`SET_LOCK_TIMEOUT`].
+    Connection,
+    /// Each statement for itself.
+    Statement,
+}
+
+pub(super) const SET_LOCK_TIMEOUT: &str = "SET lock_timeout = '1s'";
+
+impl LockTimeout {
+    /// A condition that holds, and lets the transaction wait for a second from here on.
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::Connection => "",
+            Self::Statement => "AND (SELECT pg_catalog.set_config('lock_timeout', '1s', true)) IS NOT NULL",
+        }
+    }
 }
 
 const BIGINT: Type = Type::INT8;
@@ -59,10 +89,14 @@ const UNTIL_LIMIT: &[Type] = &[BIGINT, BIGINT];
 const KEY_NOW_LIMIT: &[Type] = &[Type::BYTEA, BIGINT, BIGINT];
 
 impl Statements {
-    pub(super) fn new(schema: &str) -> Self {
+    pub(super) fn new(schema: &str, lock_timeout: LockTimeout) -> Self {
         let name = quoted(schema, '"');
         let write = |text: &str| text.replace("{schema}", &name).replace("{HEAD}", HEAD);
-        let sql = |place, types, text: &str| Sql { text: write(text), types, place, reads: READS.contains(&place) };
+        let sql = |place, types, text: &str| {
+            let (reads, prepared_only) = (READS.contains(&place), PREPARED_ONLY.contains(&place));
+            Sql { text: write(text), types, place, reads, prepared_only }
+        };
+        let set = |changes| SET.replace("{changes}", changes).replace("{in_time}", lock_timeout.condition());
         Self {
             create: sql(0, CREATE_TYPES, CREATE),
             load_all: sql(1, KEY_NOW, &LOAD.replace("{wanted}", "")),
@@ -70,6 +104,8 @@ impl Statements {
             load_one: sql(7, KEY_NOW_ONE, &LOAD.replace("{wanted}", ONE_SCHEMA)),
             load_few: sql(8, KEY_NOW_FEW, &LOAD.replace("{wanted}", FEW_SCHEMAS)),
             patch: sql(3, PATCH_TYPES, PATCH),
+            set_one: sql(9, &SET_TYPES[..10], &set(ONE_CHANGE)),
+            set_few: sql(10, SET_TYPES, &set(FEW_CHANGES)),
             delete: sql(4, KEY, "SELECT {schema}.session_delete($1)"),
             sweep: sql(5, UNTIL_LIMIT, SWEEP),
             scan: sql(6, KEY_NOW_LIMIT, SCAN),
@@ -124,13 +160,13 @@ const CREATE: &str = "WITH made AS (
 )
 SELECT count(*) FROM made";
 
-const LOAD: &str = "SELECT {HEAD}, names, contents
-FROM {schema}.session_record r
-CROSS JOIN LATERAL (
-  SELECT array_agg(v.schema || v.field) AS names, array_agg(v.content) AS contents
+// No name has the byte 255 in it: it is none of UTF-8.
+const LOAD: &str = "SELECT {HEAD}, ARRAY (
+  SELECT v.schema || v.field || pg_catalog.decode('ff', 'hex') || v.content
   FROM {schema}.session_value v
-  WHERE v.session = r.key {wanted}
-) v
+  WHERE v.session = $1 {wanted}
+)
+FROM {schema}.session_record r
 WHERE r.key = $1 AND r.expires > $2";
 
 // How many are wanted is said where it can be: a plan for any number is a poor one, so the server would make one for each
@@ -157,8 +193,50 @@ const PATCH_TYPES: &[Type] = &[
 const PATCH: &str = "SELECT (p.head).expires, (p.head).created, (p.head).touched, (p.head).ends, (p.head).expiry_kind,
   (p.head).expiry, (p.head).secret, (p.head).secret_since, (p.head).previous, (p.head).previous_until,
   (p.head).generation, (p.head).generation_since, (p.head).revision, (p.head).bytes, (p.head).keys,
-  p.names, p.contents, p.outcome
+  p.texts, p.outcome
 FROM {schema}.session_patch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) p";
+
+const SET_TYPES: &[Type] = &[
+    Type::BYTEA,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    BIGINT,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::BYTEA,
+];
+
+// The update waits for the record's lock and then looks at its conditions again, at the record as it stands by then; the
+// values are written after that. What is compared is the revision alone, and each change of a value raises it under that
+// lock. So with the revision that was loaded, every value is what was loaded, and so are the totals. A record that was
+// deleted in between is no row to update, and a new one under its key is not among those that the statement sees.
+const SET: &str = "WITH saved AS (
+  UPDATE {schema}.session_record r SET revision = $5, bytes = $6, keys = $7
+  WHERE r.key = $1 AND r.expires > $2 AND r.generation = $3 AND r.revision = $4 {in_time}
+  RETURNING {HEAD}
+), written AS (
+  INSERT INTO {schema}.session_value (session, schema, field, content)
+  SELECT $1, {changes}
+  ON CONFLICT ON CONSTRAINT session_value_pkey DO UPDATE SET content = excluded.content
+)
+SELECT * FROM saved";
+
+const ONE_CHANGE: &str = "$8, $9, $10 FROM saved";
+const FEW_CHANGES: &str = "c.schema, c.field, c.content
+  FROM saved, (VALUES ($8, $9, $10), ($11, $12, $13), ($14, $15, $16), ($17, $18, $19)) AS c (schema, field, content)
+  WHERE c.content IS NOT NULL";
 
 const SWEEP: &str = "WITH expired AS MATERIALIZED (
   SELECT r.key FROM {schema}.session_record r
@@ -169,14 +247,10 @@ const SWEEP: &str = "WITH expired AS MATERIALIZED (
 )
 SELECT count(*) FROM removed";
 
-const SCAN: &str = "SELECT {HEAD}, names, contents, key
-FROM (
-  SELECT * FROM {schema}.session_record
-  WHERE key > $1 AND expires > $2 ORDER BY key LIMIT $3
-) r
-CROSS JOIN LATERAL (
-  SELECT array_agg(v.schema || v.field) AS names, array_agg(v.content) AS contents
+const SCAN: &str = "SELECT {HEAD}, ARRAY (
+  SELECT v.schema || v.field || pg_catalog.decode('ff', 'hex') || v.content
   FROM {schema}.session_value v
   WHERE v.session = r.key
-) v
-ORDER BY key";
+), key
+FROM {schema}.session_record r
+WHERE r.key > $1 AND r.expires > $2 ORDER BY r.key LIMIT $3";

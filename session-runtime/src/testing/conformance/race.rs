@@ -1,6 +1,6 @@
 //! Rules about what happens at the same time.
 
-use super::trial::{Broken, Trial, ensure, resting, rule, setting, together, unexpected};
+use super::trial::{Broken, Trial, ensure, resting, rule, saying, setting, together, unexpected};
 use super::{Rule, Verdict};
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, RestsOn};
@@ -77,13 +77,15 @@ async fn increments_are_exact(trial: Trial) -> Verdict {
 /// Adds one to what is there, as the runtime would: again on what a conflict tells.
 async fn increment(trial: &Trial, key: SessionKey) -> Verdict {
     const TRIES: usize = 10_000;
-    let mut values = trial.load(key).await?.record.values;
-    for _ in 0..TRIES {
+    let loaded = trial.load(key).await?;
+    let mut values = loaded.record.values.clone();
+    for tries in 0..TRIES {
         // So that on one thread too, others come between the look and the patch.
         tokio::task::yield_now().await;
         let base = values.get("cart.count").ok_or_else(|| Broken("the counter is gone".into()))?;
         let next = base.parse::<u32>().map_err(|_| Broken(format!("the counter is {base:?}")))? + 1;
         let patch = resting(setting(&[("cart.count", &next.to_string())]), &[("cart.count", Some(base))]);
+        let patch = if tries == 0 { saying(patch, &loaded) } else { patch };
         match trial.patch(key, patch).await? {
             Patched::Done(_) => return Ok(()),
             Patched::Conflict(record) => values = record.values,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Verdict;
 use crate::clock::Timestamp;
 use crate::id::{SecretHash, SessionKey};
-use crate::patch::{Expected, Patch, Patched, RestsOn};
+use crate::patch::{Expected, Patch, Patched, RestsOn, Unchanged};
 use crate::record::{Head, Record, Text, Values};
 use crate::store::{Created, Loaded, Store, StoreError, Wanted};
 use crate::testing::head_at;
@@ -170,6 +170,13 @@ pub(super) fn setting(values: &[(&str, &str)]) -> Patch {
 
 pub(super) fn removing(names: &[&str]) -> Patch {
     Patch { remove: names.iter().map(|name| (*name).into()).collect(), ..Patch::on_generation(0) }
+}
+
+/// The patch, saying what holds if the record is still as it was loaded.
+pub(super) fn saying(patch: Patch, loaded: &Loaded) -> Patch {
+    let Loaded { record: Record { head, values }, bytes, keys } = loaded;
+    let unchanged = Unchanged::since(&patch, head, values, *bytes, *keys);
+    Patch { unchanged, ..patch }
 }
 
 /// The patch, resting on these values; `None` is absent.
