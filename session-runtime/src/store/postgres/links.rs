@@ -3,15 +3,12 @@
 //! A request takes the open connection on which the fewest wait. With none open it waits for an attempt under way; where
 //! all pause after a failed one it is told at once why that failed.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::ready;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::{AbortHandle, yield_now};
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -159,18 +156,6 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
     }
 }
 
-/// Drives a connection, each time after all that are ready have asked: their statements share a packet, which costs more
-/// than a statement does, here and at the server.
-async fn gathering<C: Future>(connection: C) -> C::Output {
-    let (mut connection, mut others) = (pin!(connection), pin!(yield_now()));
-    poll_fn(|context| {
-        ready!(others.as_mut().poll(context));
-        others.set(yield_now());
-        connection.as_mut().poll(context)
-    })
-    .await
-}
-
 impl Connector {
     async fn connect(&self) -> Result<Link, Fault> {
         let connect = async {
@@ -179,7 +164,7 @@ impl Connector {
             let at_end = Arc::clone(&ended);
             let task = tokio::spawn(async move {
                 // Whoever waits for an answer is told; nobody else needs to know.
-                drop(gathering(connection).await);
+                drop(connection.await);
                 at_end.notify_one();
             });
             // The connection ends with the client, should this fail.

@@ -66,7 +66,8 @@ impl Name<'_> {
         for bytes in self.key.as_bytes().chunks(3) {
             let byte = |n: usize| bytes.get(n).copied().unwrap_or_default();
             let bits = u32::from_be_bytes([0, byte(0), byte(1), byte(2)]);
-            out.extend((0..=bytes.len()).map(|digit| DIGITS[(bits >> (18 - 6 * digit)) as usize % DIGITS.len()]));
+            let digits = [18, 12, 6, 0].map(|shift| DIGITS[(bits >> shift) as usize % DIGITS.len()]);
+            out.extend_from_slice(&digits[..=bytes.len()]);
         }
         out.push(b'}');
     }
