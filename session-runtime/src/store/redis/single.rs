@@ -62,18 +62,18 @@ impl Single {
             if let Some(password) = password {
                 hello.arg("AUTH").arg(user.unwrap_or("default")).arg(password);
             }
-            pipe.ask(&hello).await.map_err(|fault| if fault.is_refusal() { NO_RESP3 } else { fault })?;
+            ask(pipe, &hello).await.map_err(|fault| if fault.is_refusal() { NO_RESP3 } else { fault })?;
         } else if let Some(password) = password {
             let mut auth = Call::new("AUTH", 2, 64);
             if let Some(user) = user {
                 auth.arg(user);
             }
-            pipe.ask(auth.arg(password)).await?;
+            ask(pipe, auth.arg(password)).await?;
         }
         if self.greeting.db() != 0 {
             let mut select = Call::new("SELECT", 1, 8);
             select.number(self.greeting.db());
-            pipe.ask(&select).await.map_err(|fault| if fault.is_refusal() { NO_DATABASE } else { fault })?;
+            ask(pipe, &select).await.map_err(|fault| if fault.is_refusal() { NO_DATABASE } else { fault })?;
         }
         Ok(())
     }
@@ -82,6 +82,10 @@ impl Single {
 const NO_TLS: Fault = Fault::setup("there are certificates, and no `rediss:`");
 const NO_RESP3: Fault = Fault::setup("the server does not speak RESP3; `?protocol=resp2` may help");
 const NO_DATABASE: Fault = Fault::setup("the server has no database of this number");
+
+async fn ask(pipe: &Pipe, call: &Call) -> Result<(), Fault> {
+    pipe.ask(call).await.unwrap_or_else(|| Err(Fault::ended())).map(drop)
+}
 
 /// A machine that is gone is noticed by the system, also while nothing is asked.
 fn watch_for_death(tcp: &TcpStream) -> std::io::Result<()> {

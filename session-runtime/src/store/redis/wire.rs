@@ -20,6 +20,9 @@ use super::target::Connection;
 /// How often a command is sent to where a cluster says that its slot is now.
 const MOST_REDIRECTS: u32 = 6;
 
+/// How many connections are tried that turn out to have ended before.
+const MOST_CONNECTIONS: u32 = 3;
+
 /// While slots move. Doubled each time.
 const REDIRECT_PAUSE: Duration = Duration::from_millis(5);
 
@@ -53,24 +56,31 @@ impl Wire {
         }
     }
 
-    /// Sends a command and waits for its answer.
+    /// Sends a command and waits for its answer. On a connection that had ended before it is not sent, and a new one is
+    /// waited for.
     pub(super) async fn send(&self, call: &Call, at: At<'_>) -> Result<Reply, Fault> {
         let link = &self.links[self.turn.fetch_add(1, Ordering::Relaxed) % self.links.len()];
-        let (connection, number) = match link.up() {
-            Some(up) => up,
-            None => Box::pin(self.in_time(link.connection())).await?,
-        };
-        let answered = match connection {
-            // Watches the time itself.
-            Connection::Single(pipe) => pipe.ask(call).await.map(Reply::Bytes),
-            // What is rare is not in the room that every request has for this.
-            Connection::Managed(manager) => Box::pin(self.in_time(ask_manager(manager, call.for_library()))).await,
-            Connection::Cluster(cluster) => Box::pin(self.in_time(ask_cluster(cluster, call.for_library(), at))).await,
-        };
-        if answered.as_ref().is_err_and(Fault::is_dropped) {
-            link.lost(number);
+        for _ in 0..MOST_CONNECTIONS {
+            let (connection, number) = match link.up() {
+                Some(up) => up,
+                None => Box::pin(self.in_time(link.connection())).await?,
+            };
+            let answered = match connection {
+                // Watches the time itself.
+                Connection::Single(pipe) => pipe.ask(call).await.map(|answered| answered.map(Reply::Bytes)),
+                // What is rare is not in the room that every request has for this.
+                Connection::Managed(manager) => Some(Box::pin(self.in_time(ask_manager(manager, call))).await),
+                Connection::Cluster(cluster) => Some(Box::pin(self.in_time(ask_cluster(cluster, call, at))).await),
+            };
+            let has_ended = |answered: &Result<_, Fault>| answered.as_ref().is_err_and(Fault::is_dropped);
+            if answered.as_ref().is_none_or(has_ended) {
+                link.lost(number);
+            }
+            if let Some(answered) = answered {
+                return answered;
+            }
         }
-        answered
+        Err(Fault::ended())
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
@@ -93,8 +103,8 @@ impl Wire {
     }
 }
 
-async fn ask_manager(mut manager: ConnectionManager, command: Cmd) -> Result<Reply, Fault> {
-    Ok(Reply::Value(unwrapped(manager.send_packed_command(&command).await)?))
+async fn ask_manager(mut manager: ConnectionManager, call: &Call) -> Result<Reply, Fault> {
+    Ok(Reply::Value(unwrapped(manager.send_packed_command(&call.for_library()).await)?))
 }
 
 /// An answer that is an error is an error.
@@ -105,8 +115,8 @@ fn unwrapped(answered: RedisResult<Value>) -> RedisResult<Value> {
     }
 }
 
-async fn ask_cluster(mut connection: ClusterConnection, command: Cmd, at: At<'_>) -> Result<Reply, Fault> {
-    Ok(Reply::Value(follow(&mut connection, &command, at).await?))
+async fn ask_cluster(mut connection: ClusterConnection, call: &Call, at: At<'_>) -> Result<Reply, Fault> {
+    Ok(Reply::Value(follow(&mut connection, &call.for_library(), at).await?))
 }
 
 /// Asks until a node answers that has the slot.

@@ -1,0 +1,303 @@
+//! What the driver and the requests of a connection share: the stream, and who waits.
+//!
+//! Two locks: the reader's is taken before the state's, never behind it. The stream wakes whoever read from it last; so
+//! whoever stops to read while others wait wakes the driver, which then does.
+
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::super::call::Call;
+use super::super::fault::Fault;
+use super::super::resp::{self, Extent, Kind, Malformed};
+use super::{Answer, Stream};
+
+/// Room for what arrives at once. A buffer that a large answer made four times as large is given back.
+const ROOM: usize = 16 * 1024;
+
+pub(super) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+pub(super) struct Shared {
+    reader: Mutex<Reader>,
+    state: Mutex<State>,
+}
+
+struct Reader {
+    from: Box<dyn AsyncRead + Send + Unpin>,
+    /// What arrived of answers that are not complete.
+    arrived: Vec<u8>,
+    extent: Extent,
+}
+
+struct State {
+    /// `None`: the driver has it.
+    writer: Option<Writer>,
+    /// Commands that nobody has written yet.
+    outgoing: Vec<u8>,
+    /// Whether all that was written has left.
+    is_flushed: bool,
+    /// Who waits for an answer, in the order of the commands.
+    waiting: VecDeque<Waiting>,
+    /// How many waited at the most, since nobody did.
+    crowd: usize,
+    leader: Option<Leader>,
+    /// Whether somebody led since the driver looked last.
+    was_led: bool,
+    driver: Driver,
+    /// Why nothing is sent any more.
+    ended: Option<Fault>,
+}
+
+#[derive(Default)]
+struct Driver {
+    waker: Option<Waker>,
+    /// Waits for commands.
+    is_idle: bool,
+    /// Will look at the time.
+    is_timed: bool,
+}
+
+struct Waiting {
+    since: Instant,
+    /// `None`: who leads.
+    answer: Option<oneshot::Sender<Answer>>,
+}
+
+#[derive(Default)]
+struct Leader {
+    waker: Option<Waker>,
+    answer: Option<Answer>,
+}
+
+/// Where a request waits.
+pub(super) enum Place {
+    Alone,
+    Behind(oneshot::Receiver<Answer>),
+}
+
+impl Shared {
+    pub(super) fn over(stream: impl Stream) -> Self {
+        let (from, to) = tokio::io::split(stream);
+        let reader = Reader { from: Box::new(from), arrived: Vec::new(), extent: Extent::default() };
+        let state = State {
+            writer: Some(Box::new(to)),
+            outgoing: Vec::new(),
+            is_flushed: true,
+            waiting: VecDeque::new(),
+            crowd: 0,
+            leader: None,
+            was_led: false,
+            driver: Driver::default(),
+            ended: None,
+        };
+        Self { reader: Mutex::new(reader), state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a command, and writes it if nobody else is there. `None`: the connection has ended.
+    pub(super) fn enqueue(&self, call: &Call, context: &mut Context<'_>) -> Option<Place> {
+        // Nobody else would have told that the stream ended.
+        let looked = self.state().is_alone();
+        if looked && let Poll::Ready(fault) = self.poll_read(context) {
+            self.end(&fault);
+        }
+        let mut state = self.state();
+        if state.ended.is_some() {
+            return None;
+        }
+        call.write(&mut state.outgoing);
+        let leads = state.is_alone() && state.write();
+        let place = state.push(leads);
+        let driver = if leads { !state.driver.is_timed } else { state.driver.is_idle || looked };
+        state.wake_driver_if(driver);
+        Some(place)
+    }
+
+    /// Hands out what has arrived. Ends only by a fault.
+    pub(super) fn poll_read(&self, context: &mut Context<'_>) -> Poll<Fault> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match reader.poll(context) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Fault::ended()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(error.into()),
+                Poll::Pending => return Poll::Pending,
+            }
+            if let Err(Malformed) = reader.deliver(|answer| self.state().deliver(answer)) {
+                return Poll::Ready(Fault::malformed());
+            }
+        }
+    }
+
+    /// Who reads needs no waking by itself.
+    pub(super) fn begin_to_lead(&self) {
+        if let Some(leader) = &mut self.state().leader {
+            leader.waker = None;
+        }
+    }
+
+    pub(super) fn poll_led(&self, context: &Context<'_>) -> Poll<Answer> {
+        let mut state = self.state();
+        let Some(leader) = &mut state.leader else { return Poll::Ready(Err(Fault::ended())) };
+        if let Some(answer) = leader.answer.take() {
+            return Poll::Ready(answer);
+        }
+        leader.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    pub(super) fn stop_leading(&self) {
+        let mut state = self.state();
+        (state.leader, state.was_led) = (None, true);
+        // Others joined, or the answer is still to come.
+        let joined = !state.waiting.is_empty();
+        state.wake_driver_if(joined);
+    }
+
+    pub(super) fn begin_to_drive(&self, context: &Context<'_>) -> Option<Fault> {
+        let mut state = self.state();
+        if !state.driver.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            state.driver.waker = Some(context.waker().clone());
+        }
+        state.ended.clone()
+    }
+
+    /// Waits for commands. Meanwhile the writer is where requests find it.
+    pub(super) fn poll_commands(&self, writer: &mut Option<Writer>) -> Poll<()> {
+        let mut state = self.state();
+        state.writer = state.writer.take().or(writer.take());
+        state.driver.is_idle = state.outgoing.is_empty() && state.is_flushed;
+        if state.driver.is_idle { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Exchanges the commands for an empty buffer.
+    pub(super) fn take_commands(&self, leaving: &mut Vec<u8>) -> Option<Writer> {
+        let mut state = self.state();
+        state.is_flushed = true;
+        std::mem::swap(&mut state.outgoing, leaving);
+        state.writer.take()
+    }
+
+    /// Since when the first answer is waited for; or a moment of now, if somebody led.
+    pub(super) fn poll_begun(&self) -> Poll<Instant> {
+        let mut state = self.state();
+        let was_led = std::mem::take(&mut state.was_led);
+        let first = state.waiting.front().map(|waiting| waiting.since);
+        let begun = first.or_else(|| was_led.then(Instant::now));
+        state.driver.is_timed = begun.is_some();
+        begun.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Fails who waits and who comes later.
+    pub(super) fn end(&self, fault: &Fault) {
+        let mut state = self.state();
+        state.ended.get_or_insert_with(|| fault.clone());
+        while !state.waiting.is_empty() {
+            state.deliver(Err(fault.clone()));
+        }
+        state.writer = None;
+        state.wake_driver_if(true);
+    }
+}
+
+impl State {
+    /// Whether nobody waits, and the one before had nobody beside it.
+    fn is_alone(&self) -> bool {
+        self.waiting.is_empty() && self.crowd <= 1
+    }
+
+    /// Writes what is outgoing, if that goes without waiting. What does not is left to the driver.
+    fn write(&mut self) -> bool {
+        let Some(writer) = &mut self.writer else { return false };
+        // The driver tries again, and is the one who is woken.
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(written)) = Pin::new(&mut *writer).poll_write(&mut context, &self.outgoing) {
+            self.outgoing.drain(..written);
+            self.is_flushed = matches!(Pin::new(writer).poll_flush(&mut context), Poll::Ready(Ok(())));
+        }
+        self.outgoing.is_empty() && self.is_flushed
+    }
+
+    fn push(&mut self, leads: bool) -> Place {
+        if self.waiting.is_empty() {
+            self.crowd = 0;
+        }
+        let (place, answer) = if leads {
+            self.leader = Some(Leader::default());
+            (Place::Alone, None)
+        } else {
+            let (answer, receiver) = oneshot::channel();
+            (Place::Behind(receiver), Some(answer))
+        };
+        self.waiting.push_back(Waiting { since: Instant::now(), answer });
+        self.crowd = self.crowd.max(self.waiting.len());
+        place
+    }
+
+    /// Gives the answer to whom it belongs, unless that one has given up. False: nobody waits.
+    fn deliver(&mut self, answer: Answer) -> bool {
+        match self.waiting.pop_front() {
+            None => return false,
+            Some(Waiting { answer: Some(sender), .. }) => drop(sender.send(answer)),
+            Some(Waiting { answer: None, .. }) => {
+                if let Some(leader) = &mut self.leader {
+                    leader.answer = Some(answer);
+                    leader.waker.take().into_iter().for_each(Waker::wake);
+                }
+            }
+        }
+        true
+    }
+
+    fn wake_driver_if(&mut self, needed: bool) {
+        if needed && let Some(driver) = &self.driver.waker {
+            self.driver.is_idle = false;
+            driver.wake_by_ref();
+        }
+    }
+}
+
+impl Reader {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        self.arrived.reserve(ROOM);
+        pin!(self.from.read_buf(&mut self.arrived)).poll(context)
+    }
+
+    /// Hands out the answers that have arrived as a whole, and leaves the rest.
+    fn deliver(&mut self, mut give: impl FnMut(Answer) -> bool) -> Result<(), Malformed> {
+        let mut read = 0;
+        while let Some(length) = self.extent.of(&self.arrived[read..])? {
+            let answer = &self.arrived[read..read + length];
+            read += length;
+            let answer = match resp::kind(answer)? {
+                Kind::Value => Ok(answer.to_vec()),
+                Kind::Error(code) => Err(Fault::answered(&code)),
+                Kind::Push => continue,
+            };
+            if !give(answer) {
+                return Err(Malformed);
+            }
+        }
+        self.arrived.drain(..read);
+        if self.arrived.is_empty() {
+            empty(&mut self.arrived);
+        }
+        Ok(())
+    }
+}
+
+/// Empties a buffer, and gives it back if it has become large.
+pub(super) fn empty(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    if buffer.capacity() > 4 * ROOM {
+        *buffer = Vec::new();
+    }
+}
