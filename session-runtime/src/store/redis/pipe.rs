@@ -33,10 +33,15 @@ use self::shared::{Place, Shared};
 use super::call::Call;
 use super::fault::Fault;
 
-/// Bytes to and from a server.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+/// Bytes from a server.
+pub(super) trait Incoming: AsyncRead + Send + Unpin + 'static {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
+impl<F: AsyncRead + Send + Unpin + 'static> Incoming for F {}
+
+/// Bytes to a server.
+pub(super) trait Outgoing: AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncWrite + Send + Unpin + 'static> Outgoing for T {}
 
 /// What came back, as it arrived.
 type Answer = Result<Vec<u8>, Fault>;
@@ -46,9 +51,13 @@ type Answer = Result<Vec<u8>, Fault>;
 pub(super) struct Pipe(Arc<Ends>);
 
 impl Pipe {
-    /// A connection over a stream; `lost` is called when it ends, also while nothing is asked.
-    pub(super) fn over(stream: impl Stream, answer_timeout: Duration, lost: impl FnOnce() + Send + 'static) -> Self {
-        let shared = Arc::new(Shared::over(stream));
+    /// A connection over the halves of a stream; `lost` is called when it ends, also while nothing is asked.
+    pub(super) fn over(
+        (from, to): (impl Incoming, impl Outgoing),
+        answer_timeout: Duration,
+        lost: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared::over(from, to));
         let ends = Ends(Arc::clone(&shared));
         tokio::spawn(async move {
             let fault = drive(&ends.0, answer_timeout).await;
@@ -80,9 +89,13 @@ impl Drop for Ends {
 /// Reads until the answer of who leads is there, for whom else joins too.
 async fn lead(shared: &Shared) -> Answer {
     let leading = Leading(shared);
+    // Before it wrote it looked whether there is anything to read.
+    let mut has_looked = true;
     poll_fn(|context| {
         leading.0.begin_to_lead();
-        if let Poll::Ready(fault) = leading.0.poll_read(context) {
+        if !std::mem::take(&mut has_looked)
+            && let Poll::Ready(fault) = leading.0.poll_read_led(context)
+        {
             leading.0.end(&fault);
         }
         leading.0.poll_led(context)

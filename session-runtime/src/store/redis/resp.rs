@@ -43,6 +43,11 @@ impl Extent {
     /// The length of the answer that `bytes` begin with; `None` if a part of it has not arrived yet.
     pub(super) fn of(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         while self.missing > 0 {
+            if let Some((length, end)) = short(bytes, self.at) {
+                self.at = end + length + 2;
+                self.missing -= 1;
+                continue;
+            }
             let Some(header) = Header::read(bytes, self.at)? else { return Ok(None) };
             let (body, values) = header.announces()?;
             self.at = header.end + body;
@@ -53,6 +58,18 @@ impl Extent {
             *self = Self::default();
             length
         }))
+    }
+}
+
+/// The length of a text and where it begins, for nearly all that arrives: those whose lengths have up to three digits.
+#[inline]
+fn short(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0'));
+    match bytes.get(at..)? {
+        [b'$', a, b'\r', b'\n', ..] => Some((digit(a)?, at + 4)),
+        [b'$', a, b, b'\r', b'\n', ..] => Some((10 * digit(a)? + digit(b)?, at + 5)),
+        [b'$', a, b, c, b'\r', b'\n', ..] => Some((100 * digit(a)? + 10 * digit(b)? + digit(c)?, at + 6)),
+        _ => None,
     }
 }
 
@@ -140,6 +157,10 @@ struct Rest<'b> {
 
 impl<'b> Rest<'b> {
     fn node(&mut self, levels: u32) -> Result<Node<'b>, Malformed> {
+        if let Some((length, end)) = short(self.bytes, self.at) {
+            self.at = end;
+            return self.take(length).map(Node::Text);
+        }
         let header = Header::read(self.bytes, self.at)?.ok_or(Malformed)?;
         self.at = header.end;
         match header.kind {

@@ -47,8 +47,10 @@ impl Single {
         let tcp = TcpStream::connect((&*self.host, self.port)).await?;
         watch_for_death(&tcp)?;
         let pipe = match &self.tls {
-            None => Pipe::over(tcp, answer_timeout, lost),
-            Some((tls, name)) => Pipe::over(tls.connect(name.clone(), tcp).await?, answer_timeout, lost),
+            None => Pipe::over(tcp.into_split(), answer_timeout, lost),
+            Some((tls, name)) => {
+                Pipe::over(tokio::io::split(tls.connect(name.clone(), tcp).await?), answer_timeout, lost)
+            }
         };
         self.greet(&pipe).await?;
         Ok(pipe)

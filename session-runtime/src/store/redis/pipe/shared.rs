@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::super::call::Call;
 use super::super::fault::Fault;
 use super::super::resp::{self, Extent, Kind, Malformed};
-use super::{Answer, Stream};
+use super::{Answer, Incoming, Outgoing};
 
 /// Room for what arrives at once. A buffer that a large answer made four times as large is given back.
 const ROOM: usize = 16 * 1024;
@@ -81,8 +81,7 @@ pub(super) enum Place {
 }
 
 impl Shared {
-    pub(super) fn over(stream: impl Stream) -> Self {
-        let (from, to) = tokio::io::split(stream);
+    pub(super) fn over(from: impl Incoming, to: impl Outgoing) -> Self {
         let reader = Reader { from: Box::new(from), arrived: Vec::new(), extent: Extent::default() };
         let state = State {
             writer: Some(Box::new(to)),
@@ -114,15 +113,24 @@ impl Shared {
             return None;
         }
         call.write(&mut state.outgoing);
-        let leads = state.is_alone() && state.write();
+        let leads = looked && state.is_alone() && state.write();
         let place = state.push(leads);
         let driver = if leads { !state.driver.is_timed } else { state.driver.is_idle || looked };
         state.wake_driver_if(driver);
         Some(place)
     }
 
-    /// Hands out what has arrived. Ends only by a fault.
+    /// Hands out what has arrived, for as long as there is more. Ends only by a fault.
     pub(super) fn poll_read(&self, context: &mut Context<'_>) -> Poll<Fault> {
+        self.poll_read_while(context, |_| true)
+    }
+
+    /// The same for who leads, and has no more to do with the stream once its answer is there.
+    pub(super) fn poll_read_led(&self, context: &mut Context<'_>) -> Poll<Fault> {
+        self.poll_read_while(context, |state| state.leader.as_ref().is_some_and(|leader| leader.answer.is_none()))
+    }
+
+    fn poll_read_while(&self, context: &mut Context<'_>, goes_on: impl Fn(&State) -> bool) -> Poll<Fault> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match reader.poll(context) {
@@ -133,6 +141,9 @@ impl Shared {
             }
             if let Err(Malformed) = reader.deliver(|answer| self.state().deliver(answer)) {
                 return Poll::Ready(Fault::malformed());
+            }
+            if !goes_on(&self.state()) {
+                return Poll::Pending;
             }
         }
     }

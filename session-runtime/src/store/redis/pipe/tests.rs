@@ -21,7 +21,7 @@ fn connected(room: usize) -> Connected {
     let (stream, server) = tokio::io::duplex(room);
     let lost = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&lost);
-    let pipe = Pipe::over(stream, TIMEOUT, move || {
+    let pipe = Pipe::over(tokio::io::split(stream), TIMEOUT, move || {
         count.fetch_add(1, Ordering::SeqCst);
     });
     Connected { pipe, server, lost }
