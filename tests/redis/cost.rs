@@ -21,12 +21,12 @@ fn commands(server: &mut Connection) -> BTreeMap<String, u64> {
     info.lines().filter_map(line).filter(|(command, _)| command != "info" && !command.starts_with("config")).collect()
 }
 
-fn reset(server: &mut Connection) {
+pub(crate) fn reset(server: &mut Connection) {
     redis::cmd("CONFIG").arg("RESETSTAT").exec(server).unwrap();
 }
 
 #[track_caller]
-fn assert_ran(server: &mut Connection, expected: &[(&str, u64)]) {
+pub(crate) fn assert_ran(server: &mut Connection, expected: &[(&str, u64)]) {
     let expected: BTreeMap<_, _> = expected.iter().map(|(command, calls)| ((*command).to_owned(), *calls)).collect();
     assert_eq!(commands(server), expected);
 }

@@ -10,4 +10,5 @@ mod damaged;
 mod faults;
 mod fixture;
 mod lazy;
+mod unchanged;
 mod walks;

@@ -26,6 +26,9 @@
 //! nothing: it checks before it writes, and a server that is out of memory refuses it as a whole. Every hash gets the
 //! engine's deadline in the step that creates it.
 //!
+//! A write that only sets a few keys goes by a short script, which takes nothing but the revision that was loaded. If that
+//! has changed, the script that compares each key follows. A schema in a hash of its own is always written by the latter.
+//!
 //! Deliberately absent: `WATCH` and `MULTI` (they need a connection of their own), blocking commands, reads from replicas
 //! (they may show a session that has been logged out), and arithmetic on stored values.
 
@@ -45,6 +48,7 @@ mod single;
 mod sweep;
 mod target;
 mod together;
+mod unchanged;
 mod walk;
 mod wire;
 mod write;
@@ -166,6 +170,9 @@ impl RedisStore {
     }
 
     async fn change(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
+        if let Some(head) = self.patched_unchanged(key, patch, now).await? {
+            return Ok(Patched::Done(head));
+        }
         let main = self.namespace.main(key);
         let call = write::patch(main, patch, now, self.lazy())?;
         let mut tries = 0;

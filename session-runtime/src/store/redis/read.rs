@@ -5,7 +5,7 @@ use super::head::{HEAD, StoredHead};
 use super::reply::Node;
 use crate::clock::Timestamp;
 use crate::patch::{Patch, Patched};
-use crate::record::{Record, Text, Values};
+use crate::record::{Head, Record, Text, Values};
 use crate::store::{Created, Loaded, Wanted};
 
 /// What stands in a main hash.
@@ -67,6 +67,14 @@ pub(super) fn patched(answer: &Node<'_>, patch: &Patch) -> Result<Patched, Fault
         Node::Number(3) => Err(Fault::missing()),
         Node::List(parts) => conflict(parts, patch).map(Patched::Conflict),
         _ => Err(Fault::unexpected()),
+    }
+}
+
+/// `None`: nothing was set.
+pub(super) fn set(answer: &Node<'_>) -> Result<Option<Head>, Fault> {
+    match answer {
+        Node::Nothing => Ok(None),
+        answer => Ok(Some(StoredHead::decode(answer.text()?)?.head)),
     }
 }
 
