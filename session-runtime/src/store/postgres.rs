@@ -59,7 +59,6 @@ mod operations;
 mod pooler;
 mod quiet;
 mod sql;
-mod tls;
 mod unchanged;
 
 use std::fmt;

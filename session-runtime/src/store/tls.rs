@@ -18,6 +18,7 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
+    #[cfg(feature = "redis")]
     pub(super) const fn are_some(&self) -> bool {
         self.roots.is_some() || self.client.is_some()
     }

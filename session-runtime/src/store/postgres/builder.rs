@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PostgresStore;
 use super::access::Access;
 use super::links::{Connector, Links};
-use super::tls::Roots;
 use crate::config::ServerConfig;
+use crate::store::tls::Certificates;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Settings of a [`PostgresStore`], made by [`PostgresStore::builder`].
@@ -29,12 +30,12 @@ use crate::store::{StoreError, StoreErrorKind};
 pub struct PostgresStoreBuilder {
     url: String,
     server: ServerConfig,
-    roots: Roots,
+    certificates: Certificates,
 }
 
 impl PostgresStoreBuilder {
     pub(super) fn new(url: String, server: ServerConfig) -> Self {
-        Self { url, server, roots: Roots::default() }
+        Self { url, server, certificates: Certificates::default() }
     }
 
     /// The schema that holds the tables; made if it is not there. Default: `public`.
@@ -110,7 +111,7 @@ impl PostgresStoreBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.roots = Roots::Pem(pem.into());
+        self.certificates.roots = Some(pem.into());
         self
     }
 
@@ -132,13 +133,13 @@ impl PostgresStoreBuilder {
     pub fn open(self) -> Result<PostgresStore, StoreError> {
         let refused = |why: Refused| StoreError::new(StoreErrorKind::Setup, "open").because(why);
         let url = Url::parse(&self.url).map_err(refused)?;
-        let roots = match (self.roots, url.root_certificate) {
-            (Roots::Web, Some(path)) => Roots::Pem(std::fs::read(path).map_err(|_| refused(UNREADABLE_ROOT))?),
-            (roots, _) => roots,
-        };
+        let mut certificates = self.certificates;
+        if let (None, Some(path)) = (&certificates.roots, url.root_certificate) {
+            certificates.roots = Some(std::fs::read(path).map_err(|_| refused(UNREADABLE_ROOT))?);
+        }
         let connector = Connector {
             config: url.config,
-            tls: roots.connect().map_err(refused)?,
+            tls: MakeRustlsConnect::new(certificates.config().map_err(|why| refused(Refused(why)))?),
             connect_timeout: self.server.connect_timeout,
             back_off: self.server.back_off,
             back_off_max: self.server.back_off_max,

@@ -53,7 +53,7 @@ impl Target {
             "rediss-cluster" => ("rediss".to_owned(), true),
             _ => return Err(Fault::setup("the URL is of no Redis server")),
         };
-        if scheme == "rediss" {
+        if is_cluster && scheme == "rediss" {
             provide_cryptography();
         }
         let nodes = nodes(rest, &scheme).iter().map(|url| info(url)).collect::<Result<Vec<_>, _>>()?;
@@ -124,7 +124,7 @@ fn for_library(certificates: Certificates) -> TlsCertificates {
     TlsCertificates { client_tls, root_cert: certificates.roots }
 }
 
-/// The TLS library leaves the choice to the application. Where that made none, it gets one here.
+/// The TLS of a cluster's client leaves the choice to the application. Where that made none, it gets one here.
 fn provide_cryptography() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Fails only if somebody else was quicker.
