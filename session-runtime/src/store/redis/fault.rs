@@ -121,7 +121,7 @@ impl From<RedisError> for Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        let (kind, cause) = failed(error.kind());
+        let (kind, cause) = failed(&error);
         Self { kind, cause, dropped: true }
     }
 }
@@ -151,14 +151,16 @@ fn broken(error: &RedisError) -> (StoreErrorKind, Cause) {
     if ["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| told.contains(code)) {
         return refused(WRONG_PASSWORD);
     }
-    source::<io::Error>(error).map_or(unavailable("the connection failed"), |error| failed(error.kind()))
+    source(error).map_or(unavailable("the connection failed"), failed)
 }
 
-fn failed(kind: io::ErrorKind) -> (StoreErrorKind, Cause) {
-    match kind {
-        // How the TLS library tells that it does not accept a certificate.
-        io::ErrorKind::InvalidData => refused("the TLS certificate was not accepted"),
-        kind => (StoreErrorKind::Unavailable, Cause::Connection(kind)),
+fn failed(error: &io::Error) -> (StoreErrorKind, Cause) {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(rustls::Error::InvalidCertificate(_)) => refused("the TLS certificate was not accepted"),
+        Some(rustls::Error::AlertReceived(_)) => {
+            refused("the server does not accept this program's TLS or certificate")
+        }
+        _ => (StoreErrorKind::Unavailable, Cause::Connection(error.kind())),
     }
 }
 

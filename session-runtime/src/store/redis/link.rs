@@ -113,7 +113,7 @@ impl Shared {
 }
 
 /// Tries until there is a connection, or nobody wants one any more.
-async fn connect(link: Unfinished, number: Number) {
+async fn connect(mut link: Unfinished, mut number: Number) {
     let mut failures = 0;
     while let Some(shared) = link.0.upgrade() {
         let Some(dialing) = &shared.dialing else { return };
@@ -126,6 +126,8 @@ async fn connect(link: Unfinished, number: Number) {
         let dialed = tokio::time::timeout(dialing.target.patience(), dialing.target.connect(lost)).await;
         match dialed.unwrap_or(Err(Fault::unavailable("the server did not take the connection in time"))) {
             Ok(connection) => {
+                // From here on it is somebody else's to begin again.
+                link.0 = Weak::new();
                 shared.phase.send_replace(Phase::Up(connection, number));
                 return;
             }
@@ -133,6 +135,8 @@ async fn connect(link: Unfinished, number: Number) {
         };
         let pause = pause(dialing, failures);
         failures += 1;
+        // What is left of this attempt does not speak for the next.
+        number += 1;
         drop(shared);
         tokio::time::sleep(pause).await;
     }

@@ -43,6 +43,9 @@ pub(super) trait Outgoing: AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncWrite + Send + Unpin + 'static> Outgoing for T {}
 
+/// What stands for an answer timeout that no clock can count.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What came back, as it arrived.
 type Answer = Result<Vec<u8>, Fault>;
 
@@ -93,10 +96,8 @@ async fn lead(shared: &Shared) -> Answer {
     let mut has_looked = true;
     poll_fn(|context| {
         leading.0.begin_to_lead();
-        if !std::mem::take(&mut has_looked)
-            && let Poll::Ready(fault) = leading.0.poll_read_led(context)
-        {
-            leading.0.end(&fault);
+        if !std::mem::take(&mut has_looked) {
+            let _ = leading.0.poll_read_led(context);
         }
         leading.0.poll_led(context)
     })
@@ -156,7 +157,7 @@ async fn watch(shared: &Shared, answer_timeout: Duration) -> Fault {
         if since.elapsed() >= answer_timeout {
             return Fault::overdue();
         }
-        sleep_until(since + answer_timeout).await;
+        sleep_until(since.checked_add(answer_timeout).unwrap_or(since + LONGEST)).await;
     }
 }
 

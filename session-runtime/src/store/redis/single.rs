@@ -64,7 +64,10 @@ impl Single {
             if let Some(password) = password {
                 hello.arg("AUTH").arg(user.unwrap_or("default")).arg(password);
             }
-            ask(pipe, &hello).await.map_err(|fault| if fault.is_refusal() { NO_RESP3 } else { fault })?;
+            match ask(pipe, &hello).await {
+                Err(fault) if fault.is_refusal() => return Err(refused(pipe).await),
+                greeted => greeted?,
+            }
         } else if let Some(password) = password {
             let mut auth = Call::new("AUTH", 2, 64);
             if let Some(user) = user {
@@ -84,6 +87,14 @@ impl Single {
 const NO_TLS: Fault = Fault::setup("there are certificates, and no `rediss:`");
 const NO_RESP3: Fault = Fault::setup("the server does not speak RESP3; `?protocol=resp2` may help");
 const NO_DATABASE: Fault = Fault::setup("the server has no database of this number");
+
+/// A server that has no room for another connection refuses whatever comes, and closes it.
+async fn refused(pipe: &Pipe) -> Fault {
+    match ask(pipe, &Call::new("PING", 0, 0)).await {
+        Err(fault) if fault.is_dropped() => Fault::ended(),
+        _ => NO_RESP3,
+    }
+}
 
 async fn ask(pipe: &Pipe, call: &Call) -> Result<(), Fault> {
     pipe.ask(call).await.unwrap_or_else(|| Err(Fault::ended())).map(drop)

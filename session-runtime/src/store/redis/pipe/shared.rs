@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::sync::oneshot;
@@ -105,8 +105,8 @@ impl Shared {
     pub(super) fn enqueue(&self, call: &Call, context: &mut Context<'_>) -> Option<Place> {
         // Nobody else would have told that the stream ended.
         let looked = self.state().is_alone();
-        if looked && let Poll::Ready(fault) = self.poll_read(context) {
-            self.end(&fault);
+        if looked {
+            let _ = self.poll_read(context);
         }
         let mut state = self.state();
         if state.ended.is_some() {
@@ -120,7 +120,7 @@ impl Shared {
         Some(place)
     }
 
-    /// Hands out what has arrived, for as long as there is more. Ends only by a fault.
+    /// Hands out what has arrived, for as long as there is more. Ready: the connection has ended.
     pub(super) fn poll_read(&self, context: &mut Context<'_>) -> Poll<Fault> {
         self.poll_read_while(context, |_| true)
     }
@@ -132,6 +132,18 @@ impl Shared {
 
     fn poll_read_while(&self, context: &mut Context<'_>, goes_on: impl Fn(&State) -> bool) -> Poll<Fault> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = ready!(self.read_while(&mut reader, context, goes_on));
+        // Before anybody else reads what is left of the stream.
+        self.end(&fault);
+        Poll::Ready(fault)
+    }
+
+    fn read_while(
+        &self,
+        reader: &mut Reader,
+        context: &mut Context<'_>,
+        goes_on: impl Fn(&State) -> bool,
+    ) -> Poll<Fault> {
         loop {
             match reader.poll(context) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Fault::ended()),
@@ -220,9 +232,9 @@ impl Shared {
 }
 
 impl State {
-    /// Whether nobody waits, and the one before had nobody beside it.
+    /// Whether nobody waits, who led before has taken its answer, and had nobody beside it.
     fn is_alone(&self) -> bool {
-        self.waiting.is_empty() && self.crowd <= 1
+        self.waiting.is_empty() && self.leader.is_none() && self.crowd <= 1
     }
 
     /// Writes what is outgoing, if that goes without waiting. What does not is left to the driver.
@@ -230,11 +242,27 @@ impl State {
         let Some(writer) = &mut self.writer else { return false };
         // The driver tries again, and is the one who is woken.
         let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(Ok(written)) = Pin::new(&mut *writer).poll_write(&mut context, &self.outgoing) {
-            self.outgoing.drain(..written);
-            self.is_flushed = matches!(Pin::new(writer).poll_flush(&mut context), Poll::Ready(Ok(())));
+        let written = match Pin::new(&mut *writer).poll_write(&mut context, &self.outgoing) {
+            Poll::Ready(Ok(written)) => written,
+            Poll::Pending => return false,
+            Poll::Ready(Err(_)) => return self.lose_writer(),
+        };
+        let flushed = Pin::new(writer).poll_flush(&mut context);
+        self.outgoing.drain(..written);
+        self.is_flushed = flushed.is_ready();
+        if let Poll::Ready(Err(_)) = flushed {
+            return self.lose_writer();
+        }
+        if self.outgoing.is_empty() {
+            empty(&mut self.outgoing);
         }
         self.outgoing.is_empty() && self.is_flushed
+    }
+
+    /// How much of the commands has left is not known: the driver finds no writer, and ends the connection.
+    fn lose_writer(&mut self) -> bool {
+        self.writer = None;
+        false
     }
 
     fn push(&mut self, leads: bool) -> Place {

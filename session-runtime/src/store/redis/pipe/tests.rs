@@ -72,6 +72,18 @@ async fn answers_come_in_the_order_of_the_commands() {
     assert_eq!(third.await.unwrap().unwrap(), b"$1\r\nc\r\n");
 }
 
+/// Between an answer that has arrived and the task that takes it somebody else may ask.
+#[tokio::test]
+async fn an_answer_that_was_not_taken_yet_is_kept() {
+    let mut connected = connected(1024);
+    let first = connected.ask("A").await;
+    connected.says("+a\r\n").await;
+    let second = connected.ask("B").await;
+    connected.says("+b\r\n").await;
+    assert_eq!(first.await.unwrap().unwrap(), b"+a\r\n");
+    assert_eq!(second.await.unwrap().unwrap(), b"+b\r\n");
+}
+
 #[tokio::test]
 async fn who_gives_up_leaves_the_answer_to_nobody_else() {
     let mut connected = connected(1024);
@@ -171,10 +183,16 @@ async fn a_connection_that_ends_after_somebody_led_is_noticed_in_time() {
     assert_eq!(connected.lost.load(Ordering::SeqCst), 1);
 }
 
-/// Sixteen tasks, some of which give up, beside a server that answers when it likes: each gets its own answer, and nobody
-/// waits for a wake that never comes.
+/// Some give up, beside a server that answers when it likes: each gets its own answer, and nobody waits for a wake that
+/// never comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_leads_joins_or_gives_up_the_answers_stay_in_order() {
+    for tasks in [1, 2, 3, 16] {
+        answers_stay_in_order(tasks, 400).await;
+    }
+}
+
+async fn answers_stay_in_order(tasks: u64, rounds: u64) {
     let Connected { pipe, server, lost } = connected(256);
     let (from, mut to) = tokio::io::split(server);
     tokio::spawn(async move {
@@ -191,14 +209,14 @@ async fn whoever_leads_joins_or_gives_up_the_answers_stay_in_order() {
             }
         }
     });
-    let tasks = (0..16_u64).map(|task| {
+    let asking = (0..tasks).map(|task| {
         let pipe = pipe.clone();
         tokio::spawn(async move {
             let mut answered = 0;
-            for round in 0..400 {
+            for round in 0..rounds {
                 // Now and then one is alone.
-                if round % 50 > 25 && task > 0 {
-                    tokio::time::sleep(Duration::from_micros(50 * task)).await;
+                if (round + task).is_multiple_of(5) || (round % 50 > 25 && task > 0) {
+                    tokio::time::sleep(Duration::from_micros((37 * round + 50 * task) % 400)).await;
                 }
                 let word = format!("{task}.{round}");
                 let (call, patience) = (Call::new(&word, 0, 0), Duration::from_micros(20 * (round % 40)));
@@ -216,10 +234,10 @@ async fn whoever_leads_joins_or_gives_up_the_answers_stay_in_order() {
         })
     });
     let mut answered = 0;
-    for task in tasks.collect::<Vec<_>>() {
+    for task in asking.collect::<Vec<_>>() {
         answered += task.await.unwrap();
     }
-    assert!(answered >= 16 * 400 * 2 / 3, "{answered} answers");
+    assert!(answered >= tasks * rounds / 2, "{answered} answers");
     assert_eq!(lost.load(Ordering::SeqCst), 0);
 }
 
