@@ -310,3 +310,15 @@ async fn forgotten_scripts_are_sent_again() {
     forget();
     assert!(load(&store, 1, &Wanted::all()).await.unwrap().is_none());
 }
+
+/// C65: a server that has no room for another connection is overloaded, not set up wrongly.
+#[tokio::test]
+async fn a_server_without_room_for_connections_is_unavailable() {
+    let server = Redis::with(&["--save", "", "--maxclients", "2"]);
+    let store = impatient(server.url());
+    let others = [server.connect(), server.connect()];
+    let refused = assert_fails(store.prepare().await, StoreErrorKind::Unavailable);
+    assert!(!refused.contains("RESP3"), "{refused}");
+    drop(others);
+    eventually(|| store.prepare()).await;
+}
