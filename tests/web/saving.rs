@@ -209,8 +209,8 @@ async fn other_fairings_see_the_same_session() {
     assert_eq!(answer.set_cookie.len(), 1);
 }
 
-/// What another request stored between a load and a save is not known after the save, if it cannot be read again: the next
-/// save must not take the record for what this request knows.
+/// B61: what another request stored between a load and a save is not known after the save, if it cannot be read again: the
+/// next save must not take the record for what this request knows.
 #[rocket::async_test]
 async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
     let spy = Spy::default();
