@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::sync::{AtomicU64, sleep};
+use crate::sync::{AtomicU64, deadline};
 
 /// What is left of a request's time for store work.
 pub(crate) struct Budget {
@@ -40,7 +40,7 @@ impl Budget {
         if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
             return Some(outcome);
         }
-        let (started, mut timer, mut was_polled) = (Instant::now(), pin!(sleep(most)), true);
+        let (started, mut timer, mut was_polled) = (Instant::now(), pin!(deadline(most)), true);
         let outcome = poll_fn(|context| {
             if !std::mem::take(&mut was_polled)
                 && let Poll::Ready(outcome) = work.as_mut().poll(context)

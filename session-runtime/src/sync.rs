@@ -15,7 +15,7 @@ mod real {
     pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize};
     pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
     pub(crate) use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, OwnedMutexGuard};
-    pub(crate) use tokio::time::{sleep, timeout};
+    pub(crate) use tokio::time::{sleep, sleep as deadline, timeout};
 }
 
 #[cfg(shuttle)]
@@ -111,7 +111,11 @@ mod tried {
         }
     }
 
-    /// There is no time here: who waits for ever is a deadlock, which the scheduler reports.
+    /// There is no time here: no deadline comes, and who waits for ever is a deadlock, which the scheduler reports.
+    pub(crate) async fn deadline(_: Duration) {
+        std::future::pending().await
+    }
+
     pub(crate) async fn timeout<T>(_: Duration, work: impl Future<Output = T>) -> Result<T, ()> {
         Ok(work.await)
     }
