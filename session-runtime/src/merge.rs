@@ -170,11 +170,12 @@ pub(crate) fn three_way(
     theirs: Option<&str>,
 ) -> Result<Option<crate::record::Text>, SessionError> {
     let base = change.base.as_deref();
-    if base == theirs || (theirs.is_none() && change.ours.is_none()) {
+    if base == theirs {
         return Ok(change.ours.clone());
     }
     match change.field.merge {
         Merge::LastWrite => Ok(change.ours.clone()),
+        Merge::With(_) if theirs.is_none() && change.ours.is_none() => Ok(None),
         Merge::With(merge) => {
             let place = (change.schema, change.field);
             Ok(merge(place, base, theirs, change.ours.as_deref())?.map(Into::into))

@@ -534,3 +534,15 @@ proptest! {
         check(|| SqliteStore::open(folder.path().join("sessions.db")).unwrap(), &steps);
     }
 }
+
+/// Two requests use up what only one may have: of two removals of a `reject` field one is refused.
+#[test]
+fn of_two_removals_of_a_reject_field_one_is_refused() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    let open = |request| Step::Open { request, browser: 0 };
+    let write = |request, address| Step::Write { request, edit: Edit::Address(address) };
+    let finish = |request| Step::Finish { request, failed: false };
+    let first = [open(0), write(0, Some(1)), finish(0)];
+    let both = [open(0), write(0, None), open(1), Step::Read(1), finish(0), write(1, None), finish(1)];
+    check(|| store.clone(), &[&first[..], &both].concat());
+}
