@@ -336,6 +336,23 @@ impl Patch {
         !self.changes_values() && self.deadline.is_none() && self.secret.is_none()
     }
 
+    /// What it says of an unchanged record, if it does nothing there but set up to `most` keys, each once.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
+    pub(crate) fn only_sets(&self, most: usize) -> Option<Unchanged> {
+        let rests_on_it = |unchanged: &Unchanged| match self.rests_on {
+            RestsOn::Revision(demanded) => demanded == unchanged.revision,
+            RestsOn::Values(_) => true,
+        };
+        let names = || self.set.iter().map(|(name, _)| name);
+        let is_once = |(at, name)| names().take(at).all(|before| before != name);
+        let only_sets = (1..=most).contains(&self.set.len())
+            && self.remove.is_empty()
+            && self.deadline.is_none()
+            && self.secret.is_none()
+            && names().enumerate().all(is_once);
+        self.unchanged.filter(|unchanged| only_sets && rests_on_it(unchanged))
+    }
+
     /// The keys that must still be as they were loaded.
     ///
     /// # Examples

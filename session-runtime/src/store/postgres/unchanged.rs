@@ -13,7 +13,7 @@ use super::operations::FEW;
 use super::quiet::Quiet;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, RestsOn, Unchanged};
+use crate::patch::{Patch, Unchanged};
 use crate::record::{Head, Text};
 
 /// A key as the statements take it; `None` where there is none.
@@ -26,9 +26,7 @@ impl PostgresStore {
         patch: &Patch,
         now: Timestamp,
     ) -> Result<Option<Head>, Fault> {
-        let Some(Unchanged { revision, bytes, keys }) = patch.unchanged.filter(|_| is_usual(patch)) else {
-            return Ok(None);
-        };
+        let Some(Unchanged { revision, bytes, keys }) = patch.only_sets(FEW) else { return Ok(None) };
         let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
         let [generation, revision, next] =
             [patch.generation, revision, revision.wrapping_add(1)].map(|number| Quiet(number.cast_signed()));
@@ -61,22 +59,6 @@ impl PostgresStore {
         };
         rows.first().map(head::head).transpose()
     }
-}
-
-/// Whether it does nothing but set few keys, each once.
-fn is_usual(patch: &Patch) -> bool {
-    let names = || patch.set.iter().map(|(name, _)| name);
-    let is_once = |(at, name)| names().take(at).all(|before| before != name);
-    let rests_on_another = match (&patch.rests_on, patch.unchanged) {
-        (RestsOn::Revision(demanded), Some(unchanged)) => *demanded != unchanged.revision,
-        _ => false,
-    };
-    (1..=FEW).contains(&patch.set.len())
-        && patch.remove.is_empty()
-        && patch.deadline.is_none()
-        && patch.secret.is_none()
-        && !rests_on_another
-        && names().enumerate().all(is_once)
 }
 
 fn change(set: Option<&(Text, Text)>) -> Change<'_> {

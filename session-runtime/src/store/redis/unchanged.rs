@@ -15,7 +15,7 @@ use super::name::{Name, check, schema_of};
 use super::{read, script};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, RestsOn, Unchanged};
+use crate::patch::{Patch, Unchanged};
 use crate::record::Head;
 
 /// More keys than this are for the other script: that no name is there twice is looked up one by one.
@@ -37,8 +37,13 @@ impl RedisStore {
     }
 }
 
+/// `None` unless all it does is to set few keys of the main hash.
 fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Option<Call> {
-    let unchanged = patch.unchanged.filter(|unchanged| is_usual(patch, unchanged, lazy))?;
+    let unchanged = patch.only_sets(FEW)?;
+    let stays_here = |name: &str| check(name).is_ok() && !lazy.contains(&schema_of(name));
+    if !patch.set.iter().all(|(name, _)| stays_here(name)) {
+        return None;
+    }
     let bytes: usize = patch.set.iter().map(|(name, text)| name.len() + text.len()).sum();
     let mut command = script::SET.call(main, 1 + 2 * patch.set.len(), FIXED_PART + bytes);
     command.arg(fixed_part(patch, unchanged, now));
@@ -46,20 +51,6 @@ fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> 
         command.arg(&**name).arg(&**text);
     }
     Some(command)
-}
-
-/// Whether it does nothing but set few keys of the main hash, each once.
-fn is_usual(patch: &Patch, unchanged: &Unchanged, lazy: &[&'static str]) -> bool {
-    let names = || patch.set.iter().map(|(name, _)| &**name);
-    let is_once = |(at, name): (usize, &str)| names().take(at).all(|before| before != name);
-    let rests_on_another = matches!(patch.rests_on, RestsOn::Revision(demanded) if demanded != unchanged.revision);
-    (1..=FEW).contains(&patch.set.len())
-        && patch.remove.is_empty()
-        && patch.deadline.is_none()
-        && patch.secret.is_none()
-        && !rests_on_another
-        && names().all(|name| check(name).is_ok() && !lazy.contains(&schema_of(name)))
-        && names().enumerate().all(is_once)
 }
 
 fn fixed_part(patch: &Patch, unchanged: Unchanged, now: Timestamp) -> [u8; FIXED_PART] {
@@ -76,7 +67,7 @@ fn fixed_part(patch: &Patch, unchanged: Unchanged, now: Timestamp) -> [u8; FIXED
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::patch::{Deadline, NewSecret};
+    use crate::patch::{Deadline, NewSecret, RestsOn};
     use crate::store::redis::name::Namespace;
 
     const NOW: Timestamp = Timestamp::from_millis(5);

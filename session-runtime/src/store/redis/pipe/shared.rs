@@ -261,7 +261,7 @@ impl State {
 
     /// How much of the commands has left is not known: the driver finds no writer, and ends the connection.
     fn lose_writer(&mut self) -> bool {
-        self.writer = None;
+        (self.writer, self.is_flushed) = (None, false);
         false
     }
 

@@ -1,6 +1,8 @@
 //! The connection over a stream in memory, whose other end the test holds.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Context;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, DuplexStream};
 use tokio::task::JoinHandle;
@@ -249,6 +251,33 @@ async fn a_server_that_goes_fails_who_waits() {
     connected.server.shutdown().await.unwrap();
     assert_eq!(told(asked.await.unwrap().unwrap_err()), "the connection ended");
     assert!(connected.refuses().await);
+}
+
+/// Takes what is written, and fails to send it.
+struct Unsent;
+
+impl AsyncWrite for Unsent {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// An encrypted stream takes a command before it leaves: if that fails, nobody waits for the answer.
+#[tokio::test]
+async fn a_command_that_was_taken_and_cannot_leave_ends_the_connection() {
+    let (from, _server) = tokio::io::duplex(64);
+    let pipe = Pipe::over((from, Unsent), TIMEOUT, || ());
+    let asked = tokio::time::timeout(TIMEOUT / 4, async { pipe.ask(&Call::new("A", 0, 0)).await });
+    let fault = asked.await.expect("an answer long before one is overdue").unwrap().unwrap_err();
+    assert!(fault.is_dropped());
 }
 
 #[tokio::test]
