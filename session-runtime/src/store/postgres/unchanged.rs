@@ -1,5 +1,5 @@
 //! The usual patch: it sets few keys, and nobody has changed the record since it was loaded. One statement without the
-//! function `session_patch`, at a fifth of its cost.
+//! function `session_patch`, at less than half of what that costs the server.
 //!
 //! Takes a patch that says what holds if the record is unchanged. Gives the head, or nothing if it is another kind of patch
 //! or the record is not so any more: nothing is written then, and the function decides.

@@ -15,8 +15,8 @@
 //! A connection on which an answer is overdue is given up as a whole: those behind it would be overdue as well, and a
 //! server that does not answer should not find old commands when it does again. Nothing is ever sent twice.
 //!
-//! Of our own, since a read through the client library's connection costs more than twice the instructions, and thrice the
-//! packets when sixteen visitors ask at once.
+//! Of our own, since the way there and back through the client library's connection costs more than twice the instructions,
+//! and more packets when sixteen visitors ask at once.
 
 mod shared;
 
