@@ -192,8 +192,8 @@ fn lay(base: &Model, changes: &Changes, stored: &mut Model) -> bool {
         let merged = match rule(name) {
             _ if base == theirs => *ours,
             Rule::Last => *ours,
-            Rule::Reject | Rule::Sum(..) if theirs.is_none() && ours.is_none() => None,
             Rule::Reject => return false,
+            Rule::Sum(..) if theirs.is_none() && ours.is_none() => None,
             Rule::Sum(least, most) => {
                 let sum = theirs.unwrap_or(0) + ours.unwrap_or(0) - base.unwrap_or(0);
                 Some(sum.clamp(least, most)).filter(|sum| ours.is_some() || *sum != 0)
