@@ -40,7 +40,8 @@ impl Budget {
         if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
             return Some(outcome);
         }
-        let (started, mut timer, mut was_polled) = (Instant::now(), pin!(deadline(most)), true);
+        let started = Instant::now();
+        let (mut timer, mut was_polled) = (pin!(deadline(started, most)), true);
         let outcome = poll_fn(|context| {
             if !std::mem::take(&mut was_polled)
                 && let Poll::Ready(outcome) = work.as_mut().poll(context)

@@ -33,7 +33,7 @@ use crate::config::ServerConfig;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SecretHash, SessionKey};
 use crate::patch::{Patch, Patched};
-use crate::record::{Head, Record, belongs};
+use crate::record::{Head, Record, Text, belongs};
 
 #[cfg(feature = "cache")]
 mod cached;
@@ -377,6 +377,8 @@ pub struct Loaded {
 #[derive(Clone, Debug)]
 pub struct Wanted {
     schemas: Option<Arc<[&'static str]>>,
+    /// The shortest first.
+    known: Option<Arc<[Text]>>,
     fresh: bool,
     secret: Option<SecretHash>,
 }
@@ -391,7 +393,7 @@ impl Wanted {
     /// ```
     #[must_use]
     pub const fn all() -> Self {
-        Self { schemas: None, fresh: false, secret: None }
+        Self { schemas: None, known: None, fresh: false, secret: None }
     }
 
     /// The schemas with these keys, which hold no dot.
@@ -403,7 +405,15 @@ impl Wanted {
     /// ```
     #[must_use]
     pub fn schemas(keys: &[&'static str]) -> Self {
-        Self { schemas: Some(keys.into()), fresh: false, secret: None }
+        Self { schemas: Some(keys.into()), known: None, fresh: false, secret: None }
+    }
+
+    /// The same, with names and texts that many sessions hold: they are there already, and [`text`](Self::text) shares them.
+    pub(crate) fn knowing(mut self, texts: impl Iterator<Item = Text>) -> Self {
+        let mut known: Vec<_> = texts.collect();
+        known.sort_unstable_by_key(|text| text.len());
+        self.known = Some(known.into());
+        self
     }
 
     /// The same from the store itself, past any cache: a base for writes.
@@ -460,6 +470,30 @@ impl Wanted {
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
+    }
+
+    /// A name or a text that was read: one of those that this program has already, if it is among the names that its schemas
+    /// always have; else a new one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::record::{Text, Values};
+    /// use session_runtime::store::Wanted;
+    ///
+    /// /// What a row of a table holds.
+    /// fn put(values: &mut Values, wanted: &Wanted, name: &str, text: &str) {
+    ///     if wanted.wants(name) {
+    ///         values.set(wanted.text(name), wanted.text(text));
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn text(&self, text: &str) -> Text {
+        let known = self.known.as_deref().unwrap_or_default();
+        let from = known.partition_point(|known| known.len() < text.len());
+        let mut as_long = known[from..].iter().take_while(|known| known.len() == text.len());
+        as_long.find(|known| ***known == *text).map_or_else(|| text.into(), Text::clone)
     }
 
     /// Whether a cache may answer with a copy that has this head.

@@ -15,13 +15,23 @@ mod real {
     pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize};
     pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
     pub(crate) use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, OwnedMutexGuard};
-    pub(crate) use tokio::time::{sleep, sleep as deadline, timeout};
+    pub(crate) use tokio::time::{sleep, timeout};
+
+    use std::time::{Duration, Instant};
+
+    /// Comes so long after a moment that somebody has looked up already; never, if no clock can count that far.
+    pub(crate) async fn deadline(since: Instant, time: Duration) {
+        match since.checked_add(time) {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 #[cfg(shuttle)]
 mod tried {
     use std::sync::Arc;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use shuttle::future::batch_semaphore::{BatchSemaphore, Fairness};
     pub(crate) use shuttle::sync::atomic::{AtomicU64, AtomicUsize};
@@ -112,7 +122,7 @@ mod tried {
     }
 
     /// There is no time here: no deadline comes, and who waits for ever is a deadlock, which the scheduler reports.
-    pub(crate) async fn deadline(_: Duration) {
+    pub(crate) async fn deadline(_: Instant, _: Duration) {
         std::future::pending().await
     }
 

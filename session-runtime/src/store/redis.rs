@@ -162,9 +162,13 @@ impl RedisStore {
     async fn read(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
         let mut tries = 0;
         loop {
-            let found = self.read_once(key, wanted, now).await;
-            if !found.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
-                return found;
+            match self.read_once(key, wanted, now).await {
+                Err(fault) if fault.is_missing() => {
+                    if !self.waits_for_parts(&mut tries).await {
+                        return Err(fault);
+                    }
+                }
+                found => return found,
             }
         }
     }
@@ -177,7 +181,7 @@ impl RedisStore {
         let call = write::patch(main, patch, now, self.lazy())?;
         let mut tries = 0;
         loop {
-            let changed = read::patched(&self.wire.run(&script::PATCH, main, &call).await?.node()?, patch);
+            let changed = read::patched(self.wire.run(&script::PATCH, main, &call).await?.node()?, patch);
             // Nothing was written, so that it may be sent again.
             if !changed.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
                 return changed;
@@ -200,10 +204,10 @@ impl RedisStore {
         let apart = self.lazy().iter().any(|schema| wanted.wants(schema));
         if !apart {
             let reply = self.wire.send(&write::load_main(main), At::Name(main)).await?;
-            let Some(found) = Main::read(reply.node()?, now)? else { return Ok(None) };
+            let Some(found) = Main::read(reply.node()?, wanted, now)? else { return Ok(None) };
             // Another program may keep apart what this one does not.
             if !found.lacks(wanted) {
-                return found.loaded(std::iter::empty(), wanted).map(Some);
+                return Ok(Some(found.loaded()));
             }
         }
         let call = write::load_all(main, wanted.keys());

@@ -13,7 +13,7 @@ use super::{Live, Standing, Visit};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::group::Group;
-use crate::id::{SecretHash, SessionId, SessionKey};
+use crate::id::{SecretHash, SessionId};
 use crate::record::Record;
 use crate::store::{Loaded, StoreErrorKind, Wanted};
 use crate::versions::Versioned;
@@ -105,14 +105,7 @@ impl Visit {
         let wanted = group.wanted.clone();
         let wanted = if purpose == Use::Write { wanted.fresh() } else { wanted };
         match standing {
-            Standing::Unread(id) => {
-                let secret = id.secret_hash();
-                Ok(match self.load_record(id.key, &wanted.opened_by(secret)).await? {
-                    Found::Record(loaded) => self.judge(id, secret, loaded),
-                    Found::Nothing => unknown(),
-                    Found::Unreadable => Standing::Anonymous,
-                })
-            }
+            Standing::Unread(id) => self.load_record(id, wanted).await,
             Standing::Live(live) => Box::pin(self.load_more(&live, wanted)).await,
             settled => Ok(settled),
         }
@@ -146,14 +139,19 @@ impl Visit {
     }
 
     /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
-    async fn load_record(&self, key: SessionKey, wanted: &Wanted) -> Result<Found, SessionError> {
+    async fn load_record(&self, id: SessionId, wanted: Wanted) -> Result<Standing, SessionError> {
+        let secret = id.secret_hash();
+        let wanted = wanted.opened_by(secret);
+        // What comes out of it is small, and the record is moved but once.
         let load = pin!(async {
-            match self.store().load(key, wanted, self.now).await {
+            match self.store().load(id.key, &wanted, self.now).await {
+                Ok(Some(loaded)) => Ok(self.judge(id, secret, loaded)),
+                Ok(None) => Ok(unknown()),
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
-                    Ok(Found::Unreadable)
+                    Ok(Standing::Anonymous)
                 }
-                loaded => Ok(loaded?.map_or(Found::Nothing, Found::Record)),
+                Err(error) => Err(error),
             }
         });
         self.core.run(&self.budget, load).await
@@ -172,14 +170,6 @@ impl Visit {
             _ => unknown(),
         }
     }
-}
-
-/// What stands under a session's key.
-enum Found {
-    Record(Loaded),
-    Nothing,
-    /// Something that is no record. Said once, and not again as an unknown id.
-    Unreadable,
 }
 
 fn unknown() -> Standing {

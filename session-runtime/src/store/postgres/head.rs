@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
 use crate::record::{Head, PreviousSecret, Record, Values};
-use crate::store::Loaded;
+use crate::store::{Loaded, Wanted};
 
 /// How many columns a head has.
 pub(super) const COLUMNS: usize = 15;
@@ -79,21 +79,21 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
 }
 
 /// The whole row of a load.
-pub(super) fn loaded(row: &Row) -> Result<Loaded, Fault> {
+pub(super) fn loaded(row: &Row, wanted: &Wanted) -> Result<Loaded, Fault> {
     let total = |at| usize::try_from(column::<i64>(row, at)?).map_err(|_| Fault::Unreadable("total"));
-    Ok(Loaded { record: record(row)?, bytes: total(13)?, keys: total(14)? })
+    Ok(Loaded { record: record(row, wanted)?, bytes: total(13)?, keys: total(14)? })
 }
 
 /// A head, and the values behind it.
-pub(super) fn record(row: &Row) -> Result<Record, Fault> {
-    Ok(Record { head: head(row)?, values: values(row)? })
+pub(super) fn record(row: &Row, wanted: &Wanted) -> Result<Record, Fault> {
+    Ok(Record { head: head(row)?, values: values(row, wanted)? })
 }
 
-fn values(row: &Row) -> Result<Values, Fault> {
+fn values(row: &Row, wanted: &Wanted) -> Result<Values, Fault> {
     let Some(values) = column::<Option<Vec<&[u8]>>>(row, COLUMNS)? else { return Ok(Values::new()) };
     let mut pairs = values.into_iter().map(pair).collect::<Result<Vec<_>, Fault>>()?;
     pairs.sort_unstable();
-    Ok(pairs.into_iter().map(|(name, content)| (name.into(), content.into())).collect())
+    Ok(pairs.into_iter().map(|(name, content)| (wanted.text(name), wanted.text(content))).collect())
 }
 
 /// A name and its content, which stand side by side with a byte between them that is none of UTF-8.

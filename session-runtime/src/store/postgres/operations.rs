@@ -77,7 +77,7 @@ impl PostgresStore {
                 self.access.query(&all.load, &[&key, &now, &schemas]).await?
             }
         };
-        rows.first().map(head::loaded).transpose()
+        rows.first().map(|row| head::loaded(row, wanted)).transpose()
     }
 
     pub(super) async fn patched(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
@@ -114,7 +114,7 @@ impl PostgresStore {
             0_i16 => Ok(Patched::Done(head::head(row)?)),
             1 => Ok(Patched::Gone),
             2 => Ok(Patched::Renewed),
-            _ => Ok(Patched::Conflict(head::record(row)?)),
+            _ => Ok(Patched::Conflict(head::record(row, &Wanted::all())?)),
         }
     }
 
@@ -150,7 +150,8 @@ impl PostgresStore {
         let from = Quiet(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
         let (now, limit) = (Quiet(now.as_millis()), Quiet(stored(limit)));
         let rows = self.access.query(&self.statements.scan, &[&from, &now, &limit]).await?;
-        rows.iter().map(|row| Ok((session_key(column(row, COLUMNS + 1)?)?, head::record(row)?))).collect()
+        let record = |row| head::record(row, &Wanted::all());
+        rows.iter().map(|row| Ok((session_key(column(row, COLUMNS + 1)?)?, record(row)?))).collect()
     }
 }
 

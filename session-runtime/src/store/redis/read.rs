@@ -2,24 +2,28 @@
 
 use super::fault::Fault;
 use super::head::{HEAD, StoredHead};
-use super::reply::Node;
+use super::reply::{Node, Nodes};
 use crate::clock::Timestamp;
 use crate::patch::{Patch, Patched};
 use crate::record::{Head, Record, Text, Values};
 use crate::store::{Created, Loaded, Wanted};
 
-/// What stands in a main hash.
+/// What stands in a main hash: its head, and what is wanted of the rest.
 pub(super) struct Main<'r> {
-    hash: Hash<'r>,
     stored: StoredHead<'r>,
+    values: Vec<(Text, Text)>,
 }
 
 impl<'r> Main<'r> {
     /// `None`: there is no session, or it has expired.
-    pub(super) fn read(answer: Node<'r>, now: Timestamp) -> Result<Option<Self>, Fault> {
-        let hash = Hash::read(answer)?;
-        let stored = hash.head()?.filter(|stored| now < stored.head.expires);
-        Ok(stored.map(|stored| Self { hash, stored }))
+    pub(super) fn read(answer: Node<'r>, wanted: &Wanted, now: Timestamp) -> Result<Option<Self>, Fault> {
+        let (hash, mut values) = (answer.list()?, Vec::new());
+        if hash.len() == 0 {
+            return Ok(None);
+        }
+        let head = collect(hash, wanted, &mut values)?.ok_or_else(|| Fault::unreadable("head"))?;
+        let stored = StoredHead::decode(head)?;
+        Ok((now < stored.head.expires).then_some(Self { stored, values }))
     }
 
     /// Whether a wanted schema is in a hash of its own, which has to be asked for.
@@ -27,27 +31,25 @@ impl<'r> Main<'r> {
         self.stored.apart().any(|schema| wanted.wants(schema))
     }
 
-    /// What is wanted of it and of other hashes of the session.
-    pub(super) fn loaded(
-        self,
-        others: impl Iterator<Item = Result<Hash<'r>, Fault>>,
-        wanted: &Wanted,
-    ) -> Result<Loaded, Fault> {
-        let mut entries = Vec::with_capacity(self.hash.0.len() / 2);
-        self.hash.collect(wanted, &mut entries)?;
-        for hash in others {
-            hash?.collect(wanted, &mut entries)?;
-        }
+    pub(super) fn loaded(self) -> Loaded {
         let StoredHead { head, bytes, keys, .. } = self.stored;
-        Ok(Loaded { record: Record { head, values: entries.into_iter().collect() }, bytes, keys })
+        Loaded { record: Record { head, values: self.values.into_iter().collect() }, bytes, keys }
     }
 }
 
 /// The answer of the script that loads the main hash and others.
 pub(super) fn all_hashes(answer: Node<'_>, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
-    let mut hashes = answer.list()?.into_iter();
-    let main = Main::read(hashes.next().ok_or_else(Fault::unexpected)?, now)?;
-    main.map(|main| main.loaded(hashes.map(Hash::read_other), wanted)).transpose()
+    let mut hashes = answer.list()?;
+    let Some(mut main) = Main::read(hashes.need()?, wanted, now)? else { return Ok(None) };
+    for hash in hashes {
+        let hash = hash?.list()?;
+        // Each beside the main hash holds a mark of its own, so that one which is empty is one which was evicted.
+        if hash.len() == 0 {
+            return Err(Fault::missing());
+        }
+        collect(hash, wanted, &mut main.values)?;
+    }
+    Ok(Some(main.loaded()))
 }
 
 pub(super) fn created(answer: &Node<'_>) -> Result<Created, Fault> {
@@ -58,7 +60,7 @@ pub(super) fn created(answer: &Node<'_>) -> Result<Created, Fault> {
     }
 }
 
-pub(super) fn patched(answer: &Node<'_>, patch: &Patch) -> Result<Patched, Fault> {
+pub(super) fn patched(answer: Node<'_>, patch: &Patch) -> Result<Patched, Fault> {
     match answer {
         Node::Text(head) => Ok(Patched::Done(StoredHead::decode(head)?.head)),
         Node::Number(0) => Ok(Patched::Gone),
@@ -79,56 +81,40 @@ pub(super) fn set(answer: &Node<'_>) -> Result<Option<Head>, Fault> {
 }
 
 /// The head, and the texts of what the patch expected.
-fn conflict(parts: &[Node<'_>], patch: &Patch) -> Result<Record, Fault> {
-    let (head, texts) = parts.split_first().ok_or_else(Fault::unexpected)?;
+fn conflict(mut parts: Nodes<'_>, patch: &Patch) -> Result<Record, Fault> {
+    let head = StoredHead::decode(parts.need()?.text()?)?.head;
     let mut values = Values::new();
-    for (expected, value) in patch.expected().iter().zip(texts) {
-        match value {
+    for (expected, value) in patch.expected().iter().zip(parts) {
+        match value? {
             Node::Nothing => {}
-            value => drop(values.set(expected.name.clone(), text(value.text()?)?)),
+            value => drop(values.set(expected.name.clone(), text(value.text()?)?.into())),
         }
     }
-    Ok(Record { head: StoredHead::decode(head.text()?)?.head, values })
+    Ok(Record { head, values })
 }
 
-/// Names and texts of a hash in turn.
-pub(super) struct Hash<'r>(Vec<Node<'r>>);
-
-impl<'r> Hash<'r> {
-    fn read(answer: Node<'r>) -> Result<Self, Fault> {
-        answer.list().map(Self)
-    }
-
-    /// Each beside the main hash holds a mark of its own, so that one which is empty is one which was evicted.
-    fn read_other(answer: Node<'r>) -> Result<Self, Fault> {
-        Self::read(answer).and_then(|hash| if hash.0.is_empty() { Err(Fault::missing()) } else { Ok(hash) })
-    }
-
-    /// `None`: there is no hash.
-    fn head(&self) -> Result<Option<StoredHead<'r>>, Fault> {
-        if self.0.is_empty() {
-            return Ok(None);
+/// Takes what is wanted of a hash, whose names and texts stand in turn, and gives its head if it has one.
+fn collect<'r>(
+    mut hash: Nodes<'r>,
+    wanted: &Wanted,
+    values: &mut Vec<(Text, Text)>,
+) -> Result<Option<&'r [u8]>, Fault> {
+    let mut head = None;
+    values.reserve(hash.len() / 2);
+    while let Some(name) = hash.next() {
+        let (name, value) = (name?.text()?, hash.need()?.text()?);
+        if name == HEAD.as_bytes() {
+            head = Some(value);
+            continue;
         }
-        let head = self.pairs().find(|(name, _)| **name == Node::Text(HEAD.as_bytes()));
-        let (_, head) = head.ok_or_else(|| Fault::unreadable("head"))?;
-        StoredHead::decode(head.text()?).map(Some)
-    }
-
-    fn collect(&self, wanted: &Wanted, entries: &mut Vec<(Text, Text)>) -> Result<(), Fault> {
-        for (name, value) in self.pairs() {
-            let name = std::str::from_utf8(name.text()?).map_err(|_| Fault::unreadable("name of a value"))?;
-            if name != HEAD && wanted.wants(name) {
-                entries.push((name.into(), text(value.text()?)?));
-            }
+        let name = std::str::from_utf8(name).map_err(|_| Fault::unreadable("name of a value"))?;
+        if wanted.wants(name) {
+            values.push((wanted.text(name), wanted.text(text(value)?)));
         }
-        Ok(())
     }
-
-    fn pairs(&self) -> impl Iterator<Item = (&Node<'r>, &Node<'r>)> {
-        self.0.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
-    }
+    Ok(head)
 }
 
-fn text(bytes: &[u8]) -> Result<Text, Fault> {
-    std::str::from_utf8(bytes).map(Text::from).map_err(|_| Fault::unreadable("text of a value"))
+fn text(bytes: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(bytes).map_err(|_| Fault::unreadable("text of a value"))
 }

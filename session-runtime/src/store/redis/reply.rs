@@ -19,7 +19,14 @@ pub(super) enum Node<'r> {
     Number(i64),
     Text(&'r [u8]),
     /// The pairs of a map stand one behind the other, as the older protocol has them.
-    List(Vec<Node<'r>>),
+    List(Nodes<'r>),
+}
+
+/// What stands in a list, read when it is asked for.
+#[derive(Debug, PartialEq)]
+pub(super) enum Nodes<'r> {
+    Bytes(resp::Values<'r>),
+    Values(Vec<&'r Value>),
 }
 
 impl Reply {
@@ -32,7 +39,7 @@ impl Reply {
 }
 
 impl<'r> Node<'r> {
-    pub(super) fn list(self) -> Result<Vec<Self>, Fault> {
+    pub(super) fn list(self) -> Result<Nodes<'r>, Fault> {
         if let Self::List(nodes) = self { Ok(nodes) } else { Err(Fault::unexpected()) }
     }
 
@@ -45,18 +52,43 @@ impl<'r> Node<'r> {
     }
 }
 
+impl<'r> Nodes<'r> {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(values) => values.len(),
+            Self::Values(values) => values.len(),
+        }
+    }
+
+    /// The next; there must be one.
+    pub(super) fn need(&mut self) -> Result<Node<'r>, Fault> {
+        self.next().unwrap_or_else(|| Err(Fault::unexpected()))
+    }
+}
+
+impl<'r> Iterator for Nodes<'r> {
+    type Item = Result<Node<'r>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Bytes(values) => values.next().map(|node| node.map_err(|_| Fault::unexpected())),
+            Self::Values(values) => values.pop().map(of_library),
+        }
+    }
+}
+
 fn of_library(value: &Value) -> Result<Node<'_>, Fault> {
+    let list = |values: Vec<_>| Ok(Node::List(Nodes::Values(values)));
     match value {
         Value::Nil => Ok(Node::Nothing),
         Value::Int(number) => Ok(Node::Number(*number)),
         Value::BulkString(text) => Ok(Node::Text(text)),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(Node::Text(text.as_bytes())),
         Value::Okay => Ok(Node::Text(b"OK")),
-        Value::Array(values) => values.iter().map(of_library).collect::<Result<_, _>>().map(Node::List),
-        Value::Map(pairs) => {
-            let flat = pairs.iter().flat_map(|(name, value)| [name, value]);
-            flat.map(of_library).collect::<Result<_, _>>().map(Node::List)
-        }
+        // The last goes first.
+        Value::Array(values) => list(values.iter().rev().collect()),
+        Value::Map(pairs) => list(pairs.iter().rev().flat_map(|(name, value)| [value, name]).collect()),
         _ => Err(Fault::unexpected()),
     }
 }
@@ -75,7 +107,8 @@ mod tests {
             Reply::Value(Value::Map(vec![(text("a"), Value::Int(7))])),
         ];
         for reply in replies {
-            assert_eq!(reply.node().unwrap(), Node::List(vec![Node::Text(b"a"), Node::Number(7)]));
+            let nodes: Vec<_> = reply.node().unwrap().list().unwrap().map(Result::unwrap).collect();
+            assert_eq!(nodes, [Node::Text(b"a"), Node::Number(7)]);
         }
     }
 }

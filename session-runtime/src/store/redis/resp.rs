@@ -1,12 +1,9 @@
 //! Answers of a server: where one ends in bytes that arrive piece by piece, and what it says. RESP2 and RESP3, as far as the
 //! commands of this store are answered in them.
 //!
-//! Nothing is reserved for a length that is only announced, and nothing nests deeper than an answer may.
+//! Nothing is reserved for a length that is only announced, and a list is read as far as somebody asks.
 
-use super::reply::Node;
-
-/// How deep an answer may nest. A load nests twice, a greeting three times.
-const MOST_LEVELS: u32 = 8;
+use super::reply::{Node, Nodes};
 
 /// The longest line of a header, which is also what an error may be.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -109,6 +106,32 @@ impl<'b> Header<'b> {
         }
     }
 
+    const fn is_list(&self) -> bool {
+        matches!(self.kind, b'*' | b'~' | b'%')
+    }
+
+    /// The list that `bytes` are, from this line on.
+    fn list(&self, bytes: &'b [u8]) -> Result<Node<'b>, Malformed> {
+        let Some(_) = self.length()? else { return Ok(Node::Nothing) };
+        let (_, left) = self.announces()?;
+        Ok(Node::List(Nodes::Bytes(Values { bytes: &bytes[self.end..], left })))
+    }
+
+    const fn is_text(&self) -> bool {
+        matches!(self.kind, b'$' | b'=')
+    }
+
+    /// What is all in one line; a text is so if it is none.
+    fn node(&self) -> Result<Node<'b>, Malformed> {
+        match self.kind {
+            b':' => number(self.line).map(Node::Number),
+            b'+' | b',' | b'#' | b'(' => Ok(Node::Text(self.line)),
+            b'_' | b'$' | b'=' => Ok(Node::Nothing),
+            // No command of this store is answered by an error inside of another answer, or by attributes.
+            _ => Err(Malformed),
+        }
+    }
+
     /// `None`: what RESP2 has for nothing.
     #[inline]
     fn length(&self) -> Result<Option<usize>, Malformed> {
@@ -146,55 +169,67 @@ fn code(error: &[u8]) -> String {
 
 /// What a value says that is there as a whole.
 pub(super) fn node(answer: &[u8]) -> Result<Node<'_>, Malformed> {
-    Rest { bytes: answer, at: 0 }.node(MOST_LEVELS)
+    match Header::read(answer, 0)? {
+        Some(header) if header.is_list() => header.list(answer),
+        _ => Values { bytes: answer, left: 1 }.node(),
+    }
 }
 
-/// What has not been read yet.
-struct Rest<'b> {
+/// Values that stand one behind the other, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Values<'b> {
     bytes: &'b [u8],
-    at: usize,
+    left: usize,
 }
 
-impl<'b> Rest<'b> {
-    fn node(&mut self, levels: u32) -> Result<Node<'b>, Malformed> {
-        if let Some((length, end)) = short(self.bytes, self.at) {
-            self.at = end;
-            return self.take(length).map(Node::Text);
+impl<'b> Values<'b> {
+    /// How many are left. As many as could be, where more were announced.
+    pub(super) fn len(&self) -> usize {
+        // Each takes three bytes at least.
+        self.left.min(self.bytes.len() / 3)
+    }
+
+    fn node(&mut self) -> Result<Node<'b>, Malformed> {
+        if let Some((length, from)) = short(self.bytes, 0) {
+            return self.take(from, length).map(Node::Text);
         }
-        let header = Header::read(self.bytes, self.at)?.ok_or(Malformed)?;
-        self.at = header.end;
-        match header.kind {
-            b'$' => header.length()?.map_or(Ok(Node::Nothing), |length| self.take(length).map(Node::Text)),
-            // Three letters for the format, and a colon.
-            b'=' => self.take(header.length()?.ok_or(Malformed)?)?.get(4..).map(Node::Text).ok_or(Malformed),
-            b'*' | b'~' | b'%' if header.length()?.is_none() => Ok(Node::Nothing),
-            b'*' | b'~' | b'%' => self.nodes(header.announces()?.1, levels),
-            b':' => number(header.line).map(Node::Number),
-            b'+' | b',' | b'#' | b'(' => Ok(Node::Text(header.line)),
-            b'_' => Ok(Node::Nothing),
-            // No command of this store is answered by an error inside of another answer, or by attributes.
-            _ => Err(Malformed),
+        let header = Header::read(self.bytes, 0)?.ok_or(Malformed)?;
+        if header.is_list() {
+            let whole = Extent::default().of(self.bytes)?.ok_or(Malformed)?;
+            let (list, rest) = self.bytes.split_at(whole);
+            self.bytes = rest;
+            return header.list(list);
         }
+        let length = if header.is_text() { header.length()? } else { None };
+        let Some(length) = length else {
+            self.bytes = &self.bytes[header.end..];
+            return header.node();
+        };
+        let text = self.take(header.end, length)?;
+        // Three letters for the format, and a colon.
+        let from = if header.kind == b'=' { 4 } else { 0 };
+        text.get(from..).map(Node::Text).ok_or(Malformed)
     }
 
     #[inline]
-    fn take(&mut self, length: usize) -> Result<&'b [u8], Malformed> {
-        let from = self.at;
-        self.at += length + 2;
-        match self.bytes.get(from..self.at) {
-            Some([taken @ .., b'\r', b'\n']) => Ok(taken),
+    fn take(&mut self, from: usize, length: usize) -> Result<&'b [u8], Malformed> {
+        match self.bytes.split_at_checked(from + length + 2) {
+            Some(([.., b'\r', b'\n'], rest)) => {
+                let taken = &self.bytes[from..from + length];
+                self.bytes = rest;
+                Ok(taken)
+            }
             _ => Err(Malformed),
         }
     }
+}
 
-    fn nodes(&mut self, count: usize, levels: u32) -> Result<Node<'b>, Malformed> {
-        let levels = levels.checked_sub(1).ok_or(Malformed)?;
-        // Each takes three bytes at least.
-        let mut nodes = Vec::with_capacity(count.min(self.bytes.len() / 3));
-        for _ in 0..count {
-            nodes.push(self.node(levels)?);
-        }
-        Ok(Node::List(nodes))
+impl<'b> Iterator for Values<'b> {
+    type Item = Result<Node<'b>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.node())
     }
 }
 
@@ -221,23 +256,40 @@ mod tests {
         ">2\r\n$10\r\ninvalidate\r\n_\r\n",
     ];
 
+    /// All that stands in an answer.
+    fn shown(node: Result<Node<'_>, Malformed>) -> String {
+        match node {
+            Err(Malformed) => "malformed".to_owned(),
+            Ok(Node::Nothing) => "nothing".to_owned(),
+            Ok(Node::Number(number)) => number.to_string(),
+            Ok(Node::Text(text)) => format!("{:?}", text.escape_ascii().to_string()),
+            Ok(Node::List(Nodes::Bytes(values))) => {
+                format!("[{}]", values.map(shown).collect::<Vec<_>>().join(" "))
+            }
+            Ok(Node::List(Nodes::Values(_))) => unreachable!("the library read nothing"),
+        }
+    }
+
     #[test]
     fn each_kind_of_answer_is_understood() {
-        let [a, b] = [b"a", b"b"].map(|text| Node::Text(text));
         let nodes = [
-            Node::Text(b"OK"),
-            Node::Number(-42),
-            Node::Text(b"he\r\no"),
-            Node::Nothing,
-            Node::Nothing,
-            Node::List(vec![]),
-            Node::Nothing,
-            Node::List(vec![Node::Text(b"a"), Node::List(vec![Node::Number(7)])]),
-            Node::List(vec![a, Node::Text(b""), b, Node::Number(1)]),
-            Node::Text(b"ok"),
+            r#""OK""#,
+            "-42",
+            r#""he\\r\\no""#,
+            "nothing",
+            "nothing",
+            "[]",
+            "nothing",
+            r#"["a" [7]]"#,
+            r#"["a" "" "b" 1]"#,
+            r#""ok""#,
         ];
         for (answer, expected) in ANSWERS.iter().zip(nodes) {
-            assert_eq!((kind(answer.as_bytes()), node(answer.as_bytes())), (Ok(Kind::Value), Ok(expected)));
+            assert_eq!(kind(answer.as_bytes()), Ok(Kind::Value));
+            assert_eq!(shown(node(answer.as_bytes())), expected);
+            // The same inside of another.
+            let list = format!("*2\r\n{answer}:7\r\n");
+            assert_eq!(shown(node(list.as_bytes())), format!("[{expected} 7]"));
         }
         assert_eq!(kind(ANSWERS[10].as_bytes()), Ok(Kind::Error("NOSCRIPT".into())));
         assert_eq!(kind(b"!6\r\nOOM no\r\n"), Ok(Kind::Error("OOM".into())));
@@ -263,13 +315,14 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_refused() {
         let long = format!("+{}", "x".repeat(LONGEST_LINE + 1));
-        let nested = "*1\r\n".repeat(MOST_LEVELS as usize + 1) + ":1\r\n";
         for bytes in ["HTTP/1.1 400 Bad Request\r\n", "$x\r\n", "$-2\r\n", "*9999999999\r\n", "$\r\n", "+a\rb", &*long]
         {
             assert_eq!(Extent::default().of(bytes.as_bytes()), Err(Malformed), "{bytes:.20}");
         }
-        for bytes in ["$1\r\nabc", ":x\r\n", "*1\r\n-ERR no\r\n", "=1\r\nx\r\n", &nested] {
+        for bytes in ["$1\r\nabc", ":x\r\n", "-ERR no\r\n", "=1\r\nx\r\n"] {
             assert_eq!(node(bytes.as_bytes()), Err(Malformed), "{bytes:.20}");
+            let list = format!("*1\r\n{bytes}");
+            assert_eq!(shown(node(list.as_bytes())), "[malformed]");
         }
         // Announced, never sent: nothing is kept for it.
         assert_eq!(Extent::default().of(b"*999999999\r\n$999999999\r\n"), Ok(None));
@@ -278,7 +331,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes in "[$*%=!>+:|,_\r\n\\-0-9]{0,40}") {
-            let _ = (Extent::default().of(bytes.as_bytes()), kind(bytes.as_bytes()), node(bytes.as_bytes()));
+            let _ = (Extent::default().of(bytes.as_bytes()), kind(bytes.as_bytes()), shown(node(bytes.as_bytes())));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::fault::Fault;
 use super::name::Namespace;
-use super::reply::Node;
+use super::reply::{Node, Nodes};
 use super::wire::{At, Wire};
 use crate::id::SessionKey;
 
@@ -34,7 +34,7 @@ pub(super) async fn masters(wire: &Wire) -> Result<Vec<u16>, Fault> {
     let reply = wire.send(&call, At::Slot(0)).await?;
     let mut masters: Vec<(String, u16)> = Vec::new();
     for range in reply.node()?.list()? {
-        let (slot, master) = slots_of(&range).ok_or_else(Fault::unexpected)?;
+        let (slot, master) = slots_of(range?)?;
         if !masters.iter().any(|(have, _)| *have == master) {
             masters.push((master, slot));
         }
@@ -45,10 +45,11 @@ pub(super) async fn masters(wire: &Wire) -> Result<Vec<u16>, Fault> {
 }
 
 /// The first slot of a range, and the master's address.
-fn slots_of(range: &Node<'_>) -> Option<(u16, String)> {
-    let Node::List(range) = range else { return None };
-    let (Node::Number(first), Node::List(master)) = (range.first()?, range.get(2)?) else { return None };
-    Some((u16::try_from(*first).ok()?, format!("{:?}", (master.first()?, master.get(1)?))))
+fn slots_of(range: Node<'_>) -> Result<(u16, String), Fault> {
+    let mut range = range.list()?;
+    let (first, _last, mut master) = (range.need()?.number()?, range.need()?, range.need()?.list()?);
+    let address = format!("{:?}", (master.need()?, master.need()?));
+    Ok((u16::try_from(first).map_err(|_| Fault::unexpected())?, address))
 }
 
 /// Looks at the names behind this place.
@@ -58,7 +59,7 @@ pub(super) async fn step(wire: &Wire, namespace: &Namespace, masters: &[u16], fr
     call.number(from.cursor).arg("MATCH").arg(namespace.pattern()).arg("COUNT").number(STEP).arg("TYPE").arg("hash");
     let reply = wire.send(&call, At::Slot(*slot)).await?;
     let (cursor, names) = page(reply.node()?)?;
-    let keys = names.iter().filter_map(|name| namespace.session(name.text().ok()?));
+    let keys = names.filter_map(|name| namespace.session(name.ok()?.text().ok()?));
     let next = match cursor {
         0 if from.master + 1 == masters.len() => Place::default(),
         0 => Place { master: from.master + 1, cursor: 0 },
@@ -67,8 +68,8 @@ pub(super) async fn step(wire: &Wire, namespace: &Namespace, masters: &[u16], fr
     Ok(Step { keys: keys.collect(), next })
 }
 
-fn page(answer: Node<'_>) -> Result<(u64, Vec<Node<'_>>), Fault> {
-    let [cursor, names] = <[_; 2]>::try_from(answer.list()?).map_err(|_| Fault::unexpected())?;
-    let cursor = std::str::from_utf8(cursor.text()?).ok().and_then(|cursor| cursor.parse().ok());
-    Ok((cursor.ok_or_else(Fault::unexpected)?, names.list()?))
+fn page(answer: Node<'_>) -> Result<(u64, Nodes<'_>), Fault> {
+    let mut page = answer.list()?;
+    let cursor = std::str::from_utf8(page.need()?.text()?).ok().and_then(|cursor| cursor.parse().ok());
+    Ok((cursor.ok_or_else(Fault::unexpected)?, page.need()?.list()?))
 }

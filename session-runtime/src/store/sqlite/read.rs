@@ -120,16 +120,16 @@ fn values(connection: &Connection, mut rows: Rows<'_>, wanted: &Wanted) -> Resul
     while let Some(row) = rows.next()? {
         let name = name::read(row.get_ref(0)?)?;
         if wanted.wants(name) {
-            values.set(name.into(), text(connection, row.get_ref(1)?)?);
+            values.set(wanted.text(name), text(connection, row.get_ref(1)?, wanted)?);
         }
     }
     Ok(values)
 }
 
 /// The text that a row's content stands for.
-fn text(connection: &Connection, content: ValueRef<'_>) -> Result<Text, Fault> {
+fn text(connection: &Connection, content: ValueRef<'_>, wanted: &Wanted) -> Result<Text, Fault> {
     match content {
         ValueRef::Integer(id) => large::read(&mut *connection.prepare_cached(large::READ)?, id),
-        content => Ok(content.as_str()?.into()),
+        content => Ok(wanted.text(content.as_str()?)),
     }
 }
