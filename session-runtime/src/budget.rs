@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::sync::{AtomicU64, deadline};
+use crate::sync::{AtomicU64, Instant, deadline};
 
 /// What is left of a request's time for store work.
 pub(crate) struct Budget {

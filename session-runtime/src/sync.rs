@@ -15,14 +15,14 @@ mod real {
     pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize};
     pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
     pub(crate) use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, OwnedMutexGuard};
-    pub(crate) use tokio::time::{sleep, timeout};
+    pub(crate) use tokio::time::{Instant, sleep, timeout};
 
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     /// Comes so long after a moment that somebody has looked up already; never, if no clock can count that far.
     pub(crate) async fn deadline(since: Instant, time: Duration) {
         match since.checked_add(time) {
-            Some(at) => tokio::time::sleep_until(at.into()).await,
+            Some(at) => tokio::time::sleep_until(at).await,
             None => std::future::pending().await,
         }
     }
@@ -31,7 +31,8 @@ mod real {
 #[cfg(shuttle)]
 mod tried {
     use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
+    pub(crate) use std::time::Instant;
 
     use shuttle::future::batch_semaphore::{BatchSemaphore, Fairness};
     pub(crate) use shuttle::sync::atomic::{AtomicU64, AtomicUsize};
