@@ -18,6 +18,9 @@ use super::sql::{PLACES, Sql};
 /// With nothing answered for so long, a caller that gives up retires the connection.
 const STUCK: Duration = Duration::from_millis(500);
 
+/// Of how many answers [`Link::wait`] goes by the average, roughly.
+const PACE: u64 = 8;
+
 /// How statements are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -37,8 +40,10 @@ pub(super) struct Link {
     begun: Instant,
     /// Requests without an answer, those that were given up left out.
     waiting: AtomicUsize,
-    /// Since when nothing was answered, in milliseconds from `begun`, and one more; 0: there is nothing to answer.
+    /// Since when nothing was answered, in microseconds from `begun`, and one more; 0: there is nothing to answer.
     silent_since: AtomicU64,
+    /// Microseconds from one answer to the next while there are requests, on the average of the last ones.
+    pace: AtomicU64,
     has_answered: AtomicBool,
     is_retired: AtomicBool,
     /// Told when the connection has ended or is retired.
@@ -55,6 +60,7 @@ impl Link {
             begun: Instant::now(),
             waiting: AtomicUsize::new(0),
             silent_since: AtomicU64::new(0),
+            pace: AtomicU64::new(0),
             has_answered: AtomicBool::new(false),
             is_retired: AtomicBool::new(false),
             ended,
@@ -71,8 +77,14 @@ impl Link {
         self.has_answered.load(Relaxed)
     }
 
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
+    /// How long one more request would wait behind the others, by what is known of it.
+    pub(super) fn wait(&self) -> Duration {
+        let others = self.waiting.load(Relaxed);
+        if others == 0 {
+            return Duration::ZERO;
+        }
+        let pace = self.pace.load(Relaxed).max(self.silent_for());
+        Duration::from_micros(pace.saturating_mul(others as u64))
     }
 
     /// New requests go elsewhere; those under way may still be answered.
@@ -107,8 +119,13 @@ impl Link {
         first
     }
 
-    fn millis(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    fn micros(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// For how many microseconds nothing was answered. Meaningless if there is nothing to answer.
+    fn silent_for(&self) -> u64 {
+        self.micros().saturating_sub(self.silent_since.load(Relaxed))
     }
 }
 
@@ -149,15 +166,20 @@ impl<'l> Asked<'l> {
     fn new(link: &'l Link) -> Self {
         link.waiting.fetch_add(1, Relaxed);
         if link.silent_since.load(Relaxed) == 0 {
-            link.silent_since.store(link.millis(), Relaxed);
+            link.silent_since.store(link.micros(), Relaxed);
         }
         Self { link, is_answered: false }
     }
 
     fn answered(&mut self) {
-        let others = self.link.waiting.load(Relaxed) > 1;
-        self.link.silent_since.store(if others { self.link.millis() } else { 0 }, Relaxed);
-        self.link.has_answered.store(true, Relaxed);
+        let (link, now) = (self.link, self.link.micros());
+        let others = link.waiting.load(Relaxed) > 1;
+        let since = link.silent_since.swap(if others { now } else { 0 }, Relaxed);
+        // Whoever was answered in between has taken the time into account.
+        let took = if since == 0 { 0 } else { now.saturating_sub(since) };
+        let pace = link.pace.load(Relaxed);
+        link.pace.store(pace - pace / PACE + took / PACE, Relaxed);
+        link.has_answered.store(true, Relaxed);
         self.is_answered = true;
     }
 }
@@ -165,9 +187,8 @@ impl<'l> Asked<'l> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         self.link.waiting.fetch_sub(1, Relaxed);
-        let since = self.link.silent_since.load(Relaxed);
-        let silent = Duration::from_millis(self.link.millis().saturating_sub(since));
-        if !self.is_answered && since != 0 && silent >= STUCK {
+        let is_silent = || self.link.silent_since.load(Relaxed) != 0;
+        if !self.is_answered && is_silent() && Duration::from_micros(self.link.silent_for()) >= STUCK {
             self.link.retire();
         }
     }

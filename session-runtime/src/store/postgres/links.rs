@@ -1,9 +1,10 @@
 //! The store's own connections: opened when first needed, replaced when they end, each by a task of its own.
 //!
-//! A request takes the open connection on which the fewest wait. With none open it waits for an attempt under way; where
-//! all pause after a failed one it is told at once why that failed.
+//! A request takes the first connection on which it will not wait for long behind others: statements that stand in line
+//! cost the server and this program less than statements that come one by one. Where commits are slow, or somebody holds a
+//! lock, that is a short line, and the next connection is opened. With none open a request waits for an attempt under way;
+//! where all pause after a failed one it is told at once why that failed.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use super::link::{Link, Mode, simple};
 use super::pooler;
 use super::sql::SET_LOCK_TIMEOUT;
 
+/// How long a request may have to wait behind others on a connection, before the next one is tried.
+const SHORT_WAIT: Duration = Duration::from_millis(1);
+
 /// How to connect.
 pub(super) struct Connector {
     pub(super) config: Config,
@@ -30,7 +34,6 @@ pub(super) struct Connector {
 pub(super) struct Links {
     connector: Arc<Connector>,
     slots: Box<[Slot]>,
-    turn: AtomicUsize,
 }
 
 struct Slot {
@@ -61,24 +64,29 @@ impl Links {
     pub(super) fn new(connector: Connector, connections: usize) -> Self {
         let slot = || Slot { state: Arc::new(watch::Sender::new(State::Idle)), keeper: Mutex::default() };
         let slots = std::iter::repeat_with(slot).take(connections.max(1)).collect();
-        Self { connector: Arc::new(connector), slots, turn: AtomicUsize::new(0) }
+        Self { connector: Arc::new(connector), slots }
     }
 
     /// An open connection.
     pub(super) async fn link(&self) -> Result<Arc<Link>, Fault> {
-        let turn = self.turn.fetch_add(1, Relaxed) % self.slots.len();
-        let (before, from) = self.slots.split_at(turn);
-        let slots = || from.iter().chain(before);
-        let links = slots().filter_map(|slot| {
+        let mut best: Option<(Duration, Arc<Link>)> = None;
+        for slot in &self.slots {
             slot.start(&self.connector);
-            slot.state.borrow().link().cloned()
-        });
-        if let Some(link) = links.min_by_key(|link| link.waiting()) {
+            let Some(link) = slot.state.borrow().link().cloned() else { continue };
+            let wait = link.wait();
+            if wait <= SHORT_WAIT {
+                return Ok(link);
+            }
+            if best.as_ref().is_none_or(|(shortest, _)| wait < *shortest) {
+                best = Some((wait, link));
+            }
+        }
+        if let Some((_, link)) = best {
             return Ok(link);
         }
         // One that pauses says nothing about another that is being opened.
-        let opening = slots().find(|slot| !matches!(*slot.state.borrow(), State::Failed(_)));
-        opening.unwrap_or(&self.slots[turn]).opened().await
+        let opening = self.slots.iter().find(|slot| !matches!(*slot.state.borrow(), State::Failed(_)));
+        opening.unwrap_or(&self.slots[0]).opened().await
     }
 }
 
