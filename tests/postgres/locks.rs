@@ -41,6 +41,30 @@ async fn a_lock_of_somebody_else_makes_writes_fail_in_time() {
     assert_eq!(visits(&store, key(1)).await.unwrap(), 1);
 }
 
+/// A connection on which a write waits for a lock is not taken for others.
+#[tokio::test]
+async fn nobody_waits_behind_a_write_that_waits() {
+    let server = Postgres::start("");
+    let store = patient(server.url());
+    counter(&store, key(1)).await;
+    counter(&store, key(2)).await;
+    let other = server.client().await;
+    other.batch_execute("BEGIN; UPDATE session_record SET revision = 1 WHERE bytes > 0").await.unwrap();
+    let goes_on = async {
+        while server.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").await < 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for _ in 0..20 {
+            assert_eq!(visits(&store, key(2)).await.unwrap(), 0);
+        }
+    };
+    tokio::select! {
+        () = goes_on => {}
+        patched = store.patch(key(1), count(0, 1), NOW) => panic!("the loads stood behind the write: {patched:?}"),
+    }
+    other.batch_execute("ROLLBACK").await.unwrap();
+}
+
 /// C67: what is compared is what the one before has left, not what was there before the wait.
 #[tokio::test]
 async fn a_patch_compares_after_it_has_the_lock() {

@@ -52,7 +52,8 @@ impl PostgresStoreBuilder {
 
     /// Connections that all requests share; at least one is used. Default: 2.
     ///
-    /// Each carries many requests at once, one behind the other. Where commits wait for a slow disk or a standby, more
+    /// Each carries many requests at once, one behind the other. A request takes the first on which it will wait for at most
+    /// about 1 ms behind others, else the one with the shortest wait. Where commits wait for a slow disk or a standby, more
     /// connections commit more at a time.
     ///
     /// # Examples

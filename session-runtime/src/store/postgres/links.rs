@@ -2,14 +2,17 @@
 //!
 //! A request takes the first connection on which it will not wait for long behind others: statements that stand in line
 //! cost the server and this program less than statements that come one by one. Where commits are slow, or somebody holds a
-//! lock, that is a short line, and the next connection is opened. With none open a request waits for an attempt under way;
+//! lock, that is a short line, and the next connection is taken. With none open a request waits for an attempt under way;
 //! where all pause after a failed one it is told at once why that failed.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::ready;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -164,6 +167,18 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
     }
 }
 
+/// Drives a connection, each time after all that are ready have asked: their statements share a packet, which costs more
+/// than a statement does, here and at the server.
+async fn gathering<C: Future>(connection: C) -> C::Output {
+    let (mut connection, mut others) = (pin!(connection), pin!(yield_now()));
+    poll_fn(|context| {
+        ready!(others.as_mut().poll(context));
+        others.set(yield_now());
+        connection.as_mut().poll(context)
+    })
+    .await
+}
+
 impl Connector {
     async fn connect(&self) -> Result<Link, Fault> {
         let connect = async {
@@ -172,7 +187,7 @@ impl Connector {
             let at_end = Arc::clone(&ended);
             let task = tokio::spawn(async move {
                 // Whoever waits for an answer is told; nobody else needs to know.
-                drop(connection.await);
+                drop(gathering(connection).await);
                 at_end.notify_one();
             });
             // The connection ends with the client, should this fail.
