@@ -39,7 +39,7 @@ pub(super) struct Link {
     prepared: [OnceCell<Statement>; PLACES],
     begun: Instant,
     /// Requests without an answer, those that were given up left out.
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     /// Since when nothing was answered, in microseconds from `begun`, and one more; 0: there is nothing to answer.
     silent_since: AtomicU64,
     /// Microseconds from one answer to the next while there are requests, on the average of the last ones.
@@ -52,13 +52,19 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, mode: Mode, ended: Arc<Notify>, task: AbortHandle) -> Self {
+    pub(super) fn new(
+        client: Client,
+        mode: Mode,
+        waiting: Arc<AtomicUsize>,
+        ended: Arc<Notify>,
+        task: AbortHandle,
+    ) -> Self {
         Self {
             client,
             mode,
             prepared: Default::default(),
             begun: Instant::now(),
-            waiting: AtomicUsize::new(0),
+            waiting,
             silent_since: AtomicU64::new(0),
             pace: AtomicU64::new(0),
             has_answered: AtomicBool::new(false),

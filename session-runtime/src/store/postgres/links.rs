@@ -7,6 +7,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::ready;
 use std::time::Duration;
@@ -167,13 +168,15 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
     }
 }
 
-/// Drives a connection, each time after all that are ready have asked: their statements share a packet, which costs more
-/// than a statement does, here and at the server.
-async fn gathering<C: Future>(connection: C) -> C::Output {
+/// Drives a connection. Where several wait, each time after all that are ready have asked: their statements share a packet,
+/// which costs more than a statement does, here and at the server.
+async fn gathering<C: Future>(connection: C, waiting: &AtomicUsize) -> C::Output {
     let (mut connection, mut others) = (pin!(connection), pin!(yield_now()));
     poll_fn(|context| {
-        ready!(others.as_mut().poll(context));
-        others.set(yield_now());
+        if waiting.load(Relaxed) > 1 {
+            ready!(others.as_mut().poll(context));
+            others.set(yield_now());
+        }
         connection.as_mut().poll(context)
     })
     .await
@@ -184,10 +187,11 @@ impl Connector {
         let connect = async {
             let (client, connection) = self.config.connect(self.tls.clone()).await?;
             let ended = Arc::new(Notify::new());
-            let at_end = Arc::clone(&ended);
+            let waiting = Arc::new(AtomicUsize::new(0));
+            let (at_end, by_now) = (Arc::clone(&ended), Arc::clone(&waiting));
             let task = tokio::spawn(async move {
                 // Whoever waits for an answer is told; nobody else needs to know.
-                drop(gathering(connection).await);
+                drop(gathering(connection, &by_now).await);
                 at_end.notify_one();
             });
             // The connection ends with the client, should this fail.
@@ -195,7 +199,7 @@ impl Connector {
             if mode == Mode::Prepared {
                 simple(&client, SET_LOCK_TIMEOUT).await?;
             }
-            Ok(Link::new(client, mode, ended, task.abort_handle()))
+            Ok(Link::new(client, mode, waiting, ended, task.abort_handle()))
         };
         timeout(self.connect_timeout, connect).await.unwrap_or(Err(Fault::Lost("connecting took too long")))
     }
