@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::budget::Budget;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{RandomError, SessionKey};
-use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OwnedMutexGuard, sleep};
+use crate::sync::{AsyncMutex, AtomicUsize, Instant, Mutex, MutexGuard, OwnedMutexGuard, sleep};
 
 /// Conflicts in a row that others of this process, under way already, can be the reason of.
 const OURS: u32 = 2;

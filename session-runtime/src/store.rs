@@ -472,8 +472,8 @@ impl Wanted {
         self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
     }
 
-    /// A name or a text that was read: one of those that this program has already, if it is among the names that its schemas
-    /// always have; else a new one.
+    /// A name or a text that was read: one that this program has already, if it is a name of a wanted schema's or a text that
+    /// many sessions hold; else a new one.
     ///
     /// # Examples
     ///

@@ -169,6 +169,9 @@ const NOT_A_URL: Refused = Refused(
      special characters of a password are written as %40 and the like",
 );
 
+/// When TCP looks whether an idle connection is still there: sooner than what forwards it forgets it.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
 /// What a URL says.
 struct Url {
     config: Config,
@@ -194,6 +197,9 @@ impl Url {
             }
         }
         let mut config: Config = theirs.parse().map_err(|_| NOT_A_URL)?;
+        if !theirs[base.len()..].contains("keepalives") {
+            config.keepalives_idle(KEEPALIVE);
+        }
         if must_encrypt {
             config.ssl_mode(SslMode::Require);
         }
@@ -214,4 +220,17 @@ fn decoded(text: &str) -> Option<String> {
         bytes.extend_from_slice(rest.as_bytes());
     }
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_connections_are_looked_after_unless_the_url_says_how() {
+        let idle = |url| Url::parse(url).unwrap_or_else(|why| panic!("{why}")).config.get_keepalives_idle();
+        assert_eq!(idle("postgres://localhost/shop"), KEEPALIVE);
+        assert_eq!(idle("postgres://keepalives@localhost/shop?sslmode=require"), KEEPALIVE);
+        assert_eq!(idle("postgres://localhost/shop?sslmode=require&keepalives_idle=7"), Duration::from_secs(7));
+    }
 }

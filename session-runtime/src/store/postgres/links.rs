@@ -7,10 +7,9 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::ready;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, yield_now};
@@ -19,6 +18,7 @@ use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::Fault;
+use super::line::Line;
 use super::link::{Link, Mode, simple};
 use super::pooler;
 use super::sql::SET_LOCK_TIMEOUT;
@@ -149,10 +149,12 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
     loop {
         let state = match connector.connect().await {
             Ok(link) => {
-                let link = Arc::new(link);
+                let (link, opened) = (Arc::new(link), Instant::now());
                 kept.0.send_replace(State::Open(Arc::clone(&link)));
                 link.ended.notified().await;
-                if link.has_answered() {
+                // One that was never needed says nothing against the server, if it did not end at once.
+                let was_idle = !link.is_retired() && opened.elapsed() > connector.back_off_max;
+                if link.has_answered() || was_idle {
                     pause = connector.back_off;
                     kept.0.send_replace(State::Connecting);
                     continue;
@@ -170,10 +172,10 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
 
 /// Drives a connection. Where several wait, each time after all that are ready have asked: their statements share a packet,
 /// which costs more than a statement does, here and at the server.
-async fn gathering<C: Future>(connection: C, waiting: &AtomicUsize) -> C::Output {
+async fn gathering<C: Future>(connection: C, line: &Line) -> C::Output {
     let (mut connection, mut others) = (pin!(connection), pin!(yield_now()));
     poll_fn(|context| {
-        if waiting.load(Relaxed) > 1 {
+        if line.is_crowded() {
             ready!(others.as_mut().poll(context));
             others.set(yield_now());
         }
@@ -187,11 +189,11 @@ impl Connector {
         let connect = async {
             let (client, connection) = self.config.connect(self.tls.clone()).await?;
             let ended = Arc::new(Notify::new());
-            let waiting = Arc::new(AtomicUsize::new(0));
-            let (at_end, by_now) = (Arc::clone(&ended), Arc::clone(&waiting));
+            let line = Arc::new(Line::default());
+            let (at_end, those_who_wait) = (Arc::clone(&ended), Arc::clone(&line));
             let task = tokio::spawn(async move {
                 // Whoever waits for an answer is told; nobody else needs to know.
-                drop(gathering(connection, &by_now).await);
+                drop(gathering(connection, &those_who_wait).await);
                 at_end.notify_one();
             });
             // The connection ends with the client, should this fail.
@@ -199,7 +201,7 @@ impl Connector {
             if mode == Mode::Prepared {
                 simple(&client, SET_LOCK_TIMEOUT).await?;
             }
-            Ok(Link::new(client, mode, waiting, ended, task.abort_handle()))
+            Ok(Link::new(client, mode, line, ended, task.abort_handle()))
         };
         timeout(self.connect_timeout, connect).await.unwrap_or(Err(Fault::Lost("connecting took too long")))
     }

@@ -21,9 +21,14 @@ impl<'r> Main<'r> {
         if hash.len() == 0 {
             return Ok(None);
         }
-        let head = collect(hash, wanted, &mut values)?.ok_or_else(|| Fault::unreadable("head"))?;
-        let stored = StoredHead::decode(head)?;
-        Ok((now < stored.head.expires).then_some(Self { stored, values }))
+        let mut head = None;
+        let collected = collect(hash, wanted, &mut values, &mut head);
+        let stored = StoredHead::decode(head.ok_or_else(|| Fault::unreadable("head"))?)?;
+        // Of one that has expired nobody asks what else there is.
+        if now >= stored.head.expires {
+            return Ok(None);
+        }
+        collected.map(|()| Some(Self { stored, values }))
     }
 
     /// Whether a wanted schema is in a hash of its own, which has to be asked for.
@@ -47,7 +52,7 @@ pub(super) fn all_hashes(answer: Node<'_>, wanted: &Wanted, now: Timestamp) -> R
         if hash.len() == 0 {
             return Err(Fault::missing());
         }
-        collect(hash, wanted, &mut main.values)?;
+        collect(hash, wanted, &mut main.values, &mut None)?;
     }
     Ok(Some(main.loaded()))
 }
@@ -93,28 +98,79 @@ fn conflict(mut parts: Nodes<'_>, patch: &Patch) -> Result<Record, Fault> {
     Ok(Record { head, values })
 }
 
-/// Takes what is wanted of a hash, whose names and texts stand in turn, and gives its head if it has one.
+/// Takes what is wanted of a hash, whose names and texts stand in turn, and its head if it has one. Looks at all of it, and
+/// fails for the first that is unreadable.
 fn collect<'r>(
     mut hash: Nodes<'r>,
     wanted: &Wanted,
     values: &mut Vec<(Text, Text)>,
-) -> Result<Option<&'r [u8]>, Fault> {
-    let mut head = None;
+    head: &mut Option<&'r [u8]>,
+) -> Result<(), Fault> {
+    let mut outcome = Ok(());
     values.reserve(hash.len() / 2);
     while let Some(name) = hash.next() {
         let (name, value) = (name?.text()?, hash.need()?.text()?);
         if name == HEAD.as_bytes() {
-            head = Some(value);
-            continue;
-        }
-        let name = std::str::from_utf8(name).map_err(|_| Fault::unreadable("name of a value"))?;
-        if wanted.wants(name) {
-            values.push((wanted.text(name), wanted.text(text(value)?)));
+            *head = Some(value);
+        } else if let Err(fault) = put(name, value, wanted, values) {
+            outcome = outcome.and(Err(fault));
         }
     }
-    Ok(head)
+    outcome
+}
+
+fn put(name: &[u8], value: &[u8], wanted: &Wanted, values: &mut Vec<(Text, Text)>) -> Result<(), Fault> {
+    let name = std::str::from_utf8(name).map_err(|_| Fault::unreadable("name of a value"))?;
+    if wanted.wants(name) {
+        values.push((wanted.text(name), wanted.text(text(value)?)));
+    }
+    Ok(())
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Fault> {
     std::str::from_utf8(bytes).map_err(|_| Fault::unreadable("text of a value"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::head;
+    use super::super::reply::Reply;
+    use super::*;
+    use crate::expiry::StoredExpiry;
+    use crate::id::SecretHash;
+
+    const EXPIRES: Timestamp = Timestamp::from_millis(1_000);
+
+    /// A hash with the head behind a value.
+    fn hash(value: &[u8]) -> Reply {
+        let head = Head {
+            created: EXPIRES,
+            touched: EXPIRES,
+            expires: EXPIRES,
+            ends: EXPIRES,
+            expiry: StoredExpiry::Default,
+            secret: SecretHash::from_bytes([1; 32]),
+            secret_since: EXPIRES,
+            previous: None,
+            generation: 0,
+            generation_since: None,
+            revision: 0,
+        };
+        let words = [b"cart", value, HEAD.as_bytes(), &head::encode(&head, 9, 1, &[])];
+        let texts = words.map(|word| [format!("${}\r\n", word.len()).as_bytes(), word, b"\r\n"].concat());
+        Reply::Bytes([b"*4\r\n", &*texts.concat()].concat())
+    }
+
+    fn read(reply: &Reply, now: Timestamp) -> Result<Option<Loaded>, Fault> {
+        Ok(Main::read(reply.node()?, &Wanted::all(), now)?.map(Main::loaded))
+    }
+
+    #[test]
+    fn an_expired_session_is_none_whatever_else_it_holds() {
+        let (sound, damaged) = (hash(b"1"), hash(&[0xff]));
+        let loaded = read(&sound, EXPIRES.before(std::time::Duration::from_millis(1))).unwrap().unwrap();
+        assert_eq!((loaded.record.values.get("cart"), loaded.bytes, loaded.keys), (Some("1"), 9, 1));
+        assert!(read(&damaged, EXPIRES.before(std::time::Duration::from_millis(1))).is_err());
+        assert!(read(&sound, EXPIRES).unwrap().is_none() && read(&damaged, EXPIRES).unwrap().is_none());
+    }
 }

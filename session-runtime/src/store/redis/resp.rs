@@ -229,7 +229,12 @@ impl<'b> Iterator for Values<'b> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        Some(self.node())
+        let node = self.node();
+        if node.is_err() {
+            // Nobody knows where the next would begin.
+            self.left = 0;
+        }
+        Some(node)
     }
 }
 

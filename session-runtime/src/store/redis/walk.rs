@@ -59,13 +59,13 @@ pub(super) async fn step(wire: &Wire, namespace: &Namespace, masters: &[u16], fr
     call.number(from.cursor).arg("MATCH").arg(namespace.pattern()).arg("COUNT").number(STEP).arg("TYPE").arg("hash");
     let reply = wire.send(&call, At::Slot(*slot)).await?;
     let (cursor, names) = page(reply.node()?)?;
-    let keys = names.filter_map(|name| namespace.session(name.ok()?.text().ok()?));
+    let keys = names.filter_map(|name| name.and_then(|name| Ok(namespace.session(name.text()?))).transpose());
     let next = match cursor {
         0 if from.master + 1 == masters.len() => Place::default(),
         0 => Place { master: from.master + 1, cursor: 0 },
         cursor => Place { cursor, ..from },
     };
-    Ok(Step { keys: keys.collect(), next })
+    Ok(Step { keys: keys.collect::<Result<_, Fault>>()?, next })
 }
 
 fn page(answer: Node<'_>) -> Result<(u64, Nodes<'_>), Fault> {

@@ -1,0 +1,147 @@
+//! Who waits for answers on one connection: how long one more would, and whether the connection has stopped to answer.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// With nothing answered for so long, a caller that gives up has found a connection that is of no more use.
+const STUCK: Duration = Duration::from_millis(500);
+
+/// As long as a statement may take whose caller has given up: it waits for a lock at most. After that it has been answered,
+/// or whoever asks next will find out.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
+
+/// Of how many answers the pace is the average, roughly.
+const PACE: u32 = 8;
+
+#[derive(Default)]
+pub(super) struct Line(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Requests without an answer, those that were given up left out.
+    waiting: u32,
+    /// Since when nothing was answered; `None`: nothing is to be answered.
+    silent_since: Option<Instant>,
+    /// From one answer to the next, while there are requests.
+    pace: Duration,
+}
+
+impl Line {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long one more request would wait behind the others, by what is known of it.
+    pub(super) fn wait(&self) -> Duration {
+        let state = self.state();
+        let Some(since) = state.silent_since else { return Duration::ZERO };
+        let silence = since.elapsed();
+        match state.waiting {
+            0 if silence > LONGEST_STATEMENT => Duration::ZERO,
+            0 => silence,
+            others => silence.max(state.pace).saturating_mul(others),
+        }
+    }
+
+    /// Whether several wait.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.state().waiting > 1
+    }
+
+    /// Whether an answer is missing.
+    pub(super) fn is_owed(&self) -> bool {
+        self.state().silent_since.is_some()
+    }
+
+    pub(super) fn join(&self) -> Place<'_> {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.waiting += 1;
+        state.silent_since.get_or_insert(now);
+        Place { line: self, since: now, is_left: false }
+    }
+}
+
+/// A request's place in the line, which it leaves once.
+pub(super) struct Place<'l> {
+    line: &'l Line,
+    since: Instant,
+    is_left: bool,
+}
+
+impl Place<'_> {
+    pub(super) fn answered(&mut self) {
+        self.is_left = true;
+        let now = Instant::now();
+        let mut state = self.line.state();
+        state.waiting -= 1;
+        // Before it asked, nothing may have been to be answered.
+        let begun = state.silent_since.map_or(self.since, |since| since.max(self.since));
+        state.pace = state.pace * (PACE - 1) / PACE + now.saturating_duration_since(begun) / PACE;
+        state.silent_since = (state.waiting > 0).then_some(now);
+    }
+
+    /// Leaves without an answer. Whether the connection is stuck.
+    pub(super) fn give_up(&mut self) -> bool {
+        if std::mem::replace(&mut self.is_left, true) {
+            return false;
+        }
+        let mut state = self.line.state();
+        state.waiting -= 1;
+        state.silent_since.is_some_and(|since| since.elapsed() >= STUCK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(5);
+
+    #[test]
+    fn nobody_waits_where_nobody_is() {
+        let line = Line::default();
+        assert_eq!(line.wait(), Duration::ZERO);
+        let mut place = line.join();
+        sleep(MOMENT);
+        assert!(line.wait() >= MOMENT && line.is_owed() && !line.is_crowded());
+        place.answered();
+        assert_eq!((line.wait(), line.is_owed()), (Duration::ZERO, false));
+    }
+
+    #[test]
+    fn each_in_front_takes_as_long_as_those_before() {
+        let line = Line::default();
+        let mut first = line.join();
+        let _others = [line.join(), line.join()];
+        sleep(MOMENT * 8);
+        first.answered();
+        // An eighth of what the first took, for each.
+        assert!(line.wait() >= MOMENT * 2 && line.is_crowded());
+    }
+
+    /// An hour of rest is nothing that anybody waited for.
+    #[test]
+    fn a_rest_is_no_pace() {
+        let line = Line::default();
+        line.join().give_up();
+        line.0.lock().unwrap().silent_since = Instant::now().checked_sub(Duration::from_secs(3600));
+        assert_eq!(line.wait(), Duration::ZERO, "whoever asks next finds out");
+        line.join().answered();
+        assert!(line.0.lock().unwrap().pace < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_line_without_answers_is_stuck_and_avoided() {
+        let line = Line::default();
+        let (mut first, mut second) = (line.join(), line.join());
+        assert!(!first.give_up() && !first.give_up());
+        line.0.lock().unwrap().silent_since = Instant::now().checked_sub(STUCK);
+        assert!(line.wait() >= STUCK && second.give_up());
+        assert!(line.wait() >= STUCK, "what was asked may still be under way");
+        line.join().answered();
+        assert_eq!(line.wait(), Duration::ZERO);
+    }
+}
