@@ -329,6 +329,8 @@ mod tests {
             let list = format!("*1\r\n{bytes}");
             assert_eq!(shown(node(list.as_bytes())), "[malformed]");
         }
+        // Nothing behind it is read: nobody knows where it would begin.
+        assert_eq!(shown(node(b"*3\r\n:1\r\n:x\r\n:7\r\n")), "[1 malformed]");
         // Announced, never sent: nothing is kept for it.
         assert_eq!(Extent::default().of(b"*999999999\r\n$999999999\r\n"), Ok(None));
     }
