@@ -1,6 +1,7 @@
-//! What the test targets share: nodes and their races, handles that take turns, real servers, and the README's program, compiled as it stands there.
+//! What the test targets share: nodes and their races, handles that take turns, a plain map that stores are compared with, real servers, and the README's program, compiled as it stands there.
 
 pub mod fleet;
+pub mod model;
 pub mod servers;
 pub mod turns;
 

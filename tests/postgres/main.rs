@@ -7,6 +7,7 @@ mod damaged;
 mod faults;
 mod full;
 mod locks;
+mod model;
 mod pool;
 mod secrecy;
 mod session;

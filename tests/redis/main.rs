@@ -10,5 +10,6 @@ mod damaged;
 mod faults;
 mod fixture;
 mod lazy;
+mod model;
 mod unchanged;
 mod walks;

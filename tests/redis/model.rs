@@ -1,0 +1,36 @@
+//! Random operations of three interleaved requests against a plain map, with schemas in one hash and in two.
+
+use session_runtime::{RedisStore, Store};
+use session_tests::model::{cases, check};
+use session_tests::servers::cluster::Cluster;
+use session_tests::servers::redis::Redis;
+
+/// Each case in a namespace of its own.
+fn is_a_plain_map(url: &str, lazy: &'static [&'static str]) {
+    cases(2, |number, steps| {
+        let open = || {
+            let store = RedisStore::builder(url).namespace(format!("case-{number}")).open().unwrap();
+            store.keep_apart(lazy);
+            store
+        };
+        check(open, steps);
+    });
+}
+
+/// C76: in one hash.
+#[test]
+fn one_server_is_a_plain_map() {
+    is_a_plain_map(&Redis::start().url(), &[]);
+}
+
+/// C76: in two hashes.
+#[test]
+fn a_schema_kept_apart_is_in_a_plain_map() {
+    is_a_plain_map(&Redis::start().url(), &["cart"]);
+}
+
+/// C76: over the slots of six nodes.
+#[test]
+fn a_cluster_is_a_plain_map() {
+    is_a_plain_map(&Cluster::start().url(), &["auth"]);
+}
