@@ -1,5 +1,7 @@
 //! What goes over the wire: statements by the server's own count, bytes by a proxy's.
 
+use std::time::Duration;
+
 use session_runtime::patch::Patched;
 use session_runtime::store::Wanted;
 use session_runtime::{PostgresStore, Store};
@@ -97,4 +99,41 @@ async fn a_cart_moves_few_bytes_beside_a_long_history() {
     println!("{read} bytes for a read, {written} for a write, beside {}", history.len());
     assert!(read < 2_048 && written < 2_048, "{read} and {written} bytes");
     assert_eq!((loaded.keys, loaded.bytes > history.len(), loaded.record.values.len()), (4, true, 2));
+}
+
+/// How often the tables of sessions were read as a whole, or by an index.
+async fn scans(server: &Postgres, kind: &str) -> i64 {
+    let sum = format!("SELECT sum({kind})::bigint FROM pg_stat_user_tables WHERE relname ~ 'session_(record|value)'");
+    server.ask(&sum).await
+}
+
+/// Plans are made when a connection is new and the tables may be small, and kept when they are large.
+#[tokio::test]
+async fn no_table_is_read_as_a_whole() {
+    let server = Postgres::start("");
+    counter(&patient(server.url()), key(1)).await;
+    server.execute("ANALYZE").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let [whole, by_index] = [scans(&server, "seq_scan").await, scans(&server, "idx_scan").await];
+    let store = patient(server.url());
+    for n in 0..ROUNDS {
+        assert_eq!(visits(&store, key(1)).await.unwrap(), n);
+        store.load(key(1), &Wanted::schemas(&["cart", "auth"]), NOW).await.unwrap();
+        store.load(key(1), &Wanted::all(), NOW).await.unwrap();
+        let patch = if n % 2 == 0 { count(n, n + 1) } else { count_unchanged(n, n + 1, n) };
+        assert!(matches!(store.patch(key(1), patch, NOW).await.unwrap(), Patched::Done(_)));
+        counter(&store, key(2)).await;
+        store.scan(None, 10, NOW).await.unwrap();
+        store.delete(key(2)).await.unwrap();
+        store.sweep(10, NOW).await.unwrap();
+    }
+    drop(store);
+    // The server counts when the connection has ended.
+    let counted = async {
+        while scans(&server, "idx_scan").await < by_index + ROUNDS.cast_signed() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), counted).await.expect("the server counted nothing");
+    assert_eq!(scans(&server, "seq_scan").await - whole, 0);
 }

@@ -103,7 +103,8 @@ const LAYOUT: i32 = 1;
 /// By URL, the store has [a few of its own](PostgresStoreBuilder::connections), opened when first needed and opened again
 /// when they end. Each carries many requests at once, and the next is used where requests would wait behind others. A patch
 /// or `delete` waits at most 1 s for a lock that somebody else holds. A server that answers nothing for half a second while
-/// callers give up gets a new connection. TCP looks after an idle one each minute, unless the URL has `keepalives`.
+/// callers give up gets a new connection. TCP looks after an idle one each minute, unless the URL has `keepalives`. They
+/// are told (`SET`) how long to wait for a lock, to plan each statement once, and to find every row by its key.
 ///
 /// Or a `deadpool_postgres::Pool` of the application's: a connection is taken for one operation and given back. Give it
 /// timeouts; where a caller gives up during an operation, that connection is closed.

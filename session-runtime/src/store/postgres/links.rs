@@ -21,7 +21,7 @@ use super::fault::Fault;
 use super::line::Line;
 use super::link::{Link, Mode, simple};
 use super::pooler;
-use super::sql::SET_LOCK_TIMEOUT;
+use super::sql::SET_UP;
 
 /// How long a request may have to wait behind others on a connection, before the next one is tried.
 const SHORT_WAIT: Duration = Duration::from_millis(1);
@@ -199,7 +199,7 @@ impl Connector {
             // The connection ends with the client, should this fail.
             let mode = pooler::mode(&client).await?;
             if mode == Mode::Prepared {
-                simple(&client, SET_LOCK_TIMEOUT).await?;
+                simple(&client, SET_UP).await?;
             }
             Ok(Link::new(client, mode, line, ended, task.abort_handle()))
         };
