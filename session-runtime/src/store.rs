@@ -535,7 +535,7 @@ pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Resu
         #[cfg(feature = "sqlite")]
         "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
         #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => {
+        "redis" | "rediss" | "redis+unix" | "redis-cluster" | "rediss-cluster" => {
             Ok(Arc::new(RedisStore::builder(url).server(server.clone()).answer_timeout(deadline).open()?))
         }
         #[cfg(feature = "postgres")]
@@ -561,6 +561,7 @@ fn known() -> String {
         ("postgres://host/database", cfg!(feature = "postgres")),
         ("redis://host", cfg!(feature = "redis")),
         ("rediss://host", cfg!(feature = "redis")),
+        ("redis+unix:///socket", cfg!(all(feature = "redis", unix))),
         ("redis-cluster://host", cfg!(feature = "redis")),
         ("rediss-cluster://host", cfg!(feature = "redis")),
         ("cookie:", cfg!(feature = "cookie")),

@@ -34,10 +34,18 @@ async fn a_url_is_enough() {
 
 #[test]
 fn every_scheme_is_known_and_no_password_is_told() {
-    for url in ["redis://h", "rediss://h", "redis-cluster://a:1,b:2", "rediss-cluster://a:1", "REDIS://:pw@h/1"] {
+    let known = ["redis://h", "rediss://h", "redis-cluster://a:1,b:2", "rediss-cluster://a:1", "REDIS://:pw@h/1"];
+    for url in known.into_iter().chain(["redis+unix:///run/redis.sock?db=1&pass=pw"]) {
         assert!(configured(url).is_ok(), "{url}");
     }
-    for url in ["redis:h", "redis://a,b", "redis://:geheim@h:port", "redis://:geheim@h/?protocol=7", "redis://"] {
+    for url in [
+        "redis:h",
+        "redis://a,b",
+        "redis://:geheim@h:port",
+        "redis://:geheim@h/?protocol=7",
+        "redis://",
+        "redis+unix://h?pass=geheim&db=x",
+    ] {
         let error = configured(url).err().unwrap_or_else(|| panic!("{url} was taken"));
         assert!(matches!(error.kind(), ErrorKind::Config | ErrorKind::Unavailable), "{error:?}");
         let told = format!("{error} {error:?} {:?}", std::error::Error::source(&error));

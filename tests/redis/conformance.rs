@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use session_runtime::store::RedisConnection;
+use session_runtime::store::{RedisConnection, StoreErrorKind};
 use session_runtime::testing::conformance;
 use session_runtime::{RedisStore, Store};
 use session_tests::servers::cluster::{Cluster, connect};
@@ -65,6 +65,22 @@ async fn a_cluster_keeps_every_rule() {
     for port in cluster.masters() {
         keys_with_deadlines(&mut connect(port));
     }
+}
+
+/// A socket in the file system, as on one machine; with a password and a database of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_behind_a_socket_keeps_every_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("redis.sock");
+    let path = socket.to_str().unwrap();
+    let server = Redis::with(&["--save", "", "--unixsocket", path, "--requirepass", "opensesame"]);
+    let open = |parameters| RedisStore::open(format!("redis+unix://{path}?{parameters}")).unwrap();
+    keeps_every_rule(open("db=3&pass=opensesame")).await;
+    let refused = open("pass=guessed").prepare().await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Setup, "{refused:?}");
+    drop(server);
+    let missing = open("pass=opensesame").prepare().await.unwrap_err();
+    assert_eq!(missing.kind(), StoreErrorKind::Unavailable, "{missing:?}");
 }
 
 /// The application's own connections.

@@ -117,8 +117,9 @@ pub struct RedisStore {
 impl RedisStore {
     /// The servers that a URL names, with default settings. Connects at the launch, or when it is first used.
     ///
-    /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, and `redis-cluster://…` or `rediss-cluster://…` with one
-    /// or more hosts of a cluster, separated by commas. `?protocol=resp2` is for servers and proxies without RESP3.
+    /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, `redis+unix:///path?db=0&user=…&pass=…` for a socket in
+    /// the file system, and `redis-cluster://…` or `rediss-cluster://…` with one or more hosts of a cluster, separated by
+    /// commas. `protocol=resp2` behind the `?` is for servers and proxies without RESP3.
     ///
     /// # Errors
     ///

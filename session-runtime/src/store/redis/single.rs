@@ -1,5 +1,6 @@
 //! A single server: from its address to a connection that knows its user and its database.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use ::redis::io::tcp::socket2::{SockRef, TcpKeepalive};
 use ::redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio_rustls::TlsConnector;
 
 use super::call::Call;
@@ -17,25 +20,37 @@ use crate::store::tls::Certificates;
 
 /// Where a server is, and how it is greeted.
 pub(super) struct Single {
-    host: String,
-    port: u16,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    address: Address,
     greeting: RedisConnectionInfo,
+}
+
+enum Address {
+    Tcp {
+        host: String,
+        port: u16,
+        tls: Option<(TlsConnector, ServerName<'static>)>,
+    },
+    /// A socket in the file system.
+    #[cfg(unix)]
+    Unix(PathBuf),
 }
 
 impl Single {
     pub(super) fn new(info: &ConnectionInfo, certificates: &Certificates) -> Result<Self, Fault> {
-        let (host, port, tls) = match info.addr() {
-            ConnectionAddr::Tcp(..) if certificates.are_some() => return Err(NO_TLS),
-            ConnectionAddr::Tcp(host, port) => (host, port, None),
+        let address = match info.addr() {
+            ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) if certificates.are_some() => return Err(NO_TLS),
+            ConnectionAddr::Tcp(host, port) => Address::Tcp { host: host.clone(), port: *port, tls: None },
+            #[cfg(unix)]
+            ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
             ConnectionAddr::TcpTls { host, port, insecure: false, .. } => {
                 let name = ServerName::try_from(host.clone()).map_err(|_| Fault::setup("the host is not a name"))?;
                 let config = certificates.config().map_err(Fault::setup)?;
-                (host, port, Some((TlsConnector::from(Arc::new(config)), name)))
+                let tls = Some((TlsConnector::from(Arc::new(config)), name));
+                Address::Tcp { host: host.clone(), port: *port, tls }
             }
             _ => return Err(Fault::setup("the URL asks for what this store does not do, such as `#insecure`")),
         };
-        Ok(Self { host: host.clone(), port: *port, tls, greeting: info.redis_settings().clone() })
+        Ok(Self { address, greeting: info.redis_settings().clone() })
     }
 
     /// Connects once. `lost` is called when the connection ends, also while nothing is asked.
@@ -44,12 +59,15 @@ impl Single {
         answer_timeout: Duration,
         lost: impl FnOnce() + Send + 'static,
     ) -> Result<Pipe, Fault> {
-        let tcp = TcpStream::connect((&*self.host, self.port)).await?;
-        watch_for_death(&tcp)?;
-        let pipe = match &self.tls {
-            None => Pipe::over(tcp.into_split(), answer_timeout, lost),
-            Some((tls, name)) => {
-                Pipe::over(tokio::io::split(tls.connect(name.clone(), tcp).await?), answer_timeout, lost)
+        let pipe = match &self.address {
+            #[cfg(unix)]
+            Address::Unix(path) => Pipe::over(UnixStream::connect(path).await?.into_split(), answer_timeout, lost),
+            Address::Tcp { host, port, tls: None } => {
+                Pipe::over(connected(host, *port).await?.into_split(), answer_timeout, lost)
+            }
+            Address::Tcp { host, port, tls: Some((tls, name)) } => {
+                let tls = tls.connect(name.clone(), connected(host, *port).await?).await?;
+                Pipe::over(tokio::io::split(tls), answer_timeout, lost)
             }
         };
         self.greet(&pipe).await?;
@@ -100,12 +118,13 @@ async fn ask(pipe: &Pipe, call: &Call) -> Result<(), Fault> {
     pipe.ask(call).await.unwrap_or_else(|| Err(Fault::ended())).map(drop)
 }
 
-/// A machine that is gone is noticed by the system, also while nothing is asked.
-fn watch_for_death(tcp: &TcpStream) -> std::io::Result<()> {
+/// A stream to a machine. One that is gone is noticed by the system, also while nothing is asked.
+async fn connected(host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let tcp = TcpStream::connect((host, port)).await?;
     tcp.set_nodelay(true)?;
-    let socket = SockRef::from(tcp);
+    let socket = SockRef::from(&tcp);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(DEAD_AFTER).with_interval(DEAD_AFTER / 4))?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(DEAD_AFTER))?;
-    Ok(())
+    Ok(tcp)
 }

@@ -48,7 +48,7 @@ impl Target {
     pub(super) fn parse(url: &str, certificates: Certificates, timeouts: Timeouts) -> Result<Self, Fault> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| Fault::setup("not a URL"))?;
         let (scheme, is_cluster) = match scheme.to_ascii_lowercase().as_str() {
-            scheme @ ("redis" | "rediss") => (scheme.to_owned(), false),
+            scheme @ ("redis" | "rediss" | "redis+unix") => (scheme.to_owned(), false),
             "redis-cluster" => ("redis".to_owned(), true),
             "rediss-cluster" => ("rediss".to_owned(), true),
             _ => return Err(Fault::setup("the URL is of no Redis server")),
