@@ -29,11 +29,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::config::ServerConfig;
-use crate::error::{ErrorKind, SessionError};
-use crate::id::{SecretHash, SessionKey};
+use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
-use crate::record::{Head, Record, Text, belongs};
+use crate::record::Record;
 
 #[cfg(feature = "cache")]
 mod cached;
@@ -47,6 +45,8 @@ mod redis;
 mod sqlite;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod tls;
+mod url;
+mod wanted;
 
 #[cfg(feature = "cache")]
 pub use cached::CachedStore;
@@ -58,6 +58,8 @@ pub use postgres::{PostgresStore, PostgresStoreBuilder};
 pub use redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
+pub(crate) use url::{behind_cache, open};
+pub use wanted::Wanted;
 
 /// What expired less than this ago is not swept yet: the clocks of nodes may differ by less.
 ///
@@ -357,219 +359,4 @@ pub struct Loaded {
     pub bytes: usize,
     /// Number of keys of the whole record.
     pub keys: usize,
-}
-
-/// What a load is about: which schemas, metadata and entries included, and how much a cache may do in the store's place.
-///
-/// A store answers what [`wants`](Self::wants) says and need not look at the rest. A cache asks
-/// [`allows_copy`](Self::allows_copy) before it answers in the store's place.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::store::Wanted;
-///
-/// let wanted = Wanted::schemas(&["cart"]);
-/// assert!(wanted.wants("cart") && wanted.wants("cart.items/7"));
-/// assert!(!wanted.wants("cartoon") && !wanted.wants("prefs.theme"));
-/// assert!(Wanted::all().wants("prefs.theme"));
-/// ```
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    schemas: Option<Arc<[&'static str]>>,
-    /// The shortest first.
-    known: Option<Arc<[Text]>>,
-    fresh: bool,
-    secret: Option<SecretHash>,
-}
-
-impl Wanted {
-    /// Everything.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(session_runtime::store::Wanted::all().wants("cart.items/7"));
-    /// ```
-    #[must_use]
-    pub const fn all() -> Self {
-        Self { schemas: None, known: None, fresh: false, secret: None }
-    }
-
-    /// The schemas with these keys, which hold no dot.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(session_runtime::store::Wanted::schemas(&["cart"]).wants("cart"));
-    /// ```
-    #[must_use]
-    pub fn schemas(keys: &[&'static str]) -> Self {
-        Self { schemas: Some(keys.into()), known: None, fresh: false, secret: None }
-    }
-
-    /// The same, with names and texts that many sessions hold: they are there already, and [`text`](Self::text) shares them.
-    pub(crate) fn knowing(mut self, texts: impl Iterator<Item = Text>) -> Self {
-        let mut known: Vec<_> = texts.collect();
-        known.sort_unstable_by_key(|text| text.len());
-        self.known = Some(known.into());
-        self
-    }
-
-    /// The same from the store itself, past any cache: a base for writes.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::Wanted;
-    ///
-    /// assert!(Wanted::schemas(&["cart"]).fresh().wants("cart.items/7"));
-    /// ```
-    #[must_use]
-    pub fn fresh(mut self) -> Self {
-        self.fresh = true;
-        self
-    }
-
-    /// The same for somebody who presents this secret. A copy with another one may be older than a renewal on another
-    /// node, so only the store can say whether the secret is right.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{id::SecretHash, store::Wanted};
-    ///
-    /// let wanted = Wanted::all().opened_by(SecretHash::from_bytes([9; 32]));
-    /// assert!(wanted.wants("cart.items/7"));
-    /// ```
-    #[must_use]
-    pub fn opened_by(mut self, secret: SecretHash) -> Self {
-        self.secret = Some(secret);
-        self
-    }
-
-    /// The keys of the schemas; `None` is everything.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert_eq!(session_runtime::store::Wanted::all().keys(), None);
-    /// ```
-    #[must_use]
-    pub fn keys(&self) -> Option<&[&'static str]> {
-        self.schemas.as_deref()
-    }
-
-    /// Whether a stored key is wanted.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(!session_runtime::store::Wanted::schemas(&["cart"]).wants("cart-2.items"));
-    /// ```
-    #[must_use]
-    pub fn wants(&self, name: &str) -> bool {
-        self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
-    }
-
-    /// A name or a text that was read: one that this program has already, if it is a name of a wanted schema's or a text that
-    /// many sessions hold; else a new one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::{Text, Values};
-    /// use session_runtime::store::Wanted;
-    ///
-    /// /// What a row of a table holds.
-    /// fn put(values: &mut Values, wanted: &Wanted, name: &str, text: &str) {
-    ///     if wanted.wants(name) {
-    ///         values.set(wanted.text(name), wanted.text(text));
-    ///     }
-    /// }
-    /// ```
-    #[must_use]
-    pub fn text(&self, text: &str) -> Text {
-        let known = self.known.as_deref().unwrap_or_default();
-        let from = known.partition_point(|known| known.len() < text.len());
-        let mut as_long = known[from..].iter().take_while(|known| known.len() == text.len());
-        as_long.find(|known| ***known == *text).map_or_else(|| text.into(), Text::clone)
-    }
-
-    /// Whether a cache may answer with a copy that has this head.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{record::Record, store::Wanted};
-    ///
-    /// fn hit(copy: &Record, wanted: &Wanted) -> Option<Record> {
-    ///     wanted.allows_copy(&copy.head).then(|| copy.clone())
-    /// }
-    /// ```
-    #[must_use]
-    pub fn allows_copy(&self, head: &Head) -> bool {
-        !self.fresh && self.secret.is_none_or(|secret| secret == head.secret)
-    }
-}
-
-/// The store behind a cache of this process, if one is wished for. Without the feature the settings have refused it.
-pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Arc<dyn Store> {
-    match bound {
-        #[cfg(feature = "cache")]
-        Some(bound) => Arc::new(CachedStore::new(store).bound(bound)),
-        _ => store,
-    }
-}
-
-/// The store that a URL names.
-pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Result<Arc<dyn Store>, SessionError> {
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(refused(&format!("not a URL; it knows {}; did you mean `sqlite://file`?", known())));
-    };
-    // Not looked at where there is no store on a server.
-    let _ = (server, deadline);
-    match scheme.to_ascii_lowercase().as_str() {
-        "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
-        "memory" => Err(refused("`memory:` takes nothing behind the colon")),
-        #[cfg(feature = "sqlite")]
-        "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
-        #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+unix" | "redis-cluster" | "rediss-cluster" => {
-            Ok(Arc::new(RedisStore::builder(url).server(server.clone()).answer_timeout(deadline).open()?))
-        }
-        #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, server)?)),
-        // Only the scheme is named: what follows may hold a password.
-        _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {}", known()))),
-    }
-}
-
-#[cfg(feature = "sqlite")]
-fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, SessionError> {
-    if path.contains(['?', '#']) {
-        return Err(refused("`sqlite:` URLs take no parameters: `?` and `#` cannot be part of the path"));
-    }
-    Ok(Arc::new(SqliteStore::open(path)?))
-}
-
-/// The URLs of this build's stores.
-fn known() -> String {
-    let urls = [
-        ("memory:", true),
-        ("sqlite://file", cfg!(feature = "sqlite")),
-        ("postgres://host/database", cfg!(feature = "postgres")),
-        ("redis://host", cfg!(feature = "redis")),
-        ("rediss://host", cfg!(feature = "redis")),
-        ("redis+unix:///socket", cfg!(all(feature = "redis", unix))),
-        ("redis-cluster://host", cfg!(feature = "redis")),
-        ("rediss-cluster://host", cfg!(feature = "redis")),
-        ("cookie:", cfg!(feature = "cookie")),
-    ];
-    let urls: Vec<String> = urls.iter().filter(|(_, built)| *built).map(|(url, _)| format!("`{url}`")).collect();
-    urls.join(", ")
-}
-
-fn refused(why: &str) -> SessionError {
-    SessionError::with(ErrorKind::Config, format!("`session.store`: {why}"))
 }

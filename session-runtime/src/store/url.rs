@@ -1,0 +1,77 @@
+//! The store that the configuration names by its URL.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(feature = "cache")]
+use super::CachedStore;
+#[cfg(feature = "postgres")]
+use super::PostgresStore;
+#[cfg(feature = "redis")]
+use super::RedisStore;
+#[cfg(feature = "sqlite")]
+use super::SqliteStore;
+use super::{MemoryStore, Store};
+use crate::config::ServerConfig;
+use crate::error::{ErrorKind, SessionError};
+
+/// The store behind a cache of this process, if one is wished for. Without the feature the settings have refused it.
+pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Arc<dyn Store> {
+    match bound {
+        #[cfg(feature = "cache")]
+        Some(bound) => Arc::new(CachedStore::new(store).bound(bound)),
+        _ => store,
+    }
+}
+
+/// The store that a URL names.
+pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Result<Arc<dyn Store>, SessionError> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(refused(&format!("not a URL; it knows {}; did you mean `sqlite://file`?", known())));
+    };
+    // Not looked at where there is no store on a server.
+    let _ = (server, deadline);
+    match scheme.to_ascii_lowercase().as_str() {
+        "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
+        "memory" => Err(refused("`memory:` takes nothing behind the colon")),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "redis-cluster" | "rediss-cluster" => {
+            Ok(Arc::new(RedisStore::builder(url).server(server.clone()).answer_timeout(deadline).open()?))
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, server)?)),
+        // Only the scheme is named: what follows may hold a password.
+        _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {}", known()))),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, SessionError> {
+    if path.contains(['?', '#']) {
+        return Err(refused("`sqlite:` URLs take no parameters: `?` and `#` cannot be part of the path"));
+    }
+    Ok(Arc::new(SqliteStore::open(path)?))
+}
+
+/// The URLs of this build's stores.
+fn known() -> String {
+    let urls = [
+        ("memory:", true),
+        ("sqlite://file", cfg!(feature = "sqlite")),
+        ("postgres://host/database", cfg!(feature = "postgres")),
+        ("redis://host", cfg!(feature = "redis")),
+        ("rediss://host", cfg!(feature = "redis")),
+        ("redis+unix:///socket", cfg!(all(feature = "redis", unix))),
+        ("redis-cluster://host", cfg!(feature = "redis")),
+        ("rediss-cluster://host", cfg!(feature = "redis")),
+        ("cookie:", cfg!(feature = "cookie")),
+    ];
+    let urls: Vec<String> = urls.iter().filter(|(_, built)| *built).map(|(url, _)| format!("`{url}`")).collect();
+    urls.join(", ")
+}
+
+fn refused(why: &str) -> SessionError {
+    SessionError::with(ErrorKind::Config, format!("`session.store`: {why}"))
+}
