@@ -15,7 +15,7 @@ fn a_stop_finishes_the_saves_under_way() {
         let shop = place.open_at(Profile::Debug, &engine.url(), ",deadline=\"20s\"");
         let visitors: Vec<Cookie> = (0..WRITES).map(|_| shop.visitor(7)).collect();
         let mut connections: Vec<Connection> = visitors.iter().map(|_| shop.connect()).collect();
-        let reached = || shop.output().lines().filter(|line| line.starts_with("POST /cart/add/7")).count();
+        let reached = || shop.reached("POST /cart/add/7");
         // A line comes here some time after the answer that it is about.
         poll("the visitors' own requests to be told of", || (reached() == WRITES).then_some(()));
         engine.freeze();

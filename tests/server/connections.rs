@@ -49,7 +49,7 @@ fn a_client_that_hangs_up_does_not_undo_its_write() {
         let mut shop = place.open(Profile::Debug, storage);
         let visitor = shop.visitor(7);
         let add = Request::post("/cart/add/7").cookie(&visitor).bytes();
-        let reached = |shop: &Shop| shop.output().lines().filter(|line| line.starts_with("POST /cart/add/7")).count();
+        let reached = |shop: &Shop| shop.reached("POST /cart/add/7");
         let mut patience = (0..5_000).map(|client| Duration::from_micros(client % 100 * 20));
         poll("requests to reach the application", || {
             let mut connection = shop.connect();

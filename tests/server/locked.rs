@@ -108,7 +108,7 @@ fn a_stop_finishes_the_saves_under_way() {
         connection.send(&request.bytes()).unwrap();
     }
     poll("all requests to reach the application", || {
-        let reached = shop.output().lines().filter(|line| line.starts_with("POST /cart/add/7")).count();
+        let reached = shop.reached("POST /cart/add/7");
         (reached == WRITES + 1).then_some(())
     });
     shop.ask_to_stop();

@@ -278,6 +278,11 @@ impl Shop {
         read(&self.output)
     }
 
+    /// How many of these requests have reached it. Anywhere in a line: several threads write their lines in two parts.
+    pub(crate) fn reached(&self, request: &str) -> usize {
+        self.output().matches(request).count()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
