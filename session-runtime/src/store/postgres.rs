@@ -103,11 +103,13 @@ const LAYOUT: i32 = 1;
 /// By URL, the store has [a few of its own](PostgresStoreBuilder::connections), opened when first needed and opened again
 /// when they end. Each carries many requests at once, and the next is used where requests would wait behind others. A patch
 /// or `delete` waits at most 1 s for a lock that somebody else holds. A server that answers nothing for half a second while
-/// callers give up gets a new connection. TCP looks after an idle one each minute, unless the URL has `keepalives`. They
-/// are told (`SET`) how long to wait for a lock, to plan each statement once, and to find every row by its key.
+/// callers give up gets a new connection. TCP looks after an idle one each minute, unless the URL has `keepalives`.
+/// These connections are told (`SET`) how long to wait for a lock, to plan each statement once, and to use indexes.
 ///
 /// Or a `deadpool_postgres::Pool` of the application's: a connection is taken for one operation and given back. Give it
-/// timeouts; where a caller gives up during an operation, that connection is closed.
+/// timeouts; where a caller gives up during an operation, that connection is closed. Nothing is set on its connections: with
+/// `plan_cache_mode=force_generic_plan`, `enable_seqscan=off` and `enable_bitmapscan=off` among their options they do as
+/// well as the store's own.
 ///
 /// `PgBouncer` and other poolers in transaction mode are noticed by themselves (the process number in the greeting is not
 /// the one that answers); statements are then sent unnamed and nothing is kept on the connection.

@@ -67,8 +67,10 @@ pub(super) enum LockTimeout {
     Statement,
 }
 
-/// What a connection of the store's own is told at first. Every row is found by a key: while the tables are small, reading
-/// them whole looks cheaper, and a plan is kept for as long as the connection. Planning anew costs more than all the rest.
+/// What a connection of the store's own is told at first. Planning a statement costs more than all the rest of it, so each is
+/// planned once, until the tables' statistics change. While they are small, reading them whole looks cheaper: not to be
+/// done, since they may be large before that. For the same reason statements say `expires + 0` where the index of deadlines
+/// is not what should be looked at.
 pub(super) const SET_UP: &str = "SET lock_timeout = '1s'; SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off; SET enable_bitmapscan = off";
 
@@ -170,10 +172,10 @@ const LOAD: &str = "SELECT {HEAD}, ARRAY (
   WHERE v.session = $1 {wanted}
 )
 FROM {schema}.session_record r
-WHERE r.key = $1 AND r.expires > $2";
+WHERE r.key = $1 AND r.expires + 0 > $2";
 
-// How many are wanted is said where it can be: a plan for any number is a poor one, so the server would make one for each
-// load. Where it cannot, the subquery keeps it from looking.
+// How many are wanted is said where it can be: a plan for any number is a poor one, so on a connection of the application's
+// the server would make one for each load. Where it cannot, the subquery keeps it from looking.
 const ONE_SCHEMA: &str = "AND v.schema = $3";
 const FEW_SCHEMAS: &str = "AND v.schema IN ($3, $4, $5, $6)";
 const SCHEMAS: &str = "AND v.schema = ANY (ARRAY (SELECT unnest($3)))";
@@ -227,7 +229,7 @@ const SET_TYPES: &[Type] = &[
 // deleted in between is no row to update, and a new one under its key is not among those that the statement sees.
 const SET: &str = "WITH saved AS (
   UPDATE {schema}.session_record r SET revision = $5, bytes = $6, keys = $7
-  WHERE r.key = $1 AND r.expires > $2 AND r.generation = $3 AND r.revision = $4 {in_time}
+  WHERE r.key = $1 AND r.expires + 0 > $2 AND r.generation = $3 AND r.revision = $4 {in_time}
   RETURNING {HEAD}
 ), written AS (
   INSERT INTO {schema}.session_value (session, schema, field, content)
@@ -241,12 +243,13 @@ const FEW_CHANGES: &str = "c.schema, c.field, c.content
   FROM saved, (VALUES ($8, $9, $10), ($11, $12, $13), ($14, $15, $16), ($17, $18, $19)) AS c (schema, field, content)
   WHERE c.content IS NOT NULL";
 
+// As an array they are looked up one by one, however many the planner thinks there are.
 const SWEEP: &str = "WITH expired AS MATERIALIZED (
   SELECT r.key FROM {schema}.session_record r
   WHERE r.expires <= $1 ORDER BY r.expires LIMIT $2 FOR UPDATE SKIP LOCKED
 ), removed AS (
-  DELETE FROM {schema}.session_record r USING expired
-  WHERE r.key = expired.key AND r.expires <= $1 RETURNING 1
+  DELETE FROM {schema}.session_record r
+  WHERE r.key = ANY (ARRAY (SELECT expired.key FROM expired)) AND r.expires + 0 <= $1 RETURNING 1
 )
 SELECT count(*) FROM removed";
 
@@ -256,4 +259,4 @@ const SCAN: &str = "SELECT {HEAD}, ARRAY (
   WHERE v.session = r.key
 ), key
 FROM {schema}.session_record r
-WHERE r.key > $1 AND r.expires > $2 ORDER BY r.key LIMIT $3";
+WHERE r.key > $1 AND r.expires + 0 > $2 ORDER BY r.key LIMIT $3";
