@@ -65,6 +65,41 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(kind().prop_map(Step), 1..60)
 }
 
+/// Runs the steps on what `open` opens, each time anew, on records that nobody else writes, and removes what is left.
+///
+/// # Panics
+///
+/// As soon as the store differs from the plain map.
+pub fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut trial = Trial::new(open);
+        for step in steps {
+            trial.run(step).await;
+        }
+        for key in trial.model.records.keys() {
+            trial.store().delete(*key).await.unwrap();
+        }
+    });
+}
+
+/// Gives steps and a number to `case`, for one in so many of the cases that proptest runs otherwise.
+///
+/// # Panics
+///
+/// If a case does, with the fewest steps that make it so.
+pub fn one_in(share: u32, case: impl Fn(u32, &[Step])) {
+    let number = Cell::new(0);
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(ProptestConfig { cases: (config.cases / share).max(1), ..config });
+    let outcome = runner.run(&steps(), |steps| {
+        number.set(number.get() + 1);
+        case(number.get(), &steps);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failed| panic!("{failed}"));
+}
+
 fn kind() -> impl Strategy<Value = Kind> {
     let texts = || prop::collection::vec((0..NAMES.len(), 0..TEXTS.len()), 0..4);
     // Tens of seconds, so that a deadline is often met to the millisecond.
@@ -347,8 +382,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
 
     /// Everything that is alive is what the model says, byte for byte.
     async fn compare(&self) {
-        let mut listed = self.store().scan(None, 10, self.now).await.unwrap();
-        listed.sort_unstable_by_key(|(key, _)| *key);
+        let listed = self.store().scan(None, 10, self.now).await.unwrap();
         let live: Vec<_> = self.model.records.iter().filter(|(_, (head, _))| self.now < head.expires).collect();
         assert_eq!(listed.len(), live.len());
         for ((key, record), (expected_key, (head, texts))) in listed.into_iter().zip(live) {
@@ -376,36 +410,4 @@ fn change(texts: &mut Texts, patch: &Patch) {
     for name in &patch.remove {
         texts.remove(&**name);
     }
-}
-
-/// Runs the steps on what `open` opens, each time anew, on records that nobody else writes.
-///
-/// # Panics
-///
-/// As soon as the store differs from the plain map.
-pub fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut trial = Trial::new(open);
-        for step in steps {
-            trial.run(step).await;
-        }
-    });
-}
-
-/// Gives the steps of each case and its number to `case`, one in `share` of as many cases as proptest runs otherwise.
-///
-/// # Panics
-///
-/// If a case does, with the fewest steps that make it so.
-pub fn cases(share: u32, case: impl Fn(u32, &[Step])) {
-    let number = Cell::new(0);
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    let mut runner = TestRunner::new(ProptestConfig { cases: config.cases / share, ..config });
-    let outcome = runner.run(&steps(), |steps| {
-        number.set(number.get() + 1);
-        case(number.get(), &steps);
-        Ok(())
-    });
-    outcome.unwrap_or_else(|failed| panic!("{failed}"));
 }

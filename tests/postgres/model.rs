@@ -1,7 +1,7 @@
 //! Random operations of three interleaved requests against a plain map.
 
 use session_runtime::PostgresStore;
-use session_tests::model::{cases, check};
+use session_tests::model::{check, one_in};
 use session_tests::servers::postgres::Postgres;
 
 use crate::session::PATIENT;
@@ -10,7 +10,7 @@ use crate::session::PATIENT;
 #[test]
 fn postgres_is_a_plain_map() {
     let server = Postgres::start("");
-    cases(4, |number, steps| {
+    one_in(4, |number, steps| {
         let schema = format!("case_{number}");
         let open = || PostgresStore::builder(server.url()).schema(&*schema).connect_timeout(PATIENT).open().unwrap();
         check(open, steps);

@@ -44,11 +44,23 @@ fn every_scheme_is_known_and_no_password_is_told() {
         "redis://:geheim@h:port",
         "redis://:geheim@h/?protocol=7",
         "redis://",
-        "redis+unix://h?pass=geheim&db=x",
+        "redis+unix:///s?pass=geheim&db=x",
     ] {
         let error = configured(url).err().unwrap_or_else(|| panic!("{url} was taken"));
         assert!(matches!(error.kind(), ErrorKind::Config | ErrorKind::Unavailable), "{error:?}");
         let told = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
         assert!(!told.contains("geheim"), "{told}");
     }
+}
+
+/// A user and a password where nobody would look for them, and a path that lacks a slash.
+#[test]
+fn a_socket_is_named_by_its_whole_path() {
+    let told = |error: &dyn std::error::Error| format!("{error} {:?}", error.source());
+    for url in ["redis+unix://app:geheim@localhost/run/redis.sock", "redis+unix://run/redis.sock"] {
+        let told = told(&configured(url).err().unwrap_or_else(|| panic!("{url} was taken")));
+        assert!(told.contains("redis+unix:///path") && !told.contains("geheim"), "{told}");
+    }
+    let refused = told(&RedisStore::builder("redis+unix:///s").root_certificates("any").open().unwrap_err());
+    assert!(refused.contains("there are certificates"), "{refused}");
 }

@@ -118,8 +118,9 @@ impl RedisStore {
     /// The servers that a URL names, with default settings. Connects at the launch, or when it is first used.
     ///
     /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, `redis+unix:///path?db=0&user=…&pass=…` for a socket in
-    /// the file system, and `redis-cluster://…` or `rediss-cluster://…` with one or more hosts of a cluster, separated by
-    /// commas. `protocol=resp2` behind the `?` is for servers and proxies without RESP3.
+    /// the file system (Unix only), and `redis-cluster://…` or `rediss-cluster://…` with one or more hosts of a cluster,
+    /// separated by commas. `protocol=resp2` behind the `?` is for servers and proxies without RESP3. In a password write
+    /// special characters as `%2B` and the like.
     ///
     /// # Errors
     ///

@@ -1,5 +1,6 @@
 //! A single server: from its address to a connection that knows its user and its database.
 
+#[cfg(unix)]
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,6 +17,9 @@ use crate::store::tls::Certificates;
 /// After so long without a sign of life from the machine of the server, the system gives the connection up.
 pub(super) const DEAD_AFTER: Duration = Duration::from_secs(10);
 
+const NO_SOCKET: Fault =
+    Fault::setup("a socket is named as `redis+unix:///path`, user and password behind it as `?user=…&pass=…`");
+
 /// What a connection is made of.
 pub(super) struct Target {
     nodes: Nodes,
@@ -48,7 +51,9 @@ impl Target {
     pub(super) fn parse(url: &str, certificates: Certificates, timeouts: Timeouts) -> Result<Self, Fault> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| Fault::setup("not a URL"))?;
         let (scheme, is_cluster) = match scheme.to_ascii_lowercase().as_str() {
-            scheme @ ("redis" | "rediss" | "redis+unix") => (scheme.to_owned(), false),
+            scheme @ ("redis" | "rediss") => (scheme.to_owned(), false),
+            "redis+unix" if !rest.starts_with('/') => return Err(NO_SOCKET),
+            scheme @ "redis+unix" if cfg!(unix) => (scheme.to_owned(), false),
             "redis-cluster" => ("redis".to_owned(), true),
             "rediss-cluster" => ("rediss".to_owned(), true),
             _ => return Err(Fault::setup("the URL is of no Redis server")),
