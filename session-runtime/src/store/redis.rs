@@ -166,7 +166,7 @@ impl RedisStore {
         loop {
             match self.read_once(key, wanted, now).await {
                 Err(fault) if fault.is_missing() => {
-                    if !self.waits_for_parts(&mut tries).await {
+                    if !Box::pin(self.waits_for_parts(&mut tries)).await {
                         return Err(fault);
                     }
                 }
@@ -179,6 +179,11 @@ impl RedisStore {
         if let Some(head) = self.patched_unchanged(key, patch, now).await? {
             return Ok(Patched::Done(head));
         }
+        // Rare, as all that is boxed here: not in the room that every load and save has for it.
+        Box::pin(self.change_compared(key, patch, now)).await
+    }
+
+    async fn change_compared(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
         let main = self.namespace.main(key);
         let call = write::patch(main, patch, now, self.lazy())?;
         let mut tries = 0;
@@ -213,7 +218,7 @@ impl RedisStore {
             }
         }
         let call = write::load_all(main, wanted.keys());
-        let reply = self.wire.run(&script::LOAD, main, &call).await?;
+        let reply = Box::pin(self.wire.run(&script::LOAD, main, &call)).await?;
         read::all_hashes(reply.node()?, wanted, now)
     }
 

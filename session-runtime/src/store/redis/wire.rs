@@ -51,7 +51,7 @@ impl Wire {
     pub(super) async fn run(&self, script: &Script, main: Name<'_>, call: &Call) -> Result<Reply, Fault> {
         let answered = self.send(call, At::Name(main)).await;
         match answered {
-            Err(fault) if fault.is_missing_script() => self.send(&script.in_full(call), At::Name(main)).await,
+            Err(fault) if fault.is_missing_script() => Box::pin(self.send(&script.in_full(call), At::Name(main))).await,
             answered => answered,
         }
     }
