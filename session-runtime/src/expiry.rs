@@ -197,7 +197,7 @@ impl Lifetime {
 
     /// The idle deadline to be written because the session was used now, if it is time for that.
     pub(crate) fn touch(&self, head: &Head, writes: bool, now: Timestamp) -> Option<Timestamp> {
-        let due = match self.touch_period(head.expiry) {
+        let due = match self.touch_period(head) {
             Some(period) => now.since(head.touched) >= period,
             None => writes,
         };
@@ -205,16 +205,18 @@ impl Lifetime {
         (due && expires > head.expires).then_some(expires)
     }
 
-    fn touch_period(&self, choice: StoredExpiry) -> Option<Duration> {
-        let idle = match choice {
+    fn touch_period(&self, head: &Head) -> Option<Duration> {
+        let idle = match head.expiry {
             StoredExpiry::After { millis } => Duration::from_millis(millis),
             _ => self.idle,
         };
-        match self.touch_every {
-            TouchEvery::TenthOfIdle => Some(idle / 10),
-            TouchEvery::Period(period) => Some(period.min(idle / 2)),
-            TouchEvery::Off => None,
-        }
+        let period = match self.touch_every {
+            TouchEvery::TenthOfIdle => idle / 10,
+            TouchEvery::Period(period) => period.min(idle / 2),
+            TouchEvery::Off => return None,
+        };
+        // The deadline may come from settings with a shorter idle time, before the program was restarted.
+        Some(period.min(head.expires.since(head.touched) / 2))
     }
 
     /// Whether the secret is old enough for a periodic renewal.
@@ -222,3 +224,6 @@ impl Lifetime {
         self.renew_every.is_some_and(|period| now.since(head.secret_since) >= period)
     }
 }
+
+#[cfg(test)]
+mod tests;
