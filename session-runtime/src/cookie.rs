@@ -367,3 +367,6 @@ impl CookieRules {
         CookieCommand::Remove(format!("{}={}; Max-Age=0", self.name, self.attributes))
     }
 }
+
+#[cfg(test)]
+mod tests;

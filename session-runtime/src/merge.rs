@@ -184,3 +184,6 @@ pub(crate) fn three_way(
         Merge::Reject => Err(SessionError::at_field(ErrorKind::Rejected, change.schema, change.field)),
     }
 }
+
+#[cfg(test)]
+mod tests;

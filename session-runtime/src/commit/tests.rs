@@ -1,3 +1,5 @@
+mod ids;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
