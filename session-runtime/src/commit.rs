@@ -337,7 +337,16 @@ impl Visit {
         state.cookie = self.new_cookie(id, &record.head);
         let Record { head, values } = record;
         let (stored, values) = (head.clone(), Versioned::new(values));
-        state.standing = Standing::Live(Arc::new(Live { id, presented: false, head, values, stored, bytes, keys }));
+        state.standing = Standing::Live(Arc::new(Live {
+            id,
+            presented: false,
+            head,
+            values,
+            stored,
+            bytes,
+            keys,
+            unreadable: Vec::new(),
+        }));
         drop(state);
         self.set_all_fetched();
         Ok(Outcome::Done)

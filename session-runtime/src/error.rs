@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Unavailable,
     /// A stored value does not decode, or an entry's key is not one of its type.
     Undecodable,
+    /// A part of the stored session is lost or damaged, such as a hash that the engine evicted. The rest is usable.
+    Unreadable,
     /// Stored by a newer version of the schema, which this program may not read, or may not write.
     Newer,
     /// Stored by an older version of the schema than this program can upgrade.
@@ -104,6 +106,7 @@ impl ErrorKind {
         match self {
             Self::Unavailable => "the session store is unavailable",
             Self::Undecodable => "a stored session value cannot be read",
+            Self::Unreadable => "a part of the stored session is lost or damaged",
             Self::Newer => "the session was stored by a newer version of this program",
             Self::TooOld => "the session was stored by a version that this program no longer reads",
             Self::Forked => "the session was stored by a program with another layout of the same version",
@@ -311,7 +314,8 @@ impl From<StoreError> for SessionError {
             StoreErrorKind::Unsupported => ErrorKind::Unsupported,
             StoreErrorKind::Setup => ErrorKind::Config,
             StoreErrorKind::TooLarge => ErrorKind::TooLarge,
-            StoreErrorKind::Unavailable | StoreErrorKind::Corrupt => ErrorKind::Unavailable,
+            StoreErrorKind::Corrupt => ErrorKind::Unreadable,
+            StoreErrorKind::Unavailable => ErrorKind::Unavailable,
         };
         Self::new(kind).because(error)
     }

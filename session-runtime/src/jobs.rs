@@ -11,8 +11,8 @@ use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, RestsOn};
 use crate::pending::{Pending, fill, renews};
-use crate::record::Record;
-use crate::schema::{self, Schema};
+use crate::record::{Record, belongs};
+use crate::schema::{self, Schema, SchemaSpec};
 use crate::sessions::Sessions;
 use crate::store::{Loaded, Wanted};
 use crate::tracked::Tracked;
@@ -45,6 +45,7 @@ impl Sessions {
         let wanted = Wanted::schemas(&[S::KEY]);
         let loaded = self.load(*key, &wanted, &Budget::new(self.core.deadline)).await?;
         let decode = |loaded: Loaded| {
+            check_readable(&loaded, S::SPEC)?;
             let mut values = Versioned::new(loaded.record.values);
             values.lift(S::SPEC, &self.core.versions)?;
             decode(*key, &values).map(|(value, _)| value)
@@ -88,7 +89,8 @@ impl Sessions {
         let wanted = Wanted::schemas(&[S::KEY]).fresh();
         loop {
             let Some(loaded) = self.load(*key, &wanted, &budget).await? else { return Ok(None) };
-            let Loaded { record, bytes, keys } = loaded;
+            check_readable(&loaded, S::SPEC)?;
+            let Loaded { record, bytes, keys, .. } = loaded;
             let (result, patch, values) = run::<S, R>(*key, record, &self.core.versions, &mut work)?;
             if patch.is_empty() {
                 return Ok(Some(result));
@@ -151,6 +153,13 @@ impl Sessions {
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, budget: &Budget) -> Result<Option<Loaded>, SessionError> {
         self.core.run(budget, self.core.store.load(key, wanted, self.core.now())).await
+    }
+}
+
+fn check_readable(loaded: &Loaded, schema: &'static SchemaSpec) -> Result<(), SessionError> {
+    match loaded.unreadable.iter().any(|name| belongs(name, schema.key)) {
+        true => Err(SessionError::at_schema(ErrorKind::Unreadable, schema)),
+        false => Ok(()),
     }
 }
 

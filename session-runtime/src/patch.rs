@@ -52,7 +52,7 @@ pub struct Patch {
 ///
 /// /// A coupon for a session that had none.
 /// fn with_coupon(loaded: &Loaded) -> Patch {
-///     let Loaded { record, bytes, keys } = loaded;
+///     let Loaded { record, bytes, keys, .. } = loaded;
 ///     let (bytes, keys) = (bytes + "cart.coupon".len() + "1".len(), keys + 1);
 ///     let unchanged = Some(Unchanged { revision: record.head.revision, bytes, keys });
 ///     let set = vec![("cart.coupon".into(), "1".into())];

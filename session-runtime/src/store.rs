@@ -3,7 +3,7 @@
 //! | operation | must |
 //! |---|---|
 //! | [`create`](Store::create) | answer *taken* if the key exists, and leave that record alone |
-//! | [`load`](Store::load) | give nothing for an absent or expired record |
+//! | [`load`](Store::load) | give nothing for an absent or expired record; name what is [unreadable](Loaded::unreadable) |
 //! | [`patch`](Store::patch) | apply atomically, or say *gone*, *renewed* or *conflict*, in this order; never create |
 //! | [`delete`](Store::delete) | be idempotent and final |
 //! | [`sweep`](Store::sweep) | remove only what expired a minute ago or earlier |
@@ -23,6 +23,7 @@
 //!
 //! The feature `cache` puts a cache of the process in front of any store: `CachedStore`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
-use crate::record::Record;
+use crate::record::{Record, Text};
 
 #[cfg(feature = "cache")]
 mod cached;
@@ -105,9 +106,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Reads what is wanted of a record that exists and has not expired. More than what is wanted is fine.
     ///
+    /// A wanted key that is stored but lost or damaged is not left out silently: it stands in
+    /// [`Loaded::unreadable`], or its schema would read as defaults and be written over.
+    ///
     /// # Errors
     ///
-    /// When the store is unavailable, or the record is unreadable as a whole.
+    /// When the store is unavailable, or the head of the record is unreadable.
     ///
     /// # Examples
     ///
@@ -122,6 +126,10 @@ pub trait Store: Send + Sync + 'static {
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError>;
 
     /// Applies a patch as a whole, or not at all.
+    ///
+    /// A patch that sets or expects an [unreadable](Loaded::unreadable) key may fail with
+    /// [`Corrupt`](StoreErrorKind::Corrupt). A patch that does nothing with it but remove it succeeds, and the key is
+    /// absent after that.
     ///
     /// # Errors
     ///
@@ -351,7 +359,7 @@ pub enum Created {
 ///     loaded.keys > loaded.record.values.len()
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Loaded {
     /// The head, and at least the keys that were wanted.
     pub record: Record,
@@ -359,4 +367,16 @@ pub struct Loaded {
     pub bytes: usize,
     /// Number of keys of the whole record.
     pub keys: usize,
+    /// Wanted keys that are stored but lost or damaged; they are not in [`record`](Self::record). The bare key of a schema
+    /// stands for all of its keys where the store no longer knows them. Usually empty.
+    pub unreadable: Vec<Text>,
+}
+
+/// Says how much and no more: keys may hold what a visitor chose.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Loaded");
+        fields.field("record", &self.record).field("bytes", &self.bytes).field("keys", &self.keys);
+        fields.field("unreadable", &self.unreadable.len()).finish()
+    }
 }

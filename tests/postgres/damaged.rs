@@ -1,7 +1,7 @@
 //! Rows that this library did not write, and texts that it must not touch.
 
 use session_runtime::Store;
-use session_runtime::patch::Patched;
+use session_runtime::patch::{Patch, Patched};
 use session_runtime::store::{Created, StoreErrorKind, Wanted};
 use session_tests::servers::postgres::Postgres;
 
@@ -18,19 +18,11 @@ async fn a_damaged_row_is_reported_as_unreadable() {
         "UPDATE session_record SET expiry_kind = 9",
         "UPDATE session_record SET bytes = -1",
         "UPDATE session_record SET keys = -9223372036854775808",
-        "UPDATE session_value SET content = '\\xff00'",
-        "UPDATE session_value SET field = '\\xff' WHERE field = '.visits'",
     ];
     for (n, damage) in (1..).zip(damages) {
         counter(&store, key(n)).await;
-        server
-            .execute(&format!(
-                "{damage}{} {} = '\\x{}'",
-                if damage.contains("WHERE") { " AND" } else { " WHERE" },
-                if damage.contains("_value") { "session" } else { "key" },
-                format!("{n:02x}").repeat(16)
-            ))
-            .await;
+        let key_bytes = format!("{n:02x}").repeat(16);
+        server.execute(&format!("{damage} WHERE key = '\\x{key_bytes}'")).await;
         let outcome = store.load(key(n), &Wanted::all(), NOW).await;
         assert_fails(outcome, StoreErrorKind::Corrupt, "is not what this library writes");
         // Whatever it answers, it answers.
@@ -38,6 +30,18 @@ async fn a_damaged_row_is_reported_as_unreadable() {
         store.delete(key(n)).await.unwrap();
         assert!(store.load(key(n), &Wanted::all(), NOW).await.unwrap().is_none());
     }
+    counter(&store, key(98)).await;
+    server.execute("UPDATE session_value SET content = '\\xff' WHERE field = '.visits'").await;
+    let loaded = store.load(key(98), &Wanted::all(), NOW).await.unwrap().unwrap();
+    assert_eq!(loaded.unreadable.iter().map(|name| &**name).collect::<Vec<_>>(), ["cart.visits"]);
+    assert_eq!(loaded.record.values.len(), 1);
+    let removing = Patch { remove: vec!["cart.visits".into()], ..Patch::on_generation(0) };
+    assert!(matches!(store.patch(key(98), removing, NOW).await.unwrap(), Patched::Done(_)));
+    let mended = store.load(key(98), &Wanted::all(), NOW).await.unwrap().unwrap();
+    assert_eq!((mended.bytes, mended.unreadable.len()), (mended.record.values.bytes(), 0));
+    counter(&store, key(97)).await;
+    server.execute("UPDATE session_value SET field = '\\xff' WHERE field = '.visits'").await;
+    assert!(!store.load(key(97), &Wanted::all(), NOW).await.unwrap().unwrap().unreadable.is_empty());
     counter(&store, key(99)).await;
     assert_eq!(visits(&store, key(99)).await.unwrap(), 0);
 }

@@ -5,7 +5,10 @@ use session_runtime::RedisStore;
 use session_runtime::store::{Created, Store, StoreErrorKind, Wanted};
 use session_tests::servers::redis::Redis;
 
-use crate::fixture::{assert_fails, create, key, load, load_all, must_patch, name, now, patch, record, setting};
+use crate::fixture::{
+    assert_fails, create, key, load, load_all, must_hold, must_patch, name, now, patch, record, removing, setting,
+    values,
+};
 
 struct Broken {
     server: Redis,
@@ -82,12 +85,14 @@ async fn somebody_elses_key_is_unreadable() {
 /// Bytes that are no text are an error where they are wanted, and nowhere else.
 #[tokio::test]
 async fn a_value_that_is_no_text_is_unreadable() {
-    let broken = damaged(|server, name| set(server, name, "cart.a", b"\xff\xfe")).await;
-    assert_fails(load_all(&broken.store, 1).await, StoreErrorKind::Corrupt);
+    let broken = damaged(|server, name| set(server, name, "cart.a", b"\xff")).await;
+    let loaded = load_all(&broken.store, 1).await.unwrap().unwrap();
+    assert_eq!(loaded.unreadable.iter().map(|name| &**name).collect::<Vec<_>>(), ["cart.a"]);
+    assert_eq!(loaded.record.values, values(&[("cart", "{}")]));
     let loaded = load(&broken.store, 1, &Wanted::schemas(&["prefs"])).await.unwrap().unwrap();
-    assert!(loaded.record.values.is_empty());
-    must_patch(&broken.store, 1, setting(&[("cart.a", "2")])).await;
-    assert!(load_all(&broken.store, 1).await.unwrap().is_some());
+    assert!(loaded.record.values.is_empty() && loaded.unreadable.is_empty());
+    must_patch(&broken.store, 1, removing(&["cart.a"])).await;
+    must_hold(&broken.store, 1, &[("cart", "{}")]).await;
 }
 
 /// Every byte of a head turned over: it is read, or it is an error; and the totals stay numbers.
@@ -116,8 +121,9 @@ async fn a_list_of_schemas_that_are_not_there_is_noticed() {
         set(server, name, "\0", &head);
     })
     .await;
-    assert_fails(load_all(&broken.store, 1).await, StoreErrorKind::Corrupt);
-    assert!(load(&broken.store, 1, &Wanted::schemas(&["cart"])).await.unwrap().is_some());
+    let loaded = load_all(&broken.store, 1).await.unwrap().unwrap();
+    assert_eq!(loaded.unreadable.iter().map(|name| &**name).collect::<Vec<_>>(), ["history"]);
+    assert!(load(&broken.store, 1, &Wanted::schemas(&["cart"])).await.unwrap().unwrap().unreadable.is_empty());
 }
 
 /// A name that only this store may use is refused before anything is written.

@@ -1,7 +1,7 @@
 //! Schemas that are kept apart: in hashes of their own, which belong to the session in every other way.
 
 use session_runtime::RedisStore;
-use session_runtime::patch::{Deadline, Patched};
+use session_runtime::patch::{Deadline, Expected, Patch, Patched, RestsOn};
 use session_runtime::store::{Created, Store, StoreErrorKind, Wanted};
 use session_tests::servers::redis::Redis;
 
@@ -62,7 +62,7 @@ async fn the_deadline_moves_on_every_hash() {
     let before = ttl(name(1));
     let expires = head.expires.after(std::time::Duration::from_secs(3600));
     let touch = Deadline::Touch { seen: head.expires, touched: now(), expires };
-    must_patch(&store, 1, session_runtime::patch::Patch { deadline: Some(touch), ..setting(&[]) }).await;
+    must_patch(&store, 1, Patch { deadline: Some(touch), ..setting(&[]) }).await;
     for name in [name(1), format!("{}:history", name(1))] {
         assert!(ttl(name.clone()) > before + 3_000_000, "the deadline of `{name}` did not move");
     }
@@ -105,20 +105,41 @@ async fn a_schema_without_metadata_stays_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_hash_that_was_evicted_is_missed() {
+async fn a_hash_that_was_evicted_is_named_and_not_written_over() {
     let server = Redis::start();
     let store = store(&server, &["history"]);
     create(&store, 1, &SESSION).await;
     redis::cmd("DEL").arg(format!("{}:history", name(1))).exec(&mut server.connect()).unwrap();
-    for wanted in [Wanted::schemas(&["history"]), Wanted::all()] {
-        let told = assert_fails(load(&store, 1, &wanted).await, StoreErrorKind::Corrupt);
+    for (wanted, read) in [(Wanted::schemas(&["history"]), 0), (Wanted::all(), 2)] {
+        let loaded = load(&store, 1, &wanted).await.unwrap().unwrap();
+        assert_eq!(loaded.record.values, values(&SESSION[..read]));
+        assert_eq!(loaded.unreadable.iter().map(|name| &**name).collect::<Vec<_>>(), ["history"]);
+    }
+    let absent = Expected { name: "history".into(), base: None, or_ours: false };
+    let expecting = Patch { rests_on: RestsOn::Values(vec![absent]), ..removing(&["history"]) };
+    for refused in [setting(&[("history.seen/8", "1")]), removing(&["history.seen/7"]), expecting] {
+        let told = assert_fails(patch(&store, 1, refused).await, StoreErrorKind::Corrupt);
         assert!(told.contains("kept apart"), "{told}");
     }
-    assert_fails(patch(&store, 1, setting(&[("history.seen/8", "1")])).await, StoreErrorKind::Corrupt);
     // The rest is as it was.
     let cart = load(&store, 1, &Wanted::schemas(&["cart"])).await.unwrap().unwrap();
     assert_eq!(cart.record.values, values(&SESSION[..2]));
     must_patch(&store, 1, setting(&[("cart.a", "2")])).await;
+}
+
+#[tokio::test]
+async fn a_lost_hash_is_dropped_by_a_patch_that_removes_its_schema() {
+    let server = Redis::start();
+    let store = store(&server, &["history", "notes"]);
+    create(&store, 1, &[&SESSION[..], &[("notes", "{}"), ("notes.a", "5")]].concat()).await;
+    redis::cmd("DEL").arg(format!("{}:history", name(1))).exec(&mut server.connect()).unwrap();
+    must_patch(&store, 1, removing(&["history", "history.seen/7"])).await;
+    let rest = [SESSION[0], SESSION[1], ("notes", "{}"), ("notes.a", "5")];
+    must_hold(&store, 1, &rest).await;
+    // The schema begins anew, in a hash of its own.
+    must_patch(&store, 1, setting(&[("history.new", "1")])).await;
+    must_hold(&store, 1, &[&rest[..], &[("history.new", "1")]].concat()).await;
+    assert_eq!(keys_with_deadlines(&mut server.connect()).len(), 3);
 }
 
 #[tokio::test]

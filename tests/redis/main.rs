@@ -10,6 +10,7 @@ mod damaged;
 mod faults;
 mod fixture;
 mod lazy;
+mod lost;
 mod model;
 mod unchanged;
 mod walks;

@@ -36,7 +36,7 @@ async fn warm_up(store: &RedisStore) {
 
 /// What a request says of the session that it loaded.
 fn saying(patch: Patch, loaded: &Loaded) -> Patch {
-    let Loaded { record, bytes, keys } = loaded;
+    let Loaded { record, bytes, keys, .. } = loaded;
     let mut values: BTreeMap<&str, &str> = record.values.iter().map(|(name, text)| (&**name, &**text)).collect();
     values.extend(patch.set.iter().map(|(name, text)| (&**name, &**text)));
     let came = values.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();

@@ -76,6 +76,7 @@ impl Met {
     async fn use_it(&mut self, store: &SqliteStore) {
         for n in 0..SESSIONS {
             match store.load(key(n), &Wanted::all(), NOW).await {
+                Ok(Some(found)) if !found.unreadable.is_empty() => self.errors += 1,
                 Ok(Some(found)) => {
                     let (values, stored) = (found.record.values, record(n).values);
                     self.altered += usize::from(values != stored);

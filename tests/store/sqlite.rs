@@ -69,7 +69,7 @@ async fn a_restart_keeps_everything() {
         store.delete(key(2)).await.unwrap();
         drop(store);
         let store = open();
-        let Loaded { record: found, bytes, keys } = load(&store, key(1)).await.unwrap();
+        let Loaded { record: found, bytes, keys, .. } = load(&store, key(1)).await.unwrap();
         let expected = record(&[("cart", "{}"), ("cart.a", "1"), ("cart.b", "2")]);
         assert_eq!((found.values.bytes(), bytes, keys), (expected.values.bytes(), bytes, 3));
         assert!(found.values == expected.values && found.head.revision == 1 && bytes == expected.values.bytes());
@@ -172,8 +172,6 @@ async fn a_damaged_row_is_an_error_and_stays() {
         "UPDATE entry SET content = CAST(content || x'00' AS BLOB) WHERE name = 0",
         "UPDATE entry SET content = CAST(x'02' || substr(content, 2) AS BLOB) WHERE name = 0",
         "UPDATE entry SET content = CAST(substr(content, 1, 2) || x'09' || substr(content, 4) AS BLOB) WHERE name = 0",
-        "UPDATE entry SET content = CAST(x'22ff22' AS TEXT) WHERE name <> 0",
-        "UPDATE entry SET content = x'31' WHERE name <> 0",
         "UPDATE entry SET name = CAST(x'636172742eff' AS TEXT) WHERE name <> 0",
         "UPDATE entry SET name = 7 WHERE name <> 0",
     ];
@@ -190,6 +188,34 @@ async fn a_damaged_row_is_an_error_and_stays() {
         assert_eq!(store.scan(None, 9, NOW).await.unwrap_err().kind(), StoreErrorKind::Corrupt, "{damage}");
         let count = "SELECT count(*) FROM entry";
         assert_eq!(raw.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), 2, "{damage}");
+    }
+}
+
+/// The value alone: its key is named, the rest is read, and a patch that removes it mends the session.
+#[tokio::test]
+async fn a_damaged_value_is_named_and_can_be_removed() {
+    let damages = [
+        "UPDATE entry SET content = CAST(x'22ff22' AS TEXT) WHERE name = 'cart.a'",
+        "UPDATE entry SET content = x'31' WHERE name = 'cart.a'",
+        "DELETE FROM large",
+        "UPDATE entry SET content = 99 WHERE name = 'cart.a'",
+    ];
+    for damage in damages {
+        let (_folder, path) = file();
+        let store = SqliteStore::open(&path).unwrap();
+        create(&store, 1, &[("cart.a", &"1".repeat(5_000)), ("cart.b", "2")]).await;
+        Connection::open(&path).unwrap().execute_batch(damage).unwrap();
+        let loaded = load(&store, key(1)).await.unwrap();
+        assert_eq!(loaded.unreadable.iter().map(|name| &**name).collect::<Vec<_>>(), ["cart.a"], "{damage}");
+        assert_eq!(loaded.record.values, record(&[("cart.b", "2")]).values, "{damage}");
+        let set = store.patch(key(1), setting("cart.a", "3"), NOW).await;
+        assert_eq!(set.unwrap_err().kind(), StoreErrorKind::Corrupt, "{damage}");
+        assert!(matches!(store.patch(key(1), setting("cart.b", "4"), NOW).await.unwrap(), Patched::Done(_)));
+        let removing = Patch { remove: vec!["cart.a".into()], ..Patch::on_generation(0) };
+        assert!(matches!(store.patch(key(1), removing, NOW).await.unwrap(), Patched::Done(_)), "{damage}");
+        let Loaded { record: left, bytes, keys, unreadable } = load(&store, key(1)).await.unwrap();
+        assert_eq!(left.values, record(&[("cart.b", "4")]).values, "{damage}");
+        assert_eq!((bytes, keys, unreadable.len()), (left.values.bytes(), 1, 0), "{damage}");
     }
 }
 
@@ -346,7 +372,7 @@ async fn a_long_text_that_is_replaced_or_removed_is_gone() {
         ..Patch::on_generation(0)
     };
     store.patch(key(1), twice, NOW).await.unwrap();
-    let Loaded { record, bytes, keys } = load(&store, key(1)).await.unwrap();
+    let Loaded { record, bytes, keys, .. } = load(&store, key(1)).await.unwrap();
     assert_eq!(record.values.get("cart.a"), Some(&*text("z")));
     assert_eq!((bytes, keys, long()), (record.values.bytes(), record.values.len(), 2));
     store.delete(key(1)).await.unwrap();
@@ -367,7 +393,7 @@ async fn a_patch_that_names_a_key_twice_is_counted_right() {
         ..Patch::on_generation(0)
     };
     store.patch(key(1), patch, NOW).await.unwrap();
-    let Loaded { record, bytes, keys } = load(&store, key(1)).await.unwrap();
+    let Loaded { record, bytes, keys, .. } = load(&store, key(1)).await.unwrap();
     assert_eq!((bytes, keys), (record.values.bytes(), record.values.len()));
     assert_eq!(record.values.get("cart.a"), Some("333"));
 }

@@ -37,7 +37,7 @@ impl Store for FileStore {
         let Some(mut record) = live(&folder, key, now)? else { return Ok(None) };
         let (bytes, keys) = (record.values.bytes(), record.values.len());
         record.values.retain(|name| wanted.wants(name));
-        Ok(Some(Loaded { record, bytes, keys }))
+        Ok(Some(Loaded { record, bytes, keys, unreadable: Vec::new() }))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {

@@ -219,7 +219,7 @@ impl Store for Wrong {
         if self.has(TotalsOfThePart) {
             (bytes, keys) = (record.values.bytes(), record.values.len());
         }
-        Ok(Some(Loaded { record, bytes, keys }))
+        Ok(Some(Loaded { record, bytes, keys, unreadable: Vec::new() }))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {

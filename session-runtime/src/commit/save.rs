@@ -129,6 +129,7 @@ impl<'v> Save<'v> {
     fn check_versions(&mut self) -> Result<(), SessionError> {
         let versions = &self.visit.core.versions;
         for schema in schemas_of(&self.wishes.pending) {
+            self.live.check_readable(schema)?;
             match self.live.values.stands(schema, versions)? {
                 Stands::Same | Stands::Newer { writable: true } => {}
                 _ => Arc::make_mut(&mut self.live).values.check_writable(schema, versions)?,

@@ -90,7 +90,10 @@ impl Store for Drawer {
 
     async fn load(&self, key: SessionKey, _: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
         let record = self.held().live(key, now).cloned();
-        Ok(record.map(|record| Loaded { bytes: record.values.bytes(), keys: record.values.len(), record }))
+        Ok(record.map(|record| {
+            let (bytes, keys) = (record.values.bytes(), record.values.len());
+            Loaded { record, bytes, keys, unreadable: Vec::new() }
+        }))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {

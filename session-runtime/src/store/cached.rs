@@ -169,6 +169,8 @@ impl<S: Store> Store for CachedStore<S> {
         let began = self.shelf.begin(key);
         let loaded = self.store.load(key, wanted, now).await?;
         match &loaded {
+            // A copy would have to keep what is unreadable too. Such records are rare, and asked for each time.
+            Some(loaded) if !loaded.unreadable.is_empty() => self.shelf.forget(key),
             Some(loaded) => self.shelf.put(key, began, RecordCopy::of_load(loaded.clone(), wanted, began.at)),
             None => self.shelf.forget(key),
         }

@@ -143,7 +143,7 @@ impl Store for MemoryStore {
         let Some(entry) = shard.get(&key).filter(|entry| now < entry.record.head.expires) else { return Ok(None) };
         let values = entry.record.values.pick(wanted);
         let record = Record { head: entry.record.head.clone(), values };
-        Ok(Some(Loaded { record, bytes: entry.bytes, keys: entry.record.values.len() }))
+        Ok(Some(Loaded { record, bytes: entry.bytes, keys: entry.record.values.len(), unreadable: Vec::new() }))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {

@@ -165,9 +165,9 @@ impl RedisStore {
         let mut tries = 0;
         loop {
             match self.read_once(key, wanted, now).await {
-                Err(fault) if fault.is_missing() => {
+                Ok(Some(found)) if !found.unreadable.is_empty() => {
                     if !Box::pin(self.waits_for_parts(&mut tries)).await {
-                        return Err(fault);
+                        return Ok(Some(found));
                     }
                 }
                 found => return found,

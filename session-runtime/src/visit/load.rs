@@ -1,7 +1,8 @@
 //! Loading: once per request and group of schemas, with the secret checked each time.
 //!
 //! Takes an id and what is wanted; gives where the visitor stands. A record that is unreadable as a whole, expired or
-//! opened with a wrong secret is no session, and stays as it is.
+//! opened with a wrong secret is no session, and stays as it is. A record of which a part is lost or damaged is a session:
+//! the guards of those schemas fail, and the others work.
 //!
 //! A store may answer from copies. What is only read may come from one, if its secret is the one presented; what is to be
 //! written is read from the store itself, in place of a copy that was read before.
@@ -133,6 +134,8 @@ impl Visit {
             stored.set(name.clone(), text.clone());
         }
         live.values.set_stored(stored, &self.core.versions)?;
+        live.unreadable.retain(|name| !wanted.wants(name));
+        live.unreadable.extend(loaded.unreadable);
         (live.presented, live.bytes, live.keys) = (live.presented && presented, loaded.bytes, loaded.keys);
         live.stored = loaded.record.head;
         Ok(Standing::Live(Arc::new(live)))
@@ -158,11 +161,11 @@ impl Visit {
     }
 
     fn judge(&self, id: SessionId, secret: SecretHash, loaded: Loaded) -> Standing {
-        let Loaded { record, bytes, keys } = loaded;
+        let Loaded { record, bytes, keys, unreadable } = loaded;
         if let Some(presented) = accepts(&record, secret, self.now) {
             let Record { head, values } = record;
             let (stored, values) = (head.clone(), Versioned::new(values));
-            return Standing::Live(Arc::new(Live { id, presented, head, values, stored, bytes, keys }));
+            return Standing::Live(Arc::new(Live { id, presented, head, values, stored, bytes, keys, unreadable }));
         }
         let grace = self.core.lifetime.renew_grace;
         match record.head.generation_since {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::Use;
 use crate::cookie::CookieCommand;
-use crate::error::SessionError;
+use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Expiry;
 use crate::id::SessionId;
 use crate::metadata::Stands;
 use crate::pending::{Change, Pending, absorb};
-use crate::record::{Head, Values};
+use crate::record::{Head, Text, Values, belongs};
 use crate::schema::SchemaSpec;
 use crate::versions::{Versioned, Versions};
 use crate::view::{Over, View};
@@ -114,6 +114,18 @@ pub(crate) struct Live {
     pub(crate) stored: Head,
     pub(crate) bytes: usize,
     pub(crate) keys: usize,
+    /// Stored keys that are lost or damaged, as [`Loaded::unreadable`](crate::store::Loaded::unreadable).
+    pub(crate) unreadable: Vec<Text>,
+}
+
+impl Live {
+    /// Fails for a schema of which a part is lost or damaged: its defaults must not pass for what is stored.
+    pub(crate) fn check_readable(&self, schema: &'static SchemaSpec) -> Result<(), SessionError> {
+        if self.unreadable.iter().any(|name| belongs(name, schema.key)) {
+            return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
+        }
+        Ok(())
+    }
 }
 
 impl State {
@@ -130,10 +142,13 @@ impl State {
         let mut over = Over::new();
         over.extend(changes.map(|(name, change)| (name.clone(), change.ours.clone())));
         match &mut self.standing {
-            Standing::Live(live) if !self.wishes.destroy => match (purpose, lift(live, schema, versions)?) {
-                (Use::Write, Stands::Newer { writable: false }) => Err(SessionError::read_only(schema)),
-                _ => Ok(View::new(live.id.key, live.values.seen().clone(), over)),
-            },
+            Standing::Live(live) if !self.wishes.destroy => {
+                live.check_readable(schema)?;
+                match (purpose, lift(live, schema, versions)?) {
+                    (Use::Write, Stands::Newer { writable: false }) => Err(SessionError::read_only(schema)),
+                    _ => Ok(View::new(live.id.key, live.values.seen().clone(), over)),
+                }
+            }
             _ => Ok(View::of_changes(over)),
         }
     }

@@ -34,7 +34,7 @@ pub(super) struct RecordCopy {
 
 impl RecordCopy {
     pub(super) fn of_load(loaded: Loaded, wanted: &Wanted, at: Instant) -> Self {
-        let Loaded { record: Record { head, values }, bytes, keys } = loaded;
+        let Loaded { record: Record { head, values }, bytes, keys, .. } = loaded;
         let has = wanted.keys().map_or(Wanted::all(), Wanted::schemas);
         Self { head, values, has, bytes, keys, at, made: Instant::now() }
     }
@@ -52,6 +52,7 @@ impl RecordCopy {
             record: Record { head: self.head.clone(), values: self.values.clone() },
             bytes: self.bytes,
             keys: self.keys,
+            unreadable: Vec::new(),
         })
     }
 

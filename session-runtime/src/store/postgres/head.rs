@@ -8,7 +8,7 @@ use super::quiet::Quiet;
 use crate::clock::Timestamp;
 use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
-use crate::record::{Head, PreviousSecret, Record, Values};
+use crate::record::{Head, PreviousSecret, Record, Text, Values};
 use crate::store::{Loaded, Wanted};
 
 /// How many columns a head has.
@@ -81,27 +81,37 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
 /// The whole row of a load.
 pub(super) fn loaded(row: &Row, wanted: &Wanted) -> Result<Loaded, Fault> {
     let total = |at| usize::try_from(column::<i64>(row, at)?).map_err(|_| Fault::Unreadable("total"));
-    Ok(Loaded { record: record(row, wanted)?, bytes: total(13)?, keys: total(14)? })
+    let mut unreadable = Vec::new();
+    let record = Record { head: head(row)?, values: values(row, wanted, &mut unreadable)? };
+    Ok(Loaded { record, bytes: total(13)?, keys: total(14)?, unreadable })
 }
 
-/// A head, and the values behind it.
+/// A head, and the values behind it, all of which must be readable.
 pub(super) fn record(row: &Row, wanted: &Wanted) -> Result<Record, Fault> {
-    Ok(Record { head: head(row)?, values: values(row, wanted)? })
+    let mut unreadable = Vec::new();
+    let record = Record { head: head(row)?, values: values(row, wanted, &mut unreadable)? };
+    if unreadable.is_empty() { Ok(record) } else { Err(Fault::Unreadable("text")) }
 }
 
-fn values(row: &Row, wanted: &Wanted) -> Result<Values, Fault> {
+/// The values, and beside them the names of those whose content is not a text.
+fn values(row: &Row, wanted: &Wanted, unreadable: &mut Vec<Text>) -> Result<Values, Fault> {
     let Some(values) = column::<Option<Vec<&[u8]>>>(row, COLUMNS)? else { return Ok(Values::new()) };
-    let mut pairs = values.into_iter().map(pair).collect::<Result<Vec<_>, Fault>>()?;
+    let mut pairs = Vec::with_capacity(values.len());
+    for (name, content) in values.into_iter().map(pair).collect::<Result<Vec<_>, Fault>>()? {
+        match std::str::from_utf8(content) {
+            Ok(content) => pairs.push((name, content)),
+            Err(_) => unreadable.push(name.into()),
+        }
+    }
     pairs.sort_unstable();
     Ok(pairs.into_iter().map(|(name, content)| (wanted.text(name), wanted.text(content))).collect())
 }
 
 /// A name and its content, which stand side by side with a byte between them that is none of UTF-8.
-fn pair(value: &[u8]) -> Result<(&str, &str), Fault> {
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Fault::Unreadable("text"));
+fn pair(value: &[u8]) -> Result<(&str, &[u8]), Fault> {
     let mut parts = value.splitn(2, |byte| *byte == 0xff);
     let (name, content) = parts.next().zip(parts.next()).ok_or(Fault::Unreadable("text"))?;
-    Ok((text(name)?, text(content)?))
+    Ok((std::str::from_utf8(name).map_err(|_| Fault::Unreadable("text"))?, content))
 }
 
 fn hash(bytes: &[u8]) -> Result<SecretHash, Fault> {

@@ -68,7 +68,9 @@ local function elsewhere(homes, name)
   return homes[string.match(name, '^[^.]*')]
 end
 
--- The texts of names that do not stand in the main hash.
+-- The texts of names that do not stand in the main hash. A hash that is gone fails the patch, unless the patch does nothing
+-- there but remove, the bare name of the schema among it: that drops what is left of the schema.
+local lost
 if apart then
   local places_in = {}
   for place = 0, names - 1 do
@@ -81,9 +83,20 @@ if apart then
   for hash, places in pairs(places_in) do
     local there, try_again = is_there(hash)
     if not there then
-      return try_again or MISSING
+      local drops = false
+      for _, place in ipairs(places) do
+        drops = place >= expected + sets and (drops or main .. ':' .. ARGV[first_name + place] == hash)
+        if place < expected + sets then
+          break
+        end
+      end
+      if try_again or not drops then
+        return try_again or MISSING
+      end
+      lost = lost or {}
+      lost[hash] = true
     end
-    for from = 1, #places, 1000 do
+    for from = 1, there and #places or 0, 1000 do
       local asked = {}
       for at = from, math.min(from + 999, #places) do
         asked[#asked + 1] = ARGV[first_name + places[at]]
@@ -130,8 +143,20 @@ if not as_loaded then
   return answer
 end
 
--- A schema that has nothing yet gets its home where this program wants it.
+-- A schema whose hash is gone has no home from here on.
 local tail, new_homes = sub(head, 165), nil
+if lost then
+  tail = ''
+  for schema in string.gmatch(sub(head, 165), '[^%z]+') do
+    if lost[apart[schema]] then
+      apart[schema] = nil
+    else
+      tail = tail .. schema .. '\0'
+    end
+  end
+end
+
+-- A schema that has nothing yet gets its home where this program wants it.
 for at = first_schema, first_name - 1 do
   local schema = ARGV[at]
   local is_new = not (apart and apart[schema]) and call('HEXISTS', main, schema) == 0
@@ -148,6 +173,22 @@ for at = first_schema, first_name - 1 do
 end
 
 local revision, small_revision, bytes, keys = struct.unpack('>I4I4I8I8', head, 141)
+if lost then
+  -- How much the lost hash held is not known, so the rest is counted.
+  bytes, keys = 0, 0
+  local hashes = { main }
+  for _, hash in pairs(apart) do
+    hashes[#hashes + 1] = hash
+  end
+  for _, hash in ipairs(hashes) do
+    local all = call('HGETALL', hash)
+    for at = 1, #all, 2 do
+      if all[at] ~= '\0' then
+        bytes, keys = bytes + #all[at] + #all[at + 1], keys + 1
+      end
+    end
+  end
+end
 for set = 1, sets do
   local old, text = found[expected + set + 1], ARGV[first_text + set - 1]
   if old then

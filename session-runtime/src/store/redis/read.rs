@@ -12,23 +12,25 @@ use crate::store::{Created, Loaded, Wanted};
 pub(super) struct Main<'r> {
     stored: StoredHead<'r>,
     values: Vec<(Text, Text)>,
+    /// Names whose value is not a text; a schema's bare name where its hash is gone.
+    unreadable: Vec<Text>,
 }
 
 impl<'r> Main<'r> {
     /// `None`: there is no session, or it has expired.
     pub(super) fn read(answer: Node<'r>, wanted: &Wanted, now: Timestamp) -> Result<Option<Self>, Fault> {
-        let (hash, mut values) = (answer.list()?, Vec::new());
+        let (hash, mut values, mut unreadable) = (answer.list()?, Vec::new(), Vec::new());
         if hash.len() == 0 {
             return Ok(None);
         }
         let mut head = None;
-        let collected = collect(hash, wanted, &mut values, &mut head);
+        let collected = collect(hash, wanted, &mut values, &mut unreadable, &mut head);
         let stored = StoredHead::decode(head.ok_or_else(|| Fault::unreadable("head"))?)?;
         // Of one that has expired nobody asks what else there is.
         if now >= stored.head.expires {
             return Ok(None);
         }
-        collected.map(|()| Some(Self { stored, values }))
+        collected.map(|()| Some(Self { stored, values, unreadable }))
     }
 
     /// Whether a wanted schema is in a hash of its own, which has to be asked for.
@@ -38,7 +40,8 @@ impl<'r> Main<'r> {
 
     pub(super) fn loaded(self) -> Loaded {
         let StoredHead { head, bytes, keys, .. } = self.stored;
-        Loaded { record: Record { head, values: self.values.into_iter().collect() }, bytes, keys }
+        let record = Record { head, values: self.values.into_iter().collect() };
+        Loaded { record, bytes, keys, unreadable: self.unreadable }
     }
 }
 
@@ -46,13 +49,14 @@ impl<'r> Main<'r> {
 pub(super) fn all_hashes(answer: Node<'_>, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
     let mut hashes = answer.list()?;
     let Some(mut main) = Main::read(hashes.need()?, wanted, now)? else { return Ok(None) };
+    let mut apart = main.stored.apart().filter(|schema| wanted.wants(schema));
     for hash in hashes {
-        let hash = hash?.list()?;
-        // Each beside the main hash holds a mark of its own, so that one which is empty is one which was evicted.
+        let (hash, schema) = (hash?.list()?, apart.next().ok_or_else(Fault::unexpected)?);
+        // Each hash beside the main one holds a mark, so an empty hash is an evicted one.
         if hash.len() == 0 {
-            return Err(Fault::missing());
+            main.unreadable.push(schema.into());
         }
-        collect(hash, wanted, &mut main.values, &mut None)?;
+        collect(hash, wanted, &mut main.values, &mut main.unreadable, &mut None)?;
     }
     Ok(Some(main.loaded()))
 }
@@ -104,6 +108,7 @@ fn collect<'r>(
     mut hash: Nodes<'r>,
     wanted: &Wanted,
     values: &mut Vec<(Text, Text)>,
+    unreadable: &mut Vec<Text>,
     head: &mut Option<&'r [u8]>,
 ) -> Result<(), Fault> {
     let mut outcome = Ok(());
@@ -112,17 +117,26 @@ fn collect<'r>(
         let (name, value) = (name?.text()?, hash.need()?.text()?);
         if name == HEAD.as_bytes() {
             *head = Some(value);
-        } else if let Err(fault) = put(name, value, wanted, values) {
+        } else if let Err(fault) = put(name, value, wanted, values, unreadable) {
             outcome = outcome.and(Err(fault));
         }
     }
     outcome
 }
 
-fn put(name: &[u8], value: &[u8], wanted: &Wanted, values: &mut Vec<(Text, Text)>) -> Result<(), Fault> {
+fn put(
+    name: &[u8],
+    value: &[u8],
+    wanted: &Wanted,
+    values: &mut Vec<(Text, Text)>,
+    unreadable: &mut Vec<Text>,
+) -> Result<(), Fault> {
     let name = std::str::from_utf8(name).map_err(|_| Fault::unreadable("name of a value"))?;
     if wanted.wants(name) {
-        values.push((wanted.text(name), wanted.text(text(value)?)));
+        match std::str::from_utf8(value) {
+            Ok(text) => values.push((wanted.text(name), wanted.text(text))),
+            Err(_) => unreadable.push(name.into()),
+        }
     }
     Ok(())
 }
@@ -170,7 +184,8 @@ mod tests {
         let (sound, damaged) = (hash(b"1"), hash(&[0xff]));
         let loaded = read(&sound, EXPIRES.before(std::time::Duration::from_millis(1))).unwrap().unwrap();
         assert_eq!((loaded.record.values.get("cart"), loaded.bytes, loaded.keys), (Some("1"), 9, 1));
-        assert!(read(&damaged, EXPIRES.before(std::time::Duration::from_millis(1))).is_err());
+        let damaged_value = read(&damaged, EXPIRES.before(std::time::Duration::from_millis(1))).unwrap().unwrap();
+        assert_eq!((damaged_value.record.values.len(), damaged_value.unreadable), (0, vec![Text::from("cart")]));
         assert!(read(&sound, EXPIRES).unwrap().is_none() && read(&damaged, EXPIRES).unwrap().is_none());
     }
 }

@@ -50,7 +50,11 @@ impl RedisStore {
         for keys in keys.chunks(AT_ONCE) {
             let found = together(keys.iter().map(|key| self.read(*key, &all, now))).await;
             for (key, found) in keys.iter().zip(found) {
-                records.extend(found?.map(|loaded| (*key, loaded.record)));
+                let found = found?;
+                if found.as_ref().is_some_and(|loaded| !loaded.unreadable.is_empty()) {
+                    return Err(Fault::missing());
+                }
+                records.extend(found.map(|loaded| (*key, loaded.record)));
             }
         }
         Ok(records)

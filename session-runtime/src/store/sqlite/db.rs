@@ -9,7 +9,7 @@ use super::large::{self, Large};
 
 /// The connection that writes.
 pub(super) struct Db<'c> {
-    connection: &'c Connection,
+    pub(super) connection: &'c Connection,
     begin: Statement<'c>,
     commit: Statement<'c>,
     roll_back: Statement<'c>,

@@ -28,6 +28,15 @@ pub(super) struct Stored {
     pub(super) text: Text,
     /// Its number, if it is a long one.
     large: Option<i64>,
+    /// The content is not a text, or the long text is gone: `text` is empty then.
+    pub(super) is_damaged: bool,
+}
+
+impl Stored {
+    /// A content that can be removed and nothing else.
+    pub(super) fn damaged(content: ValueRef<'_>) -> Self {
+        Self { text: "".into(), large: content.as_i64().ok(), is_damaged: true }
+    }
 }
 
 impl ToSql for Stored {
@@ -50,8 +59,8 @@ impl Large<'_> {
     /// The text that a row's content stands for.
     pub(super) fn find(&mut self, content: ValueRef<'_>) -> Result<Stored, Fault> {
         Ok(match content {
-            ValueRef::Integer(id) => Stored { text: read(&mut self.read, id)?, large: Some(id) },
-            content => Stored { text: content.as_str()?.into(), large: None },
+            ValueRef::Integer(id) => Stored { text: read(&mut self.read, id)?, large: Some(id), is_damaged: false },
+            content => Stored { text: content.as_str()?.into(), large: None, is_damaged: false },
         })
     }
 
@@ -59,7 +68,7 @@ impl Large<'_> {
     pub(super) fn put(&mut self, text: &Text) -> Result<Stored, Fault> {
         let is_long = text.len() > MOST;
         let large = if is_long { Some(self.add.insert([&**text])?) } else { None };
-        Ok(Stored { text: text.clone(), large })
+        Ok(Stored { text: text.clone(), large, is_damaged: false })
     }
 
     /// The text is replaced or removed.

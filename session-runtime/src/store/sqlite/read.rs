@@ -45,8 +45,9 @@ impl Reader {
         let mut rows = load.query([&key.as_bytes()[..]])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let Some(HeadRow { head, bytes, keys }) = live(row, now)? else { return Ok(None) };
-        let values = values(connection, rows, wanted)?;
-        Ok(Some(Loaded { record: Record { head, values }, bytes, keys }))
+        let mut unreadable = Vec::new();
+        let values = values(connection, rows, wanted, &mut unreadable)?;
+        Ok(Some(Loaded { record: Record { head, values }, bytes, keys, unreadable }))
     }
 
     pub(super) fn scan(
@@ -66,7 +67,11 @@ impl Reader {
             let mut rows = all.query([&key[..]])?;
             // The head, which is there already.
             rows.next()?;
-            let record = Record { head, values: values(&self.connection, rows, &Wanted::all())? };
+            let mut unreadable = Vec::new();
+            let record = Record { head, values: values(&self.connection, rows, &Wanted::all(), &mut unreadable)? };
+            if !unreadable.is_empty() {
+                return Err(Fault::Unreadable("text"));
+            }
             records.push((SessionKey::from_bytes(key), record));
         }
         Ok(records)
@@ -115,12 +120,23 @@ fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
     Ok(Timestamp::from_millis(row.get_ref(column)?.as_i64()?))
 }
 
-fn values(connection: &Connection, mut rows: Rows<'_>, wanted: &Wanted) -> Result<Values, Fault> {
+/// The values, and beside them the names of those whose content is not a text or is gone.
+fn values(
+    connection: &Connection,
+    mut rows: Rows<'_>,
+    wanted: &Wanted,
+    unreadable: &mut Vec<Text>,
+) -> Result<Values, Fault> {
     let mut values = Values::new();
     while let Some(row) = rows.next()? {
         let name = name::read(row.get_ref(0)?)?;
-        if wanted.wants(name) {
-            values.set(wanted.text(name), text(connection, row.get_ref(1)?, wanted)?);
+        if !wanted.wants(name) {
+            continue;
+        }
+        match text(connection, row.get_ref(1)?, wanted) {
+            Ok(text) => drop(values.set(wanted.text(name), text)),
+            Err(Fault::Unreadable(_)) => unreadable.push(name.into()),
+            Err(fault) => return Err(fault),
         }
     }
     Ok(values)

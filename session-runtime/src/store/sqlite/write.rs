@@ -21,6 +21,17 @@ use crate::store::Created;
 /// The keys that a patch names and that are there.
 type Known<'p> = BTreeMap<&'p str, Stored>;
 
+/// session → bytes of all names and texts, number of keys
+const COUNT: &str = "SELECT coalesce(sum(length(CAST(name AS BLOB)) + length(coalesce(CAST(json AS BLOB), CAST(content AS BLOB)))), 0), \
+    count(*) FROM entry LEFT JOIN large ON typeof(content) = 'integer' AND id = content WHERE session = ?1 AND name <> 0";
+
+/// Whether the patch does nothing with this key but remove it.
+fn only_removes(patch: &Patch, name: &str) -> bool {
+    let is_set = patch.set.iter().any(|(set, _)| **set == *name);
+    let is_expected = patch.expected().iter().any(|expected| *expected.name == *name);
+    !is_set && !is_expected && patch.remove.iter().any(|removed| **removed == *name)
+}
+
 impl Db<'_> {
     pub(super) fn create(&mut self, key: SessionKey, record: &Record) -> Result<Created, Fault> {
         let Record { head, values } = record;
@@ -98,7 +109,11 @@ impl Db<'_> {
             }
             while let Some(row) = rows.next()? {
                 if let Ok(at) = names.binary_search(&name::read(row.get_ref(0)?)?) {
-                    known.insert(names[at], self.large.find(row.get_ref(1)?)?);
+                    let stored = match self.large.find(row.get_ref(1)?) {
+                        Err(Fault::Unreadable(_)) if only_removes(patch, names[at]) => Stored::damaged(row.get_ref(1)?),
+                        found => found?,
+                    };
+                    known.insert(names[at], stored);
                 }
             }
         }
@@ -123,12 +138,22 @@ impl Db<'_> {
             row.gain(name, text);
             self.lose(name, known.insert(name, after), row)?;
         }
+        let mut is_damaged = false;
         for name in &patch.remove {
             if let Some(before) = known.remove(&**name) {
                 self.remove_value.execute(params![key, Name(name)])?;
+                is_damaged |= before.is_damaged;
                 self.lose(name, Some(before), row)?;
             }
         }
+        if is_damaged { self.count(key, row) } else { Ok(()) }
+    }
+
+    /// Counts the totals anew, since it is not known how much a damaged value counted for.
+    fn count(&self, key: &[u8], row: &mut HeadRow) -> Result<(), Fault> {
+        let total = |at: Result<i64, _>| at.map(|total| usize::try_from(total).unwrap_or(0));
+        (row.bytes, row.keys) =
+            self.connection.query_row(COUNT, [key], |found| Ok((total(found.get(0))?, total(found.get(1))?)))?;
         Ok(())
     }
 

@@ -100,7 +100,7 @@ impl Trial {
     /// The record holds these values and no other, and its totals are theirs.
     pub(super) async fn must_hold(&self, key: SessionKey, values: &[(&str, &str)]) -> Verdict {
         let values = texts(values);
-        let Loaded { record, bytes, keys } = self.load(key).await?;
+        let Loaded { record, bytes, keys, .. } = self.load(key).await?;
         ensure!(record.values == values, "the record holds {}, not {}", shown(&record.values), shown(&values));
         ensure!((bytes, keys) == (values.bytes(), values.len()), "the totals are {bytes} bytes and {keys} keys");
         Ok(())
@@ -174,7 +174,7 @@ pub(super) fn removing(names: &[&str]) -> Patch {
 
 /// The patch, saying what holds if the record is still as it was loaded.
 pub(super) fn saying(patch: Patch, loaded: &Loaded) -> Patch {
-    let Loaded { record: Record { head, values }, bytes, keys } = loaded;
+    let Loaded { record: Record { head, values }, bytes, keys, .. } = loaded;
     let unchanged = Unchanged::since(&patch, head, values, *bytes, *keys);
     Patch { unchanged, ..patch }
 }
