@@ -4,14 +4,16 @@
 //! |---|---|
 //! | `session.rs` | the schemas: what a visitor's session holds |
 //! | `api.rs` | the interface for programs, JSON and plain numbers |
-//! | `page.rs` | the page and the routes behind its forms |
+//! | `page.rs` | the page |
+//! | `forms.rs` | the routes behind its forms |
 //! | `html.rs` | words into HTML, escaped |
-//! | `shop.rs` | products and prices, which are nobody's session |
+//! | `shop.rs` | products, prices and coupons, without any session |
 //!
 //! Settings come from Rocket, as for any Rocket program: `Rocket.toml`, `ROCKET_PORT=8080`,
 //! `ROCKET_SESSION='{store="memory:"}'`, `ROCKET_PROFILE=release`.
 
 mod api;
+mod forms;
 mod html;
 mod page;
 mod session;
@@ -23,7 +25,7 @@ use rocket::figment::{Figment, providers::Serialized};
 use rocket::{Build, Config, Rocket, launch};
 use session_runtime::{SessionFairing, Sessions};
 
-use crate::session::{AuthSession, CartSession, PrefsSession};
+use crate::session::{AuthSession, CartSession, NoticeSession, PrefsSession};
 
 #[launch]
 fn rocket() -> _ {
@@ -39,10 +41,10 @@ fn with_store(figment: Figment) -> Figment {
 }
 
 fn sessions() -> SessionFairing {
-    Sessions::fairing::<(CartSession, AuthSession, PrefsSession)>()
+    Sessions::fairing::<(CartSession, AuthSession, PrefsSession, NoticeSession)>()
 }
 
 /// The whole application; tests give it a configuration and a store of their own.
 fn build(rocket: Rocket<Build>, sessions: SessionFairing) -> Rocket<Build> {
-    rocket.mount("/", api::routes()).mount("/", page::routes()).attach(sessions)
+    rocket.mount("/", api::routes()).mount("/", page::routes()).mount("/", forms::routes()).attach(sessions)
 }

@@ -1,71 +1,78 @@
-//! The page, and the routes behind its forms: each does one thing to the session and sends the browser back with 303, so
-//! that a reload repeats nothing.
+//! The page: one address, `/`, with everything a visitor may see and do.
 //!
-//! Forms of other sites: the session cookie is `SameSite=Lax`, so a browser does not send it with a POST that comes from
-//! elsewhere, and no foreign page can act in a visitor's session. It can still make a browser start a session of its own
-//! here; an application for which that matters also looks at the `Sec-Fetch-Site` header.
-#![allow(clippy::needless_pass_by_value, reason = "Rocket hands forms over by value")]
+//! No browser or proxy keeps a copy: after a logout, the next user of the browser finds no page of the last one.
 
 use std::fmt::Write;
 
-use rocket::form::Form;
 use rocket::http::{ContentType, Header};
+use rocket::response::Responder;
 use rocket::response::content::RawHtml;
-use rocket::response::{Redirect, Responder};
-use rocket::{FromForm, FromFormField, Route, UriDisplayQuery, get, post, routes, uri};
+use rocket::{Route, get, routes};
 use session_runtime::{Session, SessionHandle};
 
 use crate::html::{Escaped, Moment, Money};
-use crate::session::{AuthSession, CartSession, Currency, PrefsSession};
-use crate::shop::{MAX_COUPON_LETTERS, MAX_NAME_LETTERS, PRODUCTS, Product, UserName, reduction, tidy};
+use crate::session::{AuthSession, CartSession, Currency, NoticeSession, PrefsSession};
+use crate::shop::{Coupon, MAX_COUPON_LETTERS, MAX_NAME_LETTERS, PRODUCTS, Product};
 
 pub(crate) fn routes() -> Vec<Route> {
-    routes![show, style, add, less, remove, clear, coupon, no_coupon, currency, login, logout]
+    routes![show, style]
 }
 
-/// HTML that may load its own style sheet and nothing else, wherever a text in it came from.
+/// HTML that loads its own style sheet and nothing else, even if a text in it were not escaped.
 #[derive(Responder)]
 struct Page {
     html: RawHtml<String>,
     policy: Header<'static>,
+    caching: Header<'static>,
 }
 
 impl Page {
     fn new(html: String) -> Self {
         let policy = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
-        Self { html: RawHtml(html), policy: Header::new("Content-Security-Policy", policy) }
-    }
-}
-
-/// What the page has to say about the form just sent. It travels in the address, as one of these words: nobody can make
-/// the page say anything else.
-#[derive(Clone, Copy, FromFormField, UriDisplayQuery)]
-enum Notice {
-    #[field(value = "name")]
-    Name,
-    #[field(value = "coupon")]
-    Coupon,
-    #[field(value = "goodbye")]
-    Goodbye,
-}
-
-impl Notice {
-    fn text(self) -> String {
-        match self {
-            Self::Name => format!("Please give a name of 1 to {MAX_NAME_LETTERS} letters."),
-            Self::Coupon => format!("Please give a coupon of 1 to {MAX_COUPON_LETTERS} letters."),
-            Self::Goodbye => "You are logged out, and your session is gone for good.".to_owned(),
+        Self {
+            html: RawHtml(html),
+            policy: Header::new("Content-Security-Policy", policy),
+            caching: Header::new("Cache-Control", "no-store"),
         }
     }
 }
 
-fn back() -> Redirect {
-    Redirect::to(uri!(show(notice = _)))
+/// A text field of a form. Its `id` is also the name of its value.
+pub(crate) struct TextField {
+    pub(crate) id: &'static str,
+    pub(crate) max_letters: usize,
+    autocomplete: &'static str,
+    mistake: &'static str,
 }
 
-fn back_with(notice: Notice) -> Redirect {
-    Redirect::to(uri!(show(notice = Some(notice))))
+pub(crate) const USER: TextField = TextField {
+    id: "user",
+    max_letters: MAX_NAME_LETTERS,
+    autocomplete: "username",
+    mistake: "Please give a name of 1 to 40 letters.",
+};
+
+pub(crate) const COUPON: TextField = TextField {
+    id: "coupon",
+    max_letters: MAX_COUPON_LETTERS,
+    autocomplete: "off",
+    mistake: "This is not one of our coupons.",
+};
+
+impl TextField {
+    /// The input; after a refusal it holds the refused text, and the reason stands beside it.
+    fn html(&self, refused: Option<&String>) -> String {
+        let Self { id, max_letters, autocomplete, mistake } = self;
+        let input =
+            format!(r#"<input id="{id}" name="{id}" required maxlength="{max_letters}" autocomplete="{autocomplete}""#);
+        let Some(text) = refused else { return input + ">" };
+        format!(
+            r#"{input} value="{}" aria-invalid="true" aria-describedby="{id}-mistake">
+  <p class="mistake" id="{id}-mistake">{mistake}</p>"#,
+            Escaped(text)
+        )
+    }
 }
 
 #[get("/style.css")]
@@ -73,46 +80,53 @@ fn style() -> (ContentType, &'static str) {
     (ContentType::CSS, include_str!("style.css"))
 }
 
-/// Four guards, one load.
-#[get("/?<notice>")]
+/// Five guards, one load. Taking the notices is a write, made only if there are any.
+#[get("/")]
 fn show(
-    notice: Option<Notice>,
     cart: &CartSession,
     auth: &AuthSession,
     prefs: &PrefsSession,
+    mut notices: Session<NoticeSession>,
     session: &SessionHandle,
 ) -> Page {
+    let (changed, refused) = (notices.take_changed(), notices.take_refused());
     Page::new(format!(
         include_str!("page.html"),
-        notice = notice.map(said).unwrap_or_default(),
-        account = account(auth),
+        news = changed.into_iter().map(|product| news(product, cart)).collect::<String>(),
+        account = account(auth, refused.get(USER.id)),
         currencies = currencies(*cart.currency()),
         products = products(*cart.currency()),
         pieces = cart.pieces(),
-        cart = lines(cart),
+        cart = contents(cart, refused.get(COUPON.id)),
         facts = facts(session, prefs),
     ))
 }
 
-fn said(notice: Notice) -> String {
-    format!(r#"<p class="notice" role="status">{}</p>"#, notice.text())
+/// Says the quantity that is in the cart now, which another tab may have changed as well.
+fn news(product: u32, cart: &CartSession) -> String {
+    let name = Product::name(product);
+    match cart.items().get(&product) {
+        Some(quantity) => format!("{name}: {quantity} in your cart. "),
+        None => format!("{name}: not in your cart any more. "),
+    }
 }
 
-fn account(auth: &AuthSession) -> String {
+fn account(auth: &AuthSession, refused: Option<&String>) -> String {
     match auth.user() {
         Some(user) => format!(
-            r#"<form class="account" method="post" action="/shop/logout">
-  <span>Logged in as <strong>{}</strong></span>
+            r#"<form class="account" aria-label="Account" method="post" action="/shop/logout">
+  <span id="account" tabindex="-1">Logged in as <strong>{}</strong></span>
   <button>Log out</button>
 </form>"#,
             Escaped(user)
         ),
         None => format!(
-            r#"<form class="account" method="post" action="/shop/login">
+            r#"<form class="account" aria-label="Account" method="post" action="/shop/login">
   <label for="user">Your name</label>
-  <input id="user" name="user" required maxlength="{MAX_NAME_LETTERS}" autocomplete="nickname">
+  {}
   <button>Log in</button>
-</form>"#
+</form>"#,
+            USER.html(refused)
         ),
     }
 }
@@ -120,7 +134,7 @@ fn account(auth: &AuthSession) -> String {
 fn currencies(chosen: Currency) -> String {
     let option = |currency: Currency, name: &str, label: &str| {
         let pressed = currency == chosen;
-        format!(r#"<button name="currency" value="{name}" aria-pressed="{pressed}">{label}</button>"#)
+        format!(r#"<button id="{name}" name="currency" value="{name}" aria-pressed="{pressed}">{label}</button>"#)
     };
     option(Currency::Eur, "Eur", "EUR") + &option(Currency::Usd, "Usd", "USD")
 }
@@ -138,7 +152,7 @@ fn products(currency: Currency) -> String {
   <div class="buy">
     <span class="price">{price}</span>
     <form method="post" action="/shop/add">
-      <button class="primary" name="product" value="{number}" aria-label="Add {name} to the cart">Add</button>
+      <button class="primary" id="product-{number}" name="product" value="{number}" aria-label="Add {name} to the cart">Add</button>
     </form>
   </div>
 </li>
@@ -153,35 +167,41 @@ fn append(html: &mut String, text: std::fmt::Arguments<'_>) {
     html.write_fmt(text).expect("writing into a String does not fail");
 }
 
-fn lines(cart: &CartSession) -> String {
-    if cart.items().is_empty() && cart.coupon().is_none() {
+fn contents(cart: &CartSession, refused: Option<&String>) -> String {
+    let coupon = cart.coupon().as_deref().and_then(Coupon::find);
+    if cart.items().is_empty() && coupon.is_none() && refused.is_none() {
         return r#"<p class="empty">Nothing in here yet. Everything you add stays, in this browser and in all its tabs.</p>"#
             .to_owned();
     }
-    let currency = *cart.currency();
-    let mut html = String::from("<ul class=\"lines\">\n");
-    let mut total = 0;
+    let (mut lines, mut total) = (String::new(), 0);
     for (&number, &quantity) in cart.items() {
-        let product = Product::find(number);
-        let cents = product.map_or(0, |product| product.cents(currency) * u64::from(quantity));
-        let name = product.map_or_else(|| format!("Product {number}"), |product| product.name.to_owned());
+        let cents = Product::find(number).map_or(0, |product| product.cents(*cart.currency()) * u64::from(quantity));
         total += cents;
-        append(&mut html, format_args!("{}", line(number, &name, quantity, &Money(cents, currency))));
+        lines += &line(number, quantity, &Money(cents, *cart.currency()));
     }
-    html.push_str("</ul>\n");
-    html.push_str(&sums(total, cart.coupon().as_deref(), currency));
-    html
+    let off = coupon.map_or(0, |coupon| total * coupon.percent / 100);
+    let coupon =
+        coupon.map_or_else(|| coupon_form(refused), |coupon| coupon_given(coupon, &Money(off, *cart.currency())));
+    format!(
+        r#"<ul class="lines">
+{lines}</ul>
+{coupon}
+<p class="total"><span>Total</span> <strong class="price">{}</strong></p>
+<form method="post" action="/shop/clear"><button class="quiet">Empty the cart</button></form>"#,
+        Money(total - off, *cart.currency())
+    )
 }
 
-fn line(number: u32, name: &str, quantity: u32, price: &Money) -> String {
+fn line(number: u32, quantity: u32, price: &Money) -> String {
+    let name = Product::name(number);
     format!(
         r#"<li>
   <span class="name">{name}</span>
   <form class="quantity" method="post">
     <input type="hidden" name="product" value="{number}">
-    <button formaction="/shop/less" aria-label="One {name} less">−</button>
-    <span aria-label="Quantity">{quantity}</span>
-    <button formaction="/shop/add" aria-label="One {name} more">+</button>
+    <button id="less-{number}" formaction="/shop/less" aria-label="One {name} less">−</button>
+    <output aria-label="Quantity">{quantity}</output>
+    <button id="more-{number}" formaction="/shop/more" aria-label="One {name} more">+</button>
     <button class="quiet" formaction="/shop/remove" aria-label="Remove {name}">Remove</button>
   </form>
   <span class="price">{price}</span>
@@ -190,49 +210,31 @@ fn line(number: u32, name: &str, quantity: u32, price: &Money) -> String {
     )
 }
 
-fn sums(total: u64, coupon: Option<&str>, currency: Currency) -> String {
-    let percent = coupon.and_then(reduction).unwrap_or(0);
-    let off = total * percent / 100;
-    let coupon = match coupon {
-        Some(coupon) => coupon_given(coupon, percent, &Money(off, currency)),
-        None => coupon_form(),
-    };
-    let due = Money(total - off, currency);
-    format!(
-        r#"{coupon}
-<p class="total"><span>Total</span> <strong class="price">{due}</strong></p>
-<form method="post" action="/shop/clear"><button class="quiet">Empty the cart</button></form>"#
-    )
-}
-
-fn coupon_given(coupon: &str, percent: u64, off: &Money) -> String {
-    let worth = match percent {
-        0 => "not one of ours, so nothing off".to_owned(),
-        _ => format!("{percent} % off: −{off}"),
-    };
+fn coupon_given(coupon: &Coupon, off: &Money) -> String {
+    let Coupon { code, percent } = coupon;
     format!(
         r#"<form class="coupon" method="post" action="/shop/no-coupon">
-  <span>Coupon <strong>{}</strong>, {worth}</span>
+  <span id="coupon" tabindex="-1">Coupon <strong>{code}</strong>, {percent} % off: −{off}</span>
   <button class="quiet">Remove coupon</button>
-</form>"#,
-        Escaped(coupon)
-    )
-}
-
-fn coupon_form() -> String {
-    format!(
-        r#"<form class="coupon" method="post" action="/shop/coupon">
-  <label for="coupon">Coupon <span class="hint">try SPRING</span></label>
-  <input id="coupon" name="coupon" required maxlength="{MAX_COUPON_LETTERS}" autocomplete="off">
-  <button>Apply</button>
 </form>"#
     )
 }
 
-/// What is known about the session itself. Its key is safe to show: it names the session and opens nothing.
+fn coupon_form(refused: Option<&String>) -> String {
+    format!(
+        r#"<form class="coupon" method="post" action="/shop/coupon">
+  <label for="coupon">Coupon <span class="hint">try SPRING</span></label>
+  {}
+  <button>Apply</button>
+</form>"#,
+        COUPON.html(refused)
+    )
+}
+
+/// Dates and key of the session. The key is safe to show: it names the session and opens nothing.
 fn facts(session: &SessionHandle, prefs: &PrefsSession) -> String {
     let (Some(key), Some(created), Some(expires)) = (session.key(), session.created_at(), session.expires_at()) else {
-        return "<p>Nothing is stored about you: looking around makes no session. The first thing you add does.</p>"
+        return "<p>Nothing is stored about you: looking around makes no session. The first form you send does.</p>"
             .to_owned();
     };
     let mut html = format!(
@@ -249,85 +251,4 @@ fn facts(session: &SessionHandle, prefs: &PrefsSession) -> String {
         append(&mut html, format_args!("<div><dt>Preference {key}</dt><dd>{value}</dd></div>\n"));
     }
     html + "</dl>"
-}
-
-#[derive(FromForm)]
-struct Chosen {
-    product: u32,
-}
-
-#[post("/shop/add", data = "<chosen>")]
-fn add(chosen: Form<Chosen>, mut cart: Session<CartSession>) -> Redirect {
-    cart.put(chosen.product);
-    back()
-}
-
-#[post("/shop/less", data = "<chosen>")]
-fn less(chosen: Form<Chosen>, mut cart: Session<CartSession>) -> Redirect {
-    cart.take_one(chosen.product);
-    back()
-}
-
-#[post("/shop/remove", data = "<chosen>")]
-fn remove(chosen: Form<Chosen>, mut cart: Session<CartSession>) -> Redirect {
-    cart.items_mut().remove(&chosen.product);
-    back()
-}
-
-#[post("/shop/clear")]
-fn clear(mut cart: Session<CartSession>) -> Redirect {
-    cart.clear_items();
-    cart.clear_coupon();
-    back()
-}
-
-#[derive(FromForm)]
-struct CouponForm<'r> {
-    coupon: &'r str,
-}
-
-#[post("/shop/coupon", data = "<form>")]
-fn coupon(form: Form<CouponForm<'_>>, mut cart: Session<CartSession>) -> Redirect {
-    match tidy(form.coupon, MAX_COUPON_LETTERS) {
-        Some(coupon) => cart.set_coupon(coupon),
-        None => return back_with(Notice::Coupon),
-    }
-    back()
-}
-
-#[post("/shop/no-coupon")]
-fn no_coupon(mut cart: Session<CartSession>) -> Redirect {
-    cart.clear_coupon();
-    back()
-}
-
-#[derive(FromForm)]
-struct CurrencyForm {
-    currency: Currency,
-}
-
-#[post("/shop/currency", data = "<form>")]
-fn currency(form: Form<CurrencyForm>, mut cart: Session<CartSession>) -> Redirect {
-    cart.set_currency(form.currency);
-    back()
-}
-
-#[derive(FromForm)]
-struct LoginForm<'r> {
-    user: &'r str,
-}
-
-#[post("/shop/login", data = "<form>")]
-fn login(form: Form<LoginForm<'_>>, mut auth: Session<AuthSession>) -> Redirect {
-    match UserName::new(form.user) {
-        Some(user) => auth.set_user(user.into()),
-        None => return back_with(Notice::Name),
-    }
-    back()
-}
-
-#[post("/shop/logout")]
-fn logout(session: &SessionHandle) -> Redirect {
-    session.destroy();
-    back_with(Notice::Goodbye)
 }

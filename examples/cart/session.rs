@@ -1,10 +1,10 @@
-//! What a visitor's session holds: three schemas, one record.
+//! What a visitor's session holds: four schemas, one record.
 //!
 //! Each field becomes a key of the stored map (`cart.coupon`), each line of `items` one of its own (`cart.items/3`), so
 //! that a request that adds a mug writes the mug and nothing else. Accessors have the visibility of their field, hence the
 //! `pub(crate)`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rocket::FromFormField;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub(crate) struct CartSession {
     /// Quantity by product. Two tabs that add at the same time add up.
     #[session(merge = keys(sum))]
     pub(crate) items: BTreeMap<u32, u32>,
-    /// A code for a reduction, as the visitor wrote it.
+    /// The code of one of the shop's coupons.
     pub(crate) coupon: Option<String>,
     /// What prices are shown in.
     #[session(default = Currency::Eur)]
@@ -49,6 +49,20 @@ pub(crate) struct PrefsSession {
     /// Two requests that set different keys never meet.
     #[session(merge = keys)]
     pub(crate) values: BTreeMap<String, String>,
+}
+
+/// Notices of a form for the page that follows it, which takes them: each is shown once.
+///
+/// Two tabs that send forms before either page is loaded lose no notice: `keys` stores each by itself.
+#[derive(Session)]
+#[session(key = "notices", version = 1)]
+pub(crate) struct NoticeSession {
+    /// Products whose quantity was changed.
+    #[session(merge = keys)]
+    pub(crate) changed: BTreeSet<u32>,
+    /// Texts that were refused, by the name of their field.
+    #[session(merge = keys)]
+    pub(crate) refused: BTreeMap<String, String>,
 }
 
 /// Methods of one's own stand beside the generated accessors.

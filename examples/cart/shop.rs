@@ -1,4 +1,4 @@
-//! Products, prices and what counts as a name: the shop itself, without any session.
+//! Products, prices, coupons and names: the shop itself, without any session.
 
 use rocket::request::FromParam;
 
@@ -73,6 +73,11 @@ impl Product {
         PRODUCTS.iter().find(|product| product.number == number)
     }
 
+    /// The name to show; a cart may hold numbers that the shop does not know.
+    pub(crate) fn name(number: u32) -> String {
+        Self::find(number).map_or_else(|| format!("Product {number}"), |product| product.name.to_owned())
+    }
+
     pub(crate) fn cents(&self, currency: Currency) -> u64 {
         match currency {
             Currency::Eur => self.eur,
@@ -81,31 +86,32 @@ impl Product {
     }
 }
 
-/// How many in a hundred a coupon takes off; `None`: not one of ours.
-pub(crate) fn reduction(coupon: &str) -> Option<u64> {
-    match coupon {
-        "SPRING" => Some(10),
-        "FRIENDS" => Some(25),
-        _ => None,
+/// A code for a reduction.
+pub(crate) struct Coupon {
+    pub(crate) code: &'static str,
+    pub(crate) percent: u64,
+}
+
+const COUPONS: &[Coupon] = &[Coupon { code: "SPRING", percent: 10 }, Coupon { code: "FRIENDS", percent: 25 }];
+
+impl Coupon {
+    /// The coupon that a visitor means: neither case nor space around the code matters.
+    pub(crate) fn find(text: &str) -> Option<&'static Self> {
+        COUPONS.iter().find(|coupon| coupon.code.eq_ignore_ascii_case(text.trim()))
     }
 }
 
 pub(crate) const MAX_NAME_LETTERS: usize = 40;
 pub(crate) const MAX_COUPON_LETTERS: usize = 20;
 
-/// Text that a visitor typed, trimmed: not empty, not longer than it should be, nothing that does not print.
-pub(crate) fn tidy(text: &str, max_letters: usize) -> Option<String> {
-    let text = text.trim();
-    let fits = !text.is_empty() && text.chars().count() <= max_letters && !text.contains(char::is_control);
-    fits.then(|| text.to_owned())
-}
-
-/// A name to log in with.
+/// A name to log in with: trimmed, not empty, not too long, nothing that does not print.
 pub(crate) struct UserName(String);
 
 impl UserName {
     pub(crate) fn new(text: &str) -> Option<Self> {
-        tidy(text, MAX_NAME_LETTERS).map(Self)
+        let text = text.trim();
+        let fits = !text.is_empty() && text.chars().count() <= MAX_NAME_LETTERS && !text.contains(char::is_control);
+        fits.then(|| Self(text.to_owned()))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The shop as its callers see it: each test has a store and a browser of its own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod page;
+
 use rocket::figment::Figment;
 use rocket::http::{ContentType, Header, Status};
 use rocket::local::blocking::{Client, LocalResponse};
@@ -137,100 +139,6 @@ mod interface {
         assert_eq!(get(&browser, "/cart"), "{}");
         let late = browser.get("/whoami").header(cookie).dispatch();
         assert_eq!(late.into_string().unwrap(), r#"{"user":null}"#);
-    }
-}
-
-mod page {
-    use super::*;
-
-    #[test]
-    fn it_loads_nothing_from_elsewhere() {
-        let browser = browser();
-        let response = browser.get("/").dispatch();
-        let policy = response.headers().get_one("Content-Security-Policy").unwrap().to_owned();
-        assert!(policy.starts_with("default-src 'none'"));
-        let html = response.into_string().unwrap();
-        assert!(!html.contains("<script") && !html.contains("http"));
-        assert!(get(&browser, "/style.css").contains("prefers-color-scheme"));
-    }
-
-    #[test]
-    fn forms_come_back_with_a_redirect() {
-        let browser = browser();
-        for product in [1, 1, 1, 3, 77] {
-            assert_eq!(send(&browser, "/shop/add", &format!("product={product}")), "/");
-        }
-        assert_eq!(send(&browser, "/shop/less", "product=1"), "/");
-        assert_eq!(send(&browser, "/shop/less", "product=3"), "/");
-        assert_eq!(get(&browser, "/cart"), r#"{"1":2,"77":1}"#);
-        assert!(get(&browser, "/").contains("Product 77"));
-        assert_eq!(send(&browser, "/shop/remove", "product=77"), "/");
-        assert_eq!(get(&browser, "/cart"), r#"{"1":2}"#);
-        assert!(get(&browser, "/").contains("€37.00"));
-        assert_eq!(send(&browser, "/shop/clear", ""), "/");
-        assert_eq!(get(&browser, "/cart"), "{}");
-    }
-
-    #[test]
-    fn a_coupon_takes_something_off() {
-        let browser = browser();
-        send(&browser, "/shop/add", "product=1");
-        send(&browser, "/shop/coupon", "coupon=+SPRING+");
-        assert!(get(&browser, "/").contains("10 % off: −€1.85"));
-        assert!(get(&browser, "/").contains("€16.65"));
-        send(&browser, "/shop/no-coupon", "");
-        assert!(!get(&browser, "/").contains("% off"));
-    }
-
-    #[test]
-    fn prices_follow_the_currency() {
-        let browser = browser();
-        assert!(get(&browser, "/").contains("€18.50"));
-        send(&browser, "/shop/currency", "currency=Usd");
-        assert!(get(&browser, "/").contains("$19.90"));
-    }
-
-    #[test]
-    fn it_says_who_is_logged_in() {
-        let browser = browser();
-        assert!(get(&browser, "/").contains("Nothing is stored about you"));
-        assert_eq!(send(&browser, "/shop/login", "user=Ann"), "/");
-        let html = get(&browser, "/");
-        assert!(html.contains("Logged in as <strong>Ann</strong>") && html.contains("<dt>Key"));
-        assert_eq!(send(&browser, "/shop/logout", ""), "/?notice=goodbye");
-        assert!(get(&browser, "/?notice=goodbye").contains("You are logged out"));
-    }
-
-    #[test]
-    fn what_is_too_long_gets_a_friendly_word() {
-        let browser = browser();
-        let long = "x".repeat(41);
-        assert_eq!(send(&browser, "/shop/login", &format!("user={long}")), "/?notice=name");
-        assert!(get(&browser, "/?notice=name").contains("1 to 40 letters"));
-        assert_eq!(send(&browser, "/shop/coupon", &format!("coupon={long}")), "/?notice=coupon");
-        assert!(get(&browser, "/?notice=coupon").contains("1 to 20 letters"));
-        assert_eq!(id(&browser), None);
-    }
-
-    #[test]
-    fn only_known_words_become_a_notice() {
-        let html = get(&browser(), "/?notice=%3Cb%3EYou+won%3C/b%3E");
-        assert!(!html.contains("You won") && !html.contains("notice"));
-    }
-
-    #[test]
-    fn what_a_visitor_wrote_is_text() {
-        let browser = browser();
-        send(&browser, "/shop/login", "user=%3Cb%3E%22Ann%22%26%27");
-        send(&browser, "/shop/coupon", "coupon=%3Ci+a%3D%27%3E");
-        post(&browser, "/prefs/%3Cu%3E/%3Cs%3E");
-        let html = get(&browser, "/");
-        assert!(html.contains("<strong>&lt;b&gt;&quot;Ann&quot;&amp;&#39;</strong>"));
-        assert!(html.contains("<strong>&lt;i a=&#39;&gt;</strong>"));
-        assert!(html.contains("Preference &lt;u&gt;</dt><dd>&lt;s&gt;</dd>"));
-        for raw in ["<b>", "<i", "<u>", "<s>"] {
-            assert!(!html.contains(raw), "{raw}");
-        }
     }
 }
 
