@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::budget::catch_panic;
 use crate::config::OnSaveError;
 use crate::error::{ErrorKind, SessionError};
-use crate::expiry::StoredExpiry;
+use crate::expiry::{Span, StoredExpiry};
 use crate::id::SessionId;
 use crate::pending::{Pending, Turn, fresh_values, rebase, rebase_on_nothing, turn};
 use crate::record::{Head, Record, Values};
@@ -404,8 +404,8 @@ impl Core {
     ) -> Result<(SessionId, Record), SessionError> {
         const TRIES: usize = 4;
         let now = visit.now;
-        let ends = now.after(self.lifetime.absolute);
-        let expires = self.lifetime.expires(expiry, ends, now);
+        let ends = self.lifetime.ends(now);
+        let expires = self.lifetime.expires(expiry, Span { created: now, ends }, now);
         for _ in 0..TRIES {
             let id = SessionId::new(self.random)?;
             let head = Head {
@@ -423,6 +423,7 @@ impl Core {
             };
             let record = Record { head, values: values.clone() };
             if self.run(&visit.budget, visit.store().create(id.key, record.clone())).await? == Created::Done {
+                self.lifetime.report_cut(expiry, record.head.span(), now);
                 return Ok((id, record));
             }
             tracing::error!("a new session id was taken already; drawing another");

@@ -13,13 +13,18 @@ use crate::expiry::{Lifetime, TouchEvery};
 use crate::patch::Patch;
 use crate::record::Values;
 
+mod check;
+
+pub(crate) use check::Long;
+
 /// All settings of the library.
 ///
 /// | setting | default |
 /// |---|---|
 /// | `store` | none (with Rocket, `sqlite://sessions.db` in the debug profile) |
-/// | `idle` | 14 days |
+/// | `idle` | 14 days, or `absolute` if that is shorter |
 /// | `absolute` | 30 days |
+/// | `remember` | as `absolute` |
 /// | `touch_every` | a tenth of `idle` |
 /// | `renew_every` | off |
 /// | `renew_grace` | 10 seconds |
@@ -40,7 +45,14 @@ use crate::record::Values;
 pub struct SessionConfig {
     pub(crate) store: Option<String>,
     pub(crate) cookie: CookieConfig,
-    pub(crate) lifetime: Lifetime,
+    /// `None`: the default, which depends on `absolute`.
+    pub(crate) idle: Option<Duration>,
+    pub(crate) absolute: Duration,
+    /// `None`: as `absolute`.
+    pub(crate) remember: Option<Duration>,
+    pub(crate) touch_every: TouchEvery,
+    pub(crate) renew_every: Option<Duration>,
+    pub(crate) renew_grace: Duration,
     pub(crate) deadline: Duration,
     pub(crate) on_save_error: OnSaveError,
     pub(crate) limits: Limits,
@@ -139,7 +151,7 @@ impl Default for Limits {
 impl fmt::Debug for SessionConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("SessionConfig");
-        fields.field("cookie", &self.cookie).field("lifetime", &self.lifetime).field("deadline", &self.deadline);
+        fields.field("cookie", &self.cookie).field("lifetime", &self.lifetime()).field("deadline", &self.deadline);
         fields.field("on_save_error", &self.on_save_error).field("limits", &self.limits).finish_non_exhaustive()
     }
 }
@@ -183,20 +195,19 @@ impl Default for ServerConfig {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const IDLE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        let lifetime = Lifetime {
-            idle: 14 * DAY,
-            absolute: 30 * DAY,
-            touch_every: TouchEvery::TenthOfIdle,
-            renew_every: None,
-            renew_grace: Duration::from_secs(10),
-        };
         Self {
             store: None,
             cookie: CookieConfig::new(),
-            lifetime,
+            idle: None,
+            absolute: 30 * DAY,
+            remember: None,
+            touch_every: TouchEvery::TenthOfIdle,
+            renew_every: None,
+            renew_grace: Duration::from_secs(10),
             deadline: Duration::from_secs(2),
             on_save_error: OnSaveError::Fail,
             limits: Limits::default(),
@@ -254,7 +265,8 @@ impl SessionConfig {
         self
     }
 
-    /// How long a session lives without being used. Default: 14 days (OWASP ASVS 5.0, 7.3.1).
+    /// How long a session lives without being used. Default: 14 days, or `absolute` if that is shorter (OWASP ASVS 5.0,
+    /// 7.3.1). Longer than `absolute` is refused.
     ///
     /// # Examples
     ///
@@ -266,11 +278,12 @@ impl SessionConfig {
     /// ```
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
-        self.lifetime.idle = idle;
+        self.idle = Some(idle);
         self
     }
 
-    /// How long a session lives at most, whatever happens. Default: 30 days (OWASP ASVS 5.0, 7.3.2).
+    /// How long a session lives at most, however often it is used. Default: 30 days (OWASP ASVS 5.0, 7.3.2). Only a session
+    /// that chose an expiry of its own may live longer, see [`remember`](Self::remember).
     ///
     /// # Examples
     ///
@@ -282,7 +295,28 @@ impl SessionConfig {
     /// ```
     #[must_use]
     pub fn absolute(mut self, absolute: Duration) -> Self {
-        self.lifetime.absolute = absolute;
+        self.absolute = absolute;
+        self
+    }
+
+    /// How long after its creation a session may live that chose [`Expiry::After`](crate::Expiry::After) or
+    /// [`Expiry::At`](crate::Expiry::At). Default: as `absolute`. Shorter than `absolute` is refused.
+    ///
+    /// A session keeps the ceiling of the settings under which it was created, if that is lower.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    /// use std::time::Duration;
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    /// // 12 hours for everybody, 90 days for those who tick "remember me".
+    /// let config = SessionConfig::new().absolute(DAY / 2).remember(90 * DAY);
+    /// ```
+    #[must_use]
+    pub fn remember(mut self, remember: Duration) -> Self {
+        self.remember = Some(remember);
         self
     }
 
@@ -297,7 +331,7 @@ impl SessionConfig {
     /// ```
     #[must_use]
     pub fn touch_every(mut self, touch_every: TouchEvery) -> Self {
-        self.lifetime.touch_every = touch_every;
+        self.touch_every = touch_every;
         self
     }
 
@@ -313,7 +347,7 @@ impl SessionConfig {
     /// ```
     #[must_use]
     pub fn renew_every(mut self, period: Duration) -> Self {
-        self.lifetime.renew_every = Some(period);
+        self.renew_every = Some(period);
         self
     }
 
@@ -330,7 +364,7 @@ impl SessionConfig {
     /// ```
     #[must_use]
     pub fn renew_grace(mut self, grace: Duration) -> Self {
-        self.lifetime.renew_grace = grace;
+        self.renew_grace = grace;
         self
     }
 
@@ -399,7 +433,6 @@ impl SessionConfig {
         self
     }
 
-    /// Refuses times that make no sense; the cookie checks itself.
     /// How to reach the server that the store's URL names.
     ///
     /// # Examples
@@ -452,50 +485,10 @@ impl SessionConfig {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), SessionError> {
-        let times = [
-            ("idle", Some(self.lifetime.idle)),
-            ("absolute", Some(self.lifetime.absolute)),
-            ("renew_every", self.lifetime.renew_every),
-            ("deadline", Some(self.deadline)),
-            ("cache", self.cache),
-            ("server.connect_timeout", Some(self.server.connect_timeout)),
-            ("server.back_off", Some(self.server.back_off)),
-        ];
-        if let Some((name, _)) = times.iter().find(|(_, time)| time.is_some_and(|time| time < SHORTEST)) {
-            return Err(SessionError::with(ErrorKind::Config, format!("`session.{name}` must be at least 1 ms")));
-        }
-        if self.lifetime.touch_every == TouchEvery::Period(Duration::ZERO) {
-            return Err(SessionError::with(
-                ErrorKind::Config,
-                "`session.touch_every` must be at least 1 ms, or \"off\"",
-            ));
-        }
-        if self.server.connections == 0 {
-            return Err(SessionError::with(ErrorKind::Config, "`session.server.connections` must be at least 1"));
-        }
-        if cfg!(not(feature = "cache")) && self.cache.is_some() {
-            return Err(SessionError::with(
-                ErrorKind::Config,
-                "`session.cache`: this build has no cache; it needs the feature `cache` of session-runtime",
-            ));
-        }
-        if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
-            return Err(SessionError::with(ErrorKind::Config, "`session.limits` of zero would let nothing be stored"));
-        }
-        Ok(())
-    }
-}
-
-const SHORTEST: Duration = Duration::from_millis(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cache_needs_its_feature() {
-        let checked = SessionConfig::new().cache(Duration::from_secs(1)).check();
-        assert_eq!(checked.is_ok(), cfg!(feature = "cache"));
+    /// The times with their defaults.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        let Self { absolute, touch_every, renew_every, renew_grace, .. } = *self;
+        let idle = self.idle.unwrap_or(IDLE.min(absolute));
+        Lifetime { idle, absolute, remember: self.remember.unwrap_or(absolute), touch_every, renew_every, renew_grace }
     }
 }

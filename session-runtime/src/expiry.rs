@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Timestamp;
+use crate::config::Long;
 use crate::record::Head;
 
 /// How long one session lives, chosen with [`SessionHandle::set_expiry`](crate::SessionHandle::set_expiry) and kept by
@@ -20,7 +21,8 @@ use crate::record::Head;
 /// | `At(t)` | the moment `t`, not moved by use | persistent |
 /// | `BrowserClose` | as configured | until the browser closes |
 ///
-/// The absolute deadline is a ceiling for all of them: no choice and no request moves it.
+/// Each has a ceiling that no request moves: `absolute` after the creation for `Default` and `BrowserClose`, `remember`
+/// after the creation for `After` and `At`. A choice beyond it is cut, and a line in the log says so.
 ///
 /// # Examples
 ///
@@ -35,9 +37,9 @@ use crate::record::Head;
 pub enum Expiry {
     /// What the configuration says.
     Default,
-    /// This long after the last use.
+    /// This long after the last use; `remember` after the creation at the latest.
     After(Duration),
-    /// At this moment.
+    /// At this moment; `remember` after the creation at the latest.
     At(SystemTime),
     /// When the browser closes, and by the configured deadlines at the latest.
     BrowserClose,
@@ -101,6 +103,11 @@ impl StoredExpiry {
             3 => Some(Self::BrowserClose),
             _ => None,
         }
+    }
+
+    /// The application named a time of this session's own.
+    pub(crate) fn is_chosen(self) -> bool {
+        matches!(self, Self::After { .. } | Self::At(_))
     }
 
     /// Whether the cookie outlives the browser.
@@ -174,25 +181,66 @@ pub enum TouchEvery {
     Off,
 }
 
+/// What bounds the life of a record: both are set when it is created, and nothing moves them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) created: Timestamp,
+    pub(crate) ends: Timestamp,
+}
+
+impl Head {
+    pub(crate) fn span(&self) -> Span {
+        Span { created: self.created, ends: self.ends }
+    }
+}
+
 /// The configured times, as the core uses them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetime {
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
+    /// Never shorter than `absolute`.
+    pub(crate) remember: Duration,
     pub(crate) touch_every: TouchEvery,
     pub(crate) renew_every: Option<Duration>,
     pub(crate) renew_grace: Duration,
 }
 
 impl Lifetime {
+    /// The deadline that a record gets when it is created: the later of both ceilings, since a choice may come later.
+    pub(crate) fn ends(&self, created: Timestamp) -> Timestamp {
+        created.after(self.remember)
+    }
+
     /// When a session that is used now stops being valid.
-    pub(crate) fn expires(&self, choice: StoredExpiry, ends: Timestamp, now: Timestamp) -> Timestamp {
-        let deadline = match choice {
+    pub(crate) fn expires(&self, choice: StoredExpiry, span: Span, now: Timestamp) -> Timestamp {
+        self.wanted(choice, now).min(self.ceiling(choice, span))
+    }
+
+    /// Logs that a session's choice reaches beyond its ceiling.
+    pub(crate) fn report_cut(&self, choice: StoredExpiry, span: Span, now: Timestamp) {
+        let ceiling = self.ceiling(choice, span);
+        if choice.is_chosen() && self.wanted(choice, now) > ceiling {
+            tracing::warn!(
+                "the expiry chosen for a session is cut to {} after its creation; raise `session.remember` to allow more",
+                Long(ceiling.since(span.created))
+            );
+        }
+    }
+
+    /// The deadline without a ceiling.
+    fn wanted(&self, choice: StoredExpiry, now: Timestamp) -> Timestamp {
+        match choice {
             StoredExpiry::Default | StoredExpiry::BrowserClose => now.after(self.idle),
             StoredExpiry::After { millis } => now.after(Duration::from_millis(millis)),
             StoredExpiry::At(moment) => moment,
-        };
-        deadline.min(ends)
+        }
+    }
+
+    /// A record that was created under other settings keeps the deadline that it got then.
+    fn ceiling(&self, choice: StoredExpiry, span: Span) -> Timestamp {
+        let most = if choice.is_chosen() { self.remember } else { self.absolute };
+        span.created.after(most).min(span.ends)
     }
 
     /// The idle deadline to be written because the session was used now, if it is time for that.
@@ -201,7 +249,7 @@ impl Lifetime {
             Some(period) => now.since(head.touched) >= period,
             None => writes,
         };
-        let expires = self.expires(head.expiry, head.ends, now);
+        let expires = self.expires(head.expiry, head.span(), now);
         (due && expires > head.expires).then_some(expires)
     }
 

@@ -61,9 +61,9 @@ pub struct Head {
     pub created: Timestamp,
     /// When the idle deadline was last moved.
     pub touched: Timestamp,
-    /// From this moment on the record counts as absent: the earlier of the idle and the absolute deadline.
+    /// From this moment on the record counts as absent: the earliest of the deadlines.
     pub expires: Timestamp,
-    /// The absolute deadline, which nothing moves.
+    /// The latest that any choice of an expiry can reach: `remember` after the creation. Nothing moves it.
     pub ends: Timestamp,
     /// What the application chose for this session.
     pub expiry: StoredExpiry,

@@ -326,7 +326,7 @@ impl SessionsBuilder {
             store,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             random: self.random,
-            lifetime: self.config.lifetime,
+            lifetime: self.config.lifetime(),
             limits: self.config.limits,
             deadline: self.config.deadline,
             on_save_error: self.config.on_save_error,

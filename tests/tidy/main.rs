@@ -60,6 +60,7 @@ fn everything_a_user_can_set_is_in_the_readme() {
         "cookie",
         "idle",
         "absolute",
+        "remember",
         "touch_every",
         "renew_every",
         "renew_grace",

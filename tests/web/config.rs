@@ -63,6 +63,11 @@ async fn wrong_settings_stop_the_launch() {
         "idle = \"soon\"",
         "idle = \"0s\"",
         "deadline = \"0s\"",
+        "idle = \"60d\"",
+        "idle = \"2h\"\nabsolute = \"1h\"",
+        "remember = \"29d\"",
+        "remember = 90",
+        "absolute = \"2h\"\nremember = \"1h\"",
         "touch_every = \"sometimes\"",
         "on_save_error = \"panic\"",
         "limits = { records = 1 }",
@@ -101,11 +106,13 @@ async fn wrong_settings_stop_the_launch() {
 /// All keys together, in every form that the documentation gives.
 #[rocket::async_test]
 async fn right_settings_are_understood() {
-    let table = "[default.session]\nstore = \"memory:\"\nidle = \"30m\"\nabsolute = \"12h\"\ntouch_every = \"off\"\n\
+    let table = "[default.session]\nstore = \"memory:\"\nidle = \"30m\"\nabsolute = \"12h\"\nremember = \"90d\"\ntouch_every = \"off\"\n\
                  renew_every = \"1h\"\nrenew_grace = \"5s\"\ndeadline = \"500ms\"\non_save_error = \"log\"\n\
                  limits = { record = \"64KiB\", keys = 100 }\nhold = { cart = 1 }\ncookie = { secure = true, persistent = false }";
     assert!(launch("debug", table).await.is_ok());
     assert!(launch("debug", "[default.session]\nrenew_every = \"off\"\ntouch_every = \"1m\"").await.is_ok());
+    assert!(launch("debug", "[default.session]\nabsolute = \"1h\"").await.is_ok(), "`idle` is shorter by default");
+    assert!(launch("debug", "[default.session]\nremember = \"1y\"").await.is_ok());
     assert!(launch("debug", "[debug.session]\nidle = \"30m\"\n[release.session]\nidle = 5").await.is_ok());
 }
 

@@ -17,6 +17,7 @@ mod jar;
 mod jobs;
 mod mended;
 mod misuse;
+mod remember;
 mod routes;
 mod saving;
 mod spy;

@@ -204,7 +204,11 @@ impl<'v> Save<'v> {
     fn deadline(&self, writes: bool) -> Option<Deadline> {
         let (head, now, lifetime) = (&self.live.head, self.visit.now, &self.visit.core.lifetime);
         if let Some(expiry) = self.wishes.expiry.map(StoredExpiry::from) {
-            return Some(Deadline::Choose { expiry, touched: now, expires: lifetime.expires(expiry, head.ends, now) });
+            return Some(Deadline::Choose {
+                expiry,
+                touched: now,
+                expires: lifetime.expires(expiry, head.span(), now),
+            });
         }
         if !self.answered {
             return None;
@@ -262,6 +266,9 @@ impl<'v> Save<'v> {
 
     fn done(mut self, head: Head, deadline: Option<&Deadline>, writes: bool) -> Outcome {
         let visit = self.visit;
+        if let Some(Deadline::Choose { expiry, .. }) = deadline {
+            visit.core.lifetime.report_cut(*expiry, head.span(), visit.now);
+        }
         let (id, renewed) = match self.secret {
             Secret::Raise(id) => (id, true),
             // Another request's renewal came first: the browser has that one, or will.

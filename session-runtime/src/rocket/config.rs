@@ -5,6 +5,7 @@
 //! | `store` | `sqlite://sessions.db` in the debug profile, else none | URL |
 //! | `cookie` | see [`CookieConfig`] | table |
 //! | `idle`, `absolute` | `"14d"`, `"30d"` | duration |
+//! | `remember` | as `absolute` | duration |
 //! | `touch_every` | a tenth of `idle` | duration or `"off"` |
 //! | `renew_every` | `"off"` | duration or `"off"` |
 //! | `renew_grace` | `"10s"` | duration |
@@ -28,7 +29,7 @@ use crate::cookie::{CookieConfig, SameSite};
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::TouchEvery;
 
-const TABLE: &str = "session";
+pub(super) const TABLE: &str = "session";
 
 /// What Rocket's configuration says.
 pub(super) struct Settings {
@@ -92,6 +93,7 @@ struct Table {
     cookie: CookieTable,
     idle: Option<Time>,
     absolute: Option<Time>,
+    remember: Option<Time>,
     touch_every: Option<TimeOrOff>,
     renew_every: Option<TimeOrOff>,
     renew_grace: Option<Time>,
@@ -226,18 +228,18 @@ impl From<Table> for SessionConfig {
     fn from(table: Table) -> Self {
         let mut config = Self::new().cookie(table.cookie.into());
         config.store = table.store;
-        let lifetime = &mut config.lifetime;
         let set = |time: &mut Duration, to: Option<Time>| *time = to.map_or(*time, |to| to.0);
-        set(&mut lifetime.idle, table.idle);
-        set(&mut lifetime.absolute, table.absolute);
-        set(&mut lifetime.renew_grace, table.renew_grace);
+        set(&mut config.absolute, table.absolute);
+        set(&mut config.renew_grace, table.renew_grace);
+        config.idle = table.idle.map(|idle| idle.0);
+        config.remember = table.remember.map(|remember| remember.0);
         set(&mut config.deadline, table.deadline);
-        lifetime.touch_every = match table.touch_every {
+        config.touch_every = match table.touch_every {
             None => TouchEvery::TenthOfIdle,
             Some(TimeOrOff::Time(period)) => TouchEvery::Period(period),
             Some(TimeOrOff::Off) => TouchEvery::Off,
         };
-        lifetime.renew_every = match table.renew_every {
+        config.renew_every = match table.renew_every {
             Some(TimeOrOff::Time(period)) => Some(period),
             Some(TimeOrOff::Off) | None => None,
         };

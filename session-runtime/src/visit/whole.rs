@@ -72,7 +72,7 @@ impl Visit {
         let state = self.state();
         let live = state.standing.live().filter(|_| !state.wishes.destroy)?;
         let head = &live.head;
-        let chosen = state.wishes.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.ends, self.now));
+        let chosen = state.wishes.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.span(), self.now));
         Some(chosen.unwrap_or(head.expires).into())
     }
 

@@ -1,0 +1,125 @@
+//! Refuses settings that contradict each other or could never work.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::SessionConfig;
+use crate::error::{ErrorKind, SessionError};
+use crate::expiry::{Lifetime, TouchEvery};
+
+impl SessionConfig {
+    /// Refuses settings that make no sense; the cookie checks itself.
+    pub(crate) fn check(&self) -> Result<(), SessionError> {
+        let times = [
+            ("idle", self.idle),
+            ("absolute", Some(self.absolute)),
+            ("renew_every", self.renew_every),
+            ("deadline", Some(self.deadline)),
+            ("cache", self.cache),
+            ("server.connect_timeout", Some(self.server.connect_timeout)),
+            ("server.back_off", Some(self.server.back_off)),
+        ];
+        if let Some((name, _)) = times.iter().find(|(_, time)| time.is_some_and(|time| time < SHORTEST)) {
+            return Err(SessionError::with(ErrorKind::Config, format!("`session.{name}` must be at least 1 ms")));
+        }
+        self.check_order()?;
+        if self.touch_every == TouchEvery::Period(Duration::ZERO) {
+            return Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.touch_every` must be at least 1 ms, or \"off\"",
+            ));
+        }
+        if self.server.connections == 0 {
+            return Err(SessionError::with(ErrorKind::Config, "`session.server.connections` must be at least 1"));
+        }
+        if cfg!(not(feature = "cache")) && self.cache.is_some() {
+            return Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.cache`: this build has no cache; it needs the feature `cache` of session-runtime",
+            ));
+        }
+        if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
+            return Err(SessionError::with(ErrorKind::Config, "`session.limits` of zero would let nothing be stored"));
+        }
+        Ok(())
+    }
+
+    /// `idle` ≤ `absolute` ≤ `remember`, or one of them would never be reached.
+    fn check_order(&self) -> Result<(), SessionError> {
+        let Lifetime { idle, absolute, remember, .. } = self.lifetime();
+        let refused = |detail: String| Err(SessionError::with(ErrorKind::Config, detail));
+        if idle > absolute {
+            return refused(format!(
+                "`session.idle` ({}) is longer than `session.absolute` ({}), which ends every session earlier: raise \
+                 `absolute` as well",
+                Long(idle),
+                Long(absolute)
+            ));
+        }
+        if remember < absolute {
+            return refused(format!(
+                "`session.remember` ({}) is shorter than `session.absolute` ({}): a session that chooses to be \
+                 remembered would end before the others",
+                Long(remember),
+                Long(absolute)
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A duration in its largest whole unit, as it is written in the settings.
+pub(crate) struct Long(pub(crate) Duration);
+
+impl fmt::Display for Long {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+            if millis >= length && millis % length == 0 {
+                return write!(f, "{}{unit}", millis / length);
+            }
+        }
+        write!(f, "{millis}ms")
+    }
+}
+
+const SHORTEST: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    #[test]
+    fn a_cache_needs_its_feature() {
+        let checked = SessionConfig::new().cache(Duration::from_secs(1)).check();
+        assert_eq!(checked.is_ok(), cfg!(feature = "cache"));
+    }
+
+    #[test]
+    fn deadlines_that_are_never_reached_are_refused() {
+        let new = SessionConfig::new;
+        for (config, word) in [
+            (new().idle(60 * DAY), "`session.idle` (60d) is longer than `session.absolute` (30d)"),
+            (new().idle(DAY).absolute(DAY / 2), "`session.idle` (1d) is longer than `session.absolute` (12h)"),
+            (new().remember(DAY), "`session.remember` (1d) is shorter than `session.absolute` (30d)"),
+        ] {
+            let refused = config.check().err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.contains(word), "{refused}");
+        }
+        for config in
+            [new().absolute(DAY / 2), new().idle(30 * DAY), new().remember(90 * DAY), new().remember(30 * DAY)]
+        {
+            assert!(config.check().is_ok(), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_written_in_its_largest_whole_unit() {
+        let texts = [(30 * DAY, "30d"), (DAY / 2, "12h"), (DAY / 16, "90m"), (Duration::from_millis(1_500), "1500ms")];
+        for (duration, text) in texts {
+            assert_eq!(Long(duration).to_string(), text);
+        }
+    }
+}
