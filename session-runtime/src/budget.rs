@@ -1,5 +1,6 @@
 //! How long the store may take in one request, all its work counted; and panics of foreign code as outcomes.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -9,14 +10,30 @@ use std::time::Duration;
 
 use crate::sync::{AtomicU64, Instant, deadline};
 
+/// How much of a wait passes before it looks whether its task is still run in time. Each further look comes twice as long
+/// after the one before, so that a wait is woken at most seven times.
+const FIRST_LOOK: u32 = 64;
+/// A timer that is this late says nothing: the runtime's own timers are this coarse.
+const COARSE: Duration = Duration::from_millis(2);
+
 /// What is left of a request's time for store work.
+///
+/// A deadline can pass although the store was quick: tasks that compute without a pause occupy the worker threads, and
+/// then neither the answer of the store nor a timer is noticed. A timer that fires late shows that, so the wait for a
+/// store counts such time apart.
 pub(crate) struct Budget {
+    deadline: Duration,
     left: AtomicU64,
+    /// Nanoseconds of waiting in which the worker threads were free to notice an answer.
+    waited: AtomicU64,
+    /// Nanoseconds of waiting in which they were not.
+    blocked: AtomicU64,
 }
 
 impl Budget {
     pub(crate) fn new(deadline: Duration) -> Self {
-        Self { left: AtomicU64::new(nanos(deadline)) }
+        let left = AtomicU64::new(nanos(deadline));
+        Self { deadline, left, waited: AtomicU64::new(0), blocked: AtomicU64::new(0) }
     }
 
     pub(crate) fn left(&self) -> Duration {
@@ -41,18 +58,72 @@ impl Budget {
             return Some(outcome);
         }
         let started = Instant::now();
-        let (mut timer, mut was_polled) = (pin!(deadline(started, most)), true);
-        let outcome = poll_fn(|context| {
-            if !std::mem::take(&mut was_polled)
-                && let Poll::Ready(outcome) = work.as_mut().poll(context)
-            {
-                return Poll::Ready(Some(outcome));
+        let (mut looked, mut pause, mut blocked) = (started, most / FIRST_LOOK, Duration::ZERO);
+        let (mut timer, mut was_polled) = (pin!(deadline(started, pause)), true);
+        let outcome = loop {
+            let outcome = poll_fn(|context| {
+                if !std::mem::take(&mut was_polled)
+                    && let Poll::Ready(outcome) = work.as_mut().poll(context)
+                {
+                    return Poll::Ready(Some(outcome));
+                }
+                timer.as_mut().poll(context).map(|()| None)
+            })
+            .await;
+            let now = Instant::now();
+            if outcome.is_some() {
+                break outcome;
             }
-            timer.as_mut().poll(context).map(|()| None)
-        })
-        .await;
-        self.spend(started.elapsed());
+            blocked += (now - looked).saturating_sub(pause + COARSE);
+            let left = most.saturating_sub(now - started);
+            if left.is_zero() {
+                break None;
+            }
+            (looked, pause) = (now, (pause * 2).min(left));
+            timer.set(deadline(now, pause));
+        };
+        self.account(started.elapsed(), blocked);
         outcome
+    }
+
+    fn account(&self, elapsed: Duration, blocked: Duration) {
+        self.spend(elapsed);
+        for (sum, time) in [(&self.waited, elapsed.saturating_sub(blocked)), (&self.blocked, blocked)] {
+            sum.store(sum.load(Ordering::Relaxed).saturating_add(nanos(time)), Ordering::Relaxed);
+        }
+    }
+
+    /// Why there is no time left, for an error.
+    pub(crate) fn used_up(&self) -> String {
+        let (waited, deadline) = (self.waited().min(self.deadline), Short(self.deadline));
+        let took = format!("the request's deadline is used up: the store took {} of the {deadline}", Short(waited));
+        self.suspicion().map_or(took.clone(), |blocked| format!("{took}; {blocked}"))
+    }
+
+    /// A question to ask where the store had less than half of the deadline.
+    pub(crate) fn suspicion(&self) -> Option<String> {
+        let blocked = Duration::from_nanos(self.blocked.load(Ordering::Relaxed));
+        (blocked * 2 >= self.deadline).then(|| {
+            let blocked = Short(blocked);
+            format!("for {blocked} no worker thread was free: are they blocked by work such as hashing a password?")
+        })
+    }
+
+    fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
+    }
+}
+
+/// A duration in whole milliseconds, or in tenths of a second.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_millis() {
+            millis @ 0..1_000 => write!(f, "{millis} ms"),
+            millis if millis.is_multiple_of(1_000) => write!(f, "{} s", millis / 1_000),
+            millis => write!(f, "{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        }
     }
 }
 

@@ -308,16 +308,21 @@ impl Error for SessionError {
     }
 }
 
+impl From<StoreErrorKind> for ErrorKind {
+    fn from(kind: StoreErrorKind) -> Self {
+        match kind {
+            StoreErrorKind::Unsupported => Self::Unsupported,
+            StoreErrorKind::Setup => Self::Config,
+            StoreErrorKind::TooLarge => Self::TooLarge,
+            StoreErrorKind::Corrupt => Self::Unreadable,
+            StoreErrorKind::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
 impl From<StoreError> for SessionError {
     fn from(error: StoreError) -> Self {
-        let kind = match error.kind() {
-            StoreErrorKind::Unsupported => ErrorKind::Unsupported,
-            StoreErrorKind::Setup => ErrorKind::Config,
-            StoreErrorKind::TooLarge => ErrorKind::TooLarge,
-            StoreErrorKind::Corrupt => ErrorKind::Unreadable,
-            StoreErrorKind::Unavailable => ErrorKind::Unavailable,
-        };
-        Self::new(kind).because(error)
+        Self::new(error.kind().into()).because(error)
     }
 }
 

@@ -171,7 +171,10 @@ impl Sessions {
     /// # }
     /// ```
     pub async fn prepare(&self) -> Result<(), SessionError> {
-        Ok(self.core.store.prepare().await?)
+        self.core.store.prepare().await.map_err(|error| {
+            let place = self.core.store.describe();
+            SessionError::with(error.kind().into(), place).because(error)
+        })
     }
 }
 
@@ -449,13 +452,25 @@ impl Core {
         work: impl Future<Output = Result<T, StoreError>> + Unpin,
     ) -> Result<T, SessionError> {
         match budget.wait(catch_panic(work)).await {
-            // A password that is no longer good, a table that is gone: an operator can mend that while requests go on.
-            Some(Some(Err(error))) if error.kind() == StoreErrorKind::Setup => {
-                Err(SessionError::new(ErrorKind::Unavailable).because(error))
-            }
-            Some(Some(result)) => Ok(result?),
+            Some(Some(Ok(done))) => Ok(done),
+            Some(Some(Err(error))) => Err(self.failed(budget, error)),
             Some(None) => Err(SessionError::new(ErrorKind::Panicked)),
-            None => Err(SessionError::with(ErrorKind::Unavailable, "the request's deadline is used up")),
+            None => Err(self.unavailable(Some(budget.used_up()))),
         }
+    }
+
+    /// An operation of the store failed in a request.
+    fn failed(&self, budget: &Budget, error: StoreError) -> SessionError {
+        match error.kind() {
+            // An operator can mend a password that is no longer good, or a table that is gone, while requests go on.
+            StoreErrorKind::Unavailable | StoreErrorKind::Setup => self.unavailable(budget.suspicion()).because(error),
+            _ => error.into(),
+        }
+    }
+
+    /// Names the store, since an operator has to find it, and what else is known.
+    fn unavailable(&self, why: Option<String>) -> SessionError {
+        let place = self.store.describe();
+        SessionError::with(ErrorKind::Unavailable, why.map_or(place.clone(), |why| format!("{place}: {why}")))
     }
 }

@@ -234,6 +234,20 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Names the store for a line in the log: its kind and its place, such as host and port or a path. Never a user or a
+    /// password. Default: the name of the type. A store that wraps another one names that too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{MemoryStore, Store};
+    ///
+    /// assert_eq!(MemoryStore::new().describe(), "memory");
+    /// ```
+    fn describe(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
+
     /// The records after `from` in the order of their keys, `limit` at most, expired ones left out.
     ///
     /// # Errors
@@ -315,6 +329,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn prepare(&self) -> Result<(), StoreError> {
         (**self).prepare().await
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
     }
 
     async fn scan(

@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "Rocket hands guards over by value")]
 
 mod app;
+mod busy;
 mod clocks;
 mod concurrency;
 mod config;

@@ -17,6 +17,10 @@ const fn unsupported(operation: &'static str) -> StoreError {
 
 #[async_trait]
 impl Store for Nowhere {
+    fn describe(&self) -> String {
+        "sealed cookies".to_owned()
+    }
+
     async fn create(&self, _: SessionKey, _: Record) -> Result<Created, StoreError> {
         Err(unsupported("create"))
     }

@@ -152,6 +152,10 @@ impl<S> fmt::Debug for CachedStore<S> {
 
 #[async_trait]
 impl<S: Store> Store for CachedStore<S> {
+    fn describe(&self) -> String {
+        format!("{}, behind a cache of {:?}", self.store.describe(), self.bound)
+    }
+
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         let write = self.shelf.write(key);
         let created = self.store.create(key, record.clone()).await?;

@@ -244,6 +244,10 @@ impl fmt::Debug for PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
+    fn describe(&self) -> String {
+        format!("PostgreSQL {}", self.access.describe())
+    }
+
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         self.created(key, &record).await.map_err(|fault| fault.to_error("create"))
     }

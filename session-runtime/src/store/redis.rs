@@ -108,6 +108,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 pub struct RedisStore {
     wire: Wire,
     namespace: Namespace,
+    /// For the log.
+    place: Box<str>,
     lazy: OnceLock<Box<[&'static str]>>,
     kept: Kept,
     /// Where the next sweep begins.
@@ -153,8 +155,9 @@ impl RedisStore {
         RedisStoreBuilder::new(url.into())
     }
 
-    fn new(wire: Wire, namespace: Namespace) -> Self {
-        Self { wire, namespace, lazy: OnceLock::new(), kept: Kept::default(), sweep_from: Mutex::default() }
+    fn new(wire: Wire, namespace: Namespace, place: String) -> Self {
+        let place = place.into();
+        Self { wire, namespace, place, lazy: OnceLock::new(), kept: Kept::default(), sweep_from: Mutex::default() }
     }
 
     fn lazy(&self) -> &[&'static str] {
@@ -261,6 +264,10 @@ impl fmt::Debug for RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
+    fn describe(&self) -> String {
+        format!("Redis {}", self.place)
+    }
+
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         let main = self.namespace.main(key);
         let create = async {

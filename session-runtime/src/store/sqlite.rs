@@ -107,6 +107,8 @@ pub struct SqliteStore {
     // Dropped in this order: the last connection to close is the writer's, which then empties the log.
     readers: Readers,
     writer: Writer,
+    /// The path, for the log.
+    place: Box<str>,
 }
 
 impl SqliteStore {
@@ -266,14 +268,24 @@ impl SqliteStoreBuilder {
         let settings = Settings { path: self.path, durability: self.durability, busy_timeout: self.busy_timeout };
         let connection = settings.prepare()?;
         let writer = Writer::new(connection)?;
+        let place = place(&settings.path).into();
         let spots = (0..cores().min(MOST_READERS)).map(|_| settings.connect_spot()).collect::<Result<_, _>>()?;
         let threads = (0..self.readers.max(1)).map(|_| settings.connect_reader()).collect::<Result<_, _>>()?;
-        Ok(SqliteStore { readers: Readers::new(spots, threads)?, writer })
+        Ok(SqliteStore { readers: Readers::new(spots, threads)?, writer, place })
     }
+}
+
+/// The whole path, since the folder that a program was started in is easily mistaken.
+fn place(path: &Path) -> String {
+    std::path::absolute(path).as_deref().unwrap_or(path).display().to_string()
 }
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn describe(&self) -> String {
+        format!("SQLite in {}", self.place)
+    }
+
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         self.writer.run("create", move |db| db.create(key, &record)).await
     }

@@ -42,8 +42,28 @@ pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Resu
         }
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, server)?)),
-        // Only the scheme is named: what follows may hold a password.
-        _ => Err(refused(&format!("this build has no store for `{scheme}:` URLs; it knows {}", known()))),
+        scheme => Err(refused(&unknown(scheme))),
+    }
+}
+
+/// Names the scheme only: a password may follow it.
+fn unknown(scheme: &str) -> String {
+    match feature_of(scheme) {
+        Some(feature) => format!(
+            "`{scheme}:` URLs need the feature `{feature}` of session-runtime, which is off in this build: add it to \
+             `features` in `Cargo.toml`"
+        ),
+        None => format!("no store has `{scheme}:` URLs; this build knows {}", known()),
+    }
+}
+
+fn feature_of(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "sqlite" => Some("sqlite"),
+        "postgres" | "postgresql" => Some("postgres"),
+        "redis" | "rediss" | "redis+unix" | "redis-cluster" | "rediss-cluster" => Some("redis"),
+        "cookie" => Some("cookie"),
+        _ => None,
     }
 }
 
@@ -69,9 +89,51 @@ fn known() -> String {
         ("cookie:", cfg!(feature = "cookie")),
     ];
     let urls: Vec<String> = urls.iter().filter(|(_, built)| *built).map(|(url, _)| format!("`{url}`")).collect();
-    urls.join(", ")
+    let off = [
+        ("sqlite", cfg!(feature = "sqlite")),
+        ("postgres", cfg!(feature = "postgres")),
+        ("redis", cfg!(feature = "redis")),
+        ("cookie", cfg!(feature = "cookie")),
+    ];
+    let off: Vec<String> = off.iter().filter(|(_, built)| !built).map(|(name, _)| format!("`{name}`")).collect();
+    let more = if off.is_empty() { String::new() } else { format!("; features for more are {}", off.join(", ")) };
+    urls.join(", ") + &more
 }
 
 fn refused(why: &str) -> SessionError {
     SessionError::with(ErrorKind::Config, format!("`session.store`: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(url: &str) -> String {
+        let opened = open(url, &ServerConfig::default(), Duration::from_secs(1));
+        opened.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_url_whose_feature_is_off_names_the_feature() {
+        let urls = [
+            ("sqlite://sessions.db", "sqlite", cfg!(feature = "sqlite")),
+            ("postgres://ada:secret@host/shop", "postgres", cfg!(feature = "postgres")),
+            ("redis://:secret@host", "redis", cfg!(feature = "redis")),
+            ("rediss-cluster://:secret@host", "redis", cfg!(feature = "redis")),
+            ("cookie:", "cookie", cfg!(feature = "cookie")),
+        ];
+        for (url, feature, _) in urls.iter().filter(|(.., built)| !built) {
+            let refusal = refusal(url);
+            assert!(refusal.contains(&format!("the feature `{feature}`")) && !refusal.contains("secret"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_url_of_no_store_lists_the_stores() {
+        let refusal = refusal("mongodb://ada:secret@host/");
+        for word in ["`mongodb:`", "`memory:`", "sqlite", "redis", "postgres", "cookie"] {
+            assert!(refusal.contains(word), "{word}: {refusal}");
+        }
+        assert!(!refusal.contains("secret"), "{refusal}");
+    }
 }

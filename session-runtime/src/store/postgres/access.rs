@@ -34,6 +34,14 @@ impl Access {
         }
     }
 
+    /// Where the server is, without user and password.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Own(links) => format!("at {}", links.place()),
+            Self::Pool(_) => "over the application's pool".to_owned(),
+        }
+    }
+
     /// Runs a statement; again where nothing has come of it. A write that may have happened is never sent twice.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let mut tries = 0;

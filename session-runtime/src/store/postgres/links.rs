@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::Fault;
@@ -69,6 +70,20 @@ impl Links {
         let slot = || Slot { state: Arc::new(watch::Sender::new(State::Idle)), keeper: Mutex::default() };
         let slots = std::iter::repeat_with(slot).take(connections.max(1)).collect();
         Self { connector: Arc::new(connector), slots }
+    }
+
+    /// Hosts and ports or sockets, and the database.
+    pub(super) fn place(&self) -> String {
+        let config = &self.connector.config;
+        let ports = config.get_ports();
+        let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+        let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| match host {
+            Host::Tcp(host) => format!("{host}:{}", port(at)),
+            #[cfg(unix)]
+            Host::Unix(folder) => folder.join(format!(".s.PGSQL.{}", port(at))).display().to_string(),
+        });
+        let hosts = hosts.collect::<Vec<_>>().join(", ");
+        config.get_dbname().map_or(hosts.clone(), |database| format!("{hosts}/{database}"))
     }
 
     /// An open connection.

@@ -158,16 +158,19 @@ impl RedisStoreBuilder {
 
     fn build(self) -> Result<RedisStore, Fault> {
         let namespace = Namespace::new(self.server.namespace.as_deref().unwrap_or(NAMESPACE))?;
-        let links = match self.place {
-            Place::Existing(connection) => vec![Link::over(connection)],
+        let (links, place) = match self.place {
+            Place::Existing(connection) => {
+                (vec![Link::over(connection)], "over the application's connection".to_owned())
+            }
             Place::Url(url) => {
                 let timeouts = Timeouts { connect: self.server.connect_timeout, answer: self.answer_timeout };
                 let target = Arc::new(Target::parse(&url, self.certificates, timeouts)?);
                 let link = |_| Link::new(Dialing::new(Arc::clone(&target), &self.server));
-                (0..self.server.connections.max(1)).map(link).collect()
+                let links = (0..self.server.connections.max(1)).map(link).collect();
+                (links, format!("at {}", target.place()))
             }
         };
-        Ok(RedisStore::new(Wire::new(links, self.answer_timeout), namespace))
+        Ok(RedisStore::new(Wire::new(links, self.answer_timeout), namespace, place))
     }
 }
 

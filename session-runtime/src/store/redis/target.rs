@@ -24,6 +24,8 @@ const NO_SOCKET: Fault =
 pub(super) struct Target {
     nodes: Nodes,
     timeouts: Timeouts,
+    /// Hosts and ports, or a path, for the log.
+    place: Box<str>,
 }
 
 enum Nodes {
@@ -62,12 +64,17 @@ impl Target {
             provide_cryptography();
         }
         let nodes = nodes(rest, &scheme).iter().map(|url| info(url)).collect::<Result<Vec<_>, _>>()?;
+        let place: Vec<String> = nodes.iter().map(|info| info.addr().to_string()).collect();
         let nodes = match &nodes[..] {
             _ if is_cluster => Nodes::Cluster(Box::new(cluster(nodes, certificates, timeouts)?)),
             [info] => Nodes::Single(Box::new(Single::new(info, &certificates)?)),
             _ => return Err(Fault::setup("several hosts, and no cluster")),
         };
-        Ok(Self { nodes, timeouts })
+        Ok(Self { nodes, timeouts, place: place.join(", ").into() })
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     /// How long connecting may take: a cluster's client first waits for nodes that are down, then asks one of the others.

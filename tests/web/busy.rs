@@ -1,0 +1,103 @@
+//! A deadline that passes: the error says how much of the time the store took.
+
+use std::time::{Duration, Instant};
+
+use session_runtime::clock::Timestamp;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, StoreError, Wanted};
+use session_runtime::{MemoryStore, SessionConfig, SessionKey, Sessions, Store, async_trait};
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+use crate::app::Cart;
+
+/// As a server on the network: each answer takes two steps of this long.
+struct Remote {
+    store: MemoryStore,
+    step: Duration,
+}
+
+impl Remote {
+    async fn travel(&self) {
+        sleep(self.step).await;
+        sleep(self.step).await;
+    }
+}
+
+#[async_trait]
+impl Store for Remote {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.store.create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        self.travel().await;
+        self.store.load(key, wanted, now).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.store.patch(key, patch, now).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.sweep(limit, now).await
+    }
+
+    fn describe(&self) -> String {
+        "a remote store at 192.0.2.1:7".to_owned()
+    }
+}
+
+/// What a read fails with, on one worker that other tasks may block.
+fn failure(step: Duration, deadline: Duration, others: impl Future<Output = ()> + Send + 'static) -> String {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let work = async move {
+        let store = Remote { store: MemoryStore::new(), step };
+        let config = SessionConfig::new().deadline(deadline);
+        let sessions = Sessions::builder().store(store).config(config).schemas::<Cart>().build().unwrap();
+        let visit = sessions.open([]);
+        visit.write::<Cart>().await.unwrap().set_coupon("A".into());
+        let cookie = visit.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+        tokio::spawn(others);
+        let read = sessions.open([cookie.as_str()]);
+        read.read::<Cart>().await.err().unwrap().chain()
+    };
+    runtime.block_on(async { tokio::spawn(work).await.unwrap() })
+}
+
+/// Seconds of milliseconds in the part of the message that says what the store took.
+fn taken(message: &str) -> Duration {
+    let (_, rest) = message.split_once("the store took ").unwrap();
+    let (number, rest) = rest.split_once(' ').unwrap();
+    let unit = rest.split_once(' ').unwrap().0;
+    let seconds = number.parse::<f64>().unwrap() * if unit == "ms" { 0.001 } else { 1.0 };
+    Duration::from_secs_f64(seconds)
+}
+
+/// Hashing passwords on the workers looked like an outage of a healthy store.
+#[test]
+fn a_deadline_that_passes_on_blocked_workers_asks_about_them() {
+    let hashing = async {
+        // As a computation that never pauses.
+        let until = Instant::now() + Duration::from_millis(1_500);
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+    };
+    let message = failure(Duration::from_millis(5), Duration::from_millis(800), hashing);
+    assert!(message.contains("a remote store at 192.0.2.1:7"), "{message}");
+    assert!(message.contains("of the 800 ms") && message.contains("are they blocked"), "{message}");
+    assert!(taken(&message) < Duration::from_millis(200), "{message}");
+}
+
+#[test]
+fn a_deadline_that_passes_on_a_slow_store_says_so() {
+    let message = failure(Duration::from_secs(60), Duration::from_millis(800), async {});
+    assert!(message.contains("the store took 800 ms of the 800 ms") || taken(&message) > Duration::from_millis(500));
+    assert!(!message.contains("blocked"), "{message}");
+}
