@@ -75,7 +75,8 @@ impl Visit {
         let result = result.unwrap_or(Err(SessionError::new(ErrorKind::Panicked)));
         let error = result.err().filter(|error| self.counts(error));
         if let Some(error) = &error {
-            report(error);
+            self.report(error);
+            self.failures.add(error);
         }
         Finished { cookie: self.state().cookie.clone(), error }
     }
@@ -158,7 +159,9 @@ impl Visit {
             }
             ErrorKind::Unavailable if self.core.on_save_error == OnSaveError::Log => {
                 if !grave {
-                    tracing::error!("session changes are lost: {}", error.chain());
+                    if self.failures.is_news(error) {
+                        tracing::error!("session changes are lost: {}", error.chain());
+                    }
                     return false;
                 }
                 true
@@ -259,6 +262,9 @@ impl Visit {
     }
 
     async fn end_save(&self, wishes: Wishes, saved: Result<(), SessionError>) -> Result<(), SessionError> {
+        if let Err(error) = &saved {
+            self.failures.add(error);
+        }
         self.state().after_save(wishes, saved.as_ref().err());
         if saved.is_ok() && self.reload().await.is_err() {
             // It is stored, and that is what was asked; the base of what follows is what this request knows of it.
@@ -441,11 +447,14 @@ fn guard_left_open(schema: &'static SchemaSpec) -> SessionError {
     SessionError::at_schema(ErrorKind::GuardOpen, schema)
 }
 
-/// A race that another request won is no fault of the server; everything else is.
-fn report(error: &SessionError) {
-    match error.kind() {
-        ErrorKind::Renewed | ErrorKind::Rejected => tracing::info!("{error}: this request's changes are refused"),
-        _ => tracing::error!("the session could not be saved: {}", error.chain()),
+impl Visit {
+    /// Logs why a save failed. A race that another request won is no fault of the server.
+    pub(crate) fn report(&self, error: &SessionError) {
+        match error.kind() {
+            ErrorKind::Renewed | ErrorKind::Rejected => tracing::info!("{error}: this request's changes are refused"),
+            _ if self.failures.is_news(error) => tracing::error!("the session could not be saved: {}", error.chain()),
+            _ => {}
+        }
     }
 }
 

@@ -77,6 +77,9 @@ impl CookieConfig {
     /// The name. Default: `__Host-id` where `Secure`, `Path=/` and no `Domain` hold, `__Secure-id` where only `Secure`
     /// holds, else `id`.
     ///
+    /// Browsers keep one set of cookies for all ports of a host (RFC 6265 section 8.5). Applications that are developed
+    /// beside each other on several ports of `localhost` need a name each.
+    ///
     /// # Examples
     ///
     /// ```

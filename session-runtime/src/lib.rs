@@ -112,6 +112,7 @@ pub mod visit;
 mod budget;
 mod chain;
 mod commit;
+mod failures;
 mod group;
 mod history;
 mod jobs;

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::codec::Reader;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
+use crate::failures::Failures;
 use crate::pending::{Change, Pending, absorb};
 use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sessions::Core;
@@ -57,6 +58,7 @@ pub struct Visit {
     /// Loads and saves of one request happen one after the other.
     pub(crate) gate: AsyncMutex<()>,
     state: Mutex<State>,
+    pub(crate) failures: Failures,
     slots: Box<[Slot]>,
     /// The session, if it is in the cookie.
     #[cfg(feature = "cookie")]
@@ -135,7 +137,7 @@ impl Visit {
             cookie: CookieCommand::Keep,
             finished: false,
             #[cfg(feature = "rocket")]
-            retry: false,
+            answered: None,
         };
         let slots = core.schemas().iter().map(|_| Slot::default()).collect();
         let budget = Budget::new(core.deadline);
@@ -145,6 +147,7 @@ impl Visit {
             budget,
             gate: AsyncMutex::new(()),
             state: Mutex::new(state),
+            failures: Failures::default(),
             slots,
             #[cfg(feature = "cookie")]
             drawer: None,
@@ -264,16 +267,22 @@ impl Visit {
         schemas.find(|(at, _)| state.open & (1 << at) != 0).map(|(_, schema)| *schema)
     }
 
-    /// Whether a guard failed in a way that may pass.
+    /// Whether a guard or a save failed in a way that may pass.
     #[cfg(feature = "rocket")]
     pub(crate) fn asks_to_retry(&self) -> bool {
-        self.state().retry
+        self.failures.iter().any(|error| error.retry_after().is_some())
     }
 
-    /// Remembers whether the client may try again.
+    /// Remembers that a handler answers with this error.
     #[cfg(feature = "rocket")]
-    pub(crate) fn set_retry(&self, error: &SessionError) {
-        self.state().retry |= error.retry_after().is_some();
+    pub(crate) fn set_answered(&self, error: SessionError) {
+        self.state().answered = Some(Box::new(error));
+    }
+
+    /// The error that a handler has answered with.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn take_answered(&self) -> Option<Box<SessionError>> {
+        self.state().answered.take()
     }
 
     pub(crate) fn is_finished(&self) -> bool {

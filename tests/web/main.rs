@@ -5,6 +5,7 @@
 
 mod app;
 mod busy;
+mod caches;
 mod clocks;
 mod concurrency;
 mod config;
@@ -18,6 +19,7 @@ mod jar;
 mod jobs;
 mod mended;
 mod misuse;
+mod pages;
 mod remember;
 mod routes;
 mod saving;

@@ -3,22 +3,20 @@
 //! Rocket empties its cookie jar into the response before response fairings run, and a catcher drops what a failed
 //! handler put there; so the session's `Set-Cookie` is a header appended here. A failed save replaces the answer.
 
-use std::io::Cursor;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::rocket::fairing::{Fairing, Info, Kind, Result as Ignition};
-use ::rocket::http::ContentType;
 use ::rocket::{Build, Orbit, Phase, Request, Response, Rocket, tokio};
 
+use super::answer::{ErrorPage, finish};
 use super::config::Settings;
-use super::guard::{retry_after, status};
 use super::handle::SessionHandle;
+use super::launch;
 use crate::clock::Clock;
 use crate::config::SessionConfig;
-use crate::cookie::CookieCommand;
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::{SchemaSpec, Schemas};
 use crate::sessions::Sessions;
@@ -54,6 +52,7 @@ pub struct SessionFairing {
     cookie_store: Option<Arc<crate::sealed::CookieStore>>,
     config: Option<SessionConfig>,
     clock: Option<Arc<dyn Clock>>,
+    page: Option<ErrorPage>,
 }
 
 impl Sessions {
@@ -78,6 +77,7 @@ impl Sessions {
             cookie_store: None,
             config: None,
             clock: None,
+            page: None,
         }
     }
 
@@ -177,6 +177,47 @@ impl SessionFairing {
         self
     }
 
+    /// The page for a request whose session could not be saved, in place of the status and a short text.
+    ///
+    /// A save fails after the handler, when no catcher runs any more. The page is also used where a handler answers with
+    /// the error of `save` or `update_now`. A guard that fails calls the catcher of its status, as any guard does; that may
+    /// ask [`SessionError::of`] for the reason.
+    ///
+    /// A status below 300 becomes that of the error, since a success says that the session is stored. `Retry-After` and
+    /// `Vary` are added. Should the function panic, the answer is the short text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// use rocket::http::{ContentType, Status};
+    /// use rocket::{Request, Response};
+    /// use session_runtime::{ErrorKind, SessionError};
+    /// use std::io::Cursor;
+    ///
+    /// fn page<'r>(error: &SessionError, _: &'r Request<'_>) -> Response<'r> {
+    ///     let text = match error.kind() {
+    ///         ErrorKind::Rejected => "<p>Somebody else has changed this. Please look again.",
+    ///         _ => "<p>This could not be saved. Please try again.",
+    ///     };
+    ///     let status = Status::new(error.kind().status());
+    ///     Response::build().status(status).header(ContentType::HTML).sized_body(text.len(), Cursor::new(text)).finalize()
+    /// }
+    ///
+    /// let fairing = Sessions::fairing::<Cart>().on_error(page);
+    /// ```
+    #[must_use]
+    pub fn on_error<F>(mut self, page: F) -> Self
+    where
+        F: for<'r> Fn(&SessionError, &'r Request<'_>) -> Response<'r> + Send + Sync + 'static,
+    {
+        self.page = Some(Arc::new(page));
+        self
+    }
+
     fn sessions(&self, rocket: &Rocket<Build>) -> Result<Sessions, SessionError> {
         let settings = Settings::read(rocket.figment())?;
         let mut builder = Sessions::builder().specs(self.schemas).insecure(settings.insecure);
@@ -233,12 +274,10 @@ impl Fairing for SessionFairing {
     }
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> Ignition {
+        launch::warn_of_near_misses(rocket.figment());
         match self.ready(&rocket).await {
             Ok(sessions) => {
-                announce(&sessions);
-                if rocket.figment().profile() != ::rocket::Config::DEBUG_PROFILE {
-                    warn_of_unpinned(&sessions);
-                }
+                launch::announce(&sessions, rocket.figment().profile() == ::rocket::Config::DEBUG_PROFILE);
                 Ok(rocket.manage(sessions))
             }
             Err(error) => {
@@ -270,7 +309,7 @@ impl Fairing for SessionFairing {
         Self: 'o,
     {
         match SessionHandle::opened(request) {
-            Some(handle) => Box::pin(finish(handle, response)),
+            Some(handle) => Box::pin(finish(handle, self.page.as_ref(), request, response)),
             None => Box::pin(Nothing),
         }
     }
@@ -287,48 +326,6 @@ impl Future for Nothing {
     }
 }
 
-/// Saves, and has the answer say what came of it.
-async fn finish(handle: &SessionHandle, response: &mut Response<'_>) {
-    let finished = handle.visit.finish(response.status().code).await;
-    match &finished.error {
-        Some(error) => *response = plain(error),
-        None if response.status().code == 503 && handle.visit.asks_to_retry() => {
-            response.set_raw_header("Retry-After", retry_after());
-        }
-        None => {}
-    }
-    if let CookieCommand::Set(header) | CookieCommand::Remove(header) = finished.cookie {
-        response.adjoin_raw_header("Set-Cookie", header);
-        forbid_storing(response);
-    }
-    vary_on_cookie(response);
-}
-
-/// One line at launch about what the cookie is, since that decides who can read it.
-fn announce(sessions: &Sessions) {
-    let cookie = &sessions.core.cookie;
-    if cookie.secure {
-        tracing::info!("Sessions: cookie `{}`", cookie.name);
-    } else {
-        tracing::warn!("Sessions: cookie `{}` is not Secure, for plain HTTP in the debug profile", cookie.name);
-    }
-}
-
-/// Once it is deployed, a change of the layout should not go unnoticed.
-fn warn_of_unpinned(sessions: &Sessions) {
-    for schema in sessions.core.schemas().iter().filter(|schema| schema.layout.is_none()) {
-        let (key, name) = (schema.key, schema.name);
-        if let Some(pin) = (schema.to_paste)() {
-            tracing::warn!("session schema `{key}` is not pinned: add `{}` to `{name}`", pin.text());
-        } else {
-            tracing::warn!(
-                "session schema `{key}` is not pinned: derive `SessionValue` for the types in `{name}`, and write \
-                 `layout = \"\"` to have the compiler say what to paste"
-            );
-        }
-    }
-}
-
 /// Removes expired sessions until shutdown; a run that fails is logged, and the next one happens all the same.
 async fn sweep(sessions: Sessions, mut shutdown: ::rocket::Shutdown) {
     loop {
@@ -340,44 +337,4 @@ async fn sweep(sessions: Sessions, mut shutdown: ::rocket::Shutdown) {
             () = &mut shutdown => return,
         }
     }
-}
-
-/// A fresh answer: status and short text, nothing of the one that it replaces.
-pub(super) fn plain<'r>(error: &SessionError) -> Response<'r> {
-    let status = status(error);
-    let text = format!("{status}\n");
-    let mut response = Response::build();
-    response.status(status).header(ContentType::Plain).sized_body(text.len(), Cursor::new(text));
-    if error.retry_after().is_some() {
-        response.raw_header("Retry-After", retry_after());
-    }
-    response.finalize()
-}
-
-/// An answer that carries an id may be stored by nobody (RFC 9111 section 5.2.2.5; OWASP session management).
-fn forbid_storing(response: &mut Response<'_>) {
-    let name = "Cache-Control";
-    let forbidden = response.headers().get(name).any(|line| has_token(line, "no-store"));
-    if !forbidden {
-        response.set_raw_header(name, "no-store");
-    }
-}
-
-/// An answer that depends on the session depends on the cookie (RFC 9110 section 12.5.5).
-fn vary_on_cookie(response: &mut Response<'_>) {
-    let name = "Vary";
-    // A walk over the few headers of an answer is cheaper than to look one up.
-    if !response.headers().iter().any(|header| header.name() == name) {
-        response.set_raw_header(name, "Cookie");
-        return;
-    }
-    let lines: Vec<&str> = response.headers().get(name).collect();
-    if !lines.iter().any(|line| has_token(line, "cookie") || has_token(line, "*")) {
-        let lines = [&lines[..], &["Cookie"]].concat().join(", ");
-        response.set_raw_header(name, lines);
-    }
-}
-
-fn has_token(line: &str, token: &str) -> bool {
-    line.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
 }

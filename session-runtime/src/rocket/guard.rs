@@ -2,13 +2,12 @@
 
 use std::pin::Pin;
 
-use ::rocket::http::Status;
 use ::rocket::request::{FromRequest, Outcome};
-use ::rocket::response::Responder;
 use ::rocket::{Ignite, Request, Rocket, Sentinel};
 
+use super::answer::status;
 use super::handle::SessionHandle;
-use crate::error::{ErrorKind, RETRY_AFTER, SessionError};
+use crate::error::{ErrorKind, SessionError};
 use crate::schema::{Newest, Schema};
 use crate::sessions::Sessions;
 use crate::visit::Session;
@@ -88,30 +87,16 @@ fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>) -> Outcome
     match result {
         Ok(guard) => Outcome::Success(guard),
         Err(error) => {
-            if let Some(handle) = SessionHandle::opened(request) {
-                handle.visit.set_retry(&error);
-            }
+            let failures = SessionHandle::opened(request).map(|handle| &handle.visit.failures);
             // A late load after a logout or a login is the visitor's doing and no fault of the server.
-            match error.kind() {
-                ErrorKind::Gone | ErrorKind::Renewed | ErrorKind::GuardOpen => {}
-                _ => tracing::error!("a session guard failed: {}", error.chain()),
+            let is_fault = !matches!(error.kind(), ErrorKind::Gone | ErrorKind::Renewed | ErrorKind::GuardOpen);
+            if is_fault && failures.is_none_or(|failures| failures.is_news(&error)) {
+                tracing::error!("a session guard failed: {}", error.chain());
+            }
+            if let Some(failures) = failures {
+                failures.add(&error);
             }
             Outcome::Error((status(&error), error))
         }
     }
-}
-
-pub(super) fn status(error: &SessionError) -> Status {
-    Status::new(error.kind().status())
-}
-
-/// What a handler answers when `save` or `update_now` fails and it passes the error on: the status, no more.
-impl<'r> Responder<'r, 'static> for SessionError {
-    fn respond_to(self, _: &'r Request<'_>) -> ::rocket::response::Result<'static> {
-        Ok(super::fairing::plain(&self))
-    }
-}
-
-pub(super) fn retry_after() -> String {
-    RETRY_AFTER.as_secs().to_string()
 }

@@ -31,9 +31,9 @@ pub(crate) struct State {
     /// What the response is to say, whatever follows.
     pub(crate) cookie: CookieCommand,
     pub(crate) finished: bool,
-    /// A guard failed in a way that may pass.
+    /// What a handler answers with.
     #[cfg(feature = "rocket")]
-    pub(super) retry: bool,
+    pub(super) answered: Option<Box<SessionError>>,
 }
 
 /// An explicit save that has begun.

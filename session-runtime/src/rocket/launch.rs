@@ -1,0 +1,131 @@
+//! The lines that a launch writes to the log: where sessions live and for how long, who can read the cookie, which layouts
+//! are not pinned, and settings that look like ours and are not read.
+
+use ::rocket::figment::Figment;
+use ::rocket::figment::value::Dict;
+
+use super::config::TABLE;
+use crate::config::Long;
+use crate::expiry::Lifetime;
+use crate::schema::SchemaSpec;
+use crate::sessions::Sessions;
+
+/// Settings that no other part of an application is likely to have: beside the table they do nothing.
+const OURS: [&str; 7] = ["idle", "absolute", "remember", "touch_every", "renew_every", "renew_grace", "on_save_error"];
+
+pub(super) fn announce(sessions: &Sessions, debug: bool) {
+    let Lifetime { idle, absolute, remember, .. } = sessions.core.lifetime;
+    let (idle, absolute) = (Long(idle), Long(absolute));
+    let chosen = if remember > sessions.core.lifetime.absolute {
+        format!(", {} if they chose so", Long(remember))
+    } else {
+        String::new()
+    };
+    let place = sessions.core.store.describe();
+    tracing::info!(
+        "Sessions: stored in {place}; they end {idle} after their last use, {absolute} after their creation{chosen}"
+    );
+    let cookie = &sessions.core.cookie;
+    if cookie.secure {
+        tracing::info!("Sessions: cookie `{}`", cookie.name);
+    } else {
+        tracing::warn!("Sessions: cookie `{}` is not Secure, for plain HTTP in the debug profile", cookie.name);
+    }
+    report_unpinned(sessions, debug);
+}
+
+/// A deployed layout must not change unnoticed, so each schema is a warning. While it is developed, one line is enough.
+fn report_unpinned(sessions: &Sessions, debug: bool) {
+    let unpinned: Vec<String> =
+        sessions.core.schemas().iter().filter(|schema| schema.layout.is_none()).map(|schema| to_pin(schema)).collect();
+    match &unpinned[..] {
+        [] => {}
+        schemas if debug => tracing::info!(
+            "Sessions: a change of these schemas compiles without a new version, since they are not pinned: {}",
+            schemas.join("; ")
+        ),
+        schemas => schemas.iter().for_each(|schema| tracing::warn!("session schema not pinned: {schema}")),
+    }
+}
+
+/// The schema and the way to pin it.
+fn to_pin(schema: &SchemaSpec) -> String {
+    let (key, name) = (schema.key, schema.name);
+    match (schema.to_paste)() {
+        Some(pin) => format!("`{key}`, add `{}` to `{name}`", pin.text()),
+        None => format!(
+            "`{key}`, derive `SessionValue` for the types in `{name}`, and write `layout = \"\"` to have the compiler say \
+             what to paste"
+        ),
+    }
+}
+
+/// Warns of settings that look like ours in places that are not read.
+pub(super) fn warn_of_near_misses(figment: &Figment) {
+    let dict = figment.extract::<Dict>().unwrap_or_default();
+    for key in dict.keys().filter(|key| looks_like_ours(key)) {
+        let source = figment.find_metadata(key).map(|source| format!(" ({})", source.name)).unwrap_or_default();
+        tracing::warn!("the setting `{key}`{source} is not read: {}", advice(key));
+    }
+    for profile in figment.profiles().filter(|profile| is_near(profile.as_str().as_str())) {
+        tracing::warn!("the profile `{profile}` is not read: for the settings of sessions write `[default.{TABLE}]`");
+    }
+}
+
+fn looks_like_ours(key: &str) -> bool {
+    key != TABLE && (is_near(key) || prefixed(key).is_some() || OURS.contains(&key))
+}
+
+fn advice(key: &str) -> String {
+    match prefixed(key) {
+        Some(setting) if !setting.is_empty() => format!(
+            "write `{setting} = …` in the table `[default.{TABLE}]` of `Rocket.toml`, or \
+             `ROCKET_SESSION={{{setting}=…}}` in the environment"
+        ),
+        _ if OURS.contains(&key) => format!("it belongs in the table `[default.{TABLE}]`"),
+        _ => format!("the table of session settings is `[default.{TABLE}]`"),
+    }
+}
+
+/// The setting behind `session_`, as `ROCKET_SESSION_STORE` gives it.
+fn prefixed(key: &str) -> Option<&str> {
+    let (start, rest) = key.split_at_checked(TABLE.len())?;
+    let rest = rest.strip_prefix(['_', '-', '.'])?;
+    start.eq_ignore_ascii_case(TABLE).then(|| rest.trim_start_matches('_'))
+}
+
+/// The table's name in other letters, with one letter more, less or other, or with two that changed places.
+fn is_near(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let key = key.trim_matches(['_', '-']);
+    let (ours, theirs) = (TABLE.as_bytes(), key.as_bytes());
+    let same = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+    let (ours, theirs) = (&ours[same..], &theirs[same..]);
+    match (ours, theirs) {
+        ([], []) => true,
+        ([_, ours @ ..], [_, theirs @ ..]) if ours == theirs => true,
+        ([a, b, ours @ ..], [c, d, theirs @ ..]) if (a, b, ours) == (d, c, theirs) => true,
+        (_, [_, theirs @ ..]) if ours == theirs => true,
+        ([_, ours @ ..], _) => ours == theirs,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_close_to_the_table_are_noticed() {
+        for key in
+            ["sessions", "Session", "SESSION", "sesion", "sessio", "sesssion", "sesison", "session_", "session_store"]
+        {
+            assert!(looks_like_ours(key), "{key}");
+        }
+        for key in
+            ["session", "port", "secret_key", "log_level", "permission", "mission", "ident", "sessionist", "limits"]
+        {
+            assert!(!looks_like_ours(key), "{key}");
+        }
+    }
+}
