@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
 
 mod cases;
+mod install;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
