@@ -37,6 +37,7 @@ mod down;
 mod ended;
 mod frozen;
 mod launch;
+mod lines;
 mod logout;
 mod lost;
 mod partition;

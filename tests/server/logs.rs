@@ -40,7 +40,7 @@ impl Log {
     }
 
     /// What was said by the thread that asks.
-    fn here(&self) -> Vec<String> {
+    pub(crate) fn here(&self) -> Vec<String> {
         let id = std::thread::current().id();
         self.0.lock().unwrap().iter().filter(|(thread, _)| *thread == id).map(|(_, line)| line.clone()).collect()
     }

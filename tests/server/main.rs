@@ -29,6 +29,7 @@ mod file;
 mod fleet;
 mod kill;
 mod launch;
+mod lines;
 mod locked;
 mod login_race;
 mod logout;

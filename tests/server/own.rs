@@ -66,6 +66,8 @@ pub(crate) enum Weakness {
 }
 
 impl Frail {
+    pub(crate) const PLACE: &str = "a frail store at 192.0.2.1:7";
+
     pub(crate) fn over(store: impl Store) -> Self {
         Self { store: Arc::new(store), weak: Arc::default() }
     }
@@ -91,6 +93,10 @@ impl Frail {
 
 #[async_trait]
 impl Store for Frail {
+    fn describe(&self) -> String {
+        Self::PLACE.to_owned()
+    }
+
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         self.enter("create")?;
         self.store.create(key, record).await

@@ -1,0 +1,190 @@
+//! Lines that the library writes to the log: at the launch, and one for a request that fails.
+
+use std::process::Command;
+use std::time::Duration;
+
+use rocket::figment::Figment;
+use rocket::figment::providers::{Format as _, Toml};
+use rocket::http::{Header, Status};
+use rocket::local::asynchronous::Client;
+use rocket::{Request, catch, catchers, get, post, routes};
+use session_runtime::{Expiry, MemoryStore, Session, SessionConfig, SessionError, SessionHandle, Sessions};
+
+use crate::logs::Log;
+use crate::own::{Frail, Weakness, Work};
+use crate::place::{Place, Profile, Storage, programs};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Lines of this thread that hold the words, among those written while `work` ran.
+async fn lines(words: &str, work: impl Future<Output = ()>) -> Vec<String> {
+    let log = Log::listen();
+    let before = log.here().len();
+    work.await;
+    let lines = log.here().split_off(before);
+    lines.into_iter().filter(|line| line.contains(words)).collect()
+}
+
+fn figment(toml: &str) -> Figment {
+    rocket::Config::figment().select("debug").merge(("log_level", "off")).merge(Toml::string(toml).nested())
+}
+
+async fn launch(toml: &str) {
+    let fairing = Sessions::fairing::<Work>().store(MemoryStore::new());
+    drop(rocket::custom(figment(toml)).attach(fairing).ignite().await.unwrap());
+}
+
+/// A new user could not tell which file the sessions were in, or whether the settings were read.
+#[test]
+fn the_launch_says_where_sessions_are_and_when_they_end() {
+    for storage in [Storage::Memory, Storage::Sqlite, Storage::Postgres, Storage::Redis, Storage::Cluster] {
+        let place = Place::new();
+        let shop = place.open_with(Profile::Debug, storage, r#",absolute="20d",remember="60d""#);
+        let output = shop.output();
+        let said: Vec<&str> = output.lines().filter(|line| line.contains("Sessions: stored in")).collect();
+        let [line] = said[..] else { panic!("one line: {said:?}\n{output}") };
+        let server =
+            storage.server().map(|url| url.split(['@', '/', '?']).rfind(|part| part.contains(':')).unwrap().to_owned());
+        let file = place.database().display().to_string();
+        let at = match storage {
+            Storage::Memory => "memory",
+            Storage::Sqlite => &file,
+            _ => server.as_deref().unwrap().split(',').next().unwrap(),
+        };
+        for word in [at, "14d", "20d", "60d"] {
+            assert!(line.contains(word), "{word}: {line}");
+        }
+        assert!(!line.contains('@') && !line.contains("password"), "{line}");
+    }
+}
+
+/// `ROCKET_SESSION_STORE` was ignored in silence.
+#[test]
+fn a_setting_in_a_place_that_is_not_read_is_warned_of() {
+    let place = Place::new();
+    let mut command = Command::new(programs().join("cart"));
+    command.env("ROCKET_SESSION_STORE", "redis://:secret@localhost").env("ROCKET_SESSIONS", "{idle=\"1h\"}");
+    let shop = place.launch(command, "{store=\"memory:\"}");
+    let output = shop.output();
+    for words in ["`session_store`", "ROCKET_SESSION={store=…}", "`sessions`", "`[default.session]`"] {
+        assert!(output.contains(words), "{words}:\n{output}");
+    }
+    assert!(!output.contains("secret"), "{output}");
+}
+
+#[tokio::test]
+async fn each_near_miss_of_the_table_is_warned_of() {
+    for (toml, key) in [
+        ("[default.sessions]\nidle = \"1h\"", "`sessions`"),
+        ("[default.Session]\nidle = \"1h\"", "`Session`"),
+        ("[default.session_]\nidle = \"1h\"", "`session_`"),
+        ("[debug.sesion]\nidle = \"1h\"", "`sesion`"),
+        ("[default]\nsession_idle = \"1h\"", "`session_idle`"),
+        ("[default]\nidle = \"1h\"", "`idle`"),
+        ("[sessions]\nidle = \"1h\"", "the profile `sessions`"),
+    ] {
+        let warned = lines("is not read", launch(toml)).await;
+        assert!(warned.len() == 1 && warned[0].contains(key) && warned[0].starts_with("WARN"), "{toml}: {warned:?}");
+    }
+    let none = "[default]\nport = 0\nsecret = 1\n[default.session]\nidle = \"1h\"\n[default.mission]\nidle = 1";
+    assert_eq!(lines("is not read", launch(none)).await, [""; 0]);
+}
+
+/// In a debug build a changed struct compiled without a word.
+#[tokio::test]
+async fn a_debug_launch_names_the_schemas_that_are_not_pinned() {
+    let said = lines("not pinned", launch("")).await;
+    assert!(said.len() == 1 && said[0].starts_with("INFO") && said[0].contains("`own`"), "{said:?}");
+    assert!(said[0].contains("layout = "), "{said:?}");
+}
+
+/// `Expiry::After(60 days)` was cut to the 30 days of `absolute` in silence.
+#[tokio::test]
+async fn a_choice_beyond_the_ceiling_is_one_line() {
+    let choose = async |expiry| {
+        let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Work>().build().unwrap();
+        let visit = sessions.open([]);
+        visit.write::<Work>().await.unwrap().set_last(1);
+        visit.set_expiry(expiry);
+        assert!(visit.finish(200).await.error.is_none());
+    };
+    let beyond = std::time::SystemTime::now() + 60 * DAY;
+    for expiry in [Expiry::After(60 * DAY), Expiry::At(beyond)] {
+        let said = lines("session.remember", choose(expiry)).await;
+        assert!(said.len() == 1 && said[0].starts_with("WARN") && said[0].contains("30d"), "{said:?}");
+    }
+    for expiry in [Expiry::After(30 * DAY), Expiry::Default, Expiry::BrowserClose] {
+        assert_eq!(lines("session.remember", choose(expiry)).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_choice_of_a_stored_session_beyond_the_ceiling_is_one_line() {
+    let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Work>().build().unwrap();
+    let visit = sessions.open([]);
+    visit.write::<Work>().await.unwrap().set_last(1);
+    let cookie = visit.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+    let use_it = async |expiry: Option<Expiry>| {
+        let visit = sessions.open([cookie.as_str()]);
+        visit.write::<Work>().await.unwrap().set_last(2);
+        if let Some(expiry) = expiry {
+            visit.set_expiry(expiry);
+        }
+        assert!(visit.finish(200).await.error.is_none());
+    };
+    assert_eq!(lines("session.remember", use_it(Some(Expiry::After(60 * DAY)))).await.len(), 1);
+    assert_eq!(lines("session.remember", use_it(None)).await, [""; 0], "said once, when it is chosen");
+}
+
+#[get("/")]
+fn many(_a: Option<&Work>, _b: Option<&SessionHandle>, _c: Option<&Work>, _d: &Work) {}
+
+#[post("/")]
+fn write(mut work: Session<Work>) {
+    *work.count_mut() += 1;
+}
+
+#[post("/save")]
+async fn save(mut work: Session<'_, Work>) -> Result<(), SessionError> {
+    *work.count_mut() += 1;
+    work.save().await
+}
+
+/// Looks the visitor up for the page's head, as catchers do.
+#[catch(503)]
+async fn sorry(request: &Request<'_>) -> (Status, String) {
+    let known = request.guard::<&Work>().await.succeeded().is_some();
+    (Status::ServiceUnavailable, format!("{known} {}", SessionError::of(request).unwrap()))
+}
+
+/// One request wrote a line for each guard, and none had the address.
+#[tokio::test]
+async fn a_request_during_an_outage_is_one_line_that_names_the_store() {
+    // Before Rocket takes the place.
+    Log::listen();
+    let store = Frail::over(MemoryStore::new());
+    let config = SessionConfig::new().deadline(Duration::from_secs(6));
+    let rocket = rocket::custom(figment(""))
+        .attach(Sessions::fairing::<Work>().store(store.clone()).config(config))
+        .mount("/", routes![many, write, save])
+        .register("/", catchers![sorry]);
+    let client = Client::untracked(rocket).await.unwrap();
+    let answer = client.post("/").dispatch().await;
+    let cookie = answer.headers().get_one("Set-Cookie").unwrap().split(';').next().unwrap().to_owned();
+    for (operation, method, path) in [
+        ("load", rocket::http::Method::Get, "/"),
+        ("load", rocket::http::Method::Post, "/"),
+        ("patch", rocket::http::Method::Post, "/"),
+        ("patch", rocket::http::Method::Post, "/save"),
+    ] {
+        store.weaken(operation, Weakness::Fails);
+        let said = lines("", async {
+            let request = client.req(method, path).header(Header::new("Cookie", cookie.clone()));
+            assert_eq!(request.dispatch().await.status(), Status::ServiceUnavailable);
+        });
+        let said = said.await;
+        let [line] = &said[..] else { panic!("{operation}, {method} {path}: {said:?}") };
+        assert!(line.starts_with("ERROR") && line.contains(Frail::PLACE), "{line}");
+        store.mend();
+    }
+}
