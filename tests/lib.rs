@@ -1,5 +1,6 @@
-//! What the test targets share: nodes and their races, handles that take turns, a plain map that stores are compared with, real servers, and the README's program, compiled as it stands there.
+//! What the test targets share: base64url, nodes and their races, handles that take turns, a plain map that stores are compared with, real servers, and the README's program, compiled as it stands there.
 
+pub mod base64url;
 pub mod fleet;
 pub mod model;
 pub mod servers;

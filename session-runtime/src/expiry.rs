@@ -260,10 +260,10 @@ impl Lifetime {
         };
         let period = match self.touch_every {
             TouchEvery::TenthOfIdle => idle / 10,
-            TouchEvery::Period(period) => period.min(idle / 2),
+            TouchEvery::Period(period) => period,
             TouchEvery::Off => return None,
         };
-        // The deadline may come from settings with a shorter idle time, before the program was restarted.
+        // At most half of what the last touch gave, which may be less than `idle`: the settings have changed since.
         Some(period.min(head.expires.since(head.touched) / 2))
     }
 

@@ -1,7 +1,7 @@
-//! A session cookie as a browser keeps it, and base64url (RFC 4648 section 5) written a second time, so that the tests
-//! do not judge the library's encoding by itself.
+//! A session cookie as a browser keeps it.
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+use session_tests::base64url::ALPHABET;
+pub(crate) use session_tests::base64url::{decode, encode};
 
 /// A cookie's name and value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,35 +41,6 @@ impl Cookie {
     pub(crate) fn secret(&self) -> [u8; 16] {
         self.bytes()[16..].try_into().unwrap()
     }
-}
-
-/// Without padding.
-pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let mut group = [0; 3];
-        group[..chunk.len()].copy_from_slice(chunk);
-        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
-        for place in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(bits >> (18 - 6 * place)) as usize & 63]));
-        }
-    }
-    text
-}
-
-/// Lenient about the bits that a shorter last group leaves over.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.bytes() {
-        bits = bits << 6 | u32::try_from(ALPHABET.iter().position(|letter| *letter == byte)?).ok()?;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 /// The other texts that a careless decoder takes for the same 32 bytes: the last character's spare bits set.

@@ -37,6 +37,12 @@ fn at_once(shop: &Shop, count: usize, request: &Request) -> Vec<(Answer, Duratio
     })
 }
 
+/// What a busy machine may add to an answer: two seconds, and what as many pages without a session take just now.
+fn slack(shop: &Shop, count: usize) -> Duration {
+    let pages = at_once(shop, count, &Request::get("/ping"));
+    Duration::from_secs(2) + pages.iter().map(|(_, took)| *took).max().unwrap()
+}
+
 fn quantity(shop: &Shop, visitor: &Cookie) -> usize {
     let cart: std::collections::BTreeMap<u32, usize> = shop.get("/cart", visitor).expect_silent(200).json();
     cart.get(&7).copied().unwrap_or_default()
@@ -50,13 +56,14 @@ fn writes_to_a_locked_file_fail_in_time_and_recover() {
     let place = Place::new();
     let mut shop = place.open_with(Profile::Debug, Storage::Sqlite, ",deadline=\"500ms\"");
     let visitor = shop.visitor(7);
+    let bound = Duration::from_millis(500) + slack(&shop, WRITES);
     let lock = Lock::take(&place);
     let before = place.rows();
     for (answer, took) in at_once(&shop, WRITES, &Request::post("/cart/add/7").cookie(&visitor)) {
         let answer = answer.expect_silent(503);
         assert_eq!(answer.all("retry-after"), ["1"]);
         assert!(answer.text().starts_with("503"), "{answer:?}");
-        assert!(took < Duration::from_secs(10), "bounded by the deadline, however many wait: {took:?}");
+        assert!(took < bound, "bounded by the deadline, however many wait: {took:?}, and not {bound:?}");
     }
     shop.ask(&Request::post("/cart/add/7")).expect_silent(503);
     shop.post("/logout", &visitor).expect_silent(503);
@@ -70,7 +77,7 @@ fn writes_to_a_locked_file_fail_in_time_and_recover() {
         let answer = shop.post("/cart/add/7", &visitor);
         (answer.status == 200).then_some(())
     });
-    assert!(start.elapsed() < Duration::from_secs(10), "recovery took {:?}", start.elapsed());
+    assert!(start.elapsed() < bound, "recovery took {:?}, and not {bound:?}", start.elapsed());
     assert!((1..=WRITES + 2).contains(&quantity(&shop, &visitor)) || shop.cart(&visitor) == "{}");
     shop.assert_running();
 }
@@ -82,11 +89,18 @@ fn nothing_half_written_is_left_after_a_failed_save() {
     let place = Place::new();
     let shop = place.open_with(Profile::Debug, Storage::Sqlite, ",deadline=\"200ms\"");
     let visitor = shop.visitor(7);
+    let bound = Duration::from_millis(200) + slack(&shop, 1);
     let before = place.rows();
     let lock = Lock::take(&place);
-    shop.post("/prefs/lang/de", &visitor).expect_silent(503);
-    shop.post("/login/anna", &visitor).expect_silent(503);
-    shop.ask(&Request::post("/prefs/lang/de")).expect_silent(503);
+    for request in [
+        Request::post("/prefs/lang/de").cookie(&visitor),
+        Request::post("/login/anna").cookie(&visitor),
+        Request::post("/prefs/lang/de"),
+    ] {
+        let start = Instant::now();
+        shop.ask(&request).expect_silent(503);
+        assert!(start.elapsed() < bound, "{:?}, and not {bound:?}", start.elapsed());
+    }
     drop(shop);
     lock.release();
     let shop = place.open(Profile::Debug, Storage::Sqlite);

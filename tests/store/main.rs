@@ -5,6 +5,7 @@
 
 mod conformance;
 mod damaged;
+mod exact;
 mod model;
 mod nodes;
 mod sqlite;

@@ -3,6 +3,7 @@
 #![allow(clippy::large_futures, reason = "whole requests are awaited in place")]
 #![allow(clippy::needless_pass_by_value, reason = "Rocket hands guards over by value")]
 
+mod ages;
 mod app;
 mod busy;
 mod caches;
@@ -10,20 +11,24 @@ mod clocks;
 mod concurrency;
 mod config;
 mod data;
+mod deadlines;
 mod expiry;
 mod faults;
 mod fields;
 mod floods;
 mod identity;
+mod ids;
 mod jar;
 mod jobs;
 mod mended;
 mod misuse;
+mod neighbours;
 mod pages;
 mod remember;
 mod routes;
 mod saving;
 mod spy;
+mod touches;
 mod tracking;
 mod two_guards;
 

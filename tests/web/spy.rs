@@ -29,6 +29,8 @@ struct Inner {
     held: AtomicBool,
     arrived: Notify,
     released: Notify,
+    /// A load brings all that there is, as a store may.
+    generous: bool,
 }
 
 /// Where the records are.
@@ -86,6 +88,8 @@ pub enum Fault {
     ReplyLost,
     /// The call never answers.
     Hangs,
+    /// The call works, [`SLOW`] later.
+    Slow,
     /// The call panics.
     Panics,
     /// The record is unreadable as a whole.
@@ -93,6 +97,16 @@ pub enum Fault {
 }
 
 impl Spy {
+    /// In memory whatever the environment says: for clocks that stand still, which engines with threads do not wait for.
+    pub fn in_memory() -> Self {
+        Self(Arc::new(Inner { store: Shelf::Memory(MemoryStore::new()), ..Inner::default() }))
+    }
+
+    /// Whose loads bring more than was wanted.
+    pub fn generous() -> Self {
+        Self(Arc::new(Inner { generous: true, ..Inner::default() }))
+    }
+
     /// How often each operation was called since the last time this was asked.
     pub fn take_calls(&self) -> BTreeMap<&'static str, usize> {
         std::mem::take(&mut *self.0.calls.lock().unwrap())
@@ -173,6 +187,10 @@ impl Spy {
             Some(Fault::Corrupt) => Err(StoreError::new(StoreErrorKind::Corrupt, operation)),
             Some(Fault::Panics) => panic!("the store panics"),
             Some(Fault::Hangs) => std::future::pending().await,
+            Some(Fault::Slow) => {
+                tokio::time::sleep(SLOW).await;
+                Ok(None)
+            }
             other => Ok(other),
         }
     }
@@ -184,6 +202,9 @@ impl Spy {
         }
     }
 }
+
+/// How long a slow call takes.
+pub const SLOW: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// Stands for an engine's message that no client may see.
 pub const SECRET: &str = "password=hunter2";
@@ -197,7 +218,8 @@ impl Store for Spy {
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
         let fault = self.enter("load").await?;
-        Self::leave(fault, "load", self.0.store.load(key, wanted, now).await?)
+        let all = self.0.generous.then(Wanted::all);
+        Self::leave(fault, "load", self.0.store.load(key, all.as_ref().unwrap_or(wanted), now).await?)
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
