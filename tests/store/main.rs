@@ -7,6 +7,7 @@ mod conformance;
 mod damaged;
 mod exact;
 mod model;
+mod moved;
 mod nodes;
 mod sqlite;
 mod third_party;

@@ -42,6 +42,7 @@
 
 mod db;
 mod fault;
+mod file;
 mod head;
 mod large;
 mod layout;
@@ -56,13 +57,14 @@ mod write;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use self::layout::Settings;
-use self::readers::Readers;
-use self::work::Writer;
+use self::readers::{Readers, Slots};
+use self::work::{Watched, Writer};
 use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -92,6 +94,11 @@ const SWEEP_STEP: usize = 100;
 ///
 /// Several stores, in one process or in many, may use one file. Dropping the last one folds the write-ahead log back into
 /// it.
+///
+/// A file that is removed, renamed or replaced while it is open is noticed with the next write, and by the sweep of each
+/// minute. That write fails as unavailable, since it went into a file that is not at the path. One line in the log says what
+/// happened, and the file that is at the path then is opened, or a new one made. Until one can be opened, all fails as
+/// unavailable.
 ///
 /// # Examples
 ///
@@ -265,13 +272,13 @@ impl SqliteStoreBuilder {
     /// assert_eq!(error.kind(), StoreErrorKind::Setup);
     /// ```
     pub fn open(self) -> Result<SqliteStore, StoreError> {
-        let settings = Settings { path: self.path, durability: self.durability, busy_timeout: self.busy_timeout };
-        let connection = settings.prepare()?;
-        let writer = Writer::new(connection)?;
+        let settings = Arc::new(Settings::new(self.path, self.durability, self.busy_timeout));
+        let opened = settings.open()?;
         let place = place(&settings.path).into();
-        let spots = (0..cores().min(MOST_READERS)).map(|_| settings.connect_spot()).collect::<Result<_, _>>()?;
-        let threads = (0..self.readers.max(1)).map(|_| settings.connect_reader()).collect::<Result<_, _>>()?;
-        Ok(SqliteStore { readers: Readers::new(spots, threads)?, writer, place })
+        let slots = Arc::new(Slots::open(&settings, cores().min(MOST_READERS), self.readers.max(1))?);
+        let readers = Readers::new(&settings, &slots)?;
+        let writer = Writer::new(opened, Watched { settings, readers: slots })?;
+        Ok(SqliteStore { readers, writer, place })
     }
 }
 

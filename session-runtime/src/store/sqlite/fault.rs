@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Engine(rusqlite::Error),
     /// A row that this library did not write, or that was damaged; says which part of it.
     Unreadable(&'static str),
+    /// The file at the path is not the one that was written to.
+    Moved,
     /// A bug of ours; the thread goes on.
     Panicked,
 }
@@ -30,10 +32,13 @@ impl Fault {
         match self {
             Self::Engine(error) => StoreError::new(StoreErrorKind::Unavailable, during).because(Cause::of(error)),
             Self::Unreadable(part) => StoreError::new(StoreErrorKind::Corrupt, during).because(Unreadable(part)),
+            Self::Moved => StoreError::new(StoreErrorKind::Unavailable, during).because(MOVED),
             Self::Panicked => StoreError::new(StoreErrorKind::Unavailable, during).because("the store panicked"),
         }
     }
 }
+
+const MOVED: &str = "the SQLite file was removed, renamed or replaced while it was open";
 
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))

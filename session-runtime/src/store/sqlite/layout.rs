@@ -12,13 +12,18 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 
 use super::Durability;
 use super::fault::{Cause, is_busy};
+use super::file::{self, OpenFile};
+use super::work::Opened;
 use crate::store::{StoreError, StoreErrorKind};
 
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"sess");
 /// Layout 1 was never released.
 const LAYOUT: i32 = 2;
-/// A log that grew beyond this many bytes is cut back after a checkpoint.
-const LOG_BYTES: i64 = 64 << 20;
+/// A log that grew beyond this many bytes, as beside a reader that kept its snapshot for long, is cut back once it is written
+/// from its beginning again. A little more than the 1,000 pages after which it is checkpointed, so that it is not cut in normal use.
+const LOG_BYTES: i64 = 5 << 20;
+/// What `SQLite` itself takes for no file.
+const MEMORY: &str = ":memory:";
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 const TABLES: &str = "
@@ -48,9 +53,27 @@ enum Owner {
 }
 
 impl Settings {
-    /// The writer's connection, to a file that has our tables by then.
-    pub(super) fn prepare(&self) -> Result<Connection, StoreError> {
+    /// From here on the path no longer depends on the folder that the program is in.
+    pub(super) fn new(path: PathBuf, durability: Durability, busy_timeout: Duration) -> Self {
+        let is_named = !path.as_os_str().is_empty() && path.as_os_str() != MEMORY;
+        let path = std::path::absolute(&path).ok().filter(|_| is_named).unwrap_or(path);
+        Self { path, durability, busy_timeout }
+    }
+
+    /// The writer's connection to a file that has our tables by then, and that file.
+    pub(super) fn open(&self) -> Result<Opened, StoreError> {
         self.create_file()?;
+        let before = file::identity(&self.path);
+        let connection = self.prepare()?;
+        // The first read makes the log and its index.
+        self.patiently(|| Ok(connection.query_row("SELECT count(*) FROM entry", [], |_| Ok(()))?))?;
+        match OpenFile::at(&self.path) {
+            Ok(file) if file.is(before) => Ok(Opened { connection, file }),
+            _ => Err(self.setup("was replaced while it was opened")),
+        }
+    }
+
+    fn prepare(&self) -> Result<Connection, StoreError> {
         let mut connection = self.connect()?;
         // Until there is a log, whatever the durability: `NORMAL` may leave a journal whose header reached the disk before
         // its content, and after a power cut that would be rolled back into the file.
@@ -81,7 +104,7 @@ impl Settings {
             return Err(self.setup("is a folder; name a file in it"));
         }
         let path = self.path.to_string_lossy();
-        if path.is_empty() || path == ":memory:" {
+        if path.is_empty() || path == MEMORY {
             return Err(self.setup("is not a file; `memory:` is the store without one"));
         }
         let mut options = OpenOptions::new();

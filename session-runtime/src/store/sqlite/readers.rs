@@ -1,8 +1,10 @@
 //! Who reads: the caller itself while that is quick, else a thread.
 
-use rusqlite::Connection;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fault::{Fault, caught};
+use super::layout::Settings;
 use super::queue::Queue;
 use super::read::Reader;
 use super::spot::Spots;
@@ -15,22 +17,98 @@ use crate::store::{Loaded, StoreError, Wanted};
 /// Reads that a thread takes at a time: under load the others need not be woken for each.
 const AT_ONCE: usize = 16;
 
-type Job = Box<dyn FnOnce(&mut Reader) + Send>;
+type Job = Box<dyn FnOnce(&Slot) + Send>;
 
 /// Connections that read. Dropping them waits for what was begun.
 pub(super) struct Readers {
+    settings: Arc<Settings>,
+    slots: Arc<Slots>,
     spots: Spots,
     threads: Threads<Job>,
 }
 
-impl Readers {
-    /// With connections for reads on the spot, which do not wait for a lock, and one for each thread, which do.
-    pub(super) fn new(spots: Vec<Connection>, threads: Vec<Connection>) -> Result<Self, StoreError> {
-        let mut readers = Self { spots: Spots::new(spots), threads: Threads::new() };
-        for connection in threads {
-            readers.threads.spawn(|queue| serve(queue, Reader::new(connection))).map_err(not_set_up)?;
+/// All connections that read, for the writer to close.
+pub(super) struct Slots {
+    spots: Box<[Arc<Slot>]>,
+    threads: Box<[Arc<Slot>]>,
+    /// The file is gone, and no connection may be opened.
+    are_closed: AtomicBool,
+}
+
+/// A connection, opened when it is used.
+#[derive(Default)]
+pub(super) struct Slot(Mutex<Option<Reader>>);
+
+impl Slot {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self(Mutex::new(Some(reader)))
+    }
+
+    /// `None`: in use.
+    pub(super) fn try_take(&self) -> Option<MutexGuard<'_, Option<Reader>>> {
+        match self.0.try_lock() {
+            Ok(reader) => Some(reader),
+            // Panics are caught before they get here; should one, the connection is still whole.
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
         }
-        Ok(readers)
+    }
+
+    fn take(&self) -> MutexGuard<'_, Option<Reader>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    /// With connections for reads on the spot, which do not wait for a lock, and one for each thread, which do.
+    pub(super) fn open(settings: &Settings, spots: usize, threads: usize) -> Result<Self, StoreError> {
+        let spot = |_| settings.connect_spot().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
+        let thread = |_| settings.connect_reader().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
+        Ok(Self {
+            spots: (0..spots).map(spot).collect::<Result<_, _>>()?,
+            threads: (0..threads).map(thread).collect::<Result<_, _>>()?,
+            are_closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Closes all connections, after what they are doing. Reads fail from here on.
+    pub(super) fn close(&self) {
+        self.are_closed.store(true, Ordering::SeqCst);
+        for slot in self.spots.iter().chain(&self.threads) {
+            drop(slot.take().take());
+        }
+    }
+
+    /// Lets reads open connections to the file that is there now.
+    pub(super) fn reopen(&self) {
+        self.are_closed.store(false, Ordering::SeqCst);
+    }
+
+    /// Runs a read on a slot's connection, which is opened if need be.
+    fn read<T>(
+        &self,
+        slot: &mut Option<Reader>,
+        open: impl FnOnce() -> Result<rusqlite::Connection, StoreError>,
+        read: impl FnOnce(&mut Reader) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let reader = match slot {
+            Some(reader) => reader,
+            None if self.are_closed.load(Ordering::SeqCst) => return Err(Fault::Moved),
+            None => slot.insert(Reader::new(open().map_err(|_| Fault::Moved)?)),
+        };
+        read(reader)
+    }
+}
+
+impl Readers {
+    pub(super) fn new(settings: &Arc<Settings>, slots: &Arc<Slots>) -> Result<Self, StoreError> {
+        let mut threads = Threads::new();
+        for slot in &slots.threads {
+            let slot = Arc::clone(slot);
+            threads.spawn(move |queue| serve(queue, &slot)).map_err(not_set_up)?;
+        }
+        let spots = Spots::new(slots.spots.iter().map(Arc::clone).collect());
+        Ok(Self { settings: Arc::clone(settings), slots: Arc::clone(slots), spots, threads })
     }
 
     pub(super) async fn load(
@@ -40,7 +118,10 @@ impl Readers {
         now: Timestamp,
     ) -> Result<Option<Loaded>, StoreError> {
         const DURING: &str = "load";
-        if let Some(outcome) = self.spots.read(|reader| reader.load(key, wanted, now)) {
+        let on_the_spot = |slot: &mut Option<Reader>| {
+            self.slots.read(slot, || self.settings.connect_spot(), |reader| reader.load(key, wanted, now))
+        };
+        if let Some(outcome) = self.spots.read(on_the_spot) {
             return outcome.map_err(|fault| fault.to_error(DURING));
         }
         let wanted = wanted.clone();
@@ -62,10 +143,13 @@ impl Readers {
         during: &'static str,
         work: impl FnOnce(&mut Reader) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let (slots, settings) = (Arc::clone(&self.slots), Arc::clone(&self.settings));
         let job = |answer: Answer<T>| -> Job {
-            Box::new(move |reader| {
+            Box::new(move |slot| {
                 if !answer.is_closed() {
-                    let outcome = caught(|| work(reader)).map_err(|fault| fault.to_error(during));
+                    let mut reader = slot.take();
+                    let read = || slots.read(&mut reader, || settings.connect_reader(), work);
+                    let outcome = caught(read).map_err(|fault| fault.to_error(during));
                     // A caller that has gone does not want to know.
                     drop(answer.send(outcome));
                 }
@@ -75,9 +159,9 @@ impl Readers {
     }
 }
 
-fn serve(queue: &Queue<Job>, mut reader: Reader) {
+fn serve(queue: &Queue<Job>, slot: &Slot) {
     let mut jobs = Vec::with_capacity(AT_ONCE);
     while queue.take(&mut jobs, AT_ONCE) {
-        jobs.drain(..).for_each(|job| job(&mut reader));
+        jobs.drain(..).for_each(|job| job(slot));
     }
 }

@@ -6,13 +6,12 @@
 //! again. While a read has not come back, none follows it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
-
-use rusqlite::Connection;
 
 use super::fault::{Fault, caught};
 use super::read::Reader;
+use super::readers::Slot;
 
 /// A read that takes longer had to wait for the disk, or its thread for a core.
 const SLOW: Duration = Duration::from_millis(1);
@@ -31,7 +30,7 @@ pub(super) struct Spots {
 }
 
 struct Spot {
-    reader: Mutex<Reader>,
+    slot: Arc<Slot>,
     /// When the read that uses it began.
     since: AtomicU64,
 }
@@ -40,13 +39,16 @@ struct Spot {
 const IDLE: u64 = u64::MAX;
 
 impl Spots {
-    pub(super) fn new(connections: Vec<Connection>) -> Self {
-        let spot = |connection| Spot { reader: Mutex::new(Reader::new(connection)), since: AtomicU64::new(IDLE) };
-        Self { opened: Instant::now(), each: connections.into_iter().map(spot).collect(), pace: Pace::default() }
+    pub(super) fn new(slots: Vec<Arc<Slot>>) -> Self {
+        let spot = |slot| Spot { slot, since: AtomicU64::new(IDLE) };
+        Self { opened: Instant::now(), each: slots.into_iter().map(spot).collect(), pace: Pace::default() }
     }
 
     /// Reads, or says `None`: every connection is in use, reads are slow, or another process holds a lock.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&mut Reader) -> Result<T, Fault>) -> Option<Result<T, Fault>> {
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&mut Option<Reader>) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
         let begun = self.now();
         if self.pace.is_slow(begun) || self.each.iter().any(|spot| spot.is_overdue(begun)) {
             return None;
@@ -68,13 +70,8 @@ impl Spots {
 }
 
 impl Spot {
-    fn take(&self) -> Option<(&Self, MutexGuard<'_, Reader>)> {
-        match self.reader.try_lock() {
-            Ok(reader) => Some((self, reader)),
-            // Panics are caught before they get here; should one, the connection is still whole.
-            Err(TryLockError::Poisoned(poisoned)) => Some((self, PoisonError::into_inner(poisoned))),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    fn take(&self) -> Option<(&Self, MutexGuard<'_, Option<Reader>>)> {
+        Some((self, self.slot.try_take()?))
     }
 
     fn is_overdue(&self, now: u64) -> bool {
@@ -124,11 +121,17 @@ fn micros(duration: Duration) -> u64 {
 mod tests {
     use std::sync::mpsc;
 
+    use rusqlite::Connection;
+
     use super::*;
     use crate::clock::Timestamp;
 
+    fn slot(connection: Connection) -> Arc<Slot> {
+        Arc::new(Slot::new(Reader::new(connection)))
+    }
+
     fn spots(count: usize) -> Spots {
-        Spots::new((0..count).map(|_| Connection::open_in_memory().unwrap()).collect())
+        Spots::new((0..count).map(|_| slot(Connection::open_in_memory().unwrap())).collect())
     }
 
     #[test]
@@ -167,8 +170,8 @@ mod tests {
         other.execute_batch("BEGIN EXCLUSIVE; CREATE TABLE t (a)").unwrap();
         let connection = Connection::open(&path).unwrap();
         connection.busy_timeout(Duration::ZERO).unwrap();
-        let spots = Spots::new(vec![connection]);
-        assert!(spots.read(|reader| reader.scan(None, 1, Timestamp::from_millis(0))).is_none());
+        let spots = Spots::new(vec![slot(connection)]);
+        assert!(spots.read(|reader| reader.as_ref().unwrap().scan(None, 1, Timestamp::from_millis(0))).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::queue::Queue;
 use crate::store::{StoreError, StoreErrorKind};
 
-pub(super) const ENDED: &str = "the store's thread has ended";
+const ENDED: &str = "the store's thread has ended";
 
 /// Where a job leaves its outcome.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;

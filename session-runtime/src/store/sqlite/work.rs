@@ -1,17 +1,96 @@
 //! The thread that writes and what it is given: jobs that run on its connection, keep their outcome, and answer when told
 //! to.
 
-use std::sync::mpsc;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::db::Db;
 use super::fault::{Cause, Fault, caught};
+use super::file::{Change, OpenFile};
+use super::layout::Settings;
 use super::queue::Queue;
-use super::threads::{Answer, ENDED, Threads, not_set_up};
+use super::readers::Slots;
+use super::threads::{Answer, Threads, not_set_up};
 use crate::store::StoreError;
+
+/// The writer's connection, and the file that it has open.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) file: OpenFile,
+}
+
+impl Opened {
+    /// Tries whether the statements fit the tables.
+    fn check(&self) -> Result<(), StoreError> {
+        Db::new(&self.connection).map(drop).map_err(|error| not_set_up(Cause::of(&error)))
+    }
+}
+
+/// Where the file is, and the connections that read it.
+pub(super) struct Watched {
+    pub(super) settings: Arc<Settings>,
+    pub(super) readers: Arc<Slots>,
+}
+
+impl Watched {
+    /// Closes everything, the writer last.
+    fn close(&self, connection: Connection, change: Change) {
+        tracing::error!("`{}`: {}", self.settings.path.display(), told(change));
+        self.readers.close();
+        if change == (Change::OtherLog { is_free: false }) {
+            // Without it the old log would be written over what others have stored since.
+            let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            if kept.is_err() {
+                tracing::error!("the removed log may be written to the SQLite file");
+            }
+        } else {
+            // The old file gets what belongs to it, wherever it is now. And a log that was left at the path is empty then:
+            // `SQLite` would take it for the log of the next file there.
+            let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            if emptied.is_err() {
+                tracing::warn!("the last changes could not be written to the SQLite file that was moved");
+            }
+        }
+        drop(connection);
+    }
+
+    fn open(&self) -> Result<Opened, StoreError> {
+        let opened = self.settings.open()?;
+        opened.check()?;
+        self.readers.reopen();
+        Ok(opened)
+    }
+}
+
+const fn told(change: Change) -> &'static str {
+    match change {
+        Change::Removed => {
+            "the file of the sessions was removed or renamed: its sessions are lost to this program, which begins with an \
+             empty file at the same path"
+        }
+        Change::Replaced => {
+            "the file of the sessions was replaced: its sessions are lost to this program, which uses those of the file \
+             that is at the path now"
+        }
+        Change::OtherLog { is_free: true } => {
+            "the log (`-wal`, `-shm`) beside the file of the sessions was removed: what it held is written to the file, \
+             which is opened anew"
+        }
+        Change::OtherLog { is_free: false } => {
+            "the log (`-wal`) beside the file of the sessions was replaced: what only the old one held is lost, and the \
+             file is opened anew"
+        }
+    }
+}
+
+fn chain(error: &StoreError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}
 
 /// Writes that come faster than one in this time are let gather, since a commit costs more than what it commits.
 const DENSE: Duration = Duration::from_micros(50);
@@ -24,19 +103,10 @@ const GROUP: usize = 256;
 pub(super) struct Writer(Threads<Box<dyn Job>>);
 
 impl Writer {
-    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn new(opened: Opened, place: Watched) -> Result<Self, StoreError> {
+        opened.check()?;
         let mut threads = Threads::new();
-        let (ready, is_ready) = mpsc::sync_channel(1);
-        let serve = move |queue: &Queue<_>| match Db::new(&connection) {
-            Ok(mut db) => {
-                // The store may have been given up already; then the queue is closed too.
-                drop(ready.send(Ok(())));
-                serve(queue, &mut db);
-            }
-            Err(error) => drop(ready.send(Err(not_set_up(Cause::of(&error))))),
-        };
-        threads.spawn(serve).map_err(not_set_up)?;
-        is_ready.recv().unwrap_or_else(|_| Err(not_set_up(ENDED)))?;
+        threads.spawn(move |queue| serve_all(queue, opened, &place)).map_err(not_set_up)?;
         Ok(Self(threads))
     }
 
@@ -50,38 +120,93 @@ impl Writer {
     }
 }
 
-fn serve(queue: &Queue<Box<dyn Job>>, db: &mut Db<'_>) {
+type Jobs = Vec<Box<dyn Job>>;
+
+/// Serves the queue on the file at the path, on another one whenever that changes.
+fn serve_all(queue: &Queue<Box<dyn Job>>, mut opened: Opened, place: &Watched) {
     let mut jobs = Vec::with_capacity(GROUP);
+    loop {
+        let Some(change) = serve_file(queue, &opened, &mut jobs) else { return };
+        place.close(opened.connection, change);
+        match reopen(queue, place, &mut jobs) {
+            Some(next) => opened = next,
+            None => return,
+        }
+    }
+}
+
+fn serve_file(queue: &Queue<Box<dyn Job>>, opened: &Opened, jobs: &mut Jobs) -> Option<Change> {
+    match Db::new(&opened.connection) {
+        Ok(mut db) => serve(queue, &mut db, &opened.file, jobs),
+        // They could be prepared when the file was opened, so it is another one.
+        Err(_) => Some(Change::Replaced),
+    }
+}
+
+/// Opens what is at the path, and then answers the jobs that have failed: their callers find the store as it is from then on.
+/// While it cannot be opened, so do all jobs; `None` once the queue is closed.
+fn reopen(queue: &Queue<Box<dyn Job>>, place: &Watched, jobs: &mut Jobs) -> Option<Opened> {
+    let mut opened = place.open();
+    jobs.drain(..).for_each(Job::answer);
+    if let Err(error) = &opened {
+        tracing::error!("sessions are unavailable until the file can be opened: {}", chain(error));
+    }
+    while opened.is_err() {
+        if !queue.take(jobs, GROUP) {
+            return None;
+        }
+        opened = place.open();
+        if opened.is_err() {
+            fail(jobs, &Fault::Moved);
+            jobs.drain(..).for_each(Job::answer);
+        }
+    }
+    opened.ok()
+}
+
+/// Serves the queue, the jobs at hand first. Ends when the path changes, or with `None` when the queue is closed.
+fn serve(queue: &Queue<Box<dyn Job>>, db: &mut Db<'_>, file: &OpenFile, jobs: &mut Jobs) -> Option<Change> {
     let mut is_dense = false;
     loop {
         let begun = Instant::now();
         if is_dense {
             thread::sleep(GATHER);
         }
-        if !queue.take(&mut jobs, GROUP) {
-            return;
+        if jobs.is_empty() && !queue.take(jobs, GROUP) {
+            return None;
         }
         let most = DENSE * u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        write(db, &mut jobs);
+        let change = write(db, file, jobs);
+        if change.is_some() {
+            return change;
+        }
         jobs.clear();
         is_dense = begun.elapsed() < most;
     }
 }
 
-/// Runs the jobs as one transaction, and answers after the commit. One that fails takes the others back with it, so each
-/// is then run alone.
-fn write(db: &mut Db<'_>, jobs: &mut Vec<Box<dyn Job>>) {
+/// Runs the jobs as one transaction, and answers after the commit. Where the file is no longer at the path they have failed,
+/// and are not answered yet. One that fails takes the others back with it, so each is then run alone.
+fn write(db: &mut Db<'_>, file: &OpenFile, jobs: &mut Jobs) -> Option<Change> {
     jobs.retain(|job| job.is_awaited());
-    match transaction(db, jobs) {
-        Err(Undone::AfterBegin) if jobs.len() > 1 => one_by_one(db, jobs),
+    let outcome = transaction(db, jobs);
+    let change = file.change();
+    match outcome {
+        _ if change.is_some() => fail(jobs, &Fault::Moved),
+        Err(Undone::AfterBegin) if jobs.len() > 1 => one_by_one(db, file, jobs),
         _ => jobs.drain(..).for_each(Job::answer),
     }
+    change
 }
 
-fn one_by_one(db: &mut Db<'_>, jobs: &mut Vec<Box<dyn Job>>) {
+fn one_by_one(db: &mut Db<'_>, file: &OpenFile, jobs: &mut Jobs) {
     let mut rest = jobs.drain(..);
     while let Some(mut job) = rest.next() {
         let undone = transaction(db, std::slice::from_mut(&mut job));
+        if file.change().is_some() {
+            // The next group finds it too.
+            job.fail(&Fault::Moved);
+        }
         job.answer();
         if let Err(Undone::BeforeBegin(fault)) = undone {
             // The lock is somebody else's. The others do not wait for it one after the other.
@@ -172,11 +297,10 @@ impl<T: Send, W: FnMut(&mut Db<'_>) -> Result<T, Fault> + Send> Job for Task<T, 
 #[cfg(all(test, feature = "conformance"))]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Mutex, mpsc};
     use std::time::Duration;
 
     use super::super::Durability;
-    use super::super::layout::Settings;
     use super::super::read::Reader;
     use super::*;
     use crate::clock::Timestamp;
@@ -185,13 +309,16 @@ mod tests {
     use crate::store::{StoreErrorKind, Wanted};
     use crate::testing::head_at;
 
-    fn settings(folder: &tempfile::TempDir) -> Settings {
+    fn settings(folder: &tempfile::TempDir) -> Arc<Settings> {
         let path = folder.path().join("sessions.db");
-        Settings { path, durability: Durability::Process, busy_timeout: Duration::from_secs(1) }
+        Arc::new(Settings { path, durability: Durability::Process, busy_timeout: Duration::from_secs(1) })
     }
 
     fn writer(folder: &tempfile::TempDir) -> Writer {
-        Writer::new(settings(folder).prepare().unwrap()).unwrap()
+        let settings = settings(folder);
+        let opened = settings.open().unwrap();
+        let readers = Arc::new(Slots::open(&settings, 1, 1).unwrap());
+        Writer::new(opened, Watched { settings, readers }).unwrap()
     }
 
     async fn create(writer: &Writer, n: u8) -> bool {
