@@ -7,6 +7,7 @@ mod config;
 mod conformance;
 mod cost;
 mod damaged;
+mod eviction;
 mod faults;
 mod fixture;
 mod lazy;

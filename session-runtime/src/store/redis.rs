@@ -34,6 +34,7 @@
 
 mod builder;
 mod call;
+mod eviction;
 mod fault;
 mod head;
 mod link;
@@ -59,7 +60,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::call::Call;
 use self::fault::Fault;
 use self::name::Namespace;
 use self::read::Main;
@@ -85,7 +85,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// | logout is final, concurrent writes merge | yes: each write is one atomic script, and none is ever sent twice |
 /// | survives a restart, or a crash of the server | as `appendonly` and `appendfsync` are set: by default Redis forgets what it has not saved |
 /// | survives a failover | replication is asynchronous: it can undo the last acknowledged writes, a logout included |
-/// | memory | `maxmemory-policy` must be `noeviction` or `volatile-ttl`; another evicts sessions in use. Full: writes fail, nothing is half-written |
+/// | memory | set `maxmemory-policy noeviction`. Any other policy evicts sessions in use once `maxmemory` is reached, acknowledged ones too; the launch warns of it. Full: writes fail, nothing is half-written |
 /// | several processes | yes, also with programs that do not agree about what is `lazy` |
 /// | clock that judges deadlines | the application's; the server's own removes what expired six minutes ago, and must not be further ahead |
 ///
@@ -241,19 +241,6 @@ impl RedisStore {
             answered => answered.map(drop),
         }
     }
-
-    /// A server that evicts sessions in use is worth a line in the log. One that does not tell is believed.
-    async fn warn_of_eviction(&self) {
-        let mut info = Call::new("INFO", 1, 8);
-        info.arg("memory");
-        let main = self.namespace.main(write::NOBODY);
-        let Ok(reply) = self.wire.send(&info, At::Name(main)).await else { return };
-        let Ok(Ok(text)) = reply.node().and_then(|told| told.text().map(str::from_utf8)) else { return };
-        let policy = text.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).map(str::trim);
-        if policy.is_some_and(|policy| !matches!(policy, "noeviction" | "volatile-ttl")) {
-            tracing::warn!("the session store evicts sessions in use: set `maxmemory-policy` to `noeviction`");
-        }
-    }
 }
 
 impl fmt::Debug for RedisStore {
@@ -300,7 +287,7 @@ impl Store for RedisStore {
 
     async fn prepare(&self) -> Result<(), StoreError> {
         self.try_out().await.map_err(|fault| fault.during("prepare"))?;
-        self.warn_of_eviction().await;
+        eviction::warn(&self.wire).await;
         Ok(())
     }
 

@@ -70,7 +70,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// What the names of all keys begin with: `shop` gives `shop:{…}`. No braces. Default: `session`.
+    /// What the names of all keys begin with: `shop` gives `shop:{…}`. No braces, at most 200 bytes. Default: `session`.
     ///
     /// # Examples
     ///
@@ -187,6 +187,11 @@ impl fmt::Debug for RedisStoreBuilder {
 /// A `redis::aio::ConnectionManager`, which makes itself anew and sends nothing twice; or a
 /// `redis::cluster_async::ClusterConnection`, whose client must have been built with `retries(0)`, since it would
 /// send a write again whose answer was lost, and that may count twice.
+///
+/// The application must not change the state of a connection that it shares: after a `SELECT 3` all requests look for their
+/// sessions in database 3, after an `AUTH` they have another user's rights, and `MULTI`, `CLIENT REPLY OFF` or `SUBSCRIBE`
+/// keep back their answers. Name user and database in the URL that the connection is made from, or give the store a
+/// connection of its own.
 ///
 /// # Examples
 ///

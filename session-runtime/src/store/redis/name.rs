@@ -8,6 +8,9 @@ use crate::id::SessionKey;
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const KEY_CHARS: usize = 22;
 
+/// In bytes.
+const LONGEST_NAMESPACE: usize = 200;
+
 /// What the names of all keys begin with.
 pub(super) struct Namespace {
     prefix: Vec<u8>,
@@ -20,6 +23,9 @@ impl Namespace {
     pub(super) fn new(namespace: &str) -> Result<Self, Fault> {
         if namespace.contains(|letter: char| letter == '{' || letter == '}' || letter.is_control()) {
             return Err(Fault::setup("the namespace holds a brace or a control character"));
+        }
+        if namespace.len() > LONGEST_NAMESPACE {
+            return Err(Fault::setup("the namespace has more than 200 bytes, and each command carries it"));
         }
         Ok(Self { prefix: format!("{namespace}:{{").into_bytes() })
     }
@@ -111,6 +117,7 @@ mod tests {
 
     #[test]
     fn braces_in_a_namespace_are_refused() {
+        assert!(Namespace::new(&"s".repeat(200)).is_ok() && Namespace::new(&"s".repeat(201)).is_err());
         assert!(Namespace::new("{shop}").is_err() && Namespace::new("a\0").is_err() && Namespace::new("").is_ok());
     }
 }

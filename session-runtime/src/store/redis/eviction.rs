@@ -1,0 +1,77 @@
+//! Whether the server evicts sessions: asked once, at the launch, of each master.
+//!
+//! A server that evicts takes whole sessions, or the hash of a `lazy` schema, without any write having failed. Every policy
+//! but `noeviction` does that once `maxmemory` is reached, `volatile-ttl` too: each session has a deadline of the engine.
+
+use super::call::Call;
+use super::fault::Fault;
+use super::reply::Reply;
+use super::walk;
+use super::wire::{At, Wire};
+
+/// Writes a line to the log if a server may evict sessions.
+pub(super) async fn warn(wire: &Wire) {
+    let Ok(masters) = walk::masters(wire).await else { return };
+    for slot in masters {
+        match policy(wire, At::Slot(slot)).await {
+            Some(policy) => {
+                return tracing::warn!(
+                    "Redis may evict sessions: `maxmemory` is set and `maxmemory-policy` is `{policy}`, so sessions in \
+                     use vanish when the memory is full, logged-in ones too; set `maxmemory-policy noeviction`"
+                );
+            }
+            None => tracing::debug!("no policy of Redis is known that evicts sessions"),
+        }
+    }
+}
+
+/// The policy by which this server evicts, if it does and says so: a user may be allowed neither command.
+async fn policy(wire: &Wire, at: At<'_>) -> Option<String> {
+    let mut info = Call::new("INFO", 1, 8);
+    info.arg("memory");
+    if let Ok(reply) = wire.send(&info, at).await
+        && let Some(text) = text(&reply)
+    {
+        return evicting(setting(text, "maxmemory:")?, setting(text, "maxmemory_policy:")?);
+    }
+    let (limit, policy) = (config(wire, at, "maxmemory").await.ok()?, config(wire, at, "maxmemory-policy").await.ok()?);
+    evicting(&limit?, &policy?)
+}
+
+fn evicting(limit: &str, policy: &str) -> Option<String> {
+    (limit != "0" && policy != "noeviction").then(|| policy.to_owned())
+}
+
+fn text(reply: &Reply) -> Option<&str> {
+    str::from_utf8(reply.node().ok()?.text().ok()?).ok()
+}
+
+fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+async fn config(wire: &Wire, at: At<'_>, name: &str) -> Result<Option<String>, Fault> {
+    let mut call = Call::new("CONFIG", 2, 32);
+    call.arg("GET").arg(name);
+    let reply = wire.send(&call, at).await?;
+    let mut pair = reply.node()?.list()?;
+    drop(pair.need()?);
+    Ok(str::from_utf8(pair.need()?.text()?).ok().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_evicts_where_there_is_a_limit() {
+        let text = "# Memory\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\nmaxmemory_policy:volatile-ttl\r\n";
+        assert_eq!(
+            (setting(text, "maxmemory:"), setting(text, "maxmemory_policy:")),
+            (Some("0"), Some("volatile-ttl"))
+        );
+        assert_eq!(evicting("0", "volatile-ttl"), None);
+        assert_eq!(evicting("1000", "noeviction"), None);
+        assert_eq!(evicting("1000", "volatile-ttl").as_deref(), Some("volatile-ttl"));
+    }
+}
