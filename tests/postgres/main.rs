@@ -11,6 +11,7 @@ mod model;
 mod pool;
 mod secrecy;
 mod session;
+mod settings;
 mod setup;
 mod standby;
 mod traffic;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_runtime::store::StoreErrorKind;
+use session_runtime::store::{StoreErrorKind, Wanted};
 use session_runtime::{PostgresStore, Store};
-use session_tests::servers::postgres::{Postgres, url};
+use session_tests::log::Log;
+use session_tests::servers::postgres::{PgBouncer, Postgres, url};
 use session_tests::servers::proxy::Proxy;
 use tokio::time::timeout;
 
 use crate::conformance::pool;
-use crate::session::{add, assert_fails, at_last, counter, key, visits};
+use crate::session::{NOW, add, assert_fails, at_last, counter, key, patient, visits};
 
 /// C65: far more requests than connections: each is answered, and none is done twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -53,6 +54,99 @@ async fn a_connection_that_does_not_answer_is_not_given_back() {
     let soon = timeout(Duration::from_secs(10), visits(&store, key(1))).await;
     assert_eq!(soon.expect("it waits for the connection that was given up").unwrap(), 0);
     assert!(proxy.counts().delayed > before.delayed && proxy.counts().connections > before.connections);
+}
+
+/// What a program may leave behind on a connection that it gives back.
+const LEFT_OPEN: [&str; 6] = [
+    "BEGIN",
+    "BEGIN; SELECT 1",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class",
+    "BEGIN READ ONLY",
+    "BEGIN; CREATE TEMP TABLE left_open (); SAVEPOINT s",
+    "BEGIN; DO 'BEGIN RAISE EXCEPTION $$on purpose$$; END'",
+];
+
+/// Leaves all connections of the pool as these statements do.
+async fn leave_open(pool: &deadpool_postgres::Pool, statements: &str) {
+    let mut taken = Vec::new();
+    for _ in 0..pool.status().max_size {
+        let client = pool.get().await.unwrap();
+        // The last of them may fail on purpose.
+        let _ = client.batch_execute(statements).await;
+        taken.push(client);
+    }
+}
+
+/// Saves and logouts would be acknowledged, and rolled back with the application's transaction later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_left_inside_a_transaction_is_not_used() {
+    let server = Postgres::start("");
+    let direct = patient(server.url());
+    direct.prepare().await.unwrap();
+    for (n, statements) in (1..).zip(LEFT_OPEN) {
+        let pool = pool(&server.url(), 2);
+        let store = PostgresStore::from_pool(pool.clone(), "public");
+        leave_open(&pool, statements).await;
+        counter(&store, key(n)).await;
+        assert_eq!(visits(&direct, key(n)).await.unwrap(), 0, "{statements}: the record is not there for others");
+        leave_open(&pool, statements).await;
+        // A snapshot from before would show 0.
+        add(&direct, key(n)).await.unwrap();
+        assert_eq!(visits(&store, key(n)).await.unwrap(), 1, "{statements}: an old snapshot was served");
+        leave_open(&pool, statements).await;
+        add(&store, key(n)).await.unwrap();
+        assert_eq!(visits(&direct, key(n)).await.unwrap(), 2, "{statements}: the write was not committed");
+        leave_open(&pool, statements).await;
+        assert_eq!(store.sweep(10, NOW).await.unwrap(), 0);
+        leave_open(&pool, statements).await;
+        store.delete(key(n)).await.unwrap();
+        assert!(
+            direct.load(key(n), &Wanted::all(), NOW).await.unwrap().is_none(),
+            "{statements}: the logout is undone"
+        );
+    }
+}
+
+/// The application's mistake is named, once for each connection.
+#[tokio::test]
+async fn a_transaction_that_was_left_open_is_one_line_in_the_log() {
+    let log = Log::listen();
+    let server = Postgres::start("");
+    let pool = pool(&server.url(), 1);
+    let store = PostgresStore::from_pool(pool.clone(), "public");
+    counter(&store, key(1)).await;
+    let before = log.here().len();
+    leave_open(&pool, "BEGIN").await;
+    add(&store, key(1)).await.unwrap();
+    let lines = log.here().split_off(before);
+    assert!(lines.len() == 1 && lines[0].contains("left inside a transaction"), "{lines:?}");
+}
+
+/// The tables are made by the first operation: not inside a transaction that ends otherwise.
+#[tokio::test]
+async fn tables_are_not_made_inside_the_applications_transaction() {
+    let server = Postgres::start("");
+    let pool = pool(&server.url(), 1);
+    leave_open(&pool, "BEGIN").await;
+    let store = PostgresStore::from_pool(pool.clone(), "web");
+    counter(&store, key(1)).await;
+    assert_eq!(server.ask("SELECT count(*) FROM web.session_record").await, 1);
+}
+
+/// A pooler pins a connection that is inside a transaction, so that the store meets it there too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_was_left_open_behind_a_pooler_is_noticed() {
+    let server = Postgres::start("");
+    let bouncer = PgBouncer::start(&server, 4);
+    let direct = patient(server.url());
+    let pool = pool(&bouncer.url(), 1);
+    let store = PostgresStore::from_pool(pool.clone(), "public");
+    counter(&store, key(1)).await;
+    for round in 0..3 {
+        leave_open(&pool, "BEGIN; SELECT 1").await;
+        add(&store, key(1)).await.unwrap();
+        assert_eq!(visits(&direct, key(1)).await.unwrap(), round + 1);
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use session_runtime::store::StoreErrorKind;
+use session_runtime::store::{StoreErrorKind, Wanted};
 use session_runtime::{PostgresStore, SessionConfig, Sessions, Store};
 use session_tests::servers::postgres::{PASSWORD, Postgres};
 
-use crate::session::{assert_fails, counter, key, patient, visits, whole};
+use crate::session::{NOW, PATIENT, assert_fails, counter, key, patient, visits, whole};
 
 /// Nodes that start at the same moment do not stumble over each other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -55,6 +55,42 @@ async fn the_printed_sql_makes_the_tables() {
     counter(&store, key(1)).await;
     server.execute(&PostgresStore::sql(schema)).await;
     assert_eq!(visits(&store, key(1)).await.unwrap(), 0);
+}
+
+/// The server cuts a name after 63 bytes, so that two long ones would share their sessions.
+#[tokio::test]
+async fn names_that_the_server_would_cut_are_refused() {
+    let server = Postgres::start("");
+    // Letters of two bytes each: fewer than 63 characters.
+    for (long, fits) in [("s".repeat(64), "s".repeat(63)), ("\u{e9}".repeat(32), "\u{e9}".repeat(31))] {
+        let error = PostgresStore::builder(server.url()).schema(&long).open().unwrap_err();
+        assert_fails(Err::<(), _>(error), StoreErrorKind::Setup, "63 bytes");
+        let pool = crate::conformance::pool(&server.url(), 1);
+        let pooled = PostgresStore::from_pool(pool, &long);
+        assert_fails(pooled.prepare().await, StoreErrorKind::Setup, "63 bytes");
+        assert_fails(pooled.delete(key(1)).await, StoreErrorKind::Setup, "63 bytes");
+        let printed = server.client().await.batch_execute(&PostgresStore::sql(&long)).await;
+        assert!(printed.is_err(), "the printed SQL made tables under a name that was cut");
+        let store = PostgresStore::builder(server.url()).schema(&fits).open().unwrap();
+        counter(&store, key(1)).await;
+        assert_eq!(visits(&store, key(1)).await.unwrap(), 0);
+        let long_database = server.url().replace("/sessions", &format!("/{}", "d".repeat(64)));
+        let error = PostgresStore::builder(long_database).open().unwrap_err();
+        assert_fails(Err::<(), _>(error), StoreErrorKind::Setup, "63 bytes");
+    }
+    assert!(PostgresStore::builder(server.url()).schema("").open().is_err());
+    assert_eq!(server.ask("SELECT count(*) FROM pg_namespace WHERE nspname ~ '^(s|\u{e9})+$'").await, 2);
+}
+
+/// Quoted as they are, names that differ only in their case are two.
+#[tokio::test]
+async fn names_that_differ_in_case_do_not_share_sessions() {
+    let server = Postgres::start("");
+    let open = |schema| PostgresStore::builder(server.url()).schema(schema).connect_timeout(PATIENT).open().unwrap();
+    let (lower, upper) = (open("shop"), open("Shop"));
+    counter(&lower, key(1)).await;
+    upper.prepare().await.unwrap();
+    assert!(upper.load(key(1), &Wanted::all(), NOW).await.unwrap().is_none());
 }
 
 #[tokio::test]

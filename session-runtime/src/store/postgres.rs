@@ -80,6 +80,8 @@ use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
 use crate::record::Record;
 
+const NO_NAME: &str = "the name of the schema must have 1 to 63 bytes, or the server would cut it";
+
 /// The layout that this library makes and knows.
 const LAYOUT: i32 = 1;
 
@@ -104,12 +106,15 @@ const LAYOUT: i32 = 1;
 /// when they end. Each carries many requests at once, and the next is used where requests would wait behind others. A patch
 /// or `delete` waits at most 1 s for a lock that somebody else holds. A server that answers nothing for half a second while
 /// callers give up gets a new connection. TCP looks after an idle one each minute, unless the URL has `keepalives`.
-/// These connections are told (`SET`) how long to wait for a lock, to plan each statement once, and to use indexes.
+/// These connections are told (`SET`) how long to wait for a lock, to plan each statement once, to use indexes and to compile
+/// nothing, whatever the database or the user has set.
 ///
 /// Or a `deadpool_postgres::Pool` of the application's: a connection is taken for one operation and given back. Give it
-/// timeouts; where a caller gives up during an operation, that connection is closed. Nothing is set on its connections: with
-/// `plan_cache_mode=force_generic_plan`, `enable_seqscan=off` and `enable_bitmapscan=off` among their options they do as
-/// well as the store's own.
+/// timeouts; where a caller gives up during an operation, that connection is closed. Nothing is set on its connections, and
+/// the application need not set anything for the store's sake: planner settings that are good for sessions are bad for other
+/// queries. Connections of the store's own, by URL, do more operations in a second. Before each operation the store looks
+/// whether the connection was left inside a transaction, in the same round trip. Such a connection is closed, with a line in
+/// the log, and another one is taken, so that nothing is acknowledged that is rolled back later.
 ///
 /// `PgBouncer` and other poolers in transaction mode are noticed by themselves (the process number in the greeting is not
 /// the one that answers); statements are then sent unnamed and nothing is kept on the connection.
@@ -138,6 +143,8 @@ const LAYOUT: i32 = 1;
 pub struct PostgresStore {
     access: Access,
     statements: Statements,
+    /// Whether the server takes the schema's name as it is.
+    is_named: bool,
     /// Set once the tables are known to be there.
     ready: OnceCell<()>,
 }
@@ -176,7 +183,8 @@ impl PostgresStore {
         PostgresStoreBuilder::new(url.to_owned(), server.clone()).open()
     }
 
-    /// A store on the application's own pool, in the schema of this name.
+    /// A store on the application's own pool, in the schema of this name. A name of more than 63 bytes, which the server
+    /// would cut, is refused at the launch and by each operation.
     ///
     /// # Examples
     ///
@@ -194,7 +202,7 @@ impl PostgresStore {
     }
 
     /// What creates the tables in this schema, for an operator to run where the application may not. Runs as a whole or
-    /// not at all; does nothing if they are there.
+    /// not at all; does nothing if they are there. With a name of more than 63 bytes it fails.
     ///
     /// # Examples
     ///
@@ -207,12 +215,16 @@ impl PostgresStore {
     }
 
     fn new(access: Access, schema: Option<&str>) -> Self {
-        let statements = Statements::new(schema.unwrap_or("public"), access.lock_timeout());
-        Self { access, statements, ready: OnceCell::new() }
+        let schema = schema.unwrap_or("public");
+        let statements = Statements::new(schema, access.lock_timeout());
+        Self { access, statements, is_named: sql::is_name(schema), ready: OnceCell::new() }
     }
 
     /// Sees to the tables once.
     async fn ready(&self) -> Result<(), Fault> {
+        if self.ready.get().is_none() && !self.is_named {
+            return Err(Fault::Setting(NO_NAME));
+        }
         self.ready.get_or_try_init(|| self.set_up()).await.copied()
     }
 

@@ -1,17 +1,20 @@
 //! The way to the server: the store's own connections or the application's pool, and what is tried again on it.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError};
 use tokio::time::sleep;
-use tokio_postgres::Row;
+use tokio_postgres::{Error, Row};
 
 use super::fault::{Fault, Remedy};
 use super::link::{self, Mode, Param};
 use super::links::Links;
 use super::pooler;
-use super::sql::{LockTimeout, Sql};
+use super::sql::{LockTimeout, OUTSIDE, Sql};
 
 /// How often an operation is tried that others keep from being done. Each round lets at least one of them through.
 const TRIES: u32 = 100;
@@ -62,9 +65,17 @@ impl Access {
 
     /// Runs a text of one or more statements, and gives the first column of the first row.
     pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
-        match self {
-            Self::Own(links) => links.link().await?.simple(text).await,
-            Self::Pool(pool) => pool.simple(text).await,
+        let mut tries = 0;
+        loop {
+            let outcome = match self {
+                Self::Own(links) => links.link().await?.simple(text).await,
+                Self::Pool(pool) => pool.simple(text).await,
+            };
+            tries += 1;
+            match outcome {
+                Err(Fault::InTransaction) if tries < TRIES => pause(tries).await,
+                outcome => return outcome,
+            }
         }
     }
 }
@@ -105,14 +116,24 @@ impl SharedPool {
     async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let mut taken = self.take().await?;
         let outcome = match self.mode(&taken).await? {
-            Mode::Prepared => match taken.client()?.prepare_typed_cached(&sql.text, sql.types).await {
-                Ok(statement) => taken.client()?.query(&statement, params).await,
-                Err(error) => Err(error),
-            },
             Mode::Unnamed if sql.prepared_only => Ok(Vec::new()),
-            Mode::Unnamed => link::query_unnamed(taken.client()?, sql, params).await,
+            Mode::Unnamed => {
+                let work = link::query_unnamed(taken.client()?, sql, params);
+                outside(taken.client()?.batch_execute(OUTSIDE), work).await
+            }
+            Mode::Prepared => {
+                let client = taken.client()?;
+                let work = async {
+                    let statement = client.prepare_typed_cached(&sql.text, sql.types).await?;
+                    client.query(&statement, params).await
+                };
+                // Prepared before the two are sent, so that the work is never the first.
+                match client.prepare_typed_cached(OUTSIDE, &[]).await {
+                    Ok(check) => outside(client.execute(&check, &[]), work).await,
+                    Err(error) => Err(in_transaction(error)),
+                }
+            }
         };
-        let outcome = outcome.map_err(Fault::from);
         // One whose statements are not what they were is given up.
         taken.is_sound =
             outcome.as_ref().err().is_none_or(|fault| !matches!(fault.remedy(), Remedy::Reconnect | Remedy::Reread));
@@ -121,6 +142,7 @@ impl SharedPool {
 
     async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
         let mut taken = self.take().await?;
+        taken.client()?.batch_execute(OUTSIDE).await.map_err(in_transaction)?;
         let outcome = link::simple(taken.client()?, text).await;
         taken.is_sound = true;
         outcome
@@ -138,12 +160,59 @@ impl SharedPool {
 
     async fn mode(&self, taken: &Taken) -> Result<Mode, Fault> {
         if !self.is_known.load(Relaxed) {
+            taken.client()?.batch_execute(OUTSIDE).await.map_err(in_transaction)?;
             let mode = pooler::mode(taken.client()?).await?;
             self.is_pooled.store(mode == Mode::Unnamed, Relaxed);
             self.is_known.store(true, Relaxed);
         }
         Ok(if self.is_pooled.load(Relaxed) { Mode::Unnamed } else { Mode::Prepared })
     }
+}
+
+/// Sends the check that no transaction is open and the work behind it, in one go. Where the check fails the server runs
+/// nothing of the work: the transaction that is open has failed by that.
+async fn outside<C, T>(
+    check: impl Future<Output = Result<C, Error>>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Fault> {
+    let (mut check, mut work) = (pin!(check), pin!(work));
+    let (mut checked, mut done) = (None, None);
+    poll_fn(|context| {
+        // Always first, so that it is sent first.
+        if checked.is_none() {
+            checked = ready_now(check.as_mut(), context);
+        }
+        if done.is_none() {
+            done = ready_now(work.as_mut(), context);
+        }
+        if checked.is_some() && done.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    match (checked, done) {
+        (Some(Err(error)), _) => Err(in_transaction(error)),
+        (_, Some(done)) => Ok(done?),
+        _ => Err(Fault::Ended("the answer got lost")),
+    }
+}
+
+fn ready_now<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Option<F::Output> {
+    match future.poll(context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// Why the check has failed.
+fn in_transaction(error: Error) -> Fault {
+    let fault = Fault::from(error);
+    if !fault.is_transaction() {
+        return fault;
+    }
+    tracing::error!(
+        "a connection of the application's pool was left inside a transaction: it is closed, and the session store takes \
+         another one"
+    );
+    Fault::InTransaction
 }
 
 /// A connection of the pool. One that is not sound, as one whose answer nobody waited for, is closed instead of given back.

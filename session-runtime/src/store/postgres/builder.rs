@@ -10,6 +10,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::PostgresStore;
 use super::access::Access;
 use super::links::{Connector, Links};
+use super::sql::{self, LONGEST_NAME};
 use crate::config::ServerConfig;
 use crate::store::tls::Certificates;
 use crate::store::{StoreError, StoreErrorKind};
@@ -38,7 +39,7 @@ impl PostgresStoreBuilder {
         Self { url, server, certificates: Certificates::default() }
     }
 
-    /// The schema that holds the tables; made if it is not there. Default: `public`.
+    /// The schema that holds the tables; made if it is not there. At most 63 bytes. Default: `public`.
     ///
     /// # Examples
     ///
@@ -120,8 +121,8 @@ impl PostgresStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`Setup`](StoreErrorKind::Setup) for a URL that is none, or a certificate that cannot be read. Nothing of the URL is
-    /// told.
+    /// [`Setup`](StoreErrorKind::Setup) for a URL that is none, a certificate that cannot be read, or a name of more than 63
+    /// bytes, which the server would cut. Nothing of the URL is told.
     ///
     /// # Examples
     ///
@@ -145,6 +146,9 @@ impl PostgresStoreBuilder {
             back_off: self.server.back_off,
             back_off_max: self.server.back_off_max,
         };
+        if self.server.namespace.as_deref().is_some_and(|schema| !sql::is_name(schema)) {
+            return Err(refused(NO_NAME));
+        }
         let access = Access::Own(Links::new(connector, self.server.connections));
         Ok(PostgresStore::new(access, self.server.namespace.as_deref()))
     }
@@ -161,6 +165,12 @@ impl fmt::Debug for PostgresStoreBuilder {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Refused(pub(super) &'static str);
+
+const NO_NAME: Refused = Refused(super::NO_NAME);
+
+const CUT_NAME: Refused = Refused(
+    "the URL names a database or a user in more than 63 bytes; the server would cut that, and it could mean another one",
+);
 
 const UNREADABLE_ROOT: Refused = Refused("the file that `sslrootcert` names cannot be read");
 
@@ -197,6 +207,9 @@ impl Url {
             }
         }
         let mut config: Config = theirs.parse().map_err(|_| NOT_A_URL)?;
+        if [config.get_dbname(), config.get_user()].into_iter().flatten().any(|name| name.len() > LONGEST_NAME) {
+            return Err(CUT_NAME);
+        }
         if !theirs[base.len()..].contains("keepalives") {
             config.keepalives_idle(KEEPALIVE);
         }

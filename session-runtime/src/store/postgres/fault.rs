@@ -20,6 +20,10 @@ pub(super) enum Fault {
     Ended(&'static str),
     /// No connection with a reason that only an operator can mend.
     NotTrusted(Box<str>),
+    /// The application left this connection inside a transaction, so nothing was run on it.
+    InTransaction,
+    /// A setting that cannot be used.
+    Setting(&'static str),
     /// A row that this library did not write, or that was damaged; says which part of it.
     Unreadable(&'static str),
     /// The tables are of a newer version of this library.
@@ -31,7 +35,7 @@ pub(super) enum Fault {
 pub(super) enum Remedy {
     /// The server has rolled everything back because of others at work: again.
     Again,
-    /// The connection's prepared statements are not what they were, and nothing has run: again on another one.
+    /// Nothing has run, and nothing will on this connection: again on another one.
     Reconnect,
     /// The connection has ended; what only reads can be sent again on another one.
     Reread,
@@ -44,6 +48,7 @@ impl Fault {
         let code = match self {
             Self::Refused(code) => code,
             Self::Ended(_) => return Remedy::Reread,
+            Self::InTransaction => return Remedy::Reconnect,
             _ => return Remedy::Tell,
         };
         match code.code() {
@@ -51,10 +56,27 @@ impl Fault {
             "40001" | "40P01" => Remedy::Again,
             // no such statement, a statement of that name, a plan that no longer fits its table
             "26000" | "42P05" | "0A000" => Remedy::Reconnect,
-            // ended by an operator, by a crash, for being idle
-            "57P01" | "57P02" | "57P05" => Remedy::Reread,
+            // ended while it was idle: what was sent at that moment was not read
+            "57P05" | "25P03" => Remedy::Reconnect,
+            // ended by an operator or by a crash
+            "57P01" | "57P02" => Remedy::Reread,
             _ => Remedy::Tell,
         }
+    }
+
+    /// The server has ended the connection since it was idle.
+    pub(super) fn idle_end() -> Self {
+        Self::Refused(SqlState::from_code("57P05"))
+    }
+
+    pub(super) fn is_idle_end(&self) -> bool {
+        matches!(self, Self::Refused(code) if code.code() == "57P05")
+    }
+
+    /// Whether a statement that [fails inside a transaction](super::sql::OUTSIDE) has failed for that.
+    pub(super) fn is_transaction(&self) -> bool {
+        // an invalid end of a transaction, a transaction that has failed
+        matches!(self, Self::Refused(code) if matches!(code.code(), "2D000" | "25P02"))
     }
 
     /// Whether the relation, its schema or a function is not there.
@@ -69,8 +91,8 @@ impl Fault {
     fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Refused(code) => kind_of(code.code()),
-            Self::Lost(_) | Self::Ended(_) => StoreErrorKind::Unavailable,
-            Self::NotTrusted(_) | Self::Newer(_) => StoreErrorKind::Setup,
+            Self::Lost(_) | Self::Ended(_) | Self::InTransaction => StoreErrorKind::Unavailable,
+            Self::NotTrusted(_) | Self::Newer(_) | Self::Setting(_) => StoreErrorKind::Setup,
             Self::Unreadable(_) => StoreErrorKind::Corrupt,
         }
     }
@@ -139,6 +161,10 @@ impl fmt::Display for Cause {
             Fault::Ended(what) => write!(f, "no answer from PostgreSQL: {what}"),
             Fault::Lost(what) => write!(f, "no connection to PostgreSQL: {what}"),
             Fault::NotTrusted(what) => write!(f, "no connection to PostgreSQL: {what}"),
+            Fault::InTransaction => {
+                f.write_str("the application left a connection of the pool inside a transaction, and the next ones too")
+            }
+            Fault::Setting(what) => f.write_str(what),
             Fault::Unreadable(part) => write!(f, "a stored {part} is not what this library writes"),
             Fault::Newer(version) => {
                 write!(

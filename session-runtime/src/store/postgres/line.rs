@@ -1,7 +1,10 @@
 //! Who waits for answers on one connection: how long one more would, and whether the connection has stopped to answer.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::fault::Fault;
 
 /// With nothing answered for so long, a caller that gives up has found a connection that is of no more use.
 const STUCK: Duration = Duration::from_millis(500);
@@ -14,7 +17,11 @@ const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
 const PACE: u32 = 8;
 
 #[derive(Default)]
-pub(super) struct Line(Mutex<State>);
+pub(super) struct Line {
+    state: Mutex<State>,
+    /// The server has ended the connection since it was idle, so what had no answer by then was not read.
+    has_ended_idle: AtomicBool,
+}
 
 #[derive(Default)]
 struct State {
@@ -28,7 +35,23 @@ struct State {
 
 impl Line {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a fault of the connection that says what became of requests without an answer.
+    pub(super) fn note(&self, fault: &Fault) {
+        if fault.is_idle_end() {
+            self.has_ended_idle.store(true, Relaxed);
+        }
+    }
+
+    /// The fault of a request, by all that is known of its connection.
+    pub(super) fn judge(&self, fault: Fault) -> Fault {
+        self.note(&fault);
+        match fault {
+            Fault::Ended(_) if self.has_ended_idle.load(Relaxed) => Fault::idle_end(),
+            fault => fault,
+        }
     }
 
     /// How long one more request would wait behind the others, by what is known of it.
@@ -127,10 +150,10 @@ mod tests {
     fn a_rest_is_no_pace() {
         let line = Line::default();
         line.join().give_up();
-        line.0.lock().unwrap().silent_since = Instant::now().checked_sub(Duration::from_secs(3600));
+        line.state.lock().unwrap().silent_since = Instant::now().checked_sub(Duration::from_secs(3600));
         assert_eq!(line.wait(), Duration::ZERO, "whoever asks next finds out");
         line.join().answered();
-        assert!(line.0.lock().unwrap().pace < Duration::from_secs(1));
+        assert!(line.state.lock().unwrap().pace < Duration::from_secs(1));
     }
 
     #[test]
@@ -138,7 +161,7 @@ mod tests {
         let line = Line::default();
         let (mut first, mut second) = (line.join(), line.join());
         assert!(!first.give_up() && !first.give_up());
-        line.0.lock().unwrap().silent_since = Instant::now().checked_sub(STUCK);
+        line.state.lock().unwrap().silent_since = Instant::now().checked_sub(STUCK);
         assert!(line.wait() >= STUCK && second.give_up());
         assert!(line.wait() >= STUCK, "what was asked may still be under way");
         line.join().answered();

@@ -87,13 +87,14 @@ impl Link {
         let rows = match self.mode {
             Mode::Prepared => {
                 let prepare = || self.client.prepare_typed(&sql.text, sql.types);
-                let statement = self.prepared[sql.place].get_or_try_init(prepare).await?;
+                let prepared = self.prepared[sql.place].get_or_try_init(prepare).await;
+                let statement = prepared.map_err(|error| self.line.judge(error.into()))?;
                 self.client.query(statement, params).await
             }
             Mode::Unnamed => query_unnamed(&self.client, sql, params).await,
         };
         asked.answered();
-        Ok(rows?)
+        rows.map_err(|error| self.line.judge(error.into()))
     }
 
     /// Runs a text of one or more statements, and gives the first column of the first row.

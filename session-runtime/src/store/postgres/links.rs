@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{sleep, timeout};
-use tokio_postgres::Config;
 use tokio_postgres::config::Host;
+use tokio_postgres::{Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::Fault;
@@ -187,16 +187,20 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
 
 /// Drives a connection. Where several wait, each time after all that are ready have asked: their statements share a packet,
 /// which costs more than a statement does, here and at the server.
-async fn gathering<C: Future>(connection: C, line: &Line) -> C::Output {
+async fn gathering(connection: impl Future<Output = Result<(), Error>>, line: &Line) {
     let (mut connection, mut others) = (pin!(connection), pin!(yield_now()));
-    poll_fn(|context| {
+    let ended = poll_fn(|context| {
         if line.is_crowded() {
             ready!(others.as_mut().poll(context));
             others.set(yield_now());
         }
         connection.as_mut().poll(context)
     })
-    .await
+    .await;
+    if let Err(error) = ended {
+        // Before those who wait are told that there is no answer.
+        line.note(&Fault::from(error));
+    }
 }
 
 impl Connector {
@@ -208,7 +212,7 @@ impl Connector {
             let (at_end, those_who_wait) = (Arc::clone(&ended), Arc::clone(&line));
             let task = tokio::spawn(async move {
                 // Whoever waits for an answer is told; nobody else needs to know.
-                drop(gathering(connection, &those_who_wait).await);
+                gathering(connection, &those_who_wait).await;
                 at_end.notify_one();
             });
             // The connection ends with the client, should this fail.

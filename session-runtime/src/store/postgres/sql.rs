@@ -71,8 +71,26 @@ pub(super) enum LockTimeout {
 /// planned once, until the tables' statistics change. While they are small, reading them whole looks cheaper: not to be
 /// done, since they may be large before that. For the same reason statements say `expires + 0` where the index of deadlines
 /// is not what should be looked at.
+///
+/// A database or a role may have other settings, so all that the plans need are set: a way that is off counts as so costly that
+/// the server compiles the plan, which takes seconds. Names are found in `pg_catalog` alone.
 pub(super) const SET_UP: &str = "SET lock_timeout = '1s'; SET plan_cache_mode = force_generic_plan;
-    SET enable_seqscan = off; SET enable_bitmapscan = off";
+    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_indexscan = on; SET enable_indexonlyscan = on;
+    SET enable_nestloop = on; SET enable_hashjoin = on; SET enable_sort = on; SET jit = off;
+    SET max_parallel_workers_per_gather = 0; SET default_transaction_isolation = 'read committed';
+    SET search_path = pg_catalog";
+
+/// Fails inside a transaction that was begun before, and does nothing otherwise: only a transaction of the statement's own
+/// may be ended by it. Where it fails, so does what follows on the connection.
+pub(super) const OUTSIDE: &str = "DO 'BEGIN COMMIT; END'";
+
+/// Bytes of the longest name. The server cuts what is longer, so that two names could mean one schema.
+pub(super) const LONGEST_NAME: usize = 63;
+
+/// Whether the server takes this as it is for the name of a schema.
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len()) && !name.contains('\0')
+}
 
 impl LockTimeout {
     /// A condition that holds, and lets the transaction wait for a second from here on.
@@ -122,6 +140,11 @@ impl Statements {
 
 /// What creates the tables in `schema` unless they are there.
 pub(super) fn layout(schema: &str) -> String {
+    if !is_name(schema) {
+        return format!(
+            "DO $$BEGIN RAISE EXCEPTION 'the name of the schema must have 1 to {LONGEST_NAME} bytes'; END$$"
+        );
+    }
     let name = quoted(schema, '"');
     let text = LAYOUT.replace("{schema_text}", &quoted(&name, '\''));
     text.replace("{layout_text}", &quoted(&format!("{name}.session_layout"), '\'')).replace("{schema}", &name)
