@@ -7,7 +7,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn lifetime(touch_every: TouchEvery) -> Lifetime {
-    Lifetime { idle: HOUR, absolute: 1000 * HOUR, touch_every, renew_every: None, renew_grace: Duration::ZERO }
+    let (absolute, renew_grace) = (1000 * HOUR, Duration::ZERO);
+    Lifetime { idle: HOUR, absolute, remember: absolute, touch_every, renew_every: None, renew_grace }
 }
 
 fn after(duration: Duration) -> StoredExpiry {
@@ -16,11 +17,11 @@ fn after(duration: Duration) -> StoredExpiry {
 
 /// A session that is stored now, under these settings.
 fn stored(lifetime: &Lifetime, expiry: StoredExpiry) -> Head {
-    let ends = NOW.after(lifetime.absolute);
+    let ends = lifetime.ends(NOW);
     Head {
         created: NOW,
         touched: NOW,
-        expires: lifetime.expires(expiry, ends, NOW),
+        expires: lifetime.expires(expiry, Span { created: NOW, ends }, NOW),
         ends,
         expiry,
         secret: SecretHash::from_bytes([1; 32]),
@@ -50,7 +51,23 @@ fn a_choice_decides_the_deadline_and_the_absolute_one_is_its_ceiling() {
         (after(Duration::MAX), far, far),
         (at(NOW.after(HOUR)), NOW.after(MINUTE), NOW.after(MINUTE)),
     ] {
-        assert_eq!(lifetime.expires(choice, ends, NOW), expires, "{choice:?}");
+        assert_eq!(lifetime.expires(choice, Span { created: NOW, ends }, NOW), expires, "{choice:?}");
+    }
+}
+
+/// `remember` after the creation for a chosen time, `absolute` for the others, and the record's own end for all.
+#[test]
+fn each_choice_has_a_ceiling_of_its_own() {
+    let lifetime = Lifetime { remember: 2000 * HOUR, ..lifetime(TouchEvery::Off) };
+    let created = NOW.before(999 * HOUR + 30 * MINUTE);
+    let expires = |choice, ends| lifetime.expires(choice, Span { created, ends }, NOW).since(NOW);
+    let ends = lifetime.ends(created);
+    for choice in [StoredExpiry::Default, StoredExpiry::BrowserClose] {
+        assert_eq!(expires(choice, ends), 30 * MINUTE, "{choice:?}");
+    }
+    for choice in [after(2000 * HOUR), StoredExpiry::At(NOW.after(2000 * HOUR))] {
+        assert_eq!(expires(choice, ends), 1000 * HOUR + 30 * MINUTE, "{choice:?}");
+        assert_eq!(expires(choice, NOW.after(HOUR)), HOUR, "a record of other settings: {choice:?}");
     }
 }
 
