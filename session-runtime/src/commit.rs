@@ -76,6 +76,7 @@ impl Visit {
         let error = result.err().filter(|error| self.counts(error));
         if let Some(error) = &error {
             self.report(error);
+            #[cfg(feature = "rocket")]
             self.failures.add(error);
         }
         Finished { cookie: self.state().cookie.clone(), error }
@@ -262,6 +263,7 @@ impl Visit {
     }
 
     async fn end_save(&self, wishes: Wishes, saved: Result<(), SessionError>) -> Result<(), SessionError> {
+        #[cfg(feature = "rocket")]
         if let Err(error) = &saved {
             self.failures.add(error);
         }
