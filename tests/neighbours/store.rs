@@ -1,0 +1,20 @@
+//! What `SqliteStore` does with whichever version of rusqlite; `tests/neighbours/run` compiles this with two of them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../store/damaged.rs"]
+mod damaged;
+#[path = "../store/sqlite.rs"]
+mod sqlite;
+
+use std::sync::Arc;
+
+use session_runtime::testing::conformance;
+use session_runtime::{SqliteStore, Store};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_rule_of_the_contract_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path().join("sessions.db")).unwrap());
+    conformance::check(store, std::time::SystemTime::now().into()).await.assert();
+    println!("SQLite {}", rusqlite::version());
+}
