@@ -11,7 +11,7 @@
 //! use session_runtime::{Session, SessionHandle, Sessions};
 //!
 //! #[derive(Session)]
-//! #[session(key = "auth", version = 1)]
+//! #[session(key = "auth", version = 1, layout = "user:ec0d589b")]
 //! struct Auth {
 //!     /// Who is logged in. A change of it gives the session a new id.
 //!     #[session(renew)]
@@ -38,6 +38,9 @@
 //!     rocket::build().attach(Sessions::fairing::<Auth>()).mount("/", routes![whoami, login, logout])
 //! }
 //! ```
+//!
+//! `layout` records what is stored, so that a change of it does not compile until the version is raised. Write `layout = ""`,
+//! and the compiler says what to paste.
 //!
 //! # Where to look
 //!
