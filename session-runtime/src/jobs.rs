@@ -157,10 +157,10 @@ impl Sessions {
 }
 
 fn check_readable(loaded: &Loaded, schema: &'static SchemaSpec) -> Result<(), SessionError> {
-    match loaded.unreadable.iter().any(|name| belongs(name, schema.key)) {
-        true => Err(SessionError::at_schema(ErrorKind::Unreadable, schema)),
-        false => Ok(()),
+    if loaded.unreadable.iter().any(|name| belongs(name, schema.key)) {
+        return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
     }
+    Ok(())
 }
 
 fn decode<S: Schema>(key: SessionKey, values: &Versioned) -> Result<(S, View), SessionError> {

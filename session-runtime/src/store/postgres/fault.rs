@@ -54,10 +54,9 @@ impl Fault {
         match code.code() {
             // serialization failure, deadlock
             "40001" | "40P01" => Remedy::Again,
-            // no such statement, a statement of that name, a plan that no longer fits its table
-            "26000" | "42P05" | "0A000" => Remedy::Reconnect,
-            // ended while it was idle: what was sent at that moment was not read
-            "57P05" | "25P03" => Remedy::Reconnect,
+            // no such statement, a statement of that name, a plan that no longer fits its table; and two for a connection
+            // that was ended while it was idle: what was sent at that moment was not read
+            "26000" | "42P05" | "0A000" | "57P05" | "25P03" => Remedy::Reconnect,
             // ended by an operator or by a crash
             "57P01" | "57P02" => Remedy::Reread,
             _ => Remedy::Tell,

@@ -13,16 +13,14 @@ use super::wire::{At, Wire};
 pub(super) async fn warn(wire: &Wire) {
     let Ok(masters) = walk::masters(wire).await else { return };
     for slot in masters {
-        match policy(wire, At::Slot(slot)).await {
-            Some(policy) => {
-                return tracing::warn!(
-                    "Redis may evict sessions: `maxmemory` is set and `maxmemory-policy` is `{policy}`, so sessions in \
-                     use vanish when the memory is full, logged-in ones too; set `maxmemory-policy noeviction`"
-                );
-            }
-            None => tracing::debug!("no policy of Redis is known that evicts sessions"),
+        if let Some(policy) = policy(wire, At::Slot(slot)).await {
+            return tracing::warn!(
+                "Redis may evict sessions: `maxmemory` is set and `maxmemory-policy` is `{policy}`, so sessions in use \
+                 vanish when the memory is full, logged-in ones too; set `maxmemory-policy noeviction`"
+            );
         }
     }
+    tracing::debug!("no policy of Redis is known that evicts sessions");
 }
 
 /// The policy by which this server evicts, if it does and says so: a user may be allowed neither command.
