@@ -99,7 +99,7 @@ use proc_macro::TokenStream;
 /// | `sum` | integers | both differences are added, saturating |
 /// | `keys` | maps and sets | stored and merged entry by entry; of one entry the later one wins |
 /// | `keys(sum)` | maps to integers | entry by entry, both differences added |
-/// | `reject` | anything | the later one is refused: 409 |
+/// | `reject` | anything | the later one is refused: 409. The order of a set is no change where the shape shows the set: a type of your own that holds a `HashSet` derives `SessionValue` |
 /// | `with = path` | anything | `fn(base: &T, theirs: &T, ours: T) -> T` decides; must not panic or block |
 ///
 /// `merge(sum)`, `merge = with(path)` and `merge(with = path)` are other spellings of the same.

@@ -12,7 +12,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Data, DeriveInput, Generics, WherePredicate, parse_quote_spanned};
 
 use self::options::ItemOptions;
-use self::shape::Shapes;
+use self::shape::{Reads, Shapes};
 use crate::attr;
 use crate::errors::Errors;
 
@@ -24,12 +24,17 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     storable(input, &mut errors);
     let opaque = options.opaque.as_ref().map(|name| quote!(#runtime::value::Ty::Opaque(#name)));
     let generics = if opaque.is_some() { input.generics.clone() } else { bounded(&input.generics, &runtime) };
-    let ty =
-        opaque.unwrap_or_else(|| Shapes { item: &input.ident, runtime: &runtime, errors: &mut errors }.item(input));
+    let (ty, reads) = if let Some(ty) = opaque {
+        (ty, None)
+    } else {
+        let reads = Reads::default();
+        let mut shapes = Shapes { item: &input.ident, runtime: &runtime, errors: &mut errors, reads };
+        (shapes.item(input), Some(shapes.reads.tokens(&runtime)))
+    };
     match errors.finish() {
-        None => value_impl(input, &generics, &runtime, &ty),
+        None => value_impl(input, &generics, &runtime, &ty, reads.as_ref()),
         Some(errors) => {
-            let stub = value_impl(input, &input.generics, &runtime, &quote!(#runtime::value::Ty::Opaque("")));
+            let stub = value_impl(input, &input.generics, &runtime, &quote!(#runtime::value::Ty::Opaque("")), None);
             quote!(#errors #stub)
         }
     }
@@ -59,7 +64,20 @@ fn bounded(generics: &Generics, runtime: &TokenStream) -> Generics {
     out
 }
 
-fn value_impl(input: &DeriveInput, generics: &Generics, runtime: &TokenStream, ty: &TokenStream) -> TokenStream {
+fn value_impl(
+    input: &DeriveInput,
+    generics: &Generics,
+    runtime: &TokenStream,
+    ty: &TokenStream,
+    reads: Option<&TokenStream>,
+) -> TokenStream {
+    let reads = reads.map(|reads| {
+        quote_spanned! {Span::mixed_site()=>
+            fn __reads() -> #runtime::value::Reads {
+                #reads
+            }
+        }
+    });
     let ident = &input.ident;
     let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
     quote_spanned! {Span::mixed_site()=>
@@ -67,6 +85,7 @@ fn value_impl(input: &DeriveInput, generics: &Generics, runtime: &TokenStream, t
         #[allow(deprecated)]
         impl #impl_generics #runtime::SessionValue for #ident #ty_generics #bounds {
             const TY: #runtime::value::Ty = #ty;
+            #reads
         }
     }
 }

@@ -15,21 +15,29 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use crate::error::{ErrorKind, SessionError};
+use crate::error::SessionError;
 use crate::merge::Merge;
 use crate::pending::Change;
 use crate::record::Text;
-use crate::schema::{FieldOps, FieldSpec, Kind, Known, OnInvalid, Place, Schema, SchemaSpec};
+use crate::schema::{self, FieldOps, FieldSpec, Kind, OnInvalid, Place, Schema, SchemaSpec};
 use crate::value::SessionValue;
 use crate::view::View;
 
 mod entries;
+mod form;
+mod read_back;
+mod same;
+mod text;
 
 pub use entries::{Entries, EntryKey, Present};
+use read_back::from_text_of;
+pub(crate) use read_back::{decimals_are_exact, from_text};
+pub(crate) use same::{KnownText, same_text};
+use text::{Names, check, check_key, decode_entry, encode, encode_into, is_same, unencodable};
+pub(crate) use text::{decode, encode_to_store};
 
 /// What a field's type must be: plain data that serde can write and read back.
 #[diagnostic::on_unimplemented(
@@ -78,18 +86,24 @@ impl<T: Clone> Transient for T {}
 pub struct Reader<'a> {
     schema: &'static SchemaSpec,
     view: &'a View,
+    on_invalid: OnInvalid,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(schema: &'static SchemaSpec, view: &'a View) -> Self {
-        Self { schema, view }
+        Self { schema, view, on_invalid: schema.on_invalid }
+    }
+
+    /// Passes over nothing.
+    pub(crate) fn strict(schema: &'static SchemaSpec, view: &'a View) -> Self {
+        Self { schema, view, on_invalid: OnInvalid::Refuse }
     }
 
     /// Takes over what decodes; what does not is an error, or passed over.
     fn take<T>(&self, decoded: Result<T, SessionError>, take: impl FnOnce(T)) -> Result<(), SessionError> {
         match decoded {
             Ok(value) => take(value),
-            Err(_) if self.schema.on_invalid == OnInvalid::Reset => {}
+            Err(_) if self.on_invalid == OnInvalid::Reset => {}
             Err(error) => return Err(error),
         }
         Ok(())
@@ -178,7 +192,7 @@ pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
     name: &'static str,
     place: &'static Whole<S, T>,
 ) -> FieldOps<S> {
-    whole(name, place).shape(Known::<T>::SHAPE)
+    whole(name, place).shape(schema::Known::<T>::SHAPE)
 }
 
 /// A row for a field under one key per entry; these keys begin with `prefix`, which ends in a slash.
@@ -199,7 +213,7 @@ pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
     prefix: &'static str,
     place: &'static ByEntry<S, T>,
 ) -> FieldOps<S> {
-    entries(prefix, place).shape(Known::<T>::SHAPE)
+    entries(prefix, place).shape(schema::Known::<T>::SHAPE)
 }
 
 /// A row for a field that is never stored.
@@ -237,21 +251,25 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
 
     fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError> {
         let spec = self.spec();
-        let text = encode(S::SPEC, spec, self.get(value))?;
+        let value = self.get(value);
+        let text = encode(S::SPEC, spec, value)?;
         let stored = changes.view.entry(spec.name);
         let base = stored.map(|(_, text)| text);
-        let is_initial = || self.is_initial(&text);
-        // serde_json writes `None` as `null`; an absent key says the same.
+        let is_initial = || self.is_initial_text(&text);
         let cleared = changes.cleared && is_initial();
-        let absent = text == "null" || cleared;
+        // `None` is written as `null`; an absent key says the same, unless another value is the default.
+        let absent = cleared || text == "null" && is_initial();
         let untouched = || !changes.set && !changes.cleared && is_initial();
         let unchanged = match base {
-            Some(base) if !cleared && is_same::<T>(base, &text, spec.unordered) => true,
+            Some(base) if !cleared && is_same::<T>(base, &text, spec) => true,
             // A value that does not decode stays stored until somebody really replaces it.
-            Some(base) => untouched() && serde_json::from_str::<T>(base).is_err(),
+            Some(base) => untouched() && from_text_of::<T>(spec, base).is_err(),
             None => absent || (!changes.set && is_initial()),
         };
         if !unchanged {
+            if !absent {
+                check(S::SPEC, spec, value, &text)?;
+            }
             let (name, base) = stored.map_or_else(|| (spec.name.into(), None), named);
             changes.put(spec, name, base, (!absent).then(|| text.into()));
         }
@@ -267,11 +285,17 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
     }
 
     fn is_initial(&self, text: &str) -> bool {
-        let initial = serde_json::to_string(&Place::initial(self));
-        let same = |initial: String| same_text(Some(&initial), Some(text), self.spec().unordered);
         // What `on_invalid = reset` passes over reads as the default.
-        let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && serde_json::from_str::<T>(text).is_err();
-        initial.is_ok_and(same) || passed_over()
+        let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && from_text_of::<T>(self.spec(), text).is_err();
+        self.is_initial_text(text) || passed_over()
+    }
+}
+
+impl<S: Schema, T: Storable + 'static> Whole<S, T> {
+    /// Whether the value in a new session is written so.
+    fn is_initial_text(&self, text: &str) -> bool {
+        let initial = serde_json::to_string(&Place::initial(self));
+        initial.is_ok_and(|initial| same_text(Some(&initial), Some(text), KnownText::of(self.spec())))
     }
 }
 
@@ -292,13 +316,19 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
         let mut name = String::with_capacity(spec.prefix.len() + 40);
         name.push_str(spec.prefix);
         let (mut text, mut kept) = (String::new(), 0);
+        let mut names = Names::default();
         value.each(&mut |key, element| {
             name.truncate(spec.prefix.len());
-            key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, S::SPEC, spec))?;
+            key.write(&mut name).map_err(|()| unencodable(S::SPEC, spec))?;
             encode_into(&mut text, S::SPEC, spec, element)?;
+            if !T::Key::IS_CANONICAL && !names.is_new(&name) {
+                return Err(unencodable(S::SPEC, spec));
+            }
             let base = view.entry(&name);
             kept += usize::from(base.is_some());
-            if !base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, false)) {
+            if !base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, spec)) {
+                check_key(S::SPEC, spec, value, &name[spec.prefix.len()..])?;
+                check(S::SPEC, spec, element, &text)?;
                 let (name, base) = base.map_or_else(|| (name.as_str().into(), None), named);
                 changes.put(spec, name, base, Some(text.as_str().into()));
             }
@@ -326,7 +356,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
         let shown = self.get(value).each(&mut |key, element| {
             let mut name = String::new();
             let field = (S::SPEC, self.spec());
-            key.write(&mut name).map_err(|()| SessionError::at_field(ErrorKind::Unencodable, field.0, field.1))?;
+            key.write(&mut name).map_err(|()| unencodable(field.0, field.1))?;
             entries.insert(name, encode(field.0, field.1, element)?);
             Ok(())
         });
@@ -373,88 +403,4 @@ impl<S: Schema, T: Transient + 'static> Access<S> for Passing<S, T> {
 /// A stored key with its text, shared with the record.
 fn named((name, text): (&Text, &Text)) -> (Text, Option<Text>) {
     (name.clone(), Some(text.clone()))
-}
-
-/// The text of a value; names the field when serde refuses, or writes what it would not read again: a number that JSON
-/// lacks, such as NaN, becomes `null`.
-pub(crate) fn encode<T: Serialize + DeserializeOwned>(
-    schema: &'static SchemaSpec,
-    field: &'static FieldSpec,
-    value: &T,
-) -> Result<String, SessionError> {
-    let mut text = String::new();
-    encode_into(&mut text, schema, field, value)?;
-    Ok(text)
-}
-
-/// [`encode`], in place of what is in `text`: one buffer serves all entries of a map.
-fn encode_into<T: Serialize + DeserializeOwned>(
-    text: &mut String,
-    schema: &'static SchemaSpec,
-    field: &'static FieldSpec,
-    value: &T,
-) -> Result<(), SessionError> {
-    let mut buffer = std::mem::take(text).into_bytes();
-    buffer.clear();
-    let written = serde_json::to_writer(&mut buffer, value).is_ok();
-    *text = String::from_utf8(buffer).unwrap_or_default();
-    let readable = || !text.contains("null") || serde_json::from_str::<T>(text).is_ok();
-    if written && readable() { Ok(()) } else { Err(SessionError::at_field(ErrorKind::Unencodable, schema, field)) }
-}
-
-/// The value of a text; names the field and the wanted type, never the text.
-pub(crate) fn decode<T: DeserializeOwned>(
-    schema: &'static SchemaSpec,
-    field: &'static FieldSpec,
-    text: &str,
-) -> Result<T, SessionError> {
-    serde_json::from_str(text).map_err(|error| SessionError::undecodable::<T>(schema, field, &error))
-}
-
-fn decode_entry<T: Entries>(
-    schema: &'static SchemaSpec,
-    field: &'static FieldSpec,
-    key: &str,
-    text: &str,
-) -> Result<(T::Key, T::Value), SessionError> {
-    let key = T::Key::read(key).ok_or_else(|| SessionError::undecodable_key::<T::Key>(schema, field))?;
-    Ok((key, decode(schema, field, text)?))
-}
-
-/// Whether `text`, which this program wrote, says what is stored; another program may have spelled the same value otherwise.
-fn is_same<T: Serialize + DeserializeOwned>(stored: &str, text: &str, unordered: bool) -> bool {
-    let respelled = || serde_json::to_string(&serde_json::from_str::<T>(stored).ok()?).ok();
-    let same = |stored: &str| same_text(Some(stored), Some(text), unordered);
-    same(stored) || respelled().is_some_and(|respelled| respelled != stored && same(&respelled))
-}
-
-/// Whether two texts are one value: the order of an object's keys means nothing, nor that of a set.
-pub(crate) fn same_text(a: Option<&str>, b: Option<&str>, unordered: bool) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => a == b || same_value(a, b, unordered),
-        (a, b) => a == b,
-    }
-}
-
-fn same_value(a: &str, b: &str, unordered: bool) -> bool {
-    let (a, b) = (a.trim_ascii(), b.trim_ascii());
-    match (a.as_bytes().first(), b.as_bytes().first()) {
-        (Some(b'{'), Some(b'{')) => {
-            let Some((a, b)) = both::<BTreeMap<String, &RawValue>>(a, b) else { return false };
-            a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.0 == b.0 && same_value(a.1.get(), b.1.get(), false))
-        }
-        (Some(b'['), Some(b'[')) => {
-            let Some((mut a, mut b)) = both::<Vec<&RawValue>>(a, b) else { return false };
-            if unordered {
-                a.sort_by_key(|element| element.get());
-                b.sort_by_key(|element| element.get());
-            }
-            a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| same_value(a.get(), b.get(), false))
-        }
-        _ => a == b,
-    }
-}
-
-fn both<'a, T: Deserialize<'a>>(a: &'a str, b: &'a str) -> Option<(T, T)> {
-    Some((serde_json::from_str(a).ok()?, serde_json::from_str(b).ok()?))
 }

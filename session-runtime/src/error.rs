@@ -59,7 +59,7 @@ pub enum ErrorKind {
     Forked,
     /// The upgrade from an older version of the schema failed; what is stored is as it was.
     Upgrade,
-    /// A value that serde cannot write as JSON.
+    /// A value that serde cannot write as JSON, or would not read again as it was: nothing is stored.
     Unencodable,
     /// The session was destroyed or has expired since it was loaded.
     Gone,
@@ -111,7 +111,7 @@ impl ErrorKind {
             Self::TooOld => "the session was stored by a version that this program no longer reads",
             Self::Forked => "the session was stored by a program with another layout of the same version",
             Self::Upgrade => "a stored session could not be upgraded",
-            Self::Unencodable => "the value cannot be written as JSON",
+            Self::Unencodable => "the value cannot be stored as JSON and read again",
             Self::Gone => "the session no longer exists",
             Self::Renewed => "the session was logged in or renewed by another request",
             Self::Rejected => "the value was changed by another request too",
@@ -194,6 +194,11 @@ impl SessionError {
     pub(crate) fn undecodable_key<T>(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
         let detail = format!("expected entry keys of type `{}`", std::any::type_name::<T>());
         Self { detail: Some(detail.into()), ..Self::at_field(ErrorKind::Undecodable, schema, field) }
+    }
+
+    pub(crate) fn inexact_decimals(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
+        let detail = "a `Decimal` would lose digits: a crate of this program switches on `rust_decimal/serde-float`";
+        Self { detail: Some(detail.into()), ..Self::at_field(ErrorKind::Unencodable, schema, field) }
     }
 
     pub(crate) fn because(mut self, source: impl Error + Send + Sync + 'static) -> Self {

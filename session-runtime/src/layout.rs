@@ -7,8 +7,10 @@
 //! pu32        a value without parts         {qtypu32…}   an object, its keys from last to first
 //! ?pstr       null or this                  |e…          an enum: how it tells its variant, the variants likewise
 //! [pstr       any number of these           omoney@1     opaque
+//! <pstr       a set of these                ~pstr        of a key: this, or no key; not marked before `?`
 //! #3pstr      three of these                (pstrpu32)   one of each
 //! mpstrpu32   a map                         *mpstrpu32   a map that is stored entry by entry
+//! !{,3:qty…   the form for shapes whose text here could be read in two ways
 //! ```
 //!
 //! Not part of it: Rust's names for types, docs, the order of fields, defaults, accessors.
@@ -18,6 +20,7 @@ use crate::message::Message;
 use crate::schema::{FieldOps, FieldSpec, Schema};
 
 mod compatible;
+mod exact;
 mod past;
 mod shape;
 

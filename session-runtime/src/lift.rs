@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Changes, Reader, same_text};
+use crate::codec::{Changes, KnownText, Reader, from_text, same_text};
 use crate::error::{ErrorKind, SessionError};
 use crate::history::Previous;
 use crate::layout::{Pin, compatible, hash_of, unreadable};
@@ -97,7 +97,7 @@ impl RawSection {
     /// }
     /// ```
     pub fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, serde_json::Error> {
-        self.get(key).map(serde_json::from_str).transpose()
+        self.get(key).map(from_text).transpose()
     }
 
     /// Sets a key.
@@ -178,15 +178,21 @@ impl std::fmt::Debug for RawSection {
 /// From the version that wrote it to this one.
 pub(crate) fn lift<S: Schema>(mut section: RawSection, mut from: u16) -> Result<RawSection, SessionError> {
     let history = &S::HISTORY;
+    let mut before_steps = None;
     while from < S::VERSION {
         if from < history.oldest {
             break;
         }
         if let Some((_, pins)) = history.was.iter().find(|(was, _)| *was == from) {
             apply_renames(S::SPEC, pins, &mut section);
-            return Ok(section);
+            if let Some((_, before)) = &mut before_steps {
+                apply_renames(S::SPEC, pins, before);
+            }
+            from = S::VERSION;
+            continue;
         }
         if let Some(step) = history.migrate.iter().find(|step| step.from == from) {
+            before_steps.get_or_insert_with(|| (from, section.clone()));
             (step.run)(&mut section).map_err(|error| error.at_step(S::SPEC, from, from + 1))?;
             from += 1;
             continue;
@@ -195,7 +201,22 @@ pub(crate) fn lift<S: Schema>(mut section: RawSection, mut from: u16) -> Result<
         let value = (previous.upgrade)(section.clone(), from)?;
         return stored_form(&value, section);
     }
-    if from == S::VERSION { Ok(section) } else { Err(SessionError::too_old(S::SPEC, from)) }
+    if from != S::VERSION {
+        return Err(SessionError::too_old(S::SPEC, from));
+    }
+    if let Some((first, before)) = before_steps {
+        steps_are_readable::<S>(&section, &before, first)?;
+    }
+    Ok(section)
+}
+
+/// A step writes texts of any type, so each text that it changed is read before it may be stored.
+fn steps_are_readable<S: Schema>(section: &RawSection, before: &RawSection, from: u16) -> Result<(), SessionError> {
+    let mut written = section.values.clone();
+    written.retain(|name| before.values.get(name) != section.values.get(name));
+    let view = View::of_values(written);
+    let read = read::<S>(&Reader::strict(S::SPEC, &view));
+    read.map(drop).map_err(|error| SessionError::upgrade(S::SPEC, from, S::VERSION).because(error))
 }
 
 /// Whether this program can read what that older version wrote, as far as this struct knows.
@@ -226,15 +247,15 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
     let mut texts = BTreeMap::new();
     for change in changes.into_found() {
         if let Some(text) = change.ours {
-            texts.insert(change.name, (text, change.field.unordered));
+            texts.insert(change.name, (text, KnownText::of(change.field)));
         }
     }
     let mut stored = Values::with_capacity(texts.len());
     for (name, text) in section.values.iter() {
         match texts.remove(name) {
-            Some((new, unordered)) => {
+            Some((new, known)) => {
                 // The spelling of another program stays.
-                let is_same = same_text(Some(text), Some(&new), unordered);
+                let is_same = same_text(Some(text), Some(&new), known);
                 stored.set(name.clone(), if is_same { text.clone() } else { new });
             }
             None if is_known(S::SPEC, name) && !is_default(S::SPEC, name, text) => {}

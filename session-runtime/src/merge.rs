@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Entries, decode, encode};
+use crate::codec::{Entries, KnownText, decode, encode_to_store, same_text};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::{FieldSpec, OnInvalid, SchemaSpec};
 
@@ -104,7 +104,7 @@ where
 {
     let read = |text| read::<T>(field, text);
     let value = T::sum(read(theirs)?, read(ours)?, read(base)?);
-    let text = encode(field.0, field.1, &value)?;
+    let text = encode_to_store(field.0, field.1, &value)?;
     // Ours was cleared and theirs did not move it: it stays cleared.
     let back = ours.is_none() && field.0.is_initial(field.1, &text);
     Ok((!back).then_some(text))
@@ -122,7 +122,7 @@ where
     if ours.is_none() && value == T::Value::default() {
         return Ok(None);
     }
-    encode(field.0, field.1, &value).map(Some)
+    encode_to_store(field.0, field.1, &value).map(Some)
 }
 
 /// `merge = with = path`: the application's own merge of a whole field.
@@ -138,11 +138,13 @@ where
     T: Serialize + DeserializeOwned + 'static,
 {
     let read = |text| read::<T>(field, text);
-    let text = encode(field.0, field.1, &merge(&read(base)?, &read(theirs)?, read(ours)?))?;
-    Ok((text != "null").then_some(text))
+    let text = encode_to_store(field.0, field.1, &merge(&read(base)?, &read(theirs)?, read(ours)?))?;
+    // An absent key is read as the default.
+    let absent = text == "null" && field.0.is_initial(field.1, &text);
+    Ok((!absent).then_some(text))
 }
 
-fn read<T: DeserializeOwned + 'static>(field: Merging, text: Option<&str>) -> Result<T, SessionError> {
+fn read<T: Serialize + DeserializeOwned + 'static>(field: Merging, text: Option<&str>) -> Result<T, SessionError> {
     let (schema, spec) = field;
     stored_or(field, text, || match schema.initial(spec).downcast() {
         Ok(initial) => Ok(*initial),
@@ -152,7 +154,7 @@ fn read<T: DeserializeOwned + 'static>(field: Merging, text: Option<&str>) -> Re
 }
 
 /// The value of a text; of an absent one, and of one that `on_invalid = reset` passes over, the default.
-fn stored_or<T: DeserializeOwned>(
+fn stored_or<T: Serialize + DeserializeOwned>(
     (schema, field): Merging,
     text: Option<&str>,
     initial: impl Fn() -> Result<T, SessionError>,
@@ -180,7 +182,7 @@ pub(crate) fn three_way(
             let place = (change.schema, change.field);
             Ok(merge(place, base, theirs, change.ours.as_deref())?.map(Into::into))
         }
-        Merge::Reject if crate::codec::same_text(base, theirs, change.field.unordered) => Ok(change.ours.clone()),
+        Merge::Reject if same_text(base, theirs, KnownText::of(change.field)) => Ok(change.ours.clone()),
         Merge::Reject => Err(SessionError::at_field(ErrorKind::Rejected, change.schema, change.field)),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::same_text;
+use crate::codec::{KnownText, same_text};
 use crate::error::SessionError;
 use crate::merge::{Merge, three_way};
 use crate::patch::{Expected, Patch, RestsOn};
@@ -87,7 +87,7 @@ pub(crate) fn absorb(
         _ if now == found.base.as_deref() => found.ours,
         Merge::Reject if moved => found.ours,
         // Kept on the base that the guard saw: the save refuses it, and goes on refusing it.
-        Merge::Reject if !same_text(found.base.as_deref(), now, found.field.unordered) => {
+        Merge::Reject if !same_text(found.base.as_deref(), now, KnownText::of(found.field)) => {
             pending.insert(found.name.clone(), found);
             return Ok(());
         }

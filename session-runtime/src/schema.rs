@@ -558,5 +558,5 @@ pub trait Unknown {
 impl<T> Unknown for Known<T> {}
 
 impl<T: SessionValue> Known<T> {
-    pub const SHAPE: Option<&'static Shape> = Some(const { &Shape::of(&T::TY) });
+    pub const SHAPE: Option<&'static Shape> = Some(const { &Shape::known::<T>() });
 }

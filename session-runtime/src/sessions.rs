@@ -325,6 +325,12 @@ impl SessionsBuilder {
         };
         let lazy: Vec<&str> = self.schemas.iter().filter(|schema| schema.lazy).map(|schema| schema.key).collect();
         store.keep_apart(&lazy);
+        if !crate::codec::decimals_are_exact() {
+            tracing::warn!(
+                "a crate of this program switches on `rust_decimal/serde-float`, which writes a `Decimal` as a float: a \
+                 field with a known shape that holds one cannot be saved, other fields may lose digits"
+            );
+        }
         let core = Core {
             store,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),

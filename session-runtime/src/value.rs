@@ -3,24 +3,34 @@
 //! A tree and no text: a generic impl cannot build a text of computed length in a constant. Two types with one shape are
 //! one thing to a stored session, whatever they are called.
 
-/// Types without parts.
+/// Types without parts; a type without `as` is checked at each save.
 macro_rules! prims {
-    ($($ty:ty = $name:literal)*) => {$(
+    ($($ty:ty = $name:literal $(as $reads:ident)?)*) => {$(
         impl SessionValue for $ty {
             const TY: Ty = Ty::Prim($name);
+            $(fn __reads() -> $crate::value::Reads {
+                $crate::value::Reads::$reads
+            })?
         }
     )*};
 }
 
 mod foreign;
+mod reads;
 mod standard;
+
+pub use self::reads::Reads;
 
 /// A type whose stored shape is known, so that a changed shape is found at compile time.
 ///
 /// Asked of a field's type where its schema is pinned with `layout`. Implemented for what the standard library has, for
 /// `serde_json::Value`, and behind features for `chrono`, `time`, `uuid`, `rust_decimal` and `url`; derive it for structs
-/// and enums of your own, beside serde's traits: see the [derive macro](macro@crate::SessionValue). Implement it by hand
+/// and enums of your own, beside serde's derives: see the [derive macro](macro@crate::SessionValue). Implement it by hand
 /// only together with serde's traits: it says what those write.
+///
+/// A derived shape is taken at its word in a release build. Each value of another type is read once before it is stored,
+/// and a value that would not come back is refused ([`ErrorKind::Unencodable`](crate::ErrorKind::Unencodable)). A build
+/// with debug assertions reads the values of every type.
 ///
 /// # Examples
 ///
@@ -64,6 +74,12 @@ mod standard;
 pub trait SessionValue {
     /// What serde makes of a value of this type.
     const TY: Ty;
+    /// How far reading is known to undo writing. An impl by hand leaves it out: its values are read at each save.
+    #[doc(hidden)]
+    #[must_use]
+    fn __reads() -> Reads {
+        Reads::Perhaps
+    }
 }
 
 /// A stored shape.
@@ -81,8 +97,10 @@ pub enum Ty {
     Prim(&'static str),
     /// `null` or this.
     Nullable(&'static Ty),
-    /// Any number of these: `Vec`, sets.
+    /// Any number of these, in an order that counts: `Vec`.
     Seq(&'static Ty),
+    /// Any number of these, in an order that does not count: `HashSet`, `BTreeSet`, `BinaryHeap`.
+    Set(&'static Ty),
     /// So many of these.
     Array(&'static Ty, usize),
     /// From these keys to these values.
@@ -95,6 +113,8 @@ pub enum Ty {
     Enum(Enum),
     /// Whatever its author promises under this name; another name is another shape.
     Opaque(&'static str),
+    /// Of a key of an object: this, or no key at all (`skip_serializing_if`).
+    Skippable(&'static Ty),
 }
 
 /// An object with named keys.

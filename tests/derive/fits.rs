@@ -28,7 +28,8 @@ pub(crate) fn fits(ty: &Ty, value: &Value) -> bool {
     match (ty, value) {
         (Ty::Prim(name), value) => prim(name, value),
         (Ty::Nullable(inner), value) => value.is_null() || fits(inner, value),
-        (Ty::Seq(item), Value::Array(items)) => items.iter().all(|value| fits(item, value)),
+        (Ty::Skippable(inner), value) => fits(inner, value),
+        (Ty::Seq(item) | Ty::Set(item), Value::Array(items)) => items.iter().all(|value| fits(item, value)),
         (Ty::Array(item, len), Value::Array(items)) => {
             items.len() == *len && items.iter().all(|value| fits(item, value))
         }
@@ -53,6 +54,9 @@ pub(crate) fn fits(ty: &Ty, value: &Value) -> bool {
 }
 
 fn prim(name: &str, value: &Value) -> bool {
+    if let Some(integer) = name.strip_prefix("nonzero-") {
+        return prim(integer, value) && *value != 0;
+    }
     let text = |fits: fn(&str) -> bool| value.as_str().is_some_and(fits);
     let whole = |min: i128, max: i128| {
         let number = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
@@ -126,6 +130,8 @@ fn wrong(ty: &Ty, value: &Value) -> Vec<Ty> {
     match (ty, value) {
         (Ty::Prim(_), _) => vec![Ty::Prim("nothing"), Ty::Seq(leak(*ty)), Ty::Tuple(leak([*ty]))],
         (Ty::Nullable(inner), value) if !value.is_null() => around(wrong(inner, value), Ty::Nullable),
+        (Ty::Skippable(inner), value) => around(wrong(inner, value), Ty::Skippable),
+        (Ty::Set(item), Value::Array(items)) if !items.is_empty() => around(wrong(item, &items[0]), Ty::Set),
         (Ty::Seq(item), Value::Array(items)) if !items.is_empty() => {
             let mut out = around(wrong(item, &items[0]), Ty::Seq);
             out.extend([Ty::Map(item, item), Ty::Array(item, items.len() + 1), *leak(**item)]);

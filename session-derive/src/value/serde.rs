@@ -38,6 +38,8 @@ pub(super) struct Serde {
     /// Not always written, and by which attribute.
     pub(super) skip_if: Option<TokenStream>,
     pub(super) untagged: Option<TokenStream>,
+    /// Read under another name too.
+    has_alias: bool,
     skip_serializing: Option<TokenStream>,
     skip_deserializing: Option<TokenStream>,
 }
@@ -74,6 +76,7 @@ impl Serde {
             "transparent" => self.transparent = true,
             "skip" => self.skip = Some(entry.tokens()),
             "skip_serializing_if" => self.skip_if = Some(entry.tokens()),
+            "alias" => self.has_alias = true,
             "skip_serializing" => self.skip_serializing = Some(entry.tokens()),
             "skip_deserializing" => self.skip_deserializing = Some(entry.tokens()),
             "untagged" if place == Place::Variant => self.untagged = Some(entry.tokens()),
@@ -82,6 +85,13 @@ impl Serde {
             _ => return entry.refuse(&refusal(&name, place)),
         }
         Ok(())
+    }
+
+    /// Whether it depends on the value if what is written is read again: what is left out may not be the default, and
+    /// another field may have the alias for its name.
+    pub(super) fn is_doubtful(&self) -> bool {
+        let leaves_out_none = |tokens: &TokenStream| tokens.to_string().ends_with("\"Option::is_none\"");
+        self.has_alias || self.skip_if.as_ref().is_some_and(|tokens| !leaves_out_none(tokens))
     }
 
     /// Both halves of `skip` are `skip`; one alone makes two shapes of one type.
@@ -98,7 +108,7 @@ impl Serde {
 }
 
 /// Changes nothing of what is written under a name that is already known.
-const HARMLESS: &[&str] = &["default", "alias", "bound", "expecting", "borrow", "crate", "other"];
+const HARMLESS: &[&str] = &["default", "bound", "expecting", "borrow", "crate", "other"];
 
 /// Everything that is understood, to find what was meant.
 const KNOWN: &[&str] = &[

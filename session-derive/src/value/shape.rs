@@ -20,6 +20,28 @@ pub(super) struct Shapes<'a> {
     /// The path of the runtime.
     pub(super) runtime: &'a TokenStream,
     pub(super) errors: &'a mut Errors,
+    /// How far reading undoes writing.
+    pub(super) reads: Reads,
+}
+
+/// How far reading is known to undo writing.
+#[derive(Default)]
+pub(super) struct Reads {
+    /// The types of the fields that are stored.
+    types: Vec<TokenStream>,
+    /// An attribute makes each value one to be read before it is stored.
+    is_doubtful: bool,
+}
+
+impl Reads {
+    /// An expression of type `Reads`.
+    pub(super) fn tokens(&self, runtime: &TokenStream) -> TokenStream {
+        if self.is_doubtful {
+            return quote!(#runtime::value::Reads::Perhaps);
+        }
+        let types = &self.types;
+        quote!(#runtime::value::Reads::Always #(.and(<#types as #runtime::SessionValue>::__reads()))*)
+    }
 }
 
 /// What an object takes from the type or the variant around it.
@@ -41,6 +63,8 @@ impl Shapes<'_> {
     /// An expression of type `Ty`.
     pub(super) fn item(&mut self, input: &DeriveInput) -> TokenStream {
         let serde = Serde::read(&input.attrs, Place::Item, self.errors);
+        // Below such a tag serde reads through a buffer, which lacks what its formats have.
+        self.reads.is_doubtful |= serde.tag.is_some() && serde.content.is_none();
         match &input.data {
             Data::Struct(data) => self.structure(&data.fields, &serde),
             Data::Enum(data) => self.enumeration(data, &serde),
@@ -118,6 +142,8 @@ impl Shapes<'_> {
             let (Some(ty), Some(ident)) = (&stored.ty, &field.ident) else { continue };
             let (key, tokens) = name(ident, &stored.serde, |name| object.case.map(|case| case.field(name)));
             self.unique_key(&key, &tokens, ident, object, &mut taken);
+            let skippable = stored.serde.skip_if.is_some().then(|| self.ty(&quote!(Skippable(&#ty))));
+            let ty = skippable.as_ref().unwrap_or(ty);
             keys.push(self.row(&quote!(Key), &key, &quote!(ty: #ty)));
         }
         let (runtime, closed) = (self.runtime, object.closed);
@@ -143,6 +169,7 @@ impl Shapes<'_> {
         let options = attr::parse::<FieldOptions>(&field.attrs, self.errors).options;
         let place = if options.opaque.is_some() { Place::OpaqueField } else { Place::Field };
         let serde = Serde::read(&field.attrs, place, self.errors);
+        self.reads.is_doubtful |= options.opaque.is_some() || serde.is_doubtful();
         let ty = match (&serde.skip, options.opaque) {
             (Some(_), _) => None,
             (None, Some(name)) => Some(self.ty(&quote!(Opaque(#name)))),
@@ -158,6 +185,7 @@ impl Shapes<'_> {
                            `#[session(opaque = \"name@1\")]` on the field";
             self.errors.at(ty, message);
         }
+        self.reads.types.push(ty.to_token_stream());
         let runtime = self.runtime;
         let span = Span::mixed_site().located_at(ty.span());
         quote_spanned!(span=> <#ty as #runtime::SessionValue>::TY)
@@ -171,6 +199,7 @@ impl Shapes<'_> {
             let own = Serde::read(&variant.attrs, Place::Variant, self.errors);
             if self.is_other(variant, &own, at + 1 == data.variants.len()) {
                 open = true;
+                self.reads.is_doubtful = true;
             } else if own.skip.is_none() {
                 variants.push(self.variant(variant, &own, serde, &mut taken));
             }

@@ -163,6 +163,10 @@ impl<'de> Deserialize<'de> for Present {
     note = "`String`, integers, `bool` and `char` can; for a unit enum or a newtype of these write `impl EntryKey for {Self} {{}}`"
 )]
 pub trait EntryKey: Serialize + DeserializeOwned {
+    /// Two keys are never written alike, and each is read as it was: nothing is to be checked.
+    #[doc(hidden)]
+    const IS_CANONICAL: bool = false;
+
     /// Appends the key to `out`, as `serde_json` writes it inside the quotes.
     ///
     /// # Errors
@@ -192,13 +196,21 @@ pub trait EntryKey: Serialize + DeserializeOwned {
     }
 }
 
-impl EntryKey for String {}
-impl EntryKey for char {}
-impl EntryKey for bool {}
+macro_rules! plain_keys {
+    ($($ty:ty)*) => {$(
+        impl EntryKey for $ty {
+            const IS_CANONICAL: bool = true;
+        }
+    )*};
+}
+
+plain_keys! { String char bool }
 
 macro_rules! integer_keys {
     ($($int:ty)*) => {$(
         impl EntryKey for $int {
+            const IS_CANONICAL: bool = true;
+
             fn write(&self, out: &mut String) -> Result<(), ()> {
                 out.push_str(itoa::Buffer::new().format(*self));
                 Ok(())

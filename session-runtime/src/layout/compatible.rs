@@ -1,7 +1,8 @@
 //! What a program that knows an older layout may do with what this one stores.
 
+use super::exact::{exact, exact_tag, exact_variant};
 use super::past::{below, keeps, was};
-use super::shape::{BASIS, enum_shape, fold, hash, same, shape, variant};
+use super::shape::{BASIS, hash, same};
 use super::{Compatible, field_of, fields};
 use crate::message::Message;
 use crate::schema::{FieldSpec, Schema};
@@ -59,11 +60,20 @@ pub(super) const fn compatible_field(now: &FieldSpec, old: &FieldSpec) -> Compat
 
 /// `Write` for the same shape, `Read` where objects inside have keys more.
 pub(super) const fn nested(now: &Ty, old: &Ty) -> Compatible {
-    if fold(shape(BASIS, now)) == fold(shape(BASIS, old)) {
+    if exact(BASIS, now) == exact(BASIS, old) {
         return Compatible::Write;
     }
     match (now, old) {
-        (Ty::Nullable(now), Ty::Nullable(old)) | (Ty::Seq(now), Ty::Seq(old)) => nested(now, old),
+        (Ty::Nullable(now), Ty::Nullable(old))
+        | (Ty::Seq(now), Ty::Seq(old))
+        | (Ty::Set(now), Ty::Set(old))
+        | (Ty::Skippable(now), Ty::Skippable(old)) => nested(now, old),
+        (Ty::Skippable(now @ Ty::Nullable(_)), old) => nested(now, old),
+        // It may leave out a key that this one wants.
+        (now, Ty::Skippable(old)) => match nested(now, old) {
+            Compatible::No => Compatible::No,
+            _ => Compatible::Read,
+        },
         (Ty::Array(now, a), Ty::Array(old, b)) if *a == *b => nested(now, old),
         (Ty::Map(a, now), Ty::Map(b, old)) => match nested(a, b) {
             Compatible::Write => nested(now, old),
@@ -96,12 +106,12 @@ pub(super) const fn nested_object(now: &Struct, old: &Struct) -> Compatible {
 
 /// A catch-all keeps what it does not know, so it may be written back.
 pub(super) const fn nested_enum(now: &Enum, old: &Enum) -> Compatible {
-    if tag(now) != tag(old) {
+    if exact_tag(BASIS, now) != exact_tag(BASIS, old) {
         return Compatible::No;
     }
     let mut at = 0;
     while at < old.variants.len() {
-        if !has_variant(now.variants, variant(BASIS, &old.variants[at])) {
+        if !has_variant(now.variants, exact_variant(BASIS, &old.variants[at])) {
             return Compatible::No;
         }
         at += 1;
@@ -109,15 +119,10 @@ pub(super) const fn nested_enum(now: &Enum, old: &Enum) -> Compatible {
     Compatible::Write
 }
 
-/// The shape of an enum without variants: how it tells them.
-pub(super) const fn tag(one: &Enum) -> u64 {
-    enum_shape(BASIS, &Enum { tag: one.tag, variants: &[], open: one.open })
-}
-
 pub(super) const fn has_variant(variants: &[Variant], hash: u64) -> bool {
     let mut at = 0;
     while at < variants.len() {
-        if variant(BASIS, &variants[at]) == hash {
+        if exact_variant(BASIS, &variants[at]) == hash {
             return true;
         }
         at += 1;

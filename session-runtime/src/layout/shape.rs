@@ -1,8 +1,9 @@
 //! Shapes as hashes, and as words.
 
+use super::exact::{exact, holds, is_plain};
 use crate::message::Message;
 use crate::schema::FieldSpec;
-use crate::value::{Enum, Struct, Tag, Ty, Variant};
+use crate::value::{Enum, Reads, SessionValue, Struct, Tag, Ty, Variant};
 
 pub(super) const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
@@ -30,12 +31,53 @@ pub struct Shape {
     pub(super) ty: &'static Ty,
     whole: u32,
     entries: u32,
+    pub(crate) reads: fn() -> Reads,
+    /// There is a `Decimal` in it.
+    pub(crate) has_decimals: bool,
 }
 
 impl Shape {
+    /// As its author promises.
     #[must_use]
     pub const fn of(ty: &'static Ty) -> Self {
-        Self { ty, whole: fold(shape(BASIS, ty)), entries: fold(shape(byte(BASIS, b'*'), ty)) }
+        Self::new(ty, || Reads::Perhaps)
+    }
+
+    /// As the type says.
+    pub(crate) const fn known<T: SessionValue>() -> Self {
+        Self::new(&T::TY, T::__reads)
+    }
+
+    const fn new(ty: &'static Ty, reads: fn() -> Reads) -> Self {
+        let has_decimals = cfg!(feature = "rust_decimal") && holds(ty, "decimal");
+        Self { ty, whole: fold(pinned(BASIS, ty)), entries: fold(by_entry(ty)), reads, has_decimals }
+    }
+
+    /// The stored shape of one entry's value, where entries are stored one by one.
+    pub(crate) const fn of_entry(&self) -> Option<&'static Ty> {
+        match self.ty {
+            Ty::Map(_, value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The stored shape.
+    pub(crate) const fn ty(&self) -> &'static Ty {
+        self.ty
+    }
+}
+
+/// A shape whose text may be another's too is hashed in the exact form, which begins like no text of the other form.
+pub(super) const fn pinned(hash: u64, ty: &Ty) -> u64 {
+    if is_plain(ty, true) { shape(hash, ty) } else { exact(byte(hash, b'!'), ty) }
+}
+
+/// A set stored entry by entry can be no list.
+const fn by_entry(ty: &Ty) -> u64 {
+    let hash = byte(BASIS, b'*');
+    match ty {
+        Ty::Set(inner) if is_plain(ty, true) => shape(byte(hash, b'['), inner),
+        _ => pinned(hash, ty),
     }
 }
 
@@ -53,6 +95,10 @@ pub(super) const fn shape(hash: u64, ty: &Ty) -> u64 {
         Ty::Prim(name) => text(byte(hash, b'p'), name),
         Ty::Nullable(inner) => shape(byte(hash, b'?'), inner),
         Ty::Seq(inner) => shape(byte(hash, b'['), inner),
+        Ty::Set(inner) => shape(byte(hash, b'<'), inner),
+        // An `Option` is read where there is no key.
+        Ty::Skippable(inner @ Ty::Nullable(_)) => shape(hash, inner),
+        Ty::Skippable(inner) => shape(byte(hash, b'~'), inner),
         Ty::Array(inner, length) => shape(number(byte(hash, b'#'), *length), inner),
         Ty::Map(key, value) => shape(shape(byte(hash, b'm'), key), value),
         Ty::Tuple(parts) => tuple(hash, parts),
@@ -177,6 +223,9 @@ pub(super) const fn enum_shape(hash: u64, one: &Enum) -> u64 {
         hash = self::variant(hash, variant);
         above = Some(variant.name);
     }
+    if one.open {
+        hash = byte(hash, b'+');
+    }
     byte(hash, b'.')
 }
 
@@ -199,6 +248,14 @@ pub(super) const fn push_shape(out: &mut Message, ty: &Ty) {
             out.push("[");
             push_shape(out, inner);
             out.push("]");
+        }
+        Ty::Set(inner) => {
+            out.push("set of ");
+            push_shape(out, inner);
+        }
+        Ty::Skippable(inner) => {
+            push_shape(out, inner);
+            out.push(" or absent");
         }
         Ty::Array(inner, length) => {
             out.push("[");
@@ -257,6 +314,9 @@ pub(super) const fn push_enum(out: &mut Message, one: &Enum) {
             out.push(")");
         }
         at += 1;
+    }
+    if one.open {
+        out.push(" | …");
     }
 }
 

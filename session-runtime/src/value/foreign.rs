@@ -1,7 +1,8 @@
 //! The shapes of other crates' types, each behind the feature of its crate; `serde_json` is always there.
 //!
-//! A primitive is named after what is stored: two crates that write one thing alike have one name for it. What a feature
-//! of the other crate may change is fixed by our own feature where that is possible (`time`).
+//! A primitive is named after what is stored: two crates that write one thing alike, and read the same texts, have one name
+//! for it. What a feature of the other crate may change is fixed by our own feature where that is possible (`time`). All but
+//! ids are read at each save: the other crate may write what it does not read.
 
 use super::{SessionValue, Ty};
 
@@ -38,12 +39,12 @@ impl SessionValue for chrono::TimeDelta {
 #[cfg(feature = "time")]
 prims! {
     time::OffsetDateTime = "datetime-offset" time::UtcDateTime = "datetime-utc" time::PrimitiveDateTime = "datetime-plain"
-    time::Date = "date-iso8601" time::Time = "time-plain" time::UtcOffset = "offset" time::Duration = "seconds"
+    time::Date = "date-plain" time::Time = "time-plain" time::UtcOffset = "offset" time::Duration = "seconds"
     time::Weekday = "weekday-name" time::Month = "month-name"
 }
 
 #[cfg(feature = "uuid")]
-prims! { uuid::Uuid = "uuid" uuid::NonNilUuid = "uuid" }
+prims! { uuid::Uuid = "uuid" as Always uuid::NonNilUuid = "uuid-nonnil" as Always }
 
 // As text, unless another crate of the application switches on `serde-float`.
 #[cfg(feature = "rust_decimal")]

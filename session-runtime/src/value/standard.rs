@@ -16,22 +16,31 @@ use std::ops::{Bound, Range, RangeFrom, RangeInclusive, RangeTo};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Enum, Key, SessionValue, Struct, Tag, Ty, Variant};
+use super::{Enum, Key, Reads, SessionValue, Struct, Tag, Ty, Variant};
 
 prims! {
-    bool = "bool" char = "char" str = "str" String = "str" f32 = "f32" f64 = "f64" () = "unit"
-    u8 = "u8" u16 = "u16" u32 = "u32" u64 = "u64" u128 = "u128" usize = "usize"
-    i8 = "i8" i16 = "i16" i32 = "i32" i64 = "i64" i128 = "i128" isize = "isize"
-    NonZeroU8 = "u8" NonZeroU16 = "u16" NonZeroU32 = "u32" NonZeroU64 = "u64" NonZeroU128 = "u128"
-    NonZeroI8 = "i8" NonZeroI16 = "i16" NonZeroI32 = "i32" NonZeroI64 = "i64" NonZeroI128 = "i128"
-    NonZeroUsize = "usize" NonZeroIsize = "isize"
-    IpAddr = "ip" Ipv4Addr = "ipv4" Ipv6Addr = "ipv6"
-    SocketAddr = "socket" SocketAddrV4 = "socket-v4" SocketAddrV6 = "socket-v6"
-    Path = "str" PathBuf = "str"
+    bool = "bool" as Always char = "char" as Always str = "str" as Always String = "str" as Always
+    f32 = "f32" as UnlessNull f64 = "f64" as UnlessNull () = "unit" as Always
+    u8 = "u8" as Always u16 = "u16" as Always u32 = "u32" as Always
+    u64 = "u64" as Always u128 = "u128" as Always usize = "usize" as Always
+    i8 = "i8" as Always i16 = "i16" as Always i32 = "i32" as Always
+    i64 = "i64" as Always i128 = "i128" as Always isize = "isize" as Always
+    NonZeroU8 = "nonzero-u8" as Always NonZeroU16 = "nonzero-u16" as Always NonZeroU32 = "nonzero-u32" as Always
+    NonZeroU64 = "nonzero-u64" as Always NonZeroU128 = "nonzero-u128" as Always
+    NonZeroUsize = "nonzero-usize" as Always
+    NonZeroI8 = "nonzero-i8" as Always NonZeroI16 = "nonzero-i16" as Always NonZeroI32 = "nonzero-i32" as Always
+    NonZeroI64 = "nonzero-i64" as Always NonZeroI128 = "nonzero-i128" as Always
+    NonZeroIsize = "nonzero-isize" as Always
+    IpAddr = "ip" as Always Ipv4Addr = "ipv4" as Always Ipv6Addr = "ipv6" as Always
+    SocketAddr = "socket" as Always SocketAddrV4 = "socket-v4" as Always SocketAddrV6 = "socket-v6" as Always
+    Path = "str" as Always PathBuf = "str" as Always
 }
 
 impl<T: ?Sized> SessionValue for PhantomData<T> {
     const TY: Ty = <()>::TY;
+    fn __reads() -> Reads {
+        Reads::Always
+    }
 }
 
 /// Types around one other that leave no trace of themselves.
@@ -39,6 +48,9 @@ macro_rules! transparent {
     ($($wrapper:ident)*) => {$(
         impl<T: SessionValue> SessionValue for $wrapper<T> {
             const TY: Ty = T::TY;
+            fn __reads() -> Reads {
+                T::__reads()
+            }
         }
     )*};
 }
@@ -47,38 +59,62 @@ transparent! { Wrapping Saturating Reverse }
 
 impl<T: SessionValue + ?Sized> SessionValue for Box<T> {
     const TY: Ty = T::TY;
+    fn __reads() -> Reads {
+        T::__reads()
+    }
 }
 
 impl<T: SessionValue + ToOwned + ?Sized> SessionValue for Cow<'static, T> {
     const TY: Ty = T::TY;
+    fn __reads() -> Reads {
+        T::__reads()
+    }
 }
 
 impl<T: SessionValue> SessionValue for Option<T> {
     const TY: Ty = Ty::Nullable(&T::TY);
+    fn __reads() -> Reads {
+        T::__reads().optional(&T::TY)
+    }
 }
 
 /// Any number of one type.
-macro_rules! seqs {
-    ($($ty:ty [$($hasher:ident)?])*) => {$(
+macro_rules! many {
+    ($kind:ident: $($ty:ty [$($hasher:ident)?])*) => {$(
         impl<T: SessionValue $(, $hasher)?> SessionValue for $ty {
-            const TY: Ty = Ty::Seq(&T::TY);
+            const TY: Ty = Ty::$kind(&T::TY);
+            fn __reads() -> Reads {
+                T::__reads()
+            }
         }
     )*};
 }
 
-seqs! { [T] [] Vec<T> [] VecDeque<T> [] LinkedList<T> [] BinaryHeap<T> [] BTreeSet<T> [] HashSet<T, S> [S] }
+many! { Seq: [T] [] Vec<T> [] VecDeque<T> [] LinkedList<T> [] }
+
+// What is read has no element twice, and no order: less than a list.
+many! { Set: BinaryHeap<T> [] BTreeSet<T> [] HashSet<T, S> [S] }
 
 /// Of any length, although serde itself stops at 32.
 impl<T: SessionValue, const N: usize> SessionValue for [T; N] {
     const TY: Ty = Ty::Array(&T::TY, N);
+    fn __reads() -> Reads {
+        T::__reads()
+    }
 }
 
 impl<K: SessionValue, V: SessionValue> SessionValue for BTreeMap<K, V> {
     const TY: Ty = Ty::Map(&K::TY, &V::TY);
+    fn __reads() -> Reads {
+        K::__reads().and(V::__reads())
+    }
 }
 
 impl<K: SessionValue, V: SessionValue, S> SessionValue for HashMap<K, V, S> {
     const TY: Ty = Ty::Map(&K::TY, &V::TY);
+    fn __reads() -> Reads {
+        K::__reads().and(V::__reads())
+    }
 }
 
 /// From the longest to that of one.
@@ -87,6 +123,9 @@ macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
         impl<$first: SessionValue, $($rest: SessionValue),*> SessionValue for ($first, $($rest,)*) {
             const TY: Ty = Ty::Tuple(&[$first::TY, $($rest::TY),*]);
+            fn __reads() -> Reads {
+                $first::__reads()$(.and($rest::__reads()))*
+            }
         }
         tuples! { $($rest)* }
     };
@@ -102,6 +141,9 @@ macro_rules! structs {
                 keys: &[$(Key { name: stringify!($key), ty: <$ty>::TY }),*],
                 closed: true,
             });
+            fn __reads() -> Reads {
+                Reads::Always$(.and(<$ty>::__reads()))*
+            }
         }
     )*};
 }
@@ -120,6 +162,9 @@ impl<T: SessionValue, E: SessionValue> SessionValue for Result<T, E> {
         variants: &[Variant { name: "Ok", content: Some(T::TY) }, Variant { name: "Err", content: Some(E::TY) }],
         open: false,
     });
+    fn __reads() -> Reads {
+        T::__reads().and(E::__reads())
+    }
 }
 
 impl<T: SessionValue> SessionValue for Bound<T> {
@@ -132,4 +177,7 @@ impl<T: SessionValue> SessionValue for Bound<T> {
         ],
         open: false,
     });
+    fn __reads() -> Reads {
+        T::__reads()
+    }
 }

@@ -45,7 +45,7 @@ fn times_of_time() {
     check(&west, "datetime-offset", "2023-11-14 20:13:20.005 -02:00:00");
     check(&time::UtcDateTime::from_unix_timestamp(0).unwrap(), "datetime-utc", "1970-01-01 00:00:00.0");
     check(&time::PrimitiveDateTime::new(at.date(), at.time()), "datetime-plain", "2023-11-14 22:13:20.005");
-    check(&at.date(), "date-iso8601", "2023-11-14");
+    check(&at.date(), "date-plain", "2023-11-14");
     check(&at.time(), "time-plain", "22:13:20.005");
     check(&west.offset(), "offset", "-02:00:00");
     check(&time::Duration::milliseconds(-1500), "seconds", "-1.500000000");
@@ -53,12 +53,10 @@ fn times_of_time() {
     check(&time::Month::March, "month-name", "March");
 }
 
-/// Under one name, each reads what the other wrote.
+/// Under one name, each reads what the other wrote. Years of five digits are read by `chrono` only, so dates have two.
 #[cfg(all(feature = "chrono", feature = "time"))]
 #[test]
 fn one_name_of_two_crates_is_one_text() {
-    let date = json!(chrono::NaiveDate::from_ymd_opt(2024, 3, 9).unwrap());
-    same::<time::Date>(&serde_json::from_value(date.clone()).unwrap(), &date);
     for month in 1..=12 {
         let month = json!(time::Month::try_from(month).unwrap());
         same::<chrono::Month>(&serde_json::from_value(month.clone()).unwrap(), &month);
@@ -70,7 +68,7 @@ fn one_name_of_two_crates_is_one_text() {
 fn ids() {
     let id = uuid::Uuid::from_u128(7);
     check(&id, "uuid", "00000000-0000-0000-0000-000000000007");
-    check(&uuid::NonNilUuid::try_from(id).unwrap(), "uuid", "00000000-0000-0000-0000-000000000007");
+    check(&uuid::NonNilUuid::try_from(id).unwrap(), "uuid-nonnil", "00000000-0000-0000-0000-000000000007");
 }
 
 #[cfg(feature = "rust_decimal")]
