@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, Wanted};
+use session_runtime::store::{Created, Cursor, Loaded, Page, StoreError, Wanted};
 use session_runtime::{SessionKey, Store, async_trait};
 
 /// Handles that take turns.
@@ -48,12 +48,7 @@ impl<S: Store> Store for Turns<S> {
         self.next().sweep(limit, now).await
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         self.next().scan(from, limit, now).await
     }
 }

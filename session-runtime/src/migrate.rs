@@ -2,11 +2,14 @@
 //!
 //! A walk in batches over a store that can scan. Every session is saved by itself, on the condition that nothing in it has
 //! changed since it was read, and keeps its deadlines. What is done is done: a walk that was broken off is begun again, and
-//! passes over what is up to date.
+//! passes over what is up to date. A session that cannot be read is counted and named, and the walk goes on.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{IsTerminal, Write};
+use std::task::Poll;
 
 use crate::budget::Budget;
 use crate::error::{ErrorKind, SessionError};
@@ -16,7 +19,7 @@ use crate::patch::{Patch, Patched, RestsOn};
 use crate::record::Record;
 use crate::schema::SchemaSpec;
 use crate::sessions::{Core, Sessions};
-use crate::store::Wanted;
+use crate::store::{Cursor, Damage, StoreError, StoreErrorKind, Wanted};
 use crate::versions::Versioned;
 
 /// How to walk over all sessions.
@@ -35,15 +38,17 @@ pub struct Options {
     pub dry_run: bool,
     /// Sessions read at a time; at least one. Default: 500.
     pub batch: usize,
-    /// Begins after this session, in the order of the store. Default: at the beginning.
-    pub after: Option<SessionKey>,
+    /// Begins here: a [`Report::next`] of a walk over the same store. Default: at the beginning.
+    pub after: Option<Cursor>,
+    /// Ends with the batch in which so many sessions were read; [`Report::next`] says where to go on. Default: all.
+    pub most: Option<u64>,
     /// Draws a bar on standard error, if that is a terminal. Default: `true`.
     pub progress: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dry_run: false, batch: 500, after: None, progress: true }
+        Self { dry_run: false, batch: 500, after: None, most: None, progress: true }
     }
 }
 
@@ -103,16 +108,32 @@ impl fmt::Display for Outcome {
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// Nothing was saved.
     pub dry_run: bool,
-    /// Sessions that were read.
+    /// Sessions that were read. A store that may list a session twice in one walk says so, and it counts twice.
     pub sessions: u64,
     /// By schema, stored version and outcome; the version is 0 where it cannot be read.
     pub counts: BTreeMap<(&'static str, u16, Outcome), u64>,
+    /// Sessions that the store cannot read, by the kind of damage. They were left as they are.
+    pub unreadable: BTreeMap<Damage, u64>,
+    /// The first of these, at most [`MOST_NAMED`](Self::MOST_NAMED).
+    pub unreadable_keys: Vec<(SessionKey, Damage)>,
+    /// Where the next walk begins if [`Options::most`] ended this one.
+    pub next: Option<Cursor>,
 }
 
 impl Report {
+    /// How many unreadable sessions are named; all are counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(session_runtime::migrate::Report::MOST_NAMED, 100);
+    /// ```
+    pub const MOST_NAMED: usize = 100;
+
     /// How many schemas of sessions came to this, in whatever version.
     ///
     /// # Examples
@@ -127,17 +148,29 @@ impl Report {
         self.counts.iter().filter(|((_, _, one), _)| *one == outcome).map(|(_, count)| count).sum()
     }
 
+    fn add_unreadable(&mut self, key: SessionKey, damage: Damage) {
+        *self.unreadable.entry(damage).or_default() += 1;
+        if self.unreadable_keys.len() < Self::MOST_NAMED {
+            self.unreadable_keys.push((key, damage));
+        }
+    }
+
     fn add(&mut self, schema: &'static SchemaSpec, version: u16, outcome: Outcome) {
         *self.counts.entry((schema.key, version, outcome)).or_default() += 1;
     }
 }
 
-/// A line for each count, and one for the sum.
+/// A line for each count, one for each unreadable session that is named, and one for the sum.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for ((schema, version, outcome), count) in &self.counts {
             let to_be = if self.dry_run && *outcome == Outcome::Upgraded { "to be " } else { "" };
             writeln!(f, "{schema}  version {version}  {to_be}{outcome}  {count}")?;
+        }
+        for (damage, count) in &self.unreadable {
+            writeln!(f, "{damage}  {count}")?;
+            let named = self.unreadable_keys.iter().filter(|(_, one)| one == damage);
+            named.into_iter().try_for_each(|(key, _)| writeln!(f, "  {key}"))?;
         }
         write!(f, "{} sessions", self.sessions)
     }
@@ -199,21 +232,58 @@ impl Sessions {
         let (batch, mut after) = (options.batch.max(1), options.after);
         loop {
             let budget = Budget::new(core.deadline);
-            let records = core.run(&budget, core.store.scan(after, batch, core.now())).await?;
-            let is_last = records.len() < batch;
-            for (key, record) in records {
-                after = Some(key);
-                report.sessions += 1;
-                for (schema, version, outcome) in bring_up(core, key, record, options.dry_run).await? {
-                    report.add(schema, version, outcome);
-                }
+            let page = core.run(&budget, core.store.scan(after.as_ref(), batch, core.now())).await?;
+            after = page.next;
+            for (key, damage) in page.unreadable {
+                report.add_unreadable(key, damage);
             }
-            bar.draw(after, &report, is_last);
-            if is_last {
+            for (key, record) in page.sessions {
+                walk_over(core, key, record, &mut report).await?;
+            }
+            bar.draw(after.as_ref(), &report);
+            if after.is_none() || options.most.is_some_and(|most| report.sessions >= most) {
+                report.next = after;
                 return Ok(report);
             }
         }
     }
+}
+
+/// Brings one session up and counts it.
+async fn walk_over(core: &Core, key: SessionKey, record: Record, report: &mut Report) -> Result<(), SessionError> {
+    // A store in memory never waits, and other tasks of this thread have to run too.
+    give_way().await;
+    match bring_up(core, key, record, report.dry_run).await {
+        Ok(found) => {
+            report.sessions += 1;
+            found.into_iter().for_each(|(schema, version, outcome)| report.add(schema, version, outcome));
+            Ok(())
+        }
+        // It was damaged since the page was read.
+        Err(error) if is_unreadable(&error) => {
+            report.add_unreadable(key, Damage::Head);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_unreadable(error: &SessionError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<StoreError>());
+    cause.is_some_and(|cause| cause.kind() == StoreErrorKind::Corrupt)
+}
+
+/// Lets other tasks run.
+async fn give_way() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 type Found = (&'static SchemaSpec, u16, Outcome);
@@ -296,7 +366,7 @@ fn refused(schema: &'static SchemaSpec, error: &SessionError) -> Outcome {
     }
 }
 
-/// How far the walk is. Keys are random, and stores give them in order, so a key says what share lies before it.
+/// How far the walk is. Keys are random, so in a store that goes by their order a key says what share lies before it.
 struct Bar {
     is_drawn: bool,
 }
@@ -308,15 +378,20 @@ impl Bar {
         Self { is_drawn: options.progress && std::io::stderr().is_terminal() }
     }
 
-    fn draw(&self, at: Option<SessionKey>, report: &Report, is_last: bool) {
+    fn draw(&self, next: Option<&Cursor>, report: &Report) {
         if !self.is_drawn {
             return;
         }
-        let first = at.map_or(0, |key| key.as_bytes()[0]);
-        let share = if is_last { 256 } else { usize::from(first) };
-        let done = "#".repeat(WIDTH * share / 256);
-        let end = if is_last { "\n" } else { "" };
-        let line = format!("\r[{done:WIDTH$}] {:3} %, {} sessions{end}", 100 * share / 256, report.sessions);
+        let share = match next.map(Cursor::key) {
+            None => Some(256),
+            Some(key) => key.ok().map(|key| usize::from(key.as_bytes()[0])),
+        };
+        let share = share.map(|share| {
+            let done = "#".repeat(WIDTH * share / 256);
+            format!("[{done:WIDTH$}] {:3} %, ", 100 * share / 256)
+        });
+        let end = if next.is_none() { "\n" } else { "" };
+        let line = format!("\r{}{} sessions{end}", share.unwrap_or_default(), report.sessions);
         // A terminal that has gone is no reason to stop.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
@@ -329,10 +404,23 @@ mod tests {
     #[test]
     fn a_report_has_a_line_for_each_count() {
         let counts = [(("cart", 1, Outcome::Upgraded), 2), (("cart", 2, Outcome::Current), 40)].into();
-        let report = Report { dry_run: false, sessions: 42, counts };
+        let report = Report { sessions: 42, counts, ..Report::default() };
         assert_eq!(report.to_string(), "cart  version 1  upgraded  2\ncart  version 2  current  40\n42 sessions");
         let census = Report { dry_run: true, ..report.clone() };
         assert!(census.to_string().starts_with("cart  version 1  to be upgraded  2\n"));
         assert_eq!((report.count(Outcome::Upgraded), report.count(Outcome::Failed)), (2, 0));
+    }
+
+    #[test]
+    fn a_report_counts_all_unreadable_sessions_and_names_the_first() {
+        let mut report = Report::default();
+        for n in 0..=Report::MOST_NAMED {
+            report.add_unreadable(SessionKey::from_bytes([n.to_le_bytes()[0]; 16]), Damage::Head);
+        }
+        report.add_unreadable(SessionKey::from_bytes([7; 16]), Damage::Missing);
+        let text = report.to_string();
+        assert!(text.starts_with("unreadable head  101\n  AAAAAAAAAAAAAAAAAAAAAA\n  AQEBAQEB"), "{text}");
+        assert!(text.ends_with("missing part  1\n0 sessions"), "{text}");
+        assert_eq!(report.unreadable_keys.len(), 100);
     }
 }

@@ -7,6 +7,7 @@
 //! | [`patch`](Store::patch) | apply atomically, or say *gone*, *renewed* or *conflict*, in this order; never create |
 //! | [`delete`](Store::delete) | be idempotent and final |
 //! | [`sweep`](Store::sweep) | remove only what expired a minute ago or earlier |
+//! | [`scan`](Store::scan) | list every session page by page, or answer *unsupported* |
 //!
 //! There is no upsert: a save that finds its record gone must not bring it back (that is how a logout is undone). Stores
 //! keep JSON texts byte for byte and never decode them. Deadlines stand in the record and are judged against the moment
@@ -17,9 +18,9 @@
 //!
 //! A store that holds a record under a lock or in a transaction needs no rule of its own: [`Patch::refusal`],
 //! [`Patch::apply`] on the values and [`Patch::apply_head`] on the head are the contract of `patch`; `create`, `load` and
-//! `delete` are what they say. [`Patch::unchanged`] is a hint and may be ignored. The tests of this library hold a whole
-//! store in 149 lines, JSON files in a folder: `tests/store/third_party.rs`. The kit's own documentation shows how to run
-//! it.
+//! `delete` are what they say. [`Patch::unchanged`] is a hint and may be ignored. `tests/store/third_party.rs` in this
+//! library's repository is a whole store in one short file: JSON files in a folder. The kit's own documentation shows how
+//! to run it.
 //!
 //! The feature `cache` puts a cache of the process in front of any store: `CachedStore`.
 
@@ -38,6 +39,7 @@ use crate::record::{Record, Text};
 mod cached;
 mod error;
 mod memory;
+mod page;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -53,6 +55,7 @@ mod wanted;
 pub use cached::CachedStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
+pub use page::{Cursor, Damage, Page};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
@@ -248,51 +251,31 @@ pub trait Store: Send + Sync + 'static {
         std::any::type_name::<Self>().to_owned()
     }
 
-    /// The records after `from` in the order of their keys, `limit` at most, expired ones left out.
+    /// A page of at most `limit` sessions; 0 counts as 1. The first page begins without a cursor, each other one at the
+    /// [`next`](Page::next) of the page before. Expired sessions are left out.
+    ///
+    /// A session that is stored from the beginning of the walk to its end is on at least one page, whatever others do
+    /// meanwhile. It may be on two where the store says so. A page costs what it returns, however many sessions there are.
+    ///
+    /// A session that cannot be read is listed as [`unreadable`](Page::unreadable) and does not end the walk.
     ///
     /// # Errors
     ///
-    /// *Unsupported* unless the store says otherwise.
+    /// *Unsupported* unless the store says otherwise, and for a cursor of another store.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
+    /// # use session_runtime::{MemoryStore, Store, clock::Timestamp};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
-    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
-    /// assert!(store.scan(None, 100, now).await?.is_empty());
-    /// # let _ = (key, now, Wanted::all());
+    /// let (store, now) = (MemoryStore::new(), Timestamp::from_millis(0));
+    /// let page = store.scan(None, 100, now).await?;
+    /// assert!(page.sessions.is_empty() && page.next.is_none());
     /// # Ok(()) }
     /// ```
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         let _ = (from, limit, now);
         Err(StoreError::new(StoreErrorKind::Unsupported, "scan"))
-    }
-
-    /// The sessions whose `index` holds `value`, expired ones left out.
-    ///
-    /// # Errors
-    ///
-    /// *Unsupported* unless the store says otherwise.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
-    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
-    /// assert!(store.find("user", "ada", now).await.is_err());
-    /// # let _ = (key, now, Wanted::all());
-    /// # Ok(()) }
-    /// ```
-    async fn find(&self, index: &str, value: &str, now: Timestamp) -> Result<Vec<SessionKey>, StoreError> {
-        let _ = (index, value, now);
-        Err(StoreError::new(StoreErrorKind::Unsupported, "find"))
     }
 }
 
@@ -335,17 +318,8 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).describe()
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         (**self).scan(from, limit, now).await
-    }
-
-    async fn find(&self, index: &str, value: &str, now: Timestamp) -> Result<Vec<SessionKey>, StoreError> {
-        (**self).find(index, value, now).await
     }
 }
 

@@ -9,11 +9,12 @@
 //! | `accessors.rs` | generated accessors beside plain fields |
 //! | `instructions.rs` | instructions per request, all threads |
 //! | `rates.rs` | requests per second beside bare Rocket's `/ping`, and beside those of an empty session |
+//! | `pages.rs` | one page of a scan, of few sessions and of many |
 //! | `memory.rs` | a million sessions: their resident memory, and requests while they are swept |
 //! | `compile.rs` | CPU seconds of the compiler for the derive, beside serde's |
 //! | `table.rs` | the lines that are printed, each beside its goal |
 //!
-//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `memory` or `compile`.
+//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `pages`, `memory` or `compile`.
 
 mod accessors;
 mod app;
@@ -21,6 +22,7 @@ mod client;
 mod compile;
 mod instructions;
 mod memory;
+mod pages;
 mod rates;
 mod server;
 mod table;
@@ -33,11 +35,12 @@ use table::Table;
 /// A part of the table.
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("accessors", accessors::measure),
     ("instructions", instructions::measure),
     ("rates", rates::beside_rocket),
     ("growth", rates::beside_empty),
+    ("pages", pages::measure),
     ("memory", memory::measure),
     ("compile", compile::measure),
 ];

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::{Record, Values};
-use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
+use session_runtime::store::{Created, Cursor, Loaded, Page, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::{MemoryStore, SessionKey, Store, async_trait};
 use tokio::sync::Notify;
@@ -109,12 +109,7 @@ impl Store for Behind {
         self.0.store.sweep(limit, now).await
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         self.count("scan");
         self.0.store.scan(from, limit, now).await
     }

@@ -254,7 +254,7 @@ async fn a_scan_sees_everything() {
     let (node, behind) = node().await;
     load(&node).await.unwrap();
     patch(&behind, setting("cart.a", "5")).await;
-    let all = node.scan(None, 10, NOW).await.unwrap();
+    let all = node.scan(None, 10, NOW).await.unwrap().sessions;
     assert_eq!((all.len(), all[0].1.values.get("cart.a")), (1, Some("5")));
     assert_eq!(behind.calls("scan"), 1);
 }

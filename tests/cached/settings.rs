@@ -81,7 +81,7 @@ async fn answer_after_a_change(cache: &str) -> Option<String> {
     assert_eq!(client.get("/").dispatch().await.into_string().await.as_deref(), Some("A"));
 
     let (other, now) = (SqliteStore::open(&file).unwrap(), SystemClock.now().into());
-    let key = other.scan(None, 1, now).await.unwrap()[0].0;
+    let key = other.scan(None, 1, now).await.unwrap().sessions[0].0;
     let set = vec![("cart.coupon".into(), "\"B\"".into())];
     other.patch(key, Patch { set, ..Patch::on_generation(0) }, now).await.unwrap();
     client.get("/").dispatch().await.into_string().await

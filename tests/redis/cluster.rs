@@ -7,6 +7,7 @@ use session_runtime::expiry::StoredExpiry;
 use session_runtime::patch::{Deadline, Patch};
 use session_runtime::store::{Store, StoreErrorKind, Wanted};
 use session_runtime::{RedisStore, SessionKey};
+use session_tests::pages;
 use session_tests::servers::cluster::{Cluster, connect, replicas_of};
 
 use crate::fixture::{
@@ -150,15 +151,39 @@ async fn a_scan_goes_over_all_masters() {
     for number in 0..60 {
         create(&store, number, &[("cart.number", &number.to_string())]).await;
     }
-    let (mut from, mut found) = (None, Vec::new());
-    loop {
-        let page = store.scan(from, 7, now()).await.unwrap();
-        let Some((last, _)) = page.last() else { break };
-        from = Some(*last);
-        found.extend(page.into_iter().map(|(key, _)| key));
-    }
+    let found: Vec<_> = pages::all(&store, 7, now()).await.into_iter().map(|(key, _)| key).collect();
     let all: Vec<SessionKey> = (0..60).map(crate::fixture::key).collect();
     assert_eq!(found, all);
+}
+
+/// A master dies between two pages, and its replica takes over: the cursor of the dead master means nothing to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_misses_nothing_when_a_master_is_replaced() {
+    let mut cluster = Cluster::start();
+    let store = store(&cluster);
+    for number in 0..60 {
+        create(&store, number, &[("cart.number", &number.to_string())]).await;
+    }
+    for port in cluster.masters() {
+        assert_eq!(replicas_of(port), 1, "the writes were not replicated");
+    }
+    let first = store.scan(None, 7, now()).await.unwrap();
+    let mut found: std::collections::BTreeSet<_> = first.sessions.into_iter().map(|(key, _)| key).collect();
+    // The walk begins with the master of the first slot.
+    let dead = cluster.masters().into_iter().find(|port| owns_first_slot(*port)).unwrap();
+    cluster.kill(dead);
+    let mut from = first.next;
+    while let Some(cursor) = from {
+        let page = eventually(|| store.scan(Some(&cursor), 7, now())).await;
+        found.extend(page.sessions.into_iter().map(|(key, _)| key));
+        from = page.next;
+    }
+    assert_eq!(found.len(), 60, "sessions are missing");
+}
+
+fn owns_first_slot(port: u16) -> bool {
+    let text: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connect(port)).unwrap();
+    text.lines().any(|line| line.contains("myself,master") && line.split(' ').any(|word| word.starts_with("0-")))
 }
 
 /// A slot on its way from one master to another.

@@ -278,7 +278,7 @@ async fn the_listed_rights_are_enough() {
     store.prepare().await.unwrap();
     create(&store, 1, &[("cart.a", "1")]).await;
     must_patch(&store, 1, setting(&[("history.a", "1")])).await;
-    assert_eq!(store.scan(None, 10, crate::fixture::now()).await.unwrap().len(), 1);
+    assert_eq!(store.scan(None, 10, crate::fixture::now()).await.unwrap().sessions.len(), 1);
     assert_eq!(store.sweep(10, crate::fixture::now()).await.unwrap(), 0);
     store.delete(key(1)).await.unwrap();
 }

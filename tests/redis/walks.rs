@@ -1,16 +1,18 @@
 //! Scans and sweeps: over many keys, those of others among them.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use session_runtime::RedisStore;
 use session_runtime::clock::Timestamp;
 use session_runtime::record::Head;
-use session_runtime::store::Store;
+use session_runtime::store::{Cursor, Damage, Store};
+use session_runtime::{RedisStore, SessionKey};
+use session_tests::pages;
 use session_tests::servers::redis::Redis;
 
-use crate::fixture::{create, key, now, record};
+use crate::fixture::{create, eventually, key, name, now, record};
 
-/// Page by page, in order, although the server knows no order; keys of others are not sessions.
+/// Keys of others are not sessions.
 #[tokio::test]
 async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
     let server = Redis::start();
@@ -25,15 +27,9 @@ async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
     for name in stray {
         redis::cmd("HSET").arg(name).arg("a").arg("b").exec(&mut server.connect()).unwrap();
     }
-    let (mut from, mut pages) = (None, Vec::new());
-    loop {
-        let page = store.scan(from, 9, now()).await.unwrap();
-        let Some((last, _)) = page.last() else { break };
-        from = Some(*last);
-        pages.push(page);
-    }
-    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [9, 9, 9, 9, 4]);
-    for (number, (found, record)) in (0..40).zip(pages.into_iter().flatten()) {
+    let all = pages::all(&store, 9, now()).await;
+    assert_eq!(all.len(), 40);
+    for (number, (found, record)) in (0..40).zip(all) {
         assert_eq!(found, key(number));
         assert_eq!(record.values, crate::fixture::values(&[("cart.n", "1"), ("history.n", "1")]));
     }
@@ -48,12 +44,78 @@ async fn a_scan_goes_on_over_what_has_gone() {
         create(&store, number, &[]).await;
     }
     let page = store.scan(None, 5, now()).await.unwrap();
-    assert_eq!(page.len(), 5);
-    for number in 5..15 {
-        store.delete(key(number)).await.unwrap();
+    let mut found: BTreeSet<_> = page.sessions.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(found.len(), 5);
+    let doomed: Vec<_> = (0..20).map(key).filter(|key| !found.contains(key)).take(10).collect();
+    for key in &doomed {
+        store.delete(*key).await.unwrap();
     }
-    let rest = store.scan(Some(page[4].0), 5, now()).await.unwrap();
-    assert_eq!(rest.iter().map(|(found, _)| *found).collect::<Vec<_>>(), (15..20).map(key).collect::<Vec<_>>());
+    found.extend(rest(&store, page.next).await);
+    assert_eq!(found, (0..20).map(key).filter(|key| !doomed.contains(key)).collect());
+}
+
+/// All sessions behind this place, while the server may be restarting.
+async fn rest(store: &RedisStore, mut from: Option<Cursor>) -> Vec<SessionKey> {
+    let mut found = Vec::new();
+    while let Some(cursor) = from {
+        let page = eventually(|| store.scan(Some(&cursor), 5, now())).await;
+        found.extend(page.sessions.into_iter().map(|(key, _)| key));
+        from = page.next;
+    }
+    found
+}
+
+/// The cursor of a server means nothing to its next run, whose tables have another order.
+#[tokio::test]
+async fn a_scan_misses_nothing_when_the_server_is_restarted_between_two_pages() {
+    let mut server = Redis::with(&["--save", "", "--appendonly", "yes"]);
+    let store = RedisStore::open(server.url()).unwrap();
+    for number in 0..200 {
+        create(&store, number, &[]).await;
+    }
+    let page = store.scan(None, 50, now()).await.unwrap();
+    assert_eq!(page.sessions.len(), 50);
+    let mut found: BTreeSet<_> = page.sessions.into_iter().map(|(key, _)| key).collect();
+    server.stop();
+    server.run();
+    found.extend(rest(&store, page.next).await);
+    assert_eq!(found.len(), 200);
+}
+
+/// A page asks for what it returns, not for all names: where most belong to others, pages are short.
+#[tokio::test]
+async fn a_page_does_not_look_at_all_names() {
+    let server = Redis::start();
+    let fill = "for n = 1, tonumber(ARGV[1]) do redis.call('HSET', 'other:' .. n, 'a', 'b') end";
+    redis::cmd("EVAL").arg(fill).arg(0).arg(60_000).exec(&mut server.connect()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
+    for number in 0..20 {
+        create(&store, number, &[]).await;
+    }
+    let (mut from, mut found, mut most) = (None, BTreeSet::new(), 0);
+    loop {
+        let before = scans(&server);
+        let page = store.scan(from.as_ref(), 500, now()).await.unwrap();
+        most = most.max(scans(&server) - before);
+        found.extend(page.sessions.into_iter().map(|(key, _)| key));
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert!((1..=8).contains(&most), "a page took {most} steps");
+    assert_eq!(found, (0..20).map(key).collect());
+}
+
+/// A name that is a session's and holds something else is named as unreadable.
+#[tokio::test]
+async fn a_scan_names_the_key_of_somebody_else() {
+    let server = Redis::start();
+    let store = RedisStore::open(server.url()).unwrap();
+    create(&store, 1, &[]).await;
+    redis::cmd("SET").arg(name(2)).arg("text").exec(&mut server.connect()).unwrap();
+    let (sessions, unreadable) = pages::all_and_unreadable(&store, 1, now()).await;
+    assert_eq!((sessions[0].0, unreadable), (key(1), vec![(key(2), Damage::Head)]));
 }
 
 /// A sweep looks at so many names and no more, and the next one goes on there.
@@ -81,7 +143,7 @@ async fn a_sweep_is_bounded_and_the_next_goes_on() {
         assert!(sweeps < 50, "{removed} of 30 were removed after {sweeps} sweeps");
     }
     assert!(sweeps > 1, "one sweep looked at everything");
-    assert_eq!(store.scan(None, 100, now()).await.unwrap().len(), 1);
+    assert_eq!(pages::all(&store, 100, now()).await.len(), 1);
 }
 
 fn scans(server: &Redis) -> u64 {

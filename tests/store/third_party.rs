@@ -4,6 +4,7 @@
 //! `apply_head`. A store for more than one process needs a lock or a transaction of its engine instead, and compares
 //! after it has it. What is simple here and not fast: files are read and written on the thread of the request.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind::NotFound;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use session_runtime::clock::Timestamp;
 use session_runtime::id::SecretHash;
 use session_runtime::patch::{Patch, Patched, Refusal};
 use session_runtime::record::{Head, PreviousSecret, Record};
-use session_runtime::store::{Created, Loaded, SWEEP_GRACE, StoreError, StoreErrorKind, Wanted};
+use session_runtime::store::{Created, Cursor, Damage, Loaded, Page, SWEEP_GRACE, StoreError, StoreErrorKind, Wanted};
 use session_runtime::{SessionKey, Store};
 use tokio::sync::Mutex;
 
@@ -63,21 +64,23 @@ impl Store for FileStore {
 
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
         let folder = self.0.lock().await;
-        let mut expired = all(&folder)?;
-        expired.retain(|(_, record)| record.head.expires <= now.before(SWEEP_GRACE));
-        expired.truncate(limit);
-        expired.iter().try_for_each(|(key, _)| remove(&folder, *key))?;
-        Ok(expired.len())
+        let is_over = |key: &SessionKey| matches!(read(&folder, *key), Ok(Some(record)) if record.head.expires <= now.before(SWEEP_GRACE));
+        let expired: Vec<_> = keys(&folder)?.into_iter().filter(is_over).take(limit).collect();
+        expired.iter().try_for_each(|key| remove(&folder, *key)).map(|()| expired.len())
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        let records = all(&self.0.lock().await)?.into_iter();
-        Ok(records.filter(|(key, record)| from < Some(*key) && now < record.head.expires).take(limit).collect())
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
+        let (folder, from) = (self.0.lock().await, from.map(Cursor::key).transpose()?);
+        let keys: Vec<_> = keys(&folder)?.into_iter().filter(|key| from < Some(*key)).take(limit.max(1)).collect();
+        let mut page = Page::new(Vec::new(), keys.last().copied().map(Cursor::from));
+        for key in keys {
+            match live(&folder, key, now) {
+                Ok(record) => page.sessions.extend(record.map(|record| (key, record))),
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => page.unreadable.push((key, Damage::Head)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -101,12 +104,11 @@ fn live(folder: &Path, key: SessionKey, now: Timestamp) -> Result<Option<Record>
     Ok(read(folder, key)?.filter(|record| now < record.head.expires))
 }
 
-/// In order of the keys, since their names are of one length.
-fn all(folder: &Path) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+/// In their order.
+fn keys(folder: &Path) -> Result<BTreeSet<SessionKey>, StoreError> {
     let entries = std::fs::read_dir(folder).map_err(unavailable)?;
     let names = entries.flatten().filter_map(|entry| u128::from_str_radix(entry.file_name().to_str()?, 16).ok());
-    let keys: std::collections::BTreeSet<_> = names.map(|name| SessionKey::from_bytes(name.to_be_bytes())).collect();
-    keys.into_iter().filter_map(|key| Some(read(folder, key).transpose()?.map(|record| (key, record)))).collect()
+    Ok(names.map(|name| SessionKey::from_bytes(name.to_be_bytes())).collect())
 }
 
 /// Beside the old file, and then in its place: who stops in between leaves a whole one.

@@ -16,12 +16,12 @@ use crate::shop::{v1, v2, v3};
 
 const V1: &str = r#"{"v":1,"r":1,"w":1,"l":"b7c27214"}"#;
 
-fn quietly() -> Options {
+pub(crate) fn quietly() -> Options {
     Options { progress: false, batch: 7, ..Options::default() }
 }
 
 /// Sessions of the first release, numbered.
-async fn fill(store: &Arc<dyn Store>, count: u32) -> Vec<SessionKey> {
+pub(crate) async fn fill(store: &Arc<dyn Store>, count: u32) -> Vec<SessionKey> {
     let create = |n: u32| {
         let store = Arc::clone(store);
         tokio::spawn(async move {
@@ -132,7 +132,7 @@ async fn a_walk_can_begin_after_a_session() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut keys = fill(&store, 10).await;
     keys.sort_unstable_by_key(|key| *key.as_bytes());
-    let options = Options { after: Some(keys[6]), ..quietly() };
+    let options = Options { after: Some(keys[6].into()), ..quietly() };
     assert_eq!(program::<v3::Cart>(&store).migrate(options).await.unwrap().sessions, 3);
 }
 

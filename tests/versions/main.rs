@@ -11,3 +11,4 @@ mod release;
 mod shop;
 mod table;
 mod upgrade;
+mod walks;

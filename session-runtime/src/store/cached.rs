@@ -12,7 +12,7 @@
 //! loaded apart stand in one copy, as old as the oldest of them.
 //!
 //! Deliberately absent: copies of what is *not* there, so that a new session is seen at once; loads that wait for each
-//! other; messages between nodes; scans, searches and sweeps, which go to the store.
+//! other; messages between nodes; scans and sweeps, which go to the store.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use async_trait::async_trait;
 
 use self::copy::RecordCopy;
 use self::shelf::Shelf;
-use super::{Created, Loaded, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
@@ -212,16 +212,7 @@ impl<S: Store> Store for CachedStore<S> {
         self.store.prepare().await
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         self.store.scan(from, limit, now).await
-    }
-
-    async fn find(&self, index: &str, value: &str, now: Timestamp) -> Result<Vec<SessionKey>, StoreError> {
-        self.store.find(index, value, now).await
     }
 }

@@ -52,8 +52,8 @@ impl StoreError {
     /// ```
     /// use session_runtime::store::{StoreError, StoreErrorKind};
     ///
-    /// let error = StoreError::new(StoreErrorKind::Unsupported, "find");
-    /// assert_eq!(error.to_string(), "session store does not support `find`");
+    /// let error = StoreError::new(StoreErrorKind::Unsupported, "scan");
+    /// assert_eq!(error.to_string(), "session store does not support `scan`");
     /// ```
     #[must_use]
     pub const fn new(kind: StoreErrorKind, during: &'static str) -> Self {

@@ -8,7 +8,8 @@
 //! | clock that judges deadlines | the application's |
 //!
 //! The map is split into shards with a lock each, held for one operation. A sweep looks at one shard at a time, so it
-//! never stops requests for longer than a walk through that shard takes.
+//! never stops requests for longer than a walk through that shard takes. The shards follow each other in the order of
+//! the keys: a page of a scan visits the shards that it takes sessions from, and no other.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -17,13 +18,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched, Refusal};
 use crate::record::Record;
 
-const SHARDS: usize = 256;
+/// One for each value of the first [`SHARD_BITS`] bits of a key. A million sessions are 244 a shard.
+const SHARDS: usize = 1 << SHARD_BITS;
+const SHARD_BITS: u32 = 12;
 
 /// Sessions in memory, for tests, for development, and for programs whose sessions may end with them.
 ///
@@ -103,9 +106,9 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    /// Keys are random, so their first byte spreads them evenly.
+    /// Keys are random, so their first bits spread them evenly.
     fn shard(&self, key: SessionKey) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS])
+        lock(&self.shards[shard_of(key) % SHARDS])
     }
 }
 
@@ -189,23 +192,39 @@ impl Store for MemoryStore {
         Ok(removed)
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        let mut keys: Vec<SessionKey> = Vec::new();
-        for shard in &self.shards {
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
+        let (from, limit) = (from.map(Cursor::key).transpose()?, limit.max(1));
+        let (mut sessions, mut seen, mut last) = (Vec::new(), 0, None);
+        for shard in &self.shards[from.map_or(0, shard_of)..] {
             let shard = lock(shard);
-            let live = shard.iter().filter(|(key, entry)| from < Some(**key) && now < entry.record.head.expires);
-            keys.extend(live.map(|(key, _)| *key));
+            for key in first_keys(&shard, from, limit - seen) {
+                seen += 1;
+                last = Some(key);
+                let live = shard.get(&key).filter(|entry| now < entry.record.head.expires);
+                sessions.extend(live.map(|entry| (key, entry.record.clone())));
+            }
+            if seen == limit {
+                return Ok(Page::new(sessions, last.map(Cursor::from)));
+            }
         }
-        keys.sort_unstable();
-        keys.truncate(limit);
-        let record = |key: SessionKey| Some((key, self.shard(key).get(&key)?.record.clone()));
-        Ok(keys.into_iter().filter_map(record).collect())
+        Ok(Page::new(sessions, None))
     }
+}
+
+fn shard_of(key: SessionKey) -> usize {
+    let [first, second, ..] = *key.as_bytes();
+    usize::from(u16::from_be_bytes([first, second]) >> (u16::BITS - SHARD_BITS))
+}
+
+/// The first keys of the shard behind `from`, expired ones included, in order.
+fn first_keys(shard: &Shard, from: Option<SessionKey>, limit: usize) -> Vec<SessionKey> {
+    let mut keys: Vec<SessionKey> = shard.keys().copied().filter(|key| from < Some(*key)).collect();
+    if keys.len() > limit {
+        keys.select_nth_unstable(limit);
+        keys.truncate(limit);
+    }
+    keys.sort_unstable();
+    keys
 }
 
 /// Takes at most `limit` expired sessions out of the shard. They are dropped when the lock is free again.

@@ -73,7 +73,7 @@ pub use self::builder::PostgresStoreBuilder;
 use self::access::{Access, SharedPool};
 use self::fault::Fault;
 use self::sql::Statements;
-use super::{Created, Loaded, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::config::ServerConfig;
 use crate::id::SessionKey;
@@ -284,12 +284,8 @@ impl Store for PostgresStore {
         self.ready().await.map_err(|fault| fault.to_error("prepare"))
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        self.scanned(from, limit, now).await.map_err(|fault| fault.to_error("scan"))
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
+        let from = from.map(Cursor::key).transpose()?;
+        self.scanned(from, limit.max(1), now).await.map_err(|fault| fault.to_error("scan"))
     }
 }

@@ -63,10 +63,10 @@ use async_trait::async_trait;
 use self::fault::Fault;
 use self::name::Namespace;
 use self::read::Main;
-use self::scan::Kept;
+use self::scan::Walk;
 use self::walk::Place;
 use self::wire::{At, Wire};
-use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
@@ -94,7 +94,12 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// tokio runtime with time and I/O.
 ///
 /// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HEXISTS`, `EXISTS`, `DEL`,
-/// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace.
+/// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace. With `INFO`, a
+/// scan notices that a server was restarted or replaced during the walk, and misses no session for that; the launch warns
+/// of eviction.
+///
+/// A scan may list a session twice: while the server makes its table smaller, and after a failover. Sessions of a slot
+/// that a cluster moves during the walk may be left out of it.
 ///
 /// # Examples
 ///
@@ -111,7 +116,6 @@ pub struct RedisStore {
     /// For the log.
     place: Box<str>,
     lazy: OnceLock<Box<[&'static str]>>,
-    kept: Kept,
     /// Where the next sweep begins.
     sweep_from: Mutex<Place>,
 }
@@ -157,7 +161,7 @@ impl RedisStore {
 
     fn new(wire: Wire, namespace: Namespace, place: String) -> Self {
         let place = place.into();
-        Self { wire, namespace, place, lazy: OnceLock::new(), kept: Kept::default(), sweep_from: Mutex::default() }
+        Self { wire, namespace, place, lazy: OnceLock::new(), sweep_from: Mutex::default() }
     }
 
     fn lazy(&self) -> &[&'static str] {
@@ -291,12 +295,8 @@ impl Store for RedisStore {
         Ok(())
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        self.list(from, limit, now).await.map_err(|fault| fault.during("scan"))
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
+        let from = from.map_or(Some(Walk::default()), Walk::parse).ok_or_else(Cursor::foreign)?;
+        self.page(from, limit.max(1), now).await.map_err(|fault| fault.during("scan"))
     }
 }

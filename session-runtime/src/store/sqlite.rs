@@ -65,7 +65,7 @@ use async_trait::async_trait;
 use self::layout::Settings;
 use self::readers::{Readers, Slots};
 use self::work::{Watched, Writer};
-use super::{Created, Loaded, SWEEP_GRACE, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
@@ -322,13 +322,8 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
-        self.readers.scan(from, limit, now).await
+    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
+        self.readers.scan(from.map(Cursor::key).transpose()?, limit.max(1), now).await
     }
 }
 

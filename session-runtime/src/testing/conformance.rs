@@ -11,10 +11,11 @@
 //! | patch | gone, renewed, conflict in this order; all or nothing; revision and totals |
 //! | unchanged | what a patch says of an unchanged record counts for that one only |
 //! | head | touch, choice and secrets apply on their conditions only |
+//! | kept | what a patch writes comes back exactly, and what it does not name stays |
 //! | delete | idempotent, final, complete |
 //! | race | nothing is lost or half seen, a deleted record stays deleted |
 //! | sweep | what expired a minute ago or earlier, and nothing else |
-//! | scan | in order, resumable, or *unsupported*, never an empty list instead |
+//! | scan | everything, page by page, whole and as it is now; or *unsupported*, never an empty list instead |
 //!
 //! Needs a tokio runtime; on one with several threads the races are real ones. Deliberately absent: restarts and crashes,
 //! since only a store's own tests know how to bring them about.
@@ -34,6 +35,7 @@
 mod create;
 mod delete;
 mod head;
+mod kept;
 mod load;
 mod patch;
 mod race;
@@ -97,6 +99,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         write::RULES,
         unchanged::RULES,
         head::RULES,
+        kept::RULES,
         delete::RULES,
         race::RULES,
         sweep::RULES,

@@ -7,7 +7,7 @@ use std::{fmt, io};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{Damage, StoreError, StoreErrorKind};
 
 /// Why an operation failed.
 #[derive(Clone, Debug)]
@@ -81,6 +81,20 @@ impl Fault {
     /// Whether the relation, its schema or a function is not there.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Refused(code) if [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code))
+    }
+
+    /// The fault of a record whose head cannot be read.
+    pub(super) fn of_head(self) -> Self {
+        if let Self::Unreadable(_) = self { Self::Unreadable("head") } else { self }
+    }
+
+    /// The damage of the one record that was read, if it is that and no failure of the server.
+    pub(super) fn damage(self) -> Result<Damage, Self> {
+        match self {
+            Self::Unreadable("head") => Ok(Damage::Head),
+            Self::Unreadable(_) => Ok(Damage::Value),
+            fault => Err(fault),
+        }
     }
 
     pub(super) fn to_error(&self, during: &'static str) -> StoreError {

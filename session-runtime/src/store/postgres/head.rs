@@ -80,10 +80,15 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
 
 /// The whole row of a load.
 pub(super) fn loaded(row: &Row, wanted: &Wanted) -> Result<Loaded, Fault> {
-    let total = |at| usize::try_from(column::<i64>(row, at)?).map_err(|_| Fault::Unreadable("total"));
+    let (bytes, keys) = totals(row)?;
     let mut unreadable = Vec::new();
     let record = Record { head: head(row)?, values: values(row, wanted, &mut unreadable)? };
-    Ok(Loaded { record, bytes: total(13)?, keys: total(14)?, unreadable })
+    Ok(Loaded { record, bytes, keys, unreadable })
+}
+
+fn totals(row: &Row) -> Result<(usize, usize), Fault> {
+    let total = |at| usize::try_from(column::<i64>(row, at)?).map_err(|_| Fault::Unreadable("total"));
+    Ok((total(13)?, total(14)?))
 }
 
 /// A head, and the values behind it, all of which must be readable.
@@ -91,6 +96,17 @@ pub(super) fn record(row: &Row, wanted: &Wanted) -> Result<Record, Fault> {
     let mut unreadable = Vec::new();
     let record = Record { head: head(row)?, values: values(row, wanted, &mut unreadable)? };
     if unreadable.is_empty() { Ok(record) } else { Err(Fault::Unreadable("text")) }
+}
+
+/// A head with all values behind it, unless it has expired. A deadline always reads, as its column holds numbers only.
+pub(super) fn live_record(row: &Row, now: Timestamp) -> Result<Option<Record>, Fault> {
+    if now >= Timestamp::from_millis(column(row, 0)?) {
+        return Ok(None);
+    }
+    let head = totals(row).and_then(|_| head(row)).map_err(Fault::of_head)?;
+    let mut unreadable = Vec::new();
+    let record = Record { head, values: values(row, &Wanted::all(), &mut unreadable)? };
+    if unreadable.is_empty() { Ok(Some(record)) } else { Err(Fault::Unreadable("text")) }
 }
 
 /// The values, and beside them the names of those whose content is not a text.

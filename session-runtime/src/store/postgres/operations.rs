@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::patch::{Patch, Patched};
 use crate::record::Record;
-use crate::store::{Created, Loaded, SWEEP_GRACE, Wanted};
+use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
 
 /// Schemas that a load names one by one, and keys that a patch does; more go as an array.
 pub(super) const FEW: usize = 4;
@@ -139,19 +139,24 @@ impl PostgresStore {
         }
     }
 
-    pub(super) async fn scanned(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, Fault> {
+    /// Looks at `limit` sessions, those that have expired included.
+    pub(super) async fn scanned(&self, from: Option<SessionKey>, limit: usize, now: Timestamp) -> Result<Page, Fault> {
         self.ready().await?;
         // Every key comes after the empty one.
         let from = Quiet(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
-        let (now, limit) = (Quiet(now.as_millis()), Quiet(stored(limit)));
-        let rows = self.access.query(&self.statements.scan, &[&from, &now, &limit]).await?;
-        let record = |row| head::record(row, &Wanted::all());
-        rows.iter().map(|row| Ok((session_key(column(row, COLUMNS + 1)?)?, record(row)?))).collect()
+        let (until, most) = (Quiet(now.as_millis()), Quiet(stored(limit)));
+        let rows = self.access.query(&self.statements.scan, &[&from, &until, &most]).await?;
+        let (mut page, mut last) = (Page::default(), None);
+        for row in &rows {
+            let key = session_key(column(row, COLUMNS + 1)?)?;
+            match head::live_record(row, now) {
+                Ok(record) => page.sessions.extend(record.map(|record| (key, record))),
+                Err(fault) => page.unreadable.push((key, fault.damage()?)),
+            }
+            last = Some(key);
+        }
+        page.next = last.filter(|_| rows.len() == limit).map(Cursor::from);
+        Ok(page)
     }
 }
 

@@ -276,10 +276,11 @@ const SWEEP: &str = "WITH expired AS MATERIALIZED (
 )
 SELECT count(*) FROM removed";
 
-const SCAN: &str = "SELECT {HEAD}, ARRAY (
+// The limit counts expired records too: a page looks at so many and no more. A key of another length is none.
+const SCAN: &str = "SELECT {HEAD}, CASE WHEN r.expires > $2 THEN ARRAY (
   SELECT v.schema || v.field || pg_catalog.decode('ff', 'hex') || v.content
   FROM {schema}.session_value v
   WHERE v.session = r.key
-), key
+) END, key
 FROM {schema}.session_record r
-WHERE r.key > $1 AND r.expires + 0 > $2 ORDER BY r.key LIMIT $3";
+WHERE r.key > $1 AND length(r.key) = 16 ORDER BY r.key LIMIT $3";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError};
 
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{Damage, StoreError, StoreErrorKind};
 
 /// A failure that has no operation yet.
 #[derive(Clone, Debug)]
@@ -92,9 +92,24 @@ impl Fault {
         matches!(&self.cause, Cause::Answer(code) if code == "NOSCRIPT")
     }
 
+    /// Whether the slot of the name is on its way to another node, which may have the name already.
+    pub(super) fn is_of_a_moving_slot(&self) -> bool {
+        matches!(&self.cause, Cause::Answer(code) if code == "ASK")
+    }
+
     /// Whether the server refused the command itself, as one that is too old does.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(&self.cause, Cause::Answer(code) if code == "ERR")
+    }
+
+    /// The damage of the one record that was read, if it is that and no failure of the server.
+    pub(super) fn damage(self) -> Result<Damage, Self> {
+        match self.cause {
+            _ if self.kind != StoreErrorKind::Corrupt => Err(self),
+            Cause::Missing => Ok(Damage::Missing),
+            Cause::Unreadable("head") | Cause::Answer(_) => Ok(Damage::Head),
+            _ => Ok(Damage::Value),
+        }
     }
 
     pub(super) fn during(self, operation: &'static str) -> StoreError {

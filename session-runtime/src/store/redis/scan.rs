@@ -1,135 +1,202 @@
-//! Sessions page by page, in the order of their keys.
+//! Sessions page by page, in no order: each page is a few steps of `SCAN`.
 //!
-//! The engine knows no order. So a scan looks at all names once, keeps the first keys in their order for its following
-//! pages, and looks again when these are used up or old. What is created meanwhile may be left out, as may be what a
-//! cluster moves from one node to another.
+//! A cursor names the slots that the walk is at, the run of the server that has them, that server's own cursor, and the
+//! sessions whose names a step gave beyond the limit of its page. So nothing is kept between two pages, and any process
+//! can go on.
+//!
+//! `SCAN` gives every name that is there from its beginning to its end, some of them twice while the server makes its
+//! table smaller. Its cursor means nothing to another process: where a master was restarted, or replaced by a replica,
+//! its slots are walked from their beginning, and sessions that pages held already are on a page again. A session of a
+//! slot that a cluster moves during the walk may be left out, as it may be on neither master when that one is asked.
+//!
+//! A step is a script, since the client library sends a command without a key to any node while the one with the slot is
+//! away. A script with a key is refused by every node but that one.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::RedisStore;
 use super::fault::Fault;
-use super::name::Namespace;
 use super::together::{AT_ONCE, together};
-use super::walk::{self, Place};
-use super::wire::Wire;
+use super::walk::{self, Names, SLOTS, STEP, Slots};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::Record;
-use crate::store::Wanted;
+use crate::record::Text;
+use crate::store::{Cursor, Damage, Loaded, Page, Wanted};
 
-/// Keys that are kept for the next pages: at most 4 MiB.
-const MOST_KEYS: usize = 256 * 1024;
+/// Steps of one page: where most names belong to others, pages are short.
+const MOST_STEPS: usize = 8;
 
-/// How long they are kept.
-const KEPT_FOR: Duration = Duration::from_secs(60);
+/// The pause before a part of a session that a cluster may be moving is looked for again.
+const PART_PAUSE: Duration = Duration::from_millis(100);
 
 impl RedisStore {
-    pub(super) async fn list(
-        &self,
-        mut from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, Fault> {
-        loop {
-            let keys = self.kept.after(from, limit, &self.wire, &self.namespace).await?;
-            let Some(last) = keys.last() else { return Ok(Vec::new()) };
-            let records = self.records(&keys, now).await?;
-            if !records.is_empty() {
-                return Ok(records);
+    pub(super) async fn page(&self, mut walk: Walk, limit: usize, now: Timestamp) -> Result<Page, Fault> {
+        let slots = walk::slots(&self.wire).await?;
+        let mut keys = std::mem::take(&mut walk.found);
+        for _ in 0..MOST_STEPS {
+            if keys.len() >= limit || walk.is_over(&slots) {
+                break;
             }
-            // All of them have gone meanwhile, and an empty page would say that there are no more.
-            from = Some(*last);
+            keys.extend(self.step(&mut walk, &slots, (limit - keys.len()).min(STEP)).await?);
+            keys.sort_unstable();
+            keys.dedup();
         }
+        walk.found = keys.split_off(limit.min(keys.len()));
+        let mut page = self.records(&keys, now).await?;
+        page.next = (!walk.is_over(&slots) || !walk.found.is_empty()).then(|| walk.cursor());
+        Ok(page)
     }
 
-    /// The live records among these keys.
-    async fn records(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<(SessionKey, Record)>, Fault> {
-        let mut records = Vec::new();
-        let all = Wanted::all();
-        for keys in keys.chunks(AT_ONCE) {
-            let found = together(keys.iter().map(|key| self.read(*key, &all, now))).await;
-            for (key, found) in keys.iter().zip(found) {
-                let found = found?;
-                if found.as_ref().is_some_and(|loaded| !loaded.unreadable.is_empty()) {
-                    return Err(Fault::missing());
-                }
-                records.extend(found.map(|loaded| (*key, loaded.record)));
-            }
+    /// The sessions among about `count` names, and the walk behind them.
+    async fn step(&self, walk: &mut Walk, slots: &Slots, count: usize) -> Result<Vec<SessionKey>, Fault> {
+        let Some(range) = slots.behind(walk.slot) else { return Ok(Vec::new()) };
+        let from = (&*walk.run, walk.at);
+        let Names { run, mut keys, next } = walk::names(&self.wire, &self.namespace, range, from, count).await?;
+        walk.go_on_in(range.first, range.last, run);
+        keys.retain(|key| slots.is_of(*key, walk.slot..=walk.last, range));
+        walk.at = next;
+        if walk.at == 0 {
+            walk.leave();
         }
-        Ok(records)
-    }
-}
-
-/// The keys that the next page of a scan begins with.
-#[derive(Default)]
-pub(super) struct Kept(Mutex<Option<Snapshot>>);
-
-struct Snapshot {
-    taken: Instant,
-    /// The keys after this one.
-    from: Option<SessionKey>,
-    keys: Vec<SessionKey>,
-    /// There are more than these.
-    cut: bool,
-}
-
-impl Kept {
-    /// At most `limit` keys after `from`, in order; none are left if there are none.
-    pub(super) async fn after(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        wire: &Wire,
-        namespace: &Namespace,
-    ) -> Result<Vec<SessionKey>, Fault> {
-        if let Some(keys) = from.and_then(|from| self.kept(from, limit)) {
-            return Ok(keys);
-        }
-        let snapshot = look(from, wire, namespace).await?;
-        let keys = snapshot.keys.iter().take(limit).copied().collect();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         Ok(keys)
     }
 
-    /// What is kept, unless it is old, of another walk, or used up.
-    fn kept(&self, from: SessionKey, limit: usize) -> Option<Vec<SessionKey>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = kept.as_ref().filter(|kept| kept.taken.elapsed() < KEPT_FOR && kept.from <= Some(from))?;
-        let start = snapshot.keys.partition_point(|key| *key <= from);
-        let keys: Vec<_> = snapshot.keys[start..].iter().take(limit).copied().collect();
-        if keys.is_empty() {
-            let whole = !snapshot.cut;
-            *kept = None;
-            return whole.then_some(keys);
+    /// The live records among these keys, and those that cannot be read.
+    async fn records(&self, keys: &[SessionKey], now: Timestamp) -> Result<Page, Fault> {
+        let mut page = Page::default();
+        self.read_into(&mut page, keys, now).await?;
+        let missing = |(_, damage): &mut (SessionKey, Damage)| *damage == Damage::Missing;
+        if page.unreadable.iter_mut().any(|one| missing(one)) && self.wire.is_cluster().await? {
+            tokio::time::sleep(PART_PAUSE).await;
+            let again: Vec<_> = page.unreadable.extract_if(.., missing).map(|(key, _)| key).collect();
+            self.read_into(&mut page, &again, now).await?;
         }
-        Some(keys)
+        Ok(page)
+    }
+
+    async fn read_into(&self, page: &mut Page, keys: &[SessionKey], now: Timestamp) -> Result<(), Fault> {
+        let all = Wanted::all();
+        for keys in keys.chunks(AT_ONCE) {
+            let found = together(keys.iter().map(|key| self.read_once(*key, &all, now))).await;
+            for (key, found) in keys.iter().zip(found) {
+                match found {
+                    Ok(None) => {}
+                    Ok(Some(loaded)) => match damage(&loaded) {
+                        None => page.sessions.push((*key, loaded.record)),
+                        Some(damage) => page.unreadable.push((*key, damage)),
+                    },
+                    Err(fault) => page.unreadable.push((*key, fault.damage()?)),
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-async fn look(from: Option<SessionKey>, wire: &Wire, namespace: &Namespace) -> Result<Snapshot, Fault> {
-    let (taken, masters) = (Instant::now(), walk::masters(wire).await?);
-    let (mut keys, mut cut, mut place) = (Vec::new(), false, Place::default());
-    loop {
-        let found = walk::step(wire, namespace, &masters, place).await?;
-        keys.extend(found.keys.into_iter().filter(|key| from < Some(*key)));
-        if keys.len() >= 2 * MOST_KEYS {
-            cut |= shorten(&mut keys);
-        }
-        place = found.next;
-        if place == Place::default() {
-            break;
-        }
-    }
-    cut |= shorten(&mut keys);
-    Ok(Snapshot { taken, from, keys, cut })
+/// A schema of which the bare name alone is unreadable has lost its hash.
+fn damage(loaded: &Loaded) -> Option<Damage> {
+    let is_lost = |name: &Text| !name.contains('.') && loaded.record.values.of_schema(name).next().is_none();
+    let kind = |lost| if lost { Damage::Missing } else { Damage::Value };
+    (!loaded.unreadable.is_empty()).then(|| kind(loaded.unreadable.iter().any(is_lost)))
 }
 
-/// Keeps the first keys, in order, each once: `SCAN` may tell a name twice. Whether some had to go.
-fn shorten(keys: &mut Vec<SessionKey>) -> bool {
-    keys.sort_unstable();
-    keys.dedup();
-    let cut = keys.len() > MOST_KEYS;
-    keys.truncate(MOST_KEYS);
-    cut
+/// A place in the walk over all sessions.
+#[derive(Default)]
+pub(super) struct Walk {
+    /// All slots before this one are done.
+    slot: u16,
+    /// The last slot of the range that `at` belongs to.
+    last: u16,
+    /// The run of the server that `at` belongs to.
+    run: String,
+    /// The server's own cursor; 0 at the beginning of a range.
+    at: u64,
+    /// Sessions that no page has held yet.
+    found: Vec<SessionKey>,
+}
+
+impl Walk {
+    /// The walk that a cursor stands for; `None` if another store made it.
+    pub(super) fn parse(cursor: &Cursor) -> Option<Self> {
+        let mut parts = cursor.as_str().split(':');
+        let mut next = || parts.next();
+        let (slot, last) = (next()?.parse().ok()?, next()?.parse().ok()?);
+        let (run, at) = (next()?, next()?.parse().ok()?);
+        let keys = next()?.split(',').filter(|key| !key.is_empty());
+        let found = keys.map(|key| key.parse().ok()).collect::<Option<_>>()?;
+        let is_ours = slot <= SLOTS && last < SLOTS && is_run(run) && next().is_none();
+        is_ours.then(|| Self { slot, last, run: run.to_owned(), at, found })
+    }
+
+    fn cursor(&self) -> Cursor {
+        let Self { slot, last, run, at, .. } = self;
+        let mut text = format!("{slot}:{last}:{run}:{at}:");
+        for key in &self.found {
+            // Writing into a `String` cannot fail.
+            let _ = write!(text, "{key},");
+        }
+        Cursor::new(text)
+    }
+
+    fn is_over(&self, slots: &Slots) -> bool {
+        slots.behind(self.slot).is_none()
+    }
+
+    /// Begins a range, or goes on in it if the run of the server is the one that was asked before.
+    fn go_on_in(&mut self, first: u16, last: u16, run: String) {
+        if self.at == 0 || self.run != run {
+            (self.slot, self.last, self.run) = (self.slot.max(first), last, run);
+        }
+        // Fewer slots than when the walk came here: another master has the rest.
+        self.last = self.last.min(last);
+    }
+
+    /// The range is done.
+    fn leave(&mut self) {
+        *self = Self { slot: self.last + 1, found: std::mem::take(&mut self.found), ..Self::default() };
+    }
+}
+
+/// A number as Redis gives its runs, or none.
+fn is_run(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_is_read_back_from_its_cursor() {
+        let found = vec![SessionKey::from_bytes([7; 16]), SessionKey::from_bytes([0xfb; 16])];
+        let walk = Walk { slot: 5, last: 9, run: "ab12".to_owned(), at: u64::MAX, found };
+        let back = Walk::parse(&walk.cursor()).unwrap();
+        assert_eq!((back.slot, back.last, &*back.run, back.at), (5, 9, "ab12", u64::MAX));
+        assert!(back.found == walk.found);
+    }
+
+    #[test]
+    fn a_cursor_of_another_store_is_no_walk() {
+        let key = SessionKey::from_bytes([7; 16]).to_string();
+        for text in
+            ["", "1", "0:0::0", "0:0::0:x", "0:0::0::", "0:0:a-b:0:", "16385:0::0:", "0:16384::0:", "0:0::-1:", &key]
+        {
+            assert!(Walk::parse(&Cursor::new(text)).is_none(), "{text}");
+        }
+        assert!(Walk::parse(&Cursor::new(format!("0:0::0:{key},"))).is_some());
+    }
+
+    /// What was seen of a run counts for that run alone, and slots that went to another master are left to it.
+    #[test]
+    fn a_walk_keeps_to_the_slots_that_it_has_walked() {
+        let gone_on = |run: &str, last| {
+            let mut walk = Walk { slot: 5, last: 9, run: "a".to_owned(), at: 77, ..Walk::default() };
+            walk.go_on_in(2, last, run.to_owned());
+            (walk.slot, walk.last, walk.run)
+        };
+        assert_eq!(gone_on("a", 12), (5, 9, "a".to_owned()));
+        assert_eq!(gone_on("a", 7), (5, 7, "a".to_owned()));
+        assert_eq!(gone_on("b", 12), (5, 12, "b".to_owned()));
+    }
 }

@@ -16,6 +16,7 @@ pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(includ
 pub(super) static LOAD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("load.lua")));
 pub(super) static PATCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("patch.lua")));
 pub(super) static SET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("set.lua")));
+pub(super) static NAMES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("names.lua")));
 pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
 
 impl Script {

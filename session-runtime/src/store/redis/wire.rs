@@ -38,8 +38,10 @@ pub(super) struct Wire {
 pub(super) enum At<'n> {
     /// The one with the slot of this name.
     Name(Name<'n>),
-    /// The one with this slot.
+    /// The one with this slot; any other while that one is away.
     Slot(u16),
+    /// The one with the slot of this name, and no other if that slot is on its way.
+    Owner(Name<'n>),
 }
 
 impl Wire {
@@ -49,9 +51,13 @@ impl Wire {
 
     /// Runs a script, also on a server that does not know it yet.
     pub(super) async fn run(&self, script: &Script, main: Name<'_>, call: &Call) -> Result<Reply, Fault> {
-        let answered = self.send(call, At::Name(main)).await;
+        self.run_at(script, At::Name(main), call).await
+    }
+
+    pub(super) async fn run_at(&self, script: &Script, at: At<'_>, call: &Call) -> Result<Reply, Fault> {
+        let answered = self.send(call, at).await;
         match answered {
-            Err(fault) if fault.is_missing_script() => Box::pin(self.send(&script.in_full(call), At::Name(main))).await,
+            Err(fault) if fault.is_missing_script() => Box::pin(self.send(&script.in_full(call), at)).await,
             answered => answered,
         }
     }
@@ -128,6 +134,7 @@ async fn follow(connection: &mut ClusterConnection, command: &Cmd, at: At<'_>) -
         let Err(error) = answered else { return answered };
         // It was refused before it was run, so that it may be sent again.
         let again = match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) if matches!(at, At::Owner(_)) => false,
             ErrorKind::Server(ServerErrorKind::Ask) => return ask_elsewhere(connection, command, &error).await,
             // The library learns from the refusal where the slot is now.
             ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain) => redirects < MOST_REDIRECTS,
@@ -143,7 +150,7 @@ async fn follow(connection: &mut ClusterConnection, command: &Cmd, at: At<'_>) -
 
 fn route(at: At<'_>) -> Route {
     match at {
-        At::Name(name) => Route::with_key(name.to_vec(), SlotAddr::Master),
+        At::Name(name) | At::Owner(name) => Route::with_key(name.to_vec(), SlotAddr::Master),
         At::Slot(slot) => Route::new(slot, SlotAddr::Master),
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi;
 use rusqlite::types::FromSqlError;
 
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{Damage, StoreError, StoreErrorKind};
 
 /// Why a job failed.
 #[derive(Debug)]
@@ -26,6 +26,20 @@ impl Fault {
     /// Whether the lock of another connection was in the way, which may pass.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self, Self::Engine(error) if is_busy(error))
+    }
+
+    /// The fault of a record whose head cannot be read.
+    pub(super) fn of_head(self) -> Self {
+        if let Self::Unreadable(_) = self { Self::Unreadable("head") } else { self }
+    }
+
+    /// The damage of the one record that was read, if it is that and no failure of the file.
+    pub(super) fn damage(self) -> Result<Damage, Self> {
+        match self {
+            Self::Unreadable("head") => Ok(Damage::Head),
+            Self::Unreadable(_) => Ok(Damage::Value),
+            fault => Err(fault),
+        }
     }
 
     pub(super) fn to_error(&self, during: &'static str) -> StoreError {

@@ -11,7 +11,7 @@ use super::{large, name, stored};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::{Record, Text, Values};
-use crate::store::{Loaded, Wanted};
+use crate::store::{Cursor, Loaded, Page, Wanted};
 
 /// A connection that reads. It keeps its statements once they were used, and may go from thread to thread.
 pub(super) struct Reader {
@@ -28,9 +28,9 @@ const KEPT: usize = 64;
 /// session → names and contents, the head first; its deadline beside it
 const ALL: &str = "SELECT name, content, expires FROM entry WHERE session = ?1 ORDER BY name";
 
-/// after this key, not expired at, limit → keys, heads, deadlines
-const SCAN: &str = "SELECT session, content, expires FROM entry WHERE session > ?1 AND name = 0 AND expires > ?2 \
-    ORDER BY session LIMIT ?3";
+/// after this key, limit → keys, heads, deadlines; rows under a key that is none belong to no session
+const SCAN: &str = "SELECT session, content, expires FROM entry WHERE session > ?1 AND name = 0 AND length(session) = 16 \
+    ORDER BY session LIMIT ?2";
 
 impl Reader {
     pub(super) fn new(connection: Connection) -> Self {
@@ -50,31 +50,36 @@ impl Reader {
         Ok(Some(Loaded { record: Record { head, values }, bytes, keys, unreadable }))
     }
 
-    pub(super) fn scan(
-        &self,
-        from: Option<SessionKey>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, Fault> {
+    /// Looks at `limit` sessions, those that have expired included.
+    pub(super) fn scan(&self, from: Option<SessionKey>, limit: usize, now: Timestamp) -> Result<Page, Fault> {
         // Every key comes after the empty blob.
         let from = from.as_ref().map_or(&[][..], |key| key.as_bytes());
-        let (mut scan, mut all) = (self.connection.prepare_cached(SCAN)?, self.connection.prepare_cached(ALL)?);
-        let mut heads = scan.query(params![from, now.as_millis(), stored(limit)])?;
-        let mut records = Vec::new();
+        let mut scan = self.connection.prepare_cached(SCAN)?;
+        let mut heads = scan.query(params![from, stored(limit)])?;
+        let (mut page, mut seen, mut last) = (Page::default(), 0, None);
         while let Some(row) = heads.next()? {
-            let key: [u8; 16] = row.get_ref(0)?.as_blob()?.try_into().map_err(|_| Fault::Unreadable("session key"))?;
-            let HeadRow { head, .. } = HeadRow::decode(row.get_ref(1)?.as_blob()?, moment(row, 2)?)?;
-            let mut rows = all.query([&key[..]])?;
-            // The head, which is there already.
-            rows.next()?;
-            let mut unreadable = Vec::new();
-            let record = Record { head, values: values(&self.connection, rows, &Wanted::all(), &mut unreadable)? };
-            if !unreadable.is_empty() {
-                return Err(Fault::Unreadable("text"));
+            let key = row.get_ref(0)?.as_blob()?.try_into().map_err(|_| Fault::Unreadable("session key"))?;
+            let key = SessionKey::from_bytes(key);
+            (seen, last) = (seen + 1, Some(key));
+            match self.record(row, key, now) {
+                Ok(record) => page.sessions.extend(record.map(|record| (key, record))),
+                Err(fault) => page.unreadable.push((key, fault.damage()?)),
             }
-            records.push((SessionKey::from_bytes(key), record));
         }
-        Ok(records)
+        page.next = last.filter(|_| seen == limit).map(Cursor::from);
+        Ok(page)
+    }
+
+    /// The record with the head that a scan found, unless it has expired.
+    fn record(&self, row: &Row<'_>, key: SessionKey, now: Timestamp) -> Result<Option<Record>, Fault> {
+        let Some(HeadRow { head, .. }) = live(row, now).map_err(Fault::of_head)? else { return Ok(None) };
+        let mut all = self.connection.prepare_cached(ALL)?;
+        let mut rows = all.query([&key.as_bytes()[..]])?;
+        // The head, which is there already.
+        rows.next()?;
+        let mut unreadable = Vec::new();
+        let record = Record { head, values: values(&self.connection, rows, &Wanted::all(), &mut unreadable)? };
+        if unreadable.is_empty() { Ok(Some(record)) } else { Err(Fault::Unreadable("text")) }
     }
 }
 
@@ -107,7 +112,7 @@ fn select(schemas: &[&str]) -> String {
     sql
 }
 
-/// The head that a statement found first, unless it has expired.
+/// The head in a row with its content and its deadline behind the first column, unless it has expired.
 pub(super) fn live(row: &Row<'_>, now: Timestamp) -> Result<Option<HeadRow>, Fault> {
     let expires = moment(row, 2)?;
     if now >= expires {

@@ -11,8 +11,7 @@ use super::spot::Spots;
 use super::threads::{Answer, Threads, not_set_up};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::Record;
-use crate::store::{Loaded, StoreError, Wanted};
+use crate::store::{Loaded, Page, StoreError, Wanted};
 
 /// Reads that a thread takes at a time: under load the others need not be woken for each.
 const AT_ONCE: usize = 16;
@@ -134,7 +133,7 @@ impl Readers {
         from: Option<SessionKey>,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<(SessionKey, Record)>, StoreError> {
+    ) -> Result<Page, StoreError> {
         self.on_a_thread("scan", move |reader| reader.scan(from, limit, now)).await
     }
 

@@ -17,22 +17,25 @@ pub(super) const RULES: &[Rule] = &[
     rule!(one_of_many_creates_wins, "Of many creates under one key at once, exactly one is done."),
 ];
 
+/// Names and texts that stores are known to change.
+pub(super) const VALUES: [(&str, &str); 11] = [
+    ("cart", r#"{"v":1}"#),
+    ("cart.items/", "1"),
+    ("cart.items/ ", r#""spaced  ""#),
+    ("cart.items/a.b/c", "[1, 2,3 ]"),
+    ("cart.items/\\u0000\\n", r#""\u0000\n\t""#),
+    ("cart.items/\\\"'`;--", r#"{"q":"'\"`; DROP TABLE session; --"}"#),
+    ("cart.items/%_*?[a]", "1e400"),
+    ("cart.items/Straße 東京 🦀", r#""é vs e\u0301 \ud83e\udd80 🦀""#),
+    ("cart.items/{tag}:x", "0.10"),
+    ("cart.note", ""),
+    ("unknown.to.this/program", "null"),
+];
+
 async fn created_record_comes_back(trial: Trial) -> Verdict {
     let long = format!("\"{}\"", "long … ".repeat(8 << 10));
-    let values = [
-        ("cart", r#"{"v":1}"#),
-        ("cart.items/", "1"),
-        ("cart.items/ ", r#""spaced  ""#),
-        ("cart.items/a.b/c", "[1, 2,3 ]"),
-        ("cart.items/\\u0000\\n", r#""\u0000\n\t""#),
-        ("cart.items/\\\"'`;--", r#"{"q":"'\"`; DROP TABLE session; --"}"#),
-        ("cart.items/%_*?[a]", "1e400"),
-        ("cart.items/Straße 東京 🦀", r#""é vs e\u0301 \ud83e\udd80 🦀""#),
-        ("cart.items/{tag}:x", "0.10"),
-        ("cart.note", ""),
-        ("unknown.to.this/program", "null"),
-        ("cart.long", &long),
-    ];
+    let mut values = VALUES.to_vec();
+    values.push(("cart.long", &long));
     let head = unusual_head(&trial);
     let key = trial.stored_with(head.clone(), &values).await?;
     trial.must_hold(key, &values).await?;
@@ -41,7 +44,7 @@ async fn created_record_comes_back(trial: Trial) -> Verdict {
 }
 
 /// No field has the value of another one.
-fn unusual_head(trial: &Trial) -> Head {
+pub(super) fn unusual_head(trial: &Trial) -> Head {
     let at = |millis| trial.now.after(Duration::from_millis(millis));
     Head {
         created: trial.now.before(Duration::from_millis(11)),

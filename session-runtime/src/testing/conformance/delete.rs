@@ -10,6 +10,7 @@ pub(super) const RULES: &[Rule] = &[
     rule!(delete_is_idempotent, "A delete of an absent record is fine, however often."),
     rule!(delete_is_final, "After a delete a patch answers gone, and the record stays gone."),
     rule!(delete_is_complete, "A record created under the key of a deleted one holds nothing of it."),
+    rule!(delete_takes_every_part_along, "Keys of a deleted record do not come back with later keys of their schema."),
     rule!(delete_leaves_others_alone, "A delete removes one record."),
 ];
 
@@ -39,6 +40,17 @@ async fn delete_is_complete(trial: Trial) -> Verdict {
     let record = Record { head: trial.head(), values: texts(&[("cart.b", "3")]) };
     ensure!(trial.store.create(key, record).await? == Created::Done, "the key is still taken");
     trial.must_hold(key, &[("cart.b", "3")]).await
+}
+
+async fn delete_takes_every_part_along(trial: Trial) -> Verdict {
+    let key = trial.stored(&[("cart", "{}"), ("cart.a", "1"), ("prefs", "{}"), ("prefs.a", "1")]).await?;
+    trial.done(key, setting(&[("cart.b", "2"), ("late.a", "1")])).await?;
+    trial.store.delete(key).await?;
+    let record = Record { head: trial.head(), values: texts(&[("other.a", "3")]) };
+    ensure!(trial.store.create(key, record).await? == Created::Done, "the key is still taken");
+    trial.must_hold(key, &[("other.a", "3")]).await?;
+    trial.done(key, setting(&[("cart.c", "4"), ("late.b", "4"), ("prefs.c", "4")])).await?;
+    trial.must_hold(key, &[("cart.c", "4"), ("late.b", "4"), ("other.a", "3"), ("prefs.c", "4")]).await
 }
 
 async fn delete_leaves_others_alone(trial: Trial) -> Verdict {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::trial::{Broken, HOUR, Trial, ensure, rule, setting, texts, together};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
+use crate::expiry::StoredExpiry;
 use crate::id::SessionKey;
 use crate::patch::{Deadline, Patch, Patched};
 use crate::record::Record;
@@ -13,6 +14,10 @@ use crate::store::{Created, SWEEP_GRACE};
 pub(super) const RULES: &[Rule] = &[
     rule!(sweep_spares_the_living, "A sweep leaves what has not expired, or expired less than a minute ago."),
     rule!(sweep_spares_what_was_touched, "A sweep leaves what was touched after it had seemed to expire."),
+    rule!(
+        sweep_goes_by_the_present_deadline,
+        "A sweep goes by the deadline that a choice of expiry left, not by another."
+    ),
     rule!(sweep_removes_the_expired, "A sweep removes what expired a minute ago or earlier, whole, and counts it."),
     rule!(sweep_removes_no_more_than_its_limit, "A sweep removes at most as many records as it is told to."),
     rule!(sweep_removes_each_once, "Of two sweeps at once, each expired record is counted by one."),
@@ -57,6 +62,20 @@ async fn sweep_spares_what_was_touched(trial: Trial) -> Verdict {
 fn touching(trial: &Trial, seen: Timestamp) -> Patch {
     let deadline = Some(Deadline::Touch { seen, touched: trial.now, expires: seen.after(HOUR) });
     Patch { deadline, ..Patch::on_generation(0) }
+}
+
+async fn sweep_goes_by_the_present_deadline(trial: Trial) -> Verdict {
+    let first = trial.head().expires;
+    let (earlier, later) = (trial.now.after(Duration::from_secs(1)), first.after(HOUR));
+    let (short, long) = (trial.stored(&[("cart.a", "1")]).await?, trial.stored(&[("cart.a", "1")]).await?);
+    for (key, expires) in [(short, earlier), (long, later)] {
+        let deadline = Deadline::Choose { expiry: StoredExpiry::At(expires), touched: trial.now, expires };
+        trial.done(key, Patch { deadline: Some(deadline), ..Patch::on_generation(0) }).await?;
+    }
+    emptied(&trial, earlier.after(SWEEP_GRACE)).await?;
+    ensure!(trial.is_vacant(short).await?, "a record stayed that was chosen to expire earlier");
+    emptied(&trial, first.after(SWEEP_GRACE)).await?;
+    trial.must_hold(long, &[("cart.a", "1")]).await
 }
 
 async fn sweep_removes_the_expired(trial: Trial) -> Verdict {

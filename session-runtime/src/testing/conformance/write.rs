@@ -8,7 +8,7 @@ use crate::patch::{Deadline, NewSecret, Patch};
 pub(super) const RULES: &[Rule] = &[
     rule!(patch_sets_and_removes, "A patch sets and removes the keys it names, and no other."),
     rule!(unknown_keys_survive, "Keys that a patch does not name survive it, those of other programs too."),
-    rule!(names_are_bytes, "Names are compared byte by byte: no pattern, no letter case, no normal form."),
+    rule!(names_are_bytes, "Names are compared byte by byte: no pattern, no letter case, no padding, no normal form."),
     rule!(removing_what_is_absent_is_fine, "A key to be removed that is absent already does not matter."),
     rule!(revision_counts_changes_of_keys, "The revision goes up by one with each patch of keys, and with no other."),
     rule!(ten_thousand_keys_in_one_step, "A patch of ten thousand keys is applied whole."),
@@ -33,8 +33,9 @@ async fn unknown_keys_survive(trial: Trial) -> Verdict {
 
 async fn names_are_bytes(trial: Trial) -> Verdict {
     let names = ["cart.items/%", "cart.items/*", "cart.items/?", "cart.items/A", "cart.items/_", "cart.items/a"];
+    let spaced = ["cart.items/a ", "cart.items/a  ", "cart.items/", "cart.items/ ", "cart.items//"];
     let composed = ["cart.items/e\u{301}", "cart.items/é"];
-    let values: Vec<_> = names.into_iter().chain(composed).map(|name| (name, "1")).collect();
+    let values: Vec<_> = names.into_iter().chain(spaced).chain(composed).map(|name| (name, "1")).collect();
     let key = trial.stored(&values).await?;
     trial.must_hold(key, &values).await?;
     for (at, (name, _)) in values.iter().enumerate() {
