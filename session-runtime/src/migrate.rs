@@ -256,7 +256,9 @@ async fn walk_over(core: &Core, key: SessionKey, record: Record, report: &mut Re
     match bring_up(core, key, record, report.dry_run).await {
         Ok(found) => {
             report.sessions += 1;
-            found.into_iter().for_each(|(schema, version, outcome)| report.add(schema, version, outcome));
+            for (schema, version, outcome) in found {
+                report.add(schema, version, outcome);
+            }
             Ok(())
         }
         // It was damaged since the page was read.

@@ -66,10 +66,10 @@ impl RedisStore {
     async fn records(&self, keys: &[SessionKey], now: Timestamp) -> Result<Page, Fault> {
         let mut page = Page::default();
         self.read_into(&mut page, keys, now).await?;
-        let missing = |(_, damage): &mut (SessionKey, Damage)| *damage == Damage::Missing;
-        if page.unreadable.iter_mut().any(|one| missing(one)) && self.wire.is_cluster().await? {
+        let is_missing = |(_, damage): &mut (SessionKey, Damage)| *damage == Damage::Missing;
+        if page.unreadable.iter_mut().any(is_missing) && self.wire.is_cluster().await? {
             tokio::time::sleep(PART_PAUSE).await;
-            let again: Vec<_> = page.unreadable.extract_if(.., missing).map(|(key, _)| key).collect();
+            let again: Vec<_> = page.unreadable.extract_if(.., is_missing).map(|(key, _)| key).collect();
             self.read_into(&mut page, &again, now).await?;
         }
         Ok(page)
