@@ -148,7 +148,7 @@ impl Spy {
 
     /// Everything that is stored, expired records too.
     pub async fn all(&self) -> Vec<(SessionKey, Record)> {
-        session_tests::pages::all(&self.0.store, 1_000, Timestamp::from_millis(0)).await
+        session_tests::pages::all(&*self.0.store, 1_000, Timestamp::from_millis(0)).await
     }
 
     /// Puts a text into a record, as another program might.

@@ -16,7 +16,7 @@ const MOST_NAMES: usize = 10_000;
 impl RedisStore {
     /// Removes the expired among the next names, and goes round once at most.
     pub(super) async fn clean(&self, limit: usize, before: Timestamp) -> Result<usize, Fault> {
-        let masters = walk::slots(&self.wire).await?.masters();
+        let masters = walk::masters(&self.wire).await?;
         let start = *self.sweep_from.lock().unwrap_or_else(PoisonError::into_inner);
         let rounds = if start == Place::default() { 1 } else { 2 };
         let (mut place, mut removed, mut names, mut ends) = (start, 0, 0, 0);

@@ -118,6 +118,11 @@ pub(super) async fn slots(wire: &Wire) -> Result<Slots, Fault> {
     Ok(Slots::of(ranges))
 }
 
+/// One slot of each master: the way to ask it.
+pub(super) async fn masters(wire: &Wire) -> Result<Vec<u16>, Fault> {
+    Ok(slots(wire).await?.masters())
+}
+
 fn range_of(range: Node<'_>) -> Result<Range, Fault> {
     let mut range = range.list()?;
     let slot = |node: Node<'_>| u16::try_from(node.number()?).map_err(|_| Fault::unexpected());
@@ -150,8 +155,7 @@ impl Slots {
         Self(ranges)
     }
 
-    /// One slot of each master: the way to ask it.
-    pub(super) fn masters(&self) -> Vec<u16> {
+    fn masters(&self) -> Vec<u16> {
         let mut masters: Vec<&Range> = Vec::new();
         for range in &self.0 {
             if !masters.iter().any(|known| known.master == range.master) {
