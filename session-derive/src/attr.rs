@@ -21,6 +21,7 @@ pub(crate) struct StructOptions {
     pub(crate) key: Option<LitStr>,
     pub(crate) version: Option<(u16, LitInt)>,
     pub(crate) lazy: bool,
+    pub(crate) lasting: Option<Ident>,
     pub(crate) reset: bool,
     pub(crate) runtime: Option<Path>,
     pub(crate) previous: Option<Given<Type>>,
@@ -43,13 +44,22 @@ pub(crate) struct FieldOptions {
     pub(crate) rename: Option<Given<LitStr>>,
     pub(crate) accessor: Option<Given<Ident>>,
     pub(crate) merge: Option<Given<Merge>>,
-    pub(crate) renew: Option<Ident>,
+    pub(crate) renew: Option<Given<Renew>>,
     pub(crate) transient: Option<Ident>,
     pub(crate) redact: bool,
     /// `serde` attributes on the field are for another use of the struct.
     pub(crate) serde_ok: bool,
     pub(crate) renamed_from: Option<Given<LitStr>>,
     pub(crate) opaque: Option<Given<LitStr>>,
+}
+
+/// What a change of the field does beside the new id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renew {
+    /// `renew`: the field names the user, so that data goes with the user.
+    User,
+    /// `renew(keep)`: nothing.
+    Keep,
 }
 
 /// A value and the name in front of it.
@@ -167,6 +177,7 @@ const STRUCT: &[&str] = &[
     "key",
     "version",
     "lazy",
+    "lasting",
     "on_invalid",
     "crate",
     "previous",
@@ -197,6 +208,7 @@ impl Options for StructOptions {
                 flag(&name, input)?;
                 self.lazy = true;
             }
+            "lasting" => self.lasting = Some(flag(&name, input)?),
             "on_invalid" => self.reset = on_invalid(&name, input)?,
             "previous" => self.previous = Some(Given { value: versions::previous(&name, input)?, name }),
             "was" => self.was = Some(Given { value: versions::was(&name, input)?, name }),
@@ -225,7 +237,7 @@ impl Options for FieldOptions {
             "rename" => self.rename = Some(Given { value: string(&name, input)?, name }),
             "accessor" => self.accessor = Some(Given { value: accessor(&name, input)?, name }),
             "merge" => self.merge = Some(Given { value: Merge::parse(&name, input)?, name }),
-            "renew" => self.renew = Some(flag(&name, input)?),
+            "renew" => self.renew = Some(Given { value: renew(&name, input)?, name }),
             "transient" => self.transient = Some(flag(&name, input)?),
             "renamed_from" => self.renamed_from = Some(Given { value: string(&name, input)?, name }),
             "opaque" => self.opaque = Some(Given { value: versions::opaque(&name, input)?, name }),
@@ -339,6 +351,19 @@ fn default(name: &Ident, input: ParseStream<'_>) -> syn::Result<Option<TokenStre
     let mut whole = Group::new(Delimiter::None, rest(input));
     whole.set_span(Span::mixed_site());
     Ok(Some(TokenTree::from(whole).into()))
+}
+
+/// `renew` or `renew(keep)`.
+fn renew(name: &Ident, input: ParseStream<'_>) -> syn::Result<Renew> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(Renew::User);
+    }
+    let is_keep = |tokens: &TokenStream| tokens.to_string() == "keep";
+    if input.peek(token::Paren) && is_keep(&parenthesized(&input.fork())) {
+        parenthesized(input);
+        return Ok(Renew::Keep);
+    }
+    wrong(input, format!("expected `{name}`, or `{name}(keep)` for a new id with the same data"))
 }
 
 fn accessor(name: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {

@@ -35,6 +35,7 @@ pub(crate) fn all(model: &Model, errors: &mut Errors) {
         default_has_a_use(field, errors);
         merge_fits(field, errors);
         renew_fits(field, errors);
+        nothing_lasting(model, field, errors);
         no_nested_option(field, errors);
         owned_type(model, field, errors);
     }
@@ -148,7 +149,7 @@ fn nothing_for_transient(field: &Field, errors: &mut Errors) {
     let others = [
         options.rename.as_ref().map(|given| &given.name),
         options.merge.as_ref().map(|given| &given.name),
-        options.renew.as_ref(),
+        options.renew.as_ref().map(|given| &given.name),
         options.renamed_from.as_ref().map(|given| &given.name),
         options.opaque.as_ref().map(|given| &given.name),
     ];
@@ -189,7 +190,15 @@ fn renew_fits(field: &Field, errors: &mut Errors) {
         (&field.attrs.options.renew, &field.attrs.options.merge, field.kind())
     {
         let message = "`renew` needs one value to watch, and `merge = keys` stores each entry by itself";
-        errors.at(field.attrs.later(renew, &merge.name), message);
+        errors.at(field.attrs.later(&renew.name, &merge.name), message);
+    }
+}
+
+fn nothing_lasting(model: &Model, field: &Field, errors: &mut Errors) {
+    if let (Some(_), Some(renew)) = (&model.attrs.options.lasting, &field.attrs.options.renew) {
+        let message = "a `lasting` schema goes along to the next user, so it cannot hold a `renew` field: move the field \
+                       to a schema of its own";
+        errors.at(&renew.name, message);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::error::SessionError;
 use crate::merge::Merge;
 use crate::pending::Change;
 use crate::record::Text;
-use crate::schema::{self, FieldOps, FieldSpec, Kind, OnInvalid, Place, Schema, SchemaSpec};
+use crate::schema::{self, FieldOps, FieldSpec, Kind, OnInvalid, Place, Renew, Schema, SchemaSpec};
 use crate::value::SessionValue;
 use crate::view::View;
 
@@ -120,11 +120,19 @@ pub struct Changes<'a> {
     set: bool,
     /// Cleared or taken, so an absent key is meant.
     cleared: bool,
+    /// A field that was set to what it was already is reported too.
+    confirms: bool,
 }
 
 impl<'a> Changes<'a> {
     pub(crate) fn new(schema: &'static SchemaSpec, view: &'a View) -> Self {
-        Self { view, found: Vec::new(), schema, set: false, cleared: false }
+        Self { view, found: Vec::new(), schema, set: false, cleared: false, confirms: false }
+    }
+
+    /// Reports a field that was set to what it was already, as a change of nothing.
+    pub(crate) fn confirming(mut self, confirms: bool) -> Self {
+        self.confirms = confirms;
+        self
     }
 
     /// Turns to a field.
@@ -138,7 +146,14 @@ impl<'a> Changes<'a> {
     }
 
     fn put(&mut self, field: &'static FieldSpec, name: Text, base: Option<Text>, ours: Option<Text>) {
-        self.found.push(Change { schema: self.schema, field, name, base, ours, set: self.set });
+        self.found.push(Change { schema: self.schema, field, name, base, ours, set: self.set, stale: false });
+    }
+
+    /// The field or entry holds what is stored, and was set to that.
+    fn confirm(&mut self, field: &'static FieldSpec, stored: Option<(&Text, &Text)>) {
+        if let Some((name, text)) = stored.filter(|_| self.confirms && self.set) {
+            self.put(field, name.clone(), Some(text.clone()), Some(text.clone()));
+        }
     }
 }
 
@@ -155,6 +170,8 @@ pub trait Access<S>: Sync {
     fn is_initial(&self, text: &str) -> bool;
     /// From one guard to the next, where it is not stored.
     fn carry(&self, _value: &S, _next: &mut S) {}
+    /// Exchanges the field of two values.
+    fn swap(&self, a: &mut S, b: &mut S);
 }
 
 /// Stored under one key.
@@ -235,7 +252,7 @@ const fn spec(name: &'static str, at: usize) -> FieldSpec {
         kind: Kind::Whole,
         shape: None,
         renamed_from: None,
-        renew: false,
+        renew: Renew::Off,
         redact: false,
         unordered: false,
         merge,
@@ -266,7 +283,9 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
             Some(base) => untouched() && from_text_of::<T>(spec, base).is_err(),
             None => absent || (!changes.set && is_initial()),
         };
-        if !unchanged {
+        if unchanged {
+            changes.confirm(spec, stored);
+        } else {
             if !absent {
                 check(S::SPEC, spec, value, &text)?;
             }
@@ -297,6 +316,10 @@ impl<S: Schema, T: Storable + 'static> Whole<S, T> {
         let initial = serde_json::to_string(&Place::initial(self));
         initial.is_ok_and(|initial| same_text(Some(&initial), Some(text), KnownText::of(self.spec())))
     }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
+    }
 }
 
 impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
@@ -326,7 +349,9 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
             }
             let base = view.entry(&name);
             kept += usize::from(base.is_some());
-            if !base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, spec)) {
+            if base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, spec)) {
+                changes.confirm(spec, base);
+            } else {
                 check_key(S::SPEC, spec, value, &name[spec.prefix.len()..])?;
                 check(S::SPEC, spec, element, &text)?;
                 let (name, base) = base.map_or_else(|| (name.as_str().into(), None), named);
@@ -372,6 +397,10 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
     fn is_initial(&self, _: &str) -> bool {
         false
     }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
+    }
 }
 
 impl<S: Schema, T: Transient + 'static> Access<S> for Passing<S, T> {
@@ -397,6 +426,10 @@ impl<S: Schema, T: Transient + 'static> Access<S> for Passing<S, T> {
 
     fn carry(&self, value: &S, next: &mut S) {
         self.slot(next).clone_from(self.get(value));
+    }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
     }
 }
 

@@ -7,8 +7,9 @@
 //! |---|---|---|
 //! | anonymous | values | `create` |
 //! | with a session | values | `patch`; after a conflict merged and sent again |
-//! | with a session | a login, a `renew` field cleared, `renew()` | the same `patch`, with a new secret |
-//! | with a session | a `renew` field changed to another value | `create` of a new session; the old id ended, then `delete` |
+//! | with a session | a login, a `renew(keep)` field changed, `renew()` | the same `patch`, with a new secret |
+//! | with a session | a `renew` field leaves a value that is not its default | `create` of a new session with the `lasting` schemas, unless it would be empty; the old id ended, then `delete` |
+//! | with a session | `restart()` | the same, but that the old session is deleted whatever happened to it |
 //! | with a session | `destroy()` | `delete` |
 //! | before a login of another request | values | nothing, 409; a login gets a session of its own |
 //! | after a logout of another request | values | nothing, one line in the log |
@@ -21,7 +22,7 @@ use crate::config::OnSaveError;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::{Span, StoredExpiry};
 use crate::id::SessionId;
-use crate::pending::{Pending, Turn, fresh_values, rebase, rebase_on_nothing, turn};
+use crate::pending::{Turn, fresh_values, rebase, rebase_on_nothing, refused, turn};
 use crate::record::{Head, Record, Values};
 use crate::schema::SchemaSpec;
 use crate::sessions::Core;
@@ -30,6 +31,7 @@ use crate::sync::{AsyncMutexGuard, timeout};
 use crate::versions::Versioned;
 use crate::visit::{Finished, Live, Standing, State, Use, Visit, Wishes};
 
+mod over;
 mod save;
 
 use save::Save;
@@ -89,10 +91,11 @@ impl Visit {
         }
         let given_up = self.save_given_up();
         let (mut wishes, left_open) = self.last_wishes();
-        let wrote = !wishes.pending.is_empty();
+        let wrote = wishes.changes_values() || wishes.over;
         let broken = left_open.map(guard_left_open).or(given_up).or(wishes.broken.take());
+        let broken = broken.or_else(|| refused(&wishes.pending));
         if failed || broken.is_some() {
-            wishes = Wishes { destroy: wishes.destroy, renew: wishes.renew, ..Wishes::default() };
+            wishes = wishes.unconditional();
         }
         let committed = match self.settle_standing(&wishes).await {
             Ok(()) => self.commit(&mut wishes, Basis::Values, !failed).await,
@@ -105,15 +108,17 @@ impl Visit {
         if done.is_ok() && !failed {
             self.seal_anew();
         }
-        self.end(wishes.pending, wrote);
+        self.end(wishes, wrote, done.is_ok());
         done
     }
 
     /// Who reads after the end still sees what the request wrote.
-    fn end(&self, pending: Pending, wrote: bool) {
+    fn end(&self, wishes: Wishes, wrote: bool, done: bool) {
         {
             let mut state = self.state();
-            state.wishes.pending = pending;
+            state.wishes.over &= !done;
+            state.wishes.pending = wishes.pending;
+            state.wishes.dropped = wishes.dropped;
             state.under_way.active = false;
         }
         if wrote {
@@ -129,7 +134,9 @@ impl Visit {
         state.under_way.active = true;
         state.under_way.grave |= state.wishes.is_grave();
         let pending = std::mem::take(&mut state.wishes.pending);
-        (Wishes { pending, ..state.wishes.clone() }, self.open_in(&state))
+        let dropped = std::mem::take(&mut state.wishes.dropped);
+        state.wishes.confirmed.clear();
+        (Wishes { pending, dropped, ..state.wishes.clone() }, self.open_in(&state))
     }
 
     /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
@@ -178,8 +185,9 @@ impl Visit {
             let state = self.state();
             (matches!(state.standing, Standing::Unread(_)), state.standing.live().is_some() && state.fresh == 0)
         };
-        let about_the_whole = wishes.destroy || wishes.renew || wishes.expiry.is_some();
-        if (unread && about_the_whole) || (copied && wishes.destroy) {
+        let ends = wishes.destroy || wishes.restart;
+        let about_the_whole = ends || wishes.renew || wishes.expiry.is_some();
+        if (unread && about_the_whole) || (copied && ends) {
             let group = self.core.groups.of(None);
             let standing = Box::pin(self.load_group(group, Use::Write)).await?;
             self.set_loaded(standing, group, Use::Write);
@@ -195,18 +203,19 @@ impl Visit {
             Ok(()) => self.commit(&mut wishes.clone(), Basis::Values, true).await.map(drop),
             Err(error) => Err(error),
         };
-        self.end_save(wishes, saved).await
+        self.end_save(wishes, saved, None).await
     }
 
     /// Runs `work` on a fresh load until nothing has changed between that load and the save.
     pub(crate) async fn update_now(
         &self,
+        at: usize,
         mut work: impl FnMut(&mut Wishes) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
         let _turn = self.begin_save().await?;
         let wishes = self.state().begin();
         let updated = self.update_until_settled(&wishes, &mut work).await;
-        self.end_save(wishes, updated.map(drop)).await
+        self.end_save(wishes, updated.map(drop), Some(at)).await
     }
 
     async fn update_until_settled(
@@ -237,8 +246,8 @@ impl Visit {
         let mut wishes = before.clone();
         {
             let mut state = self.state();
-            wishes.pending = rebase(&before.pending, state.standing.values())?;
-            state.under_way.pending.clone_from(&wishes.pending);
+            wishes.pending = rebase(&before.pending, |change| state.stored_for(before, change))?;
+            state.set_under_way(&wishes);
         }
         self.values_changed();
         work(&mut wishes)?;
@@ -262,12 +271,20 @@ impl Visit {
         Ok(turn)
     }
 
-    async fn end_save(&self, wishes: Wishes, saved: Result<(), SessionError>) -> Result<(), SessionError> {
+    /// `at`: the schema of the guard that saves, if it took over no value of a user who has gone.
+    async fn end_save(
+        &self,
+        wishes: Wishes,
+        saved: Result<(), SessionError>,
+        at: Option<usize>,
+    ) -> Result<(), SessionError> {
         #[cfg(feature = "rocket")]
         if let Err(error) = &saved {
             self.failures.add(error);
         }
-        self.state().after_save(wishes, saved.as_ref().err());
+        if self.state().after_save(wishes, saved.as_ref().err()) {
+            self.forget_user(at);
+        }
         if saved.is_ok() && self.reload().await.is_err() {
             // It is stored, and that is what was asked; the base of what follows is what this request knows of it.
             tracing::debug!("the session was saved, and could not be read again");
@@ -302,8 +319,12 @@ impl Visit {
         if let Some(broken) = wishes.broken.take() {
             return Err(broken);
         }
+        if let Some(refused) = refused(&wishes.pending) {
+            return Err(refused);
+        }
         let values = !wishes.pending.is_empty();
         match standing {
+            Standing::Live(live) if wishes.over => Box::pin(self.start_over(&live, wishes, basis)).await,
             Standing::Live(live) => {
                 let save = Save::new(self, live, wishes, basis, answered)?;
                 // Boxed as the other ways are, so that a request which only reads does not pay for their size.
@@ -312,11 +333,10 @@ impl Visit {
             Standing::Stale if values && turn(&wishes.pending) != Turn::Login => {
                 Err(SessionError::new(ErrorKind::Renewed))
             }
-            Standing::Ended if values => Err(SessionError::new(ErrorKind::Gone)),
-            Standing::Anonymous | Standing::Stale if values => {
+            Standing::Ended if values && !wishes.restart => Err(SessionError::new(ErrorKind::Gone)),
+            Standing::Anonymous | Standing::Stale | Standing::Ended if values => {
                 let values = fresh_values(&rebase_on_nothing(&wishes.pending)?, &self.core.versions);
-                Box::pin(self.create(values, &Values::new(), wishes.expiry.map_or(StoredExpiry::Default, Into::into)))
-                    .await
+                Box::pin(self.create(values, &Values::new(), wishes.chosen_expiry())).await
             }
             _ => Ok(Outcome::Done),
         }
@@ -342,7 +362,7 @@ impl Visit {
         self.core.limits.check(bytes, keys)?;
         let (id, record) = self.core.create(self, values, expiry).await?;
         let mut state = self.state();
-        state.cookie = self.new_cookie(id, &record.head);
+        state.cookie = self.new_cookie(id, &record.head, record.head.created);
         let Record { head, values } = record;
         let (stored, values) = (head.clone(), Versioned::new(values));
         state.standing = Standing::Live(Arc::new(Live {
@@ -364,7 +384,12 @@ impl Visit {
 impl Wishes {
     /// Whether a loss of it must not pass as a success, whatever the settings say.
     fn is_grave(&self) -> bool {
-        self.destroy || self.renew || turn(&self.pending) != Turn::Same
+        self.destroy || self.renew || self.over || turn(&self.pending) != Turn::Same
+    }
+
+    /// What a new session is created with.
+    fn chosen_expiry(&self) -> StoredExpiry {
+        self.expiry.map_or(StoredExpiry::Default, Into::into)
     }
 }
 
@@ -379,12 +404,17 @@ impl State {
 
     fn set_under_way(&mut self, wishes: &Wishes) {
         self.under_way.pending.clone_from(&wishes.pending);
+        self.under_way.dropped.clone_from(&wishes.dropped);
+        self.under_way.over = wishes.over;
         self.under_way.grave |= wishes.is_grave();
     }
 
-    /// What is left to be done after an explicit save.
-    fn after_save(&mut self, wishes: Wishes, error: Option<&SessionError>) {
+    /// What is left to be done after an explicit save. Says whether the work of an `update_now` has ended the session of a
+    /// user: guards that are open have seen that user's values.
+    fn after_save(&mut self, wishes: Wishes, error: Option<&SessionError>) -> bool {
         self.under_way.pending.clear();
+        self.under_way.dropped.clear();
+        let over = std::mem::take(&mut self.under_way.over) && error.is_none() && !wishes.over;
         self.under_way.grave &=
             error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
         let stored = self.standing.live().is_some();
@@ -392,13 +422,21 @@ impl State {
             // Destroyed stays destroyed, and a chosen expiry counts for the session that may yet be created.
             None => Wishes { destroy: wishes.destroy, expiry: wishes.expiry.filter(|_| !stored), ..Wishes::default() },
             Some(ErrorKind::Gone) => Wishes { destroy: wishes.destroy, ..Wishes::default() },
-            // The outcome is unknown, and sending it again could count twice. Destroying twice does no harm.
+            // The outcome is unknown, and sending it again could count twice. Ending a session twice does no harm.
             Some(ErrorKind::Unavailable | ErrorKind::Panicked) => {
-                Wishes { destroy: wishes.destroy, broken: error.cloned(), ..Wishes::default() }
+                let Wishes { destroy, restart, .. } = wishes;
+                Wishes { destroy, restart, over: restart, broken: error.cloned(), ..Wishes::default() }
             }
             Some(_) => wishes,
         };
-        self.wishes.put_back(left);
+        if over {
+            self.epoch += 1;
+        }
+        let put_back = if over { self.wishes.leave_user() } else { Ok(()) };
+        if let Err(error) = put_back.and_then(|()| self.wishes.put_back(left)) {
+            self.wishes.broken.get_or_insert(error);
+        }
+        over
     }
 }
 
@@ -411,7 +449,7 @@ impl Core {
         expiry: StoredExpiry,
     ) -> Result<(SessionId, Record), SessionError> {
         const TRIES: usize = 4;
-        let now = visit.now;
+        let now = self.now();
         let ends = self.lifetime.ends(now);
         let expires = self.lifetime.expires(expiry, Span { created: now, ends }, now);
         for _ in 0..TRIES {

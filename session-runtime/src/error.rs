@@ -77,6 +77,9 @@ pub enum ErrorKind {
     UnknownSchema,
     /// A job may not change a `renew` field: there is no browser to give the new id to.
     RenewInJob,
+    /// An edit of a value that the session of the user before held. A `renew` field left that user in the same request:
+    /// replace the field (`set_…`) instead of editing it, or edit it after the `renew` field was set.
+    PreviousUser,
     /// The store cannot do this.
     Unsupported,
     /// A setting is wrong, or the store cannot be opened.
@@ -121,6 +124,9 @@ impl ErrorKind {
             Self::UnknownSchema => "the schema is not among those of the fairing",
             Self::RenewInJob => {
                 "a `renew` field cannot be changed outside a request: log in or out in one, or destroy the session"
+            }
+            Self::PreviousUser => {
+                "an edit of a value of the previous user: set the whole field, or edit it after the `renew` field was set"
             }
             Self::Unsupported => "the session store does not support this",
             Self::Config => "the session configuration is wrong",

@@ -46,6 +46,8 @@ pub(crate) struct Groups {
     eager: Group,
     /// For each schema, the group of a lazy one.
     lazy: Vec<Option<Group>>,
+    /// Those that a session which starts over takes along.
+    lasting: Option<Group>,
 }
 
 impl Groups {
@@ -53,7 +55,17 @@ impl Groups {
         let bit = |at: usize| 1 << at;
         let eager = schemas.iter().enumerate().filter(|(_, schema)| !schema.lazy).map(|(at, _)| bit(at)).sum();
         let own = |(at, schema): (usize, &&SchemaSpec)| schema.lazy.then(|| Group::kept(schemas, bit(at)));
-        Self { eager: Group::kept(schemas, eager), lazy: schemas.iter().enumerate().map(own).collect() }
+        let lasting = schemas.iter().enumerate().filter(|(_, schema)| schema.lasting).map(|(at, _)| bit(at)).sum();
+        Self {
+            eager: Group::kept(schemas, eager),
+            lazy: schemas.iter().enumerate().map(own).collect(),
+            lasting: (lasting != 0).then(|| Group::new(schemas, lasting)),
+        }
+    }
+
+    /// The schemas that a session which starts over takes along, if there are any.
+    pub(crate) fn lasting(&self) -> Option<&Group> {
+        self.lasting.as_ref()
     }
 
     /// The group of a schema; with `None` what a guard of the whole session needs.

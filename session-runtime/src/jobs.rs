@@ -9,10 +9,11 @@ use crate::budget::Budget;
 use crate::codec::Reader;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
+use crate::metadata::Stands;
 use crate::patch::{Patch, Patched, RestsOn};
 use crate::pending::{Pending, fill, renews};
-use crate::record::{Record, belongs};
-use crate::schema::{self, Schema, SchemaSpec};
+use crate::record::{Record, Text, belongs};
+use crate::schema::{self, FieldSpec, Renew, Schema, SchemaSpec};
 use crate::sessions::Sessions;
 use crate::store::{Loaded, Wanted};
 use crate::tracked::Tracked;
@@ -104,6 +105,55 @@ impl Sessions {
         }
     }
 
+    /// Drops everything stored of a schema in one session, without decoding it. A session that does not exist is fine.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable. [`ErrorKind::RenewInJob`] if a `renew` field of the schema holds more than its default, or
+    /// cannot be read: [`destroy`](Self::destroy) the session.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, SessionKey, Sessions, store::MemoryStore};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// # let visit = sessions.open([]);
+    /// # let mut cart = visit.write::<Cart>().await?;
+    /// # cart.set_coupon("SPRING".into());
+    /// # cart.save().await?;
+    /// # let key = visit.key().unwrap();
+    /// sessions.clear::<Cart>(&key).await?;
+    /// assert_eq!(sessions.read::<Cart>(&key).await?.unwrap().coupon(), &None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear<S: Schema>(&self, key: &SessionKey) -> Result<(), SessionError> {
+        self.core.index_of::<S>()?;
+        let budget = Budget::new(self.core.deadline);
+        let mut ticket = self.core.queues.enter(*key, &budget).await?;
+        let wanted = Wanted::schemas(&[S::KEY]).fresh();
+        loop {
+            let Some(loaded) = self.load(*key, &wanted, &budget).await? else { return Ok(()) };
+            let head = &loaded.record.head;
+            let mut patch = Patch::on_generation(head.generation);
+            patch.rests_on = RestsOn::Revision(head.revision);
+            patch.remove = stored_keys(&loaded, S::SPEC);
+            if patch.is_empty() {
+                return Ok(());
+            }
+            if names_user(S::SPEC, loaded, &self.core.versions) {
+                return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
+            }
+            match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
+                Patched::Done(_) | Patched::Gone => return Ok(()),
+                Patched::Renewed | Patched::Conflict(_) => ticket.after_conflict(&budget).await?,
+            }
+        }
+    }
+
     /// Ends a session for good; one that does not exist is fine.
     ///
     /// # Errors
@@ -156,11 +206,34 @@ impl Sessions {
     }
 }
 
+/// The keys of a schema, those that are lost or damaged too.
+fn stored_keys(loaded: &Loaded, schema: &SchemaSpec) -> Vec<Text> {
+    let readable = loaded.record.values.of_schema(schema.key).map(|(name, _)| name);
+    let unreadable = loaded.unreadable.iter().filter(|name| belongs(name, schema.key));
+    readable.chain(unreadable).cloned().collect()
+}
+
 fn check_readable(loaded: &Loaded, schema: &'static SchemaSpec) -> Result<(), SessionError> {
     if loaded.unreadable.iter().any(|name| belongs(name, schema.key)) {
         return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
     }
     Ok(())
+}
+
+/// Whether a `renew` field holds more than its default, or may do so: it cannot be read.
+fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) -> bool {
+    let mut renewing = schema.fields().filter(|field| field.renew != Renew::Off).peekable();
+    if renewing.peek().is_none() {
+        return false;
+    }
+    let is_readable = check_readable(&loaded, schema).is_ok();
+    let mut values = Versioned::new(loaded.record.values);
+    let stands = values.lift(schema, versions);
+    let is_set = |field: &FieldSpec| values.seen().get(field.name).is_some_and(|text| !schema.is_initial(field, text));
+    match stands {
+        Ok(Stands::Same | Stands::Older(_) | Stands::Newer { .. }) if is_readable => renewing.any(is_set),
+        _ => true,
+    }
 }
 
 fn decode<S: Schema>(key: SessionKey, values: &Versioned) -> Result<(S, View), SessionError> {
@@ -180,7 +253,7 @@ fn run<S: Schema, R>(
     let (value, view) = decode::<S>(key, &values)?;
     let mut value = S::WRAP(Tracked::new(value));
     let result = work(&mut value);
-    let changes = S::TRACKED(&mut value).take_changes(&view)?;
+    let changes = S::TRACKED(&mut value).take_changes(&view, false)?.changes;
     let pending: Pending = changes.into_iter().map(|change| (change.name.clone(), change)).collect();
     if renews(&pending) {
         return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));

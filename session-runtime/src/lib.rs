@@ -151,7 +151,7 @@ pub use crate::id::SessionKey;
 pub use crate::lift::RawSection;
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{SessionFairing, SessionHandle};
-pub use crate::schema::{Schema, Schemas};
+pub use crate::schema::{NewestSchema, Schema, Schemas};
 #[cfg(feature = "cookie")]
 pub use crate::sealed::CookieStore;
 pub use crate::sessions::{Sessions, SessionsBuilder};

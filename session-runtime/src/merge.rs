@@ -31,6 +31,8 @@ pub(crate) enum Merge {
     Reject,
     /// Computed from all three.
     With(MergeFn),
+    /// Theirs and the difference between ours and the base.
+    Sum(MergeFn),
 }
 
 impl Merge {
@@ -177,8 +179,8 @@ pub(crate) fn three_way(
     }
     match change.field.merge {
         Merge::LastWrite => Ok(change.ours.clone()),
-        Merge::With(_) if theirs.is_none() && change.ours.is_none() => Ok(None),
-        Merge::With(merge) => {
+        Merge::With(_) | Merge::Sum(_) if theirs.is_none() && change.ours.is_none() => Ok(None),
+        Merge::With(merge) | Merge::Sum(merge) => {
             let place = (change.schema, change.field);
             Ok(merge(place, base, theirs, change.ours.as_deref())?.map(Into::into))
         }

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::{KnownText, same_text};
-use crate::error::SessionError;
+use crate::error::{ErrorKind, SessionError};
 use crate::merge::{Merge, three_way};
 use crate::patch::{Expected, Patch, RestsOn};
 use crate::record::{Text, Values};
-use crate::schema::{FieldSpec, SchemaSpec};
+use crate::schema::{FieldSpec, Kind, Renew, SchemaSpec};
 use crate::versions::{Versioned, Versions};
 
 /// One stored key that a request sets or removes.
@@ -19,73 +19,153 @@ pub(crate) struct Change {
     pub(crate) schema: &'static SchemaSpec,
     pub(crate) field: &'static FieldSpec,
     pub(crate) name: Text,
-    /// What was there when the request loaded.
+    /// The text that the request loaded.
     pub(crate) base: Option<Text>,
-    /// What is to be there.
+    /// The text to be stored.
     pub(crate) ours: Option<Text>,
-    /// Set by name, so stored even if it is the default.
+    /// The application replaced the whole value: stored even if it is the default, and free of the value before.
     pub(crate) set: bool,
+    /// An edit of a value of the session that this request has ended; the save refuses it.
+    pub(crate) stale: bool,
 }
 
 /// All that one request changes, by stored key.
 pub(crate) type Pending = BTreeMap<Text, Change>;
 
-/// What happened to the `renew` fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Nothing.
-    Same,
-    /// From the default to a value: somebody logged in.
-    Login,
-    /// Back to the default.
-    Logout,
-    /// From one value to another: somebody else logged in.
-    StartOver,
+/// The changes that one guard made.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// A `renew` field left a value that was not its default.
+    pub(crate) over: bool,
+    /// Edits of the values before that, against the view of the guard.
+    pub(crate) before: Vec<Change>,
+    /// All other changes: against the view, or against nothing if the session starts over.
+    pub(crate) changes: Vec<Change>,
 }
 
-/// What happened to the `renew` fields, all taken together.
+/// The effect of the changed `renew` fields, all taken together. A field that leaves a value other than its default is
+/// not among them: from then on the changes lie on an empty session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// None.
+    Same,
+    /// A `renew(keep)` field changed: a new id for the same data.
+    Renewal,
+    /// A `renew` field left its default: a login.
+    Login,
+}
+
+/// The effect of the changed `renew` fields, all taken together.
 pub(crate) fn turn(pending: &Pending) -> Turn {
-    let changes = pending.values().filter(|change| change.field.renew);
-    changes.map(field_turn).fold(Turn::Same, |all, one| match (all, one) {
-        (Turn::StartOver, _) | (_, Turn::StartOver) => Turn::StartOver,
+    let turns = pending.values().map(field_turn);
+    turns.fold(Turn::Same, |all, one| match (all, one) {
         (Turn::Login, _) | (_, Turn::Login) => Turn::Login,
-        (Turn::Logout, _) | (_, Turn::Logout) => Turn::Logout,
+        (Turn::Renewal, _) | (_, Turn::Renewal) => Turn::Renewal,
         (Turn::Same, Turn::Same) => Turn::Same,
     })
 }
 
 fn field_turn(change: &Change) -> Turn {
-    let is_default = |text: Option<&str>| text.is_none_or(|text| change.schema.is_initial(change.field, text));
-    match (is_default(change.base.as_deref()), is_default(change.ours.as_deref())) {
-        (true, true) => Turn::Same,
-        (true, false) => Turn::Login,
-        (false, true) => Turn::Logout,
-        (false, false) => Turn::StartOver,
+    let turn = match change.field.renew {
+        Renew::Off => return Turn::Same,
+        Renew::Keep => Turn::Renewal,
+        Renew::User => Turn::Login,
+    };
+    if change.is_initial(change.base.as_deref()) && change.is_initial(change.ours.as_deref()) {
+        Turn::Same
+    } else {
+        turn
     }
 }
 
-/// Whether any `renew` field changed.
+/// Whether any `renew` field changed, `renew(keep)` included.
 pub(crate) fn renews(pending: &Pending) -> bool {
     turn(pending) != Turn::Same
 }
 
-/// Takes over what a guard found changed against its own view, laid over what the request knows now. `moved`: the request
-/// has begun another session since, so there is nothing to reject the change for.
+impl Change {
+    /// Whether the text is the value of the field in a new session.
+    fn is_initial(&self, text: Option<&str>) -> bool {
+        text.is_none_or(|text| self.schema.is_initial(self.field, text))
+    }
+
+    /// Whether a user goes: the field names one, and leaves a value that is not its default.
+    pub(crate) fn ends_user(&self) -> bool {
+        self.field.renew == Renew::User && !self.is_initial(self.base.as_deref())
+    }
+
+    /// The field or entry was set to the text that is there already.
+    fn is_confirmation(&self) -> bool {
+        self.set && self.base.is_some() && self.base == self.ours
+    }
+
+    /// The change as one of an empty session: a value that was set, or that stood on none; of a sum the difference. An
+    /// edit of any other value is kept as refused, since it holds some of that value. `None`: nothing is left of it.
+    pub(crate) fn on_nothing(mut self) -> Result<Option<Self>, SessionError> {
+        if self.schema.lasting || self.stale {
+            return Ok(Some(self));
+        }
+        let is_own = self.set || self.field.renew == Renew::User || self.is_initial(self.base.as_deref());
+        if !is_own && matches!(self.field.merge, Merge::Sum(_)) {
+            self.ours = three_way(&self, None)?.filter(|text| self.field.kind != Kind::Entries || &**text != "0");
+        }
+        if !is_own && self.is_initial(self.ours.as_deref()) {
+            return Ok(None);
+        }
+        self.stale = !is_own && !matches!(self.field.merge, Merge::Sum(_));
+        self.base = None;
+        Ok(self.ours.is_some().then_some(self))
+    }
+}
+
+/// An edit of a value of the session before, if there is one.
+pub(crate) fn refused(pending: &Pending) -> Option<SessionError> {
+    let stale = pending.values().find(|change| change.stale)?;
+    Some(SessionError::at_field(ErrorKind::PreviousUser, stale.schema, stale.field))
+}
+
+/// Changes laid over an empty session, `confirmed` ones below the others.
+pub(crate) fn start_over(pending: &mut Pending, confirmed: Pending) -> Result<(), SessionError> {
+    let mut earlier = confirmed;
+    earlier.retain(|_, change| !change.schema.lasting);
+    earlier.append(pending);
+    for (name, change) in earlier {
+        if let Some(change) = change.on_nothing()? {
+            pending.insert(name, change);
+        }
+    }
+    Ok(())
+}
+
+/// What the request knows of the stored text of a change, and of the guard that made it.
+pub(crate) struct Ground {
+    pub(crate) stored: Option<Text>,
+    /// The request has begun another session since the guard was opened, so there is nothing to reject the change for.
+    pub(crate) moved: bool,
+}
+
+/// Takes over a change that a guard found against its own view, laid over what the request knows now. A field set to the
+/// text that is there goes to `confirmed`.
 pub(crate) fn absorb(
     pending: &mut Pending,
-    in_flight: &Pending,
+    confirmed: &mut Pending,
     found: Change,
-    stored: &Values,
-    moved: bool,
+    ground: Ground,
 ) -> Result<(), SessionError> {
     let earlier = pending.get(&found.name);
-    let under_way = in_flight.get(&found.name).map(|change| change.ours.clone());
-    let stored_now = || under_way.unwrap_or_else(|| stored.get_text(&found.name).cloned());
-    let base = earlier.map_or_else(stored_now, |earlier| earlier.base.clone());
+    if found.is_confirmation() {
+        confirm(pending, confirmed, found);
+        return Ok(());
+    }
+    // The save refuses it all the same, unless the whole field is set.
+    if earlier.is_some_and(|earlier| earlier.stale) && !found.set {
+        return Ok(());
+    }
+    let base = earlier.map_or(ground.stored, |earlier| earlier.base.clone());
     let now = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
     let ours = match found.field.merge {
-        _ if now == found.base.as_deref() => found.ours,
-        Merge::Reject if moved => found.ours,
+        _ if found.stale || now == found.base.as_deref() => found.ours.clone(),
+        Merge::Reject if ground.moved => found.ours.clone(),
         // Kept on the base that the guard saw: the save refuses it, and goes on refusing it.
         Merge::Reject if !same_text(found.base.as_deref(), now, KnownText::of(found.field)) => {
             pending.insert(found.name.clone(), found);
@@ -93,7 +173,7 @@ pub(crate) fn absorb(
         }
         _ => three_way(&found, now)?,
     };
-    let set = found.set || earlier.is_some_and(|earlier| earlier.set);
+    let set = found.set || earlier.is_some_and(|earlier| earlier.set) || confirmed.remove(&found.name).is_some();
     // Two edits that cancel each other out leave an absent key absent.
     let absent =
         !set && base.is_none() && ours.as_deref().is_some_and(|ours| found.schema.is_initial(found.field, ours));
@@ -103,6 +183,13 @@ pub(crate) fn absorb(
         pending.insert(found.name.clone(), Change { base, ours, set, ..found });
     }
     Ok(())
+}
+
+fn confirm(pending: &mut Pending, confirmed: &mut Pending, found: Change) {
+    match pending.get_mut(&found.name) {
+        Some(earlier) => earlier.set = true,
+        None => drop(confirmed.insert(found.name.clone(), found)),
+    }
 }
 
 /// The schemas that the changes belong to, each once: their stored keys lie side by side.
@@ -176,7 +263,7 @@ pub(crate) fn fresh_values(pending: &Pending, versions: &Versions) -> Values {
 /// The changes as they would be if the session had been empty: what was added to a sum, and not the sum.
 pub(crate) fn rebase_on_nothing(pending: &Pending) -> Result<Pending, SessionError> {
     let mut rebased = pending.clone();
-    for change in rebased.values_mut().filter(|change| matches!(change.field.merge, Merge::With(_))) {
+    for change in rebased.values_mut().filter(|change| matches!(change.field.merge, Merge::With(_) | Merge::Sum(_))) {
         change.ours = three_way(change, None)?;
         change.base = None;
     }
@@ -184,10 +271,10 @@ pub(crate) fn rebase_on_nothing(pending: &Pending) -> Result<Pending, SessionErr
 }
 
 /// The changes laid over what is stored now.
-pub(crate) fn rebase(pending: &Pending, stored: &Values) -> Result<Pending, SessionError> {
+pub(crate) fn rebase(pending: &Pending, stored: impl Fn(&Change) -> Option<Text>) -> Result<Pending, SessionError> {
     let mut rebased = pending.clone();
     for change in rebased.values_mut() {
-        let theirs = stored.get_text(&change.name).cloned();
+        let theirs = stored(change);
         change.ours = three_way(change, theirs.as_deref())?;
         change.base = theirs;
     }

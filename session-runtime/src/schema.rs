@@ -139,12 +139,19 @@ pub struct SchemaOptions {
     on_invalid: OnInvalid,
     on_newer: OnNewer,
     has_transient: bool,
+    lasting: bool,
 }
 
 impl SchemaOptions {
     #[must_use]
     pub const fn new() -> Self {
-        Self { lazy: false, on_invalid: OnInvalid::Refuse, on_newer: OnNewer::Refuse, has_transient: false }
+        Self {
+            lazy: false,
+            on_invalid: OnInvalid::Refuse,
+            on_newer: OnNewer::Refuse,
+            has_transient: false,
+            lasting: false,
+        }
     }
 
     /// Fetched only when a guard asks for it.
@@ -174,6 +181,13 @@ impl SchemaOptions {
         self.has_transient = true;
         self
     }
+
+    /// Carried over into the session of the next user.
+    #[must_use]
+    pub const fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self
+    }
 }
 
 impl Default for SchemaOptions {
@@ -198,6 +212,7 @@ pub(crate) enum OnNewer {
 
 /// A schema without its type: what loading, saving and merging need to know.
 #[doc(hidden)]
+#[expect(clippy::struct_excessive_bools, reason = "a table of what the derive saw")]
 pub struct SchemaSpec {
     pub(crate) key: &'static str,
     pub(crate) version: u16,
@@ -205,6 +220,10 @@ pub struct SchemaSpec {
     pub(crate) on_invalid: OnInvalid,
     pub(crate) on_newer: OnNewer,
     pub(crate) has_transient: bool,
+    /// Carried over when the session starts over.
+    pub(crate) lasting: bool,
+    /// A change of some field ends the session of one user.
+    pub(crate) has_user: bool,
     pub(crate) is_archived: bool,
     pub(crate) name: &'static str,
     pub(crate) type_id: fn() -> std::any::TypeId,
@@ -263,6 +282,28 @@ pub trait Newest<S> {}
 
 impl<S> Newest<S> for Current {}
 
+/// A schema that is not `archived`: the bound for generic code that asks Rocket for the guard
+/// [`Session<S>`](crate::Session) by itself. [`SessionHandle`](crate::SessionHandle)'s `read` and `write` need only
+/// [`Schema`].
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "rocket")] mod helper {
+/// use rocket::Request;
+/// use session_runtime::{NewestSchema, Session};
+///
+/// /// Changes a session if there is a way to.
+/// async fn change<S: NewestSchema>(request: &Request<'_>, change: fn(&mut S::Mut)) -> bool {
+///     let mut guard = request.guard::<Session<S>>().await.succeeded();
+///     guard.as_mut().map(|guard| change(guard)).is_some()
+/// }
+/// # }
+/// ```
+pub trait NewestSchema: Schema<Role: Newest<Self>> {}
+
+impl<S: Schema<Role: Newest<S>>> NewestSchema for S {}
+
 /// The same where code may be generic: a build error where it meets an archived version.
 pub(crate) struct OnlyNewest<S>(PhantomData<S>);
 
@@ -302,6 +343,8 @@ impl SchemaSpec {
             on_invalid: S::OPTIONS.on_invalid,
             on_newer: S::OPTIONS.on_newer,
             has_transient: S::OPTIONS.has_transient,
+            lasting: S::OPTIONS.lasting,
+            has_user: has_user(S::FIELDS),
             is_archived: <S::Role as Role>::IS_ARCHIVED,
             name: S::NAME,
             type_id: std::any::TypeId::of::<S>,
@@ -354,11 +397,22 @@ pub struct FieldSpec {
     pub(crate) shape: Option<&'static Shape>,
     /// The key that older versions had for it.
     pub(crate) renamed_from: Option<&'static str>,
-    pub(crate) renew: bool,
+    pub(crate) renew: Renew,
     pub(crate) redact: bool,
     /// The order of a top-level array means nothing.
     pub(crate) unordered: bool,
     pub(crate) merge: Merge,
+}
+
+/// The effect that a change of a field has on the session's id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renew {
+    /// None.
+    Off,
+    /// `renew(keep)`: a new id for the same data.
+    Keep,
+    /// `renew`: a login where the field leaves its default; the session starts over where it leaves any other value.
+    User,
 }
 
 /// How a field is stored.
@@ -409,10 +463,24 @@ impl<S: Schema> FieldOps<S> {
         self
     }
 
-    /// A change of the value renews the id.
+    /// Both changed it: theirs and what we added.
+    #[must_use]
+    pub const fn sum(mut self, merge: crate::merge::MergeFn) -> Self {
+        self.spec.merge = Merge::Sum(merge);
+        self
+    }
+
+    /// Names the user: a change is a login, or the session starts over.
     #[must_use]
     pub const fn renew(mut self) -> Self {
-        self.spec.renew = true;
+        self.spec.renew = Renew::User;
+        self
+    }
+
+    /// A change of the value renews the id and keeps the data.
+    #[must_use]
+    pub const fn renew_keep(mut self) -> Self {
+        self.spec.renew = Renew::Keep;
         self
     }
 
@@ -519,6 +587,17 @@ macro_rules! tuples {
 }
 
 tuples! { A B C D E F G H I J K L M N O P }
+
+const fn has_user<S: Schema>(fields: &[FieldOps<S>]) -> bool {
+    let mut at = 0;
+    while at < fields.len() {
+        if matches!(fields[at].spec.renew, Renew::User) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
 
 const fn any_archived(specs: &[&'static SchemaSpec]) -> Option<&'static SchemaSpec> {
     let mut at = 0;

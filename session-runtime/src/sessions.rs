@@ -58,6 +58,8 @@ pub(crate) struct Core {
     pub(crate) on_save_error: OnSaveError,
     pub(crate) cookie: CookieRules,
     schemas: Vec<&'static SchemaSpec>,
+    /// A field of some schema names the user.
+    pub(crate) has_user: bool,
     pub(crate) groups: Groups,
     pub(crate) versions: Versions,
     /// Saves that met a conflict take turns, by session.
@@ -340,6 +342,7 @@ impl SessionsBuilder {
             deadline: self.config.deadline,
             on_save_error: self.config.on_save_error,
             cookie,
+            has_user: self.schemas.iter().any(|schema| schema.has_user),
             groups: Groups::new(&self.schemas),
             versions: Versions::new(&self.schemas, &self.config.hold)?,
             schemas: self.schemas,

@@ -8,8 +8,8 @@ use std::ops::Deref;
 
 use crate::codec::Changes;
 use crate::error::SessionError;
-use crate::pending::Change;
-use crate::schema::{Place, Schema};
+use crate::pending::{Change, Found};
+use crate::schema::{FieldOps, FieldSpec, Place, Renew, Schema};
 use crate::view::View;
 
 /// A schema's value and which of its fields were touched, set or cleared.
@@ -19,16 +19,41 @@ pub struct Tracked<S: Schema> {
     touched: S::Marks,
     set: S::Marks,
     cleared: S::Marks,
+    user: User<S>,
+}
+
+/// The user of the session, where this schema names one.
+enum User<S: Schema> {
+    /// None that could go.
+    Unwatched,
+    /// A `renew` field of the stored session holds more than its default. The view tells when it changes.
+    Watched(Box<View>),
+    /// The user has gone: the other fields have started from their defaults.
+    Gone(Box<Before<S>>),
+}
+
+/// The fields as they were before the user went.
+struct Before<S: Schema> {
+    value: S,
+    /// Those that had been edited, and not set as a whole.
+    edited: S::Marks,
 }
 
 impl<S: Schema> Tracked<S> {
     pub(crate) fn new(value: S) -> Self {
-        Self { value, touched: S::Marks::default(), set: S::Marks::default(), cleared: S::Marks::default() }
+        let (touched, set, cleared) = Default::default();
+        Self { value, touched, set, cleared, user: User::Unwatched }
+    }
+
+    /// The value of a session whose user one of the fields names. Where that field changes, the others start over.
+    pub(crate) fn of_user(value: S, view: View) -> Self {
+        Self { user: User::Watched(Box::new(view)), ..Self::new(value) }
     }
 
     /// The field, to be edited in place.
     #[inline]
     pub fn edit<T, K>(&mut self, field: Place<S, T, K>) -> &mut T {
+        self.look();
         mark(&mut self.touched, field.at);
         field.slot(&mut self.value)
     }
@@ -36,9 +61,10 @@ impl<S: Schema> Tracked<S> {
     /// Replaces the field; stored even if it is the default.
     #[inline]
     pub fn set<T, K>(&mut self, field: Place<S, T, K>, value: T) {
+        *self.edit(field) = value;
         mark(&mut self.set, field.at);
         unmark(&mut self.cleared, field.at);
-        *self.edit(field) = value;
+        self.look();
     }
 
     /// [`set`](Self::set) for an `Option`, given what is inside.
@@ -50,10 +76,12 @@ impl<S: Schema> Tracked<S> {
     /// Returns the value and leaves the default.
     #[inline]
     pub fn take<T, K>(&mut self, field: Place<S, T, K>) -> T {
+        let initial = field.initial();
+        let taken = std::mem::replace(self.edit(field), initial);
         mark(&mut self.cleared, field.at);
         unmark(&mut self.set, field.at);
-        let initial = field.initial();
-        std::mem::replace(self.edit(field), initial)
+        self.look();
+        taken
     }
 
     /// Back to the default; the key leaves the stored map.
@@ -64,8 +92,11 @@ impl<S: Schema> Tracked<S> {
 
     /// Free editing; changes are found by comparison.
     pub fn update<R>(&mut self, edit: impl FnOnce(&mut S) -> R) -> R {
+        self.look();
         self.touched.as_mut().fill(u64::MAX);
-        edit(&mut self.value)
+        let result = edit(&mut self.value);
+        self.look();
+        result
     }
 
     pub(crate) fn value(&self) -> &S {
@@ -76,16 +107,91 @@ impl<S: Schema> Tracked<S> {
         self.touched.as_ref().iter().any(|word| *word != 0)
     }
 
-    /// Every marked field whose value is not what the guard saw. The marks are gone then.
-    pub(crate) fn take_changes(&mut self, view: &View) -> Result<Vec<Change>, SessionError> {
-        let mut changes = Changes::new(S::SPEC, view);
-        for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.touched, *at)) {
-            changes.begin(has(&self.set, at), has(&self.cleared, at));
-            field.place.diff(&self.value, &mut changes)?;
+    /// Notices that the user has gone. An edit in place is noticed at the next access.
+    #[inline]
+    fn look(&mut self) {
+        if let User::Watched(view) = &self.user
+            && self.is_touched()
+            && self.leaves(view)
+        {
+            self.start_over();
         }
-        let found = changes.into_found();
+    }
+
+    #[cold]
+    fn leaves(&self, view: &View) -> bool {
+        let users = S::FIELDS.iter().enumerate().filter(|(_, field)| field.spec.renew == Renew::User);
+        users.into_iter().any(|(at, field)| self.ends_user(at, field, view))
+    }
+
+    /// What cannot be encoded is an error when the changes are taken.
+    fn ends_user(&self, at: usize, field: &FieldOps<S>, view: &View) -> bool {
+        let mut changes = Changes::new(S::SPEC, view);
+        changes.begin(has(&self.set, at), has(&self.cleared, at));
+        has(&self.touched, at)
+            && field.place.diff(&self.value, &mut changes).is_ok()
+            && changes.into_found().iter().any(Change::ends_user)
+    }
+
+    /// Fields that were set stay, those that name the user too; the others start from their defaults.
+    #[cold]
+    fn start_over(&mut self) {
+        let mut fresh = (S::NEW)();
+        let mut edited = S::Marks::default();
+        for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.touched, *at)) {
+            if has(&self.set, at) || field.spec.renew == Renew::User {
+                field.place.swap(&mut self.value, &mut fresh);
+            } else if !has(&self.cleared, at) {
+                mark(&mut edited, at);
+            }
+        }
+        let value = std::mem::replace(&mut self.value, fresh);
+        for at in (0..S::FIELDS.len()).filter(|at| !has(&self.set, *at) && S::FIELDS[*at].spec.renew != Renew::User) {
+            unmark(&mut self.touched, at);
+            unmark(&mut self.cleared, at);
+        }
+        self.user = User::Gone(Box::new(Before { value, edited }));
+    }
+
+    /// Every marked field whose value is not what the guard saw, and with `confirms` each one that was set to just that.
+    /// The marks are gone then, and the guard goes on from these changes.
+    pub(crate) fn take_changes(&mut self, view: &View, confirms: bool) -> Result<Found, SessionError> {
+        self.look();
+        let found = match &self.user {
+            User::Gone(before) => self.after_user(before, view)?,
+            _ => Found { changes: self.diff(&self.value, &self.touched, view, confirms)?, ..Found::default() },
+        };
+        if found.over {
+            self.user = User::Unwatched;
+        }
         (self.touched, self.set, self.cleared) = Default::default();
         Ok(found)
+    }
+
+    #[cold]
+    fn after_user(&self, before: &Before<S>, view: &View) -> Result<Found, SessionError> {
+        let is_replaced = |at: usize| has(&self.set, at) || has(&self.cleared, at);
+        let mut edited = S::Marks::default();
+        let kept = (0..S::FIELDS.len()).filter(|at| has(&before.edited, *at) && !is_replaced(*at));
+        kept.for_each(|at| mark(&mut edited, at));
+        let before = self.diff(&before.value, &edited, view, false)?;
+        let changes = self.diff(&self.value, &self.touched, &View::default(), false)?;
+        Ok(Found { over: true, before, changes })
+    }
+
+    fn diff(&self, value: &S, fields: &S::Marks, view: &View, confirms: bool) -> Result<Vec<Change>, SessionError> {
+        let mut changes = Changes::new(S::SPEC, view).confirming(confirms);
+        for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(fields, *at)) {
+            changes.begin(has(&self.set, at), has(&self.cleared, at));
+            field.place.diff(value, &mut changes)?;
+        }
+        Ok(changes.into_found())
+    }
+
+    /// The fields that were set or cleared as a whole.
+    pub(crate) fn replaced(&self) -> Vec<&'static FieldSpec> {
+        let fields = S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.set, *at) || has(&self.cleared, *at));
+        fields.map(|(_, field)| &field.spec).collect()
     }
 }
 

@@ -142,6 +142,17 @@ impl Versioned {
         }
     }
 
+    /// Without anything of a schema, in whatever version.
+    pub(crate) fn without(mut self, schema: &'static SchemaSpec, versions: &Versions) -> Self {
+        for values in [&mut self.stored, &mut self.seen] {
+            values.retain(|name| !belongs(name, schema.key));
+        }
+        if let Some((at, _)) = versions.of(schema) {
+            self.lifted &= !(1 << at);
+        }
+        self
+    }
+
     /// How this program stands to what is stored of a schema.
     pub(crate) fn stands(&self, schema: &'static SchemaSpec, versions: &Versions) -> Result<Stands, SessionError> {
         versions.of(schema).map_or(Ok(Stands::Same), |(_, version)| judge(schema, &version.written, &self.stored))

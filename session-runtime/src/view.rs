@@ -15,6 +15,8 @@ use crate::record::{Text, Values};
 #[derive(Clone, Default)]
 pub(crate) struct View {
     session: Option<SessionKey>,
+    /// How often the request had started over.
+    epoch: u32,
     values: Values,
     over: Over,
 }
@@ -25,7 +27,7 @@ pub(crate) type Over = BTreeMap<Text, Option<Text>>;
 impl View {
     /// The record of this session, with these changes.
     pub(crate) fn new(session: SessionKey, values: Values, over: Over) -> Self {
-        Self { session: Some(session), values, over }
+        Self { session: Some(session), epoch: 0, values, over }
     }
 
     /// Values of nobody's record.
@@ -36,6 +38,17 @@ impl View {
     /// No record, with these changes.
     pub(crate) fn of_changes(over: Over) -> Self {
         Self { over, ..Self::default() }
+    }
+
+    /// The same, of a request that has started over that often.
+    pub(crate) fn at(mut self, epoch: u32) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// How often the request had started over when the view was made.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// Whose record it is.

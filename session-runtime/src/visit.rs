@@ -14,7 +14,7 @@ use crate::codec::Reader;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::failures::Failures;
-use crate::pending::{Change, Pending, absorb};
+use crate::pending::{Found, Ground};
 use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sessions::Core;
 use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
@@ -29,7 +29,7 @@ mod whole;
 
 pub use guard::Session;
 pub(crate) use load::Use;
-pub(crate) use state::{Live, Standing, State, UnderWay, Wishes};
+pub(crate) use state::{Live, Place, Standing, State, UnderWay, Wishes};
 
 /// One request's view of its session.
 ///
@@ -133,6 +133,7 @@ impl Visit {
             failed_load: None,
             open: 0,
             wishes: Wishes::default(),
+            epoch: 0,
             under_way: UnderWay::default(),
             cookie: CookieCommand::Keep,
             finished: false,
@@ -177,6 +178,34 @@ impl Visit {
     pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at), Use::Read).await?;
+        self.snapshot(at)
+    }
+
+    /// The same, if they have been loaded and can be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// assert_eq!(visit.loaded::<Cart>().unwrap().coupon().as_deref(), Some("SPRING"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn loaded<S: Schema>(&self) -> Option<&S> {
+        let at = self.core.index_of::<S>().ok()?;
+        self.fetched(Some(at), Use::Read)?.ok()?;
+        self.snapshot(at).ok()
+    }
+
+    /// The newest value to hand out.
+    fn snapshot<S: Schema>(&self, at: usize) -> Result<&S, SessionError> {
         let slot = &self.slots[at];
         let version = slot.version.load(Ordering::Acquire);
         let first = if let Some(first) = slot.snapshots.get() {
@@ -223,7 +252,7 @@ impl Visit {
         // First of all, so that what the guard sees is what the one before it has written.
         let open = self.open_guard(at)?;
         let (value, view) = self.decode::<S>(at, Use::Write)?;
-        Ok(Session { visit: self, at, tracked: S::WRAP(Tracked::new(value)), view, _open: open })
+        Ok(Session { visit: self, at, tracked: self.track(value, &view), view, _open: open })
     }
 
     /// Loads the session unless that has been done; guards of the session as a whole need nothing more.
@@ -328,6 +357,12 @@ impl Visit {
         Ok((value, view))
     }
 
+    /// The value behind accessors that record what is changed.
+    fn track<S: Schema>(&self, value: S, view: &View) -> S::Mut {
+        let has_user = S::SPEC.has_user && self.state().has_user(S::SPEC);
+        S::WRAP(if has_user { Tracked::of_user(value, view.clone()) } else { Tracked::new(value) })
+    }
+
     /// Takes over what a guard changed. After that its place is free.
     fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &View) {
         let _unless_unwinding = Discard(self);
@@ -353,8 +388,21 @@ impl Visit {
         view: &mut View,
     ) -> Result<(), SessionError> {
         let Some(found) = self.take_changes(at, tracked, view)? else { return Ok(()) };
-        view.lay(&found);
+        if found.over {
+            return self.record_over(at, found, view);
+        }
+        view.lay(&found.changes);
         self.absorb(at, found, view)
+    }
+
+    /// From now on the guard sees an empty session with what it set.
+    #[cold]
+    fn record_over(&self, at: usize, found: Found, view: &mut View) -> Result<(), SessionError> {
+        let mut fresh = View::default();
+        fresh.lay(&found.changes);
+        let absorbed = self.absorb(at, found, view);
+        *view = fresh.at(self.state().epoch);
+        absorbed
     }
 
     /// What was changed since the last time; `None` if nothing was touched, or too late.
@@ -363,33 +411,69 @@ impl Visit {
         at: usize,
         tracked: &mut Tracked<S>,
         view: &View,
-    ) -> Result<Option<Vec<Change>>, SessionError> {
+    ) -> Result<Option<Found>, SessionError> {
         if !tracked.is_touched() {
             return Ok(None);
         }
-        if self.is_finished() {
+        let mut state = self.state();
+        if state.finished {
             tracing::error!(schema = S::KEY, "a writable session guard outlived its response; its changes are lost");
             return Ok(None);
         }
-        if self.state().wishes.destroy {
-            self.state().wishes.late = true;
+        if state.wishes.destroy {
+            state.wishes.late = true;
             return Ok(None);
         }
-        if S::SPEC.has_transient {
+        state.wishes.replace(tracked);
+        let outdated = view.epoch() != state.epoch;
+        drop(state);
+        self.take_found(at, tracked, view, outdated).map(Some)
+    }
+
+    /// What was changed, and the transient fields handed on.
+    fn take_found<S: Schema>(
+        &self,
+        at: usize,
+        tracked: &mut Tracked<S>,
+        view: &View,
+        outdated: bool,
+    ) -> Result<Found, SessionError> {
+        let confirms = self.core.has_user && view.session().is_some();
+        let found = tracked.take_changes(view, confirms)?;
+        if S::SPEC.has_transient && !outdated {
             self.carry(at, tracked.value());
         }
-        tracked.take_changes(view).map(Some)
+        Ok(found)
     }
 
     /// Lays what was found against `view` over what the request knows.
-    fn absorb(&self, at: usize, found: Vec<Change>, view: &View) -> Result<(), SessionError> {
-        let absorbed = self.state().absorb(found, view);
+    fn absorb(&self, at: usize, found: Found, view: &View) -> Result<(), SessionError> {
+        let (absorbed, over) = {
+            let mut state = self.state();
+            let epoch = state.epoch;
+            (state.absorb(found, view), state.epoch != epoch)
+        };
         // Only then: what a reader finds before must not pass for the newest.
-        self.slots[at].version.fetch_add(1, Ordering::Release);
+        if over {
+            self.forget_user(Some(at));
+        } else {
+            self.slots[at].version.fetch_add(1, Ordering::Release);
+        }
         if let Err(error) = &absorbed {
             self.state().wishes.broken.get_or_insert_with(|| error.clone());
         }
         absorbed
+    }
+
+    /// Nothing of the user that has gone is handed out from now on; `kept`: this schema's guard has none of it.
+    #[cold]
+    pub(crate) fn forget_user(&self, kept: Option<usize>) {
+        for (at, schema) in self.core.schemas().iter().enumerate().filter(|(_, schema)| !schema.lasting) {
+            if schema.has_transient && Some(at) != kept {
+                *self.carrier(at) = None;
+            }
+        }
+        self.values_changed();
     }
 
     /// Adds what the work of an `update_now` changed to what that is to store, and to nothing else: others may wish
@@ -408,14 +492,11 @@ impl Visit {
             wishes.late = true;
             return Ok(());
         }
-        if S::SPEC.has_transient {
-            self.carry(at, tracked.value());
-        }
-        let found = tracked.take_changes(view)?;
+        wishes.replace(tracked);
+        let found = self.take_found(at, tracked, view, false)?;
         let state = self.state();
-        let (values, moved) =
-            (state.standing.values(), state.standing.live().map(|live| live.id.key) != view.session());
-        found.into_iter().try_for_each(|change| absorb(&mut wishes.pending, &Pending::new(), change, values, moved))
+        let moved = state.standing.live().map(|live| live.id.key) != view.session();
+        wishes.absorb(found, false, |wishes, change| Ground { stored: state.stored_for(wishes, change), moved })
     }
 
     /// The schema's transient fields as the next guard gets them.
@@ -449,9 +530,7 @@ impl Drop for Discard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             {
-                let wishes = &mut self.0.state().wishes;
-                wishes.pending.clear();
-                wishes.expiry = None;
+                self.0.state().discard();
             }
             self.0.values_changed();
         }

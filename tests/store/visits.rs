@@ -34,6 +34,13 @@ struct Auth {
     user: Option<u8>,
 }
 
+/// Carried over into the session of the next user.
+#[derive(Session)]
+#[session(key = "prefs", version = 1, lasting)]
+struct Prefs {
+    language: Option<u8>,
+}
+
 const IDLE: i64 = 100;
 const ABSOLUTE: i64 = 250;
 const GRACE: i64 = 10;
@@ -45,6 +52,7 @@ enum Step {
     Write { request: usize, edit: Edit },
     Renew(usize),
     Destroy(usize),
+    Restart(usize),
     Expire { request: usize, seconds: i64 },
     Finish { request: usize, failed: bool },
     Pass(i64),
@@ -60,6 +68,7 @@ enum Edit {
     NoItem(u8),
     Address(Option<u8>),
     User(Option<u8>),
+    Language(Option<u8>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -70,7 +79,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..3_u8, 0..4_u32).prop_map(|(item, count)| Edit::Item(item, count)),
         2 => (0..3_u8).prop_map(Edit::NoItem),
         1 => small().prop_map(Edit::Address),
-        1 => prop::option::weighted(0.6, 1..3_u8).prop_map(Edit::User),
+        2 => prop::option::weighted(0.6, 1..3_u8).prop_map(Edit::User),
+        1 => small().prop_map(Edit::Language),
     ];
     let request = || 0..3_usize;
     // Multiples of five seconds, so that a deadline is often met to the millisecond.
@@ -81,6 +91,7 @@ fn step() -> impl Strategy<Value = Step> {
         16 => (request(), edit).prop_map(|(request, edit)| Step::Write { request, edit }),
         1 => request().prop_map(Step::Renew),
         1 => request().prop_map(Step::Destroy),
+        1 => request().prop_map(Step::Restart),
         1 => (request(), fives(80)).prop_map(|(request, seconds)| Step::Expire { request, seconds }),
         8 => (request(), prop::bool::weighted(0.1)).prop_map(|(request, failed)| Step::Finish { request, failed }),
         2 => prop_oneof![fives(2), fives(25)].prop_map(Step::Pass),
@@ -97,6 +108,7 @@ struct Values {
     items: BTreeMap<u8, u32>,
     address: Option<u8>,
     user: Option<u8>,
+    language: Option<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -145,6 +157,11 @@ struct Request {
     renew: bool,
     destroy: bool,
     expire: Option<i64>,
+    /// The session of a user has ended, or is to.
+    over: bool,
+    restart: bool,
+    /// An edit of a value of that user.
+    refused: bool,
 }
 
 /// What goes out.
@@ -177,7 +194,10 @@ impl Model {
         request.standing = match found {
             Some((session, secret, stored)) if stored.secret == secret => {
                 if !request.destroy {
-                    request.values = stored.values.clone();
+                    if !request.over {
+                        request.values = stored.values.clone();
+                    }
+                    request.values.language = stored.values.language;
                 }
                 Standing::Live(session, Box::new(stored.clone()))
             }
@@ -187,27 +207,36 @@ impl Model {
     }
 
     fn finish(&mut self, mut request: Request, failed: bool) -> (Out, Option<ErrorKind>) {
-        if request.destroy || request.renew || (request.expire.is_some() && !failed) {
+        if request.destroy || request.renew || request.restart || (request.expire.is_some() && !failed) {
             self.load(&mut request);
         }
         let base = match &request.standing {
             Standing::Live(_, stored) => stored.values.clone(),
             _ => Values::default(),
         };
-        if failed {
-            (request.values, request.expire) = (base.clone(), None);
+        let refused = request.refused && !failed;
+        if failed || refused {
+            request.over = request.restart;
+            request.values = if request.over { lasting(&base) } else { base.clone() };
+            request.expire = None;
         }
-        let changed = request.values != base;
+        let (out, error) = self.commit(&request, &base);
+        (out, if refused { Some(ErrorKind::PreviousUser) } else { error })
+    }
+
+    fn commit(&mut self, request: &Request, base: &Values) -> (Out, Option<ErrorKind>) {
+        let changed = request.values != *base;
         match request.standing.clone() {
             Standing::Live(session, _) if request.destroy => {
                 self.sessions.remove(&session);
                 (Out::Remove, None)
             }
             _ if request.destroy => (Out::Keep, None),
-            Standing::Live(session, loaded) => self.save(&request, session, &loaded),
+            Standing::Live(session, loaded) if request.over => self.start_over(request, session, &loaded),
+            Standing::Live(session, loaded) => self.save(request, session, &loaded),
             Standing::Stale if changed && request.values.user.is_none() => (Out::Keep, Some(ErrorKind::Renewed)),
             Standing::Anonymous | Standing::Stale if changed => {
-                (Out::New(self.create(&request, request.values.clone(), Choice::Default)), None)
+                (Out::New(self.create(request, request.values.clone(), Choice::Default)), None)
             }
             _ => (Out::Keep, None),
         }
@@ -215,8 +244,8 @@ impl Model {
 
     fn create(&mut self, request: &Request, values: Values, choice: Choice) -> usize {
         let choice = request.expire.map_or(choice, Choice::After);
-        let ends = request.now + ABSOLUTE;
-        let expires = choice.expires(request.now, ends);
+        let ends = self.now + ABSOLUTE;
+        let expires = choice.expires(self.now, ends);
         self.made += 1;
         self.sessions.insert(self.made, Stored { values, secret: 0, renewed: None, expires, ends, choice });
         self.made
@@ -226,14 +255,12 @@ impl Model {
         let (ours, base) = (&request.values, &loaded.values);
         let other_user = ours.user != base.user;
         let login = other_user && base.user.is_none();
-        if other_user && !login && ours.user.is_some() {
-            return self.start_over(request, session, loaded);
-        }
         let raise = request.renew || other_user;
         if ours == base && !raise && request.expire.is_none() {
             return (Out::Keep, None);
         }
-        let Some(stored) = self.live(session, request.now) else { return (Out::Keep, None) };
+        let now = self.now;
+        let Some(stored) = self.live(session, now) else { return (Out::Keep, None) };
         if stored.secret != loaded.secret {
             if !login {
                 return (Out::Keep, Some(ErrorKind::Renewed));
@@ -246,36 +273,80 @@ impl Model {
         stored.values = merged;
         if let Some(seconds) = request.expire {
             stored.choice = Choice::After(seconds);
-            stored.expires = stored.choice.expires(request.now, loaded.ends);
+            stored.expires = stored.choice.expires(now, loaded.ends);
         } else if writes && stored.expires == loaded.expires {
-            stored.expires = loaded.choice.expires(request.now, loaded.ends).max(loaded.expires);
+            stored.expires = loaded.choice.expires(now, loaded.ends).max(loaded.expires);
         }
         if raise {
             stored.secret += 1;
-            stored.renewed = Some(request.now);
+            stored.renewed = Some(now);
             return (Out::Renewed(session), None);
         }
         (Out::Keep, None)
     }
 
-    /// Another user gets a session with only what this request did.
+    /// The next session begins with the language and with what this request did.
     fn start_over(&mut self, request: &Request, session: usize, loaded: &Stored) -> (Out, Option<ErrorKind>) {
-        let (ours, base) = (&request.values, &loaded.values);
-        let mut fresh = Values { user: ours.user, visits: ours.visits - base.visits, ..Values::default() };
-        if ours.coupon != base.coupon {
-            fresh.coupon = ours.coupon;
+        let login = request.values.user.is_some();
+        let language = match self.live(session, request.now) {
+            Some(stored) if stored.secret == loaded.secret => stored.values.language,
+            Some(_) if login || request.restart => loaded.values.language,
+            None if login || request.restart => None,
+            Some(_) => return (Out::Keep, Some(ErrorKind::Renewed)),
+            None => return (Out::Keep, None),
+        };
+        let mut next = request.values.clone();
+        if next.language == loaded.values.language {
+            next.language = language;
         }
-        if ours.address != base.address {
-            fresh.address = ours.address;
+        let now = self.now;
+        let ended = match self.live(session, now) {
+            _ if request.restart => Ok(()),
+            Some(stored) if stored.secret == loaded.secret => Ok(()),
+            Some(_) => Err(Some(ErrorKind::Renewed)),
+            None => Err(None),
+        };
+        match ended {
+            Ok(()) => drop(self.sessions.remove(&session)),
+            Err(_) if login => {}
+            Err(error) => return (Out::Keep, error),
+        }
+        if next == Values::default() {
+            return (Out::Remove, None);
+        }
+        (Out::New(self.create(request, next, Choice::Default)), None)
+    }
+}
+
+/// What is carried over.
+fn lasting(values: &Values) -> Values {
+    Values { language: values.language, ..Values::default() }
+}
+
+impl Request {
+    /// The user goes, and with the user all that the session held. Of a sum the difference stays, and what was edited
+    /// where nothing was.
+    fn leave(&mut self, base: &Values) {
+        let kept = lasting(&self.values);
+        let ours = std::mem::replace(&mut self.values, kept);
+        self.over = true;
+        self.values.visits = ours.visits - base.visits;
+        for (field, ours, base) in [
+            (&mut self.values.coupon, ours.coupon, base.coupon),
+            (&mut self.values.address, ours.address, base.address),
+        ] {
+            if ours != base {
+                *field = ours.filter(|_| base.is_none());
+                self.refused |= ours.is_some() && base.is_some();
+            }
         }
         for (item, count) in ours.items.iter().filter(|(item, count)| base.items.get(item) != Some(count)) {
-            fresh.items.insert(*item, count.saturating_sub(base.items.get(item).copied().unwrap_or(0)));
+            match base.items.get(item) {
+                None => drop(self.values.items.insert(*item, *count)),
+                Some(base) if count > base => drop(self.values.items.insert(*item, count - base)),
+                Some(_) => {}
+            }
         }
-        let made = self.create(request, fresh, Choice::Default);
-        if self.live(session, request.now).is_some_and(|stored| stored.secret == loaded.secret) {
-            self.sessions.remove(&session);
-        }
-        (Out::New(made), None)
     }
 }
 
@@ -288,6 +359,9 @@ fn merge(base: &Values, theirs: &Values, ours: &Values) -> Option<(Values, bool)
     }
     if ours.user != base.user {
         (merged.user, writes) = (ours.user, true);
+    }
+    if ours.language != base.language {
+        (merged.language, writes) = (ours.language, true);
     }
     if ours.visits != base.visits {
         (merged.visits, writes) = (theirs.visits + ours.visits - base.visits, true);
@@ -355,7 +429,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let config = SessionConfig::new().idle(seconds(IDLE)).absolute(seconds(ABSOLUTE)).renew_grace(seconds(GRACE));
         let config = config.touch_every(TouchEvery::Off).deadline(Duration::from_secs(60));
         let sessions = Sessions::builder().store((self.open)()).config(config).clock(self.clock.clone());
-        self.sessions = Some(sessions.schemas::<(Cart, Auth)>().build().unwrap());
+        self.sessions = Some(sessions.schemas::<(Cart, Auth, Prefs)>().build().unwrap());
     }
 
     fn sessions(&self) -> &Sessions {
@@ -377,7 +451,17 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 if let Some((visit, request)) = &mut self.requests[request] {
                     visit.destroy();
                     (request.destroy, request.renew, request.expire) = (true, false, None);
+                    (request.over, request.restart, request.refused) = (false, false, false);
                     request.values = Values::default();
+                }
+            }
+            Step::Restart(request) => {
+                if let Some((visit, request)) = &mut self.requests[request] {
+                    visit.restart();
+                    if !request.destroy {
+                        (request.over, request.restart, request.refused) = (true, true, false);
+                        request.values = lasting(&request.values);
+                    }
                 }
             }
             Step::Expire { request, seconds } => {
@@ -411,7 +495,9 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let cookie = held.map(|(_, cookie)| *cookie);
         let standing = if cookie.is_some() { Standing::Unread } else { Standing::Anonymous };
         let (values, now) = (Values::default(), self.model.now);
-        let model = Request { browser, now, cookie, standing, values, renew: false, destroy: false, expire: None };
+        let (renew, destroy, over, restart, refused) = (false, false, false, false, false);
+        let model =
+            Request { browser, now, cookie, standing, values, renew, destroy, expire: None, over, restart, refused };
         self.requests[request] = Some((visit, model));
     }
 
@@ -419,17 +505,31 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let Some((visit, request)) = &mut self.requests[request] else { return };
         self.model.load(request);
         let (cart, auth) = (visit.read::<Cart>().await.unwrap(), visit.read::<Auth>().await.unwrap());
-        assert_eq!(values(cart, auth), request.values);
+        let prefs = visit.read::<Prefs>().await.unwrap();
+        assert_eq!(values(cart, auth, prefs), request.values);
     }
 
     async fn write(&mut self, request: usize, edit: Edit) {
         let Some((visit, request)) = &mut self.requests[request] else { return };
-        self.model.load(request);
+        // What has been ended is not loaded for its own sake.
+        if !request.over || matches!(edit, Edit::Language(_)) {
+            self.model.load(request);
+        }
         let mut seen = request.values.clone();
         if let Edit::User(user) = edit {
-            let mut auth = visit.write::<Auth>().await.unwrap();
-            *auth.user_mut() = user;
+            *visit.write::<Auth>().await.unwrap().user_mut() = user;
+            if let Standing::Live(_, loaded) = request.standing.clone()
+                && !request.over
+                && !request.destroy
+                && loaded.values.user.is_some_and(|before| Some(before) != user)
+            {
+                request.leave(&loaded.values);
+                seen = request.values.clone();
+            }
             seen.user = user;
+        } else if let Edit::Language(language) = edit {
+            *visit.write::<Prefs>().await.unwrap().language_mut() = language;
+            seen.language = language;
         } else {
             let mut cart = visit.write::<Cart>().await.unwrap();
             match edit {
@@ -447,7 +547,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                     seen.items.remove(&item);
                 }
                 Edit::Address(address) => (*cart.address_mut(), seen.address) = (address, address),
-                Edit::User(_) => {}
+                Edit::User(_) | Edit::Language(_) => {}
             }
         }
         // What is written after `destroy` has nowhere to go.
@@ -495,16 +595,24 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         for (session, key) in &self.keys {
             let cart = self.sessions().read::<Cart>(key).await.unwrap();
             let auth = self.sessions().read::<Auth>(key).await.unwrap();
-            let stored = cart.zip(auth).map(|(cart, auth)| values(&cart, &auth));
+            let prefs = self.sessions().read::<Prefs>(key).await.unwrap();
+            let stored = cart.zip(auth).zip(prefs).map(|((cart, auth), prefs)| values(&cart, &auth, &prefs));
             let expected = self.model.sessions.get(session).filter(|stored| now < stored.expires);
             assert_eq!(stored.as_ref(), expected.map(|stored| &stored.values), "session {session}");
         }
     }
 }
 
-fn values(cart: &Cart, auth: &Auth) -> Values {
+fn values(cart: &Cart, auth: &Auth, prefs: &Prefs) -> Values {
     let (coupon, address) = (*cart.coupon(), *cart.address());
-    Values { coupon, visits: *cart.visits(), items: cart.items().clone(), address, user: *auth.user() }
+    Values {
+        coupon,
+        visits: *cart.visits(),
+        items: cart.items().clone(),
+        address,
+        user: *auth.user(),
+        language: *prefs.language(),
+    }
 }
 
 fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {

@@ -31,6 +31,7 @@ mod spy;
 mod touches;
 mod tracking;
 mod two_guards;
+mod users;
 
 /// All of these tests a second time, in a process whose stores are `SQLite` files.
 #[test]

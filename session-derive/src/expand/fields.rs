@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
-use crate::attr::{Given, Merge};
+use crate::attr::{Given, Merge, Renew};
 use crate::model::{Field, Kind, Model, Shape};
 
 /// The row in `FIELDS`: the one place that asks something of the type.
@@ -20,7 +20,10 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     let name = format!("{schema_key}.{}{slash}", field.key);
     let merge = merge(field);
     let options = &field.attrs.options;
-    let renew = options.renew.as_ref().map(|_| quote!(.renew()));
+    let renew = options.renew.as_ref().map(|given| match given.value {
+        Renew::User => quote!(.renew()),
+        Renew::Keep => quote!(.renew_keep()),
+    });
     let redact = options.redact.then(|| quote!(.redact()));
     let unordered = field.kind() == Kind::Whole && matches!(field.shape, Shape::Unordered);
     let unordered = unordered.then(|| quote!(.unordered()));
@@ -54,8 +57,8 @@ fn merge(field: &Field) -> Option<TokenStream> {
     match &field.attrs.options.merge.as_ref()?.value {
         Merge::LastWrite | Merge::Keys => None,
         Merge::Reject => Some(quote!(.reject())),
-        Merge::Sum => Some(quote_spanned!(span=> .merge(__private::sum::<#ty>))),
-        Merge::KeysSum => Some(quote_spanned!(span=> .merge(__private::entry_sum::<#ty>))),
+        Merge::Sum => Some(quote_spanned!(span=> .sum(__private::sum::<#ty>))),
+        Merge::KeysSum => Some(quote_spanned!(span=> .sum(__private::entry_sum::<#ty>))),
         Merge::With(path) => Some(quote_spanned! {Span::mixed_site()=>
             .merge(|field, base, theirs, ours| __private::with::<#ty>(#path, field, base, theirs, ours))
         }),

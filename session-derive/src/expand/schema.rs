@@ -146,13 +146,14 @@ fn key(model: &Model) -> String {
 fn options(model: &Model) -> Option<TokenStream> {
     let options = &model.attrs.options;
     let lazy = options.lazy.then(|| quote!(.lazy()));
+    let lasting = options.lasting.as_ref().map(|_| quote!(.lasting()));
     let reset = options.reset.then(|| quote!(.reset()));
     let discard = options.discard.then(|| quote!(.discard_newer()));
     let transient = model.fields.iter().any(|field| field.kind() == Kind::Transient).then(|| quote!(.transient()));
-    let any = lazy.is_some() || reset.is_some() || discard.is_some() || transient.is_some();
+    let any = lazy.is_some() || lasting.is_some() || reset.is_some() || discard.is_some() || transient.is_some();
     any.then(|| {
         quote_spanned! {Span::mixed_site()=>
-            const OPTIONS: __private::SchemaOptions = __private::SchemaOptions::new()#lazy #reset #discard #transient;
+            const OPTIONS: __private::SchemaOptions = __private::SchemaOptions::new()#lazy #lasting #reset #discard #transient;
         }
     })
 }

@@ -5,14 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{Basis, Outcome};
+use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
 use crate::merge::three_way;
 use crate::metadata::Stands;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn, Unchanged};
-use crate::pending::{Turn, fill, fresh_values, rebase, rebase_on_nothing, schemas_of, turn};
-use crate::record::{Head, Record, Values, belongs};
+use crate::pending::{Change, Turn, fill, fresh_values, rebase, schemas_of, turn};
+use crate::record::{Head, Record, Text, Values, belongs};
+use crate::schema::{Renew, SchemaSpec};
 use crate::store::StoreError;
 use crate::versions::Versioned;
 use crate::visit::{Live, Standing, Visit, Wishes};
@@ -27,8 +29,18 @@ pub(super) struct Save<'v> {
     /// The answer is no failure, so the use of the session counts.
     answered: bool,
     secret: Secret,
+    /// The moment that deadlines are judged by.
+    now: Timestamp,
     /// Another request has changed the record since it was loaded.
     overtaken: bool,
+}
+
+/// The moment that a save is judged by. A request may last longer than its session, so that it is the present one; a use
+/// that is only marked counts from when the request came, as long as the session lives.
+fn moment(visit: &Visit, live: &Live, wishes: &Wishes) -> Timestamp {
+    let now = visit.core.now();
+    let asked = wishes.changes_values() || wishes.expiry.is_some() || wishes.renew;
+    if asked || now >= live.head.expires { now } else { visit.now }
 }
 
 /// What becomes of the secret.
@@ -59,7 +71,8 @@ impl<'v> Save<'v> {
         answered: bool,
     ) -> Result<Self, SessionError> {
         let turn = turn(&wishes.pending);
-        let mut save = Self { visit, live, wishes, turn, basis, answered, secret: Secret::Keep, overtaken: false };
+        let (now, secret) = (moment(visit, &live, wishes), Secret::Keep);
+        let mut save = Self { visit, live, wishes, turn, basis, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
@@ -67,34 +80,34 @@ impl<'v> Save<'v> {
     fn choose_secret(&self) -> Result<Secret, SessionError> {
         let head = &self.live.head;
         let renewed = || SessionId::renewed(self.live.id.key, self.visit.core.random);
-        let now = self.visit.now;
+        let now = self.now;
         let unconfirmed = head.previous.as_ref().is_some_and(|previous| previous.until.is_none());
         // The one from before the last renewal keeps its whole grace.
         let in_grace = head.previous.as_ref().is_some_and(|previous| previous.until.is_none_or(|until| now < until));
         Ok(match self.turn {
-            Turn::Login | Turn::Logout => Secret::Raise(renewed()?),
+            Turn::Login | Turn::Renewal => Secret::Raise(renewed()?),
             _ if self.wishes.renew => Secret::Raise(renewed()?),
             _ if !self.answered || !self.live.presented => Secret::Keep,
             _ if unconfirmed => Secret::Presented,
             _ if !in_grace && self.visit.core.lifetime.renewal_due(head, now) => Secret::Periodic(renewed()?),
-            _ => Secret::Keep,
+            Turn::Same => Secret::Keep,
         })
     }
 
     /// Whether there is anything to store.
     pub(super) fn is_needed(&self) -> bool {
         let head_changes = || self.new_secret().is_some() || self.deadline(false).is_some();
-        !self.wishes.pending.is_empty() || head_changes()
+        self.wishes.changes_values() || head_changes()
     }
 
     pub(super) async fn run(mut self) -> Result<Outcome, SessionError> {
-        if self.turn == Turn::StartOver {
-            return Box::pin(self.start_over()).await;
+        if self.drops_lost_parts() {
+            Box::pin(self.drop_lost_parts()).await?;
         }
         self.check_versions()?;
         let core = &self.visit.core;
         let mut ticket = match self.basis {
-            Basis::Values if !self.wishes.pending.is_empty() => {
+            Basis::Values if self.wishes.changes_values() => {
                 Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
             }
             // Nothing that could conflict, or somebody who runs again has a ticket of its own.
@@ -125,10 +138,31 @@ impl<'v> Save<'v> {
         }
     }
 
+    /// Whether a schema that is dropped and written anew has lost a part: a store can only remove such keys.
+    fn drops_lost_parts(&self) -> bool {
+        let is_lost = |schema: &&'static SchemaSpec| self.live.check_readable(schema).is_err();
+        !self.wishes.pending.is_empty() && self.wishes.dropped.iter().any(is_lost)
+    }
+
+    /// Removes them first; what was written since is laid over the record that is left.
+    async fn drop_lost_parts(&mut self) -> Result<(), SessionError> {
+        let (core, head) = (&self.visit.core, &self.live.head);
+        let mut patch = Patch::on_generation(head.generation);
+        patch.rests_on = RestsOn::Revision(head.revision);
+        patch.remove = self.wishes.dropped.iter().flat_map(|schema| self.live.keys_of(schema)).collect();
+        let sent = self.visit.store().patch(self.live.id.key, patch, self.now);
+        match core.run(&self.visit.budget, sent).await? {
+            Patched::Done(_) | Patched::Conflict(_) if self.begin_again().await? => Ok(()),
+            Patched::Renewed => Err(SessionError::new(ErrorKind::Renewed)),
+            _ => Err(SessionError::new(ErrorKind::Gone)),
+        }
+    }
+
     /// A save of another guard may have brought in an upgrade by another node since this one was opened.
     fn check_versions(&mut self) -> Result<(), SessionError> {
         let versions = &self.visit.core.versions;
-        for schema in schemas_of(&self.wishes.pending) {
+        let is_dropped = |schema: &SchemaSpec| !self.wishes.counts(schema);
+        for schema in schemas_of(&self.wishes.pending).filter(|schema| !is_dropped(schema)) {
             self.live.check_readable(schema)?;
             match self.live.values.stands(schema, versions)? {
                 Stands::Same | Stands::Newer { writable: true } => {}
@@ -145,7 +179,9 @@ impl<'v> Save<'v> {
         let Standing::Live(mut fresh) = fresh else { return Ok(false) };
         let live = Arc::make_mut(&mut fresh);
         live.head = live.stored.clone();
-        self.wishes.pending = rebase(&self.wishes.pending, live.values.seen())?;
+        let stored = |change: &Change| live.values.seen().get_text(&change.name).cloned();
+        let counted = |change: &Change| stored(change).filter(|_| self.wishes.counts(change.schema));
+        self.wishes.pending = rebase(&self.wishes.pending, counted)?;
         self.live = fresh;
         self.overtaken = false;
         self.check_versions()?;
@@ -162,7 +198,7 @@ impl<'v> Save<'v> {
         visit.core.limits.check_patch(&patch, live.values.stored(), live.bytes, live.keys)?;
         let (deadline, writes) = (patch.deadline.clone(), patch.changes_values());
         let rewrites = matches!(patch.rests_on, RestsOn::Revision(_));
-        let answer = visit.store().patch(live.id.key, patch, visit.now);
+        let answer = visit.store().patch(live.id.key, patch, self.now);
         Ok(Some(Sent { answer, deadline, writes, rewrites }))
     }
 
@@ -181,14 +217,18 @@ impl<'v> Save<'v> {
     /// Nothing that the application asked for.
     fn is_optional(&self) -> bool {
         let raised = matches!(self.secret, Secret::Raise(_));
-        self.wishes.pending.is_empty() && self.wishes.expiry.is_none() && !raised
+        !self.wishes.changes_values() && self.wishes.expiry.is_none() && !raised
     }
 
     fn patch(&self) -> Result<Patch, SessionError> {
         let head = &self.live.head;
         let mut patch = Patch::on_generation(head.generation);
         let versions = &self.visit.core.versions;
-        fill(&mut patch, &self.wishes.pending, versions, &self.live.values, head.revision)?;
+        if self.wishes.dropped.is_empty() {
+            fill(&mut patch, &self.wishes.pending, versions, &self.live.values, head.revision)?;
+        } else {
+            self.fill_dropping(&mut patch)?;
+        }
         if self.basis == Basis::Revision {
             patch.rests_on = RestsOn::Revision(head.revision);
         }
@@ -201,8 +241,25 @@ impl<'v> Save<'v> {
         Ok(patch)
     }
 
+    /// Whole schemas go, so that the patch rests on the whole record; what was written of them since is laid over nothing.
+    #[cold]
+    fn fill_dropping(&self, patch: &mut Patch) -> Result<(), SessionError> {
+        let (versions, revision, pending) = (&self.visit.core.versions, self.live.head.revision, &self.wishes.pending);
+        let dropped = self.wishes.dropped.iter();
+        let values = dropped.fold(self.live.values.clone(), |values, schema| values.without(schema, versions));
+        fill(patch, pending, versions, &values, revision)?;
+        let set = |name: &Text| patch.set.iter().any(|(set, _)| set == name);
+        let dropped = self.wishes.dropped.iter();
+        let names = dropped.flat_map(|schema| self.live.keys_of(schema)).filter(|name| !set(name)).collect();
+        let kept = std::mem::replace(&mut patch.remove, names);
+        let dropped = &self.wishes.dropped;
+        patch.remove.extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| belongs(name, schema.key))));
+        patch.rests_on = RestsOn::Revision(revision);
+        Ok(())
+    }
+
     fn deadline(&self, writes: bool) -> Option<Deadline> {
-        let (head, now, lifetime) = (&self.live.head, self.visit.now, &self.visit.core.lifetime);
+        let (head, now, lifetime) = (&self.live.head, self.now, &self.visit.core.lifetime);
         if let Some(expiry) = self.wishes.expiry.map(StoredExpiry::from) {
             return Some(Deadline::Choose {
                 expiry,
@@ -218,7 +275,7 @@ impl<'v> Save<'v> {
     }
 
     fn new_secret(&self) -> Option<NewSecret> {
-        let (head, at) = (&self.live.head, self.visit.now);
+        let (head, at) = (&self.live.head, self.now);
         match self.secret {
             Secret::Keep => None,
             Secret::Raise(id) => Some(NewSecret::Raise { hash: id.secret_hash(), at }),
@@ -277,7 +334,7 @@ impl<'v> Save<'v> {
         };
         let moved = deadline.is_some_and(|deadline| deadline.is_in(&head));
         let tells = renewed || visit.is_in_cookie() || moved && self.refreshes(&head);
-        let cookie = tells.then(|| visit.new_cookie(id, &head));
+        let cookie = tells.then(|| visit.new_cookie(id, &head, visit.core.now()));
         if !visit.is_finished()
             && let Err(error) = self.apply()
         {
@@ -313,6 +370,7 @@ impl<'v> Save<'v> {
     fn apply(&mut self) -> Result<(), SessionError> {
         let patch = self.patch()?;
         let live = Arc::make_mut(&mut self.live);
+        live.unreadable.retain(|name| !patch.remove.contains(name));
         let mut values = live.values.stored().clone();
         let keys = values.len();
         let (came, went) = patch.apply(&mut values);
@@ -327,7 +385,7 @@ impl<'v> Save<'v> {
     }
 
     /// Another request logged this session in. A login of ours gets a session of its own: never the other's record, which
-    /// may belong to somebody else by now.
+    /// may belong to another user by now.
     async fn renewed(self) -> Result<Outcome, SessionError> {
         if self.is_optional() {
             return Ok(Outcome::Done);
@@ -335,12 +393,7 @@ impl<'v> Save<'v> {
         if self.turn != Turn::Login {
             return Err(SessionError::new(ErrorKind::Renewed));
         }
-        let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
-        let schemas = self.visit.core.schemas();
-        for field in schemas.iter().flat_map(|schema| schema.fields()).filter(|field| field.renew) {
-            values.remove(field.name);
-        }
-        values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key)));
+        let mut values = self.kept_of_visitor();
         for (name, text) in fresh_values(&self.wishes.pending, &self.visit.core.versions).iter() {
             values.set(name.clone(), text.clone());
         }
@@ -351,34 +404,21 @@ impl<'v> Save<'v> {
         self.visit.create(values, self.live.values.stored(), expiry).await
     }
 
-    /// Another user: a new session with only what this request wrote, so that no data of the first reaches the second.
-    async fn start_over(self) -> Result<Outcome, SessionError> {
-        let values = fresh_values(&rebase_on_nothing(&self.wishes.pending)?, &self.visit.core.versions);
-        let expiry = self.wishes.expiry.map_or(StoredExpiry::Default, Into::into);
-        let before = self.visit.state().place();
-        self.visit.create(values, &Values::new(), expiry).await?;
-        let ended = self.end_first().await;
-        if ended.is_err() {
-            // The answer becomes an error, so the browser must keep the id that it has.
-            self.visit.state().set_place(before);
+    /// The loaded values that a login takes along into a session of its own: all but the `renew` fields, and none at all of
+    /// a session that had a user already.
+    fn kept_of_visitor(&self) -> Values {
+        let schemas = self.visit.core.schemas();
+        let kept = |schema: &SchemaSpec| self.wishes.counts(schema);
+        let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
+        values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key) && kept(schema)));
+        let renewing = || schemas.iter().flat_map(|schema| schema.fields().map(move |field| (schema, field)));
+        for (schema, field) in renewing().filter(|(_, field)| field.renew != Renew::Off) {
+            let removed = values.remove(field.name);
+            let is_user = |text: &Text| field.renew == Renew::User && !schema.is_initial(field, text);
+            if removed.as_ref().is_some_and(is_user) {
+                return Values::new();
+            }
         }
-        ended.map(|()| Outcome::Done)
-    }
-
-    /// Ends the first user's session: its id first, so that a login of another request in between is not deleted. From
-    /// then on nobody reaches it, and what is left of it is removed now or, should that fail, when it expires.
-    async fn end_first(&self) -> Result<(), SessionError> {
-        let (core, key) = (&self.visit.core, self.live.id.key);
-        let nobody = SessionId::renewed(key, core.random)?.secret_hash();
-        let mut patch = Patch::on_generation(self.live.head.generation);
-        patch.secret = Some(NewSecret::Raise { hash: nobody, at: self.visit.now });
-        let ended = core.run(&self.visit.budget, self.visit.store().patch(key, patch, self.visit.now)).await?;
-        if !matches!(ended, Patched::Done(_)) {
-            return Ok(());
-        }
-        if let Err(error) = core.run(&self.visit.budget, self.visit.store().delete(key)).await {
-            tracing::warn!("a session that has ended could not be removed yet: {}", error.chain());
-        }
-        Ok(())
+        values
     }
 }

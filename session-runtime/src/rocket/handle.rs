@@ -11,8 +11,9 @@ use ::rocket::http::Header;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Expiry;
 use crate::id::SessionKey;
+use crate::schema::Schema;
 use crate::sessions::Sessions;
-use crate::visit::Visit;
+use crate::visit::{Session, Visit};
 
 /// Guard for the session as a whole; never the raw id.
 ///
@@ -180,6 +181,150 @@ impl SessionHandle {
     /// ```
     pub fn destroy(&self) {
         self.visit.destroy();
+    }
+
+    /// Ends the session, and begins another with its `lasting` schemas under a new id, all in this request.
+    ///
+    /// Takes effect whatever the answer, as [`destroy`](Self::destroy) does. Writes that the request made before are
+    /// dropped, except those to `lasting` schemas; later ones go into the new session. If it would hold nothing, the
+    /// cookie is removed. Does nothing after `destroy`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// use session_runtime::{Session, SessionError, SessionHandle};
+    ///
+    /// #[derive(Session)]
+    /// #[session(key = "notices", version = 1, lasting)]
+    /// struct Notices {
+    ///     notice: Option<String>,
+    /// }
+    ///
+    /// #[post("/logout")]
+    /// async fn logout(session: &SessionHandle) -> Result<(), SessionError> {
+    ///     session.restart();
+    ///     session.write::<Notices>().await?.set_notice("You are logged out.".into());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn restart(&self) {
+        self.visit.restart();
+    }
+
+    /// Drops everything stored of a schema without decoding it, whatever its version. Guards of the schema read defaults
+    /// from now on. Creates nothing.
+    ///
+    /// Where a `renew` field of the schema holds more than its default, or cannot be read, this is a logout: the session
+    /// starts over.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::GuardOpen`] while a writable guard of the schema is open, [`ErrorKind::TooLate`] after the response;
+    /// and if the store is unavailable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// # use session_runtime::{Session, SessionError, SessionHandle};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// #[post("/cart/discard")]
+    /// async fn discard(session: &SessionHandle) -> Result<(), SessionError> {
+    ///     session.clear::<Cart>().await
+    /// }
+    /// ```
+    pub async fn clear<S: Schema>(&self) -> Result<(), SessionError> {
+        self.visit.clear::<S>().await
+    }
+
+    /// The guard `&S`, for code that is generic over schemas.
+    ///
+    /// # Errors
+    ///
+    /// As the guard fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::get;
+    /// use session_runtime::{Schema, Session, SessionError, SessionHandle};
+    ///
+    /// #[derive(Session)]
+    /// #[session(key = "cart", version = 1)]
+    /// struct Cart {
+    ///     coupon: Option<String>,
+    /// }
+    ///
+    /// async fn shown<S: Schema>(session: &SessionHandle, show: fn(&S) -> String) -> Result<String, SessionError> {
+    ///     session.read::<S>().await.map(show)
+    /// }
+    ///
+    /// #[get("/coupon")]
+    /// async fn coupon(session: &SessionHandle) -> Result<String, SessionError> {
+    ///     shown::<Cart>(session, |cart| cart.coupon().clone().unwrap_or_default()).await
+    /// }
+    /// ```
+    pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
+        self.visit.read::<S>().await
+    }
+
+    /// The guard [`Session<S>`](Session), for code that is generic over schemas.
+    ///
+    /// # Errors
+    ///
+    /// As the guard fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// use session_runtime::{Schema, Session, SessionError, SessionHandle};
+    ///
+    /// #[derive(Session)]
+    /// #[session(key = "cart", version = 1)]
+    /// struct Cart {
+    ///     coupon: Option<String>,
+    /// }
+    ///
+    /// async fn change<S: Schema>(session: &SessionHandle, change: fn(&mut S::Mut)) -> Result<(), SessionError> {
+    ///     let mut guard = session.write::<S>().await?;
+    ///     change(&mut guard);
+    ///     guard.save().await
+    /// }
+    ///
+    /// #[post("/coupon")]
+    /// async fn coupon(session: &SessionHandle) -> Result<(), SessionError> {
+    ///     change::<Cart>(session, |cart| cart.set_coupon("SPRING".into())).await
+    /// }
+    /// ```
+    pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
+        self.visit.write::<S>().await
+    }
+
+    /// The schema's values as they stand, where nothing can be awaited: a responder, a template helper. `None`: no guard of
+    /// this request has loaded them, or they cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{Session, SessionHandle};
+    ///
+    /// #[derive(Session)]
+    /// #[session(key = "prefs", version = 1)]
+    /// struct Prefs {
+    ///     language: Option<String>,
+    /// }
+    ///
+    /// fn language(session: &SessionHandle) -> &str {
+    ///     session.loaded::<Prefs>().and_then(|prefs| prefs.language().as_deref()).unwrap_or("en")
+    /// }
+    /// ```
+    #[must_use]
+    pub fn loaded<S: Schema>(&self) -> Option<&S> {
+        self.visit.loaded::<S>()
     }
 
     /// Chooses how long this session lives; later requests keep the choice. Creates nothing, but counts if this request

@@ -19,7 +19,6 @@ use crate::sync::{Mutex, MutexGuard};
 /// What one request knows of its session.
 pub(crate) struct Drawer {
     sealer: Arc<Sealer>,
-    now: Timestamp,
     held: Mutex<Held>,
 }
 
@@ -33,10 +32,10 @@ struct Held {
 
 impl Drawer {
     /// With what the cookie held, if it held something.
-    pub(crate) fn new(sealer: Arc<Sealer>, opened: Option<Opened>, now: Timestamp) -> Self {
+    pub(crate) fn new(sealer: Arc<Sealer>, opened: Option<Opened>) -> Self {
         let aged = opened.as_ref().is_some_and(|opened| opened.aged);
         let session = opened.map(|opened| (opened.key, opened.record));
-        Self { sealer, now, held: Mutex::new(Held { session, line: CookieCommand::Keep, aged }) }
+        Self { sealer, held: Mutex::new(Held { session, line: CookieCommand::Keep, aged }) }
     }
 
     /// The `Set-Cookie` line of what is held.
@@ -45,11 +44,11 @@ impl Drawer {
     }
 
     /// Seals with the newest key what an older one had sealed; `None` if there is nothing to do.
-    pub(crate) fn seal_anew(&self) -> Result<Option<CookieCommand>, StoreError> {
+    pub(crate) fn seal_anew(&self, now: Timestamp) -> Result<Option<CookieCommand>, StoreError> {
         let mut held = self.held();
         match held.session.clone().filter(|_| held.aged) {
             Some((key, record)) => {
-                self.keep(&mut held, key, record, "seal anew")?;
+                self.keep(&mut held, (key, record), now, "seal anew")?;
                 Ok(Some(held.line.clone()))
             }
             None => Ok(None),
@@ -62,8 +61,14 @@ impl Drawer {
     }
 
     /// Seals, and only then holds.
-    fn keep(&self, held: &mut Held, key: SessionKey, record: Record, during: &'static str) -> Result<(), StoreError> {
-        let line = self.sealer.seal(key, &record, self.now, during)?;
+    fn keep(
+        &self,
+        held: &mut Held,
+        (key, record): (SessionKey, Record),
+        now: Timestamp,
+        during: &'static str,
+    ) -> Result<(), StoreError> {
+        let line = self.sealer.seal(key, &record, now, during)?;
         *held = Held { session: Some((key, record)), line, aged: false };
         Ok(())
     }
@@ -84,7 +89,8 @@ impl Store for Drawer {
         if held.session.as_ref().is_some_and(|(have, _)| *have == key) {
             return Ok(Created::Taken);
         }
-        self.keep(&mut held, key, record, "create")?;
+        let now = record.head.created;
+        self.keep(&mut held, (key, record), now, "create")?;
         Ok(Created::Done)
     }
 
@@ -107,7 +113,7 @@ impl Store for Drawer {
         patch.apply(&mut record.values);
         patch.apply_head(&mut record.head);
         let head = record.head.clone();
-        self.keep(&mut held, key, record, "patch")?;
+        self.keep(&mut held, (key, record), now, "patch")?;
         Ok(Patched::Done(head))
     }
 

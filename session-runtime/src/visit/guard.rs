@@ -6,7 +6,6 @@ use std::ops::{Deref, DerefMut};
 use super::{Use, Visit, Wishes};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::Schema;
-use crate::tracked::Tracked;
 use crate::view::View;
 
 /// Exclusive access to one schema's values; what changed is recorded when it is dropped.
@@ -98,11 +97,11 @@ impl<S: Schema> Session<'_, S> {
             // Each run begins with the transient fields of before the first.
             visit.carrier(at).clone_from(&carrier);
             let (value, view) = visit.decode::<S>(at, Use::Read)?;
-            let mut value = S::WRAP(Tracked::new(value));
+            let mut value = visit.track::<S>(value, &view);
             result = Some(work(&mut value));
             visit.add_changes(at, S::TRACKED(&mut value), &view, wishes)
         };
-        visit.update_now(run).await?;
+        visit.update_now(at, run).await?;
         self.refresh();
         result.ok_or_else(|| SessionError::at_schema(ErrorKind::TooLate, S::SPEC))
     }
@@ -111,7 +110,7 @@ impl<S: Schema> Session<'_, S> {
     /// that succeeded: the guard keeps what it has.
     fn refresh(&mut self) {
         if let Ok((value, view)) = self.visit.decode::<S>(self.at, Use::Read) {
-            (*S::TRACKED(&mut self.tracked), self.view) = (Tracked::new(value), view);
+            (self.tracked, self.view) = (self.visit.track(value, &view), view);
         }
     }
 }

@@ -76,8 +76,12 @@ impl Visit {
         }
     }
 
-    fn fetched(&self, schema: Option<usize>, purpose: Use) -> Option<Result<(), SessionError>> {
+    pub(super) fn fetched(&self, schema: Option<usize>, purpose: Use) -> Option<Result<(), SessionError>> {
         let state = self.state();
+        // Nothing that is stored of it is read any more.
+        if schema.is_some_and(|at| !state.counts(self.core.schemas()[at])) {
+            return Some(Ok(()));
+        }
         if let Some(error) = &state.failed_load {
             return Some(Err(error.clone()));
         }
@@ -119,14 +123,7 @@ impl Visit {
 
     /// A further load of the request: it must find the session of the first one.
     async fn load_more(&self, live: &Arc<Live>, wanted: Wanted) -> Result<Standing, SessionError> {
-        let secret = live.id.secret_hash();
-        let wanted = wanted.opened_by(secret);
-        let load = self.store().load(live.id.key, &wanted, self.now);
-        let Some(loaded) = self.core.run(&self.budget, load).await? else { return Ok(Standing::Ended) };
-        let presented = accepts(&loaded.record, secret, self.now);
-        let Some(presented) = presented.filter(|_| loaded.record.head.generation == live.head.generation) else {
-            return Err(SessionError::new(ErrorKind::Renewed));
-        };
+        let Some((loaded, presented)) = self.load_of(live, &wanted).await? else { return Ok(Standing::Ended) };
         let mut live = Live::clone(live);
         let mut stored = live.values.stored().clone();
         stored.retain(|name| !wanted.wants(name));
@@ -139,6 +136,18 @@ impl Visit {
         (live.presented, live.bytes, live.keys) = (live.presented && presented, loaded.bytes, loaded.keys);
         live.stored = loaded.record.head;
         Ok(Standing::Live(Arc::new(live)))
+    }
+
+    /// Loads of this session and no other, and whether the browser's id is the newest. `None`: there is none any more.
+    pub(crate) async fn load_of(&self, live: &Live, wanted: &Wanted) -> Result<Option<(Loaded, bool)>, SessionError> {
+        let secret = live.id.secret_hash();
+        let wanted = wanted.clone().opened_by(secret);
+        let load = self.store().load(live.id.key, &wanted, self.now);
+        let Some(loaded) = self.core.run(&self.budget, load).await? else { return Ok(None) };
+        let presented = accepts(&loaded.record, secret, self.now);
+        let presented = presented.filter(|_| loaded.record.head.generation == live.head.generation);
+        let presented = presented.ok_or_else(|| SessionError::new(ErrorKind::Renewed))?;
+        Ok(Some((loaded, presented)))
     }
 
     /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.

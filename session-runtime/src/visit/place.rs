@@ -1,6 +1,8 @@
 //! Where this request's record is: in the application's store, or in the cookie that it came with.
 
 use super::Visit;
+#[cfg(not(feature = "cookie"))]
+use crate::clock::Timestamp;
 use crate::cookie::CookieCommand;
 use crate::id::SessionId;
 use crate::record::Head;
@@ -14,8 +16,8 @@ impl Visit {
     }
 
     /// What sends the browser this id.
-    pub(crate) fn new_cookie(&self, id: SessionId, head: &Head) -> CookieCommand {
-        self.core.cookie.set(&id.to_cookie(), head, self.now)
+    pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
+        self.core.cookie.set(&id.to_cookie(), head, now)
     }
 
     /// Whether each change of the record has to reach the browser.
@@ -50,7 +52,7 @@ mod in_cookie {
             }
             let id = opened.as_ref().map(|opened| SessionId::sealed(opened.key));
             let mut visit = Self::new(core, id.map_or(Presented::Nothing, Presented::Id), now);
-            visit.drawer = Some(Box::new(Drawer::new(sealer, opened, now)));
+            visit.drawer = Some(Box::new(Drawer::new(sealer, opened)));
             visit
         }
 
@@ -62,10 +64,10 @@ mod in_cookie {
         }
 
         /// What sends the browser this id, or the record itself.
-        pub(crate) fn new_cookie(&self, id: SessionId, head: &Head) -> CookieCommand {
+        pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
             match &self.drawer {
                 Some(drawer) => drawer.line(),
-                None => self.core.cookie.set(&id.to_cookie(), head, self.now),
+                None => self.core.cookie.set(&id.to_cookie(), head, now),
             }
         }
 
@@ -80,7 +82,7 @@ mod in_cookie {
             if self.state().standing.live().is_none() {
                 return;
             }
-            match drawer.seal_anew() {
+            match drawer.seal_anew(self.core.now()) {
                 Ok(Some(line)) => self.state().cookie = line,
                 Ok(None) => {}
                 Err(error) => {

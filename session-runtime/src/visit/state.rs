@@ -9,9 +9,10 @@ use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Expiry;
 use crate::id::SessionId;
 use crate::metadata::Stands;
-use crate::pending::{Change, Pending, absorb};
+use crate::pending::{Change, Found, Ground, Pending, absorb, refused, start_over};
 use crate::record::{Head, Text, Values, belongs};
-use crate::schema::SchemaSpec;
+use crate::schema::{FieldSpec, Renew, Schema, SchemaSpec};
+use crate::tracked::Tracked;
 use crate::versions::{Versioned, Versions};
 use crate::view::{Over, View};
 
@@ -27,6 +28,8 @@ pub(crate) struct State {
     /// Schemas with a writable guard.
     pub(super) open: u32,
     pub(crate) wishes: Wishes,
+    /// How often this request has started over: a guard that was opened before saw another user's values.
+    pub(crate) epoch: u32,
     pub(crate) under_way: UnderWay,
     /// What the response is to say, whatever follows.
     pub(crate) cookie: CookieCommand,
@@ -43,16 +46,29 @@ pub(crate) struct UnderWay {
     pub(crate) active: bool,
     /// What it is to store.
     pub(crate) pending: Pending,
+    /// It starts over.
+    pub(crate) over: bool,
+    /// Schemas that it drops.
+    pub(crate) dropped: Vec<&'static SchemaSpec>,
     /// It, or one whose outcome is unknown, was to destroy, to renew or to log somebody in or out.
     pub(crate) grave: bool,
 }
 
 /// What the request wants done to its session.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each wish stands on its own")]
 pub(crate) struct Wishes {
     pub(crate) pending: Pending,
+    /// Fields that were set to the text that is stored, which counts once the session starts over.
+    pub(crate) confirmed: Pending,
+    /// Schemas of which everything stored is dropped; what is written of them later is in `pending`.
+    pub(crate) dropped: Vec<&'static SchemaSpec>,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) renew: bool,
+    /// The stored session ends, and another begins with its lasting schemas: a user has gone, or `restart` was called.
+    pub(crate) over: bool,
+    /// `restart` was called, so that it starts over whatever the answer.
+    pub(crate) restart: bool,
     pub(crate) destroy: bool,
     /// Something was written after `destroy`; it has nowhere to go.
     pub(crate) late: bool,
@@ -61,8 +77,87 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
+    /// Those that count whatever the answer.
+    pub(crate) fn unconditional(&self) -> Self {
+        let Self { destroy, renew, restart, .. } = *self;
+        Self { destroy, renew, restart, over: restart, ..Self::default() }
+    }
+
+    /// Whether there is something to store.
+    pub(crate) fn changes_values(&self) -> bool {
+        !self.pending.is_empty() || !self.dropped.is_empty()
+    }
+
+    /// Whether the stored values of a schema are those that the request goes on from.
+    pub(crate) fn counts(&self, schema: &SchemaSpec) -> bool {
+        counts(self.over, &self.dropped, schema)
+    }
+
+    /// Ends the stored session, for one that begins with the lasting schemas and with what this request set.
+    pub(crate) fn start_over(&mut self) -> Result<(), SessionError> {
+        self.over = true;
+        self.dropped.retain(|schema| schema.lasting);
+        start_over(&mut self.pending, std::mem::take(&mut self.confirmed))
+    }
+
+    /// A save has ended the stored session of a user: later wishes go on from the one that it began.
+    pub(crate) fn leave_user(&mut self) -> Result<(), SessionError> {
+        start_over(&mut self.pending, std::mem::take(&mut self.confirmed))
+    }
+
+    /// Drops everything stored of a schema, and what this request wrote of it so far.
+    pub(crate) fn drop_schema(&mut self, schema: &'static SchemaSpec) {
+        for changes in [&mut self.pending, &mut self.confirmed] {
+            changes.retain(|_, change| change.schema.key != schema.key);
+        }
+        if self.counts(schema) {
+            self.dropped.push(schema);
+        }
+    }
+
+    /// Takes over what a guard found. `outdated`: the request has started over since the guard was opened.
+    pub(crate) fn absorb(
+        &mut self,
+        found: Found,
+        outdated: bool,
+        ground: impl Fn(&Self, &Change) -> Ground,
+    ) -> Result<(), SessionError> {
+        let is_user = |change: &Change| change.field.renew == Renew::User;
+        let users: Vec<Text> =
+            found.changes.iter().filter(|change| is_user(change)).map(|it| it.name.clone()).collect();
+        if found.over && !outdated {
+            self.start_over()?;
+        }
+        let before = found.before.into_iter().map(|change| (change, true));
+        let changes = found.changes.into_iter().map(|change| (change, outdated && !found.over));
+        for (change, outdated) in before.chain(changes) {
+            let change = if outdated { change.on_nothing()? } else { Some(change) };
+            let Some(change) = change else { continue };
+            let ground = ground(self, &change);
+            absorb(&mut self.pending, &mut self.confirmed, change, ground)?;
+        }
+        let left = |name: &Text| self.pending.get(name).is_some_and(Change::ends_user);
+        if !self.over && users.iter().any(left) { self.start_over() } else { Ok(()) }
+    }
+
+    /// Earlier edits of fields that this guard has set or cleared as a whole are no longer refused.
+    pub(super) fn replace<S: Schema>(&mut self, tracked: &Tracked<S>) {
+        if refused(&self.pending).is_none() {
+            return;
+        }
+        let fields = tracked.replaced();
+        let is_replaced = |change: &Change| fields.iter().any(|field| std::ptr::eq(*field, change.field));
+        self.pending.retain(|_, change| !change.stale || !is_replaced(change));
+    }
+
     /// Puts back what could not be done, under what was wished since.
-    pub(crate) fn put_back(&mut self, earlier: Self) {
+    pub(crate) fn put_back(&mut self, mut earlier: Self) -> Result<(), SessionError> {
+        if self.over && !earlier.over {
+            earlier.start_over()?;
+        }
+        for schema in &self.dropped {
+            earlier.drop_schema(schema);
+        }
         for (name, change) in earlier.pending {
             match self.pending.entry(name) {
                 Entry::Vacant(entry) => drop(entry.insert(change)),
@@ -76,12 +171,24 @@ impl Wishes {
                 Entry::Occupied(_) => {}
             }
         }
+        for (name, change) in earlier.confirmed {
+            self.confirmed.entry(name).or_insert(change);
+        }
+        self.dropped = earlier.dropped;
         self.expiry = self.expiry.or(earlier.expiry);
         self.renew |= earlier.renew;
+        self.over |= earlier.over;
+        self.restart |= earlier.restart;
         self.destroy |= earlier.destroy;
         self.late |= earlier.late;
         self.broken = self.broken.take().or(earlier.broken);
+        Ok(())
     }
+}
+
+/// Whether the stored values of a schema count, where these are dropped, or the session starts over.
+fn counts(over: bool, dropped: &[&SchemaSpec], schema: &SchemaSpec) -> bool {
+    (!over || schema.lasting) && dropped.iter().all(|dropped| dropped.key != schema.key)
 }
 
 /// Where the visitor stands.
@@ -126,6 +233,12 @@ impl Live {
         }
         Ok(())
     }
+
+    /// The stored keys of a schema, those that are lost or damaged too.
+    pub(crate) fn keys_of(&self, schema: &SchemaSpec) -> Vec<Text> {
+        let readable = self.values.stored().of_schema(schema.key).map(|(name, _)| name);
+        readable.chain(self.unreadable.iter().filter(|name| belongs(name, schema.key))).cloned().collect()
+    }
 }
 
 impl State {
@@ -137,29 +250,150 @@ impl State {
         versions: &Versions,
         purpose: Use,
     ) -> Result<View, SessionError> {
-        let changes = self.under_way.pending.iter().chain(&self.wishes.pending);
-        // `collect` would sort them first, which costs something even where there is none.
-        let mut over = Over::new();
-        over.extend(changes.map(|(name, change)| (name.clone(), change.ours.clone())));
+        let (over, epoch) = (self.changes_of(schema), self.epoch);
+        let counts = self.counts(schema);
         match &mut self.standing {
-            Standing::Live(live) if !self.wishes.destroy => {
+            Standing::Live(live) if !self.wishes.destroy && counts => {
                 live.check_readable(schema)?;
                 match (purpose, lift(live, schema, versions)?) {
                     (Use::Write, Stands::Newer { writable: false }) => Err(SessionError::read_only(schema)),
-                    _ => Ok(View::new(live.id.key, live.values.seen().clone(), over)),
+                    _ => Ok(View::new(live.id.key, live.values.seen().clone(), over).at(epoch)),
                 }
             }
-            _ => Ok(View::of_changes(over)),
+            _ => Ok(View::of_changes(over).at(epoch)),
         }
     }
 
+    /// The changes that lie over what is stored of a schema.
+    fn changes_of(&self, schema: &SchemaSpec) -> Over {
+        let under_way = self.wishes.counts(schema).then_some(&self.under_way.pending);
+        let changes = under_way.into_iter().flatten().chain(&self.wishes.pending);
+        // `collect` would sort them first, which costs something even where there is none.
+        let mut over = Over::new();
+        over.extend(changes.filter(|(_, it)| !it.stale).map(|(name, change)| (name.clone(), change.ours.clone())));
+        over
+    }
+
+    /// Whether the stored values of a schema are those that the request goes on from.
+    pub(super) fn counts(&self, schema: &SchemaSpec) -> bool {
+        self.wishes.counts(schema) && counts(self.under_way.over, &self.under_way.dropped, schema)
+    }
+
+    /// The stored text of a change, if these wishes go on from it.
+    pub(crate) fn stored_for(&self, wishes: &Wishes, change: &Change) -> Option<Text> {
+        self.standing.values().get_text(&change.name).filter(|_| wishes.counts(change.schema)).cloned()
+    }
+
     /// Takes over changes that were found against `view`.
-    pub(super) fn absorb(&mut self, found: Vec<Change>, view: &View) -> Result<(), SessionError> {
-        let moved = self.standing.live().map(|live| live.id.key) != view.session();
-        for change in found {
-            absorb(&mut self.wishes.pending, &self.under_way.pending, change, self.standing.values(), moved)?;
+    pub(super) fn absorb(&mut self, found: Found, view: &View) -> Result<(), SessionError> {
+        let outdated = view.epoch() != self.epoch;
+        let moved = outdated || self.standing.live().map(|live| live.id.key) != view.session();
+        let was_over = self.wishes.over;
+        let (standing, under_way) = (&self.standing, &self.under_way);
+        let stored = |wishes: &Wishes, change: &Change| {
+            if !wishes.counts(change.schema) {
+                return None;
+            }
+            if let Some(change) = under_way.pending.get(&change.name) {
+                return change.ours.clone();
+            }
+            let counts = counts(under_way.over, &under_way.dropped, change.schema);
+            standing.values().get_text(&change.name).filter(|_| counts).cloned()
+        };
+        let absorbed =
+            self.wishes.absorb(found, outdated, |wishes, change| Ground { stored: stored(wishes, change), moved });
+        if self.wishes.over && !was_over {
+            self.epoch += 1;
         }
-        Ok(())
+        absorbed
+    }
+
+    /// Whether the schema has a writable guard.
+    pub(super) fn is_open(&self, at: usize) -> bool {
+        self.open & (1 << at) != 0
+    }
+
+    /// Ends the stored session for one with its lasting schemas. Of what was written before, only changes to those stay.
+    pub(super) fn restart(&mut self, schemas: &[&'static SchemaSpec]) {
+        let wishes = &mut self.wishes;
+        let is_lasting = |key: &str| schemas.iter().any(|schema| schema.lasting && schema.key == key);
+        wishes.broken = wishes.broken.take().filter(|error| error.schema().is_some_and(is_lasting));
+        wishes.pending.retain(|_, change| change.schema.lasting);
+        wishes.confirmed.clear();
+        wishes.dropped.retain(|schema| schema.lasting);
+        (wishes.over, wishes.restart) = (true, true);
+        self.epoch += 1;
+    }
+
+    /// Drops everything stored of a schema. Says whether that is a logout: a field that names the user holds more than its
+    /// default, or cannot be read.
+    pub(super) fn clear(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Result<bool, SessionError> {
+        let holds = |state: &mut Self, renew: Renew| {
+            let stored = |view: &View, field: &FieldSpec| {
+                field.renew == renew && view.get(field.name).is_some_and(|text| !schema.is_initial(field, text))
+            };
+            let fields = schema.fields().any(|field| field.renew == renew);
+            let view = if fields { Some(state.stored_view(schema, versions)) } else { None };
+            view.is_some_and(|view| view.is_none_or(|view| schema.fields().any(|field| stored(&view, field))))
+        };
+        let (is_logout, renews) = (holds(self, Renew::User), holds(self, Renew::Keep));
+        self.wishes.renew |= renews;
+        self.wishes.drop_schema(schema);
+        if is_logout {
+            self.epoch += u32::from(!self.wishes.over);
+            self.wishes.start_over()?;
+        }
+        Ok(is_logout)
+    }
+
+    /// The stored values of a schema in this program's version; `None` if they cannot be read.
+    fn stored_view(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Option<View> {
+        if !self.counts(schema) {
+            return Some(View::default());
+        }
+        let under_way =
+            self.under_way.pending.iter().map(|(name, change)| (name.clone(), change.ours.clone())).collect();
+        match &mut self.standing {
+            Standing::Live(live) => {
+                live.check_readable(schema).ok()?;
+                match lift(live, schema, versions) {
+                    Err(_) | Ok(Stands::Discarded) => return None,
+                    Ok(_) => {}
+                }
+                Some(View::new(live.id.key, live.values.seen().clone(), under_way))
+            }
+            _ => Some(View::default()),
+        }
+    }
+
+    /// Forgets what a handler wrote that has panicked.
+    pub(super) fn discard(&mut self) {
+        let wishes = &mut self.wishes;
+        wishes.pending.clear();
+        wishes.confirmed.clear();
+        wishes.dropped.clear();
+        wishes.expiry = None;
+        self.epoch += u32::from(wishes.over && !wishes.restart);
+        wishes.over = wishes.restart;
+    }
+
+    /// The stored session, unless this request ends it.
+    pub(super) fn live(&self) -> Option<&Live> {
+        let is_over = self.wishes.destroy || self.wishes.over || self.under_way.over;
+        self.standing.live().filter(|_| !is_over)
+    }
+
+    /// Whether a field of the stored session names a user, so that a change of it ends that session.
+    pub(super) fn has_user(&self, schema: &SchemaSpec) -> bool {
+        let stored = |field: &FieldSpec| match self.wishes.pending.get(field.name) {
+            Some(change) => change.base.as_ref(),
+            None => match self.under_way.pending.get(field.name) {
+                Some(change) => change.ours.as_ref(),
+                None => self.standing.values().get_text(field.name),
+            },
+        };
+        let is_user = |field: &FieldSpec| stored(field).is_some_and(|text| !schema.is_initial(field, text));
+        self.counts(schema) && schema.fields().any(|field| field.renew == Renew::User && is_user(field))
     }
 }
 

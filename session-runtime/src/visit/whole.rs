@@ -2,9 +2,11 @@
 
 use std::time::SystemTime;
 
-use super::{Visit, Wishes};
+use super::{State, Use, Visit, Wishes};
+use crate::error::{ErrorKind, SessionError};
 use crate::expiry::Expiry;
 use crate::id::SessionKey;
+use crate::schema::Schema;
 
 impl Visit {
     /// The session's key, if something is stored.
@@ -26,7 +28,7 @@ impl Visit {
     #[must_use]
     pub fn key(&self) -> Option<SessionKey> {
         let state = self.state();
-        state.standing.live().filter(|_| !state.wishes.destroy).map(|live| live.id.key)
+        state.live().map(|live| live.id.key)
     }
 
     /// When the session was created, if something is stored.
@@ -48,7 +50,7 @@ impl Visit {
     #[must_use]
     pub fn created_at(&self) -> Option<SystemTime> {
         let state = self.state();
-        state.standing.live().filter(|_| !state.wishes.destroy).map(|live| live.head.created.into())
+        state.live().map(|live| live.head.created.into())
     }
 
     /// When the session expires if it is not used again, if something is stored.
@@ -70,7 +72,7 @@ impl Visit {
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         let state = self.state();
-        let live = state.standing.live().filter(|_| !state.wishes.destroy)?;
+        let live = state.live()?;
         let head = &live.head;
         let chosen = state.wishes.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.span(), self.now));
         Some(chosen.unwrap_or(head.expires).into())
@@ -94,7 +96,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn renew(&self) {
-        self.wish("renew", |wishes| wishes.renew = true);
+        self.wish("renew", |state| state.wishes.renew = true);
     }
 
     /// Ends the session for good when the request finishes. Later writes of the request are dropped.
@@ -116,8 +118,93 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn destroy(&self) {
-        self.wish("destroy", |wishes| *wishes = Wishes { destroy: true, ..Wishes::default() });
+        self.wish("destroy", |state| state.wishes = Wishes { destroy: true, ..Wishes::default() });
         self.values_changed();
+    }
+
+    /// Ends the session when the request finishes, and begins another with its `lasting` schemas under a new id.
+    ///
+    /// Takes effect whatever the answer, as [`destroy`](Self::destroy) does. Writes that this request made before are
+    /// dropped, except those to `lasting` schemas; later ones go into the new session. If it would hold nothing, there is
+    /// none: the cookie is removed. Does nothing after `destroy`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// #[derive(Session)]
+    /// #[session(key = "prefs", version = 1, lasting)]
+    /// struct Prefs {
+    ///     language: Option<String>,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<(Cart, Prefs)>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Prefs>().await?.set_language("de".into());
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// visit.restart();
+    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
+    /// assert_eq!(visit.read::<Prefs>().await?.language().as_deref(), Some("de"));
+    /// # Ok(()) }
+    /// ```
+    pub fn restart(&self) {
+        self.wish("restart", |state| {
+            if !state.wishes.destroy {
+                state.restart(self.core.schemas());
+            }
+        });
+        self.forget_user(None);
+    }
+
+    /// Drops everything stored of a schema when the request finishes, without decoding it: fields of any version, entries,
+    /// keys that this program does not know. Guards of the schema read defaults from now on. Creates nothing.
+    ///
+    /// Where a `renew` field of the schema holds more than its default, or cannot be read, this is a logout: the session
+    /// starts over.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::GuardOpen`] while a writable guard of the schema is open, [`ErrorKind::TooLate`] after the end of the
+    /// request; and if the store is unavailable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// visit.clear::<Cart>().await?;
+    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear<S: Schema>(&self) -> Result<(), SessionError> {
+        let at = self.core.index_of::<S>()?;
+        self.fetch(Some(at), Use::Write).await?;
+        let over = {
+            let mut state = self.state();
+            if state.finished {
+                return Err(SessionError::at_schema(ErrorKind::TooLate, S::SPEC));
+            }
+            if state.is_open(at) {
+                return Err(SessionError::at_schema(ErrorKind::GuardOpen, S::SPEC));
+            }
+            state.clear(S::SPEC, &self.core.versions)?
+        };
+        if over {
+            self.forget_user(None);
+        }
+        *self.carrier(at) = None;
+        self.values_changed();
+        Ok(())
     }
 
     /// Chooses how long this session lives. Creates nothing, but counts if this request creates a session.
@@ -137,16 +224,16 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn set_expiry(&self, expiry: Expiry) {
-        self.wish("set_expiry", |wishes| wishes.expiry = Some(expiry));
+        self.wish("set_expiry", |state| state.wishes.expiry = Some(expiry));
     }
 
-    /// What comes when the request is over, from a stream perhaps, comes too late, and somebody has to be told.
-    fn wish(&self, what: &'static str, change: impl FnOnce(&mut Wishes)) {
+    /// Records a wish made before the response; after it, logs an error instead.
+    fn wish(&self, what: &'static str, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         if state.finished {
             tracing::error!("`{what}` was called after the session's response had gone out; it does nothing");
         } else {
-            change(&mut state.wishes);
+            change(&mut state);
         }
     }
 }

@@ -1,0 +1,171 @@
+//! A user who goes, beside other requests of the same session.
+
+use session_runtime::ErrorKind;
+
+use super::{Account, AccountMut, Basket, Site, own};
+use crate::spy::Fault;
+
+fn log_out(account: &mut AccountMut) {
+    account.clear_user();
+}
+
+fn log_in(account: &mut AccountMut) {
+    account.set_user("bob".into());
+}
+
+/// A plain write under way beside a logout or another login: dropped, and nothing of it is stored anywhere.
+#[rocket::async_test]
+async fn a_write_beside_a_user_who_goes_is_dropped() {
+    for turn in [log_out, log_in] {
+        let site = Site::served();
+        let mut browser = site.of_ada().await;
+        let slow = site.open(&browser);
+        slow.write::<Basket>().await.unwrap().set_remark("late".into());
+        let mut other = browser.clone();
+        site.edit::<Account>(&mut other, turn).await;
+        let before = browser.clone();
+        assert_eq!(site.close(slow, &mut browser).await, None);
+        assert_eq!(browser, before, "a dropped write sends no cookie");
+        for (_, record) in site.spy().all().await {
+            assert!(record.values.iter().all(|(_, text)| !text.contains("late")));
+        }
+        assert_eq!(site.user(&browser).await, None);
+    }
+}
+
+/// A logout that another request's renewal has overtaken is refused, as a plain write is: the browser may hold the new id.
+#[rocket::async_test]
+async fn a_logout_by_field_that_lost_against_a_renewal_is_refused() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let slow = site.open(&browser);
+    log_out(&mut slow.write::<Account>().await.unwrap());
+    let (mut other, visit) = (browser.clone(), site.open(&browser));
+    visit.renew();
+    assert_eq!(site.close(visit, &mut other).await, None);
+    let before = browser.clone();
+    assert_eq!(site.close(slow, &mut browser).await, Some(ErrorKind::Renewed));
+    assert_eq!(browser, before);
+    assert_eq!(site.user(&other).await.as_deref(), Some("ada"));
+    assert_eq!(site.spy().records(), 1);
+}
+
+/// The same between the load of the lasting schemas and the end of the old id.
+#[rocket::async_test]
+async fn a_logout_that_is_overtaken_while_it_is_stored_leaves_no_second_session() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let slow = site.open(&browser);
+    log_out(&mut slow.write::<Account>().await.unwrap());
+    let mut other = browser.clone();
+    let renewal = async {
+        let visit = site.open(&other);
+        visit.renew();
+        assert_eq!(site.close(visit, &mut other).await, None);
+    };
+    let (error, ()) = site.spy().during(site.close(slow, &mut browser), renewal).await;
+    assert_eq!(error, Some(ErrorKind::Renewed));
+    assert_eq!(site.user(&other).await.as_deref(), Some("ada"));
+    assert_eq!(site.spy().records(), 1);
+}
+
+/// Another user's login that a renewal or a logout has overtaken is of a session of its own.
+#[rocket::async_test]
+async fn another_login_that_lost_a_race_is_of_a_session_of_its_own() {
+    for destroyed in [false, true] {
+        let site = Site::served();
+        let mut browser = site.of_ada().await;
+        let slow = site.open(&browser);
+        log_in(&mut slow.write::<Account>().await.unwrap());
+        let (mut other, visit) = (browser.clone(), site.open(&browser));
+        if destroyed {
+            visit.destroy();
+        } else {
+            visit.renew();
+        }
+        assert_eq!(site.close(visit, &mut other).await, None);
+        assert_eq!(site.close(slow, &mut browser).await, None);
+        assert_eq!(site.user(&browser).await.as_deref(), Some("bob"));
+        assert_eq!(own(&site.values(&browser).await), [("account", r#"{"v":1}"#), ("account.user", r#""bob""#)]);
+        assert_eq!(site.user(&other).await.is_some(), !destroyed);
+    }
+}
+
+/// Two logouts at once: one removes the session, the other finds it gone; neither brings a user back.
+#[rocket::async_test]
+async fn two_logouts_by_field_at_once_leave_no_user() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let mut other = browser.clone();
+    let slow = site.open(&browser);
+    log_out(&mut slow.write::<Account>().await.unwrap());
+    site.edit::<Account>(&mut other, log_out).await;
+    assert_eq!(site.close(slow, &mut browser).await, None);
+    for browser in [&browser, &other] {
+        assert_eq!(site.user(browser).await, None);
+    }
+    assert_eq!(site.spy().records(), 1, "the language of the logout that came first");
+}
+
+/// A session whose end fails after the next one was created: an error, the browser keeps its id, and no second record is
+/// left under a key that a scan would find.
+#[rocket::async_test]
+async fn a_next_session_is_taken_back_when_the_old_one_cannot_end() {
+    for turn in [log_out, log_in] {
+        for fault in [Fault::Down, Fault::Panics] {
+            let site = Site::served();
+            let mut browser = site.of_ada().await;
+            let before = browser.clone();
+            let visit = site.open(&browser);
+            turn(&mut visit.write::<Account>().await.unwrap());
+            site.spy().break_down("patch", fault);
+            assert!(site.close(visit, &mut browser).await.is_some());
+            site.spy().mend();
+            assert_eq!(browser, before);
+            assert_eq!(site.spy().records(), 1);
+            assert_eq!(site.user(&browser).await.as_deref(), Some("ada"));
+        }
+    }
+}
+
+/// A session that cannot be created ends nothing.
+#[rocket::async_test]
+async fn a_next_session_that_cannot_be_created_ends_nothing() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let visit = site.open(&browser);
+    log_in(&mut visit.write::<Account>().await.unwrap());
+    site.spy().break_down("create", Fault::Down);
+    assert_eq!(site.close(visit, &mut browser).await, Some(ErrorKind::Unavailable));
+    site.spy().mend();
+    assert_eq!(site.user(&browser).await.as_deref(), Some("ada"));
+}
+
+/// The record of the first user cannot be deleted: it has ended all the same.
+#[rocket::async_test]
+async fn a_first_session_that_cannot_be_deleted_is_not_opened_again() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let first = browser.clone();
+    let visit = site.open(&browser);
+    log_out(&mut visit.write::<Account>().await.unwrap());
+    site.spy().break_down("delete", Fault::Down);
+    assert_eq!(site.close(visit, &mut browser).await, None);
+    site.spy().mend();
+    assert_eq!((site.user(&first).await, site.user(&browser).await), (None, None));
+    assert_eq!(site.language(&browser).await.as_deref(), Some("de"));
+}
+
+/// A login of a visitor whose session another kind of user had, and that lost against another login: nothing of that user.
+#[rocket::async_test]
+async fn a_second_kind_of_user_that_lost_a_race_takes_nothing_of_the_first_along() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let slow = site.open(&browser);
+    slow.write::<super::Staff>().await.unwrap().set_operator("eve".into());
+    let (mut other, visit) = (browser.clone(), site.open(&browser));
+    visit.renew();
+    assert_eq!(site.close(visit, &mut other).await, None);
+    assert_eq!(site.close(slow, &mut browser).await, None);
+    assert_eq!(own(&site.values(&browser).await), [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)]);
+}
