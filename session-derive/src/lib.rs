@@ -65,6 +65,7 @@ use proc_macro::TokenStream;
 /// | `key = "cart"` | required | first part of every stored key: `a-z`, `0-9`, `_`, `-`; at most 64 bytes. `session` and what starts with `__` are reserved |
 /// | `version = 1` | required | which version of the struct this is, from 1 to 65535, stored beside the fields |
 /// | `lazy` | fetched with the session | fetched only when a guard asks for it |
+/// | `lasting` | off | goes along when the session starts over: language, theme, notices. Not with a `renew` field |
 /// | `on_invalid = "reset"` | `"refuse"` | a stored value that does not decode: `refuse` fails the guard and touches nothing, `reset` gives that one field its default |
 /// | `layout = "items:1f3a9c02 …"` | not pinned | the stored layout as it was deployed, a hash for each key: a change does not compile. Empty, and the compiler says what to paste |
 /// | `unreleased` | off | in place of `layout` while the struct is designed; refused in builds without debug assertions |
@@ -88,7 +89,8 @@ use proc_macro::TokenStream;
 /// | `opaque = "money@1"` | the type's own shape | a name for what a foreign type stores, where the layout is pinned; another name is another layout |
 /// | `accessor = "lines"` | the field's name | names the accessors: `lines`, `lines_mut`, `set_lines`, … |
 /// | `merge = …` | `last_write` | what two requests at once make of the field, see below |
-/// | `renew` | off | a change of the value gives the session a new id: for who is logged in. Not with `merge = keys` |
+/// | `renew` | off | for the user who is logged in: a login gives a new id, and where the field leaves a value that is not its default the session starts over. Not with `merge = keys` |
+/// | `renew(keep)` | off | for a role, a tenant, a step-up: a change gives a new id and keeps the data. Not with `merge = keys` |
 /// | `transient` | stored | never stored, lives for the request; `Clone` is enough for its type |
 /// | `redact` | shown | shown as `…` by the `Debug` of the writable view, as transient fields are |
 /// | `serde_ok` | refused | lets `#[serde(...)]` stand on the field, for another use of the struct; what the session stores does not change |

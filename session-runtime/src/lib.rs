@@ -13,7 +13,7 @@
 //! #[derive(Session)]
 //! #[session(key = "auth", version = 1, layout = "user:ec0d589b")]
 //! struct Auth {
-//!     /// Who is logged in. A change of it gives the session a new id.
+//!     /// Who is logged in. A login gives the session a new id; where the user goes, the session starts over.
 //!     #[session(renew)]
 //!     user: Option<String>,
 //! }
@@ -86,8 +86,12 @@
 //! - Only a `__Host-` cookie is immune to cookies tossed from a subdomain.
 //! - A field that changes through `&self` (an atomic, a `Mutex`) is not seen to change, and the order inside a
 //!   `HashSet` that is part of another value counts as a change.
-//! - Another user who logs in begins with what that request wrote, and a whole field counts as written: a list that was
-//!   pushed to goes along as it is.
+//! - Where a `renew` field leaves a user, for its default or for another user, the session starts over: of the first user
+//!   only schemas marked `lasting` go along. An edit of another value of that user is refused at the save
+//!   ([`ErrorKind::PreviousUser`]); a field that was set as a whole counts.
+//! - A value that the application itself copies from one user's field into another by `set_…` is not recognised.
+//! - A panic after the last writable guard was dropped cannot be told from an answer: if a catcher answers 200, what was
+//!   written before is stored.
 //! - Rocket's own log prints `Cookie` headers at debug level.
 
 // Tests inside the crate derive schemas too, and generated code names the crate.

@@ -161,6 +161,7 @@ pub(crate) fn absorb(
     if earlier.is_some_and(|earlier| earlier.stale) && !found.set {
         return Ok(());
     }
+    let earlier = earlier.filter(|earlier| !earlier.stale);
     let base = earlier.map_or(ground.stored, |earlier| earlier.base.clone());
     let now = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
     let ours = match found.field.merge {

@@ -148,7 +148,10 @@ fn refuses_merges_that_are_none() {
     assert_eq!(field_errors(quote!(merge = summ)), ["unknown merge `summ`, did you mean `sum`?"]);
     assert_eq!(field_errors(quote!(merge = keys(max))), ["expected `keys` or `keys(sum)`"]);
     assert_eq!(field_errors(quote!(merge = sum(keys))), ["`sum` takes no value"]);
-    assert_eq!(field_errors(quote!(merge(sum keys), renew = 1)), ["unexpected token", "`renew` takes no value"]);
+    assert_eq!(
+        field_errors(quote!(merge(sum keys), renew = 1)),
+        ["unexpected token", "expected `renew`, or `renew(keep)` for a new id with the same data"]
+    );
     let with = "expected the path of a function `fn(base: &T, theirs: &T, ours: T) -> T`";
     assert_eq!(field_errors(quote!(merge = with = |a, b, c| c)), [with]);
     let nothing = "expected `merge = ...`, one of `last_write`, `sum`, `keys`, `keys(sum)`, `reject` or `with = path`";

@@ -186,7 +186,7 @@ fn keys_of_a_ring_differ() {
 #[tokio::test]
 async fn a_drawer_holds_only_what_is_sealed() {
     let sealer = Arc::new(Sealer::new(store(), rules("id"), Random::default()));
-    let drawer = Drawer::new(sealer, None, now());
+    let drawer = Drawer::new(sealer, None);
     let large = "x".repeat(4_000);
     let error = drawer.create(key(), record(&[("a.b", &large)])).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TooLarge);

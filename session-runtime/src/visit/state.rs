@@ -146,7 +146,7 @@ impl Wishes {
             return;
         }
         let fields = tracked.replaced();
-        let is_replaced = |change: &Change| fields.iter().any(|field| std::ptr::eq(*field, change.field));
+        let is_replaced = |change: &Change| fields.iter().any(|field| field.name == change.field.name);
         self.pending.retain(|_, change| !change.stale || !is_replaced(change));
     }
 
