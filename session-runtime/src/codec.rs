@@ -308,6 +308,10 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
         let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && from_text_of::<T>(self.spec(), text).is_err();
         self.is_initial_text(text) || passed_over()
     }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
+    }
 }
 
 impl<S: Schema, T: Storable + 'static> Whole<S, T> {
@@ -315,10 +319,6 @@ impl<S: Schema, T: Storable + 'static> Whole<S, T> {
     fn is_initial_text(&self, text: &str) -> bool {
         let initial = serde_json::to_string(&Place::initial(self));
         initial.is_ok_and(|initial| same_text(Some(&initial), Some(text), KnownText::of(self.spec())))
-    }
-
-    fn swap(&self, a: &mut S, b: &mut S) {
-        std::mem::swap(self.slot(a), self.slot(b));
     }
 }
 
