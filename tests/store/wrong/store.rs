@@ -76,7 +76,7 @@ impl Wrong {
             patch.generation = record.head.generation;
         }
         if self.has(CountersAreFloats) {
-            self.round(&mut patch, record);
+            round(&mut patch, record);
         }
         if let (TouchInSeconds, Some(Deadline::Touch { touched, expires, .. })) = (self.fault, &mut patch.deadline) {
             (*touched, *expires) = (in_seconds(*touched), in_seconds(*expires));
@@ -85,19 +85,6 @@ impl Wrong {
             patch.set.iter_mut().for_each(|(_, text)| *text = cut(text));
         }
         patch
-    }
-
-    /// Numbers that are equal as floats are equal here.
-    #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "that is the fault")]
-    fn round(&self, patch: &mut Patch, record: &Record) {
-        let Head { generation, revision, .. } = record.head;
-        if patch.generation as f64 == generation as f64 {
-            patch.generation = generation;
-        }
-        match &mut patch.rests_on {
-            RestsOn::Revision(expected) if *expected as f64 == revision as f64 => *expected = revision,
-            _ => {}
-        }
     }
 
     /// Puts back what a deleted record left of a schema that the patch writes to.
@@ -280,9 +267,23 @@ impl Store for Wrong {
     }
 }
 
+/// Numbers that are equal as floats are equal here.
+#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "that is the fault")]
+fn round(patch: &mut Patch, record: &Record) {
+    let Head { generation, revision, .. } = record.head;
+    if patch.generation as f64 == generation as f64 {
+        patch.generation = generation;
+    }
+    match &mut patch.rests_on {
+        RestsOn::Revision(expected) if *expected as f64 == revision as f64 => *expected = revision,
+        _ => {}
+    }
+}
+
 /// The text as a column of 65,535 bytes keeps it.
 fn cut(text: &str) -> Text {
-    text[..text.floor_char_boundary(65_535)].into()
+    let end = (0..=text.len().min(65_535)).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap()].into()
 }
 
 /// The moment as a column of whole seconds keeps it.
