@@ -5,7 +5,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, LitInt, LitStr, MacroDelimiter, Meta, Path, Token, Type, token};
+use syn::{Attribute, Expr, LitInt, LitStr, MacroDelimiter, Meta, Path, Token, Type, token};
 
 use crate::errors::{Errors, nearest, one_of, unknown};
 
@@ -381,8 +381,23 @@ pub(crate) fn parenthesized(input: ParseStream<'_>) -> TokenStream {
     }
 }
 
-/// The tokens up to the next comma that is not between the `<` and `>` of a path or among a closure's parameters.
+/// The tokens of the expression that comes next, commas inside it included. Where there is none, the tokens up to the next
+/// comma that is not between the `<` and `>` of a path or among a closure's parameters.
 pub(crate) fn rest(input: ParseStream<'_>) -> TokenStream {
+    let ahead = input.fork();
+    let is_expression = ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]));
+    let mut out = TokenStream::new();
+    if !is_expression {
+        return up_to_comma(input);
+    }
+    while input.cursor() != ahead.cursor() {
+        let Ok(tree) = input.parse::<TokenTree>() else { break };
+        out.extend([tree]);
+    }
+    out
+}
+
+fn up_to_comma(input: ParseStream<'_>) -> TokenStream {
     let mut out = TokenStream::new();
     let mut open = 0_usize;
     let mut parameters = false;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use proc_macro2::{TokenStream, TokenTree};
+use syn::LitStr;
 use syn::ext::IdentExt;
 
 use crate::attr::Merge;
@@ -16,6 +17,10 @@ const MAX_KEY_BYTES: usize = 64;
 
 /// Methods of the guards: an accessor of that name could not be called on them.
 pub(crate) const GUARD_METHODS: &[&str] = &["save", "update", "update_now", "deref", "deref_mut"];
+
+/// Methods that every type has, or may have without a trait in scope: `cart.into()` on a guard would be theirs, and
+/// `Cart::default()` would be the accessor.
+const HIDDEN: &[&str] = &["into", "try_into", "default"];
 
 /// All rules, in the order of the source.
 pub(crate) fn all(model: &Model, errors: &mut Errors) {
@@ -36,7 +41,7 @@ pub(crate) fn all(model: &Model, errors: &mut Errors) {
         merge_fits(field, errors);
         renew_fits(field, errors);
         nothing_lasting(model, field, errors);
-        no_nested_option(field, errors);
+        no_null_in_option(field, errors);
         owned_type(model, field, errors);
     }
     accessor_names(model, errors);
@@ -120,20 +125,41 @@ fn no_foreign_attributes(field: &Field, errors: &mut Errors) {
 }
 
 fn field_key(field: &Field, errors: &mut Errors) {
-    let key = &field.key;
+    let help = match &field.attrs.options.rename {
+        Some(_) => "",
+        None => ": write `#[session(rename = \"...\")]`",
+    };
+    if let Err(message) = key_of_a_field(&field.key) {
+        errors.at(&field.key_tokens, format!("{message}{help}"));
+    }
+}
+
+/// What is wrong with the key of a field.
+fn key_of_a_field(key: &str) -> Result<(), String> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
     if key.is_empty() {
-        errors.at(&field.key_tokens, "the key is empty");
-    } else if let Some(letter) = key.chars().find(|letter| !allowed(*letter)) {
-        let help = match &field.attrs.options.rename {
-            Some(_) => "",
-            None => ": write `#[session(rename = \"...\")]`",
-        };
-        errors.at(&field.key_tokens, format!("a key may use a-z, A-Z, 0-9, `_` and `-`, not {letter:?}{help}"));
-    } else if key.len() > MAX_KEY_BYTES {
-        let message = format!("a key has at most {MAX_KEY_BYTES} bytes, this one has {}", key.len());
-        errors.at(&field.key_tokens, message);
+        return Err("the key is empty".to_owned());
     }
+    if let Some(letter) = key.chars().find(|letter| !allowed(*letter)) {
+        return Err(format!("a key may use a-z, A-Z, 0-9, `_` and `-`, not {letter:?}"));
+    }
+    if key.len() > MAX_KEY_BYTES {
+        return Err(format!("a key has at most {MAX_KEY_BYTES} bytes, this one has {}", key.len()));
+    }
+    Ok(())
+}
+
+/// Whether a key that an attribute names could have been a field's.
+fn is_old_key(model: &Model, literal: &LitStr, errors: &mut Errors) -> bool {
+    let key = literal.value();
+    let Err(message) = key_of_a_field(&key) else { return true };
+    let schema = model.attrs.options.key.as_ref().map(LitStr::value).unwrap_or_default();
+    let help = match key.strip_prefix(&format!("{schema}.")) {
+        Some(rest) if key_of_a_field(rest).is_ok() => format!(": leave the schema's key out, \"{rest}\""),
+        _ => String::new(),
+    };
+    errors.at(literal, format!("{message}{help}"));
+    false
 }
 
 fn unique_key<'a>(field: &'a Field, keys: &mut HashMap<&'a str, &'a Field>, errors: &mut Errors) {
@@ -202,9 +228,14 @@ fn nothing_lasting(model: &Model, field: &Field, errors: &mut Errors) {
     }
 }
 
-fn no_nested_option(field: &Field, errors: &mut Errors) {
-    if field.nested_option {
-        errors.at(&field.ty, "an `Option` in an `Option` cannot be told apart once stored: `None` is an absent key");
+fn no_null_in_option(field: &Field, errors: &mut Errors) {
+    let is_stored = field.kind() != Kind::Transient;
+    if let Some(inner) = field.null_option.filter(|_| is_stored) {
+        let message = format!(
+            "{inner} in an `Option` cannot be told apart once stored: `null` is `None`, an absent key; use `bool` for a \
+             mark, or an enum that names each case"
+        );
+        errors.at(&field.ty, message);
     }
 }
 
@@ -258,7 +289,12 @@ fn accessor_names(model: &Model, errors: &mut Errors) {
     let mut taken: HashMap<String, &Field> = HashMap::new();
     for field in &model.fields {
         for name in field.accessors().map(|name| name.unraw().to_string()) {
-            let message = if GUARD_METHODS.contains(&name.as_str()) {
+            let message = if HIDDEN.contains(&name.as_str()) {
+                format!(
+                    "accessor `{name}` and the standard library's `{name}` would be mixed up where either is called: write \
+                     `#[session(accessor = \"...\")]`"
+                )
+            } else if GUARD_METHODS.contains(&name.as_str()) {
                 format!("accessor `{name}` would hide a method of `Session`: write `#[session(accessor = \"...\")]`")
             } else if let Some(first) = taken.get(&name) {
                 let first = &first.ident;

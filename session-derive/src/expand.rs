@@ -45,10 +45,11 @@ fn full(model: &Model) -> TokenStream {
     let accessors = accessors(model, &quote!(#places #(#getters)*), &quote!(#(#setters)* #update));
     let schema = schema::schema(model);
     let checks = history::checks(model);
-    let guards = schema::guards(model);
+    let (guards, deprecated) = (schema::guards(model), schema::allow_deprecated(model));
     quote_spanned! {Span::mixed_site()=>
         #view
-        #[allow(unused, deprecated, non_snake_case, private_interfaces)]
+        #deprecated
+        #[allow(unused, non_snake_case, private_interfaces)]
         const _: () = {
             use #runtime::__private::{self, CannotLower as _, Unchained as _, Unknown as _};
             #accessors
@@ -91,10 +92,12 @@ fn stub(model: &Model) -> TokenStream {
     }
     setters.extend(fields::stub_update(model));
     let accessors = accessors(model, &getters, &setters);
+    let deprecated = schema::allow_deprecated(model);
     let view = if storable(model) { schema::stub(model) } else { schema::bare_view(model) };
     quote_spanned! {Span::mixed_site()=>
         #view
-        #[allow(dead_code, deprecated, non_snake_case, private_interfaces)]
+        #deprecated
+        #[allow(dead_code, non_snake_case, private_interfaces)]
         const _: () = { #accessors };
     }
 }

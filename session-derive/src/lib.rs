@@ -48,7 +48,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `CartSession` | `items(&self) -> &T` | reads |
 /// | `CartSessionMut` | `items_mut(&mut self) -> &mut T` | edits in place |
-/// | | `set_items(&mut self, T)` | replaces; stored even if it is the default. For `Option<U>` it takes the inner `U` |
+/// | | `set_items(&mut self, T)` | replaces; stored even if it is the default. For `Option<U>` it takes the inner `U`: an `Option` is assigned, `*cart.note_mut() = option` |
 /// | | `take_items(&mut self) -> T` | returns the value and leaves the default |
 /// | | `clear_items(&mut self)` | back to the default, which is not stored |
 /// | | `update(&mut self, impl FnOnce(&mut CartSession) -> R) -> R` | free editing; changes are found by comparison |
@@ -73,7 +73,7 @@ use proc_macro::TokenStream;
 /// | `previous = CartV2` | none | the struct below in the chain; needs `From<CartV2>` or `TryFrom<CartV2>`, and for a hold the way back |
 /// | `migrate(from = 1, with = path)` | none | `fn(&mut RawSection) -> Result<(), E>`, one version up; may be repeated |
 /// | `archived` | off | an older version that only the upgrade reads |
-/// | `retired("basket", …)` | none | keys that may never be used again |
+/// | `retired("basket", …)` | none | keys that may never be used again, as fields had them: without the schema's key |
 /// | `oldest = 2` | `1` | older versions are not read |
 /// | `readers = 3` | computed | the lowest version of programs that may read this; may only be tighter than what the layouts allow |
 /// | `on_newer = "discard"` | `"refuse"` | what a newer version stored and this one may not read: `refuse` answers 503, `discard` counts it as nothing |
@@ -85,7 +85,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `default = expression` | `Default::default()` | the value while nothing is stored; `default` alone says the default in so many words. Not for `Option`, nor with `merge = keys` |
 /// | `rename = "curr"` | the field's name | second part of the stored key: `a-z`, `A-Z`, `0-9`, `_`, `-`; at most 64 bytes |
-/// | `renamed_from = "basket"` | none | the stored key that older versions had |
+/// | `renamed_from = "basket"` | none | the stored key that older versions had: one that `previous` or `was` has |
 /// | `opaque = "money@1"` | the type's own shape | a name for what a foreign type stores, where the layout is pinned; another name is another layout |
 /// | `accessor = "lines"` | the field's name | names the accessors: `lines`, `lines_mut`, `set_lines`, … |
 /// | `merge = …` | `last_write` | what two requests at once make of the field, see below |
@@ -110,7 +110,14 @@ use proc_macro::TokenStream;
 ///
 /// Every mistake of a struct is reported in one run, at the tokens it is in. `serde` and `cfg` attributes on a field are
 /// refused, since they have no effect or change what is stored from build to build; so are references, `Rc`, trait
-/// objects and raw pointers, which no store can hold, and `Option<Option<_>>`, which cannot be told apart once stored.
+/// objects and raw pointers, which no store can hold, and an `Option` of what is written as `null` (`Option<Option<_>>`,
+/// `Option<()>`, `Option<serde_json::Value>`, a unit struct that derives `SessionValue`), whose `Some` would be read as
+/// `None`. An accessor may not be called `into`, `try_into` or `default`: either would be mixed up with the standard
+/// library's where it is called.
+///
+/// `cfg_attr` on a field is resolved by the compiler before this derive sees the struct, so
+/// `#[cfg_attr(feature = "x", session(rename = "b"))]` gives two builds that store different keys. Only a pinned `layout`
+/// guards against that: one of the two builds does not compile.
 #[proc_macro_derive(Session, attributes(session))]
 pub fn derive_session(input: TokenStream) -> TokenStream {
     match syn::parse(input) {
@@ -172,7 +179,8 @@ pub fn derive_session(input: TokenStream) -> TokenStream {
 /// | `deny_unknown_fields` | type | that unknown keys make it unreadable |
 /// | `skip_serializing_if` | field with a name | the field: it may be missing, as any may |
 /// | `other` | last variant | the variant under its own name: what it takes is not kept |
-/// | `default`, `alias`, `bound`, `borrow`, `expecting`, `crate` | | nothing changes |
+/// | `alias` | field, variant | nothing changes; a name that another field or variant has is refused |
+/// | `default`, `bound`, `borrow`, `expecting`, `crate` | | nothing changes |
 ///
 /// # What is refused
 ///
@@ -184,6 +192,11 @@ pub fn derive_session(input: TokenStream) -> TokenStream {
 /// | `with`, `serialize_with`, `deserialize_with` | `#[session(opaque = "name@1")]` on the field |
 /// | `skip_serializing` or `skip_deserializing` alone, a `rename` for one direction | what is written and what is read must be one shape |
 /// | `skip_serializing_if` on a field without a name | it moves those behind it: give the fields names |
+/// | `skip_serializing_if` without `default`, unless the field is spelled `Option` | `#[serde(default)]`: what is left out is missing when it is read |
+/// | below `tag` without `content`, or beside a variant with `untagged`: maps whose keys are no text, numbers of 128 bits | serde writes them and does not read them there: `String` keys or a list of pairs, 64 bits or a `String` |
+/// | beside `tag`: a type whose own keys have the name of the tag, or that is no object | another name; a name for the field |
+/// | `tag` with `deny_unknown_fields` on a struct | serde does not read the tag that it wrote: leave one out |
+/// | `Option` of what is written as `null` | `bool`, or an enum that names each case |
 /// | `skip` on the only field of a `struct S(T)` | serde writes it all the same: make it a unit struct |
 /// | `untagged` on a variant without `#[session(other)]`, and the other way round | both, to keep what is unknown |
 /// | an attribute that is not known | leave it out |

@@ -3,9 +3,12 @@
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DeriveInput, Fields, FieldsNamed, GenericArgument, Generics, Path, PathArguments, Type, Visibility,
+    Attribute, Data, DeriveInput, Fields, FieldsNamed, GenericArgument, Generics, Meta, Path, PathArguments, Token,
+    Type, Visibility, parse_quote,
 };
 
 use crate::attr::{self, Attrs, FieldOptions, Merge, StructOptions};
@@ -21,6 +24,10 @@ pub(crate) struct Model {
     pub(crate) runtime: TokenStream,
     pub(crate) attrs: Attrs<StructOptions>,
     pub(crate) fields: Vec<Field>,
+    /// The lints that are silent on the struct, and so in what is made of it.
+    pub(crate) silent: TokenStream,
+    /// There is something deprecated, or something deprecated is used.
+    pub(crate) is_deprecated: bool,
 }
 
 /// One field of it.
@@ -31,7 +38,10 @@ pub(crate) struct Field {
     pub(crate) ty: TokenStream,
     type_name: Span,
     pub(crate) shape: Shape,
-    pub(crate) nested_option: bool,
+    /// A spelled `Option` of what is spelled as something that is written as `null`.
+    pub(crate) null_option: Option<&'static str>,
+    /// There is an `Option` in it, of what is no type of the standard library that is never written as `null`.
+    pub(crate) has_open_option: bool,
     /// The base of the accessors' names.
     pub(crate) accessor: Ident,
     /// The field's part of the stored key, and the tokens it comes from.
@@ -72,7 +82,19 @@ impl Model {
         let fields = fields.named.iter().enumerate();
         let fields = fields.filter_map(|(at, field)| Field::new(at, field, &input.ident, errors)).collect();
         let view = format_ident!("{}Mut", input.ident);
-        Some(Self { ident: input.ident, vis: input.vis, generics: input.generics, view, runtime, attrs, fields })
+        let silent = silent(&input.attrs);
+        let is_deprecated = is_deprecated(&input);
+        Some(Self {
+            ident: input.ident,
+            vis: input.vis,
+            generics: input.generics,
+            view,
+            runtime,
+            attrs,
+            fields,
+            silent,
+            is_deprecated,
+        })
     }
 }
 
@@ -86,6 +108,43 @@ impl Model {
     pub(crate) fn is_archived(&self) -> bool {
         self.attrs.options.archived.is_some()
     }
+}
+
+/// What `allow` and `expect` name; `deprecated` where the type itself is.
+fn silent(attrs: &[Attribute]) -> TokenStream {
+    let mut lints: Vec<Path> = Vec::new();
+    for attr in attrs {
+        let Meta::List(list) = &attr.meta else { continue };
+        if attr.path().is_ident("allow") || attr.path().is_ident("expect") {
+            let all = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()).unwrap_or_default();
+            // `reason = "…"` is no lint.
+            lints
+                .extend(all.into_iter().filter_map(|meta| if let Meta::Path(path) = meta { Some(path) } else { None }));
+        }
+    }
+    if attrs.iter().any(|attr| attr.path().is_ident("deprecated")) {
+        lints.push(parse_quote!(deprecated));
+    }
+    quote!(#(#lints),*)
+}
+
+/// Whether the word stands in an attribute of the struct or of a field.
+fn is_deprecated(input: &DeriveInput) -> bool {
+    let fields = match &input.data {
+        Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
+        _ => Vec::new(),
+    };
+    let said = |tokens: TokenStream| spells(tokens, "deprecated");
+    input.attrs.iter().chain(fields).any(|attr| said(attr.meta.to_token_stream()))
+}
+
+/// Whether a word stands anywhere among tokens.
+fn spells(tokens: TokenStream, word: &str) -> bool {
+    tokens.into_iter().any(|tree| match tree {
+        TokenTree::Group(group) => spells(group.stream(), word),
+        TokenTree::Ident(ident) => ident == word,
+        _ => false,
+    })
 }
 
 /// The named fields, or what stands in their place.
@@ -130,13 +189,14 @@ impl Field {
             ty: without_self(field.ty.to_token_stream(), schema),
             type_name: name_span(&field.ty),
             shape: shape(&field.ty, schema),
-            nested_option: option(&field.ty).and_then(option).is_some(),
+            has_open_option: has_open_option(field.ty.to_token_stream()),
+            null_option: option(&field.ty).and_then(null),
             key,
             key_tokens,
             docs: named("doc"),
             deprecated: named("deprecated").pop(),
             attrs,
-            foreign: ["serde", "cfg", "cfg_attr"].into_iter().flat_map(named).collect(),
+            foreign: ["serde", "cfg"].into_iter().flat_map(named).collect(),
             default_value: field.default.as_ref().map(|(_, value)| value.to_token_stream()),
         })
     }
@@ -190,7 +250,7 @@ fn shape(ty: &Type, schema: &Ident) -> Shape {
 }
 
 /// The inner type, where the type is spelled as an `Option`.
-fn option(ty: &Type) -> Option<&Type> {
+pub(crate) fn option(ty: &Type) -> Option<&Type> {
     let segments = &plain_path(ty)?.segments;
     let spelled =
         |names: &[&str]| segments.len() == names.len() && segments.iter().zip(names).all(|(a, b)| a.ident == b);
@@ -200,6 +260,41 @@ fn option(ty: &Type) -> Option<&Type> {
     let PathArguments::AngleBracketed(inner) = &segments.last()?.arguments else { return None };
     let GenericArgument::Type(inner) = inner.args.first()? else { return None };
     Some(inner)
+}
+
+/// Types that are never written as `null`, whatever they hold.
+const NEVER_NULL: &[&str] = &[
+    "Vec", "VecDeque", "BTreeMap", "HashMap", "BTreeSet", "HashSet", "String", "bool", "char", "u8", "u16", "u32",
+    "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+];
+
+/// Whether an `Option` in it is followed by a name that says nothing about `null`.
+pub(crate) fn has_open_option(ty: TokenStream) -> bool {
+    let mut of_option = false;
+    ty.into_iter().any(|tree| match tree {
+        TokenTree::Group(group) => std::mem::take(&mut of_option) || has_open_option(group.stream()),
+        TokenTree::Ident(ident) => {
+            let is_open = of_option && !NEVER_NULL.iter().any(|known| ident == known);
+            of_option = ident == "Option";
+            is_open
+        }
+        _ => false,
+    })
+}
+
+/// What is spelled as something that may be written as `null`.
+fn null(ty: &Type) -> Option<&'static str> {
+    match ty {
+        Type::Group(group) => null(&group.elem),
+        Type::Paren(paren) => null(&paren.elem),
+        Type::Tuple(tuple) if tuple.elems.is_empty() => Some("`()`"),
+        ty if option(ty).is_some() => Some("an `Option`"),
+        ty => {
+            let mut path = plain_path(ty)?.segments.iter().map(|segment| &segment.ident);
+            (path.next()? == "serde_json" && path.next()? == "Value" && path.next().is_none())
+                .then_some("a `serde_json::Value`")
+        }
+    }
 }
 
 fn plain_path(ty: &Type) -> Option<&Path> {

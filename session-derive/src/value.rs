@@ -12,7 +12,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Data, DeriveInput, Generics, WherePredicate, parse_quote_spanned};
 
 use self::options::ItemOptions;
-use self::shape::{Reads, Shapes};
+use self::shape::Shapes;
 use crate::attr;
 use crate::errors::Errors;
 
@@ -24,19 +24,47 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     storable(input, &mut errors);
     let opaque = options.opaque.as_ref().map(|name| quote!(#runtime::value::Ty::Opaque(#name)));
     let generics = if opaque.is_some() { input.generics.clone() } else { bounded(&input.generics, &runtime) };
-    let (ty, reads) = if let Some(ty) = opaque {
-        (ty, None)
-    } else {
-        let reads = Reads::default();
-        let mut shapes = Shapes { item: &input.ident, runtime: &runtime, errors: &mut errors, reads };
-        (shapes.item(input), Some(shapes.reads.tokens(&runtime)))
+    let mut shapes = Shapes::new(&input.ident, &runtime, &mut errors);
+    let (ty, reads) = match opaque {
+        Some(ty) => (ty, None),
+        None => (shapes.item(input), Some(shapes.reads.tokens(&runtime))),
     };
+    let checks = std::mem::take(&mut shapes.checks);
     match errors.finish() {
-        None => value_impl(input, &generics, &runtime, &ty, reads.as_ref()),
+        None => checked(input, &generics, &runtime, &Value { ty, reads, checks }),
         Some(errors) => {
             let stub = value_impl(input, &input.generics, &runtime, &quote!(#runtime::value::Ty::Opaque("")), None);
             quote!(#errors #stub)
         }
+    }
+}
+
+/// What was found out about a type.
+struct Value {
+    ty: TokenStream,
+    reads: Option<TokenStream>,
+    /// What the compiler is asked.
+    checks: Vec<TokenStream>,
+}
+
+/// The impl, and the checks. A generic type has a shape once its parameters have one: it is checked then.
+fn checked(input: &DeriveInput, generics: &Generics, runtime: &TokenStream, value: &Value) -> TokenStream {
+    let Value { ty, reads, checks } = value;
+    if checks.is_empty() {
+        return value_impl(input, generics, runtime, ty, reads.as_ref());
+    }
+    if !generics.params.is_empty() {
+        let ty = quote_spanned!(Span::mixed_site()=> { use #runtime::__private; #(#checks;)* #ty });
+        return value_impl(input, generics, runtime, &ty, reads.as_ref());
+    }
+    let value = value_impl(input, generics, runtime, ty, reads.as_ref());
+    quote_spanned! {Span::mixed_site()=>
+        #value
+        #[allow(deprecated)]
+        const _: () = {
+            use #runtime::__private;
+            #(const _: () = #checks;)*
+        };
     }
 }
 

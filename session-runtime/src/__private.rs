@@ -3,7 +3,9 @@
 pub use crate::chain::{Chain, Unchained};
 pub use crate::codec::{ByEntry, Initial, Passing, Whole, entries, pinned, pinned_entries, transient, whole};
 pub use crate::history::{History, Step};
-pub use crate::layout::{Shape, drift, not_additive, not_readable, unreleased};
+pub use crate::layout::{
+    Shape, beside_tag, drift, not_additive, not_readable, null_in_option, some_is_none, unbuffered, unreleased,
+};
 pub use crate::lift::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
 pub use crate::merge::{entry_sum, sum, with};
 pub use crate::message::refuse;
@@ -27,7 +29,7 @@ pub use ::rocket;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __guards {
-    ($schema:ty) => {};
+    ($(#[$attr:meta])* $schema:ty) => {};
 }
 
 /// What a route that names an archived version is told; nothing without a framework.
@@ -35,7 +37,7 @@ macro_rules! __guards {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __archived {
-    ($schema:ty) => {};
+    ($(#[$attr:meta])* $schema:ty) => {};
 }
 
 /// Everything that the web framework's half needs of a schema: `&S` as a guard that stops the launch if it cannot work.
@@ -46,8 +48,9 @@ macro_rules! __archived {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __guards {
-    ($schema:ty) => {
+    ($(#[$attr:meta])* $schema:ty) => {
         #[automatically_derived]
+        $(#[$attr])*
         impl<'r> $crate::__private::rocket::request::FromRequest<'r> for &'r $schema {
             type Error = $crate::SessionError;
             fn from_request<'a, 'f>(
@@ -62,8 +65,11 @@ macro_rules! __guards {
             }
         }
         #[automatically_derived]
+        $(#[$attr])*
         impl $crate::__private::rocket::Sentinel for &$schema {
-            fn abort(rocket: &$crate::__private::rocket::Rocket<$crate::__private::rocket::Ignite>) -> bool {
+            fn abort(
+                rocket: &$crate::__private::rocket::Rocket<$crate::__private::rocket::Ignite>,
+            ) -> ::core::primitive::bool {
                 $crate::__private::missing::<$schema>(rocket)
             }
         }
@@ -76,8 +82,9 @@ macro_rules! __guards {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __archived {
-    ($schema:ty) => {
+    ($(#[$attr:meta])* $schema:ty) => {
         #[automatically_derived]
+        $(#[$attr])*
         impl<'r> $crate::__private::rocket::request::FromRequest<'r> for &'r $schema
         where
             $crate::__private::Archived: $crate::__private::Newest<&'r $schema>,

@@ -2,13 +2,14 @@
 //!
 //! Generated code names two types that the macro cannot see into. An inherent constant exists where the bounds of its impl
 //! hold, and the trait's of the same name stands in where they do not; so a question is asked only if what comes before
-//! it is answered, and one mistake is one error:
+//! it is answered, and one mistake is one error. The names begin with `__`, since a trait of the author's for all types may
+//! have constants of any name:
 //!
 //! ```text
-//! UPGRADE.ask()     P derives `Session`; then: S is made of it by `From` or `TryFrom`
-//! ERROR.ask()       then: what that fails with is an error
-//! GAP, FORGOTTEN    P is the version right below, and none of its keys is lost
-//! PREVIOUS          all of it holds
+//! __UPGRADE.ask()          P derives `Session`; then: S is made of it by `From` or `TryFrom`, and P is the version below
+//! __ERROR.ask()            then: what that fails with is an error
+//! __UNKNOWN, __FORGOTTEN   the old names of keys are those of P, and none of its keys is lost
+//! __PREVIOUS               all of it holds
 //! ```
 
 #![expect(clippy::unused_self, reason = "the type of what is asked decides which question it is")]
@@ -16,9 +17,9 @@
 use std::marker::PhantomData;
 
 use crate::history::Previous;
-use crate::layout::{is_kept, is_next, not_kept, not_next};
+use crate::layout::{is_kept, is_next, is_renamed, not_kept, not_next, not_renamed};
 use crate::lift::{UpgradeError, UpgradeFrom, previous};
-use crate::message::Message;
+use crate::message::{Message, refuse};
 use crate::schema::Schema;
 
 /// `S` names `P` as the version below it.
@@ -41,11 +42,14 @@ impl<P> Below<P> {
 #[doc(hidden)]
 pub struct Upgrade<S, P>(PhantomData<(S, P)>);
 
-impl<S, P> Upgrade<S, P> {
+impl<S: Schema, P: Schema> Upgrade<S, P> {
+    /// The compiler evaluates this once the types fit.
+    #[track_caller]
     pub const fn ask(self)
     where
         S: UpgradeFrom<P>,
     {
+        refuse(Chain::<S, P>::GAP);
     }
 }
 
@@ -70,34 +74,37 @@ impl Asked {
 }
 
 impl<S: Schema, P: Schema> Chain<S, P> {
-    pub const UPGRADE: Upgrade<S, P> = Upgrade(PhantomData);
+    pub const __UPGRADE: Upgrade<S, P> = Upgrade(PhantomData);
     /// Why `P` is not the version right below.
-    pub const GAP: Option<Message> = if is_next::<S, P>() { None } else { Some(not_next::<S, P>()) };
+    pub(crate) const GAP: Option<Message> = if is_next::<S, P>() { None } else { Some(not_next::<S, P>()) };
+    /// Which new names of fields have no old one in `P`.
+    pub const __UNKNOWN: Option<Message> = if is_renamed::<S, P>() { None } else { Some(not_renamed::<S, P>()) };
     /// Which keys of `P` are lost.
-    pub const FORGOTTEN: Option<Message> = if is_kept::<S, P>() { None } else { Some(not_kept::<S, P>()) };
+    pub const __FORGOTTEN: Option<Message> = if is_kept::<S, P>() { None } else { Some(not_kept::<S, P>()) };
 }
 
 impl<S: Schema + UpgradeFrom<P>, P: Schema> Chain<S, P> {
-    pub const ERROR: Fails<S::Error> = Fails(PhantomData);
+    pub const __ERROR: Fails<S::Error> = Fails(PhantomData);
 }
 
 impl<S: Schema + UpgradeFrom<P, Error: UpgradeError>, P: Schema> Chain<S, P> {
-    pub const PREVIOUS: Option<Previous<S>> = Some(previous::<S, P>());
+    /// `None` for a version that is not below: a struct that names itself, or two that name each other, would have no end.
+    pub const __PREVIOUS: Option<Previous<S>> = if P::VERSION < S::VERSION { Some(previous::<S, P>()) } else { None };
 }
 
 #[doc(hidden)]
 pub trait Unchained {
     type Below;
     type Step;
-    const UPGRADE: Self::Below;
-    const ERROR: Asked = Asked;
-    const GAP: Option<Message> = None;
-    const FORGOTTEN: Option<Message> = None;
-    const PREVIOUS: Option<Self::Step> = None;
+    const __UPGRADE: Self::Below;
+    const __ERROR: Asked = Asked;
+    const __FORGOTTEN: Option<Message> = None;
+    const __UNKNOWN: Option<Message> = None;
+    const __PREVIOUS: Option<Self::Step> = None;
 }
 
 impl<S, P> Unchained for Chain<S, P> {
     type Below = Below<P>;
     type Step = Previous<S>;
-    const UPGRADE: Below<P> = Below(PhantomData);
+    const __UPGRADE: Below<P> = Below(PhantomData);
 }

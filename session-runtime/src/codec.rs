@@ -209,7 +209,7 @@ pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
     name: &'static str,
     place: &'static Whole<S, T>,
 ) -> FieldOps<S> {
-    whole(name, place).shape(schema::Known::<T>::SHAPE)
+    whole(name, place).shape(schema::Known::<T>::__SHAPE)
 }
 
 /// A row for a field under one key per entry; these keys begin with `prefix`, which ends in a slash.
@@ -230,7 +230,7 @@ pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
     prefix: &'static str,
     place: &'static ByEntry<S, T>,
 ) -> FieldOps<S> {
-    entries(prefix, place).shape(schema::Known::<T>::SHAPE)
+    entries(prefix, place).shape(schema::Known::<T>::__SHAPE)
 }
 
 /// A row for a field that is never stored.

@@ -17,17 +17,20 @@
 
 use self::shape::{BASIS, byte, fold, number, push_type, text};
 use crate::message::Message;
-use crate::schema::{FieldOps, FieldSpec, Schema};
+use crate::schema::{FieldOps, FieldSpec, Role, Schema};
 
 mod compatible;
 mod exact;
 mod past;
+mod readable;
 mod shape;
 
 pub use self::compatible::not_readable;
 pub(crate) use self::compatible::{allowed, compatible, unreadable};
+use self::past::keeps;
 pub use self::past::not_additive;
-pub(crate) use self::past::{is_kept, is_next, not_kept, not_next};
+pub(crate) use self::past::{is_kept, is_next, is_renamed, not_kept, not_next, not_renamed};
+pub use self::readable::{beside_tag, null_in_option, some_is_none, unbuffered};
 pub use self::shape::Shape;
 pub(crate) use self::shape::{hash, same};
 
@@ -148,13 +151,54 @@ const fn changed<S: Schema>(pins: &[Pin]) -> Message {
     out.parts(&["stored layout of session schema `", S::KEY, "` changed but `version` is still "]);
     out.number(S::VERSION as u64);
     push_changes::<S>(&mut out, pins);
+    push_advice::<S>(&mut out, pins);
+    push_pin::<S>(&mut out);
+    out
+}
+
+/// The change that keeps what is stored readable.
+const fn push_advice<S: Schema>(out: &mut Message, pins: &[Pin]) {
+    if <S::Role as Role>::IS_ARCHIVED {
+        out.push("\n    sessions of this version are stored with the recorded layout: keep the old struct, and the types in its ");
+        out.push("fields as they were then, beside it\n    if the recorded layout is a mistake: ");
+        return;
+    }
     out.push("\n    if version ");
     out.number(S::VERSION as u64);
     out.push(" was deployed, bump to `version = ");
     out.number(S::VERSION as u64 + 1);
-    out.push("` and keep the old struct as `previous`\n    otherwise record the new layout: ");
-    push_pin::<S>(&mut out);
-    out
+    if keeps::<S>(pins, false) {
+        out.push("` and write `");
+        push_was::<S>(out, pins);
+        out.push("`\n    in both cases record the new layout: ");
+    } else {
+        out.push("` and keep the old struct as `previous`\n    otherwise record the new layout: ");
+    }
+}
+
+/// `was(2 = "items:e85afc95", 1 = "…")`: the pinned layout in front of those that are there already.
+const fn push_was<S: Schema>(out: &mut Message, pins: &[Pin]) {
+    out.push("was(");
+    push_version(out, S::VERSION, pins);
+    let mut at = 0;
+    while at < S::HISTORY.was.len() {
+        out.push(", ");
+        push_version(out, S::HISTORY.was[at].0, S::HISTORY.was[at].1);
+        at += 1;
+    }
+    out.push(")");
+}
+
+const fn push_version(out: &mut Message, version: u16, pins: &[Pin]) {
+    out.number(version as u64);
+    out.push(" = \"");
+    let mut at = 0;
+    while at < pins.len() {
+        out.parts(&[if at == 0 { "" } else { " " }, pins[at].0, ":"]);
+        out.hex(pins[at].1);
+        at += 1;
+    }
+    out.push("\"");
 }
 
 const fn push_changes<S: Schema>(out: &mut Message, pins: &[Pin]) {
@@ -172,6 +216,7 @@ const fn push_changes<S: Schema>(out: &mut Message, pins: &[Pin]) {
                 None => {
                     out.parts(&["\n    key `", field.key(), "` was added: "]);
                     push_type(out, shape.ty, field);
+                    push_rename::<S>(out, pins, now);
                 }
             }
         }
@@ -181,6 +226,19 @@ const fn push_changes<S: Schema>(out: &mut Message, pins: &[Pin]) {
     while at < pins.len() {
         if field_of::<S>(pins[at].0).is_none() {
             out.parts(&["\n    key `", pins[at].0, "` was removed"]);
+        }
+        at += 1;
+    }
+}
+
+/// An added key with the shape of one that was removed is the same key, if a field has a new name.
+const fn push_rename<S: Schema>(out: &mut Message, pins: &[Pin], hash: u32) {
+    let mut at = 0;
+    while at < pins.len() {
+        let (key, pin) = pins[at];
+        if pin == hash && field_of::<S>(key).is_none() {
+            out.parts(&["; if it is `", key, "` under a new name, write `#[session(rename = \"", key, "\")]` on it"]);
+            return;
         }
         at += 1;
     }

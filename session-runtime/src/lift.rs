@@ -394,13 +394,13 @@ pub(crate) type Lower = fn(RawSection, u16) -> Option<Lowering>;
 
 #[doc(hidden)]
 pub trait CannotLower {
-    const LOWER: Option<Lower> = None;
+    const __LOWER: Option<Lower> = None;
 }
 
 impl<S, P> CannotLower for Lowers<S, P> {}
 
 impl<S: Schema, P: Schema + TryFrom<S, Error: UpgradeError>> Lowers<S, P> {
-    pub const LOWER: Option<Lower> = Some(|section, to| match lower_to::<S, P>(section) {
+    pub const __LOWER: Option<Lower> = Some(|section, to| match lower_to::<S, P>(section) {
         Ok(section) => lower_section::<P>(section, to),
         Err(error) => Some(Err(error)),
     });

@@ -567,11 +567,11 @@ pub struct Known<T>(PhantomData<T>);
 
 #[doc(hidden)]
 pub trait Unknown {
-    const SHAPE: Option<&'static Shape> = None;
+    const __SHAPE: Option<&'static Shape> = None;
 }
 
 impl<T> Unknown for Known<T> {}
 
 impl<T: SessionValue> Known<T> {
-    pub const SHAPE: Option<&'static Shape> = Some(const { &Shape::known::<T>() });
+    pub const __SHAPE: Option<&'static Shape> = Some(const { &Shape::known::<T>() });
 }

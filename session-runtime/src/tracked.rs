@@ -69,8 +69,8 @@ impl<S: Schema> Tracked<S> {
 
     /// [`set`](Self::set) for an `Option`, given what is inside.
     #[inline]
-    pub fn set_some<U, K>(&mut self, field: Place<S, Option<U>, K>, value: U) {
-        self.set(field, Some(value));
+    pub fn set_some<T: IsOption<U>, U, K>(&mut self, field: Place<S, T, K>, value: U) {
+        self.set(field, T::some(value));
     }
 
     /// Returns the value and leaves the default.
@@ -192,6 +192,23 @@ impl<S: Schema> Tracked<S> {
     pub(crate) fn replaced(&self) -> Vec<&'static FieldSpec> {
         let fields = S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.set, *at) || has(&self.cleared, *at));
         fields.map(|(_, field)| &field.spec).collect()
+    }
+}
+
+/// The standard library's `Option`: the type of a field that is spelled so.
+#[diagnostic::on_unimplemented(
+    message = "a field that is spelled `Option` is an optional value, and `{Self}` is a type of another crate or module",
+    label = "not `std::option::Option`",
+    note = "give your type another name than `Option`, or use it under an alias"
+)]
+#[doc(hidden)]
+pub trait IsOption<U> {
+    fn some(value: U) -> Self;
+}
+
+impl<U> IsOption<U> for Option<U> {
+    fn some(value: U) -> Self {
+        Some(value)
     }
 }
 

@@ -113,6 +113,11 @@ pub(super) fn migrate(name: &Ident, input: ParseStream<'_>) -> syn::Result<Migra
 /// The path of a struct.
 pub(super) fn previous(name: &Ident, input: ParseStream<'_>) -> syn::Result<syn::Type> {
     equals(name, input, "CartV1")?;
+    // A path may have commas between `<` and `>`, which an expression would end at.
+    let ahead = input.fork();
+    if ahead.parse::<syn::Type>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,])) {
+        return input.parse();
+    }
     let value: TokenStream = rest(input);
     syn::parse2(value.clone()).map_err(|_| syn::Error::new_spanned(value, "expected the path of the previous struct"))
 }

@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::errors::Errors;
-use crate::model::Model;
+use syn::{LitStr, Type};
+
+use super::is_old_key;
+use crate::errors::{Errors, one_of};
+use crate::model::{Field, Model};
 
 /// All rules of versions.
 pub(super) fn all(model: &Model, errors: &mut Errors) {
@@ -14,6 +17,7 @@ pub(super) fn all(model: &Model, errors: &mut Errors) {
         no_way(model, errors);
     }
     bounded(model, errors);
+    not_self(model, errors);
     retired(model, errors);
     renamed(model, errors);
 }
@@ -98,8 +102,24 @@ fn bounded(model: &Model, errors: &mut Errors) {
     }
 }
 
+/// The compiler finds the same for any other path.
+fn not_self(model: &Model, errors: &mut Errors) {
+    if let Some(previous) = &model.attrs.options.previous
+        && matches!(&previous.value, Type::Path(path) if path.path.is_ident("Self"))
+    {
+        let message = "`previous = Self` names the struct itself: keep a copy of the struct as the version below had it, \
+                       marked `archived`, and name that";
+        errors.at(&previous.value, message);
+    }
+}
+
 fn retired(model: &Model, errors: &mut Errors) {
     let retired = &model.attrs.options.retired;
+    for (at, key) in retired.iter().enumerate() {
+        if is_old_key(model, key, errors) && retired[..at].iter().any(|first| first.value() == key.value()) {
+            errors.at(key, format!("key \"{}\" is retired twice", key.value()));
+        }
+    }
     for field in &model.fields {
         if retired.iter().any(|key| key.value() == field.key) {
             let message = format!(
@@ -115,11 +135,51 @@ fn renamed(model: &Model, errors: &mut Errors) {
     for field in &model.fields {
         let Some(from) = &field.attrs.options.renamed_from else { continue };
         let old = from.value.value();
+        if !is_old_key(model, &from.value, errors) {
+            continue;
+        }
         if old == field.key {
             errors
                 .at(&from.value, format!("key \"{old}\" is its name now: drop `renamed_from`, or `rename` the field"));
         } else if let Some(other) = model.fields.iter().find(|other| other.key == old) {
             errors.at(&from.value, format!("key \"{old}\" is in use: field `{}` has it", other.ident));
+        } else if field.attrs.options.transient.is_none() {
+            had_by_an_older_version(model, &from.value, errors);
         }
+    }
+    renamed_once(model, errors);
+}
+
+/// The keys of the struct that `previous` names are known to the compiler alone, which looks there.
+fn had_by_an_older_version(model: &Model, old: &LitStr, errors: &mut Errors) {
+    let options = &model.attrs.options;
+    if ["previous", "migrate"].iter().any(|name| model.attrs.mentions(name)) {
+        return;
+    }
+    let Some(was) = &options.was else {
+        if !model.attrs.mentions("was") {
+            errors.at(old, "`renamed_from` names a key of an older version, and none is read here: drop it");
+        }
+        return;
+    };
+    let mut keys: Vec<_> = was.value.iter().flat_map(|was| &was.layout.keys).map(|(key, _)| key.as_str()).collect();
+    if !keys.contains(&old.value().as_str()) {
+        keys.dedup();
+        errors.at(old, format!("no version in `was` has the key \"{}\", only {}", old.value(), one_of(&keys)));
+    }
+}
+
+fn renamed_once(model: &Model, errors: &mut Errors) {
+    let mut seen: Vec<(String, &Field)> = Vec::new();
+    for field in &model.fields {
+        let Some(from) = &field.attrs.options.renamed_from else { continue };
+        let old = from.value.value();
+        if model.fields.iter().any(|other| other.key == old) {
+            continue;
+        }
+        if let Some((_, first)) = seen.iter().find(|(name, _)| *name == old) {
+            errors.at(&from.value, format!("key \"{old}\" is field `{}` now: one field takes it over", first.ident));
+        }
+        seen.push((old, field));
     }
 }

@@ -48,7 +48,7 @@ fn shape(field: &Field, is_pinned: bool) -> Option<TokenStream> {
     } else if is_pinned {
         return None;
     } else {
-        quote_spanned!(span=> .shape(<__private::Known<#ty>>::SHAPE))
+        quote_spanned!(span=> .shape(<__private::Known<#ty>>::__SHAPE))
     })
 }
 
@@ -68,7 +68,7 @@ fn merge(field: &Field) -> Option<TokenStream> {
 /// `items: …` in a session that has nothing stored.
 pub(super) fn initial(field: &Field) -> TokenStream {
     let (ident, at) = (&field.ident, index(field));
-    quote_spanned!(Span::mixed_site()=> #ident: Self::__PLACES.#at.initial())
+    quote_spanned!(Span::mixed_site()=> #ident: __private::Place::initial(&Self::__PLACES.#at))
 }
 
 /// Where the fields' values stand, and what they are in a new session.
@@ -126,14 +126,24 @@ pub(super) fn getter(field: &Field) -> TokenStream {
 /// The accessors of the writable view.
 pub(super) fn setters(field: &Field, schema: &Ident) -> TokenStream {
     let at = index(field);
-    let body = |call: &str, value: Option<&TokenStream>| {
-        let call = Ident::new(call, Span::mixed_site());
+    // By path: a trait for all types may have methods of these names, and would win over those of the type.
+    let body = |call: &str, span: Span, value: Option<&TokenStream>| {
+        let call = Ident::new(call, span);
         let value = value.map(|value| quote_spanned!(Span::mixed_site()=> , #value));
-        quote_spanned!(Span::mixed_site()=> self.0.#call(#schema::__PLACES.#at #value))
+        quote_spanned!(span=> __private::Tracked::#call(&mut self.0, #schema::__PLACES.#at #value))
     };
+    let plain = Span::mixed_site();
     let value = quote_spanned!(Span::mixed_site()=> value);
-    let set = if matches!(field.shape, Shape::Option(_)) { "set_some" } else { "set" };
-    let bodies = [body("edit", None), body(set, Some(&value)), body("take", None), body("clear", None)];
+    let (set, set_span) = match field.shape {
+        Shape::Option(_) => ("set_some", field.type_span()),
+        _ => ("set", plain),
+    };
+    let bodies = [
+        body("edit", plain, None),
+        body(set, set_span, Some(&value)),
+        body("take", plain, None),
+        body("clear", plain, None),
+    ];
     let [_, names @ ..] = field.accessors();
     signatures(field, &value)
         .into_iter()
@@ -168,7 +178,10 @@ impl Signature {
 fn signatures(field: &Field, value: &TokenStream) -> [Signature; 4] {
     let Field { vis, ty, deprecated, key, .. } = field;
     let (given, set) = match &field.shape {
-        Shape::Option(inner) => (inner, format!("Replaces `{key}` by `Some` of this.")),
+        Shape::Option(inner) => {
+            let [_, edit, ..] = field.accessors();
+            (inner, format!("Replaces `{key}` by `Some` of this. An `Option` is assigned: `*view.{edit}() = option`."))
+        }
         _ => (ty, format!("Replaces `{key}`; stored even if it is the default.")),
     };
     let signature = |text: String, after: TokenStream| {
@@ -192,7 +205,7 @@ fn signatures(field: &Field, value: &TokenStream) -> [Signature; 4] {
 /// Free editing of the whole struct.
 pub(super) fn update(model: &Model) -> TokenStream {
     let edit = quote_spanned!(Span::mixed_site()=> edit);
-    update_with(model, &edit, &quote_spanned!(Span::mixed_site()=> self.0.update(edit)))
+    update_with(model, &edit, &quote_spanned!(Span::mixed_site()=> __private::Tracked::update(&mut self.0, edit)))
 }
 
 /// The same, with nothing in it.

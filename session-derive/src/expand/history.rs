@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::attr::{Layout, StructOptions};
-use crate::model::{Kind, Model, name_span};
+use crate::model::{Field, Kind, Model, name_span};
 
 /// `const HISTORY`, where there is any.
 pub(super) fn consts(model: &Model) -> Option<TokenStream> {
@@ -62,8 +62,8 @@ fn steps(options: &StructOptions) -> TokenStream {
 /// The questions that come before it are among the checks.
 fn step_from(previous: &syn::Type) -> TokenStream {
     let span = Span::mixed_site().located_at(name_span(previous));
-    let step = quote_spanned!(span=> <__private::Chain<Self, #previous>>::PREVIOUS);
-    let lower = quote_spanned!(span=> <__private::Lowers<Self, #previous>>::LOWER);
+    let step = quote_spanned!(span=> <__private::Chain<Self, #previous>>::__PREVIOUS);
+    let lower = quote_spanned!(span=> <__private::Lowers<Self, #previous>>::__LOWER);
     quote_spanned!(Span::mixed_site()=> .previous(#step, #lower))
 }
 
@@ -91,7 +91,19 @@ pub(super) fn checks(model: &Model) -> TokenStream {
         check(literal.span(), quote!(not_readable::<#ident>()));
     }
     checks.extend(options.previous.as_ref().map(|previous| chained(model, &previous.value)));
+    checks.extend(model.fields.iter().filter_map(null_in_option));
     checks
+}
+
+/// An `Option` whose `Some` may be written as `null`: asked where the spelling leaves it open.
+fn null_in_option(field: &Field) -> Option<TokenStream> {
+    let is_asked = field.kind() != Kind::Transient && field.attrs.options.opaque.is_none() && field.has_open_option;
+    let (ty, span) = (&field.ty, field.type_span());
+    is_asked.then(|| {
+        quote_spanned! {span=>
+            const _: () = __private::refuse(__private::null_in_option(<__private::Known<#ty>>::__SHAPE));
+        }
+    })
 }
 
 /// Whether the pinned keys are those of the stored fields, in their order.
@@ -107,11 +119,16 @@ fn chained(model: &Model, previous: &syn::Type) -> TokenStream {
     let version = model.attrs.options.version.as_ref().map_or_else(|| ident.span(), |(_, literal)| literal.span());
     let version = Span::mixed_site().located_at(version);
     let chain = quote_spanned!(span=> <__private::Chain<#ident, #previous>>);
-    let forgotten = quote_spanned!(version=> __private::refuse(#chain::FORGOTTEN););
+    let forgotten = quote_spanned!(version=> __private::refuse(#chain::__FORGOTTEN););
+    let renamed = model.fields.iter().find_map(|field| field.attrs.options.renamed_from.as_ref());
+    let unknown = renamed.map(|from| {
+        let span = Span::mixed_site().located_at(from.value.span());
+        quote_spanned!(span=> __private::refuse(#chain::__UNKNOWN);)
+    });
     quote_spanned! {span=>
-        #chain::UPGRADE.ask();
-        #chain::ERROR.ask();
-        __private::refuse(#chain::GAP);
+        #chain::__UPGRADE.ask();
+        #chain::__ERROR.ask();
+        #unknown
         #forgotten
     }
 }

@@ -14,9 +14,10 @@ pub(super) fn view(model: &Model) -> TokenStream {
         return TokenStream::new();
     }
     let Model { ident, vis, view, runtime, .. } = model;
-    let doc = view_doc(model);
+    let (doc, silent) = (view_doc(model), silent(model));
     quote_spanned! {Span::mixed_site()=>
         #[doc = #doc]
+        #silent
         #[derive(::core::fmt::Debug)]
         #vis struct #view(#runtime::__private::Tracked<#ident>);
     }
@@ -28,15 +29,27 @@ pub(super) fn bare_view(model: &Model) -> TokenStream {
         return TokenStream::new();
     }
     let Model { ident, vis, view, .. } = model;
-    let doc = view_doc(model);
+    let (doc, silent) = (view_doc(model), silent(model));
     let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
     let deref = deref(model);
     quote_spanned! {Span::mixed_site()=>
         #[doc = #doc]
+        #silent
         #[allow(dead_code)]
         #vis struct #view #impl_generics (#ident #ty_generics) #bounds;
         #deref
     }
+}
+
+/// What is silent on the struct is silent on the view.
+fn silent(model: &Model) -> Option<TokenStream> {
+    let silent = &model.silent;
+    (!silent.is_empty()).then(|| quote_spanned!(Span::mixed_site()=> #[allow(#silent)]))
+}
+
+/// For the code that is not the view.
+pub(super) fn allow_deprecated(model: &Model) -> Option<TokenStream> {
+    model.is_deprecated.then(|| quote_spanned!(Span::mixed_site()=> #[allow(deprecated)]))
 }
 
 fn view_doc(model: &Model) -> String {
@@ -65,6 +78,7 @@ pub(super) fn schema(model: &Model) -> TokenStream {
 pub(super) fn stub(model: &Model) -> TokenStream {
     let Model { runtime, .. } = model;
     let (view, guards) = (view(model), guards(model));
+    let deprecated = allow_deprecated(model);
     let unreachable = quote_spanned!(Span::mixed_site()=> ::core::unreachable!());
     let refused = quote_spanned! {Span::mixed_site()=>
         const HISTORY: __private::History<Self> = __private::History::new().refused();
@@ -72,6 +86,7 @@ pub(super) fn stub(model: &Model) -> TokenStream {
     let schema = schema_impl(model, &Body { initial: unreachable, history: Some(refused), ..Body::default() });
     quote_spanned! {Span::mixed_site()=>
         #view
+        #deprecated
         const _: () = {
             use #runtime::__private;
             #schema
@@ -84,7 +99,8 @@ pub(super) fn stub(model: &Model) -> TokenStream {
 pub(super) fn guards(model: &Model) -> TokenStream {
     let Model { ident, runtime, .. } = model;
     let name = Ident::new(if model.is_archived() { "__archived" } else { "__guards" }, Span::mixed_site());
-    quote_spanned!(Span::mixed_site()=> #runtime::#name!(#ident);)
+    let deprecated = allow_deprecated(model);
+    quote_spanned!(Span::mixed_site()=> #runtime::#name!(#deprecated #ident);)
 }
 
 /// The parts of the impl that a mistake leaves empty.

@@ -38,8 +38,12 @@ pub(super) struct Serde {
     /// Not always written, and by which attribute.
     pub(super) skip_if: Option<TokenStream>,
     pub(super) untagged: Option<TokenStream>,
-    /// Read under another name too.
-    has_alias: bool,
+    /// Further names under which it is read.
+    pub(super) aliases: Vec<LitStr>,
+    /// What is missing is read as a default.
+    pub(super) has_default: bool,
+    /// It is read by a function, which does not know what to make of a missing `Option`.
+    pub(super) has_with: bool,
     skip_serializing: Option<TokenStream>,
     skip_deserializing: Option<TokenStream>,
 }
@@ -76,22 +80,24 @@ impl Serde {
             "transparent" => self.transparent = true,
             "skip" => self.skip = Some(entry.tokens()),
             "skip_serializing_if" => self.skip_if = Some(entry.tokens()),
-            "alias" => self.has_alias = true,
             "skip_serializing" => self.skip_serializing = Some(entry.tokens()),
             "skip_deserializing" => self.skip_deserializing = Some(entry.tokens()),
             "untagged" if place == Place::Variant => self.untagged = Some(entry.tokens()),
-            "with" | "serialize_with" | "deserialize_with" | "getter" if place == Place::OpaqueField => {}
+            "default" => self.has_default = true,
+            "alias" => self.aliases.push(entry.string()?),
+            "with" | "serialize_with" | "deserialize_with" | "getter" if place == Place::OpaqueField => {
+                self.has_with |= name != "serialize_with";
+            }
             _ if HARMLESS.contains(&name.as_str()) => {}
             _ => return entry.refuse(&refusal(&name, place)),
         }
         Ok(())
     }
 
-    /// Whether it depends on the value if what is written is read again: what is left out may not be the default, and
-    /// another field may have the alias for its name.
+    /// Whether it depends on the value if what is written is read again: what is left out may not be the default.
     pub(super) fn is_doubtful(&self) -> bool {
         let leaves_out_none = |tokens: &TokenStream| tokens.to_string().ends_with("\"Option::is_none\"");
-        self.has_alias || self.skip_if.as_ref().is_some_and(|tokens| !leaves_out_none(tokens))
+        self.skip_if.as_ref().is_some_and(|tokens| !leaves_out_none(tokens))
     }
 
     /// Both halves of `skip` are `skip`; one alone makes two shapes of one type.
@@ -108,7 +114,7 @@ impl Serde {
 }
 
 /// Changes nothing of what is written under a name that is already known.
-const HARMLESS: &[&str] = &["default", "bound", "expecting", "borrow", "crate", "other"];
+const HARMLESS: &[&str] = &["bound", "expecting", "borrow", "crate", "other"];
 
 /// Everything that is understood, to find what was meant.
 const KNOWN: &[&str] = &[
@@ -140,8 +146,8 @@ fn refusal(name: &str, place: Place) -> String {
             "`flatten` changes the stored layout in a way that cannot be recorded: make it a field of its own, {ON_TYPE}"
         ),
         "untagged" => format!(
-            "an untagged enum does not store which variant it is, so its shape cannot be recorded: give it a `tag`, \
-             {ON_TYPE}"
+            "an untagged enum does not store which variant it is, so its shape cannot be recorded: let serde store the \
+             variant's name, without `untagged`, {ON_TYPE}"
         ),
         "with" | "serialize_with" | "deserialize_with" if place == Place::Field => {
             format!("`{name}` writes a shape that cannot be recorded: {ON_FIELD}")

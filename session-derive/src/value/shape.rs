@@ -13,15 +13,22 @@ use super::options::{FieldOptions, VariantOptions};
 use super::serde::{Place, Serde};
 use crate::attr;
 use crate::errors::Errors;
+use crate::model::{has_open_option, name_span, option};
 
 /// What every step needs.
 pub(super) struct Shapes<'a> {
-    pub(super) item: &'a Ident,
+    item: &'a Ident,
     /// The path of the runtime.
-    pub(super) runtime: &'a TokenStream,
-    pub(super) errors: &'a mut Errors,
+    runtime: &'a TokenStream,
+    errors: &'a mut Errors,
     /// How far reading undoes writing.
     pub(super) reads: Reads,
+    /// What only the compiler can check: calls that refuse a shape which serde does not read back.
+    pub(super) checks: Vec<TokenStream>,
+    /// The attribute that makes serde read what is visited now from a buffer.
+    buffered: Option<&'static str>,
+    /// The key that stands beside what the field that is visited now writes.
+    beside: Option<String>,
 }
 
 /// How far reading is known to undo writing.
@@ -50,6 +57,38 @@ struct Object<'a> {
     closed: bool,
     /// The key that tells the variant, where it stands among the fields.
     tag: Option<&'a str>,
+    /// What is missing is read as a default.
+    has_default: bool,
+}
+
+/// The names that are taken, each with what has it, and the further names under which serde reads something.
+#[derive(Default)]
+struct Names {
+    taken: HashMap<String, Ident>,
+    aliases: Vec<(LitStr, Ident)>,
+}
+
+impl Names {
+    /// Keeps a name; gives what has it already.
+    fn take(&mut self, name: &str, ident: &Ident, serde: &Serde) -> Option<Ident> {
+        self.aliases.extend(serde.aliases.iter().map(|alias| (alias.clone(), ident.clone())));
+        self.taken.insert(name.to_owned(), ident.clone())
+    }
+
+    /// Serde reads each name for one thing only.
+    fn finish(mut self, tag: Option<&str>, errors: &mut Errors) {
+        for (alias, ident) in self.aliases {
+            let name = alias.value();
+            if tag == Some(&name) {
+                errors.at(&alias, format!("the `tag` is called \"{name}\": leave this `alias` out"));
+            } else if let Some(other) = self.taken.insert(name.clone(), ident.clone()).filter(|other| *other != ident) {
+                let message = format!(
+                    "\"{name}\" is the name of `{other}`: what is stored under it would be read as `{ident}`; leave this `alias` out"
+                );
+                errors.at(&alias, message);
+            }
+        }
+    }
 }
 
 /// A field as its attributes describe it.
@@ -57,6 +96,12 @@ struct Stored {
     /// Its shape; `None` if it is not stored.
     ty: Option<TokenStream>,
     serde: Serde,
+}
+
+impl<'a> Shapes<'a> {
+    pub(super) fn new(item: &'a Ident, runtime: &'a TokenStream, errors: &'a mut Errors) -> Self {
+        Self { item, runtime, errors, reads: Reads::default(), checks: Vec::new(), buffered: None, beside: None }
+    }
 }
 
 impl Shapes<'_> {
@@ -77,8 +122,9 @@ impl Shapes<'_> {
             fields if serde.transparent => self.transparent(fields),
             Fields::Named(fields) => {
                 let tag = serde.tag.as_ref().map(LitStr::value);
-                let object = Object { case: serde.rename_all, closed: serde.closed, tag: tag.as_deref() };
-                let ty = self.object(fields, &object);
+                let (case, closed, has_default) = (serde.rename_all, serde.closed, serde.has_default);
+                let ty = self.object(fields, &Object { case, closed, tag: tag.as_deref(), has_default });
+                self.reads_its_tag(serde);
                 if tag.is_some() { self.tagged_struct(serde, &ty) } else { ty }
             }
             Fields::Unnamed(fields) => self.unnamed(fields),
@@ -94,6 +140,14 @@ impl Shapes<'_> {
             self.errors.at(self.item, "a `transparent` struct has exactly one field that is stored");
         }
         written.pop().unwrap_or_default()
+    }
+
+    fn reads_its_tag(&mut self, serde: &Serde) {
+        if let (Some(tag), true) = (&serde.tag, serde.closed) {
+            let message = "serde writes the `tag` of a struct and does not read it beside `deny_unknown_fields`: leave one \
+                           of them out";
+            self.errors.at(tag, message);
+        }
     }
 
     /// Serde writes the struct's name under the tag, as for an enum of one variant.
@@ -135,33 +189,40 @@ impl Shapes<'_> {
     }
 
     fn object(&mut self, fields: &FieldsNamed, object: &Object<'_>) -> TokenStream {
-        let mut taken = HashMap::new();
+        let mut names = Names::default();
         let mut keys = Vec::new();
         for field in &fields.named {
             let stored = self.field(field);
             let (Some(ty), Some(ident)) = (&stored.ty, &field.ident) else { continue };
             let (key, tokens) = name(ident, &stored.serde, |name| object.case.map(|case| case.field(name)));
-            self.unique_key(&key, &tokens, ident, object, &mut taken);
+            let first = names.take(&key, ident, &stored.serde);
+            self.unique_key(&key, &tokens, object.tag, first);
+            self.may_be_missing(field, &stored.serde, object);
             let skippable = stored.serde.skip_if.is_some().then(|| self.ty(&quote!(Skippable(&#ty))));
             let ty = skippable.as_ref().unwrap_or(ty);
             keys.push(self.row(&quote!(Key), &key, &quote!(ty: #ty)));
         }
+        names.finish(object.tag, self.errors);
         let (runtime, closed) = (self.runtime, object.closed);
         self.ty(&quote!(Struct(#runtime::value::Struct { keys: &[#(#keys),*], closed: #closed })))
     }
 
-    fn unique_key(
-        &mut self,
-        key: &str,
-        tokens: &TokenStream,
-        ident: &Ident,
-        object: &Object<'_>,
-        taken: &mut HashMap<String, Ident>,
-    ) {
-        if object.tag == Some(key) {
+    fn unique_key(&mut self, key: &str, tokens: &TokenStream, tag: Option<&str>, first: Option<Ident>) {
+        if tag == Some(key) {
             self.errors.at(tokens, format!("duplicate key \"{key}\": the `tag` has it already"));
-        } else if let Some(first) = taken.insert(key.to_owned(), ident.clone()) {
+        } else if let Some(first) = first {
             self.errors.at(tokens, format!("duplicate key \"{key}\": field `{first}` has it already"));
+        }
+    }
+
+    /// Serde reads a missing `Option` as `None`, unless a function reads the field; everything else needs a default.
+    fn may_be_missing(&mut self, field: &Field, serde: &Serde, object: &Object<'_>) {
+        let Some(skip_if) = &serde.skip_if else { return };
+        let is_option = option(&field.ty).is_some() && !serde.has_with;
+        if !(is_option || serde.has_default || object.has_default) {
+            let message =
+                "what is left out cannot be read again without a default: add `#[serde(default)]` to the field";
+            self.errors.at(skip_if, message);
         }
     }
 
@@ -170,12 +231,35 @@ impl Shapes<'_> {
         let place = if options.opaque.is_some() { Place::OpaqueField } else { Place::Field };
         let serde = Serde::read(&field.attrs, place, self.errors);
         self.reads.is_doubtful |= options.opaque.is_some() || serde.is_doubtful();
-        let ty = match (&serde.skip, options.opaque) {
+        let ty = match (&serde.skip, &options.opaque) {
             (Some(_), _) => None,
             (None, Some(name)) => Some(self.ty(&quote!(Opaque(#name)))),
             (None, None) => Some(self.shape_of(&field.ty)),
         };
+        if let (Some(shape), None) = (&ty, &options.opaque) {
+            self.readable(&field.ty, shape);
+        }
         Stored { ty, serde }
+    }
+
+    /// What the field's shape must not hold, which only the compiler can see.
+    fn readable(&mut self, ty: &Type, shape: &TokenStream) {
+        let span = Span::mixed_site().located_at(name_span(ty));
+        if has_open_option(ty.to_token_stream()) {
+            self.check(ty, &quote_spanned!(span=> some_is_none(&#shape)));
+        }
+        if let Some(cause) = self.buffered {
+            self.check(ty, &quote_spanned!(span=> unbuffered(#cause, &#shape)));
+        }
+        if let Some(tag) = self.beside.take() {
+            self.check(ty, &quote_spanned!(span=> beside_tag(#tag, &#shape)));
+        }
+    }
+
+    /// A question to the compiler about a field's type, shown there.
+    fn check(&mut self, ty: &Type, question: &TokenStream) {
+        let span = Span::mixed_site().located_at(name_span(ty));
+        self.checks.push(quote_spanned!(span=> __private::refuse(__private::#question)));
     }
 
     /// What the field's type says of itself.
@@ -192,18 +276,25 @@ impl Shapes<'_> {
     }
 
     fn enumeration(&mut self, data: &DataEnum, serde: &Serde) -> TokenStream {
-        let mut taken = HashMap::new();
-        let mut variants = Vec::new();
-        let mut open = false;
-        for (at, variant) in data.variants.iter().enumerate() {
-            let own = Serde::read(&variant.attrs, Place::Variant, self.errors);
-            if self.is_other(variant, &own, at + 1 == data.variants.len()) {
+        let variants = data.variants.iter();
+        let all: Vec<_> =
+            variants.map(|variant| (variant, Serde::read(&variant.attrs, Place::Variant, self.errors))).collect();
+        self.buffered = match internal_tag(serde) {
+            _ if all.iter().any(|(_, own)| own.untagged.is_some()) => Some("untagged"),
+            Some(_) => Some("tag"),
+            None => None,
+        };
+        let mut names = Names::default();
+        let (mut variants, mut open) = (Vec::new(), false);
+        for (at, (variant, own)) in all.iter().enumerate() {
+            if self.is_other(variant, own, at + 1 == all.len()) {
                 open = true;
                 self.reads.is_doubtful = true;
             } else if own.skip.is_none() {
-                variants.push(self.variant(variant, &own, serde, &mut taken));
+                variants.push(self.variant(variant, own, serde, &mut names));
             }
         }
+        names.finish(None, self.errors);
         self.enum_ty(serde, &variants, open)
     }
 
@@ -233,15 +324,9 @@ impl Shapes<'_> {
         true
     }
 
-    fn variant(
-        &mut self,
-        variant: &Variant,
-        own: &Serde,
-        outer: &Serde,
-        taken: &mut HashMap<String, Ident>,
-    ) -> TokenStream {
+    fn variant(&mut self, variant: &Variant, own: &Serde, outer: &Serde, names: &mut Names) -> TokenStream {
         let (name, tokens) = name(&variant.ident, own, |name| outer.rename_all.map(|case| case.variant(name)));
-        if let Some(first) = taken.insert(name.clone(), variant.ident.clone()) {
+        if let Some(first) = names.take(&name, &variant.ident, own) {
             self.errors.at(tokens, format!("duplicate variant \"{name}\": `{first}` has it already"));
         }
         let content = self.content(&variant.fields, own, outer);
@@ -254,12 +339,17 @@ impl Shapes<'_> {
         match fields {
             Fields::Unit => None,
             Fields::Named(fields) => {
-                let tag = outer.tag.as_ref().filter(|_| outer.content.is_none()).map(LitStr::value);
-                let case = own.rename_all.or(outer.rename_all_fields);
-                Some(self.object(fields, &Object { case, closed: outer.closed, tag: tag.as_deref() }))
+                let (tag, case) = (internal_tag(outer), own.rename_all.or(outer.rename_all_fields));
+                let object = Object { case, closed: outer.closed, tag: tag.as_deref(), has_default: false };
+                Some(self.object(fields, &object))
             }
             // Serde makes a unit variant of a newtype variant that skips its field.
-            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => self.field(&fields.unnamed[0]).ty,
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                self.beside = internal_tag(outer);
+                let content = self.field(&fields.unnamed[0]).ty;
+                self.beside = None;
+                content
+            }
             Fields::Unnamed(fields) => Some(self.tuple(fields)),
         }
     }
@@ -288,6 +378,11 @@ impl Shapes<'_> {
         let runtime = self.runtime;
         quote_spanned!(Span::mixed_site()=> #runtime::value::#kind { name: #name, #rest })
     }
+}
+
+/// The key that names the variant among the fields of its content.
+fn internal_tag(serde: &Serde) -> Option<String> {
+    serde.tag.as_ref().filter(|_| serde.content.is_none()).map(LitStr::value)
 }
 
 /// The stored name, and the tokens that it comes from.

@@ -5,14 +5,14 @@ use syn::LitStr;
 
 use super::*;
 
+mod readable;
 mod reads;
 
 /// The constant, without the paths in front of its words.
 fn shape(input: TokenStream) -> String {
     let code = derived(input);
     assert!(!code.contains("compile_error"), "{code}");
-    let ty = code.split_once("value :: Ty = ").unwrap().1;
-    let ty = ty.split_once(" ; fn __reads").or_else(|| ty.rsplit_once(';')).unwrap().0;
+    let ty = code.split_once("value :: Ty = ").unwrap().1.split_once(';').unwrap().0;
     let short = [":: session_runtime :: value :: ", ":: core :: option :: Option :: ", "Ty :: ", "Tag :: "];
     let ty = short.iter().fold(ty.to_owned(), |ty, path| ty.replace(path, ""));
     ty.replace("as :: session_runtime :: SessionValue > :: TY", ">").split_whitespace().collect()

@@ -160,7 +160,9 @@ impl<'de> Deserialize<'de> for Present {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of an entry that is stored by itself",
     label = "not usable as a stored key",
-    note = "`String`, integers, `bool` and `char` can; for a unit enum or a newtype of these write `impl EntryKey for {Self} {{}}`"
+    note = "`String`, integers, `bool`, `char` and addresses can, and ids and dates behind the features of their crates",
+    note = "for a unit enum of your own, or a newtype around one of these: `impl EntryKey for ... {{}}`",
+    note = "another crate's type goes into a newtype of your own that has this impl"
 )]
 pub trait EntryKey: Serialize + DeserializeOwned {
     /// Two keys are never written alike, and each is read as it was: nothing is to be checked.
@@ -227,3 +229,85 @@ macro_rules! integer_keys {
 }
 
 integer_keys! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
+
+/// Types of other crates that serde writes as a text or a number: an application cannot implement the trait for them.
+macro_rules! foreign_keys {
+    ($($key:ty)*) => { $(impl EntryKey for $key {})* };
+}
+
+foreign_keys! {
+    std::net::IpAddr std::net::Ipv4Addr std::net::Ipv6Addr
+    std::net::SocketAddr std::net::SocketAddrV4 std::net::SocketAddrV6
+    std::num::NonZeroU8 std::num::NonZeroU16 std::num::NonZeroU32 std::num::NonZeroU64 std::num::NonZeroU128
+    std::num::NonZeroI8 std::num::NonZeroI16 std::num::NonZeroI32 std::num::NonZeroI64 std::num::NonZeroI128
+    std::num::NonZeroUsize std::num::NonZeroIsize
+}
+
+#[cfg(feature = "uuid")]
+foreign_keys! { uuid::Uuid uuid::NonNilUuid }
+
+#[cfg(feature = "chrono")]
+foreign_keys! { chrono::NaiveDate chrono::NaiveDateTime chrono::NaiveTime chrono::Weekday chrono::Month }
+
+#[cfg(feature = "time")]
+foreign_keys! { time::Date time::Time time::Weekday time::Month }
+
+#[cfg(feature = "url")]
+foreign_keys! { url::Url }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key comes back from what is stored for it.
+    fn returns<K: EntryKey + PartialEq + std::fmt::Debug>(key: &K) {
+        let mut stored = String::new();
+        key.write(&mut stored).unwrap();
+        assert_eq!(K::read(&stored).as_ref(), Some(key), "{stored}");
+    }
+
+    #[test]
+    fn keys_of_other_crates_need_no_newtype() {
+        returns(&std::net::IpAddr::from([10, 0, 0, 1]));
+        returns(&std::net::SocketAddr::from(([1; 8], 80)));
+        returns(&std::num::NonZeroU32::MIN);
+        returns(&std::num::NonZeroI128::MIN);
+        assert_eq!(std::num::NonZeroU32::read("0"), None);
+        assert_eq!(std::num::NonZeroU32::read("07"), None);
+    }
+
+    #[cfg(feature = "uuid")]
+    #[test]
+    fn a_uuid_is_a_key_with_the_feature() {
+        returns(&uuid::Uuid::from_u128(7));
+        returns(&uuid::NonNilUuid::new(uuid::Uuid::from_u128(7)).unwrap());
+        assert_eq!(uuid::Uuid::read("00000000000000000000000000000007"), None, "another spelling");
+        fn has_entries<T: Entries>() {}
+        has_entries::<HashMap<uuid::Uuid, u32>>();
+    }
+
+    #[cfg(feature = "chrono")]
+    #[test]
+    fn a_date_of_chrono_is_a_key_with_the_feature() {
+        returns(&chrono::NaiveDate::default());
+        returns(&chrono::NaiveDateTime::default());
+        returns(&chrono::NaiveTime::default());
+        returns(&chrono::Weekday::Mon);
+        returns(&chrono::Month::January);
+    }
+
+    #[cfg(feature = "time")]
+    #[test]
+    fn a_date_of_time_is_a_key_with_the_feature() {
+        returns(&time::Date::MIN);
+        returns(&time::Time::MIDNIGHT);
+        returns(&time::Weekday::Monday);
+        returns(&time::Month::January);
+    }
+
+    #[cfg(feature = "url")]
+    #[test]
+    fn a_url_is_a_key_with_the_feature() {
+        returns(&url::Url::parse("https://example.org/a?b=c").unwrap());
+    }
+}

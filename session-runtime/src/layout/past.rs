@@ -1,7 +1,7 @@
 //! The versions before: what they had is kept, renamed or retired, and each has the next above it.
 
 use super::shape::{hash, push_type, same};
-use super::{Pin, field_of, fields};
+use super::{Pin, field_of, fields, pin_of};
 use crate::message::Message;
 use crate::schema::{FieldSpec, Schema};
 
@@ -112,7 +112,11 @@ pub(crate) const fn is_next<S: Schema, P: Schema>() -> bool {
 /// Why it is not.
 pub(crate) const fn not_next<S: Schema, P: Schema>() -> Message {
     let mut out = Message::new();
-    if !same(S::KEY, P::KEY) {
+    if same(S::KEY, P::KEY) && same(S::NAME, P::NAME) && S::VERSION == P::VERSION {
+        out.parts(&["`previous = ", P::NAME, "` names the struct itself: keep a copy of the struct as version "]);
+        out.number(below::<S>() as u64);
+        out.push(" had it, under another name or in another module, marked `archived`, and name that");
+    } else if !same(S::KEY, P::KEY) {
         out.parts(&["`", P::NAME, "` belongs to session schema \"", P::KEY, "\", not to \"", S::KEY, "\""]);
     } else if was::<S>(P::VERSION).is_some() || migrates::<S>(P::VERSION) {
         out.parts(&["`previous = ", P::NAME, "` cannot be combined with `was` or `migrate` for the same version, "]);
@@ -160,6 +164,67 @@ pub(super) const fn is_retired<S: Schema>(key: &str) -> bool {
         at += 1;
     }
     false
+}
+
+/// Whether each `renamed_from` names a key that `P` has, or an older version that `was` names.
+pub(crate) const fn is_renamed<S: Schema, P: Schema>() -> bool {
+    P::HISTORY.is_refused || unknown_name::<S, P>().is_none()
+}
+
+/// The first field whose old name no version below has. `migrate` may make keys of any name.
+const fn unknown_name<S: Schema, P: Schema>() -> Option<&'static FieldSpec> {
+    let mut at = 0;
+    while S::HISTORY.migrate.is_empty() && at < fields::<S>().len() {
+        let field = &fields::<S>()[at].spec;
+        if let Some(from) = field.renamed_from
+            && field_of::<P>(from).is_none()
+            && !was_has::<S>(from)
+        {
+            return Some(field);
+        }
+        at += 1;
+    }
+    None
+}
+
+const fn was_has<S: Schema>(key: &str) -> bool {
+    let (mut at, was) = (0, S::HISTORY.was);
+    while at < was.len() {
+        if pin_of(was[at].1, key).is_some() {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Which field it is, and the keys that it may name.
+pub(crate) const fn not_renamed<S: Schema, P: Schema>() -> Message {
+    let mut out = Message::new();
+    if let Some(field) = unknown_name::<S, P>() {
+        let from = match field.renamed_from {
+            Some(from) => from,
+            None => "",
+        };
+        out.parts(&["key `", field.key(), "` is `renamed_from = \"", from, "\"`, which version "]);
+        out.number(P::VERSION as u64);
+        out.push(" does not have: its keys are `");
+        push_keys::<P>(&mut out);
+        out.push("`");
+    }
+    out
+}
+
+const fn push_keys<S: Schema>(out: &mut Message) {
+    let (mut at, mut is_first) = (0, true);
+    while at < fields::<S>().len() {
+        let field = &fields::<S>()[at].spec;
+        if field.is_stored() {
+            out.parts(&[if is_first { "" } else { "`, `" }, field.key()]);
+            is_first = false;
+        }
+        at += 1;
+    }
 }
 
 /// Which keys are not.

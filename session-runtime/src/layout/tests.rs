@@ -89,11 +89,27 @@ fn a_changed_layout_is_told_key_by_key() {
         drift::<Changed>(false).unwrap().text(),
         "stored layout of session schema `cart` changed but `version` is still 3\
          \n    key `items` changed type; it is now [{sku: str, qty: u64}]\
-         \n    key `note` was added: str\
+         \n    key `note` was added: str; if it is `gift` under a new name, write `#[session(rename = \"gift\")]` on it\
          \n    key `gift` was removed\
          \n    if version 3 was deployed, bump to `version = 4` and keep the old struct as `previous`\
          \n    otherwise record the new layout: layout = \"items:e85afc95 coupon:ec0d589b note:4fb0f3d8\""
     );
+}
+
+schema!(Added "cart" 3 {
+    0 count: u32 as whole,
+    1 note: Option<String> as whole,
+    2 seen: bool as whole,
+} History::new()
+    .layout(&[("count", 0x4d0f_51c1), ("note", 0xec0d_589b)])
+    .was(&[(2, &[("count", 0x4d0f_51c1)])]));
+
+#[test]
+fn an_added_key_gives_the_finished_line_for_the_next_version() {
+    let text = drift::<Added>(false).unwrap();
+    let was = "bump to `version = 4` and write `was(3 = \"count:4d0f51c1 note:ec0d589b\", 2 = \"count:4d0f51c1\")`\n    in \
+               both cases record the new layout: layout = \"count:4d0f51c1 note:ec0d589b seen:";
+    assert!(text.text().contains(was), "{}", text.text());
 }
 
 schema!(Deep "deep" 1 {
@@ -153,7 +169,7 @@ schema!(First "cart" 1 { 0 count: u32 as whole, 1 gift: bool as whole, } History
 schema!(Other "basket" 1 { 0 count: u32 as whole, } History::new());
 schema!(Refused "cart!" 1 { 0 count: u32 as whole, } History::new().refused());
 schema!(Newest "cart" 3 { 0 count: u64 as whole, }
-    History::new().was(&[(2, &[("count", 0x4d0f_e23a)])]).readers(1).previous(Chain::<Self, First>::PREVIOUS, None));
+    History::new().was(&[(2, &[("count", 0x4d0f_e23a)])]).readers(1).previous(Chain::<Self, First>::__PREVIOUS, None));
 schema!(Gap "cart" 3 { 0 count: u32 as whole, } History::new());
 upgrades!(First to Newest First to Gap Other to Gap Refused to Gap);
 
@@ -182,11 +198,19 @@ fn two_ways_up_from_one_version_are_told() {
 fn keys_that_are_lost_are_named_at_once() {
     let keys = "keys `gift`, `total` of version 1 are neither kept nor retired: add `retired(\"gift\", \"total\")`, or \
                 `renamed_from` where a field holds it under a new name";
-    assert_eq!(Chain::<Newest, First>::FORGOTTEN.unwrap().text(), keys);
+    assert_eq!(Chain::<Newest, First>::__FORGOTTEN.unwrap().text(), keys);
     schema!(Fifth "cart" 2 { 0 gift: bool as whole, } History::new().retired(&["total"]));
     let key = "key `count` of version 1 is neither kept nor retired: add `retired(\"count\")`, or `renamed_from` where a \
                field holds it under a new name";
-    assert_eq!(Chain::<Fifth, First>::FORGOTTEN.unwrap().text(), key);
+    assert_eq!(Chain::<Fifth, First>::__FORGOTTEN.unwrap().text(), key);
+}
+
+#[test]
+fn a_struct_that_names_itself_is_told() {
+    let itself = "`previous = Gap` names the struct itself: keep a copy of the struct as version 2 had it, under another name \
+                  or in another module, marked `archived`, and name that";
+    assert_eq!(not_next::<Gap, Gap>().text(), itself);
+    assert!(Chain::<Gap, Gap>::__PREVIOUS.is_none() && Chain::<First, Newest>::__PREVIOUS.is_none());
 }
 
 #[test]
@@ -201,10 +225,10 @@ fn readers_that_promise_too_much_are_told() {
 /// One mistake is one error: the macro has said what is wrong with the struct below, or the compiler will.
 #[test]
 fn a_chain_is_not_judged_by_what_is_refused_already() {
-    assert!(Chain::<Gap, Refused>::GAP.is_none() && Chain::<Gap, Refused>::FORGOTTEN.is_none());
-    assert!(Chain::<Gap, String>::GAP.is_none() && Chain::<Gap, String>::PREVIOUS.is_none());
-    let _ = Chain::<Gap, String>::UPGRADE;
-    assert!(Chain::<Gap, Newest>::PREVIOUS.is_none(), "no impl leads from one to the other");
+    assert!(Chain::<Gap, Refused>::GAP.is_none() && Chain::<Gap, Refused>::__FORGOTTEN.is_none());
+    assert!(Chain::<Gap, String>::__PREVIOUS.is_none());
+    let _ = Chain::<Gap, String>::__UPGRADE;
+    assert!(Chain::<Gap, Newest>::__PREVIOUS.is_none(), "no impl leads from one to the other");
 }
 
 /// Pins in sources outlive this program: the hashes may never change.

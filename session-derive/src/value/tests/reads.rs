@@ -71,13 +71,6 @@ fn what_may_not_be_read_again_is_doubtful() {
         ),
         quote!(
             struct S {
-                #[serde(alias = "m")]
-                n: u8,
-                m: u8,
-            }
-        ),
-        quote!(
-            struct S {
                 #[session(opaque = "cents@1")]
                 price: f64,
             }
