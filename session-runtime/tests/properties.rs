@@ -9,7 +9,7 @@ use session_runtime::expiry::StoredExpiry;
 use session_runtime::id::SecretHash;
 use session_runtime::merge::Summable;
 use session_runtime::patch::{NewSecret, Patch, RestsOn};
-use session_runtime::record::{Head, Text, Values};
+use session_runtime::record::{Head, PreviousSecret, Text, Values};
 use session_runtime::{EntryKey, MemoryStore, Session, Sessions};
 
 fn written<K: EntryKey>(key: &K) -> String {
@@ -77,6 +77,31 @@ fn the_greatest_revision_and_generation_stop_nobody() {
     let secret = Some(NewSecret::Raise { hash, at: now });
     Patch { remove: vec!["a".into()], secret, ..Patch::on_generation(u64::MAX) }.apply_head(&mut head);
     assert_eq!((head.generation, head.revision), (0, 0));
+}
+
+/// The grace of an id ends when it was first said to end, however many requests show the next one at once.
+#[test]
+fn a_grace_is_not_prolonged_by_who_comes_second() {
+    let (now, [old, new]) = (Timestamp::from_millis(0), [1, 2].map(|byte| SecretHash::from_bytes([byte; 32])));
+    let mut head = Head {
+        created: now,
+        touched: now,
+        expires: now,
+        ends: now,
+        expiry: StoredExpiry::Default,
+        secret: new,
+        secret_since: now,
+        previous: Some(PreviousSecret { hash: old, until: None }),
+        generation: 0,
+        generation_since: None,
+        revision: 0,
+    };
+    let until = |head: &Head| head.previous.as_ref().unwrap().until.map(Timestamp::as_millis);
+    for (seen, moment, then) in [(old, 5, None), (new, 10, Some(10)), (new, 20, Some(10)), (old, 30, Some(10))] {
+        let secret = Some(NewSecret::Presented { seen, until: Timestamp::from_millis(moment) });
+        Patch { secret, ..Patch::on_generation(0) }.apply_head(&mut head);
+        assert_eq!(until(&head), then, "at {moment}");
+    }
 }
 
 proptest! {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use session_runtime::SessionConfig;
+use session_runtime::record::Record;
+use session_runtime::{SessionConfig, SessionKey};
 use session_tests::base64url::{decode, encode};
 use sha2::{Digest, Sha256};
 
@@ -25,6 +26,13 @@ async fn visitor(app: &App) -> Browser {
     let mut browser = Browser::default();
     assert_eq!(app.post(&mut browser, "/add/7").await.set_cookie.len(), 1);
     browser
+}
+
+/// What is stored and not expired: what is, a sweep may remove at any moment.
+async fn living(app: &App) -> Vec<(SessionKey, Record)> {
+    let (mut all, now) = (app.spy.all().await, app.clock.timestamp());
+    all.retain(|(_, record)| now < record.head.expires);
+    all
 }
 
 /// Values that could be computed from what somebody may see.
@@ -93,6 +101,26 @@ async fn a_renewed_secret_does_not_follow_from_the_one_before() {
     }
 }
 
+/// The new id never reaches the browser: the one before it stays good however often it is used, and shows no new one.
+#[rocket::async_test]
+async fn an_id_stays_good_while_the_next_one_is_lost() {
+    let hour = Duration::from_secs(3600);
+    let app = App::with(patient().idle(9 * hour).absolute(99 * hour).renew_every(hour)).await;
+    let browser = visitor(&app).await;
+    app.clock.advance(hour);
+    let mut lost = browser.clone();
+    assert_eq!(app.get(&mut lost, "/cart").await.set_cookie.len(), 1);
+    for minutes in [0, 1, 30, 60, 60, 240] {
+        app.clock.advance(Duration::from_secs(60 * minutes));
+        let mut old = browser.clone();
+        let read = app.get(&mut old, "/cart").await;
+        assert_eq!((read.body.as_str(), old), (r#"{"7":1}"#, browser.clone()), "{minutes} minutes later");
+    }
+    assert_eq!(app.get(&mut lost, "/cart").await.body, r#"{"7":1}"#, "the new one is good as well");
+    app.clock.advance(Duration::from_secs(10));
+    assert_eq!(app.get(&mut browser.clone(), "/cart").await.body, "{}", "ten seconds after the new one was shown");
+}
+
 /// B15, B16, C02: of an id that opens nothing neither half becomes part of the new one, whatever the other half is.
 #[rocket::async_test]
 async fn neither_half_of_an_id_that_opens_nothing_is_adopted() {
@@ -122,18 +150,18 @@ async fn neither_half_of_an_id_that_opens_nothing_is_adopted() {
         (expired, "expired"),
         (before_the_login, "from before a login"),
     ] {
-        let before = app.spy.all().await;
+        let before = living(&app).await;
         let mut browser = presented.clone();
         let read = app.get(&mut browser, "/cart").await;
         assert_eq!((read.body.as_str(), read.set_cookie.len()), ("{}", 0), "{shown}");
-        assert_eq!(app.spy.all().await.len(), before.len(), "{shown}: reading stores nothing");
+        assert_eq!(living(&app).await.len(), before.len(), "{shown}: reading stores nothing");
         let written = app.post(&mut browser, "/add/8").await;
         assert_eq!((written.status, written.set_cookie.len()), (200, 1), "{shown}");
         let (old, new) = (halves(&presented), halves(&browser));
         assert!(new.0 != old.0 && new.0 != old.1, "{shown}: the key was adopted");
         assert!(new.1 != old.1 && new.1 != old.0, "{shown}: the secret was adopted");
         assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"8":1}"#, "{shown}");
-        let after = app.spy.all().await;
+        let after = living(&app).await;
         assert_eq!(after.len(), before.len() + 1, "{shown}");
         for (key, record) in before {
             let now = after.iter().find(|(have, _)| *have == key).map(|(_, record)| record);

@@ -29,6 +29,8 @@ struct All {
     spelled: String,
     #[session(merge = with = nothing)]
     nothing: Option<u32>,
+    #[session(merge = with = emptied)]
+    emptied: String,
 }
 
 #[derive(Session)]
@@ -48,6 +50,11 @@ fn spelled(base: &String, theirs: &String, ours: String) -> String {
 #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature of a merge function")]
 fn nothing(_: &Option<u32>, _: &Option<u32>, _: Option<u32>) -> Option<u32> {
     None
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature of a merge function")]
+fn emptied(_: &String, _: &String, _: String) -> String {
+    String::new()
 }
 
 /// The outcome for a stored key of a schema, with the field's own merge.
@@ -168,6 +175,8 @@ fn a_merge_of_the_applications_own_gets_base_theirs_and_ours() {
     assert_eq!(spelled.as_deref(), Some(r#""base , theirs t, ours ""#));
     assert_eq!(value::<All>("spelled", [Some(r#""b""#), None, None]), None, "cleared by both");
     assert_eq!(value::<All>("nothing", [None, Some("1"), Some("2")]), None, "`null` is an absent key");
+    let stored = value::<All>("emptied", [None, Some(r#""t""#), Some(r#""o""#)]);
+    assert_eq!(stored.as_deref(), Some(r#""""#), "a default that was merged is stored");
 }
 
 /// A text that does not decode is an error that names the field; where the schema resets it, it is the default.
