@@ -121,6 +121,24 @@ async fn an_id_stays_good_while_the_next_one_is_lost() {
     assert_eq!(app.get(&mut browser.clone(), "/cart").await.body, "{}", "ten seconds after the new one was shown");
 }
 
+/// A renewed id is as good for a whole period as the one before it, and a failed answer renews none.
+#[rocket::async_test]
+async fn an_id_is_renewed_once_in_a_period_and_by_no_failed_answer() {
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+    let app = App::with(patient().idle(9 * hour).absolute(99 * hour).renew_every(hour)).await;
+    let mut browser = visitor(&app).await;
+    app.clock.advance(hour);
+    for _ in 0..2 {
+        assert!(app.post(&mut browser, "/visit-and/500").await.set_cookie.is_empty());
+        assert_eq!(app.get(&mut browser, "/cart").await.set_cookie.len(), 1);
+        for pause in [minute, minute, 57 * minute] {
+            app.clock.advance(pause);
+            assert!(app.get(&mut browser, "/cart").await.set_cookie.is_empty(), "renewed within the hour");
+        }
+        app.clock.advance(minute);
+    }
+}
+
 /// B15, B16, C02: of an id that opens nothing neither half becomes part of the new one, whatever the other half is.
 #[rocket::async_test]
 async fn neither_half_of_an_id_that_opens_nothing_is_adopted() {
