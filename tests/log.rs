@@ -1,11 +1,18 @@
-//! What the library writes to the log of this process.
+//! The log of this process: lines of the library, and of its client of PostgreSQL.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// Every line of the library, with the thread that wrote it.
+/// Every line, with the thread that wrote it.
 #[derive(Debug)]
-pub struct Log(Mutex<Vec<(ThreadId, String)>>);
+pub struct Log(Mutex<Vec<Line>>);
+
+#[derive(Debug)]
+struct Line {
+    thread: ThreadId,
+    is_ours: bool,
+    text: String,
+}
 
 impl Log {
     /// Listens from the first call on.
@@ -23,35 +30,49 @@ impl Log {
         &LOG
     }
 
-    /// The lines that hold these words, whichever thread wrote them.
+    /// The library's lines that hold these words, from any thread.
     #[must_use]
     pub fn with(&self, words: &str) -> Vec<String> {
-        self.lines().iter().filter(|(_, line)| line.contains(words)).map(|(_, line)| line.clone()).collect()
+        self.ours(|line| line.text.contains(words))
     }
 
-    /// The lines that this thread wrote.
+    /// The library's lines from this thread.
     #[must_use]
     pub fn here(&self) -> Vec<String> {
         let id = thread::current().id();
-        self.lines().iter().filter(|(thread, _)| *thread == id).map(|(_, line)| line.clone()).collect()
+        self.ours(|line| line.thread == id)
     }
 
-    fn lines(&self) -> MutexGuard<'_, Vec<(ThreadId, String)>> {
+    /// Every line.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        self.lines().iter().flat_map(|line| [&line.text, "\n"]).collect()
+    }
+
+    fn ours(&self, keep: impl Fn(&Line) -> bool) -> Vec<String> {
+        self.lines().iter().filter(|line| line.is_ours && keep(line)).map(|line| line.text.clone()).collect()
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl log::Log for Log {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.target().starts_with("session_runtime")
+        is_ours(metadata.target()) || metadata.target().starts_with("tokio_postgres")
     }
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            let line = format!("{} {}", record.level(), record.args());
-            self.lines().push((thread::current().id(), line));
+            let text = format!("{} {}", record.level(), record.args());
+            self.lines().push(Line { thread: thread::current().id(), is_ours: is_ours(record.target()), text });
         }
     }
 
     fn flush(&self) {}
+}
+
+fn is_ours(target: &str) -> bool {
+    target.starts_with("session_runtime")
 }

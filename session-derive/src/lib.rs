@@ -111,8 +111,9 @@ use proc_macro::TokenStream;
 /// Every mistake of a struct is reported in one run, at the tokens it is in. `serde` and `cfg` attributes on a field are
 /// refused, since they have no effect or change what is stored from build to build; so are references, `Rc`, trait
 /// objects and raw pointers, which no store can hold, and an `Option` of what is written as `null` (`Option<Option<_>>`,
-/// `Option<()>`, `Option<serde_json::Value>`, a unit struct that derives `SessionValue`), whose `Some` would be read as
-/// `None`. An accessor may not be called `into`, `try_into` or `default`: either would be mixed up with the standard
+/// `Option<()>`, a unit struct that derives `SessionValue`), whose `Some` would be read as
+/// `None`. A value that only turns out to be `null` (`Some(NaN)`, `Some(serde_json::Value::Null)`) is refused at the save. An
+/// accessor may not be called `into`, `try_into` or `default`: either would be mixed up with the standard
 /// library's where it is called.
 ///
 /// `cfg_attr` on a field is resolved by the compiler before this derive sees the struct, so

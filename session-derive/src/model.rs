@@ -282,18 +282,13 @@ pub(crate) fn has_open_option(ty: TokenStream) -> bool {
     })
 }
 
-/// What is spelled as something that may be written as `null`.
+/// The spelling of a type that is written as `null`. `serde_json::Value` is left to the save: most values are not `null`.
 fn null(ty: &Type) -> Option<&'static str> {
     match ty {
         Type::Group(group) => null(&group.elem),
         Type::Paren(paren) => null(&paren.elem),
         Type::Tuple(tuple) if tuple.elems.is_empty() => Some("`()`"),
-        ty if option(ty).is_some() => Some("an `Option`"),
-        ty => {
-            let mut path = plain_path(ty)?.segments.iter().map(|segment| &segment.ident);
-            (path.next()? == "serde_json" && path.next()? == "Value" && path.next().is_none())
-                .then_some("a `serde_json::Value`")
-        }
+        ty => option(ty).map(|_| "an `Option`"),
     }
 }
 

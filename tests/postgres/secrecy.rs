@@ -1,41 +1,19 @@
 //! Nothing of a visitor's in a log or an error, the client library's debug log included.
 
-use std::fmt::Write as _;
-use std::sync::Mutex;
-
-use log::{LevelFilter, Log, Metadata, Record};
 use session_runtime::store::Wanted;
 use session_runtime::{SessionKey, Store};
+use session_tests::log::Log;
 use session_tests::servers::postgres::{PASSWORD, Postgres};
 
 use crate::session::{NOW, patient, record, set, whole};
 
-/// What was logged in this process.
-struct Logged(Mutex<String>);
-
-static LOGGED: Logged = Logged(Mutex::new(String::new()));
-
-impl Log for Logged {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        let mut text = self.0.lock().unwrap();
-        let _ = writeln!(text, "{}: {}", record.target(), record.args());
-    }
-
-    fn flush(&self) {}
-}
-
 const KEY: [u8; 16] = *b"a-session's-key!";
 const TEXT: &str = "\"written-by-a-visitor\"";
 
-/// C57: everything at the finest level: the statements are there, what was bound to them is not.
+/// C57: every level of the log: the statements are there, what was bound to them is not.
 #[tokio::test]
 async fn no_key_value_or_password_is_logged() {
-    log::set_logger(&LOGGED).unwrap();
-    log::set_max_level(LevelFilter::Trace);
+    let log = Log::listen();
     let server = Postgres::start("log_statement = 'none'\nlog_min_error_statement = panic\nlog_min_messages = panic");
     let store = patient(server.url());
     let key = SessionKey::from_bytes(KEY);
@@ -47,9 +25,8 @@ async fn no_key_value_or_password_is_logged() {
     store.delete(key).await.unwrap();
     server.execute("ALTER TABLE session_value ADD CONSTRAINT short CHECK (length(content) < 5)").await;
     let refused = store.create(key, record(&[("cart.written-name", TEXT)])).await.unwrap_err();
-    log::set_max_level(LevelFilter::Off);
 
-    let text = LOGGED.0.lock().unwrap().clone() + &whole(&refused);
+    let text = log.whole() + &whole(&refused);
     assert!(text.contains("executing statement"), "the client library logged nothing");
     assert!(text.contains("23514"), "{text}");
     let hidden =

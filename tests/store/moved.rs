@@ -71,7 +71,7 @@ async fn a_write_to_a_file_that_was_removed_is_not_acknowledged() {
         |path| fs::remove_file(path).unwrap(),
         |path| fs::rename(path, beside(path, ".old")).unwrap(),
         |path| {
-            fs::remove_dir_all(path.parent().unwrap()).and_then(|()| fs::create_dir(path.parent().unwrap())).unwrap()
+            fs::remove_dir_all(path.parent().unwrap()).and_then(|()| fs::create_dir(path.parent().unwrap())).unwrap();
         },
     ];
     for remove in removals {

@@ -151,6 +151,7 @@ enum Standing {
 }
 
 /// A request as the model has it.
+#[expect(clippy::struct_excessive_bools, reason = "each is one call that a request made")]
 struct Request {
     browser: usize,
     now: i64,

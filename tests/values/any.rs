@@ -143,7 +143,7 @@ impl Dice {
             Kind::Closed => self.struct_of(desc, |kind, b| Data::Closed(Box::new(Closed { kind, b }))),
             Kind::Skips => self.struct_of(desc, |a, b| Data::Skips(Box::new(Skips { a, b }))),
             Kind::SkipsDefault => self.struct_of(desc, |a, b| Data::SkipsDefault(Box::new(SkipsDefault { a, b }))),
-            Kind::Flat => self.struct_of(desc, |a, b| Data::Flat(Box::new(Flat { a, b }))),
+            Kind::Flat => self.struct_of(desc, |a, b| Data::Flat(Box::new(Flat { b, a }))),
             Kind::TaggedStruct => self.struct_of(desc, |a, b| Data::TaggedStruct(Box::new(TaggedStruct { a, b }))),
             Kind::External => Data::External(Box::new(self.external(desc))),
             Kind::Internal => Data::Internal(Box::new(self.internal(desc))),
@@ -194,6 +194,13 @@ fn has_json(desc: &Desc) -> bool {
     desc.kind == Kind::Json || desc.parts.iter().any(|part| has_json(part))
 }
 
+/// The order of an object's keys means nothing: a map of JSON that stands in for a struct sorts them.
+fn is_written_as(read: &Root, text: &str) -> bool {
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let written = serde_json::to_string(read).unwrap();
+    written == text || written.len() == text.len() && json(&written).is_some_and(|value| Some(value) == json(text))
+}
+
 #[derive(Default)]
 struct Tally {
     stored: usize,
@@ -210,17 +217,14 @@ async fn try_one<S: Schema>(
     is_there: impl FnOnce(&S) -> bool,
 ) {
     shelf.forget();
-    match shelf.edit::<S>(set).await {
-        Some(error) => {
-            assert_eq!(error.kind(), ErrorKind::Unencodable, "{what}");
-            assert!(error.field().is_some(), "{what}");
-            tally.refused += 1;
-        }
-        None => {
-            let read = shelf.read::<S, _>(is_there).await;
-            assert!(matches!(read, Ok(true)), "stored, and read as {read:?}: {what}");
-            tally.stored += 1;
-        }
+    if let Some(error) = shelf.edit::<S>(set).await {
+        assert_eq!(error.kind(), ErrorKind::Unencodable, "{what}");
+        assert!(error.field().is_some(), "{what}");
+        tally.refused += 1;
+    } else {
+        let read = shelf.read::<S, _>(is_there).await;
+        assert!(matches!(read, Ok(true)), "stored, and read as {read:?}: {what}");
+        tally.stored += 1;
     }
 }
 
@@ -268,7 +272,7 @@ async fn any_value_comes_back_or_is_refused() {
         let what = format!("case {case}: {text:?} of {desc:?}");
         let ambiguous = is_ambiguous(&desc);
         let same =
-            |read: &Root| *read == root || ambiguous && serde_json::to_string(read).ok() == text.as_ref().ok().cloned();
+            |read: &Root| *read == root || ambiguous && text.as_ref().is_ok_and(|text| is_written_as(read, text));
         let unreadable = text.as_ref().map_or(true, |text| serde_json::from_str::<Root>(text).is_err());
         tally.unreadable += usize::from(unreadable);
         let refused = tally.refused;

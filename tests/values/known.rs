@@ -84,7 +84,7 @@ fn what_is_never_checked_is_always_read() {
     always([BinaryHeap::from([3, 1, 2]).into_sorted_vec()]);
     always([
         Line { sku: Sku("x".into()), price: Some(u128::MAX), unit: () },
-        Line { sku: Sku("".into()), price: None, unit: () },
+        Line { sku: Sku(String::new()), price: None, unit: () },
     ]);
     let of = [(7, "x".to_owned())].into();
     always([Kind::Nothing, Kind::One("x".to_owned()), Kind::Two("x".to_owned(), None), Kind::Named { of }]);

@@ -81,7 +81,7 @@ async fn planted() -> (Arc<MemoryStore>, String) {
         let visit = sessions.open([]);
         visit.write::<old::Shop>().await.unwrap().set_wei(wei);
         let finished = visit.finish(200).await;
-        cookie = finished.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+        cookie = String::from(finished.cookie.header().unwrap().split(';').next().unwrap());
     }
     (store, cookie)
 }

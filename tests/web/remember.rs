@@ -1,4 +1,5 @@
 //! The ceilings of a session's life: `absolute` for those that chose nothing, `remember` for those that chose an expiry.
+#![allow(clippy::float_cmp, clippy::unchecked_time_subtraction, reason = "the figures are exact")]
 
 use std::time::Duration;
 

@@ -42,8 +42,8 @@ pub(super) struct Serde {
     pub(super) aliases: Vec<LitStr>,
     /// What is missing is read as a default.
     pub(super) has_default: bool,
-    /// It is read by a function, which does not know what to make of a missing `Option`.
-    pub(super) has_with: bool,
+    /// Read by a function, which takes a missing `Option` for an error, and named by this attribute.
+    pub(super) with: Option<Ident>,
     skip_serializing: Option<TokenStream>,
     skip_deserializing: Option<TokenStream>,
 }
@@ -85,8 +85,9 @@ impl Serde {
             "untagged" if place == Place::Variant => self.untagged = Some(entry.tokens()),
             "default" => self.has_default = true,
             "alias" => self.aliases.push(entry.string()?),
-            "with" | "serialize_with" | "deserialize_with" | "getter" if place == Place::OpaqueField => {
-                self.has_with |= name != "serialize_with";
+            "serialize_with" if place == Place::OpaqueField => {}
+            "with" | "deserialize_with" | "getter" if place == Place::OpaqueField => {
+                self.with = Some(entry.name.clone());
             }
             _ if HARMLESS.contains(&name.as_str()) => {}
             _ => return entry.refuse(&refusal(&name, place)),

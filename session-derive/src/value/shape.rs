@@ -218,7 +218,7 @@ impl Shapes<'_> {
     /// Serde reads a missing `Option` as `None`, unless a function reads the field; everything else needs a default.
     fn may_be_missing(&mut self, field: &Field, serde: &Serde, object: &Object<'_>) {
         let Some(skip_if) = &serde.skip_if else { return };
-        let is_option = option(&field.ty).is_some() && !serde.has_with;
+        let is_option = option(&field.ty).is_some() && serde.with.is_none();
         if !(is_option || serde.has_default || object.has_default) {
             let message =
                 "what is left out cannot be read again without a default: add `#[serde(default)]` to the field";

@@ -52,7 +52,6 @@ fn nothing(_: &Option<u32>, _: &Option<u32>, _: Option<u32>) -> Option<u32> {
     None
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature of a merge function")]
 fn emptied(_: &String, _: &String, _: String) -> String {
     String::new()
 }

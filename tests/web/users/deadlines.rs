@@ -1,4 +1,5 @@
 //! Requests that last longer than their session, and choices of requests that fail.
+#![allow(clippy::float_cmp, clippy::unchecked_time_subtraction, reason = "the figures are exact")]
 
 use std::time::Duration;
 

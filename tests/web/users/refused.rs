@@ -9,8 +9,8 @@ async fn edited(site: &Site, edit: fn(&mut super::BasketMut), login: fn(&mut Acc
     let mut browser = site.of_ada().await;
     let before = browser.clone();
     let visit = site.open(&browser);
-    edit(&mut *visit.write::<Basket>().await.unwrap());
-    login(&mut *visit.write::<Account>().await.unwrap());
+    edit(&mut visit.write::<Basket>().await.unwrap());
+    login(&mut visit.write::<Account>().await.unwrap());
     let error = site.close(visit, &mut browser).await;
     if error.is_some() {
         assert_eq!(browser, before);
@@ -134,7 +134,7 @@ async fn in_one_guard_the_order_of_edit_and_setter_counts() {
         for (at, edit) in before.into_iter().chain(after).enumerate() {
             let mut browser = site.of_ada().await;
             let visit = site.open(&browser);
-            edit(&mut *visit.write::<Account>().await.unwrap());
+            edit(&mut visit.write::<Account>().await.unwrap());
             let error = site.close(visit, &mut browser).await;
             assert_eq!(error, (at < before.len()).then_some(ErrorKind::PreviousUser), "edit {at}");
             let visit = site.open(&browser);

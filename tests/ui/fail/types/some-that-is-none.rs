@@ -13,7 +13,6 @@ struct Accepted;
 struct Spelled {
     seen: Option<()>,
     late: std::option::Option<::core::option::Option<u8>>,
-    json: Option<serde_json::Value>,
 }
 
 #[derive(Session)]

@@ -18,7 +18,6 @@ struct Terms {
     accepted: Option<Accepted>,
     seen: Option<()>,
     late: Option<Maybe<u8>>,
-    json: Option<serde_json::Value>,
     limits: BTreeMap<String, Vec<Option<Limit>>>,
 }
 
