@@ -145,13 +145,19 @@ impl<'a> Changes<'a> {
         self.found
     }
 
+    /// A field that was cleared, and then edited, holds nothing of the value before either.
+    fn is_replaced(&self) -> bool {
+        self.set || self.cleared
+    }
+
     fn put(&mut self, field: &'static FieldSpec, name: Text, base: Option<Text>, ours: Option<Text>) {
-        self.found.push(Change { schema: self.schema, field, name, base, ours, set: self.set, stale: false });
+        let set = self.is_replaced();
+        self.found.push(Change { schema: self.schema, field, name, base, ours, set, stale: false });
     }
 
     /// The field or entry holds what is stored, and was set to that.
     fn confirm(&mut self, field: &'static FieldSpec, stored: Option<(&Text, &Text)>) {
-        if let Some((name, text)) = stored.filter(|_| self.confirms && self.set) {
+        if let Some((name, text)) = stored.filter(|_| self.confirms && self.is_replaced()) {
             self.put(field, name.clone(), Some(text.clone()), Some(text.clone()));
         }
     }
@@ -366,7 +372,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
             let gone = match decode_entry::<T>(S::SPEC, spec, &name[spec.prefix.len()..], text) {
                 Ok((key, _)) => !value.holds(&key),
                 // An entry that was skipped when it was read is no entry that somebody removed.
-                Err(_) => (changes.set || changes.cleared) && !changes.found.iter().any(|change| change.name == *name),
+                Err(_) => changes.is_replaced() && !changes.found.iter().any(|change| change.name == *name),
             };
             if gone {
                 changes.put(spec, name.clone(), Some(text.clone()), None);

@@ -99,6 +99,14 @@ impl Change {
         self.set && self.base.is_some() && self.base == self.ours
     }
 
+    /// Lays the change over what another request stored. A text that is merged with that is none that was set.
+    pub(crate) fn merge(&mut self, theirs: Option<Text>) -> Result<(), SessionError> {
+        let merged = three_way(self, theirs.as_deref())?;
+        self.set &= merged == self.ours;
+        (self.base, self.ours) = (theirs, merged);
+        Ok(())
+    }
+
     /// The change as one of an empty session: a value that was set, or that stood on none; of a sum the difference. An
     /// edit of any other value is kept as refused, since it holds some of that value. `None`: nothing is left of it.
     pub(crate) fn on_nothing(mut self) -> Result<Option<Self>, SessionError> {
@@ -174,14 +182,20 @@ pub(crate) fn absorb(
         }
         _ => three_way(&found, now)?,
     };
-    let set = found.set || earlier.is_some_and(|earlier| earlier.set) || confirmed.remove(&found.name).is_some();
+    // What a guard puts where an earlier one has removed the value holds nothing of it.
+    let is_own = |earlier: &Change| earlier.set || earlier.ours.is_none() && found.base.is_none();
+    let set = found.set || earlier.is_some_and(is_own) || confirmed.remove(&found.name).is_some();
     // Two edits that cancel each other out leave an absent key absent.
     let absent =
         !set && base.is_none() && ours.as_deref().is_some_and(|ours| found.schema.is_initial(found.field, ours));
-    if ours == base || absent {
-        pending.remove(&found.name);
-    } else {
-        pending.insert(found.name.clone(), Change { base, ours, set, ..found });
+    let change = Change { base, ours, set, ..found };
+    if change.base != change.ours && !absent {
+        pending.insert(change.name.clone(), change);
+        return Ok(());
+    }
+    pending.remove(&change.name);
+    if change.is_confirmation() {
+        confirmed.insert(change.name.clone(), change);
     }
     Ok(())
 }
@@ -276,8 +290,7 @@ pub(crate) fn rebase(pending: &Pending, stored: impl Fn(&Change) -> Option<Text>
     let mut rebased = pending.clone();
     for change in rebased.values_mut() {
         let theirs = stored(change);
-        change.ours = three_way(change, theirs.as_deref())?;
-        change.base = theirs;
+        change.merge(theirs)?;
     }
     rebased.retain(|_, change| change.base != change.ours);
     Ok(rebased)

@@ -133,22 +133,21 @@ impl<S: Schema> Tracked<S> {
             && changes.into_found().iter().any(Change::ends_user)
     }
 
-    /// Fields that were set stay, those that name the user too; the others start from their defaults.
+    /// Fields that were set or cleared stay, those that name the user too; the others start from their defaults.
     #[cold]
     fn start_over(&mut self) {
         let mut fresh = (S::NEW)();
         let mut edited = S::Marks::default();
         for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.touched, *at)) {
-            if has(&self.set, at) || field.spec.renew == Renew::User {
+            if self.is_replaced(at) || field.spec.renew == Renew::User {
                 field.place.swap(&mut self.value, &mut fresh);
-            } else if !has(&self.cleared, at) {
+            } else {
                 mark(&mut edited, at);
             }
         }
         let value = std::mem::replace(&mut self.value, fresh);
-        for at in (0..S::FIELDS.len()).filter(|at| !has(&self.set, *at) && S::FIELDS[*at].spec.renew != Renew::User) {
+        for at in (0..S::FIELDS.len()).filter(|at| has(&edited, *at)) {
             unmark(&mut self.touched, at);
-            unmark(&mut self.cleared, at);
         }
         self.user = User::Gone(Box::new(Before { value, edited }));
     }
@@ -170,9 +169,8 @@ impl<S: Schema> Tracked<S> {
 
     #[cold]
     fn after_user(&self, before: &Before<S>, view: &View) -> Result<Found, SessionError> {
-        let is_replaced = |at: usize| has(&self.set, at) || has(&self.cleared, at);
         let mut edited = S::Marks::default();
-        let kept = (0..S::FIELDS.len()).filter(|at| has(&before.edited, *at) && !is_replaced(*at));
+        let kept = (0..S::FIELDS.len()).filter(|at| has(&before.edited, *at) && !self.is_replaced(*at));
         kept.for_each(|at| mark(&mut edited, at));
         let before = self.diff(&before.value, &edited, view, false)?;
         let changes = self.diff(&self.value, &self.touched, &View::default(), false)?;
@@ -190,8 +188,13 @@ impl<S: Schema> Tracked<S> {
 
     /// The fields that were set or cleared as a whole.
     pub(crate) fn replaced(&self) -> Vec<&'static FieldSpec> {
-        let fields = S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.set, *at) || has(&self.cleared, *at));
+        let fields = S::FIELDS.iter().enumerate().filter(|(at, _)| self.is_replaced(*at));
         fields.map(|(_, field)| &field.spec).collect()
+    }
+
+    /// Nothing of the value before is left in the field.
+    fn is_replaced(&self, at: usize) -> bool {
+        has(&self.set, at) || has(&self.cleared, at)
     }
 }
 

@@ -448,6 +448,8 @@ impl Visit {
 
     /// Lays what was found against `view` over what the request knows.
     fn absorb(&self, at: usize, found: Found, view: &View) -> Result<(), SessionError> {
+        // A guard of a user who was stored only after it was opened did not notice that this user has gone.
+        let kept = found.over.then_some(at);
         let (absorbed, over) = {
             let mut state = self.state();
             let epoch = state.epoch;
@@ -455,7 +457,7 @@ impl Visit {
         };
         // Only then: what a reader finds before must not pass for the newest.
         if over {
-            self.forget_user(Some(at));
+            self.forget_user(kept);
         } else {
             self.slots[at].version.fetch_add(1, Ordering::Release);
         }

@@ -264,6 +264,28 @@ async fn after_the_setter_of_another_user_the_other_fields_are_defaults() {
     }
 }
 
+/// A guard that is held while another one stores the user does not hand on the transient fields either.
+#[rocket::async_test]
+async fn a_user_who_was_stored_after_the_guard_was_opened_leaves_no_transient_value() {
+    for site in Site::both() {
+        let mut browser = Browser::default();
+        let visit = site.open(&browser);
+        {
+            let mut account = visit.write::<Account>().await.unwrap();
+            account.set_user("ada".into());
+            account.set_scratch("ada's".into());
+        }
+        let mut account = visit.write::<Account>().await.unwrap();
+        visit.write::<Basket>().await.unwrap().save().await.unwrap();
+        account.set_user("bob".into());
+        account.save().await.unwrap();
+        assert_eq!((account.user().as_deref(), account.scratch()), (Some("bob"), &None));
+        drop(account);
+        assert_eq!(visit.read::<Account>().await.unwrap().scratch(), &None);
+        assert_eq!(site.close(visit, &mut browser).await, None);
+    }
+}
+
 /// Free editing goes on from what the second user has, too.
 #[rocket::async_test]
 async fn free_editing_after_the_setter_stores_nothing_of_the_first_user() {

@@ -9,12 +9,11 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::expiry::StoredExpiry;
 use crate::id::SessionId;
-use crate::merge::three_way;
 use crate::metadata::Stands;
 use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn, Unchanged};
-use crate::pending::{Change, Turn, fill, fresh_values, rebase, schemas_of, turn};
+use crate::pending::{Change, Pending, Turn, fill, fresh_values, rebase, refused, schemas_of, start_over, turn};
 use crate::record::{Head, Record, Text, Values, belongs};
-use crate::schema::{Renew, SchemaSpec};
+use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::store::StoreError;
 use crate::versions::Versioned;
 use crate::visit::{Live, Standing, Visit, Wishes};
@@ -306,9 +305,7 @@ impl<'v> Save<'v> {
         let schemas: BTreeSet<_> = self.wishes.pending.values().map(|change| change.schema.key).collect();
         for change in self.wishes.pending.values_mut() {
             if change.field.merge.rests_on_base() {
-                let stored = theirs.values.get_text(&change.name);
-                change.ours = three_way(change, stored.map(AsRef::as_ref))?;
-                change.base = stored.cloned();
+                change.merge(theirs.values.get_text(&change.name).cloned())?;
             }
         }
         let rested: Vec<_> = self.wishes.pending.values().filter(|change| change.field.merge.rests_on_base()).collect();
@@ -393,32 +390,47 @@ impl<'v> Save<'v> {
         if self.turn != Turn::Login {
             return Err(SessionError::new(ErrorKind::Renewed));
         }
-        let mut values = self.kept_of_visitor();
-        for (name, text) in fresh_values(&self.wishes.pending, &self.visit.core.versions).iter() {
+        let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
+        let pending = self.pending_of_login(&values)?;
+        self.keep_for_login(&mut values);
+        for (name, text) in fresh_values(&pending, &self.visit.core.versions).iter() {
             values.set(name.clone(), text.clone());
         }
-        for change in self.wishes.pending.values().filter(|change| change.ours.is_none()) {
+        for change in pending.values().filter(|change| change.ours.is_none()) {
             values.remove(&change.name);
         }
         let expiry = self.wishes.expiry.map_or(self.live.head.expiry, Into::into);
         self.visit.create(values, self.live.values.stored(), expiry).await
     }
 
-    /// The loaded values that a login takes along into a session of its own: all but the `renew` fields, and none at all of
-    /// a session that had a user already.
-    fn kept_of_visitor(&self) -> Values {
-        let schemas = self.visit.core.schemas();
-        let kept = |schema: &SchemaSpec| self.wishes.counts(schema);
-        let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
-        values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key) && kept(schema)));
-        let renewing = || schemas.iter().flat_map(|schema| schema.fields().map(move |field| (schema, field)));
-        for (schema, field) in renewing().filter(|(_, field)| field.renew != Renew::Off) {
-            let removed = values.remove(field.name);
-            let is_user = |text: &Text| field.renew == Renew::User && !schema.is_initial(field, text);
-            if removed.as_ref().is_some_and(is_user) {
-                return Values::new();
-            }
+    /// The changes that a login takes along: of a session that had a user already, only those that hold nothing of it.
+    fn pending_of_login(&self, loaded: &Values) -> Result<Pending, SessionError> {
+        let mut pending = self.wishes.pending.clone();
+        if self.had_user(loaded) {
+            start_over(&mut pending, self.wishes.confirmed.clone())?;
         }
-        values
+        refused(&pending).map_or(Ok(pending), Err)
+    }
+
+    /// Leaves the loaded values that a login takes along: all but the `renew` fields, and only the lasting schemas of a
+    /// session that had a user already.
+    fn keep_for_login(&self, values: &mut Values) {
+        let (schemas, had_user) = (self.visit.core.schemas(), self.had_user(values));
+        let kept = |schema: &SchemaSpec| self.wishes.counts(schema) && (schema.lasting || !had_user);
+        values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key) && kept(schema)));
+        let fields = schemas.iter().flat_map(|schema| schema.fields());
+        for field in fields.filter(|field| field.renew != Renew::Off) {
+            values.remove(field.name);
+        }
+    }
+
+    /// Whether a field names a user.
+    fn had_user(&self, values: &Values) -> bool {
+        let fields =
+            self.visit.core.schemas().iter().flat_map(|schema| schema.fields().map(move |field| (schema, field)));
+        let is_user = |(schema, field): (&&SchemaSpec, &FieldSpec)| {
+            field.renew == Renew::User && values.get(field.name).is_some_and(|text| !schema.is_initial(field, text))
+        };
+        fields.into_iter().any(is_user)
     }
 }

@@ -2,7 +2,7 @@
 
 use session_runtime::ErrorKind;
 
-use super::{Account, AccountMut, Basket, Site, own};
+use super::{Account, AccountMut, Basket, Look, Site, Staff, own};
 use crate::spy::Fault;
 
 fn log_out(account: &mut AccountMut) {
@@ -168,4 +168,52 @@ async fn a_second_kind_of_user_that_lost_a_race_takes_nothing_of_the_first_along
     assert_eq!(site.close(visit, &mut other).await, None);
     assert_eq!(site.close(slow, &mut browser).await, None);
     assert_eq!(own(&site.values(&browser).await), [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)]);
+}
+
+/// Two requests of a user's session in which the same operator logs in: the session that the slower one gets holds what it
+/// set and the lasting schemas, and nothing that it built on the user's values.
+#[rocket::async_test]
+async fn a_second_user_of_a_session_that_lost_against_another_login_takes_nothing_along() {
+    for (edit, error) in [(false, None), (true, Some(ErrorKind::PreviousUser))] {
+        let site = Site::served();
+        let mut browser = site.of_ada().await;
+        let slow = site.open(&browser);
+        if edit {
+            slow.write::<Account>().await.unwrap().roles_mut().push("more".into());
+        }
+        slow.write::<Basket>().await.unwrap().set_remark("mine".into());
+        *slow.write::<Basket>().await.unwrap().visits_mut() += 2;
+        slow.write::<Look>().await.unwrap().settings_mut().insert("zoom".into(), 2);
+        slow.write::<Staff>().await.unwrap().set_operator("eve".into());
+        let (mut other, before) = (browser.clone(), browser.clone());
+        site.edit::<Staff>(&mut other, |staff| staff.set_operator("eve".into())).await;
+        assert_eq!(site.close(slow, &mut browser).await, error);
+        if edit {
+            assert_eq!((&browser, site.spy().records()), (&before, 1));
+            continue;
+        }
+        let basket = [("basket", r#"{"v":1}"#), ("basket.remark", r#""mine""#), ("basket.visits", "2")];
+        let staff = [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)];
+        assert_eq!(own(&site.values(&browser).await), [&basket[..], &staff].concat());
+        let visit = site.open(&browser);
+        let look = visit.read::<Look>().await.unwrap();
+        assert_eq!((look.language().as_deref(), look.settings().len()), (Some("de"), 2));
+    }
+}
+
+/// What a request sets is merged with what another one stored for the user: the next user gets only this request's part.
+#[rocket::async_test]
+async fn a_sum_that_was_set_and_merged_with_the_users_takes_nothing_of_it_along() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let visit = site.open(&browser);
+    visit.write::<Basket>().await.unwrap().set_visits(16);
+    site.edit::<Basket>(&mut browser.clone(), |basket| *basket.visits_mut() += 100).await;
+    let mut account = visit.write::<Account>().await.unwrap();
+    account.update_now(log_in).await.unwrap();
+    drop(account);
+    assert_eq!(site.close(visit, &mut browser).await, None);
+    let visit = site.open(&browser);
+    assert_eq!(visit.read::<Account>().await.unwrap().user().as_deref(), Some("bob"));
+    assert_eq!(*visit.read::<Basket>().await.unwrap().visits(), 11, "16 was set where 5 were stored");
 }

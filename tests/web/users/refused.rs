@@ -67,6 +67,77 @@ async fn removals_and_sums_and_edits_of_nothing_are_fine() {
     }
 }
 
+/// A cleared or removed value is none to build on, in one guard or in two, before the user goes.
+#[rocket::async_test]
+async fn an_edit_of_a_field_that_was_cleared_first_goes_along() {
+    let (clear, edit): ([fn(&mut super::BasketMut); 2], fn(&mut super::BasketMut)) = (
+        [
+            |basket| {
+                basket.clear_items();
+                basket.clear_tags();
+                drop(basket.take_notes());
+                basket.clear_remark();
+                basket.clear_visits();
+            },
+            |basket| {
+                basket.items_mut().clear();
+                basket.tags_mut().clear();
+                basket.set_notes(Vec::new());
+                basket.set_remark(String::new());
+                basket.set_visits(0);
+            },
+        ],
+        |basket| {
+            basket.items_mut().insert(7, 16);
+            basket.tags_mut().insert("gift".into());
+            basket.notes_mut().push("mine".into());
+            basket.remark_mut().push_str("mine");
+            *basket.visits_mut() += 16;
+        },
+    );
+    for (at, guards) in [(0, 1), (0, 2), (1, 2)] {
+        let site = Site::served();
+        let mut browser = site.of_ada().await;
+        let visit = site.open(&browser);
+        let mut basket = visit.write::<Basket>().await.unwrap();
+        clear[at](&mut basket);
+        if guards == 2 {
+            drop(basket);
+            basket = visit.write::<Basket>().await.unwrap();
+        }
+        edit(&mut basket);
+        drop(basket);
+        visit.write::<Account>().await.unwrap().set_user("bob".into());
+        assert_eq!(site.close(visit, &mut browser).await, None, "{at} in {guards}");
+        let visit = site.open(&browser);
+        let basket = visit.read::<Basket>().await.unwrap();
+        let shown = (basket.items(), basket.notes().as_slice(), basket.remark().as_str(), *basket.visits());
+        assert_eq!(shown, (&[(7, 16)].into(), &["mine".to_owned()][..], "mine", 16), "{at} in {guards}");
+        assert_eq!(basket.tags(), &["gift".to_owned()].into(), "{at} in {guards}");
+    }
+}
+
+/// The same in the guard of the user.
+#[rocket::async_test]
+async fn an_edit_of_a_field_that_was_cleared_in_the_guard_of_the_user_goes_along() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    site.edit::<Account>(&mut browser, |account| {
+        account.clear_roles();
+        account.roles_mut().push("user".into());
+        assert_eq!(account.take_points(), 100);
+        *account.points_mut() += 7;
+        account.clear_level();
+        account.set_user("bob".into());
+        assert_eq!(account.roles().as_slice(), ["user"]);
+    })
+    .await;
+    let visit = site.open(&browser);
+    let account = visit.read::<Account>().await.unwrap();
+    let shown = (account.roles().as_slice(), *account.points(), *account.level());
+    assert_eq!(shown, (&["user".to_owned()][..], 7, 0));
+}
+
 /// The error of the save names schema and field, and the handler can mend it by setting the field.
 #[rocket::async_test]
 async fn a_refused_edit_is_named_and_can_be_replaced() {
