@@ -3,6 +3,7 @@
 mod clear;
 mod deadlines;
 mod races;
+mod random;
 mod refused;
 mod restart;
 
