@@ -155,7 +155,9 @@ impl Trial {
     async fn check_records(&mut self, tabs: &mut [Tab<'_>; 2], at: usize) {
         let stored = self.store.scan(None, 100, Timestamp::from_millis(0)).await.unwrap().sessions;
         let is_stored = |key| stored.iter().any(|(stored, _)| *stored == key);
-        tabs[1 - at].overtaken |= tabs[1 - at].visit.key().is_some_and(|key| !is_stored(key));
+        for tab in tabs.iter_mut() {
+            tab.overtaken |= tab.visit.key().is_some_and(|key| !is_stored(key));
+        }
         for (key, record) in stored {
             let (numbers, users) = (stored_numbers(&record), users(&record));
             let others = self.of_others(Some(key));
