@@ -251,7 +251,7 @@ fn is_domain(domain: &str) -> bool {
 pub(crate) struct CookieRules {
     pub(crate) name: String,
     attributes: String,
-    #[cfg_attr(not(feature = "rocket"), expect(dead_code, reason = "only the fairing announces it"))]
+    #[cfg_attr(not(any(test, feature = "rocket")), expect(dead_code, reason = "only the fairing announces it"))]
     pub(crate) secure: bool,
     pub(crate) persistent: bool,
 }

@@ -134,7 +134,7 @@ mod rocket;
 #[cfg(feature = "cookie")]
 mod sealed;
 mod sync;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod testing;
 mod tracked;
 mod versions;

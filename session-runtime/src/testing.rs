@@ -1,5 +1,6 @@
 //! For tests of applications and of stores: a clock that is moved by hand, and the conformance kit.
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 
 use std::sync::Arc;
