@@ -39,7 +39,7 @@ pub trait Newest<S> {}
 impl<S> Newest<S> for Current {}
 
 /// A schema that is not `archived`: the bound for generic code that asks Rocket for the guard
-/// [`Session<S>`](crate::Session) by itself. [`SessionHandle`](crate::SessionHandle)'s `read` and `write` need only
+/// [`Session<S>`](struct@crate::Session) by itself. [`SessionHandle`](crate::SessionHandle)'s `read` and `write` need only
 /// [`Schema`].
 ///
 /// # Examples

@@ -67,10 +67,12 @@ async fn removals_and_sums_and_edits_of_nothing_are_fine() {
     }
 }
 
+type Edit = fn(&mut super::BasketMut);
+
 /// A cleared or removed value is none to build on, in one guard or in two, before the user goes.
 #[rocket::async_test]
 async fn an_edit_of_a_field_that_was_cleared_first_goes_along() {
-    let (clear, edit): ([fn(&mut super::BasketMut); 2], fn(&mut super::BasketMut)) = (
+    let (clear, edit): ([Edit; 2], Edit) = (
         [
             |basket| {
                 basket.clear_items();

@@ -50,7 +50,6 @@ pub(super) struct Cart {
     scratch: Option<String>,
 }
 
-#[expect(clippy::ptr_arg, reason = "the signature of a merge function")]
 fn joined(_base: &String, theirs: &String, ours: String) -> String {
     format!("{theirs}{ours}")
 }
