@@ -3,6 +3,8 @@
 
 #[path = "../store/damaged.rs"]
 mod damaged;
+#[path = "../pages.rs"]
+mod pages;
 #[path = "../store/sqlite.rs"]
 mod sqlite;
 

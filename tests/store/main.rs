@@ -13,3 +13,5 @@ mod sqlite;
 mod third_party;
 mod visits;
 mod wrong;
+
+use session_tests::pages;
