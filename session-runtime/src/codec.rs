@@ -152,7 +152,7 @@ impl<'a> Changes<'a> {
 
     fn put(&mut self, field: &'static FieldSpec, name: Text, base: Option<Text>, ours: Option<Text>) {
         let set = self.is_replaced();
-        self.found.push(Change { schema: self.schema, field, name, base, ours, set, stale: false });
+        self.found.push(Change { schema: self.schema, field, name, base, ours, set, mixed: false, stale: false });
     }
 
     /// The field or entry holds what is stored, and was set to that.

@@ -29,7 +29,7 @@ use crate::sessions::Core;
 use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
 use crate::versions::Versioned;
-use crate::visit::{Finished, Live, Standing, State, Use, Visit, Wishes};
+use crate::visit::{Asked, Finished, Live, Standing, State, Use, Visit, Wishes};
 
 mod over;
 mod save;
@@ -92,7 +92,7 @@ impl Visit {
         let given_up = self.save_given_up();
         let (mut wishes, left_open) = self.last_wishes();
         let wrote = wishes.changes_values() || wishes.over;
-        let broken = left_open.map(guard_left_open).or(given_up).or(wishes.broken.take());
+        let broken = left_open.map(guard_left_open).or(given_up).or(wishes.take_broken());
         let broken = broken.or_else(|| refused(&wishes.pending));
         if failed || broken.is_some() {
             wishes = wishes.unconditional();
@@ -116,9 +116,7 @@ impl Visit {
     fn end(&self, wishes: Wishes, wrote: bool, done: bool) {
         {
             let mut state = self.state();
-            state.wishes.over &= !done;
-            state.wishes.pending = wishes.pending;
-            state.wishes.dropped = wishes.dropped;
+            state.wishes.keep(wishes, done);
             state.under_way.active = false;
         }
         if wrote {
@@ -133,10 +131,7 @@ impl Visit {
         state.finished = true;
         state.under_way.active = true;
         state.under_way.grave |= state.wishes.is_grave();
-        let pending = std::mem::take(&mut state.wishes.pending);
-        let dropped = std::mem::take(&mut state.wishes.dropped);
-        state.wishes.confirmed.clear();
-        (Wishes { pending, dropped, ..state.wishes.clone() }, self.open_in(&state))
+        (state.wishes.hand_over(), self.open_in(&state))
     }
 
     /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
@@ -253,7 +248,9 @@ impl Visit {
         work(&mut wishes)?;
         {
             let mut state = self.state();
-            wishes.destroy |= state.wishes.destroy;
+            if state.wishes.destroy {
+                wishes.ask().destroy = true;
+            }
             state.set_under_way(&wishes);
         }
         self.commit(&mut wishes, Basis::Revision, true).await
@@ -316,7 +313,7 @@ impl Visit {
         if wishes.destroy {
             return Box::pin(self.destroy_now(&standing, wishes)).await;
         }
-        if let Some(broken) = wishes.broken.take() {
+        if let Some(broken) = wishes.take_broken() {
             return Err(broken);
         }
         if let Some(refused) = refused(&wishes.pending) {
@@ -336,7 +333,9 @@ impl Visit {
             Standing::Ended if values && !wishes.restart => Err(SessionError::new(ErrorKind::Gone)),
             Standing::Anonymous | Standing::Stale | Standing::Ended if values => {
                 let values = fresh_values(&rebase_on_nothing(&wishes.pending)?, &self.core.versions);
-                Box::pin(self.create(values, &Values::new(), wishes.chosen_expiry())).await
+                let created = Box::pin(self.create(values, &Values::new(), wishes.chosen_expiry())).await?;
+                wishes.stored_anew();
+                Ok(created)
             }
             _ => Ok(Outcome::Done),
         }
@@ -396,36 +395,36 @@ impl Wishes {
 impl State {
     /// Hands all wishes to a save. Destroyed stays destroyed meanwhile, and if the save is given up.
     fn begin(&mut self) -> Wishes {
-        let rest = Wishes { destroy: self.wishes.destroy, ..Wishes::default() };
+        let rest = Wishes::destruction(self.wishes.destroy);
         let wishes = std::mem::replace(&mut self.wishes, rest);
         self.set_under_way(&wishes);
         wishes
     }
 
     fn set_under_way(&mut self, wishes: &Wishes) {
-        self.under_way.pending.clone_from(&wishes.pending);
-        self.under_way.dropped.clone_from(&wishes.dropped);
-        self.under_way.over = wishes.over;
+        self.under_way.wishes = Some(Box::new(wishes.clone()));
         self.under_way.grave |= wishes.is_grave();
     }
 
     /// What is left to be done after an explicit save. Says whether the work of an `update_now` has ended the session of a
     /// user: guards that are open have seen that user's values.
     fn after_save(&mut self, wishes: Wishes, error: Option<&SessionError>) -> bool {
-        self.under_way.pending.clear();
-        self.under_way.dropped.clear();
-        let over = std::mem::take(&mut self.under_way.over) && error.is_none() && !wishes.over;
+        let over = self.under_way.is_over() && error.is_none() && !wishes.over;
+        self.under_way.wishes = None;
         self.under_way.grave &=
             error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
         let stored = self.standing.live().is_some();
         let left = match error.map(SessionError::kind) {
             // Destroyed stays destroyed, and a chosen expiry counts for the session that may yet be created.
-            None => Wishes { destroy: wishes.destroy, expiry: wishes.expiry.filter(|_| !stored), ..Wishes::default() },
-            Some(ErrorKind::Gone) => Wishes { destroy: wishes.destroy, ..Wishes::default() },
+            None => {
+                let (destroy, expiry) = (wishes.destroy, wishes.expiry.filter(|_| !stored));
+                Asked { destroy, expiry, ..Asked::default() }.into()
+            }
+            Some(ErrorKind::Gone) => Wishes::destruction(wishes.destroy),
             // The outcome is unknown, and sending it again could count twice. Ending a session twice does no harm.
             Some(ErrorKind::Unavailable | ErrorKind::Panicked) => {
-                let Wishes { destroy, restart, .. } = wishes;
-                Wishes { destroy, restart, over: restart, broken: error.cloned(), ..Wishes::default() }
+                let Asked { destroy, restart, .. } = *wishes;
+                Asked { destroy, restart, over: restart, broken: error.cloned(), ..Asked::default() }.into()
             }
             Some(_) => wishes,
         };
@@ -434,7 +433,7 @@ impl State {
         }
         let put_back = if over { self.wishes.leave_user() } else { Ok(()) };
         if let Err(error) = put_back.and_then(|()| self.wishes.put_back(left)) {
-            self.wishes.broken.get_or_insert(error);
+            self.wishes.set_broken(error);
         }
         over
     }

@@ -25,6 +25,8 @@ pub(crate) struct Change {
     pub(crate) ours: Option<Text>,
     /// The application replaced the whole value: stored even if it is the default, and free of the value before.
     pub(crate) set: bool,
+    /// Holds some of a stored value that is no longer its base, because another request has changed that value.
+    pub(crate) mixed: bool,
     /// An edit of a value of the session that this request has ended; the save refuses it.
     pub(crate) stale: bool,
 }
@@ -89,6 +91,11 @@ impl Change {
         text.is_none_or(|text| self.schema.is_initial(self.field, text))
     }
 
+    /// Whether it holds nothing of a stored value: it was set, names the user, or was made from a default.
+    fn is_own(&self) -> bool {
+        self.set || self.field.renew == Renew::User || !self.mixed && self.is_initial(self.base.as_deref())
+    }
+
     /// Whether a user goes: the field names one, and leaves a value that is not its default.
     pub(crate) fn ends_user(&self) -> bool {
         self.field.renew == Renew::User && !self.is_initial(self.base.as_deref())
@@ -102,6 +109,7 @@ impl Change {
     /// Lays the change over what another request stored. A text that is merged with that is none that was set.
     pub(crate) fn merge(&mut self, theirs: Option<Text>) -> Result<(), SessionError> {
         let merged = three_way(self, theirs.as_deref())?;
+        self.mixed |= !self.is_own();
         self.set &= merged == self.ours;
         (self.base, self.ours) = (theirs, merged);
         Ok(())
@@ -113,7 +121,7 @@ impl Change {
         if self.schema.lasting || self.stale {
             return Ok(Some(self));
         }
-        let is_own = self.set || self.field.renew == Renew::User || self.is_initial(self.base.as_deref());
+        let is_own = self.is_own();
         if !is_own && matches!(self.field.merge, Merge::Sum(_)) {
             self.ours = three_way(&self, None)?.filter(|text| self.field.kind != Kind::Entries || &**text != "0");
         }
@@ -133,8 +141,8 @@ pub(crate) fn refused(pending: &Pending) -> Option<SessionError> {
 }
 
 /// Changes laid over an empty session, `confirmed` ones below the others.
-pub(crate) fn start_over(pending: &mut Pending, confirmed: Pending) -> Result<(), SessionError> {
-    let mut earlier = confirmed;
+pub(crate) fn start_over(pending: &mut Pending, confirmed: Option<Box<Pending>>) -> Result<(), SessionError> {
+    let mut earlier = confirmed.map(|confirmed| *confirmed).unwrap_or_default();
     earlier.retain(|_, change| !change.schema.lasting);
     earlier.append(pending);
     for (name, change) in earlier {
@@ -156,7 +164,7 @@ pub(crate) struct Ground {
 /// text that is there goes to `confirmed`.
 pub(crate) fn absorb(
     pending: &mut Pending,
-    confirmed: &mut Pending,
+    confirmed: &mut Option<Box<Pending>>,
     found: Change,
     ground: Ground,
 ) -> Result<(), SessionError> {
@@ -172,8 +180,9 @@ pub(crate) fn absorb(
     let earlier = earlier.filter(|earlier| !earlier.stale);
     let base = earlier.map_or(ground.stored, |earlier| earlier.base.clone());
     let now = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
+    let is_current = now == found.base.as_deref();
     let ours = match found.field.merge {
-        _ if found.stale || now == found.base.as_deref() => found.ours.clone(),
+        _ if found.stale || is_current => found.ours.clone(),
         Merge::Reject if ground.moved => found.ours.clone(),
         // Kept on the base that the guard saw: the save refuses it, and goes on refusing it.
         Merge::Reject if !same_text(found.base.as_deref(), now, KnownText::of(found.field)) => {
@@ -184,26 +193,29 @@ pub(crate) fn absorb(
     };
     // What a guard puts where an earlier one has removed the value holds nothing of it.
     let is_own = |earlier: &Change| earlier.set || earlier.ours.is_none() && found.base.is_none();
-    let set = found.set || earlier.is_some_and(is_own) || confirmed.remove(&found.name).is_some();
+    let is_confirmed = |confirmed: &mut Box<Pending>| confirmed.remove(&found.name).is_some();
+    let set = found.set || earlier.is_some_and(is_own) || confirmed.as_mut().is_some_and(is_confirmed);
     // Two edits that cancel each other out leave an absent key absent.
     let absent =
         !set && base.is_none() && ours.as_deref().is_some_and(|ours| found.schema.is_initial(found.field, ours));
-    let change = Change { base, ours, set, ..found };
+    let is_mixed = |earlier: &Change| earlier.mixed;
+    let mixed = !set && (earlier.is_some_and(is_mixed) || !is_current && !found.is_own());
+    let change = Change { base, ours, set, mixed, ..found };
     if change.base != change.ours && !absent {
         pending.insert(change.name.clone(), change);
         return Ok(());
     }
     pending.remove(&change.name);
     if change.is_confirmation() {
-        confirmed.insert(change.name.clone(), change);
+        confirmed.get_or_insert_default().insert(change.name.clone(), change);
     }
     Ok(())
 }
 
-fn confirm(pending: &mut Pending, confirmed: &mut Pending, found: Change) {
+fn confirm(pending: &mut Pending, confirmed: &mut Option<Box<Pending>>, found: Change) {
     match pending.get_mut(&found.name) {
         Some(earlier) => earlier.set = true,
-        None => drop(confirmed.insert(found.name.clone(), found)),
+        None => drop(confirmed.get_or_insert_default().insert(found.name.clone(), found)),
     }
 }
 

@@ -29,7 +29,7 @@ mod whole;
 
 pub use guard::Session;
 pub(crate) use load::Use;
-pub(crate) use state::{Live, Place, Standing, State, UnderWay, Wishes};
+pub(crate) use state::{Asked, Live, Place, Standing, State, UnderWay, Wishes};
 
 /// One request's view of its session.
 ///
@@ -375,7 +375,7 @@ impl Visit {
             Err(error) => Err(error),
         };
         if let Err(error) = recorded {
-            self.state().wishes.broken.get_or_insert(error);
+            self.state().wishes.set_broken(error);
         }
     }
 
@@ -421,7 +421,7 @@ impl Visit {
             return Ok(None);
         }
         if state.wishes.destroy {
-            state.wishes.late = true;
+            state.wishes.ask().late = true;
             return Ok(None);
         }
         state.wishes.replace(tracked);
@@ -462,7 +462,7 @@ impl Visit {
             self.slots[at].version.fetch_add(1, Ordering::Release);
         }
         if let Err(error) = &absorbed {
-            self.state().wishes.broken.get_or_insert_with(|| error.clone());
+            self.state().wishes.set_broken(error.clone());
         }
         absorbed
     }
@@ -491,7 +491,7 @@ impl Visit {
             return Ok(());
         }
         if self.state().wishes.destroy {
-            wishes.late = true;
+            wishes.ask().late = true;
             return Ok(());
         }
         wishes.replace(tracked);

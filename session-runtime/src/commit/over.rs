@@ -30,7 +30,7 @@ impl Visit {
     pub(super) async fn start_over(
         &self,
         live: &Arc<Live>,
-        wishes: &Wishes,
+        wishes: &mut Wishes,
         basis: Basis,
     ) -> Result<Outcome, SessionError> {
         let stored = self.lasting_of(live, wishes).await?;
@@ -46,11 +46,14 @@ impl Visit {
             Ok(Ended::Elsewhere(kind)) => Err(SessionError::new(kind)),
             Err(error) => Err(error),
         };
-        match (&done, next) {
-            (Ok(Outcome::Done), Some(_)) => {}
-            (Ok(Outcome::Done), None) => self.stand_anonymous(),
+        if !matches!(done, Ok(Outcome::Done)) {
             // The browser keeps the id that it has.
-            _ => self.take_back(before, next).await,
+            self.take_back(before, next).await;
+            return done;
+        }
+        wishes.stored_anew();
+        if next.is_none() {
+            self.stand_anonymous();
         }
         done
     }

@@ -34,14 +34,6 @@ pub(super) struct Save<'v> {
     overtaken: bool,
 }
 
-/// The moment that a save is judged by. A request may last longer than its session, so that it is the present one; a use
-/// that is only marked counts from when the request came, as long as the session lives.
-fn moment(visit: &Visit, live: &Live, wishes: &Wishes) -> Timestamp {
-    let now = visit.core.now();
-    let asked = wishes.changes_values() || wishes.expiry.is_some() || wishes.renew;
-    if asked || now >= live.head.expires { now } else { visit.now }
-}
-
 /// What becomes of the secret.
 #[derive(Clone, Copy)]
 enum Secret {
@@ -70,10 +62,22 @@ impl<'v> Save<'v> {
         answered: bool,
     ) -> Result<Self, SessionError> {
         let turn = turn(&wishes.pending);
-        let (now, secret) = (moment(visit, &live, wishes), Secret::Keep);
+        let asked = wishes.changes_values() || wishes.expiry.is_some() || wishes.renew;
+        // A use that is only recorded counts from when the request came.
+        let (now, secret) = (if asked { visit.core.now() } else { visit.now }, Secret::Keep);
         let mut save = Self { visit, live, wishes, turn, basis, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
+    }
+
+    /// A request may last longer than its session, and must not bring it back.
+    fn check_end(&mut self) -> Result<(), SessionError> {
+        let now = self.visit.core.now();
+        if now >= self.live.head.expires {
+            self.now = now;
+            self.secret = self.choose_secret()?;
+        }
+        Ok(())
     }
 
     fn choose_secret(&self) -> Result<Secret, SessionError> {
@@ -100,6 +104,9 @@ impl<'v> Save<'v> {
     }
 
     pub(super) async fn run(mut self) -> Result<Outcome, SessionError> {
+        if self.is_optional() {
+            self.check_end()?;
+        }
         if self.drops_lost_parts() {
             Box::pin(self.drop_lost_parts()).await?;
         }
@@ -400,7 +407,9 @@ impl<'v> Save<'v> {
             values.remove(&change.name);
         }
         let expiry = self.wishes.expiry.map_or(self.live.head.expiry, Into::into);
-        self.visit.create(values, self.live.values.stored(), expiry).await
+        let created = self.visit.create(values, self.live.values.stored(), expiry).await?;
+        self.wishes.stored_anew();
+        Ok(created)
     }
 
     /// The changes that a login takes along: of a session that had a user already, only those that hold nothing of it.

@@ -1,4 +1,5 @@
 mod ids;
+mod overtaken;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

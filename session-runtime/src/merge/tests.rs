@@ -64,7 +64,8 @@ fn merged<S: Schema>(
     let field = S::SPEC.fields().find(|field| field.key() == name).unwrap();
     let text = |text: Option<&str>| text.map(Into::into);
     let (base, ours) = (text(base), text(ours));
-    let change = Change { schema: S::SPEC, field, name: field.name.into(), base, ours, set: false, stale: false };
+    let name = field.name.into();
+    let change = Change { schema: S::SPEC, field, name, base, ours, set: false, mixed: false, stale: false };
     let merged = three_way(&change, theirs);
     merged.map(|merged| merged.map(|text| text.to_string())).map_err(|error| (error.kind(), error.to_string()))
 }

@@ -96,7 +96,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn renew(&self) {
-        self.wish("renew", |state| state.wishes.renew = true);
+        self.wish("renew", |state| state.wishes.ask().renew = true);
     }
 
     /// Ends the session for good when the request finishes. Later writes of the request are dropped.
@@ -118,7 +118,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn destroy(&self) {
-        self.wish("destroy", |state| state.wishes = Wishes { destroy: true, ..Wishes::default() });
+        self.wish("destroy", |state| state.wishes = Wishes::destruction(true));
         self.values_changed();
     }
 
@@ -224,7 +224,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn set_expiry(&self, expiry: Expiry) {
-        self.wish("set_expiry", |state| state.wishes.expiry = Some(expiry));
+        self.wish("set_expiry", |state| state.wishes.ask().expiry = Some(expiry));
     }
 
     /// Records a wish made before the response; after it, logs an error instead.

@@ -217,3 +217,34 @@ async fn a_sum_that_was_set_and_merged_with_the_users_takes_nothing_of_it_along(
     assert_eq!(visit.read::<Account>().await.unwrap().user().as_deref(), Some("bob"));
     assert_eq!(*visit.read::<Basket>().await.unwrap().visits(), 11, "16 was set where 5 were stored");
 }
+
+/// An edit of the first user's value that another request has removed since: the base is gone, and the text is not.
+#[rocket::async_test]
+async fn an_edit_of_a_value_that_was_removed_meanwhile_does_not_reach_the_next_user() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let slow = site.open(&browser);
+    slow.write::<Basket>().await.unwrap().remark_mut().push_str(" and more");
+    site.edit::<Basket>(&mut browser.clone(), super::BasketMut::clear_remark).await;
+    let updated = slow.write::<Account>().await.unwrap().update_now(log_in).await;
+    assert_eq!(updated.err().map(|error| error.kind()), Some(ErrorKind::PreviousUser));
+    // Without the login it is an edit of the same user's value.
+    assert_eq!(site.close(slow, &mut browser).await, None);
+    assert_eq!(site.user(&browser).await.as_deref(), Some("ada"));
+}
+
+/// The same of a guard that was open while the request read the session anew.
+#[rocket::async_test]
+async fn an_edit_in_a_guard_that_was_open_during_a_save_does_not_reach_the_next_user() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let slow = site.open(&browser);
+    let mut basket = slow.write::<Basket>().await.unwrap();
+    site.edit::<Basket>(&mut browser.clone(), super::BasketMut::clear_remark).await;
+    slow.write::<Look>().await.unwrap().save().await.unwrap();
+    basket.remark_mut().push_str(" and more");
+    drop(basket);
+    log_in(&mut slow.write::<Account>().await.unwrap());
+    assert_eq!(site.close(slow, &mut browser).await, Some(ErrorKind::PreviousUser));
+    assert_eq!(site.user(&browser).await.as_deref(), Some("ada"));
+}
