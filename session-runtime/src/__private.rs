@@ -1,17 +1,17 @@
 //! All that generated code may name. Hidden, and pinned to the derive by an exact version.
 
-pub use crate::chain::{Chain, Unchained};
-pub use crate::codec::{ByEntry, Initial, Passing, Whole, entries, pinned, pinned_entries, transient, whole};
-pub use crate::history::{History, Step};
-pub use crate::layout::{
+pub use crate::schema::codec::{ByEntry, Initial, Passing, Whole, entries, pinned, pinned_entries, transient, whole};
+pub use crate::schema::const_message::refuse;
+pub use crate::schema::history::{History, Step};
+pub use crate::schema::layout::{
     Shape, beside_tag, drift, not_additive, not_readable, null_in_option, some_is_none, unbuffered, unreleased,
 };
-pub use crate::lift::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
-pub use crate::merge::{entry_sum, sum, with};
-pub use crate::message::refuse;
+pub use crate::schema::merge::{entry_sum, sum, with};
+pub use crate::schema::tracked::Tracked;
+pub use crate::schema::value::Ty;
 pub use crate::schema::{Archived, Current, FieldOps, Known, Newest, Place, SchemaOptions, Unknown, place};
-pub use crate::tracked::Tracked;
-pub use crate::value::Ty;
+pub use crate::version::chain::{Chain, Unchained};
+pub use crate::version::upgrade::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
 
 /// The default of a field without `default = …`.
 #[must_use]

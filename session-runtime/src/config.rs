@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::cookie::CookieConfig;
 use crate::error::{ErrorKind, SessionError};
-use crate::expiry::{Lifetime, TouchEvery};
-use crate::patch::Patch;
 use crate::record::Values;
+use crate::record::expiry::{Lifetime, TouchEvery};
+use crate::record::patch::Patch;
 
 mod check;
 

@@ -99,46 +99,23 @@
 extern crate self as session_runtime;
 
 pub mod clock;
-pub mod codec;
 pub mod config;
 pub mod cookie;
 pub mod error;
-pub mod expiry;
 pub mod guide;
 pub mod id;
-pub mod merge;
-pub mod migrate;
-pub mod patch;
 pub mod record;
 pub mod schema;
 pub mod sessions;
 pub mod store;
-pub mod value;
-pub mod visit;
 
-mod budget;
-mod chain;
-mod commit;
-mod failures;
-mod group;
-mod history;
-mod jobs;
-mod layout;
-mod lift;
-mod message;
-mod metadata;
-mod pending;
-mod queue;
+mod request;
 #[cfg(feature = "rocket")]
 mod rocket;
-#[cfg(feature = "cookie")]
-mod sealed;
 mod sync;
-#[cfg(any(test, feature = "conformance"))]
+#[cfg(feature = "conformance")]
 pub mod testing;
-mod tracked;
-mod versions;
-mod view;
+mod version;
 
 #[doc(hidden)]
 pub mod __private;
@@ -146,18 +123,17 @@ pub mod __private;
 pub use ::async_trait::async_trait;
 pub use session_derive::{Session, SessionValue};
 
-pub use crate::codec::EntryKey;
 pub use crate::config::SessionConfig;
 pub use crate::cookie::{CookieConfig, SameSite};
 pub use crate::error::{ErrorKind, SessionError};
-pub use crate::expiry::Expiry;
 pub use crate::id::SessionKey;
-pub use crate::lift::RawSection;
+pub use crate::record::expiry::Expiry;
+pub use crate::request::visit::{Session, Visit};
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{SessionFairing, SessionHandle};
+pub use crate::schema::codec::EntryKey;
+pub use crate::schema::value::SessionValue;
 pub use crate::schema::{NewestSchema, Schema, Schemas};
-#[cfg(feature = "cookie")]
-pub use crate::sealed::CookieStore;
 pub use crate::sessions::{Sessions, SessionsBuilder};
 #[cfg(feature = "cache")]
 pub use crate::store::CachedStore;
@@ -167,6 +143,7 @@ pub use crate::store::PostgresStore;
 pub use crate::store::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
+#[cfg(feature = "cookie")]
+pub use crate::store::cookie::CookieStore;
 pub use crate::store::{MemoryStore, Store};
-pub use crate::value::SessionValue;
-pub use crate::visit::{Session, Visit};
+pub use crate::version::upgrade::RawSection;

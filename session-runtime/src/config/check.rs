@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::SessionConfig;
 use crate::error::{ErrorKind, SessionError};
-use crate::expiry::{Lifetime, TouchEvery};
+use crate::record::expiry::{Lifetime, TouchEvery};
 
 impl SessionConfig {
     /// Refuses settings that make no sense; the cookie checks itself.

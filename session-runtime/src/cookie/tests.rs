@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::Timestamp;
-use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
+use crate::record::expiry::StoredExpiry;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

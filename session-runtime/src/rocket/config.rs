@@ -27,7 +27,7 @@ use serde::{Deserialize, Deserializer, de};
 use crate::config::{Limits, OnSaveError, ServerConfig, SessionConfig};
 use crate::cookie::{CookieConfig, SameSite};
 use crate::error::{ErrorKind, SessionError};
-use crate::expiry::TouchEvery;
+use crate::record::expiry::TouchEvery;
 
 pub(super) const TABLE: &str = "session";
 

@@ -49,7 +49,7 @@ pub struct SessionFairing {
     schemas: &'static [&'static SchemaSpec],
     store: Option<Arc<dyn Store>>,
     #[cfg(feature = "cookie")]
-    cookie_store: Option<Arc<crate::sealed::CookieStore>>,
+    cookie_store: Option<Arc<crate::store::cookie::CookieStore>>,
     config: Option<SessionConfig>,
     clock: Option<Arc<dyn Clock>>,
     page: Option<ErrorPage>,
@@ -134,7 +134,7 @@ impl SessionFairing {
     /// ```
     #[cfg(feature = "cookie")]
     #[must_use]
-    pub fn cookie_store(mut self, store: crate::sealed::CookieStore) -> Self {
+    pub fn cookie_store(mut self, store: crate::store::cookie::CookieStore) -> Self {
         self.cookie_store = Some(Arc::new(store));
         self.store = None;
         self

@@ -8,9 +8,9 @@ use ::rocket::{Ignite, Request, Rocket, Sentinel};
 use super::answer::status;
 use super::handle::SessionHandle;
 use crate::error::{ErrorKind, SessionError};
+use crate::request::visit::Session;
 use crate::schema::{Newest, Schema};
 use crate::sessions::Sessions;
-use crate::visit::Session;
 
 /// `&S`: the schema's values as they stand.
 #[doc(hidden)]

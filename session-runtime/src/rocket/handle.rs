@@ -9,11 +9,11 @@ use ::rocket::Request;
 use ::rocket::http::Header;
 
 use crate::error::{ErrorKind, SessionError};
-use crate::expiry::Expiry;
 use crate::id::SessionKey;
+use crate::record::expiry::Expiry;
+use crate::request::visit::{Session, Visit};
 use crate::schema::Schema;
 use crate::sessions::Sessions;
-use crate::visit::{Session, Visit};
 
 /// Guard for the session as a whole; never the raw id.
 ///

@@ -6,7 +6,7 @@ use ::rocket::figment::value::Dict;
 
 use super::config::TABLE;
 use crate::config::Long;
-use crate::expiry::Lifetime;
+use crate::record::expiry::Lifetime;
 use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
 

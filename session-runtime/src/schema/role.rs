@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{Schema, SchemaSpec};
-use crate::message::Message;
+use crate::schema::const_message::Message;
 
 /// The struct that the program works with.
 #[doc(hidden)]

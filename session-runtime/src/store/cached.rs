@@ -24,8 +24,8 @@ use self::shelf::Shelf;
 use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Patched};
 use crate::record::Record;
+use crate::record::patch::{Patch, Patched};
 
 mod copy;
 mod shelf;

@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Patched, Refusal};
 use crate::record::Record;
+use crate::record::patch::{Patch, Patched, Refusal};
 
 /// One for each value of the first [`SHARD_BITS`] bits of a key. A million sessions are 244 a shard.
 const SHARDS: usize = 1 << SHARD_BITS;

@@ -77,8 +77,8 @@ use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::config::ServerConfig;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Patched};
 use crate::record::Record;
+use crate::record::patch::{Patch, Patched};
 
 const NO_NAME: &str = "the name of the schema must have 1 to 63 bytes, or the server would cut it";
 

@@ -69,8 +69,8 @@ use self::wire::{At, Wire};
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Patched};
 use crate::record::Record;
+use crate::record::patch::{Patch, Patched};
 
 pub use self::builder::{RedisConnection, RedisStoreBuilder};
 

@@ -68,8 +68,8 @@ use self::work::{Watched, Writer};
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Patched};
 use crate::record::Record;
+use crate::record::patch::{Patch, Patched};
 
 /// Connections for each of the two ways to read, unless the builder was told otherwise.
 const MOST_READERS: usize = 8;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::patch::Patch;
+use crate::record::patch::Patch;
 use crate::record::{Head, Record, Values};
 use crate::store::{Loaded, Wanted};
 

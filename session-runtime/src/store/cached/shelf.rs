@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::copy::RecordCopy;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::Patch;
+use crate::record::patch::Patch;
 use crate::record::{Head, Record};
 use crate::store::{Loaded, Wanted};
 

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use crate::patch::{Deadline, Expected, NewSecret, Patch, RestsOn};
 use crate::record::Values;
+use crate::record::patch::{Deadline, Expected, NewSecret, Patch, RestsOn};
 
 const CHANGES: i16 = 1;
 const EXPECTED: i16 = 2;

@@ -6,8 +6,8 @@ use tokio_postgres::types::FromSql;
 use super::fault::Fault;
 use super::quiet::Quiet;
 use crate::clock::Timestamp;
-use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
+use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret, Record, Text, Values};
 use crate::store::{Loaded, Wanted};
 

@@ -10,8 +10,8 @@ use super::link::Param;
 use super::quiet::Quiet;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Patched};
 use crate::record::Record;
+use crate::record::patch::{Patch, Patched};
 use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
 
 /// Schemas that a load names one by one, and keys that a patch does; more go as an array.

@@ -13,7 +13,7 @@ use super::operations::FEW;
 use super::quiet::Quiet;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Unchanged};
+use crate::record::patch::{Patch, Unchanged};
 use crate::record::{Head, Text};
 
 /// A key as the statements take it; `None` where there is none.

@@ -2,9 +2,9 @@
 
 use super::fault::Fault;
 use crate::clock::Timestamp;
-use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
-use crate::patch::{Deadline, NewSecret};
+use crate::record::expiry::StoredExpiry;
+use crate::record::patch::{Deadline, NewSecret};
 use crate::record::{Head, PreviousSecret};
 
 /// The field of the main hash that holds the head: no stored key holds a NUL.

@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::head::{HEAD, StoredHead};
 use super::reply::{Node, Nodes};
 use crate::clock::Timestamp;
-use crate::patch::{Patch, Patched};
+use crate::record::patch::{Patch, Patched};
 use crate::record::{Head, Record, Text, Values};
 use crate::store::{Created, Loaded, Wanted};
 
@@ -150,8 +150,8 @@ mod tests {
     use super::super::head;
     use super::super::reply::Reply;
     use super::*;
-    use crate::expiry::StoredExpiry;
     use crate::id::SecretHash;
+    use crate::record::expiry::StoredExpiry;
 
     const EXPIRES: Timestamp = Timestamp::from_millis(1_000);
 

@@ -15,8 +15,8 @@ use super::name::{Name, check, schema_of};
 use super::{read, script};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Unchanged};
 use crate::record::Head;
+use crate::record::patch::{Patch, Unchanged};
 
 /// More keys than this are for the other script: that no name is there twice is looked up one by one.
 const FEW: usize = 16;
@@ -67,7 +67,7 @@ fn fixed_part(patch: &Patch, unchanged: Unchanged, now: Timestamp) -> [u8; FIXED
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::patch::{Deadline, NewSecret, RestsOn};
+    use crate::record::patch::{Deadline, NewSecret, RestsOn};
     use crate::store::redis::name::Namespace;
 
     const NOW: Timestamp = Timestamp::from_millis(5);

@@ -9,7 +9,7 @@ use super::name::{Name, check, schema_of};
 use super::script::{self, sha1_hex};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Deadline, Expected, Patch, RestsOn};
+use crate::record::patch::{Deadline, Expected, Patch, RestsOn};
 use crate::record::{Record, Text};
 use crate::store::SWEEP_GRACE;
 

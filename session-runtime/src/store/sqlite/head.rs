@@ -2,8 +2,8 @@
 
 use super::fault::Fault;
 use crate::clock::Timestamp;
-use crate::expiry::StoredExpiry;
 use crate::id::SecretHash;
+use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret};
 
 /// A head, and the totals of the whole record that stand beside it.

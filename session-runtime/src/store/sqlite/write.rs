@@ -14,8 +14,8 @@ use super::read::live;
 use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::patch::{Patch, Patched, Refusal};
 use crate::record::Record;
+use crate::record::patch::{Patch, Patched, Refusal};
 use crate::store::Created;
 
 /// The keys that a patch names and that are there.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::trial::{Trial, ensure, fresh_key, hash, rule, texts, together};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
-use crate::expiry::StoredExpiry;
+use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret, Record};
 use crate::store::Created;
 

@@ -2,8 +2,8 @@
 
 use super::trial::{Trial, ensure, fresh_key, rule, setting, texts, unexpected};
 use super::{Rule, Verdict};
-use crate::patch::Patched;
 use crate::record::Record;
+use crate::record::patch::Patched;
 use crate::store::Created;
 
 pub(super) const RULES: &[Rule] = &[

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::trial::{Broken, HOUR, Trial, ensure, hash, rule, setting};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
-use crate::expiry::StoredExpiry;
 use crate::id::SessionKey;
-use crate::patch::{Deadline, NewSecret, Patch};
+use crate::record::expiry::StoredExpiry;
+use crate::record::patch::{Deadline, NewSecret, Patch};
 use crate::record::{Head, PreviousSecret};
 
 pub(super) const RULES: &[Rule] = &[

@@ -6,9 +6,9 @@ use super::create::{VALUES, unusual_head};
 use super::trial::{HOUR, Trial, ensure, fresh_key, hash, resting, rule, saying, setting, unexpected};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
-use crate::expiry::StoredExpiry;
 use crate::id::SessionKey;
-use crate::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
+use crate::record::expiry::StoredExpiry;
+use crate::record::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
 use crate::record::{Head, PreviousSecret};
 
 pub(super) const RULES: &[Rule] = &[

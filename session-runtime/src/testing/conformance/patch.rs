@@ -2,7 +2,7 @@
 
 use super::trial::{HOUR, Trial, ensure, fresh_key, removing, resting, rule, setting, unexpected};
 use super::{Rule, Verdict};
-use crate::patch::{Expected, Patch, Patched, RestsOn};
+use crate::record::patch::{Expected, Patch, Patched, RestsOn};
 use crate::record::{Head, Record};
 
 pub(super) const RULES: &[Rule] = &[

@@ -3,7 +3,7 @@
 use super::trial::{Broken, Trial, ensure, resting, rule, saying, setting, together, unexpected};
 use super::{Rule, Verdict};
 use crate::id::SessionKey;
-use crate::patch::{Patch, Patched, RestsOn};
+use crate::record::patch::{Patch, Patched, RestsOn};
 
 pub(super) const RULES: &[Rule] = &[
     rule!(different_keys_all_survive, "Of many patches of different keys at once, every one is kept."),

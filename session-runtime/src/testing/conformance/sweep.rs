@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::trial::{Broken, HOUR, Trial, ensure, rule, setting, texts, together};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
-use crate::expiry::StoredExpiry;
 use crate::id::SessionKey;
-use crate::patch::{Deadline, Patch, Patched};
 use crate::record::Record;
+use crate::record::expiry::StoredExpiry;
+use crate::record::patch::{Deadline, Patch, Patched};
 use crate::store::{Created, SWEEP_GRACE};
 
 pub(super) const RULES: &[Rule] = &[

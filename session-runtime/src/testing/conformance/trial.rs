@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Verdict;
 use crate::clock::Timestamp;
 use crate::id::{SecretHash, SessionKey};
-use crate::patch::{Expected, Patch, Patched, RestsOn, Unchanged};
+use crate::record::patch::{Expected, Patch, Patched, RestsOn, Unchanged};
 use crate::record::{Head, Record, Text, Values};
 use crate::store::{Created, Loaded, Store, StoreError, Wanted};
 use crate::testing::head_at;

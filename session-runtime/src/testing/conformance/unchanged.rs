@@ -3,8 +3,8 @@
 use super::trial::{Trial, ensure, fresh_key, removing, resting, rule, saying, setting, unexpected};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
-use crate::patch::{Deadline, NewSecret, Patch, Patched};
 use crate::record::Head;
+use crate::record::patch::{Deadline, NewSecret, Patch, Patched};
 use crate::testing::conformance::trial::hash;
 
 pub(super) const RULES: &[Rule] = &[

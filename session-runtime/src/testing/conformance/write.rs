@@ -2,8 +2,8 @@
 
 use super::trial::{Trial, ensure, removing, resting, rule, setting};
 use super::{Rule, Verdict};
-use crate::expiry::StoredExpiry;
-use crate::patch::{Deadline, NewSecret, Patch};
+use crate::record::expiry::StoredExpiry;
+use crate::record::patch::{Deadline, NewSecret, Patch};
 
 pub(super) const RULES: &[Rule] = &[
     rule!(patch_sets_and_removes, "A patch sets and removes the keys it names, and no other."),

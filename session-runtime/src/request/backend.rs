@@ -1,0 +1,95 @@
+//! Where this request's record is: in the application's store, or in the cookie that it came with.
+
+use super::visit::Visit;
+#[cfg(not(feature = "cookie"))]
+use crate::clock::Timestamp;
+use crate::cookie::CookieCommand;
+use crate::id::SessionId;
+use crate::record::Head;
+use crate::store::Store;
+
+#[cfg(not(feature = "cookie"))]
+#[expect(clippy::unused_self, reason = "with the feature `cookie` they look at it")]
+impl Visit {
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.core.store
+    }
+
+    /// What sends the browser this id.
+    pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
+        self.core.cookie.set(&id.to_cookie(), head, now)
+    }
+
+    /// Whether each change of the record has to reach the browser.
+    pub(crate) fn is_in_cookie(&self) -> bool {
+        false
+    }
+
+    /// Nothing on a server ages by itself.
+    pub(crate) fn seal_anew(&self) {}
+}
+
+#[cfg(feature = "cookie")]
+mod in_cookie {
+    use std::sync::Arc;
+
+    use super::{CookieCommand, Head, SessionId, Store, Visit};
+    use crate::clock::Timestamp;
+    use crate::cookie::{Found, Presented};
+    use crate::error::SessionError;
+    use crate::sessions::Core;
+    use crate::store::cookie::{Drawer, Sealer};
+
+    impl Visit {
+        /// The visit of a request whose session is in its cookie.
+        pub(crate) fn in_cookie(core: Arc<Core>, sealer: Arc<Sealer>, found: Found<'_>, now: Timestamp) -> Self {
+            let opened = match found {
+                Found::One(value) => sealer.open(value, now),
+                Found::Nothing | Found::Several => None,
+            };
+            if opened.is_none() && !matches!(found, Found::Nothing) {
+                tracing::debug!("sealed_cookie: doubled, not ours, damaged or past its time: treated as no session");
+            }
+            let id = opened.as_ref().map(|opened| SessionId::sealed(opened.key));
+            let mut visit = Self::new(core, id.map_or(Presented::Nothing, Presented::Id), now);
+            visit.drawer = Some(Box::new(Drawer::new(sealer, opened)));
+            visit
+        }
+
+        pub(crate) fn store(&self) -> &dyn Store {
+            match &self.drawer {
+                Some(drawer) => &**drawer,
+                None => &*self.core.store,
+            }
+        }
+
+        /// What sends the browser this id, or the record itself.
+        pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
+            match &self.drawer {
+                Some(drawer) => drawer.line(),
+                None => self.core.cookie.set(&id.to_cookie(), head, now),
+            }
+        }
+
+        /// Whether each change of the record has to reach the browser.
+        pub(crate) fn is_in_cookie(&self) -> bool {
+            self.drawer.is_some()
+        }
+
+        /// A session that is still sealed with an older key goes out under the newest. The answer does not depend on it.
+        pub(crate) fn seal_anew(&self) {
+            let Some(drawer) = &self.drawer else { return };
+            if self.state().standing.live().is_none() {
+                return;
+            }
+            match drawer.seal_anew(self.core.now()) {
+                Ok(Some(line)) => self.state().cookie = line,
+                Ok(None) => {}
+                Err(error) => {
+                    let error = SessionError::from(error);
+                    tracing::warn!("a session cookie was not sealed with the newest key: {}", error.chain());
+                }
+            }
+        }
+    }
+}

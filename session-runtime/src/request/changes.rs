@@ -1,0 +1,309 @@
+//! What a request changes before it is saved: by stored key, each with the text that it rests on.
+//!
+//! Takes what the guards recorded; gives the keys of a patch, the values of a new session, or the same changes laid over
+//! what another request stored meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{ErrorKind, SessionError};
+use crate::record::patch::{Expected, Patch, RestsOn};
+use crate::record::{Text, Values};
+use crate::schema::codec::{KnownText, same_text};
+use crate::schema::merge::{Merge, three_way};
+use crate::schema::{FieldSpec, Kind, Renew, SchemaSpec};
+use crate::version::versioned::{Versioned, Versions};
+
+/// One stored key that a request sets or removes.
+#[derive(Clone)]
+pub(crate) struct Change {
+    pub(crate) schema: &'static SchemaSpec,
+    pub(crate) field: &'static FieldSpec,
+    pub(crate) name: Text,
+    /// The text that the request loaded.
+    pub(crate) base: Option<Text>,
+    /// The text to be stored.
+    pub(crate) ours: Option<Text>,
+    /// The application replaced the whole value: stored even if it is the default, and free of the value before.
+    pub(crate) set: bool,
+    /// Holds some of a stored value that is no longer its base, because another request has changed that value.
+    pub(crate) mixed: bool,
+    /// An edit of a value of the session that this request has ended; the save refuses it.
+    pub(crate) stale: bool,
+}
+
+/// All that one request changes, by stored key.
+pub(crate) type Pending = BTreeMap<Text, Change>;
+
+/// The changes that one guard made.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// A `renew` field left a value that was not its default.
+    pub(crate) over: bool,
+    /// Edits of the values before that, against the view of the guard.
+    pub(crate) before: Vec<Change>,
+    /// All other changes: against the view, or against nothing if the session starts over.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// The effect of the changed `renew` fields, all taken together. A field that leaves a value other than its default is
+/// not among them: from then on the changes lie on an empty session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// None.
+    Same,
+    /// A `renew(keep)` field changed: a new id for the same data.
+    Renewal,
+    /// A `renew` field left its default: a login.
+    Login,
+}
+
+/// The effect of the changed `renew` fields, all taken together.
+pub(crate) fn turn(pending: &Pending) -> Turn {
+    let turns = pending.values().map(field_turn);
+    turns.fold(Turn::Same, |all, one| match (all, one) {
+        (Turn::Login, _) | (_, Turn::Login) => Turn::Login,
+        (Turn::Renewal, _) | (_, Turn::Renewal) => Turn::Renewal,
+        (Turn::Same, Turn::Same) => Turn::Same,
+    })
+}
+
+fn field_turn(change: &Change) -> Turn {
+    let turn = match change.field.renew {
+        Renew::Off => return Turn::Same,
+        Renew::Keep => Turn::Renewal,
+        Renew::User => Turn::Login,
+    };
+    if change.is_initial(change.base.as_deref()) && change.is_initial(change.ours.as_deref()) {
+        Turn::Same
+    } else {
+        turn
+    }
+}
+
+/// Whether any `renew` field changed, `renew(keep)` included.
+pub(crate) fn renews(pending: &Pending) -> bool {
+    turn(pending) != Turn::Same
+}
+
+impl Change {
+    /// Whether the text is the value of the field in a new session.
+    fn is_initial(&self, text: Option<&str>) -> bool {
+        text.is_none_or(|text| self.schema.is_initial(self.field, text))
+    }
+
+    /// Whether it holds nothing of a stored value: it was set, names the user, or was made from a default.
+    fn is_own(&self) -> bool {
+        self.set || self.field.renew == Renew::User || !self.mixed && self.is_initial(self.base.as_deref())
+    }
+
+    /// Whether a user goes: the field names one, and leaves a value that is not its default.
+    pub(crate) fn ends_user(&self) -> bool {
+        self.field.renew == Renew::User && !self.is_initial(self.base.as_deref())
+    }
+
+    /// The field or entry was set to the text that is there already.
+    fn is_confirmation(&self) -> bool {
+        self.set && self.base.is_some() && self.base == self.ours
+    }
+
+    /// Lays the change over what another request stored. A text that is merged with that is none that was set.
+    pub(crate) fn merge(&mut self, theirs: Option<Text>) -> Result<(), SessionError> {
+        let merged = three_way(self, theirs.as_deref())?;
+        self.mixed |= !self.is_own();
+        self.set &= merged == self.ours;
+        (self.base, self.ours) = (theirs, merged);
+        Ok(())
+    }
+
+    /// The change as one of an empty session: a value that was set, or that stood on none; of a sum the difference. An
+    /// edit of any other value is kept as refused, since it holds some of that value. `None`: nothing is left of it.
+    pub(crate) fn on_nothing(mut self) -> Result<Option<Self>, SessionError> {
+        if self.schema.lasting || self.stale {
+            return Ok(Some(self));
+        }
+        let is_own = self.is_own();
+        if !is_own && matches!(self.field.merge, Merge::Sum(_)) {
+            self.ours = three_way(&self, None)?.filter(|text| self.field.kind != Kind::Entries || &**text != "0");
+        }
+        if !is_own && self.is_initial(self.ours.as_deref()) {
+            return Ok(None);
+        }
+        self.stale = !is_own && !matches!(self.field.merge, Merge::Sum(_));
+        self.base = None;
+        Ok(self.ours.is_some().then_some(self))
+    }
+}
+
+/// An edit of a value of the session before, if there is one.
+pub(crate) fn refused(pending: &Pending) -> Option<SessionError> {
+    let stale = pending.values().find(|change| change.stale)?;
+    Some(SessionError::at_field(ErrorKind::PreviousUser, stale.schema, stale.field))
+}
+
+/// Changes laid over an empty session, `confirmed` ones below the others.
+pub(crate) fn start_over(pending: &mut Pending, confirmed: Option<Box<Pending>>) -> Result<(), SessionError> {
+    let mut earlier = confirmed.map(|confirmed| *confirmed).unwrap_or_default();
+    earlier.retain(|_, change| !change.schema.lasting);
+    earlier.append(pending);
+    for (name, change) in earlier {
+        if let Some(change) = change.on_nothing()? {
+            pending.insert(name, change);
+        }
+    }
+    Ok(())
+}
+
+/// What the request knows of the stored text of a change, and of the guard that made it.
+pub(crate) struct Ground {
+    pub(crate) stored: Option<Text>,
+    /// The request has begun another session since the guard was opened, so there is nothing to reject the change for.
+    pub(crate) moved: bool,
+}
+
+/// Takes over a change that a guard found against its own view, laid over what the request knows now. A field set to the
+/// text that is there goes to `confirmed`.
+pub(crate) fn absorb(
+    pending: &mut Pending,
+    confirmed: &mut Option<Box<Pending>>,
+    found: Change,
+    ground: Ground,
+) -> Result<(), SessionError> {
+    let earlier = pending.get(&found.name);
+    if found.is_confirmation() {
+        confirm(pending, confirmed, found);
+        return Ok(());
+    }
+    // The save refuses it all the same, unless the whole field is set.
+    if earlier.is_some_and(|earlier| earlier.stale) && !found.set {
+        return Ok(());
+    }
+    let earlier = earlier.filter(|earlier| !earlier.stale);
+    let base = earlier.map_or(ground.stored, |earlier| earlier.base.clone());
+    let now = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
+    let is_current = now == found.base.as_deref();
+    let ours = match found.field.merge {
+        _ if found.stale || is_current => found.ours.clone(),
+        Merge::Reject if ground.moved => found.ours.clone(),
+        // Kept on the base that the guard saw: the save refuses it, and goes on refusing it.
+        Merge::Reject if !same_text(found.base.as_deref(), now, KnownText::of(found.field)) => {
+            pending.insert(found.name.clone(), found);
+            return Ok(());
+        }
+        _ => three_way(&found, now)?,
+    };
+    // What a guard puts where an earlier one has removed the value holds nothing of it.
+    let is_own = |earlier: &Change| earlier.set || earlier.ours.is_none() && found.base.is_none();
+    let is_confirmed = |confirmed: &mut Box<Pending>| confirmed.remove(&found.name).is_some();
+    let set = found.set || earlier.is_some_and(is_own) || confirmed.as_mut().is_some_and(is_confirmed);
+    // Two edits that cancel each other out leave an absent key absent.
+    let absent =
+        !set && base.is_none() && ours.as_deref().is_some_and(|ours| found.schema.is_initial(found.field, ours));
+    let is_mixed = |earlier: &Change| earlier.mixed;
+    let mixed = !set && (earlier.is_some_and(is_mixed) || !is_current && !found.is_own());
+    let change = Change { base, ours, set, mixed, ..found };
+    if change.base != change.ours && !absent {
+        pending.insert(change.name.clone(), change);
+        return Ok(());
+    }
+    pending.remove(&change.name);
+    if change.is_confirmation() {
+        confirmed.get_or_insert_default().insert(change.name.clone(), change);
+    }
+    Ok(())
+}
+
+fn confirm(pending: &mut Pending, confirmed: &mut Option<Box<Pending>>, found: Change) {
+    match pending.get_mut(&found.name) {
+        Some(earlier) => earlier.set = true,
+        None => drop(confirmed.get_or_insert_default().insert(found.name.clone(), found)),
+    }
+}
+
+/// The schemas that the changes belong to, each once: their stored keys lie side by side.
+pub(crate) fn schemas_of(pending: &Pending) -> impl Iterator<Item = &'static SchemaSpec> {
+    let mut last_schema = None;
+    pending
+        .values()
+        .map(|change| change.schema)
+        .filter(move |schema| last_schema.replace(schema.key) != Some(schema.key))
+}
+
+/// Puts the changes into the patch, with the metadata of their schemas and what they rest on: the whole record, of that
+/// revision, where a schema is stored in another version than it is seen in.
+pub(crate) fn fill(
+    patch: &mut Patch,
+    pending: &Pending,
+    versions: &Versions,
+    values: &Versioned,
+    revision: u64,
+) -> Result<(), SessionError> {
+    let mut expected = Vec::with_capacity(2);
+    let mut last_schema = None;
+    for change in pending.values() {
+        if last_schema != Some(change.schema.key) {
+            last_schema = Some(change.schema.key);
+            expected.push(expect(patch, change.schema, versions, values.stored().entry(change.schema.key)));
+        }
+        if change.field.merge.rests_on_base() {
+            expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
+        }
+        match &change.ours {
+            Some(text) => patch.set.push((change.name.clone(), text.clone())),
+            None => patch.remove.push(change.name.clone()),
+        }
+    }
+    patch.rests_on = RestsOn::Values(expected);
+    for schema in schemas_of(pending) {
+        if values.rewrite(schema, versions, patch)? {
+            patch.rests_on = RestsOn::Revision(revision);
+        }
+    }
+    Ok(())
+}
+
+/// A schema's metadata must be as it was loaded; where there was none, the patch brings it.
+fn expect(patch: &mut Patch, schema: &SchemaSpec, versions: &Versions, stored: Option<(&Text, &Text)>) -> Expected {
+    if let Some((name, text)) = stored {
+        return Expected { name: name.clone(), base: Some(text.clone()), or_ours: false };
+    }
+    let (name, text) = versions.metadata(schema);
+    patch.set.push((name.clone(), text));
+    Expected { name, base: None, or_ours: true }
+}
+
+/// What a new session stores: every change that sets something, and the metadata of its schema.
+pub(crate) fn fresh_values(pending: &Pending, versions: &Versions) -> Values {
+    let set = || pending.values().filter_map(|change| Some((change, change.ours.as_ref()?)));
+    let schemas: BTreeSet<&str> = set().map(|(change, _)| change.schema.key).collect();
+    // As much as is needed and no more: a store in memory keeps it.
+    let mut values = Values::with_capacity(set().count() + schemas.len());
+    for (change, text) in set() {
+        if values.get(change.schema.key).is_none() {
+            let (name, text) = versions.metadata(change.schema);
+            values.set(name, text);
+        }
+        values.set(change.name.clone(), text.clone());
+    }
+    values
+}
+
+/// The changes as they would be if the session had been empty: what was added to a sum, and not the sum.
+pub(crate) fn rebase_on_nothing(pending: &Pending) -> Result<Pending, SessionError> {
+    let mut rebased = pending.clone();
+    for change in rebased.values_mut().filter(|change| matches!(change.field.merge, Merge::With(_) | Merge::Sum(_))) {
+        change.ours = three_way(change, None)?;
+        change.base = None;
+    }
+    Ok(rebased)
+}
+
+/// The changes laid over what is stored now.
+pub(crate) fn rebase(pending: &Pending, stored: impl Fn(&Change) -> Option<Text>) -> Result<Pending, SessionError> {
+    let mut rebased = pending.clone();
+    for change in rebased.values_mut() {
+        let theirs = stored(change);
+        change.merge(theirs)?;
+    }
+    rebased.retain(|_, change| change.base != change.ours);
+    Ok(rebased)
+}

@@ -1,0 +1,239 @@
+//! The session as a whole: its name, its times, its end.
+
+use std::time::SystemTime;
+
+use super::visit::{State, Use, Visit, Wishes};
+use crate::error::{ErrorKind, SessionError};
+use crate::id::SessionKey;
+use crate::record::expiry::Expiry;
+use crate::schema::Schema;
+
+impl Visit {
+    /// The session's key, if something is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert!(visit.key().is_none());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn key(&self) -> Option<SessionKey> {
+        let state = self.state();
+        state.live().map(|live| live.id.key)
+    }
+
+    /// When the session was created, if something is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert!(visit.created_at().is_none());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn created_at(&self) -> Option<SystemTime> {
+        let state = self.state();
+        state.live().map(|live| live.head.created.into())
+    }
+
+    /// When the session expires if it is not used again, if something is stored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert!(visit.expires_at().is_none());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        let state = self.state();
+        let live = state.live()?;
+        let head = &live.head;
+        let chosen = state.wishes.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.span(), self.now));
+        Some(chosen.unwrap_or(head.expires).into())
+    }
+
+    /// Gives the session a new id when the request finishes; everything else stays. Creates nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.renew();
+    /// assert!(visit.finish(200).await.cookie.header().is_none(), "there is nothing to renew");
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    pub fn renew(&self) {
+        self.wish("renew", |state| state.wishes.ask().renew = true);
+    }
+
+    /// Ends the session for good when the request finishes. Later writes of the request are dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// visit.destroy();
+    /// assert!(visit.finish(200).await.cookie.header().is_none(), "nothing was ever stored");
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    pub fn destroy(&self) {
+        self.wish("destroy", |state| state.wishes = Wishes::destruction(true));
+        self.values_changed();
+    }
+
+    /// Ends the session when the request finishes, and begins another with its `lasting` schemas under a new id.
+    ///
+    /// Takes effect whatever the answer, as [`destroy`](Self::destroy) does. Writes that this request made before are
+    /// dropped, except those to `lasting` schemas; later ones go into the new session. If it would hold nothing, there is
+    /// none: the cookie is removed. Does nothing after `destroy`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// #[derive(Session)]
+    /// #[session(key = "prefs", version = 1, lasting)]
+    /// struct Prefs {
+    ///     language: Option<String>,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<(Cart, Prefs)>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Prefs>().await?.set_language("de".into());
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// visit.restart();
+    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
+    /// assert_eq!(visit.read::<Prefs>().await?.language().as_deref(), Some("de"));
+    /// # Ok(()) }
+    /// ```
+    pub fn restart(&self) {
+        self.wish("restart", |state| {
+            if !state.wishes.destroy {
+                state.restart(self.core.schemas());
+            }
+        });
+        self.forget_user(None);
+    }
+
+    /// Drops everything stored of a schema when the request finishes, without decoding it: fields of any version, entries,
+    /// keys that this program does not know. Guards of the schema read defaults from now on. Creates nothing.
+    ///
+    /// Where a `renew` field of the schema holds more than its default, or cannot be read, this is a logout: the session
+    /// starts over.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::GuardOpen`] while a writable guard of the schema is open, [`ErrorKind::TooLate`] after the end of the
+    /// request; and if the store is unavailable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// visit.clear::<Cart>().await?;
+    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear<S: Schema>(&self) -> Result<(), SessionError> {
+        let at = self.core.index_of::<S>()?;
+        self.fetch(Some(at), Use::Write).await?;
+        let over = {
+            let mut state = self.state();
+            if state.finished {
+                return Err(SessionError::at_schema(ErrorKind::TooLate, S::SPEC));
+            }
+            if state.is_open(at) {
+                return Err(SessionError::at_schema(ErrorKind::GuardOpen, S::SPEC));
+            }
+            state.clear(S::SPEC, &self.core.versions)?
+        };
+        if over {
+            self.forget_user(None);
+        }
+        *self.carrier(at) = None;
+        self.values_changed();
+        Ok(())
+    }
+
+    /// Chooses how long this session lives. Creates nothing, but counts if this request creates a session.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.set_expiry(Expiry::BrowserClose);
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    pub fn set_expiry(&self, expiry: Expiry) {
+        self.wish("set_expiry", |state| state.wishes.ask().expiry = Some(expiry));
+    }
+
+    /// Records a wish made before the response; after it, logs an error instead.
+    fn wish(&self, what: &'static str, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        if state.finished {
+            tracing::error!("`{what}` was called after the session's response had gone out; it does nothing");
+        } else {
+            change(&mut state);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! One request: loads its session once, hands out guards, and stores the changes as one patch.
+
+mod backend;
+pub(crate) mod budget;
+pub(crate) mod changes;
+mod commit;
+pub(crate) mod conflict_queue;
+pub(crate) mod failures;
+mod guard;
+mod lifecycle;
+mod load;
+pub(crate) mod load_set;
+mod next_session;
+mod save;
+mod state;
+pub mod visit;

@@ -1,0 +1,157 @@
+//! The end of a session and the beginning of the next: a user has gone, or `restart` was called.
+//!
+//! The new record holds the `lasting` schemas as they are stored now, and what this request set. It is created first, so
+//! that a failure leaves the browser with the session that it has. The old id ends before its record is deleted, so that a
+//! login of another request in between is not deleted with it.
+
+use std::sync::Arc;
+
+use super::commit::{Basis, Outcome};
+use crate::error::{ErrorKind, SessionError};
+use crate::id::{SessionId, SessionKey};
+use crate::record::patch::{NewSecret, Patch, Patched, RestsOn};
+use crate::record::{Values, belongs};
+use crate::request::changes::{Pending, Turn, fill, fresh_values, rebase, schemas_of, turn};
+use crate::request::visit::{Live, Standing, Visit, Wishes};
+use crate::store::Loaded;
+use crate::version::versioned::Versioned;
+
+/// What became of the old session.
+enum Ended {
+    Done,
+    /// Another request has logged in or out of it, or it has expired.
+    Elsewhere(ErrorKind),
+    /// It is not the one that the work of an `update_now` has read.
+    Changed,
+}
+
+impl Visit {
+    /// Ends the stored session and begins the next, if there is anything in it.
+    pub(super) async fn start_over(
+        &self,
+        live: &Arc<Live>,
+        wishes: &mut Wishes,
+        basis: Basis,
+    ) -> Result<Outcome, SessionError> {
+        let stored = self.lasting_of(live, wishes).await?;
+        let values = self.next_values(&stored, &wishes.pending)?;
+        let before = self.state().place();
+        self.create(values, &stored, wishes.chosen_expiry()).await?;
+        let next = self.state().standing.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
+        let done = match self.end_session(live, next, wishes, basis).await {
+            Ok(Ended::Done) => Ok(Outcome::Done),
+            Ok(Ended::Changed) => Ok(Outcome::Again),
+            // The login is of a session of its own.
+            Ok(Ended::Elsewhere(_)) if turn(&wishes.pending) == Turn::Login => Ok(Outcome::Done),
+            Ok(Ended::Elsewhere(kind)) => Err(SessionError::new(kind)),
+            Err(error) => Err(error),
+        };
+        if !matches!(done, Ok(Outcome::Done)) {
+            // The browser keeps the id that it has.
+            self.take_back(before, next).await;
+            return done;
+        }
+        wishes.stored_anew();
+        if next.is_none() {
+            self.stand_anonymous();
+        }
+        done
+    }
+
+    /// The stored keys of the lasting schemas, read anew. A login does not depend on them; a logout that another request
+    /// has overtaken is refused.
+    async fn lasting_of(&self, live: &Live, wishes: &Wishes) -> Result<Values, SessionError> {
+        let Some(group) = self.core.groups.lasting() else { return Ok(Values::new()) };
+        let wanted = group.wanted.clone().fresh();
+        let is_needed = wishes.restart || turn(&wishes.pending) == Turn::Login;
+        let mut values = match self.load_of(live, &wanted).await {
+            Ok(Some((Loaded { record, .. }, _))) => record.values,
+            Ok(None) if is_needed => Values::new(),
+            Ok(None) => return Err(SessionError::new(ErrorKind::Gone)),
+            // Never what came after another request's login: what was loaded before it.
+            Err(error) if error.kind() == ErrorKind::Renewed && is_needed => live.values.stored().clone(),
+            Err(error) => return Err(error),
+        };
+        values.retain(|name| wanted.wants(name));
+        for schema in &wishes.dropped {
+            values.retain(|name| !belongs(name, schema.key));
+        }
+        Ok(values)
+    }
+
+    /// The lasting schemas with this request's changes, and what it wrote of all others.
+    fn next_values(&self, stored: &Values, pending: &Pending) -> Result<Values, SessionError> {
+        let versions = &self.core.versions;
+        let (lasting, own): (Pending, Pending) =
+            pending.clone().into_iter().partition(|(_, change)| change.schema.lasting);
+        let mut values = Versioned::new(stored.clone());
+        schemas_of(&lasting).try_for_each(|schema| values.check_writable(schema, versions))?;
+        let lasting = rebase(&lasting, |change| values.seen().get_text(&change.name).cloned())?;
+        let mut patch = Patch::on_generation(0);
+        fill(&mut patch, &lasting, versions, &values, 0)?;
+        let mut next = stored.clone();
+        patch.apply(&mut next);
+        // Metadata alone is nothing to take along.
+        let fields = next.clone();
+        next.retain(|name| name.contains('.') || fields.of_schema(name).nth(1).is_some());
+        for (name, text) in fresh_values(&own, versions).iter() {
+            next.set(name.clone(), text.clone());
+        }
+        Ok(next)
+    }
+
+    /// Ends the old session. One in a cookie has ended with the next one.
+    async fn end_session(
+        &self,
+        live: &Live,
+        next: Option<SessionKey>,
+        wishes: &Wishes,
+        basis: Basis,
+    ) -> Result<Ended, SessionError> {
+        if self.is_in_cookie() && next.is_some() {
+            return Ok(Ended::Done);
+        }
+        let delete = || self.core.run(&self.budget, self.store().delete(live.id.key));
+        if wishes.restart {
+            return delete().await.map(|()| Ended::Done);
+        }
+        match self.end_id(live, basis).await? {
+            Patched::Done(_) => {}
+            Patched::Gone => return Ok(Ended::Elsewhere(ErrorKind::Gone)),
+            Patched::Renewed => return Ok(Ended::Elsewhere(ErrorKind::Renewed)),
+            Patched::Conflict(_) => return Ok(Ended::Changed),
+        }
+        if let Err(error) = delete().await {
+            tracing::warn!("a session that has ended could not be removed yet: {}", error.chain());
+        }
+        Ok(Ended::Done)
+    }
+
+    /// From then on no id opens the session; should its removal fail, the record stays until it expires.
+    async fn end_id(&self, live: &Live, basis: Basis) -> Result<Patched, SessionError> {
+        let now = self.core.now();
+        let hash = SessionId::renewed(live.id.key, self.core.random)?.secret_hash();
+        let mut patch = Patch::on_generation(live.head.generation);
+        patch.secret = Some(NewSecret::Raise { hash, at: now });
+        if basis == Basis::Revision {
+            patch.rests_on = RestsOn::Revision(live.head.revision);
+        }
+        self.core.run(&self.budget, self.store().patch(live.id.key, patch, now)).await
+    }
+
+    /// Nothing is stored for the visitor any more.
+    fn stand_anonymous(&self) {
+        let mut state = self.state();
+        state.standing = Standing::Anonymous;
+        state.cookie = self.core.cookie.remove();
+    }
+
+    /// The next session was created in vain: its id was sent to no browser.
+    async fn take_back(&self, before: crate::request::visit::Place, next: Option<SessionKey>) {
+        self.state().set_place(before);
+        let Some(key) = next else { return };
+        if let Err(error) = self.core.run(&self.budget, self.store().delete(key)).await {
+            tracing::warn!("a session that was begun in vain could not be removed: {}", error.chain());
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! The save of a session that exists: one patch, sent again after a conflict until it holds or time is up.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::commit::{Basis, Outcome};
+use crate::clock::Timestamp;
+use crate::error::{ErrorKind, SessionError};
+use crate::id::SessionId;
+use crate::record::expiry::StoredExpiry;
+use crate::record::patch::{Deadline, NewSecret, Patch, Patched, RestsOn, Unchanged};
+use crate::record::{Head, Record, Text, Values, belongs};
+use crate::request::changes::{
+    Change, Pending, Turn, fill, fresh_values, rebase, refused, schemas_of, start_over, turn,
+};
+use crate::request::visit::{Live, Standing, Visit, Wishes};
+use crate::schema::{FieldSpec, Renew, SchemaSpec};
+use crate::store::StoreError;
+use crate::version::status::Stands;
+use crate::version::versioned::Versioned;
+
+/// The save of a session that exists.
+pub(super) struct Save<'v> {
+    visit: &'v Visit,
+    live: Arc<Live>,
+    wishes: &'v mut Wishes,
+    turn: Turn,
+    basis: Basis,
+    /// The answer is no failure, so the use of the session counts.
+    answered: bool,
+    secret: Secret,
+    /// The moment that deadlines are judged by.
+    now: Timestamp,
+    /// Another request has changed the record since it was loaded.
+    overtaken: bool,
+}
+
+/// What becomes of the secret.
+#[derive(Clone, Copy)]
+enum Secret {
+    Keep,
+    Raise(SessionId),
+    Periodic(SessionId),
+    Presented,
+}
+
+/// A patch on its way, and what has to be known of it once it is answered.
+struct Sent<'v> {
+    answer: Pin<Box<dyn Future<Output = Result<Patched, StoreError>> + Send + 'v>>,
+    deadline: Option<Deadline>,
+    /// Values are stored, so that the revision goes up.
+    writes: bool,
+    /// A schema is stored anew, so that it rests on the whole record.
+    rewrites: bool,
+}
+
+impl<'v> Save<'v> {
+    pub(super) fn new(
+        visit: &'v Visit,
+        live: Arc<Live>,
+        wishes: &'v mut Wishes,
+        basis: Basis,
+        answered: bool,
+    ) -> Result<Self, SessionError> {
+        let turn = turn(&wishes.pending);
+        let asked = wishes.changes_values() || wishes.expiry.is_some() || wishes.renew;
+        // A use that is only recorded counts from when the request came.
+        let (now, secret) = (if asked { visit.core.now() } else { visit.now }, Secret::Keep);
+        let mut save = Self { visit, live, wishes, turn, basis, answered, secret, now, overtaken: false };
+        save.secret = save.choose_secret()?;
+        Ok(save)
+    }
+
+    /// A request may last longer than its session, and must not bring it back.
+    fn check_end(&mut self) -> Result<(), SessionError> {
+        let now = self.visit.core.now();
+        if now >= self.live.head.expires {
+            self.now = now;
+            self.secret = self.choose_secret()?;
+        }
+        Ok(())
+    }
+
+    fn choose_secret(&self) -> Result<Secret, SessionError> {
+        let head = &self.live.head;
+        let renewed = || SessionId::renewed(self.live.id.key, self.visit.core.random);
+        let now = self.now;
+        let unconfirmed = head.previous.as_ref().is_some_and(|previous| previous.until.is_none());
+        // The one from before the last renewal keeps its whole grace.
+        let in_grace = head.previous.as_ref().is_some_and(|previous| previous.until.is_none_or(|until| now < until));
+        Ok(match self.turn {
+            Turn::Login | Turn::Renewal => Secret::Raise(renewed()?),
+            _ if self.wishes.renew => Secret::Raise(renewed()?),
+            _ if !self.answered || !self.live.presented => Secret::Keep,
+            _ if unconfirmed => Secret::Presented,
+            _ if !in_grace && self.visit.core.lifetime.renewal_due(head, now) => Secret::Periodic(renewed()?),
+            Turn::Same => Secret::Keep,
+        })
+    }
+
+    /// Whether there is anything to store.
+    pub(super) fn is_needed(&self) -> bool {
+        let head_changes = || self.new_secret().is_some() || self.deadline(false).is_some();
+        self.wishes.changes_values() || head_changes()
+    }
+
+    pub(super) async fn run(mut self) -> Result<Outcome, SessionError> {
+        if self.is_optional() {
+            self.check_end()?;
+        }
+        if self.drops_lost_parts() {
+            Box::pin(self.drop_lost_parts()).await?;
+        }
+        self.check_versions()?;
+        let core = &self.visit.core;
+        let mut ticket = match self.basis {
+            Basis::Values if self.wishes.changes_values() => {
+                Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
+            }
+            // Nothing that could conflict, or somebody who runs again has a ticket of its own.
+            _ => None,
+        };
+        loop {
+            let Some(sent) = self.send()? else { return Ok(Outcome::Done) };
+            let theirs = match self.answer(core.run(&self.visit.budget, sent.answer).await)? {
+                Some(Patched::Done(head)) => return Ok(self.done(head, sent.deadline.as_ref(), sent.writes)),
+                Some(Patched::Conflict(theirs)) => theirs,
+                Some(Patched::Renewed) => return Box::pin(self.renewed()).await,
+                Some(Patched::Gone) => return self.gone(),
+                None => return Ok(Outcome::Done),
+            };
+            let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
+            if !sent.rewrites && self.is_same_version(&theirs)? {
+                self.merge(&theirs)?;
+                self.overtaken = true;
+            } else {
+                match Box::pin(self.begin_again()).await {
+                    Ok(true) => {}
+                    Ok(false) => return self.gone(),
+                    Err(error) if error.kind() == ErrorKind::Renewed => return Box::pin(self.renewed()).await,
+                    Err(error) => return Err(error),
+                }
+            }
+            ticket.after_conflict(&self.visit.budget).await?;
+        }
+    }
+
+    /// Whether a schema that is dropped and written anew has lost a part: a store can only remove such keys.
+    fn drops_lost_parts(&self) -> bool {
+        let is_lost = |schema: &&'static SchemaSpec| self.live.check_readable(schema).is_err();
+        !self.wishes.pending.is_empty() && self.wishes.dropped.iter().any(is_lost)
+    }
+
+    /// Removes them first; what was written since is laid over the record that is left.
+    async fn drop_lost_parts(&mut self) -> Result<(), SessionError> {
+        let (core, head) = (&self.visit.core, &self.live.head);
+        let mut patch = Patch::on_generation(head.generation);
+        patch.rests_on = RestsOn::Revision(head.revision);
+        patch.remove = self.wishes.dropped.iter().flat_map(|schema| self.live.keys_of(schema)).collect();
+        let sent = self.visit.store().patch(self.live.id.key, patch, self.now);
+        match core.run(&self.visit.budget, sent).await? {
+            Patched::Done(_) | Patched::Conflict(_) if self.begin_again().await? => Ok(()),
+            Patched::Renewed => Err(SessionError::new(ErrorKind::Renewed)),
+            _ => Err(SessionError::new(ErrorKind::Gone)),
+        }
+    }
+
+    /// A save of another guard may have brought in an upgrade by another node since this one was opened.
+    fn check_versions(&mut self) -> Result<(), SessionError> {
+        let versions = &self.visit.core.versions;
+        let is_dropped = |schema: &SchemaSpec| !self.wishes.counts(schema);
+        for schema in schemas_of(&self.wishes.pending).filter(|schema| !is_dropped(schema)) {
+            self.live.check_readable(schema)?;
+            match self.live.values.stands(schema, versions)? {
+                Stands::Same | Stands::Newer { writable: true } => {}
+                _ => Arc::make_mut(&mut self.live).values.check_writable(schema, versions)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// An upgrade rests on the whole record: it is read anew, and what the request changed is laid over that. False if
+    /// there is no session any more.
+    async fn begin_again(&mut self) -> Result<bool, SessionError> {
+        let fresh = self.visit.load_again(&self.live).await?;
+        let Standing::Live(mut fresh) = fresh else { return Ok(false) };
+        let live = Arc::make_mut(&mut fresh);
+        live.head = live.stored.clone();
+        let stored = |change: &Change| live.values.seen().get_text(&change.name).cloned();
+        let counted = |change: &Change| stored(change).filter(|_| self.wishes.counts(change.schema));
+        self.wishes.pending = rebase(&self.wishes.pending, counted)?;
+        self.live = fresh;
+        self.overtaken = false;
+        self.check_versions()?;
+        Ok(true)
+    }
+
+    /// Sends the patch, if there is anything in it.
+    fn send(&self) -> Result<Option<Sent<'v>>, SessionError> {
+        let (visit, live) = (self.visit, &self.live);
+        let patch = self.patch()?;
+        if patch.is_empty() {
+            return Ok(None);
+        }
+        visit.core.limits.check_patch(&patch, live.values.stored(), live.bytes, live.keys)?;
+        let (deadline, writes) = (patch.deadline.clone(), patch.changes_values());
+        let rewrites = matches!(patch.rests_on, RestsOn::Revision(_));
+        let answer = visit.store().patch(live.id.key, patch, self.now);
+        Ok(Some(Sent { answer, deadline, writes, rewrites }))
+    }
+
+    /// What the store said; a failure of a patch that only marks the use of the session changes nothing.
+    fn answer(&self, sent: Result<Patched, SessionError>) -> Result<Option<Patched>, SessionError> {
+        match sent {
+            Ok(patched) => Ok(Some(patched)),
+            Err(error) if self.is_optional() => {
+                tracing::warn!("the use of a session was not recorded: {}", error.chain());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Nothing that the application asked for.
+    fn is_optional(&self) -> bool {
+        let raised = matches!(self.secret, Secret::Raise(_));
+        !self.wishes.changes_values() && self.wishes.expiry.is_none() && !raised
+    }
+
+    fn patch(&self) -> Result<Patch, SessionError> {
+        let head = &self.live.head;
+        let mut patch = Patch::on_generation(head.generation);
+        let versions = &self.visit.core.versions;
+        if self.wishes.dropped.is_empty() {
+            fill(&mut patch, &self.wishes.pending, versions, &self.live.values, head.revision)?;
+        } else {
+            self.fill_dropping(&mut patch)?;
+        }
+        if self.basis == Basis::Revision {
+            patch.rests_on = RestsOn::Revision(head.revision);
+        }
+        patch.deadline = self.deadline(patch.changes_values());
+        patch.secret = self.new_secret();
+        if !self.overtaken && patch.changes_values() {
+            let Live { values, bytes, keys, .. } = &*self.live;
+            patch.unchanged = Unchanged::since(&patch, head, values.stored(), *bytes, *keys);
+        }
+        Ok(patch)
+    }
+
+    /// Whole schemas go, so that the patch rests on the whole record; what was written of them since is laid over nothing.
+    #[cold]
+    fn fill_dropping(&self, patch: &mut Patch) -> Result<(), SessionError> {
+        let (versions, revision, pending) = (&self.visit.core.versions, self.live.head.revision, &self.wishes.pending);
+        let dropped = self.wishes.dropped.iter();
+        let values = dropped.fold(self.live.values.clone(), |values, schema| values.without(schema, versions));
+        fill(patch, pending, versions, &values, revision)?;
+        let set = |name: &Text| patch.set.iter().any(|(set, _)| set == name);
+        let dropped = self.wishes.dropped.iter();
+        let names = dropped.flat_map(|schema| self.live.keys_of(schema)).filter(|name| !set(name)).collect();
+        let kept = std::mem::replace(&mut patch.remove, names);
+        let dropped = &self.wishes.dropped;
+        patch.remove.extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| belongs(name, schema.key))));
+        patch.rests_on = RestsOn::Revision(revision);
+        Ok(())
+    }
+
+    fn deadline(&self, writes: bool) -> Option<Deadline> {
+        let (head, now, lifetime) = (&self.live.head, self.now, &self.visit.core.lifetime);
+        if let Some(expiry) = self.wishes.expiry.map(StoredExpiry::from) {
+            return Some(Deadline::Choose {
+                expiry,
+                touched: now,
+                expires: lifetime.expires(expiry, head.span(), now),
+            });
+        }
+        if !self.answered {
+            return None;
+        }
+        let due = lifetime.touch(head, writes, now);
+        due.map(|expires| Deadline::Touch { seen: head.expires, touched: now, expires })
+    }
+
+    fn new_secret(&self) -> Option<NewSecret> {
+        let (head, at) = (&self.live.head, self.now);
+        match self.secret {
+            Secret::Keep => None,
+            Secret::Raise(id) => Some(NewSecret::Raise { hash: id.secret_hash(), at }),
+            Secret::Periodic(id) => {
+                Some(NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash: id.secret_hash(), at })
+            }
+            Secret::Presented => {
+                Some(NewSecret::Presented { seen: head.secret, until: at.after(self.visit.core.lifetime.renew_grace) })
+            }
+        }
+    }
+
+    /// Whether another request stored the same version, or a newer one that this program may write.
+    fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
+        let theirs = Versioned::new(theirs.values.clone());
+        for schema in schemas_of(&self.wishes.pending) {
+            match theirs.stands(schema, &self.visit.core.versions)? {
+                Stands::Same | Stands::Newer { writable: true } => {}
+                Stands::Newer { writable: false } => return Err(SessionError::read_only(schema)),
+                Stands::Older(_) | Stands::Discarded => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes what another request stored meanwhile as the new base.
+    fn merge(&mut self, theirs: &Record) -> Result<(), SessionError> {
+        let schemas: BTreeSet<_> = self.wishes.pending.values().map(|change| change.schema.key).collect();
+        for change in self.wishes.pending.values_mut() {
+            if change.field.merge.rests_on_base() {
+                change.merge(theirs.values.get_text(&change.name).cloned())?;
+            }
+        }
+        let rested: Vec<_> = self.wishes.pending.values().filter(|change| change.field.merge.rests_on_base()).collect();
+        let names = rested.iter().map(|change| &*change.name).chain(schemas);
+        let values = &mut Arc::make_mut(&mut self.live).values;
+        for name in names {
+            values.set(name, theirs.values.get_text(name));
+        }
+        self.wishes.pending.retain(|_, change| change.base != change.ours);
+        Ok(())
+    }
+
+    fn done(mut self, head: Head, deadline: Option<&Deadline>, writes: bool) -> Outcome {
+        let visit = self.visit;
+        if let Some(Deadline::Choose { expiry, .. }) = deadline {
+            visit.core.lifetime.report_cut(*expiry, head.span(), visit.now);
+        }
+        let (id, renewed) = match self.secret {
+            Secret::Raise(id) => (id, true),
+            // Another request's renewal came first: the browser has that one, or will.
+            Secret::Periodic(id) if head.secret == id.secret_hash() => (id, true),
+            _ => (self.live.id, false),
+        };
+        let moved = deadline.is_some_and(|deadline| deadline.is_in(&head));
+        let tells = renewed || visit.is_in_cookie() || moved && self.refreshes(&head);
+        let cookie = tells.then(|| visit.new_cookie(id, &head, visit.core.now()));
+        if !visit.is_finished()
+            && let Err(error) = self.apply()
+        {
+            // It is stored, and that is what was asked.
+            tracing::debug!("the session was saved, and could not be upgraded again: {}", error.chain());
+        }
+        let mut state = visit.state();
+        // Let go of by the state, it need not be copied to be changed.
+        state.standing = Standing::Ended;
+        let live = Arc::make_mut(&mut self.live);
+        live.id = id;
+        live.presented &= !renewed;
+        live.stored = head.clone();
+        // What others wrote in between is not among the values: they are of the revision that was loaded.
+        let loaded = live.head.revision;
+        let is_next = head.revision == loaded.wrapping_add(u64::from(writes));
+        live.head = Head { revision: if is_next { head.revision } else { loaded }, ..head };
+        state.standing = Standing::Live(self.live);
+        if let Some(cookie) = cookie {
+            state.cookie = cookie;
+        }
+        Outcome::Done
+    }
+
+    /// Whether a moved deadline concerns the browser. An id that is not the newest is never sent again: it would push the
+    /// newer one out.
+    fn refreshes(&self, head: &Head) -> bool {
+        let persistent = |head: &Head| head.expiry.persistent(self.visit.core.cookie.persistent);
+        (persistent(head) || persistent(&self.live.head)) && head.secret == self.live.id.secret_hash()
+    }
+
+    /// What was stored is the base of what the request does from here on.
+    fn apply(&mut self) -> Result<(), SessionError> {
+        let patch = self.patch()?;
+        let live = Arc::make_mut(&mut self.live);
+        live.unreadable.retain(|name| !patch.remove.contains(name));
+        let mut values = live.values.stored().clone();
+        let keys = values.len();
+        let (came, went) = patch.apply(&mut values);
+        live.bytes = live.bytes.saturating_add(came).saturating_sub(went);
+        live.keys = live.keys.saturating_add(values.len()).saturating_sub(keys);
+        live.values.set_stored(values, &self.visit.core.versions)
+    }
+
+    fn gone(&self) -> Result<Outcome, SessionError> {
+        self.visit.state().standing = Standing::Ended;
+        if self.is_optional() { Ok(Outcome::Done) } else { Err(SessionError::new(ErrorKind::Gone)) }
+    }
+
+    /// Another request logged this session in. A login of ours gets a session of its own: never the other's record, which
+    /// may belong to another user by now.
+    async fn renewed(self) -> Result<Outcome, SessionError> {
+        if self.is_optional() {
+            return Ok(Outcome::Done);
+        }
+        if self.turn != Turn::Login {
+            return Err(SessionError::new(ErrorKind::Renewed));
+        }
+        let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
+        let pending = self.pending_of_login(&values)?;
+        self.keep_for_login(&mut values);
+        for (name, text) in fresh_values(&pending, &self.visit.core.versions).iter() {
+            values.set(name.clone(), text.clone());
+        }
+        for change in pending.values().filter(|change| change.ours.is_none()) {
+            values.remove(&change.name);
+        }
+        let expiry = self.wishes.expiry.map_or(self.live.head.expiry, Into::into);
+        let created = self.visit.create(values, self.live.values.stored(), expiry).await?;
+        self.wishes.stored_anew();
+        Ok(created)
+    }
+
+    /// The changes that a login takes along: of a session that had a user already, only those that hold nothing of it.
+    fn pending_of_login(&self, loaded: &Values) -> Result<Pending, SessionError> {
+        let mut pending = self.wishes.pending.clone();
+        if self.had_user(loaded) {
+            start_over(&mut pending, self.wishes.confirmed.clone())?;
+        }
+        refused(&pending).map_or(Ok(pending), Err)
+    }
+
+    /// Leaves the loaded values that a login takes along: all but the `renew` fields, and only the lasting schemas of a
+    /// session that had a user already.
+    fn keep_for_login(&self, values: &mut Values) {
+        let (schemas, had_user) = (self.visit.core.schemas(), self.had_user(values));
+        let kept = |schema: &SchemaSpec| self.wishes.counts(schema) && (schema.lasting || !had_user);
+        values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key) && kept(schema)));
+        let fields = schemas.iter().flat_map(|schema| schema.fields());
+        for field in fields.filter(|field| field.renew != Renew::Off) {
+            values.remove(field.name);
+        }
+    }
+
+    /// Whether a field names a user.
+    fn had_user(&self, values: &Values) -> bool {
+        let fields =
+            self.visit.core.schemas().iter().flat_map(|schema| schema.fields().map(move |field| (schema, field)));
+        let is_user = |(schema, field): (&&SchemaSpec, &FieldSpec)| {
+            field.renew == Renew::User && values.get(field.name).is_some_and(|text| !schema.is_initial(field, text))
+        };
+        fields.into_iter().any(is_user)
+    }
+}

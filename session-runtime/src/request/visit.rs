@@ -1,0 +1,540 @@
+//! One request's view of its session: loaded once, read and written through typed guards, finished with one patch.
+//!
+//! An adapter to a web framework opens a visit with the request's `Cookie` lines, hands out [`Visit::read`] and
+//! [`Visit::write`], and calls [`Visit::finish`] with the status that goes out. Deliberately absent: anything of HTTP but
+//! a cookie and a status.
+
+use std::any::Any;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use crate::clock::Timestamp;
+use crate::cookie::{CookieCommand, Presented};
+use crate::error::{ErrorKind, SessionError};
+use crate::request::budget::Budget;
+use crate::request::changes::{Found, Ground};
+use crate::request::failures::Failures;
+use crate::schema::codec::Reader;
+use crate::schema::tracked::Tracked;
+use crate::schema::view::View;
+use crate::schema::{Schema, SchemaSpec, carry, read};
+use crate::sessions::Core;
+use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
+
+pub use super::guard::Session;
+pub(crate) use super::load::Use;
+pub(crate) use super::state::{Asked, Live, Place, Standing, State, UnderWay, Wishes};
+
+/// One request's view of its session.
+///
+/// # Examples
+///
+/// ```
+/// # use session_runtime::{Session, Sessions, store::MemoryStore};
+/// #[derive(Session)]
+/// #[session(key = "cart", version = 1)]
+/// struct Cart {
+///     coupon: Option<String>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+/// let visit = sessions.open([]);
+/// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+/// let finished = visit.finish(200).await;
+/// assert!(finished.cookie.header().is_some_and(|header| header.starts_with("__Host-id=")));
+/// # Ok(()) }
+/// ```
+pub struct Visit {
+    pub(crate) core: Arc<Core>,
+    pub(crate) now: Timestamp,
+    pub(crate) budget: Budget,
+    /// Loads and saves of one request happen one after the other.
+    pub(crate) gate: AsyncMutex<()>,
+    state: Mutex<State>,
+    pub(crate) failures: Failures,
+    slots: Box<[Slot]>,
+    /// The session, if it is in the cookie.
+    #[cfg(feature = "cookie")]
+    pub(super) drawer: Option<Box<crate::store::cookie::Drawer>>,
+}
+
+/// One schema's typed values in this request.
+#[derive(Default)]
+struct Slot {
+    /// Goes up with every finished write.
+    version: AtomicUsize,
+    snapshots: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// A value whose transient fields the next guard takes over.
+    carrier: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+/// Values handed out, the newest last. Those handed out stay for as long as the visit does.
+struct Snapshot<S> {
+    version: usize,
+    value: S,
+    next: OnceLock<Box<Self>>,
+}
+
+impl<S> Snapshot<S> {
+    fn new(version: usize, value: S) -> Self {
+        Self { version, value, next: OnceLock::new() }
+    }
+
+    fn newest(&self) -> &Self {
+        let mut node = self;
+        while let Some(next) = node.next.get() {
+            node = next;
+        }
+        node
+    }
+}
+
+/// What the adapter has to do when the request is over.
+///
+/// # Examples
+///
+/// ```
+/// # use session_runtime::Sessions;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// # let sessions = Sessions::builder().store(session_runtime::MemoryStore::new()).build()?;
+/// let finished = sessions.open([]).finish(200).await;
+/// assert!(finished.error.is_none() && finished.cookie.header().is_none());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Finished {
+    /// What to say about the cookie.
+    pub cookie: CookieCommand,
+    /// Why the answer must be replaced by one with this error's status.
+    pub error: Option<SessionError>,
+}
+
+impl Visit {
+    pub(crate) fn new(core: Arc<Core>, presented: Presented, now: Timestamp) -> Self {
+        let standing = match presented {
+            Presented::Id(id) => Standing::Unread(id),
+            Presented::Nothing => Standing::Anonymous,
+            Presented::Unusable => {
+                tracing::debug!("session cookie malformed or doubled: treated as no session");
+                Standing::Anonymous
+            }
+        };
+        let state = State {
+            standing,
+            fetched: 0,
+            fresh: 0,
+            failed_load: None,
+            open: 0,
+            wishes: Wishes::default(),
+            epoch: 0,
+            under_way: UnderWay::default(),
+            cookie: CookieCommand::Keep,
+            finished: false,
+            #[cfg(feature = "rocket")]
+            answered: None,
+        };
+        let slots = core.schemas().iter().map(|_| Slot::default()).collect();
+        let budget = Budget::new(core.deadline);
+        Self {
+            core,
+            now,
+            budget,
+            gate: AsyncMutex::new(()),
+            state: Mutex::new(state),
+            failures: Failures::default(),
+            slots,
+            #[cfg(feature = "cookie")]
+            drawer: None,
+        }
+    }
+
+    /// The schema's values as they stand now. A visitor without a session reads defaults.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, or a stored value does not decode.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
+        let at = self.core.index_of::<S>()?;
+        self.fetch(Some(at), Use::Read).await?;
+        self.snapshot(at)
+    }
+
+    /// The same, if they have been loaded and can be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// assert_eq!(visit.loaded::<Cart>().unwrap().coupon().as_deref(), Some("SPRING"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn loaded<S: Schema>(&self) -> Option<&S> {
+        let at = self.core.index_of::<S>().ok()?;
+        self.fetched(Some(at), Use::Read)?.ok()?;
+        self.snapshot(at).ok()
+    }
+
+    /// The newest value to hand out.
+    fn snapshot<S: Schema>(&self, at: usize) -> Result<&S, SessionError> {
+        let slot = &self.slots[at];
+        let version = slot.version.load(Ordering::Acquire);
+        let first = if let Some(first) = slot.snapshots.get() {
+            first
+        } else {
+            let first = Box::new(Snapshot::new(version, self.decode::<S>(at, Use::Read)?.0));
+            slot.snapshots.get_or_init(|| first)
+        };
+        // A slot belongs to one schema, so the first snapshot in it is always of this type.
+        let first = first.downcast_ref::<Snapshot<S>>();
+        let mut newest = first.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))?.newest();
+        // Another reader may be first to add one, and it may be an older one.
+        while newest.version < version {
+            let next = Box::new(Snapshot::new(version, self.decode::<S>(at, Use::Read)?.0));
+            newest = newest.next.get_or_init(|| next).newest();
+        }
+        Ok(&newest.value)
+    }
+
+    /// The schema's values, to be edited; what changed is stored when the request finishes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`read`](Self::read); and [`ErrorKind::GuardOpen`] while another writable guard of the schema is open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// assert_eq!(visit.read::<Cart>().await?.coupon().as_deref(), Some("SPRING"));
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
+        let at = self.core.index_of::<S>()?;
+        self.fetch(Some(at), Use::Write).await?;
+        // First of all, so that what the guard sees is what the one before it has written.
+        let open = self.open_guard(at)?;
+        let (value, view) = self.decode::<S>(at, Use::Write)?;
+        Ok(Session { visit: self, at, tracked: self.track(value, &view), view, _open: open })
+    }
+
+    /// Loads the session unless that has been done; guards of the session as a whole need nothing more.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.load().await?;
+    /// assert!(visit.key().is_none());
+    /// # let _ = Expiry::Default;
+    /// # Ok(()) }
+    /// ```
+    pub async fn load(&self) -> Result<(), SessionError> {
+        self.fetch(None, Use::Read).await
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // No invariant spans two statements under this lock, so a panic in user code leaves it usable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A schema with a writable guard, if there is one.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn open_schema(&self) -> Option<&'static SchemaSpec> {
+        self.open_in(&self.state())
+    }
+
+    pub(crate) fn open_in(&self, state: &State) -> Option<&'static SchemaSpec> {
+        let mut schemas = self.core.schemas().iter().enumerate();
+        schemas.find(|(at, _)| state.open & (1 << at) != 0).map(|(_, schema)| *schema)
+    }
+
+    /// Whether a guard or a save failed in a way that may pass.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn asks_to_retry(&self) -> bool {
+        self.failures.iter().any(|error| error.retry_after().is_some())
+    }
+
+    /// Remembers that a handler answers with this error.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn set_answered(&self, error: SessionError) {
+        self.state().answered = Some(Box::new(error));
+    }
+
+    /// The error that a handler has answered with.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn take_answered(&self) -> Option<Box<SessionError>> {
+        self.state().answered.take()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.state().finished
+    }
+
+    /// Values handed out from now on are decoded anew.
+    pub(crate) fn values_changed(&self) {
+        for slot in &self.slots {
+            slot.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn open_guard(&self, at: usize) -> Result<Open<'_>, SessionError> {
+        let schema = self.core.schemas()[at];
+        let mut state = self.state();
+        if state.finished {
+            return Err(SessionError::at_schema(ErrorKind::TooLate, schema));
+        }
+        if state.open & (1 << at) != 0 {
+            let error = SessionError::at_schema(ErrorKind::GuardOpen, schema);
+            tracing::error!(
+                schema = schema.key,
+                "two writable guards of one session schema in one request: drop the first, or read through `&{}`",
+                schema.name
+            );
+            return Err(error);
+        }
+        state.open |= 1 << at;
+        Ok(Open { visit: self, at })
+    }
+
+    /// The values as they stand, and the view that they come from.
+    pub(super) fn decode<S: Schema>(&self, at: usize, purpose: Use) -> Result<(S, View), SessionError> {
+        let view = self.state().view(S::SPEC, &self.core.versions, purpose)?;
+        let mut value = read::<S>(&Reader::new(S::SPEC, &view))?;
+        if S::SPEC.has_transient {
+            let carrier = self.carrier(at).clone();
+            if let Some(carrier) = carrier.as_deref().and_then(|carrier| carrier.downcast_ref::<S>()) {
+                carry(carrier, &mut value);
+            }
+        }
+        Ok((value, view))
+    }
+
+    /// The value behind accessors that record what is changed.
+    pub(super) fn track<S: Schema>(&self, value: S, view: &View) -> S::Mut {
+        let has_user = S::SPEC.has_user && self.state().has_user(S::SPEC);
+        S::WRAP(if has_user { Tracked::of_user(value, view.clone()) } else { Tracked::new(value) })
+    }
+
+    /// Takes over what a guard changed. After that its place is free.
+    pub(super) fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &View) {
+        let _unless_unwinding = Discard(self);
+        if std::thread::panicking() {
+            return;
+        }
+        let recorded = match self.take_changes(at, tracked, view) {
+            Ok(Some(found)) => self.absorb(at, found, view),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = recorded {
+            self.state().wishes.set_broken(error);
+        }
+    }
+
+    /// Takes over what was changed since the last time, which is part of what the guard sees from now on. What cannot be
+    /// written as JSON stays with the guard, which may mend it.
+    pub(super) fn record_changes<S: Schema>(
+        &self,
+        at: usize,
+        tracked: &mut Tracked<S>,
+        view: &mut View,
+    ) -> Result<(), SessionError> {
+        let Some(found) = self.take_changes(at, tracked, view)? else { return Ok(()) };
+        if found.over {
+            return self.record_over(at, found, view);
+        }
+        view.lay(&found.changes);
+        self.absorb(at, found, view)
+    }
+
+    /// From now on the guard sees an empty session with what it set.
+    #[cold]
+    fn record_over(&self, at: usize, found: Found, view: &mut View) -> Result<(), SessionError> {
+        let mut fresh = View::default();
+        fresh.lay(&found.changes);
+        let absorbed = self.absorb(at, found, view);
+        *view = fresh.at(self.state().epoch);
+        absorbed
+    }
+
+    /// What was changed since the last time; `None` if nothing was touched, or too late.
+    fn take_changes<S: Schema>(
+        &self,
+        at: usize,
+        tracked: &mut Tracked<S>,
+        view: &View,
+    ) -> Result<Option<Found>, SessionError> {
+        if !tracked.is_touched() {
+            return Ok(None);
+        }
+        let mut state = self.state();
+        if state.finished {
+            tracing::error!(schema = S::KEY, "a writable session guard outlived its response; its changes are lost");
+            return Ok(None);
+        }
+        if state.wishes.destroy {
+            state.wishes.ask().late = true;
+            return Ok(None);
+        }
+        state.wishes.replace(tracked);
+        let outdated = view.epoch() != state.epoch;
+        drop(state);
+        self.take_found(at, tracked, view, outdated).map(Some)
+    }
+
+    /// What was changed, and the transient fields handed on.
+    fn take_found<S: Schema>(
+        &self,
+        at: usize,
+        tracked: &mut Tracked<S>,
+        view: &View,
+        outdated: bool,
+    ) -> Result<Found, SessionError> {
+        let confirms = self.core.has_user && view.session().is_some();
+        let found = tracked.take_changes(view, confirms)?;
+        if S::SPEC.has_transient && !outdated {
+            self.carry(at, tracked.value());
+        }
+        Ok(found)
+    }
+
+    /// Lays what was found against `view` over what the request knows.
+    fn absorb(&self, at: usize, found: Found, view: &View) -> Result<(), SessionError> {
+        // A guard of a user who was stored only after it was opened did not notice that this user has gone.
+        let kept = found.over.then_some(at);
+        let (absorbed, over) = {
+            let mut state = self.state();
+            let epoch = state.epoch;
+            (state.absorb(found, view), state.epoch != epoch)
+        };
+        // Only then: what a reader finds before must not pass for the newest.
+        if over {
+            self.forget_user(kept);
+        } else {
+            self.slots[at].version.fetch_add(1, Ordering::Release);
+        }
+        if let Err(error) = &absorbed {
+            self.state().wishes.set_broken(error.clone());
+        }
+        absorbed
+    }
+
+    /// Nothing of the user that has gone is handed out from now on; `kept`: this schema's guard has none of it.
+    #[cold]
+    pub(crate) fn forget_user(&self, kept: Option<usize>) {
+        for (at, schema) in self.core.schemas().iter().enumerate().filter(|(_, schema)| !schema.lasting) {
+            if schema.has_transient && Some(at) != kept {
+                *self.carrier(at) = None;
+            }
+        }
+        self.values_changed();
+    }
+
+    /// Adds what the work of an `update_now` changed to what that is to store, and to nothing else: others may wish
+    /// meanwhile, and the work may have to run again.
+    pub(super) fn add_changes<S: Schema>(
+        &self,
+        at: usize,
+        tracked: &mut Tracked<S>,
+        view: &View,
+        wishes: &mut Wishes,
+    ) -> Result<(), SessionError> {
+        if !tracked.is_touched() {
+            return Ok(());
+        }
+        if self.state().wishes.destroy {
+            wishes.ask().late = true;
+            return Ok(());
+        }
+        wishes.replace(tracked);
+        let found = self.take_found(at, tracked, view, false)?;
+        let state = self.state();
+        let moved = state.standing.live().map(|live| live.id.key) != view.session();
+        wishes.absorb(found, false, |wishes, change| Ground { stored: state.stored_for(wishes, change), moved })
+    }
+
+    /// The schema's transient fields as the next guard gets them.
+    pub(super) fn carrier(&self, at: usize) -> MutexGuard<'_, Option<Arc<dyn Any + Send + Sync>>> {
+        self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn carry<S: Schema>(&self, at: usize, value: &S) {
+        let mut carrier = (S::NEW)();
+        carry(value, &mut carrier);
+        *self.carrier(at) = Some(Arc::new(carrier));
+    }
+}
+
+/// The place of a schema's one writable guard, free again when this is dropped: after a panic while decoding, too.
+pub(super) struct Open<'v> {
+    visit: &'v Visit,
+    at: usize,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.visit.state().open &= !(1 << self.at);
+    }
+}
+
+/// What a handler wrote before it panicked under a guard is as unfinished as the handler.
+struct Discard<'v>(&'v Visit);
+
+impl Drop for Discard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            {
+                self.0.state().discard();
+            }
+            self.0.values_changed();
+        }
+    }
+}
+
+impl std::fmt::Debug for Visit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Visit").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,445 @@
+//! Fields to stored texts and back.
+//!
+//! ```text
+//! cart             {"v":1}        metadata: the version that wrote the fields, see `metadata`
+//! cart.coupon      "SPRING"       a field: what serde_json makes of it; an absent key is the default
+//! cart.items/7     2              an entry of a field stored entry by entry; an element of a set is `true`
+//! ```
+//!
+//! The part after `/` is the key as `serde_json` writes it, without the quotes, so no control character reaches an engine.
+//! Takes the record as loaded and what this request has changed so far; gives a typed value, and later the changes
+//! between that value and the record. Two texts that differ only in the order of an object's keys are one value.
+//!
+//! Deliberately absent: other versions; those are `lift`'s.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::SessionError;
+use crate::record::Text;
+use crate::request::changes::Change;
+use crate::schema::merge::Merge;
+use crate::schema::value::SessionValue;
+use crate::schema::view::View;
+use crate::schema::{self, FieldOps, FieldSpec, Kind, OnInvalid, Place, Renew, Schema, SchemaSpec};
+
+mod entries;
+mod form;
+mod read_back;
+mod same;
+mod text;
+
+pub use entries::{Entries, EntryKey, Present};
+use read_back::from_text_of;
+pub(crate) use read_back::{decimals_are_exact, from_text};
+pub(crate) use same::{KnownText, same_text};
+use text::{Names, check, check_key, decode_entry, encode, encode_into, is_same, unencodable};
+pub(crate) use text::{decode, encode_to_store};
+
+/// What a field's type must be: plain data that serde can write and read back.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored in a session",
+    label = "must implement `Serialize` and `DeserializeOwned`",
+    note = "derive both of serde's traits for it, or mark the field `#[session(transient)]`"
+)]
+#[doc(hidden)]
+pub trait Storable: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Storable for T {}
+
+/// What a plain field's type must be when no `default = …` is given.
+#[diagnostic::on_unimplemented(
+    message = "a new session has no value for this field: `{Self}` has no default",
+    label = "needs a default",
+    note = "make it an `Option`, implement `Default` for the type, or write `#[session(default = ...)]`"
+)]
+#[doc(hidden)]
+pub trait Initial {
+    fn initial() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> Initial for T {
+    fn initial() -> Self {
+        Self::default()
+    }
+}
+
+/// What a `transient` field's type must be: it is handed from guard to guard of one request.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a transient field: it is handed from guard to guard of one request",
+    label = "must implement `Clone`",
+    note = "wrap it in an `Arc`"
+)]
+#[doc(hidden)]
+pub trait Transient: Clone {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> Transient for T {}
+
+/// Gives the stored texts of one schema.
+#[doc(hidden)]
+pub struct Reader<'a> {
+    schema: &'static SchemaSpec,
+    view: &'a View,
+    on_invalid: OnInvalid,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(schema: &'static SchemaSpec, view: &'a View) -> Self {
+        Self { schema, view, on_invalid: schema.on_invalid }
+    }
+
+    /// Passes over nothing.
+    pub(crate) fn strict(schema: &'static SchemaSpec, view: &'a View) -> Self {
+        Self { schema, view, on_invalid: OnInvalid::Refuse }
+    }
+
+    /// Takes over what decodes; what does not is an error, or passed over.
+    fn take<T>(&self, decoded: Result<T, SessionError>, take: impl FnOnce(T)) -> Result<(), SessionError> {
+        match decoded {
+            Ok(value) => take(value),
+            Err(_) if self.on_invalid == OnInvalid::Reset => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// Gathers what a guard changed.
+#[doc(hidden)]
+pub struct Changes<'a> {
+    view: &'a View,
+    found: Vec<Change>,
+    schema: &'static SchemaSpec,
+    /// Set by name, so stored even if it is the default.
+    set: bool,
+    /// Cleared or taken, so an absent key is meant.
+    cleared: bool,
+    /// A field that was set to what it was already is reported too.
+    confirms: bool,
+}
+
+impl<'a> Changes<'a> {
+    pub(crate) fn new(schema: &'static SchemaSpec, view: &'a View) -> Self {
+        Self { view, found: Vec::new(), schema, set: false, cleared: false, confirms: false }
+    }
+
+    /// Reports a field that was set to what it was already, as a change of nothing.
+    pub(crate) fn confirming(mut self, confirms: bool) -> Self {
+        self.confirms = confirms;
+        self
+    }
+
+    /// Turns to a field.
+    pub(crate) fn begin(&mut self, set: bool, cleared: bool) {
+        (self.set, self.cleared) = (set, cleared);
+    }
+
+    /// What was found, each with the text that the guard saw.
+    pub(crate) fn into_found(self) -> Vec<Change> {
+        self.found
+    }
+
+    /// A field that was cleared, and then edited, holds nothing of the value before either.
+    fn is_replaced(&self) -> bool {
+        self.set || self.cleared
+    }
+
+    fn put(&mut self, field: &'static FieldSpec, name: Text, base: Option<Text>, ours: Option<Text>) {
+        let set = self.is_replaced();
+        self.found.push(Change { schema: self.schema, field, name, base, ours, set, mixed: false, stale: false });
+    }
+
+    /// The field or entry holds what is stored, and was set to that.
+    fn confirm(&mut self, field: &'static FieldSpec, stored: Option<(&Text, &Text)>) {
+        if let Some((name, text)) = stored.filter(|_| self.confirms && self.is_replaced()) {
+            self.put(field, name.clone(), Some(text.clone()), Some(text.clone()));
+        }
+    }
+}
+
+/// What can be done to a field without knowing its type.
+#[doc(hidden)]
+pub trait Access<S>: Sync {
+    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError>;
+    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError>;
+    /// As JSON.
+    fn show(&self, value: &S) -> Option<String>;
+    /// The value in a new session, of the field's own type.
+    fn initial(&self) -> Box<dyn Any>;
+    /// Whether the text of the whole field is what a new session has.
+    fn is_initial(&self, text: &str) -> bool;
+    /// From one guard to the next, where it is not stored.
+    fn carry(&self, _value: &S, _next: &mut S) {}
+    /// Exchanges the field of two values.
+    fn swap(&self, a: &mut S, b: &mut S);
+}
+
+/// Stored under one key.
+#[doc(hidden)]
+pub type Whole<S, T> = Place<S, T, AsOne>;
+
+/// Stored under one key per entry.
+#[doc(hidden)]
+pub type ByEntry<S, T> = Place<S, T, EachEntry>;
+
+/// Never stored.
+#[doc(hidden)]
+pub type Passing<S, T> = Place<S, T, Never>;
+
+#[doc(hidden)]
+pub enum AsOne {}
+
+#[doc(hidden)]
+pub enum EachEntry {}
+
+#[doc(hidden)]
+pub enum Never {}
+
+/// A row for a field under one key.
+#[doc(hidden)]
+#[must_use]
+pub const fn whole<S: Schema, T: Storable + 'static>(name: &'static str, place: &'static Whole<S, T>) -> FieldOps<S> {
+    FieldOps { spec: spec(name, place.at), place }
+}
+
+/// The same, of a type whose shape is known.
+#[doc(hidden)]
+#[must_use]
+pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
+    name: &'static str,
+    place: &'static Whole<S, T>,
+) -> FieldOps<S> {
+    whole(name, place).shape(schema::Known::<T>::__SHAPE)
+}
+
+/// A row for a field under one key per entry; these keys begin with `prefix`, which ends in a slash.
+#[doc(hidden)]
+#[must_use]
+pub const fn entries<S: Schema, T: Entries + 'static>(
+    prefix: &'static str,
+    place: &'static ByEntry<S, T>,
+) -> FieldOps<S> {
+    let (name, _slash) = prefix.split_at(prefix.len() - 1);
+    FieldOps { spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, place.at) }, place }
+}
+
+/// The same, of a type whose shape is known.
+#[doc(hidden)]
+#[must_use]
+pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
+    prefix: &'static str,
+    place: &'static ByEntry<S, T>,
+) -> FieldOps<S> {
+    entries(prefix, place).shape(schema::Known::<T>::__SHAPE)
+}
+
+/// A row for a field that is never stored.
+#[doc(hidden)]
+#[must_use]
+pub const fn transient<S: Schema, T: Transient + 'static>(
+    name: &'static str,
+    place: &'static Passing<S, T>,
+) -> FieldOps<S> {
+    FieldOps { spec: FieldSpec { kind: Kind::Transient, ..spec(name, place.at) }, place }
+}
+
+const fn spec(name: &'static str, at: usize) -> FieldSpec {
+    let merge = Merge::LastWrite;
+    FieldSpec {
+        at,
+        name,
+        prefix: "",
+        kind: Kind::Whole,
+        shape: None,
+        renamed_from: None,
+        renew: Renew::Off,
+        redact: false,
+        unordered: false,
+        merge,
+    }
+}
+
+impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
+    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
+        let spec = self.spec();
+        let Some(text) = from.view.get(spec.name) else { return Ok(()) };
+        from.take(decode(from.schema, spec, text), |stored| *self.slot(value) = stored)
+    }
+
+    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError> {
+        let spec = self.spec();
+        let value = self.get(value);
+        let text = encode(S::SPEC, spec, value)?;
+        let stored = changes.view.entry(spec.name);
+        let base = stored.map(|(_, text)| text);
+        let is_initial = || self.is_initial_text(&text);
+        let cleared = changes.cleared && is_initial();
+        // `None` is written as `null`; an absent key says the same, unless another value is the default.
+        let absent = cleared || text == "null" && is_initial();
+        let untouched = || !changes.set && !changes.cleared && is_initial();
+        let unchanged = match base {
+            Some(base) if !cleared && is_same::<T>(base, &text, spec) => true,
+            // A value that does not decode stays stored until somebody really replaces it.
+            Some(base) => untouched() && from_text_of::<T>(spec, base).is_err(),
+            None => absent || (!changes.set && is_initial()),
+        };
+        if unchanged {
+            changes.confirm(spec, stored);
+        } else {
+            if !absent {
+                check(S::SPEC, spec, value, &text)?;
+            }
+            let (name, base) = stored.map_or_else(|| (spec.name.into(), None), named);
+            changes.put(spec, name, base, (!absent).then(|| text.into()));
+        }
+        Ok(())
+    }
+
+    fn show(&self, value: &S) -> Option<String> {
+        serde_json::to_string(self.get(value)).ok()
+    }
+
+    fn initial(&self) -> Box<dyn Any> {
+        Box::new(Place::initial(self))
+    }
+
+    fn is_initial(&self, text: &str) -> bool {
+        // What `on_invalid = reset` passes over reads as the default.
+        let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && from_text_of::<T>(self.spec(), text).is_err();
+        self.is_initial_text(text) || passed_over()
+    }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
+    }
+}
+
+impl<S: Schema, T: Storable + 'static> Whole<S, T> {
+    /// Whether the value in a new session is written so.
+    fn is_initial_text(&self, text: &str) -> bool {
+        let initial = serde_json::to_string(&Place::initial(self));
+        initial.is_ok_and(|initial| same_text(Some(&initial), Some(text), KnownText::of(self.spec())))
+    }
+}
+
+impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
+    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
+        let spec = self.spec();
+        for (name, text) in from.view.prefix(spec.prefix) {
+            let entry = decode_entry::<T>(from.schema, spec, &name[spec.prefix.len()..], text);
+            from.take(entry, |(key, element)| self.slot(value).put(key, element))?;
+        }
+        Ok(())
+    }
+
+    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError> {
+        let (spec, value) = (self.spec(), self.get(value));
+        let view = changes.view;
+        // With room for any integer as a key.
+        let mut name = String::with_capacity(spec.prefix.len() + 40);
+        name.push_str(spec.prefix);
+        let (mut text, mut kept) = (String::new(), 0);
+        let mut names = Names::default();
+        value.each(&mut |key, element| {
+            name.truncate(spec.prefix.len());
+            key.write(&mut name).map_err(|()| unencodable(S::SPEC, spec))?;
+            encode_into(&mut text, S::SPEC, spec, element)?;
+            if !T::Key::IS_CANONICAL && !names.is_new(&name) {
+                return Err(unencodable(S::SPEC, spec));
+            }
+            let base = view.entry(&name);
+            kept += usize::from(base.is_some());
+            if base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, spec)) {
+                changes.confirm(spec, base);
+            } else {
+                check_key(S::SPEC, spec, value, &name[spec.prefix.len()..])?;
+                check(S::SPEC, spec, element, &text)?;
+                let (name, base) = base.map_or_else(|| (name.as_str().into(), None), named);
+                changes.put(spec, name, base, Some(text.as_str().into()));
+            }
+            Ok(())
+        })?;
+        if view.prefix(spec.prefix).count() == kept {
+            return Ok(());
+        }
+        for (name, text) in view.prefix(spec.prefix) {
+            let gone = match decode_entry::<T>(S::SPEC, spec, &name[spec.prefix.len()..], text) {
+                Ok((key, _)) => !value.holds(&key),
+                // An entry that was skipped when it was read is no entry that somebody removed.
+                Err(_) => changes.is_replaced() && !changes.found.iter().any(|change| change.name == *name),
+            };
+            if gone {
+                changes.put(spec, name.clone(), Some(text.clone()), None);
+            }
+        }
+        Ok(())
+    }
+
+    /// The stored entries as one object.
+    fn show(&self, value: &S) -> Option<String> {
+        let mut entries = BTreeMap::new();
+        let shown = self.get(value).each(&mut |key, element| {
+            let mut name = String::new();
+            let field = (S::SPEC, self.spec());
+            key.write(&mut name).map_err(|()| unencodable(field.0, field.1))?;
+            entries.insert(name, encode(field.0, field.1, element)?);
+            Ok(())
+        });
+        let lines: Vec<String> = entries.iter().map(|(key, element)| format!("\"{key}\":{element}")).collect();
+        shown.ok().map(|()| format!("{{{}}}", lines.join(",")))
+    }
+
+    fn initial(&self) -> Box<dyn Any> {
+        Box::new(Place::initial(self))
+    }
+
+    /// No text is the whole field's.
+    fn is_initial(&self, _: &str) -> bool {
+        false
+    }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
+    }
+}
+
+impl<S: Schema, T: Transient + 'static> Access<S> for Passing<S, T> {
+    fn read(&self, _: &mut S, _: &Reader<'_>) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    fn diff(&self, _: &S, _: &mut Changes<'_>) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    fn show(&self, _: &S) -> Option<String> {
+        None
+    }
+
+    fn initial(&self) -> Box<dyn Any> {
+        Box::new(Place::initial(self))
+    }
+
+    fn is_initial(&self, _: &str) -> bool {
+        true
+    }
+
+    fn carry(&self, value: &S, next: &mut S) {
+        self.slot(next).clone_from(self.get(value));
+    }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
+    }
+}
+
+/// A stored key with its text, shared with the record.
+fn named((name, text): (&Text, &Text)) -> (Text, Option<Text>) {
+    (name.clone(), Some(text.clone()))
+}

@@ -1,0 +1,137 @@
+//! What a struct says of other versions: the second table that the derive writes.
+
+use crate::error::SessionError;
+use crate::schema::layout::{Compatible, Pin};
+use crate::schema::{Schema, SchemaSpec};
+use crate::version::upgrade::{Lower, RawSection};
+
+/// What a struct says of other versions: its history.
+#[doc(hidden)]
+pub struct History<S: Schema> {
+    pub(crate) layout: Option<&'static [Pin]>,
+    pub(crate) is_unreleased: bool,
+    pub(crate) is_refused: bool,
+    pub(crate) was: &'static [(u16, &'static [Pin])],
+    pub(crate) migrate: &'static [Step],
+    pub(crate) previous: Option<Previous<S>>,
+    pub(crate) retired: &'static [&'static str],
+    pub(crate) oldest: u16,
+    pub(crate) readers: Option<u16>,
+}
+
+/// One step of `migrate`.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Step {
+    pub(crate) from: u16,
+    pub(crate) run: fn(&mut RawSection) -> Result<(), SessionError>,
+}
+
+/// The step from the struct below.
+#[doc(hidden)]
+pub struct Previous<S> {
+    pub(crate) spec: &'static SchemaSpec,
+    pub(crate) compatible: Compatible,
+    /// A key of it that its program cannot read as it is stored now.
+    pub(crate) unreadable: Option<&'static str>,
+    pub(crate) upgrade: fn(RawSection, u16) -> Result<S, SessionError>,
+    /// Back to it, where there is an impl for that.
+    pub(crate) lower: Option<Lower>,
+}
+
+impl<S: Schema> History<S> {
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            layout: None,
+            is_unreleased: false,
+            is_refused: false,
+            was: &[],
+            migrate: &[],
+            previous: None,
+            retired: &[],
+            oldest: 1,
+            readers: None,
+        }
+    }
+
+    /// Recorded; a change under the same version does not compile.
+    #[must_use]
+    pub const fn layout(mut self, pins: &'static [Pin]) -> Self {
+        self.layout = Some(pins);
+        self
+    }
+
+    /// Not recorded yet.
+    #[must_use]
+    pub const fn unreleased(mut self) -> Self {
+        self.is_unreleased = true;
+        self
+    }
+
+    #[must_use]
+    pub const fn was(mut self, was: &'static [(u16, &'static [Pin])]) -> Self {
+        self.was = was;
+        self
+    }
+
+    #[must_use]
+    pub const fn migrate(mut self, steps: &'static [Step]) -> Self {
+        self.migrate = steps;
+        self
+    }
+
+    #[must_use]
+    pub const fn previous(mut self, previous: Option<Previous<S>>, lower: Option<Lower>) -> Self {
+        self.previous = match previous {
+            Some(previous) => Some(Previous { lower, ..previous }),
+            None => None,
+        };
+        self
+    }
+
+    /// The macro has refused the struct: nothing more is to be said about it.
+    #[must_use]
+    pub const fn refused(mut self) -> Self {
+        self.is_refused = true;
+        self
+    }
+
+    #[must_use]
+    pub const fn retired(mut self, keys: &'static [&'static str]) -> Self {
+        self.retired = keys;
+        self
+    }
+
+    #[must_use]
+    pub const fn oldest(mut self, version: u16) -> Self {
+        self.oldest = version;
+        self
+    }
+
+    #[must_use]
+    pub const fn readers(mut self, version: u16) -> Self {
+        self.readers = Some(version);
+        self
+    }
+}
+
+impl<S: Schema> Default for History<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Schema> History<S> {
+    /// The versions that `was` and `migrate` lead up from.
+    pub(crate) fn reads(&self, version: u16) -> bool {
+        self.was.iter().any(|(was, _)| *was == version) || self.migrate.iter().any(|step| step.from == version)
+    }
+}
+
+impl Step {
+    #[must_use]
+    pub const fn new(from: u16, run: fn(&mut RawSection) -> Result<(), SessionError>) -> Self {
+        Self { from, run }
+    }
+}

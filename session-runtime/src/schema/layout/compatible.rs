@@ -1,0 +1,188 @@
+//! What a program that knows an older layout may do with what this one stores.
+
+use super::exact::{exact, exact_tag, exact_variant};
+use super::past::{below, keeps, was};
+use super::shape::{BASIS, hash, same};
+use super::{Compatible, field_of, fields};
+use crate::schema::const_message::Message;
+use crate::schema::value::{Enum, Struct, Ty, Variant};
+use crate::schema::{FieldSpec, Schema};
+
+/// A key of `P` that a program of its version cannot read as `S` stores it.
+pub(crate) const fn unreadable<S: Schema, P: Schema>() -> Option<&'static str> {
+    let mut at = 0;
+    while at < fields::<P>().len() {
+        let field = &fields::<P>()[at].spec;
+        if field.is_stored() && matches!(compatible_key::<S>(field), Compatible::No) {
+            return Some(field.key());
+        }
+        at += 1;
+    }
+    None
+}
+
+pub(super) const fn compatible_key<S: Schema>(old: &FieldSpec) -> Compatible {
+    match field_of::<S>(old.key()) {
+        Some(now) => compatible_field(now, old),
+        None => Compatible::No,
+    }
+}
+
+/// What a program of `P`'s version may do with what `S` stores.
+pub(crate) const fn compatible<S: Schema, P: Schema>() -> Compatible {
+    let (mut at, mut all) = (0, Compatible::Write);
+    while at < fields::<P>().len() {
+        let field = &fields::<P>()[at].spec;
+        if field.is_stored() {
+            match compatible_key::<S>(field) {
+                Compatible::No => return Compatible::No,
+                Compatible::Read => all = Compatible::Read,
+                Compatible::Write => {}
+            }
+        }
+        at += 1;
+    }
+    all
+}
+
+pub(super) const fn compatible_field(now: &FieldSpec, old: &FieldSpec) -> Compatible {
+    if let (Some(a), Some(b)) = (hash(now), hash(old))
+        && a == b
+    {
+        return Compatible::Write;
+    }
+    let same_kind = now.prefix.is_empty() == old.prefix.is_empty();
+    match (now.shape, old.shape) {
+        (Some(now), Some(old)) if same_kind => nested(now.ty, old.ty),
+        _ => Compatible::No,
+    }
+}
+
+/// `Write` for the same shape, `Read` where objects inside have keys more.
+pub(super) const fn nested(now: &Ty, old: &Ty) -> Compatible {
+    if exact(BASIS, now) == exact(BASIS, old) {
+        return Compatible::Write;
+    }
+    match (now, old) {
+        (Ty::Nullable(now), Ty::Nullable(old))
+        | (Ty::Seq(now), Ty::Seq(old))
+        | (Ty::Set(now), Ty::Set(old))
+        | (Ty::Skippable(now), Ty::Skippable(old)) => nested(now, old),
+        (Ty::Skippable(now @ Ty::Nullable(_)), old) => nested(now, old),
+        // It may leave out a key that this one wants.
+        (now, Ty::Skippable(old)) => match nested(now, old) {
+            Compatible::No => Compatible::No,
+            _ => Compatible::Read,
+        },
+        (Ty::Array(now, a), Ty::Array(old, b)) if *a == *b => nested(now, old),
+        (Ty::Map(a, now), Ty::Map(b, old)) => match nested(a, b) {
+            Compatible::Write => nested(now, old),
+            _ => Compatible::No,
+        },
+        (Ty::Struct(now), Ty::Struct(old)) if !old.closed => nested_object(now, old),
+        (Ty::Enum(now), Ty::Enum(old)) if old.open => nested_enum(now, old),
+        _ => Compatible::No,
+    }
+}
+
+pub(super) const fn nested_object(now: &Struct, old: &Struct) -> Compatible {
+    let mut at = 0;
+    while at < old.keys.len() {
+        let mut there = false;
+        let mut other = 0;
+        while other < now.keys.len() {
+            if same(now.keys[other].name, old.keys[at].name) {
+                there = !matches!(nested(&now.keys[other].ty, &old.keys[at].ty), Compatible::No);
+            }
+            other += 1;
+        }
+        if !there {
+            return Compatible::No;
+        }
+        at += 1;
+    }
+    Compatible::Read
+}
+
+/// A catch-all keeps what it does not know, so it may be written back.
+pub(super) const fn nested_enum(now: &Enum, old: &Enum) -> Compatible {
+    if exact_tag(BASIS, now) != exact_tag(BASIS, old) {
+        return Compatible::No;
+    }
+    let mut at = 0;
+    while at < old.variants.len() {
+        if !has_variant(now.variants, exact_variant(BASIS, &old.variants[at])) {
+            return Compatible::No;
+        }
+        at += 1;
+    }
+    Compatible::Write
+}
+
+pub(super) const fn has_variant(variants: &[Variant], hash: u64) -> bool {
+    let mut at = 0;
+    while at < variants.len() {
+        if exact_variant(BASIS, &variants[at]) == hash {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// The lowest versions of programs that may read and write what `S` stores, as the layouts say.
+pub(crate) const fn computed<S: Schema>() -> (u16, u16) {
+    let mut lowest = S::VERSION;
+    while lowest > 1 {
+        match was::<S>(lowest - 1) {
+            Some(pins) if keeps::<S>(pins, false) => lowest -= 1,
+            _ => break,
+        }
+    }
+    let (mut readers, mut writers) = (lowest, lowest);
+    if let (Some(previous), true) = (&S::HISTORY.previous, lowest == below::<S>() + 1) {
+        match previous.compatible {
+            Compatible::No => {}
+            Compatible::Read => readers = previous.spec.readers,
+            Compatible::Write => (readers, writers) = (previous.spec.readers, previous.spec.writers),
+        }
+    }
+    (readers, writers)
+}
+
+/// The same, tightened by `readers`.
+pub(crate) const fn allowed<S: Schema>() -> (u16, u16) {
+    let (readers, writers) = computed::<S>();
+    match S::HISTORY.readers {
+        Some(given) if given > readers => (given, if given > writers { given } else { writers }),
+        _ => (readers, writers),
+    }
+}
+
+/// Why older code that `readers` names cannot read this.
+#[must_use]
+pub const fn not_readable<S: Schema>() -> Option<Message> {
+    match S::HISTORY.readers {
+        Some(given) if given < computed::<S>().0 => Some(too_low::<S>(given)),
+        _ => None,
+    }
+}
+
+pub(super) const fn too_low<S: Schema>(given: u16) -> Message {
+    let mut out = Message::new();
+    out.push("old code at version ");
+    out.number(given as u64);
+    out.parts(&[" cannot read session schema `", S::KEY, "` of version "]);
+    out.number(S::VERSION as u64);
+    if let Some(previous) = &S::HISTORY.previous
+        && let Some(key) = previous.unreadable
+    {
+        out.parts(&[": key `", key, "` is not what version "]);
+        out.number(previous.spec.version as u64);
+        out.push(" stored");
+    }
+    out.push("\n    `readers` may only tighten what the layouts allow: `readers = ");
+    out.number(computed::<S>().0 as u64);
+    out.push("` or more, or none at all");
+    out
+}

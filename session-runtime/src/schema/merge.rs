@@ -1,0 +1,193 @@
+//! Three-way merges of base, theirs and ours: what two requests did to one value becomes one value.
+//!
+//! Works on stored texts, absent being a value too, so that the rest of the library needs no types. Merging happens here
+//! and never in a store: a script's numbers may be floats.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{ErrorKind, SessionError};
+use crate::schema::codec::{Entries, KnownText, decode, encode_to_store, same_text};
+use crate::schema::{FieldSpec, OnInvalid, SchemaSpec};
+
+/// Base, theirs, ours to what is to be stored; `None` is an absent key.
+#[doc(hidden)]
+pub type MergeFn = fn(Merging, Option<&str>, Option<&str>, Option<&str>) -> Merged;
+
+/// The field that is merged.
+#[doc(hidden)]
+pub type Merging = (&'static SchemaSpec, &'static FieldSpec);
+
+/// What is to be stored.
+#[doc(hidden)]
+pub type Merged = Result<Option<String>, SessionError>;
+
+/// What happens when both requests changed one value.
+#[derive(Clone, Copy)]
+pub(crate) enum Merge {
+    /// Ours is taken; what is there is not even looked at.
+    LastWrite,
+    /// Neither: 409.
+    Reject,
+    /// Computed from all three.
+    With(MergeFn),
+    /// Theirs and the difference between ours and the base.
+    Sum(MergeFn),
+}
+
+impl Merge {
+    /// Whether a patch must know that the value is still the one loaded.
+    pub(crate) fn rests_on_base(self) -> bool {
+        !matches!(self, Self::LastWrite)
+    }
+}
+
+/// An integer that `merge = sum` can add.
+///
+/// Implemented for all integers of the standard library; implement it for a newtype of one by delegating.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::merge::Summable;
+///
+/// assert_eq!(u8::sum(250, 10, 3), 255); // 250 + 10 - 3, saturating
+/// assert_eq!(u8::sum(2, 0, 5), 0);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`merge = sum` adds integers, and `{Self}` is none",
+    label = "not an integer",
+    note = "use an integer type, or `merge = with = path` for a merge of your own"
+)]
+pub trait Summable: Sized {
+    /// `theirs + ours - base`, saturating at the bounds of the type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::merge::Summable;
+    ///
+    /// assert_eq!(i32::sum(5, 4, 3), 6);
+    /// ```
+    #[must_use]
+    fn sum(theirs: Self, ours: Self, base: Self) -> Self;
+}
+
+macro_rules! summable {
+    ($($int:ty, $add:ident, $sub:ident, $diff:ident;)*) => {$(
+        impl Summable for $int {
+            fn sum(theirs: Self, ours: Self, base: Self) -> Self {
+                if ours >= base { theirs.$add(ours.$diff(base)) } else { theirs.$sub(base.$diff(ours)) }
+            }
+        }
+    )*};
+}
+
+summable! {
+    u8, saturating_add, saturating_sub, abs_diff;
+    u16, saturating_add, saturating_sub, abs_diff;
+    u32, saturating_add, saturating_sub, abs_diff;
+    u64, saturating_add, saturating_sub, abs_diff;
+    u128, saturating_add, saturating_sub, abs_diff;
+    usize, saturating_add, saturating_sub, abs_diff;
+    i8, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    i16, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    i32, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    i64, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    i128, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+    isize, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
+}
+
+/// `merge = sum` of a whole field; an absent key counts as the field's default.
+#[doc(hidden)]
+pub fn sum<T>(field: Merging, base: Option<&str>, theirs: Option<&str>, ours: Option<&str>) -> Merged
+where
+    T: Summable + Serialize + DeserializeOwned + 'static,
+{
+    let read = |text| read::<T>(field, text);
+    let value = T::sum(read(theirs)?, read(ours)?, read(base)?);
+    let text = encode_to_store(field.0, field.1, &value)?;
+    // Ours was cleared and theirs did not move it: it stays cleared.
+    let back = ours.is_none() && field.0.is_initial(field.1, &text);
+    Ok((!back).then_some(text))
+}
+
+/// `merge = keys(sum)`: one entry of the map; an absent entry counts as zero.
+#[doc(hidden)]
+pub fn entry_sum<T>(field: Merging, base: Option<&str>, theirs: Option<&str>, ours: Option<&str>) -> Merged
+where
+    T: Entries,
+    T::Value: Summable + Default + PartialEq,
+{
+    let read = |text| stored_or(field, text, || Ok(T::Value::default()));
+    let value = T::Value::sum(read(theirs)?, read(ours)?, read(base)?);
+    if ours.is_none() && value == T::Value::default() {
+        return Ok(None);
+    }
+    encode_to_store(field.0, field.1, &value).map(Some)
+}
+
+/// `merge = with = path`: the application's own merge of a whole field.
+#[doc(hidden)]
+pub fn with<T>(
+    merge: fn(&T, &T, T) -> T,
+    field: Merging,
+    base: Option<&str>,
+    theirs: Option<&str>,
+    ours: Option<&str>,
+) -> Merged
+where
+    T: Serialize + DeserializeOwned + 'static,
+{
+    let read = |text| read::<T>(field, text);
+    let text = encode_to_store(field.0, field.1, &merge(&read(base)?, &read(theirs)?, read(ours)?))?;
+    // An absent key is read as the default.
+    let absent = text == "null" && field.0.is_initial(field.1, &text);
+    Ok((!absent).then_some(text))
+}
+
+fn read<T: Serialize + DeserializeOwned + 'static>(field: Merging, text: Option<&str>) -> Result<T, SessionError> {
+    let (schema, spec) = field;
+    stored_or(field, text, || match schema.initial(spec).downcast() {
+        Ok(initial) => Ok(*initial),
+        // The derive writes the field's own type in both places.
+        Err(_) => Err(SessionError::at_field(ErrorKind::Unencodable, schema, spec)),
+    })
+}
+
+/// The value of a text; of an absent one, and of one that `on_invalid = reset` passes over, the default.
+fn stored_or<T: Serialize + DeserializeOwned>(
+    (schema, field): Merging,
+    text: Option<&str>,
+    initial: impl Fn() -> Result<T, SessionError>,
+) -> Result<T, SessionError> {
+    match text.map(|text| decode(schema, field, text)) {
+        None => initial(),
+        Some(Err(_)) if schema.on_invalid == OnInvalid::Reset => initial(),
+        Some(decoded) => decoded,
+    }
+}
+
+/// One change laid over what another request stored meanwhile.
+pub(crate) fn three_way(
+    change: &crate::request::changes::Change,
+    theirs: Option<&str>,
+) -> Result<Option<crate::record::Text>, SessionError> {
+    let base = change.base.as_deref();
+    if base == theirs {
+        return Ok(change.ours.clone());
+    }
+    match change.field.merge {
+        Merge::LastWrite => Ok(change.ours.clone()),
+        Merge::With(_) | Merge::Sum(_) if theirs.is_none() && change.ours.is_none() => Ok(None),
+        Merge::With(merge) | Merge::Sum(merge) => {
+            let place = (change.schema, change.field);
+            Ok(merge(place, base, theirs, change.ours.as_deref())?.map(Into::into))
+        }
+        Merge::Reject if same_text(base, theirs, KnownText::of(change.field)) => Ok(change.ours.clone()),
+        Merge::Reject => Err(SessionError::at_field(ErrorKind::Rejected, change.schema, change.field)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

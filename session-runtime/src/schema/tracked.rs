@@ -1,0 +1,251 @@
+//! A value beside the set of its fields that were written: what the generated `…Mut` types are made of.
+//!
+//! The only mutable access names a field and marks it, so nothing is written past the tracking, not even by code of the
+//! struct's own module. A mark is one bit; what really changed is found by comparison when the guard ends.
+
+use std::fmt;
+use std::ops::Deref;
+
+use crate::error::SessionError;
+use crate::request::changes::{Change, Found};
+use crate::schema::codec::Changes;
+use crate::schema::view::View;
+use crate::schema::{FieldOps, FieldSpec, Place, Renew, Schema};
+
+/// A schema's value and which of its fields were touched, set or cleared.
+#[doc(hidden)]
+pub struct Tracked<S: Schema> {
+    value: S,
+    touched: S::Marks,
+    set: S::Marks,
+    cleared: S::Marks,
+    user: User<S>,
+}
+
+/// The user of the session, where this schema names one.
+enum User<S: Schema> {
+    /// None that could go.
+    Unwatched,
+    /// A `renew` field of the stored session holds more than its default. The view tells when it changes.
+    Watched(Box<View>),
+    /// The user has gone: the other fields have started from their defaults.
+    Gone(Box<Before<S>>),
+}
+
+/// The fields as they were before the user went.
+struct Before<S: Schema> {
+    value: S,
+    /// Those that had been edited, and not set as a whole.
+    edited: S::Marks,
+}
+
+impl<S: Schema> Tracked<S> {
+    pub(crate) fn new(value: S) -> Self {
+        let (touched, set, cleared) = Default::default();
+        Self { value, touched, set, cleared, user: User::Unwatched }
+    }
+
+    /// The value of a session whose user one of the fields names. Where that field changes, the others start over.
+    pub(crate) fn of_user(value: S, view: View) -> Self {
+        Self { user: User::Watched(Box::new(view)), ..Self::new(value) }
+    }
+
+    /// The field, to be edited in place.
+    #[inline]
+    pub fn edit<T, K>(&mut self, field: Place<S, T, K>) -> &mut T {
+        self.look();
+        mark(&mut self.touched, field.at);
+        field.slot(&mut self.value)
+    }
+
+    /// Replaces the field; stored even if it is the default.
+    #[inline]
+    pub fn set<T, K>(&mut self, field: Place<S, T, K>, value: T) {
+        *self.edit(field) = value;
+        mark(&mut self.set, field.at);
+        unmark(&mut self.cleared, field.at);
+        self.look();
+    }
+
+    /// [`set`](Self::set) for an `Option`, given what is inside.
+    #[inline]
+    pub fn set_some<T: IsOption<U>, U, K>(&mut self, field: Place<S, T, K>, value: U) {
+        self.set(field, T::some(value));
+    }
+
+    /// Returns the value and leaves the default.
+    #[inline]
+    pub fn take<T, K>(&mut self, field: Place<S, T, K>) -> T {
+        let initial = field.initial();
+        let taken = std::mem::replace(self.edit(field), initial);
+        mark(&mut self.cleared, field.at);
+        unmark(&mut self.set, field.at);
+        self.look();
+        taken
+    }
+
+    /// Back to the default; the key leaves the stored map.
+    #[inline]
+    pub fn clear<T, K>(&mut self, field: Place<S, T, K>) {
+        drop(self.take(field));
+    }
+
+    /// Free editing; changes are found by comparison.
+    pub fn update<R>(&mut self, edit: impl FnOnce(&mut S) -> R) -> R {
+        self.look();
+        self.touched.as_mut().fill(u64::MAX);
+        let result = edit(&mut self.value);
+        self.look();
+        result
+    }
+
+    pub(crate) fn value(&self) -> &S {
+        &self.value
+    }
+
+    pub(crate) fn is_touched(&self) -> bool {
+        self.touched.as_ref().iter().any(|word| *word != 0)
+    }
+
+    /// Notices that the user has gone. An edit in place is noticed at the next access.
+    #[inline]
+    fn look(&mut self) {
+        if let User::Watched(view) = &self.user
+            && self.is_touched()
+            && self.leaves(view)
+        {
+            self.start_over();
+        }
+    }
+
+    #[cold]
+    fn leaves(&self, view: &View) -> bool {
+        let users = S::FIELDS.iter().enumerate().filter(|(_, field)| field.spec.renew == Renew::User);
+        users.into_iter().any(|(at, field)| self.ends_user(at, field, view))
+    }
+
+    /// What cannot be encoded is an error when the changes are taken.
+    fn ends_user(&self, at: usize, field: &FieldOps<S>, view: &View) -> bool {
+        let mut changes = Changes::new(S::SPEC, view);
+        changes.begin(has(&self.set, at), has(&self.cleared, at));
+        has(&self.touched, at)
+            && field.place.diff(&self.value, &mut changes).is_ok()
+            && changes.into_found().iter().any(Change::ends_user)
+    }
+
+    /// Fields that were set or cleared stay, those that name the user too; the others start from their defaults.
+    #[cold]
+    fn start_over(&mut self) {
+        let mut fresh = (S::NEW)();
+        let mut edited = S::Marks::default();
+        for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.touched, *at)) {
+            if self.is_replaced(at) || field.spec.renew == Renew::User {
+                field.place.swap(&mut self.value, &mut fresh);
+            } else {
+                mark(&mut edited, at);
+            }
+        }
+        let value = std::mem::replace(&mut self.value, fresh);
+        for at in (0..S::FIELDS.len()).filter(|at| has(&edited, *at)) {
+            unmark(&mut self.touched, at);
+        }
+        self.user = User::Gone(Box::new(Before { value, edited }));
+    }
+
+    /// Every marked field whose value is not what the guard saw, and with `confirms` each one that was set to just that.
+    /// The marks are gone then, and the guard goes on from these changes.
+    pub(crate) fn take_changes(&mut self, view: &View, confirms: bool) -> Result<Found, SessionError> {
+        self.look();
+        let found = match &self.user {
+            User::Gone(before) => self.after_user(before, view)?,
+            _ => Found { changes: self.diff(&self.value, &self.touched, view, confirms)?, ..Found::default() },
+        };
+        if found.over {
+            self.user = User::Unwatched;
+        }
+        (self.touched, self.set, self.cleared) = Default::default();
+        Ok(found)
+    }
+
+    #[cold]
+    fn after_user(&self, before: &Before<S>, view: &View) -> Result<Found, SessionError> {
+        let mut edited = S::Marks::default();
+        let kept = (0..S::FIELDS.len()).filter(|at| has(&before.edited, *at) && !self.is_replaced(*at));
+        kept.for_each(|at| mark(&mut edited, at));
+        let before = self.diff(&before.value, &edited, view, false)?;
+        let changes = self.diff(&self.value, &self.touched, &View::default(), false)?;
+        Ok(Found { over: true, before, changes })
+    }
+
+    fn diff(&self, value: &S, fields: &S::Marks, view: &View, confirms: bool) -> Result<Vec<Change>, SessionError> {
+        let mut changes = Changes::new(S::SPEC, view).confirming(confirms);
+        for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(fields, *at)) {
+            changes.begin(has(&self.set, at), has(&self.cleared, at));
+            field.place.diff(value, &mut changes)?;
+        }
+        Ok(changes.into_found())
+    }
+
+    /// The fields that were set or cleared as a whole.
+    pub(crate) fn replaced(&self) -> Vec<&'static FieldSpec> {
+        let fields = S::FIELDS.iter().enumerate().filter(|(at, _)| self.is_replaced(*at));
+        fields.map(|(_, field)| &field.spec).collect()
+    }
+
+    /// Nothing of the value before is left in the field.
+    fn is_replaced(&self, at: usize) -> bool {
+        has(&self.set, at) || has(&self.cleared, at)
+    }
+}
+
+/// The standard library's `Option`: the type of a field that is spelled so.
+#[diagnostic::on_unimplemented(
+    message = "a field that is spelled `Option` is an optional value, and `{Self}` is a type of another crate or module",
+    label = "not `std::option::Option`",
+    note = "give your type another name than `Option`, or use it under an alias"
+)]
+#[doc(hidden)]
+pub trait IsOption<U> {
+    fn some(value: U) -> Self;
+}
+
+impl<U> IsOption<U> for Option<U> {
+    fn some(value: U) -> Self {
+        Some(value)
+    }
+}
+
+impl<S: Schema> Deref for Tracked<S> {
+    type Target = S;
+
+    #[inline]
+    fn deref(&self) -> &S {
+        &self.value
+    }
+}
+
+/// The fields as JSON; `…` for those marked `redact`.
+impl<S: Schema> fmt::Debug for Tracked<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct(S::KEY);
+        for field in S::FIELDS {
+            let shown = if field.spec.redact { None } else { field.place.show(&self.value) };
+            fields.field(field.spec.key(), &format_args!("{}", shown.as_deref().unwrap_or("…")));
+        }
+        fields.finish_non_exhaustive()
+    }
+}
+
+#[inline]
+fn mark(marks: &mut impl AsMut<[u64]>, at: usize) {
+    marks.as_mut()[at / 64] |= 1 << (at % 64);
+}
+
+#[inline]
+fn unmark(marks: &mut impl AsMut<[u64]>, at: usize) {
+    marks.as_mut()[at / 64] &= !(1 << (at % 64));
+}
+
+fn has(marks: &impl AsRef<[u64]>, at: usize) -> bool {
+    marks.as_ref()[at / 64] & (1 << (at % 64)) != 0
+}

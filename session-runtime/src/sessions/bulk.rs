@@ -1,0 +1,428 @@
+//! All stored sessions at once: who is stored in which version, and bringing the old ones up.
+//!
+//! A walk in batches over a store that can scan. Every session is saved by itself, on the condition that nothing in it has
+//! changed since it was read, and keeps its deadlines. What is done is done: a walk that was broken off is begun again, and
+//! passes over what is up to date. A session that cannot be read is counted and named, and the walk goes on.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{IsTerminal, Write};
+use std::task::Poll;
+
+use crate::error::{ErrorKind, SessionError};
+use crate::id::SessionKey;
+use crate::record::Record;
+use crate::record::patch::{Patch, Patched, RestsOn};
+use crate::request::budget::Budget;
+use crate::schema::SchemaSpec;
+use crate::sessions::{Core, Sessions};
+use crate::store::{Cursor, Damage, StoreError, StoreErrorKind, Wanted};
+use crate::version::status::Stands;
+use crate::version::versioned::Versioned;
+
+/// How to walk over all sessions.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::migrate::Options;
+///
+/// let look_only = Options { dry_run: true, ..Options::default() };
+/// assert_eq!(look_only.batch, 500);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Everything but the saving. Default: `false`.
+    pub dry_run: bool,
+    /// Sessions read at a time; at least one. Default: 500.
+    pub batch: usize,
+    /// Begins here: a [`Report::next`] of a walk over the same store. Default: at the beginning.
+    pub after: Option<Cursor>,
+    /// Ends with the batch in which so many sessions were read; [`Report::next`] says where to go on. Default: all.
+    pub most: Option<u64>,
+    /// Draws a bar on standard error, if that is a terminal. Default: `true`.
+    pub progress: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dry_run: false, batch: 500, after: None, most: None, progress: true }
+    }
+}
+
+/// What became of one schema of one session.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::migrate::Outcome;
+///
+/// assert_eq!(Outcome::TooOld.to_string(), "too old");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is in the version that this program writes.
+    Current,
+    /// It was brought to that version; in a dry run, it can be.
+    Upgraded,
+    /// A newer program stored it.
+    Newer,
+    /// No way leads up from its version.
+    TooOld,
+    /// Its version is this program's, its layout is not.
+    Forked,
+    /// A step of the upgrade failed, its metadata cannot be read, or it would be over a limit; it is as it was.
+    Failed,
+    /// Others changed the session again and again; it is as they left it.
+    Busy,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Current => "current",
+            Self::Upgraded => "upgraded",
+            Self::Newer => "newer",
+            Self::TooOld => "too old",
+            Self::Forked => "forked",
+            Self::Failed => "failed",
+            Self::Busy => "busy",
+        })
+    }
+}
+
+/// Counts of a walk, and nothing of what is in the sessions.
+///
+/// # Examples
+///
+/// ```
+/// # use session_runtime::{MemoryStore, Sessions, migrate::Options};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// # let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
+/// let report = sessions.census(Options::default()).await?;
+/// assert_eq!(report.sessions, 0);
+/// println!("{report}");
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Nothing was saved.
+    pub dry_run: bool,
+    /// Sessions that were read. A store that may list a session twice in one walk says so, and it counts twice.
+    pub sessions: u64,
+    /// By schema, stored version and outcome; the version is 0 where it cannot be read.
+    pub counts: BTreeMap<(&'static str, u16, Outcome), u64>,
+    /// Sessions that the store cannot read, by the kind of damage. They were left as they are.
+    pub unreadable: BTreeMap<Damage, u64>,
+    /// The first of these, at most [`MOST_NAMED`](Self::MOST_NAMED).
+    pub unreadable_keys: Vec<(SessionKey, Damage)>,
+    /// Where the next walk begins if [`Options::most`] ended this one.
+    pub next: Option<Cursor>,
+}
+
+impl Report {
+    /// How many unreadable sessions are named; all are counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(session_runtime::migrate::Report::MOST_NAMED, 100);
+    /// ```
+    pub const MOST_NAMED: usize = 100;
+
+    /// How many schemas of sessions came to this, in whatever version.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::migrate::{Outcome, Report};
+    ///
+    /// assert_eq!(Report::default().count(Outcome::Failed), 0);
+    /// ```
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.counts.iter().filter(|((_, _, one), _)| *one == outcome).map(|(_, count)| count).sum()
+    }
+
+    fn add_unreadable(&mut self, key: SessionKey, damage: Damage) {
+        *self.unreadable.entry(damage).or_default() += 1;
+        if self.unreadable_keys.len() < Self::MOST_NAMED {
+            self.unreadable_keys.push((key, damage));
+        }
+    }
+
+    fn add(&mut self, schema: &'static SchemaSpec, version: u16, outcome: Outcome) {
+        *self.counts.entry((schema.key, version, outcome)).or_default() += 1;
+    }
+}
+
+/// A line for each count, one for each unreadable session that is named, and one for the sum.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for ((schema, version, outcome), count) in &self.counts {
+            let to_be = if self.dry_run && *outcome == Outcome::Upgraded { "to be " } else { "" };
+            writeln!(f, "{schema}  version {version}  {to_be}{outcome}  {count}")?;
+        }
+        for (damage, count) in &self.unreadable {
+            writeln!(f, "{damage}  {count}")?;
+            let named = self.unreadable_keys.iter().filter(|(_, one)| one == damage);
+            named.into_iter().try_for_each(|(key, _)| writeln!(f, "  {key}"))?;
+        }
+        write!(f, "{} sessions", self.sessions)
+    }
+}
+
+/// How often a session is read again that others change meanwhile.
+const TRIES: usize = 20;
+
+impl Sessions {
+    /// Counts which versions are stored, and what this program could do with them. Stores nothing.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, or cannot scan.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions, migrate::{Options, Outcome}};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// # let visit = sessions.open([]);
+    /// # visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// # visit.finish(200).await;
+    /// let report = sessions.census(Options::default()).await?;
+    /// assert_eq!(report.counts[&("cart", 1, Outcome::Current)], 1);
+    /// # Ok(()) }
+    /// ```
+    pub async fn census(&self, options: Options) -> Result<Report, SessionError> {
+        self.migrate(Options { dry_run: true, ..options }).await
+    }
+
+    /// Brings every stored session to the versions that this program writes.
+    ///
+    /// Safe beside running servers, and to be broken off and begun again at any time. A session that cannot be upgraded is
+    /// counted, and stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, or cannot scan; what is done is done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Sessions, migrate::{Options, Outcome}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
+    /// let report = sessions.migrate(Options { batch: 100, ..Options::default() }).await?;
+    /// assert_eq!(report.count(Outcome::Upgraded), 0);
+    /// # Ok(()) }
+    /// ```
+    pub async fn migrate(&self, options: Options) -> Result<Report, SessionError> {
+        let core = &*self.core;
+        let mut report = Report { dry_run: options.dry_run, ..Report::default() };
+        let bar = Bar::new(&options);
+        let (batch, mut after) = (options.batch.max(1), options.after);
+        loop {
+            let budget = Budget::new(core.deadline);
+            let page = core.run(&budget, core.store.scan(after.as_ref(), batch, core.now())).await?;
+            after = page.next;
+            for (key, damage) in page.unreadable {
+                report.add_unreadable(key, damage);
+            }
+            for (key, record) in page.sessions {
+                walk_over(core, key, record, &mut report).await?;
+            }
+            bar.draw(after.as_ref(), &report);
+            if after.is_none() || options.most.is_some_and(|most| report.sessions >= most) {
+                report.next = after;
+                return Ok(report);
+            }
+        }
+    }
+}
+
+/// Brings one session up and counts it.
+async fn walk_over(core: &Core, key: SessionKey, record: Record, report: &mut Report) -> Result<(), SessionError> {
+    // A store in memory never waits, and other tasks of this thread have to run too.
+    give_way().await;
+    match bring_up(core, key, record, report.dry_run).await {
+        Ok(found) => {
+            report.sessions += 1;
+            for (schema, version, outcome) in found {
+                report.add(schema, version, outcome);
+            }
+            Ok(())
+        }
+        // It was damaged since the page was read.
+        Err(error) if is_unreadable(&error) => {
+            report.add_unreadable(key, Damage::Head);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_unreadable(error: &SessionError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<StoreError>());
+    cause.is_some_and(|cause| cause.kind() == StoreErrorKind::Corrupt)
+}
+
+/// Lets other tasks run.
+async fn give_way() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+type Found = (&'static SchemaSpec, u16, Outcome);
+
+/// One session, read again for as long as somebody else is faster.
+async fn bring_up(core: &Core, key: SessionKey, record: Record, dry_run: bool) -> Result<Vec<Found>, SessionError> {
+    let mut record = record;
+    for _ in 0..TRIES {
+        let (found, patch) = look(core, &record);
+        if dry_run || patch.is_empty() {
+            return Ok(found);
+        }
+        let budget = Budget::new(core.deadline);
+        let (values, limits) = (&record.values, core.limits);
+        if limits.check_patch(&patch, values, values.bytes(), values.len()).is_err() {
+            return Ok(in_place_of_upgraded(found, Outcome::Failed));
+        }
+        match core.run(&budget, core.store.patch(key, patch, core.now())).await? {
+            Patched::Done(_) => return Ok(found),
+            Patched::Gone => return Ok(Vec::new()),
+            Patched::Renewed | Patched::Conflict(_) => {}
+        }
+        match core.run(&budget, core.store.load(key, &Wanted::all().fresh(), core.now())).await? {
+            Some(loaded) => record = loaded.record,
+            None => return Ok(Vec::new()),
+        }
+    }
+    Ok(in_place_of_upgraded(look(core, &record).0, Outcome::Busy))
+}
+
+fn in_place_of_upgraded(found: Vec<Found>, instead: Outcome) -> Vec<Found> {
+    let each =
+        |(schema, version, outcome)| (schema, version, if outcome == Outcome::Upgraded { instead } else { outcome });
+    found.into_iter().map(each).collect()
+}
+
+/// What is to be said of each schema that is stored, and the patch that brings all of them up.
+fn look(core: &Core, record: &Record) -> (Vec<Found>, Patch) {
+    let mut values = Versioned::new(record.values.clone());
+    let mut patch = Patch::on_generation(record.head.generation);
+    let mut found = Vec::new();
+    for schema in core.schemas().iter().copied().filter(|schema| record.values.get(schema.key).is_some()) {
+        let version = crate::version::status::version_of(schema, &record.values).unwrap_or(0);
+        let outcome = match values.lift(schema, &core.versions) {
+            Ok(Stands::Older(_)) => rewrite(core, schema, &values, &mut patch),
+            Ok(Stands::Same) => Ok(Outcome::Current),
+            Ok(Stands::Newer { .. } | Stands::Discarded) => Ok(Outcome::Newer),
+            Err(error) => Err(error),
+        };
+        found.push((schema, version, outcome.unwrap_or_else(|error| refused(schema, &error))));
+    }
+    patch.rests_on = RestsOn::Revision(record.head.revision);
+    (found, patch)
+}
+
+fn rewrite(
+    core: &Core,
+    schema: &'static SchemaSpec,
+    values: &Versioned,
+    patch: &mut Patch,
+) -> Result<Outcome, SessionError> {
+    let mut own = Patch::on_generation(patch.generation);
+    values.rewrite(schema, &core.versions, &mut own)?;
+    // While it is on hold, the older version is the one to be written.
+    let outcome = if own.changes_values() { Outcome::Upgraded } else { Outcome::Current };
+    patch.set.append(&mut own.set);
+    patch.remove.append(&mut own.remove);
+    Ok(outcome)
+}
+
+fn refused(schema: &'static SchemaSpec, error: &SessionError) -> Outcome {
+    match error.kind() {
+        ErrorKind::Newer => Outcome::Newer,
+        ErrorKind::TooOld => Outcome::TooOld,
+        ErrorKind::Forked => Outcome::Forked,
+        _ => {
+            tracing::warn!(schema = schema.key, "a stored session cannot be brought up: {}", error.chain());
+            Outcome::Failed
+        }
+    }
+}
+
+/// How far the walk is. Keys are random, so in a store that goes by their order a key says what share lies before it.
+struct Bar {
+    is_drawn: bool,
+}
+
+const WIDTH: usize = 40;
+
+impl Bar {
+    fn new(options: &Options) -> Self {
+        Self { is_drawn: options.progress && std::io::stderr().is_terminal() }
+    }
+
+    fn draw(&self, next: Option<&Cursor>, report: &Report) {
+        if !self.is_drawn {
+            return;
+        }
+        let share = match next.map(Cursor::key) {
+            None => Some(256),
+            Some(key) => key.ok().map(|key| usize::from(key.as_bytes()[0])),
+        };
+        let share = share.map(|share| {
+            let done = "#".repeat(WIDTH * share / 256);
+            format!("[{done:WIDTH$}] {:3} %, ", 100 * share / 256)
+        });
+        let end = if next.is_none() { "\n" } else { "" };
+        let line = format!("\r{}{} sessions{end}", share.unwrap_or_default(), report.sessions);
+        // A terminal that has gone is no reason to stop.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_a_line_for_each_count() {
+        let counts = [(("cart", 1, Outcome::Upgraded), 2), (("cart", 2, Outcome::Current), 40)].into();
+        let report = Report { sessions: 42, counts, ..Report::default() };
+        assert_eq!(report.to_string(), "cart  version 1  upgraded  2\ncart  version 2  current  40\n42 sessions");
+        let census = Report { dry_run: true, ..report.clone() };
+        assert!(census.to_string().starts_with("cart  version 1  to be upgraded  2\n"));
+        assert_eq!((report.count(Outcome::Upgraded), report.count(Outcome::Failed)), (2, 0));
+    }
+
+    #[test]
+    fn a_report_counts_all_unreadable_sessions_and_names_the_first() {
+        let mut report = Report::default();
+        for n in 0..=Report::MOST_NAMED {
+            report.add_unreadable(SessionKey::from_bytes([n.to_le_bytes()[0]; 16]), Damage::Head);
+        }
+        report.add_unreadable(SessionKey::from_bytes([7; 16]), Damage::Missing);
+        let text = report.to_string();
+        assert!(text.starts_with("unreadable head  101\n  AAAAAAAAAAAAAAAAAAAAAA\n  AQEBAQEB"), "{text}");
+        assert!(text.ends_with("missing part  1\n0 sessions"), "{text}");
+        assert_eq!(report.unreadable_keys.len(), 100);
+    }
+}

@@ -1,0 +1,265 @@
+//! Work outside requests: jobs that know a session's key.
+//!
+//! Same rules as in a request, but no cookie, no touch of the deadline, and a merge is never needed: the work runs again
+//! on what is stored now.
+
+use std::collections::BTreeMap;
+
+use crate::error::{ErrorKind, SessionError};
+use crate::id::SessionKey;
+use crate::record::patch::{Patch, Patched, RestsOn};
+use crate::record::{Record, Text, belongs};
+use crate::request::budget::Budget;
+use crate::request::changes::{Pending, fill, renews};
+use crate::schema::codec::Reader;
+use crate::schema::tracked::Tracked;
+use crate::schema::view::View;
+use crate::schema::{self, FieldSpec, Renew, Schema, SchemaSpec};
+use crate::sessions::Sessions;
+use crate::store::{Loaded, Wanted};
+use crate::version::status::Stands;
+use crate::version::versioned::{Versioned, Versions};
+
+const SWEEP_BATCH: usize = 1_000;
+
+impl Sessions {
+    /// A schema's values of one session; `None` if there is no such session.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, a stored value does not decode, or the schema is not one of this application's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, SessionKey, Sessions, store::MemoryStore};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// assert!(sessions.read::<Cart>(&SessionKey::from_bytes([0; 16])).await?.is_none());
+    /// # Ok(()) }
+    /// ```
+    pub async fn read<S: Schema>(&self, key: &SessionKey) -> Result<Option<S>, SessionError> {
+        self.core.index_of::<S>()?;
+        let wanted = Wanted::schemas(&[S::KEY]);
+        let loaded = self.load(*key, &wanted, &Budget::new(self.core.deadline)).await?;
+        let decode = |loaded: Loaded| {
+            check_readable(&loaded, S::SPEC)?;
+            let mut values = Versioned::new(loaded.record.values);
+            values.lift(S::SPEC, &self.core.versions)?;
+            decode(*key, &values).map(|(value, _)| value)
+        };
+        loaded.map(decode).transpose()
+    }
+
+    /// Loads a session, runs `work` on one schema, saves what changed; runs again whenever the record changed meanwhile.
+    /// `None` if there is no such session.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); and [`ErrorKind::RenewInJob`] if `work` changed a `renew` field.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, Sessions, store::MemoryStore};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// # let visit = sessions.open([]);
+    /// # let mut cart = visit.write::<Cart>().await?;
+    /// # cart.set_coupon("SPRING".into());
+    /// # cart.save().await?;
+    /// # let key = visit.key().unwrap();
+    /// sessions.update::<Cart, _>(&key, |cart| cart.clear_coupon()).await?;
+    /// assert_eq!(sessions.read::<Cart>(&key).await?.unwrap().coupon(), &None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn update<S: Schema, R>(
+        &self,
+        key: &SessionKey,
+        mut work: impl FnMut(&mut S::Mut) -> R,
+    ) -> Result<Option<R>, SessionError> {
+        self.core.index_of::<S>()?;
+        let budget = Budget::new(self.core.deadline);
+        let mut ticket = self.core.queues.enter(*key, &budget).await?;
+        let wanted = Wanted::schemas(&[S::KEY]).fresh();
+        loop {
+            let Some(loaded) = self.load(*key, &wanted, &budget).await? else { return Ok(None) };
+            check_readable(&loaded, S::SPEC)?;
+            let Loaded { record, bytes, keys, .. } = loaded;
+            let (result, patch, values) = run::<S, R>(*key, record, &self.core.versions, &mut work)?;
+            if patch.is_empty() {
+                return Ok(Some(result));
+            }
+            self.core.limits.check_patch(&patch, values.stored(), bytes, keys)?;
+            match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
+                Patched::Done(_) => return Ok(Some(result)),
+                Patched::Gone => return Ok(None),
+                Patched::Renewed | Patched::Conflict(_) => ticket.after_conflict(&budget).await?,
+            }
+        }
+    }
+
+    /// Drops everything stored of a schema in one session, without decoding it. A session that does not exist is fine.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable. [`ErrorKind::RenewInJob`] if a `renew` field of the schema holds more than its default, or
+    /// cannot be read: [`destroy`](Self::destroy) the session.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, SessionKey, Sessions, store::MemoryStore};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// # let visit = sessions.open([]);
+    /// # let mut cart = visit.write::<Cart>().await?;
+    /// # cart.set_coupon("SPRING".into());
+    /// # cart.save().await?;
+    /// # let key = visit.key().unwrap();
+    /// sessions.clear::<Cart>(&key).await?;
+    /// assert_eq!(sessions.read::<Cart>(&key).await?.unwrap().coupon(), &None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn clear<S: Schema>(&self, key: &SessionKey) -> Result<(), SessionError> {
+        self.core.index_of::<S>()?;
+        let budget = Budget::new(self.core.deadline);
+        let mut ticket = self.core.queues.enter(*key, &budget).await?;
+        let wanted = Wanted::schemas(&[S::KEY]).fresh();
+        loop {
+            let Some(loaded) = self.load(*key, &wanted, &budget).await? else { return Ok(()) };
+            let head = &loaded.record.head;
+            let mut patch = Patch::on_generation(head.generation);
+            patch.rests_on = RestsOn::Revision(head.revision);
+            patch.remove = stored_keys(&loaded, S::SPEC);
+            if patch.is_empty() {
+                return Ok(());
+            }
+            if names_user(S::SPEC, loaded, &self.core.versions) {
+                return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
+            }
+            match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
+                Patched::Done(_) | Patched::Gone => return Ok(()),
+                Patched::Renewed | Patched::Conflict(_) => ticket.after_conflict(&budget).await?,
+            }
+        }
+    }
+
+    /// Ends a session for good; one that does not exist is fine.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable; the outcome is then unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{SessionKey, Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
+    /// sessions.destroy(&SessionKey::from_bytes([0; 16])).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn destroy(&self, key: &SessionKey) -> Result<(), SessionError> {
+        self.core.run(&Budget::new(self.core.deadline), self.core.store.delete(*key)).await
+    }
+
+    /// Removes expired records, in batches, and says how many. The fairing does this by itself.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
+    /// let removed = sessions.sweep().await?;
+    /// # assert_eq!(removed, 0);
+    /// # Ok(()) }
+    /// ```
+    pub async fn sweep(&self) -> Result<u64, SessionError> {
+        let mut removed = 0;
+        loop {
+            let budget = Budget::new(self.core.deadline);
+            let batch = self.core.run(&budget, self.core.store.sweep(SWEEP_BATCH, self.core.now())).await?;
+            removed += batch as u64;
+            if batch < SWEEP_BATCH {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, budget: &Budget) -> Result<Option<Loaded>, SessionError> {
+        self.core.run(budget, self.core.store.load(key, wanted, self.core.now())).await
+    }
+}
+
+/// The keys of a schema, those that are lost or damaged too.
+fn stored_keys(loaded: &Loaded, schema: &SchemaSpec) -> Vec<Text> {
+    let readable = loaded.record.values.of_schema(schema.key).map(|(name, _)| name);
+    let unreadable = loaded.unreadable.iter().filter(|name| belongs(name, schema.key));
+    readable.chain(unreadable).cloned().collect()
+}
+
+fn check_readable(loaded: &Loaded, schema: &'static SchemaSpec) -> Result<(), SessionError> {
+    if loaded.unreadable.iter().any(|name| belongs(name, schema.key)) {
+        return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
+    }
+    Ok(())
+}
+
+/// Whether a `renew` field holds more than its default, or may do so: it cannot be read.
+fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) -> bool {
+    let mut renewing = schema.fields().filter(|field| field.renew != Renew::Off).peekable();
+    if renewing.peek().is_none() {
+        return false;
+    }
+    let is_readable = check_readable(&loaded, schema).is_ok();
+    let mut values = Versioned::new(loaded.record.values);
+    let stands = values.lift(schema, versions);
+    let is_set = |field: &FieldSpec| values.seen().get(field.name).is_some_and(|text| !schema.is_initial(field, text));
+    match stands {
+        Ok(Stands::Same | Stands::Older(_) | Stands::Newer { .. }) if is_readable => renewing.any(is_set),
+        _ => true,
+    }
+}
+
+fn decode<S: Schema>(key: SessionKey, values: &Versioned) -> Result<(S, View), SessionError> {
+    let view = View::new(key, values.seen().clone(), BTreeMap::new());
+    Ok((schema::read(&Reader::new(S::SPEC, &view))?, view))
+}
+
+fn run<S: Schema, R>(
+    key: SessionKey,
+    record: Record,
+    versions: &Versions,
+    work: &mut impl FnMut(&mut S::Mut) -> R,
+) -> Result<(R, Patch, Versioned), SessionError> {
+    let Record { head, values } = record;
+    let mut values = Versioned::new(values);
+    values.check_writable(S::SPEC, versions)?;
+    let (value, view) = decode::<S>(key, &values)?;
+    let mut value = S::WRAP(Tracked::new(value));
+    let result = work(&mut value);
+    let changes = S::TRACKED(&mut value).take_changes(&view, false)?.changes;
+    let pending: Pending = changes.into_iter().map(|change| (change.name.clone(), change)).collect();
+    if renews(&pending) {
+        return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
+    }
+    let mut patch = Patch::on_generation(head.generation);
+    fill(&mut patch, &pending, versions, &values, head.revision)?;
+    patch.rests_on = RestsOn::Revision(head.revision);
+    Ok((result, patch, values))
+}

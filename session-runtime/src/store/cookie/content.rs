@@ -1,0 +1,220 @@
+//! What is inside the seal: a record as bytes, as short as it can be without compression.
+//!
+//! ```text
+//! sealed at   number, milliseconds since 1970
+//! deadlines   number, number: idle and absolute
+//! times       number, number: created, touched
+//! expiry      byte 0-3, for 1 and 2 a number: default, after milliseconds, at a moment, when the browser closes
+//! key         16 bytes
+//! generation  number
+//! values      until the end, in the order of their names:
+//!   begins    byte: 0 nothing, 1 the schema, 2 the schema and the field of the name before
+//!   name      number of bytes, the rest of the name
+//!   text      number of bytes, the JSON text
+//! ```
+//!
+//! A number has seven bits a byte, the lowest first. A moment is counted from that of sealing, with its sign in the lowest
+//! bit. What a name shares with the one before ends at a boundary that the program has set, and says nothing of what a
+//! visitor has put behind it.
+//!
+//! Deliberately absent: the secret and its revisions. The seal is the proof that the cookie is ours, and one request is
+//! all that a revision is compared in.
+
+use crate::clock::Timestamp;
+use crate::id::{SessionId, SessionKey};
+use crate::record::expiry::StoredExpiry;
+use crate::record::{Head, Record, Values};
+
+/// The record as bytes, sealed at this moment.
+pub(super) fn encode(key: SessionKey, record: &Record, sealed: Timestamp) -> Vec<u8> {
+    let head = &record.head;
+    let mut bytes = Writer { bytes: Vec::with_capacity(64 + record.values.bytes()), sealed };
+    bytes.signed(sealed.as_millis());
+    for moment in [head.expires, head.ends, head.created, head.touched] {
+        bytes.moment(moment);
+    }
+    bytes.expiry(head.expiry);
+    bytes.bytes.extend_from_slice(key.as_bytes());
+    bytes.number(head.generation);
+    let mut before = "";
+    for (name, text) in record.values.iter() {
+        let shared = Shared::of(before, name);
+        bytes.bytes.push(shared as u8);
+        bytes.text(&name[shared.length(before)..]);
+        bytes.text(text);
+        before = name;
+    }
+    bytes.bytes
+}
+
+/// The record, if a deadline has not passed; the deadlines are looked at before anything else.
+pub(super) fn decode(bytes: &[u8], now: Timestamp) -> Option<(SessionKey, Record)> {
+    let mut rest = Rest { bytes, sealed: Timestamp::from_millis(0) };
+    rest.sealed = rest.moment()?;
+    let (expires, ends) = (rest.moment()?, rest.moment()?);
+    if now >= expires || now >= ends {
+        return None;
+    }
+    let (created, touched) = (rest.moment()?, rest.moment()?);
+    let expiry = rest.expiry()?;
+    let key = SessionKey::from_bytes(rest.take()?);
+    let head = Head {
+        created,
+        touched,
+        expires,
+        ends,
+        expiry,
+        secret: SessionId::sealed(key).secret_hash(),
+        secret_since: rest.sealed,
+        previous: None,
+        generation: rest.number()?,
+        generation_since: None,
+        revision: 0,
+    };
+    Some((key, Record { head, values: rest.values()? }))
+}
+
+/// What a name shares with the one before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shared {
+    Nothing = 0,
+    Schema = 1,
+    Field = 2,
+}
+
+impl Shared {
+    fn of(before: &str, name: &str) -> Self {
+        let shares = |shared: &Self| {
+            let length = shared.length(before);
+            length > 0 && name.as_bytes().starts_with(&before.as_bytes()[..length])
+        };
+        [Self::Field, Self::Schema].into_iter().find(shares).unwrap_or(Self::Nothing)
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Nothing, Self::Schema, Self::Field].into_iter().find(|shared| *shared as u8 == byte)
+    }
+
+    /// How long that is in this name; zero if the name has no such part.
+    fn length(self, before: &str) -> usize {
+        let behind = |mark: char| before.find(mark).map_or(0, |at| at + 1);
+        match self {
+            Self::Nothing => 0,
+            Self::Schema => behind('.'),
+            Self::Field => behind('/'),
+        }
+    }
+}
+
+struct Writer {
+    bytes: Vec<u8>,
+    sealed: Timestamp,
+}
+
+impl Writer {
+    fn number(&mut self, mut number: u64) {
+        while let low @ 0x80.. = number {
+            self.bytes.push(low.to_le_bytes()[0] | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number.to_le_bytes()[0]);
+    }
+
+    fn signed(&mut self, number: i64) {
+        self.number(((number << 1) ^ (number >> 63)).cast_unsigned());
+    }
+
+    fn moment(&mut self, moment: Timestamp) {
+        self.signed(moment.as_millis().wrapping_sub(self.sealed.as_millis()));
+    }
+
+    fn expiry(&mut self, expiry: StoredExpiry) {
+        match expiry {
+            StoredExpiry::Default => self.bytes.push(0),
+            StoredExpiry::After { millis } => {
+                self.bytes.push(1);
+                self.number(millis);
+            }
+            StoredExpiry::At(moment) => {
+                self.bytes.push(2);
+                self.moment(moment);
+            }
+            StoredExpiry::BrowserClose => self.bytes.push(3),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// What has not been read yet.
+struct Rest<'b> {
+    bytes: &'b [u8],
+    sealed: Timestamp,
+}
+
+impl<'b> Rest<'b> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(*taken)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let [byte] = self.take()?;
+            let bits = u64::from(byte & 0x7f);
+            // The tenth byte has room for one bit.
+            if bits << shift >> shift != bits {
+                return None;
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn moment(&mut self) -> Option<Timestamp> {
+        let number = self.number()?;
+        let signed = (number >> 1).cast_signed() ^ -(number & 1).cast_signed();
+        Some(Timestamp::from_millis(self.sealed.as_millis().wrapping_add(signed)))
+    }
+
+    fn expiry(&mut self) -> Option<StoredExpiry> {
+        match self.take()? {
+            [0] => Some(StoredExpiry::Default),
+            [1] => Some(StoredExpiry::After { millis: self.number()? }),
+            [2] => self.moment().map(StoredExpiry::At),
+            [3] => Some(StoredExpiry::BrowserClose),
+            _ => None,
+        }
+    }
+
+    fn text(&mut self) -> Option<&'b str> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (text, rest) = self.bytes.split_at_checked(length)?;
+        self.bytes = rest;
+        str::from_utf8(text).ok()
+    }
+
+    fn values(&mut self) -> Option<Values> {
+        let mut values = Values::new();
+        let mut before = String::new();
+        while !self.bytes.is_empty() {
+            let [shared] = self.take()?;
+            let kept = Shared::from_byte(shared)?.length(&before);
+            let name = [&before[..kept], self.text()?].concat();
+            if !values.is_empty() && name <= before {
+                return None;
+            }
+            values.set(name.as_str().into(), self.text()?.into());
+            before = name;
+        }
+        Some(values)
+    }
+}

@@ -1,0 +1,131 @@
+//! One request's drawer: a store of at most one record, which came with the cookie and goes out in one.
+//!
+//! Because it keeps the contract of a store, all that a request does to its session is done as with any other. Each change
+//! seals the record at once, so that what is too large for a cookie is refused where a store would refuse it.
+
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+
+use super::seal::{Opened, Sealer};
+use crate::clock::Timestamp;
+use crate::cookie::CookieCommand;
+use crate::id::SessionKey;
+use crate::record::Record;
+use crate::record::patch::{Patch, Patched, Refusal};
+use crate::store::{Created, Loaded, Store, StoreError, StoreErrorKind, Wanted};
+use crate::sync::{Mutex, MutexGuard};
+
+/// What one request knows of its session.
+pub(crate) struct Drawer {
+    sealer: Arc<Sealer>,
+    held: Mutex<Held>,
+}
+
+struct Held {
+    session: Option<(SessionKey, Record)>,
+    /// The `Set-Cookie` line of what is held, once this request has changed it.
+    line: CookieCommand,
+    /// What came was sealed with an older key, and still is.
+    aged: bool,
+}
+
+impl Drawer {
+    /// With what the cookie held, if it held something.
+    pub(crate) fn new(sealer: Arc<Sealer>, opened: Option<Opened>) -> Self {
+        let aged = opened.as_ref().is_some_and(|opened| opened.aged);
+        let session = opened.map(|opened| (opened.key, opened.record));
+        Self { sealer, held: Mutex::new(Held { session, line: CookieCommand::Keep, aged }) }
+    }
+
+    /// The `Set-Cookie` line of what is held.
+    pub(crate) fn line(&self) -> CookieCommand {
+        self.held().line.clone()
+    }
+
+    /// Seals with the newest key what an older one had sealed; `None` if there is nothing to do.
+    pub(crate) fn seal_anew(&self, now: Timestamp) -> Result<Option<CookieCommand>, StoreError> {
+        let mut held = self.held();
+        match held.session.clone().filter(|_| held.aged) {
+            Some((key, record)) => {
+                self.keep(&mut held, (key, record), now, "seal anew")?;
+                Ok(Some(held.line.clone()))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Nothing spans two statements under this lock that a panic could part.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seals, and only then holds.
+    fn keep(
+        &self,
+        held: &mut Held,
+        (key, record): (SessionKey, Record),
+        now: Timestamp,
+        during: &'static str,
+    ) -> Result<(), StoreError> {
+        let line = self.sealer.seal(key, &record, now, during)?;
+        *held = Held { session: Some((key, record)), line, aged: false };
+        Ok(())
+    }
+}
+
+impl Held {
+    fn live(&self, key: SessionKey, now: Timestamp) -> Option<&Record> {
+        let (have, record) = self.session.as_ref()?;
+        (*have == key && now < record.head.expires).then_some(record)
+    }
+}
+
+#[async_trait]
+impl Store for Drawer {
+    /// A browser has one session, so a new one takes the place of the old one.
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        let mut held = self.held();
+        if held.session.as_ref().is_some_and(|(have, _)| *have == key) {
+            return Ok(Created::Taken);
+        }
+        let now = record.head.created;
+        self.keep(&mut held, (key, record), now, "create")?;
+        Ok(Created::Done)
+    }
+
+    async fn load(&self, key: SessionKey, _: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        let record = self.held().live(key, now).cloned();
+        Ok(record.map(|record| {
+            let (bytes, keys) = (record.values.bytes(), record.values.len());
+            Loaded { record, bytes, keys, unreadable: Vec::new() }
+        }))
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        let mut held = self.held();
+        let Some(mut record) = held.live(key, now).cloned() else { return Ok(Patched::Gone) };
+        match patch.refusal(&record.head, |name| record.values.get(name)) {
+            Some(Refusal::Renewed) => return Ok(Patched::Renewed),
+            Some(Refusal::Conflict) => return Ok(Patched::Conflict(record)),
+            None => {}
+        }
+        patch.apply(&mut record.values);
+        patch.apply_head(&mut record.head);
+        let head = record.head.clone();
+        self.keep(&mut held, (key, record), now, "patch")?;
+        Ok(Patched::Done(head))
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        let mut held = self.held();
+        if held.session.as_ref().is_some_and(|(have, _)| *have == key) {
+            *held = Held { session: None, line: CookieCommand::Keep, aged: false };
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self, _: usize, _: Timestamp) -> Result<usize, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported, "sweep"))
+    }
+}

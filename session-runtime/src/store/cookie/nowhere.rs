@@ -1,0 +1,43 @@
+//! Where jobs look for sessions that are in cookies: in vain, and told so.
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::record::Record;
+use crate::record::patch::{Patch, Patched};
+use crate::store::{Created, Loaded, Store, StoreError, StoreErrorKind, Wanted};
+
+/// Answers *unsupported*, never "nothing there".
+pub(crate) struct Nowhere;
+
+const fn unsupported(operation: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Unsupported, operation)
+}
+
+#[async_trait]
+impl Store for Nowhere {
+    fn describe(&self) -> String {
+        "sealed cookies".to_owned()
+    }
+
+    async fn create(&self, _: SessionKey, _: Record) -> Result<Created, StoreError> {
+        Err(unsupported("create"))
+    }
+
+    async fn load(&self, _: SessionKey, _: &Wanted, _: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        Err(unsupported("load"))
+    }
+
+    async fn patch(&self, _: SessionKey, _: Patch, _: Timestamp) -> Result<Patched, StoreError> {
+        Err(unsupported("patch"))
+    }
+
+    async fn delete(&self, _: SessionKey) -> Result<(), StoreError> {
+        Err(unsupported("delete"))
+    }
+
+    async fn sweep(&self, _: usize, _: Timestamp) -> Result<usize, StoreError> {
+        Err(unsupported("sweep"))
+    }
+}

@@ -1,0 +1,250 @@
+//! The application's schemas in their versions: what is stored beside how this program sees it.
+//!
+//! A section of an older version is brought to this one in memory, when a guard first asks for it; a read never stores
+//! that. The first real change stores the whole section anew, in one patch that rests on the whole record: what an older
+//! program changes meanwhile is found, and the upgrade begins again. While a rollout is on hold, the same way leads down.
+//!
+//! ```text
+//!            lift                     changes              lower, if on hold
+//! stored ───────────▶ as seen here ───────────▶ as changed ─────────────────▶ stored
+//! ```
+
+use std::collections::BTreeMap;
+
+use crate::error::{ErrorKind, SessionError};
+use crate::record::patch::Patch;
+use crate::record::{Text, Values, belongs};
+use crate::schema::SchemaSpec;
+use crate::version::status::{Stands, judge, written};
+use crate::version::upgrade::RawSection;
+
+/// What a program writes of each schema's metadata, shared by all sessions of the process.
+pub(crate) struct Versions(Vec<Version>);
+
+struct Version {
+    schema: &'static SchemaSpec,
+    name: Text,
+    written: Text,
+    /// An older version to be written for now, and its metadata.
+    hold: Option<(u16, Text)>,
+}
+
+impl Versions {
+    pub(crate) fn new(schemas: &[&'static SchemaSpec], hold: &BTreeMap<String, u16>) -> Result<Self, SessionError> {
+        if let Some(unknown) = hold.keys().find(|key| !schemas.iter().any(|schema| schema.key == **key)) {
+            let detail = format!("`hold` names `{unknown}`, which is no session schema of this application");
+            return Err(SessionError::with(ErrorKind::Config, detail));
+        }
+        let version = |schema: &&'static SchemaSpec| Version::new(schema, hold.get(schema.key).copied());
+        Ok(Self(schemas.iter().map(version).collect::<Result<_, _>>()?))
+    }
+
+    fn of(&self, schema: &SchemaSpec) -> Option<(usize, &Version)> {
+        self.0.iter().enumerate().find(|(_, version)| version.schema.key == schema.key)
+    }
+
+    /// The name and the text of the metadata that a first write brings.
+    pub(crate) fn metadata(&self, schema: &SchemaSpec) -> (Text, Text) {
+        match self.of(schema) {
+            Some((_, version)) => (version.name.clone(), version.written.clone()),
+            None => (schema.key.into(), written(schema)),
+        }
+    }
+
+    /// The values of a new record as they are to be stored. What it takes over from another record, `before`, and is of
+    /// this version there, stays so: a version on hold may have no room for it.
+    pub(crate) fn to_store(&self, mut values: Values, before: &Values) -> Result<Values, SessionError> {
+        for version in &self.0 {
+            let Some((held, metadata)) = &version.hold else { continue };
+            let is_ours = |values: &Values| values.get(version.schema.key) == Some(&*version.written);
+            if is_ours(&values) && !is_ours(before) {
+                let section = lowered(version.schema, &values, *held)?;
+                values.retain(|name| !belongs(name, version.schema.key));
+                section.values().iter().for_each(|(name, text)| drop(values.set(name.clone(), text.clone())));
+                values.set(version.name.clone(), metadata.clone());
+            }
+        }
+        Ok(values)
+    }
+}
+
+impl Version {
+    fn new(schema: &'static SchemaSpec, hold: Option<u16>) -> Result<Self, SessionError> {
+        let hold = match hold.filter(|held| *held != schema.version) {
+            Some(held) => Some((held, held_metadata(schema, held)?)),
+            None => None,
+        };
+        Ok(Self { schema, name: schema.key.into(), written: written(schema), hold })
+    }
+}
+
+/// Stops the launch where there is no way down.
+fn held_metadata(schema: &'static SchemaSpec, held: u16) -> Result<Text, SessionError> {
+    (schema.held)(held).ok_or_else(|| SessionError::with(ErrorKind::Config, why_not_held(schema, held)))
+}
+
+fn why_not_held(schema: &'static SchemaSpec, held: u16) -> String {
+    let (key, version) = (schema.key, schema.version);
+    if !(1..version).contains(&held) {
+        return format!(
+            "schema `{key}` cannot be held at version {held}: this program has version {version}, and a hold is of an \
+             older one"
+        );
+    }
+    let previous = schema.previous.map_or("the struct of that version", |previous| previous.name);
+    format!(
+        "schema `{key}` cannot be held at version {held}: that needs `impl TryFrom<{}> for {previous}`, and `previous`",
+        schema.name
+    )
+}
+
+fn lowered(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result<RawSection, SessionError> {
+    (schema.lower)(values, held).unwrap_or_else(|| Err(SessionError::at_schema(ErrorKind::Config, schema)))
+}
+
+/// A record's values, as they are stored and as this program sees them.
+#[derive(Clone, Default)]
+pub(crate) struct Versioned {
+    stored: Values,
+    seen: Values,
+    /// Schemas that are seen otherwise than they are stored, by their place in the application.
+    lifted: u32,
+}
+
+impl Versioned {
+    pub(crate) fn new(stored: Values) -> Self {
+        Self { seen: stored.clone(), stored, lifted: 0 }
+    }
+
+    pub(crate) fn stored(&self) -> &Values {
+        &self.stored
+    }
+
+    pub(crate) fn seen(&self) -> &Values {
+        &self.seen
+    }
+
+    /// Takes other values for stored, and sees them as it saw those before.
+    pub(crate) fn set_stored(&mut self, stored: Values, versions: &Versions) -> Result<(), SessionError> {
+        let lifted = self.lifted;
+        *self = Self::new(stored);
+        let mut each = versions.0.iter().enumerate().filter(|(at, _)| lifted & (1 << at) != 0);
+        each.try_for_each(|(_, version)| self.lift(version.schema, versions).map(drop))
+    }
+
+    /// Both as stored and as seen; nothing of an older version.
+    pub(crate) fn set(&mut self, name: &str, text: Option<&Text>) {
+        for values in [&mut self.stored, &mut self.seen] {
+            match text {
+                Some(text) => drop(values.set(name.into(), text.clone())),
+                None => drop(values.remove(name)),
+            }
+        }
+    }
+
+    /// Without anything of a schema, in whatever version.
+    pub(crate) fn without(mut self, schema: &'static SchemaSpec, versions: &Versions) -> Self {
+        for values in [&mut self.stored, &mut self.seen] {
+            values.retain(|name| !belongs(name, schema.key));
+        }
+        if let Some((at, _)) = versions.of(schema) {
+            self.lifted &= !(1 << at);
+        }
+        self
+    }
+
+    /// How this program stands to what is stored of a schema.
+    pub(crate) fn stands(&self, schema: &'static SchemaSpec, versions: &Versions) -> Result<Stands, SessionError> {
+        versions.of(schema).map_or(Ok(Stands::Same), |(_, version)| judge(schema, &version.written, &self.stored))
+    }
+
+    /// Brings a schema to this program's version, unless that has been done.
+    pub(crate) fn lift(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Result<Stands, SessionError> {
+        let Some((at, version)) = versions.of(schema) else { return Ok(Stands::Same) };
+        let stands = judge(schema, &version.written, &self.stored)?;
+        if self.lifted & (1 << at) == 0 {
+            match stands {
+                Stands::Older(from) => {
+                    let section = (schema.lift)(RawSection::of(schema, &self.stored), from)?;
+                    self.see(at, schema, section.values());
+                }
+                Stands::Discarded => self.see(at, schema, &Values::new()),
+                Stands::Same | Stands::Newer { .. } => {}
+            }
+        }
+        Ok(stands)
+    }
+
+    fn see(&mut self, at: usize, schema: &SchemaSpec, section: &Values) {
+        self.seen.retain(|name| name == schema.key || !belongs(name, schema.key));
+        section.iter().for_each(|(name, text)| drop(self.seen.set(name.clone(), text.clone())));
+        self.lifted |= 1 << at;
+    }
+
+    /// Whether a write must be refused: an older program may not write everything that it may read.
+    pub(crate) fn check_writable(
+        &mut self,
+        schema: &'static SchemaSpec,
+        versions: &Versions,
+    ) -> Result<(), SessionError> {
+        match self.lift(schema, versions)? {
+            Stands::Newer { writable: false } => Err(SessionError::read_only(schema)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Completes a patch that changes this schema, which is seen otherwise than it is stored or is to be stored
+    /// otherwise than it is seen: the whole section, in the form to be stored. Says whether it did, and the patch then
+    /// rests on the whole record.
+    pub(crate) fn rewrite(
+        &self,
+        schema: &'static SchemaSpec,
+        versions: &Versions,
+        patch: &mut Patch,
+    ) -> Result<bool, SessionError> {
+        let Some((at, version)) = versions.of(schema) else { return Ok(false) };
+        let is_lifted = self.lifted & (1 << at) != 0;
+        let hold = version.hold.as_ref().filter(|(held, _)| self.is_at_most(schema, version, *held));
+        if !is_lifted && hold.is_none() {
+            return Ok(false);
+        }
+        let mut after = self.seen.clone();
+        patch.apply(&mut after);
+        let (section, metadata) = match hold {
+            Some((held, metadata)) => (lowered(schema, &after, *held)?, metadata),
+            None => (RawSection::of(schema, &after), &version.written),
+        };
+        patch.set.retain(|(name, _)| !belongs(name, schema.key));
+        patch.remove.retain(|name| !belongs(name, schema.key));
+        if self.stored.get(schema.key) != Some(metadata) {
+            patch.set.push((version.name.clone(), metadata.clone()));
+        }
+        let before = RawSection::of(schema, &self.stored);
+        let (before, after) = (before.values(), section.values());
+        let changed = after.iter().filter(|(name, text)| before.get(name) != Some(text));
+        patch.set.extend(changed.cloned());
+        let gone = before.iter().filter(|(name, _)| after.get(name).is_none());
+        patch.remove.extend(gone.map(|(name, _)| name.clone()));
+        Ok(true)
+    }
+
+    /// Whether what is stored is no newer than what is held, so that going on with that loses nothing.
+    fn is_at_most(&self, schema: &'static SchemaSpec, version: &Version, held: u16) -> bool {
+        match judge(schema, &version.written, &self.stored) {
+            Ok(Stands::Same) => self.stored.get(schema.key).is_none(),
+            Ok(Stands::Older(from)) => from <= held,
+            _ => false,
+        }
+    }
+
+    /// The values for a new record, with what was seen in its present version.
+    pub(crate) fn into_new(self, versions: &Versions) -> Values {
+        let mut values = self.seen;
+        for (at, version) in versions.0.iter().enumerate() {
+            if self.lifted & (1 << at) != 0 && values.get(version.schema.key).is_some() {
+                values.set(version.name.clone(), version.written.clone());
+            }
+        }
+        values
+    }
+}
