@@ -11,6 +11,7 @@ pub use crate::schema::tracked::Tracked;
 pub use crate::schema::value::Ty;
 pub use crate::schema::{Archived, Current, FieldOps, Known, Newest, Place, SchemaOptions, Unknown, place};
 pub use crate::version::chain::{Chain, Unchained};
+pub use crate::version::spec::spec;
 pub use crate::version::upgrade::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
 
 /// The default of a field without `default = …`.

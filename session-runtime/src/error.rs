@@ -10,9 +10,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::schema::{FieldSpec, SchemaSpec};
-use crate::store::{StoreError, StoreErrorKind};
-
 /// What a guard, a save or a job fails with.
 ///
 /// # Examples
@@ -144,67 +141,19 @@ impl SessionError {
         Self { detail: Some(detail.into()), ..Self::new(kind) }
     }
 
-    pub(crate) fn at_schema(kind: ErrorKind, schema: &'static SchemaSpec) -> Self {
-        Self { schema: Some(schema.key), ..Self::new(kind) }
+    /// At a schema, and at one of its fields, by their stored names.
+    pub(crate) fn named(kind: ErrorKind, schema: &'static str, field: Option<&'static str>) -> Self {
+        Self { schema: Some(schema), field, ..Self::new(kind) }
     }
 
-    pub(crate) fn at_field(kind: ErrorKind, schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
-        Self { field: Some(field.key()), ..Self::at_schema(kind, schema) }
+    /// The same with a detail.
+    pub(crate) fn detailed(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
     }
 
-    pub(crate) fn newer(schema: &'static SchemaSpec, stored: u16) -> Self {
-        Self::at_versions(ErrorKind::Newer, schema, format!("version {stored}, this program has {}", schema.version))
-    }
-
-    pub(crate) fn read_only(schema: &'static SchemaSpec) -> Self {
-        let detail = format!("version {} may read it, and would lose something by writing", schema.version);
-        Self::at_versions(ErrorKind::Newer, schema, detail)
-    }
-
-    pub(crate) fn too_old(schema: &'static SchemaSpec, stored: u16) -> Self {
-        Self::at_versions(ErrorKind::TooOld, schema, format!("version {stored}, this program has {}", schema.version))
-    }
-
-    pub(crate) fn forked(schema: &'static SchemaSpec, stored: &str, ours: &str) -> Self {
-        let detail = format!("version {}, layout {stored}, this program has {ours}", schema.version);
-        Self::at_versions(ErrorKind::Forked, schema, detail)
-    }
-
-    pub(crate) fn upgrade(schema: &'static SchemaSpec, from: u16, to: u16) -> Self {
-        Self::at_versions(ErrorKind::Upgrade, schema, format!("from version {from} to {to}"))
-    }
-
-    fn at_versions(kind: ErrorKind, schema: &'static SchemaSpec, detail: String) -> Self {
-        Self { detail: Some(detail.into()), ..Self::at_schema(kind, schema) }
-    }
-
-    /// A failed step, which did not know where it stands.
-    pub(crate) fn at_step(self, schema: &'static SchemaSpec, from: u16, to: u16) -> Self {
-        Self { source: self.source, ..Self::upgrade(schema, from, to) }
-    }
-
-    pub(crate) fn undecodable<T>(
-        schema: &'static SchemaSpec,
-        field: &'static FieldSpec,
-        error: &serde_json::Error,
-    ) -> Self {
-        let what = match error.classify() {
-            serde_json::error::Category::Data => "another type",
-            _ => "broken JSON",
-        };
-        let expected = std::any::type_name::<T>();
-        let detail = format!("expected `{expected}`, found {what} at column {}", error.column());
-        Self { detail: Some(detail.into()), ..Self::at_field(ErrorKind::Undecodable, schema, field) }
-    }
-
-    pub(crate) fn undecodable_key<T>(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
-        let detail = format!("expected entry keys of type `{}`", std::any::type_name::<T>());
-        Self { detail: Some(detail.into()), ..Self::at_field(ErrorKind::Undecodable, schema, field) }
-    }
-
-    pub(crate) fn inexact_decimals(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
-        let detail = "a `Decimal` would lose digits: a crate of this program switches on `rust_decimal/serde-float`";
-        Self { detail: Some(detail.into()), ..Self::at_field(ErrorKind::Unencodable, schema, field) }
+    /// With the cause of another error.
+    pub(crate) fn caused_as(self, other: Self) -> Self {
+        Self { source: other.source, ..self }
     }
 
     pub(crate) fn because(mut self, source: impl Error + Send + Sync + 'static) -> Self {
@@ -316,24 +265,6 @@ impl fmt::Display for SessionError {
 impl Error for SessionError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
-    }
-}
-
-impl From<StoreErrorKind> for ErrorKind {
-    fn from(kind: StoreErrorKind) -> Self {
-        match kind {
-            StoreErrorKind::Unsupported => Self::Unsupported,
-            StoreErrorKind::Setup => Self::Config,
-            StoreErrorKind::TooLarge => Self::TooLarge,
-            StoreErrorKind::Corrupt => Self::Unreadable,
-            StoreErrorKind::Unavailable => Self::Unavailable,
-        }
-    }
-}
-
-impl From<StoreError> for SessionError {
-    fn from(error: StoreError) -> Self {
-        Self::new(error.kind().into()).because(error)
     }
 }
 

@@ -113,7 +113,7 @@ mod request;
 #[cfg(feature = "rocket")]
 mod rocket;
 mod sync;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod testing;
 mod version;
 
@@ -128,12 +128,21 @@ pub use crate::cookie::{CookieConfig, SameSite};
 pub use crate::error::{ErrorKind, SessionError};
 pub use crate::id::SessionKey;
 pub use crate::record::expiry::Expiry;
+#[doc(inline)]
+pub use crate::record::{expiry, patch};
+#[doc(inline)]
+pub use crate::request::visit;
 pub use crate::request::visit::{Session, Visit};
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{SessionFairing, SessionHandle};
 pub use crate::schema::codec::EntryKey;
+pub use crate::schema::section::RawSection;
 pub use crate::schema::value::SessionValue;
 pub use crate::schema::{NewestSchema, Schema, Schemas};
+#[doc(inline)]
+pub use crate::schema::{codec, merge, value};
+#[doc(inline)]
+pub use crate::sessions::bulk as migrate;
 pub use crate::sessions::{Sessions, SessionsBuilder};
 #[cfg(feature = "cache")]
 pub use crate::store::CachedStore;
@@ -146,4 +155,3 @@ pub use crate::store::SqliteStore;
 #[cfg(feature = "cookie")]
 pub use crate::store::cookie::CookieStore;
 pub use crate::store::{MemoryStore, Store};
-pub use crate::version::upgrade::RawSection;

@@ -37,7 +37,7 @@ mod in_cookie {
     use crate::clock::Timestamp;
     use crate::cookie::{Found, Presented};
     use crate::error::SessionError;
-    use crate::sessions::Core;
+    use crate::request::core::Core;
     use crate::store::cookie::{Drawer, Sealer};
 
     impl Visit {

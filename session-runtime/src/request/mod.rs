@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod changes;
 mod commit;
 pub(crate) mod conflict_queue;
+pub(crate) mod core;
 pub(crate) mod failures;
 mod guard;
 mod lifecycle;

@@ -11,10 +11,9 @@ use crate::id::SessionId;
 use crate::record::expiry::StoredExpiry;
 use crate::record::patch::{Deadline, NewSecret, Patch, Patched, RestsOn, Unchanged};
 use crate::record::{Head, Record, Text, Values, belongs};
-use crate::request::changes::{
-    Change, Pending, Turn, fill, fresh_values, rebase, refused, schemas_of, start_over, turn,
-};
+use crate::request::changes::{Pending, Turn, fill, fresh_values, rebase, refused, schemas_of, start_over, turn};
 use crate::request::visit::{Live, Standing, Visit, Wishes};
+use crate::schema::change::Change;
 use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::store::StoreError;
 use crate::version::status::Stands;

@@ -12,13 +12,14 @@ use crate::clock::Timestamp;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::request::budget::Budget;
-use crate::request::changes::{Found, Ground};
+use crate::request::changes::Ground;
+use crate::request::core::Core;
 use crate::request::failures::Failures;
+use crate::schema::change::Found;
 use crate::schema::codec::Reader;
 use crate::schema::tracked::Tracked;
 use crate::schema::view::View;
 use crate::schema::{Schema, SchemaSpec, carry, read};
-use crate::sessions::Core;
 use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
 
 pub use super::guard::Session;

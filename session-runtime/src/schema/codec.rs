@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::SessionError;
 use crate::record::Text;
-use crate::request::changes::Change;
+use crate::schema::change::Change;
 use crate::schema::merge::Merge;
 use crate::schema::value::SessionValue;
 use crate::schema::view::View;

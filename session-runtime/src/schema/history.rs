@@ -2,8 +2,14 @@
 
 use crate::error::SessionError;
 use crate::schema::layout::{Compatible, Pin};
+use crate::schema::section::RawSection;
 use crate::schema::{Schema, SchemaSpec};
-use crate::version::upgrade::{Lower, RawSection};
+
+/// A section of an older version, or the error of its conversion.
+pub(crate) type Lowering = Result<RawSection, SessionError>;
+
+/// Converts a section to the version of the struct below, or to a version below that.
+pub(crate) type Lower = fn(RawSection, u16) -> Option<Lowering>;
 
 /// What a struct says of other versions: its history.
 #[doc(hidden)]

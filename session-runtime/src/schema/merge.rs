@@ -170,7 +170,7 @@ fn stored_or<T: Serialize + DeserializeOwned>(
 
 /// One change laid over what another request stored meanwhile.
 pub(crate) fn three_way(
-    change: &crate::request::changes::Change,
+    change: &crate::schema::change::Change,
     theirs: Option<&str>,
 ) -> Result<Option<crate::record::Text>, SessionError> {
     let base = change.base.as_deref();

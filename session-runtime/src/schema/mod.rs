@@ -11,22 +11,26 @@ use crate::record::{Text, Values};
 use crate::schema::codec::{Access, Reader};
 use crate::schema::const_message::Message;
 use crate::schema::history::History;
+use crate::schema::history::Lowering;
 use crate::schema::layout::{Shape, same};
 use crate::schema::merge::Merge;
+use crate::schema::section::RawSection;
 use crate::schema::tracked::Tracked;
 use crate::schema::value::SessionValue;
-use crate::version::upgrade::{Lowering, RawSection};
 
 mod role;
 
 pub use self::role::{Archived, Current, Newest, NewestSchema, Role};
 pub(crate) use self::role::{OnlyNewest, archived};
 
+pub(crate) mod change;
 pub mod codec;
 pub(crate) mod const_message;
+mod error;
 pub(crate) mod history;
 pub(crate) mod layout;
 pub mod merge;
+pub(crate) mod section;
 pub(crate) mod tracked;
 pub mod value;
 pub(crate) mod view;
@@ -83,7 +87,7 @@ pub trait Schema: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     const TRACKED: fn(&mut Self::Mut) -> &mut Tracked<Self>;
     #[doc(hidden)]
-    const SPEC: &'static SchemaSpec = &SchemaSpec::of::<Self>();
+    const SPEC: &'static SchemaSpec;
     /// The struct as it is in a session that has nothing stored.
     #[doc(hidden)]
     const NEW: fn() -> Self;
@@ -149,11 +153,11 @@ impl<S, T, K> Place<S, T, K> {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct SchemaOptions {
-    lazy: bool,
-    on_invalid: OnInvalid,
-    on_newer: OnNewer,
-    has_transient: bool,
-    lasting: bool,
+    pub(crate) lazy: bool,
+    pub(crate) on_invalid: OnInvalid,
+    pub(crate) on_newer: OnNewer,
+    pub(crate) has_transient: bool,
+    pub(crate) lasting: bool,
 }
 
 impl SchemaOptions {
@@ -258,9 +262,9 @@ pub struct SchemaSpec {
     pub(crate) lower: fn(&Values, u16) -> Option<Lowering>,
     /// The metadata of an older version that this program can write; `None` if it cannot.
     pub(crate) held: fn(u16) -> Option<Text>,
-    field: fn(usize) -> Option<&'static FieldSpec>,
-    initial: fn(usize) -> Box<dyn Any>,
-    is_initial: fn(usize, &str) -> bool,
+    pub(crate) field: fn(usize) -> Option<&'static FieldSpec>,
+    pub(crate) initial: fn(usize) -> Box<dyn Any>,
+    pub(crate) is_initial: fn(usize, &str) -> bool,
 }
 
 /// The struct with what is stored, where something is.
@@ -280,38 +284,6 @@ pub(crate) fn carry<S: Schema>(value: &S, next: &mut S) {
 }
 
 impl SchemaSpec {
-    const fn of<S: Schema>() -> Self {
-        Self {
-            key: S::KEY,
-            version: S::VERSION,
-            lazy: S::OPTIONS.lazy,
-            on_invalid: S::OPTIONS.on_invalid,
-            on_newer: S::OPTIONS.on_newer,
-            has_transient: S::OPTIONS.has_transient,
-            lasting: S::OPTIONS.lasting,
-            has_user: has_user(S::FIELDS),
-            is_archived: <S::Role as Role>::IS_ARCHIVED,
-            name: S::NAME,
-            type_id: std::any::TypeId::of::<S>,
-            readers: layout::allowed::<S>().0,
-            writers: layout::allowed::<S>().1,
-            layout: layout::whole::<S>(),
-            #[cfg(feature = "rocket")]
-            to_paste: layout::to_paste::<S>,
-            previous: match &S::HISTORY.previous {
-                Some(previous) => Some(previous.spec),
-                None => None,
-            },
-            lift: crate::version::upgrade::lift::<S>,
-            reads: crate::version::upgrade::reads::<S>,
-            lower: crate::version::upgrade::lower::<S>,
-            held: crate::version::upgrade::held::<S>,
-            field: |at| S::FIELDS.get(at).map(|ops| &ops.spec),
-            initial: |at| S::FIELDS[at].place.initial(),
-            is_initial: |at, text| S::FIELDS[at].place.is_initial(text),
-        }
-    }
-
     /// The value of a field in a new session.
     pub(crate) fn initial(&self, field: &FieldSpec) -> Box<dyn Any> {
         (self.initial)(field.at)
@@ -533,7 +505,7 @@ macro_rules! tuples {
 
 tuples! { A B C D E F G H I J K L M N O P }
 
-const fn has_user<S: Schema>(fields: &[FieldOps<S>]) -> bool {
+pub(crate) const fn has_user<S: Schema>(fields: &[FieldOps<S>]) -> bool {
     let mut at = 0;
     while at < fields.len() {
         if matches!(fields[at].spec.renew, Renew::User) {

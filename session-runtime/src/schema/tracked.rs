@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::error::SessionError;
-use crate::request::changes::{Change, Found};
+use crate::schema::change::{Change, Found};
 use crate::schema::codec::Changes;
 use crate::schema::view::View;
 use crate::schema::{FieldOps, FieldSpec, Place, Renew, Schema};

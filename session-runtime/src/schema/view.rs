@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 use crate::id::SessionKey;
 use crate::record::{Text, Values};
-use crate::request::changes::Change;
+use crate::schema::change::Change;
 
 /// The stored texts as one guard sees them.
 #[derive(Clone, Default)]

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::error::{ErrorKind, SessionError};
+
 /// What a store fails with.
 ///
 /// # Examples
@@ -107,5 +109,23 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl From<StoreErrorKind> for ErrorKind {
+    fn from(kind: StoreErrorKind) -> Self {
+        match kind {
+            StoreErrorKind::Unsupported => Self::Unsupported,
+            StoreErrorKind::Setup => Self::Config,
+            StoreErrorKind::TooLarge => Self::TooLarge,
+            StoreErrorKind::Corrupt => Self::Unreadable,
+            StoreErrorKind::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.kind().into()).because(error)
     }
 }

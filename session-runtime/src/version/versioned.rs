@@ -15,8 +15,8 @@ use crate::error::{ErrorKind, SessionError};
 use crate::record::patch::Patch;
 use crate::record::{Text, Values, belongs};
 use crate::schema::SchemaSpec;
+use crate::schema::section::RawSection;
 use crate::version::status::{Stands, judge, written};
-use crate::version::upgrade::RawSection;
 
 /// What a program writes of each schema's metadata, shared by all sessions of the process.
 pub(crate) struct Versions(Vec<Version>);
@@ -165,7 +165,7 @@ impl Versioned {
         if self.lifted & (1 << at) == 0 {
             match stands {
                 Stands::Older(from) => {
-                    let section = (schema.lift)(RawSection::of(schema, &self.stored), from)?;
+                    let section = (schema.lift)(RawSection::of(schema.key, &self.stored), from)?;
                     self.see(at, schema, section.values());
                 }
                 Stands::Discarded => self.see(at, schema, &Values::new()),
@@ -212,14 +212,14 @@ impl Versioned {
         patch.apply(&mut after);
         let (section, metadata) = match hold {
             Some((held, metadata)) => (lowered(schema, &after, *held)?, metadata),
-            None => (RawSection::of(schema, &after), &version.written),
+            None => (RawSection::of(schema.key, &after), &version.written),
         };
         patch.set.retain(|(name, _)| !belongs(name, schema.key));
         patch.remove.retain(|name| !belongs(name, schema.key));
         if self.stored.get(schema.key) != Some(metadata) {
             patch.set.push((version.name.clone(), metadata.clone()));
         }
-        let before = RawSection::of(schema, &self.stored);
+        let before = RawSection::of(schema.key, &self.stored);
         let (before, after) = (before.values(), section.values());
         let changed = after.iter().filter(|(name, text)| before.get(name) != Some(text));
         patch.set.extend(changed.cloned());

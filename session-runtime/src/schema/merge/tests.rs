@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::*;
 use crate::Session;
-use crate::request::changes::Change;
 use crate::schema::Schema;
+use crate::schema::change::Change;
 
 #[derive(Session)]
 #[session(key = "all", version = 1)]

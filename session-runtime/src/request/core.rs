@@ -1,0 +1,87 @@
+//! The store, the settings and the schemas of an application, shared by all requests and jobs.
+
+use std::any::TypeId;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Limits, OnSaveError};
+use crate::cookie::CookieRules;
+use crate::error::{ErrorKind, SessionError};
+use crate::id::Random;
+use crate::record::expiry::Lifetime;
+use crate::request::budget::{Budget, catch_panic};
+use crate::request::conflict_queue::Queues;
+use crate::request::load_set::Groups;
+use crate::schema::{OnlyNewest, Schema, SchemaSpec};
+use crate::store::{Store, StoreError, StoreErrorKind};
+use crate::version::versioned::Versions;
+
+/// Shared by all requests and jobs.
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Random,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) limits: Limits,
+    pub(crate) deadline: Duration,
+    pub(crate) on_save_error: OnSaveError,
+    pub(crate) cookie: CookieRules,
+    pub(crate) schemas: Vec<&'static SchemaSpec>,
+    /// A field of some schema names the user.
+    pub(crate) has_user: bool,
+    pub(crate) groups: Groups,
+    pub(crate) versions: Versions,
+    /// Saves that met a conflict take turns, by session.
+    pub(crate) queues: Queues,
+    /// Of the one cookie, if sessions are in that.
+    #[cfg(feature = "cookie")]
+    pub(crate) sealer: Option<Arc<crate::store::cookie::Sealer>>,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+
+    pub(crate) fn schemas(&self) -> &[&'static SchemaSpec] {
+        &self.schemas
+    }
+
+    /// The schema's place among the application's.
+    pub(crate) fn index_of<S: Schema>(&self) -> Result<usize, SessionError> {
+        let () = OnlyNewest::<S>::ASKED;
+        let id = TypeId::of::<S>();
+        let found = self.schemas.iter().position(|schema| (schema.type_id)() == id);
+        found.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))
+    }
+
+    /// Runs one store operation within what is left of the budget; a panic in it becomes an error.
+    pub(crate) async fn run<T>(
+        &self,
+        budget: &Budget,
+        work: impl Future<Output = Result<T, StoreError>> + Unpin,
+    ) -> Result<T, SessionError> {
+        match budget.wait(catch_panic(work)).await {
+            Some(Some(Ok(done))) => Ok(done),
+            Some(Some(Err(error))) => Err(self.failed(budget, error)),
+            Some(None) => Err(SessionError::new(ErrorKind::Panicked)),
+            None => Err(self.unavailable(Some(budget.used_up()))),
+        }
+    }
+
+    /// An operation of the store failed in a request.
+    fn failed(&self, budget: &Budget, error: StoreError) -> SessionError {
+        match error.kind() {
+            // An operator can mend a password that is no longer good, or a table that is gone, while requests go on.
+            StoreErrorKind::Unavailable | StoreErrorKind::Setup => self.unavailable(budget.suspicion()).because(error),
+            _ => error.into(),
+        }
+    }
+
+    /// Names the store, since an operator has to find it, and what else is known.
+    fn unavailable(&self, why: Option<String>) -> SessionError {
+        let place = self.store.describe();
+        SessionError::with(ErrorKind::Unavailable, why.map_or(place.clone(), |why| format!("{place}: {why}")))
+    }
+}

@@ -1,0 +1,69 @@
+//! Errors that name a schema or one of its fields.
+
+use super::{FieldSpec, SchemaSpec};
+use crate::error::{ErrorKind, SessionError};
+
+impl SessionError {
+    pub(crate) fn at_schema(kind: ErrorKind, schema: &'static SchemaSpec) -> Self {
+        Self::named(kind, schema.key, None)
+    }
+
+    pub(crate) fn at_field(kind: ErrorKind, schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
+        Self::named(kind, schema.key, Some(field.key()))
+    }
+
+    pub(crate) fn newer(schema: &'static SchemaSpec, stored: u16) -> Self {
+        Self::at_versions(ErrorKind::Newer, schema, format!("version {stored}, this program has {}", schema.version))
+    }
+
+    pub(crate) fn read_only(schema: &'static SchemaSpec) -> Self {
+        let detail = format!("version {} may read it, and would lose something by writing", schema.version);
+        Self::at_versions(ErrorKind::Newer, schema, detail)
+    }
+
+    pub(crate) fn too_old(schema: &'static SchemaSpec, stored: u16) -> Self {
+        Self::at_versions(ErrorKind::TooOld, schema, format!("version {stored}, this program has {}", schema.version))
+    }
+
+    pub(crate) fn forked(schema: &'static SchemaSpec, stored: &str, ours: &str) -> Self {
+        let detail = format!("version {}, layout {stored}, this program has {ours}", schema.version);
+        Self::at_versions(ErrorKind::Forked, schema, detail)
+    }
+
+    pub(crate) fn upgrade(schema: &'static SchemaSpec, from: u16, to: u16) -> Self {
+        Self::at_versions(ErrorKind::Upgrade, schema, format!("from version {from} to {to}"))
+    }
+
+    fn at_versions(kind: ErrorKind, schema: &'static SchemaSpec, detail: String) -> Self {
+        Self::at_schema(kind, schema).detailed(detail)
+    }
+
+    /// A failed step, which did not know where it stands.
+    pub(crate) fn at_step(self, schema: &'static SchemaSpec, from: u16, to: u16) -> Self {
+        Self::upgrade(schema, from, to).caused_as(self)
+    }
+
+    pub(crate) fn undecodable<T>(
+        schema: &'static SchemaSpec,
+        field: &'static FieldSpec,
+        error: &serde_json::Error,
+    ) -> Self {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "another type",
+            _ => "broken JSON",
+        };
+        let expected = std::any::type_name::<T>();
+        let detail = format!("expected `{expected}`, found {what} at column {}", error.column());
+        Self::at_field(ErrorKind::Undecodable, schema, field).detailed(detail)
+    }
+
+    pub(crate) fn undecodable_key<T>(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
+        let detail = format!("expected entry keys of type `{}`", std::any::type_name::<T>());
+        Self::at_field(ErrorKind::Undecodable, schema, field).detailed(detail)
+    }
+
+    pub(crate) fn inexact_decimals(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
+        let detail = "a `Decimal` would lose digits: a crate of this program switches on `rust_decimal/serde-float`";
+        Self::at_field(ErrorKind::Unencodable, schema, field).detailed(detail)
+    }
+}

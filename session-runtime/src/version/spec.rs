@@ -1,0 +1,38 @@
+//! The table of one schema, with the functions that bring its stored sections to other versions.
+
+use crate::schema::{Role, Schema, SchemaSpec, has_user, layout};
+use crate::version::upgrade;
+
+/// The `SPEC` of a schema, as the derive writes it.
+#[must_use]
+pub const fn spec<S: Schema>() -> SchemaSpec {
+    SchemaSpec {
+        key: S::KEY,
+        version: S::VERSION,
+        lazy: S::OPTIONS.lazy,
+        on_invalid: S::OPTIONS.on_invalid,
+        on_newer: S::OPTIONS.on_newer,
+        has_transient: S::OPTIONS.has_transient,
+        lasting: S::OPTIONS.lasting,
+        has_user: has_user(S::FIELDS),
+        is_archived: <S::Role as Role>::IS_ARCHIVED,
+        name: S::NAME,
+        type_id: std::any::TypeId::of::<S>,
+        readers: layout::allowed::<S>().0,
+        writers: layout::allowed::<S>().1,
+        layout: layout::whole::<S>(),
+        #[cfg(feature = "rocket")]
+        to_paste: layout::to_paste::<S>,
+        previous: match &S::HISTORY.previous {
+            Some(previous) => Some(previous.spec),
+            None => None,
+        },
+        lift: upgrade::lift::<S>,
+        reads: upgrade::reads::<S>,
+        lower: upgrade::lower::<S>,
+        held: upgrade::held::<S>,
+        field: |at| S::FIELDS.get(at).map(|ops| &ops.spec),
+        initial: |at| S::FIELDS[at].place.initial(),
+        is_initial: |at, text| S::FIELDS[at].place.is_initial(text),
+    }
+}
