@@ -14,7 +14,7 @@ use proptest::test_runner::TestRunner;
 use session_runtime::clock::Timestamp;
 use session_runtime::expiry::StoredExpiry;
 use session_runtime::id::SecretHash;
-use session_runtime::patch::{Deadline, Expected, NewSecret, Patch, Patched, RestsOn, Unchanged};
+use session_runtime::patch::{Deadline, Expected, NewSecret, Patch, Patched, Precondition, Unchanged};
 use session_runtime::record::{Head, PreviousSecret, Record};
 use session_runtime::store::{Created, SWEEP_GRACE, Wanted};
 use session_runtime::testing::head_at;
@@ -153,9 +153,9 @@ impl Model {
         if head.generation != patch.generation {
             return Answer::Renewed;
         }
-        let conflict = match &patch.rests_on {
-            RestsOn::Revision(revision) => head.revision != *revision,
-            RestsOn::Values(expected) => expected.iter().any(|expected| {
+        let conflict = match &patch.precondition {
+            Precondition::Revision(revision) => head.revision != *revision,
+            Precondition::Values(expected) => expected.iter().any(|expected| {
                 let have = texts.get(&*expected.name).map(String::as_str);
                 let ours = patch.set.iter().find(|(name, _)| *name == expected.name).map(|(_, text)| &**text);
                 have != expected.base.as_deref() && !(expected.or_ours && have == ours)
@@ -332,8 +332,8 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let mut patch = Patch::on_generation(head.generation);
         patch.set = what.set.iter().map(|(name, text)| (NAMES[*name].into(), TEXTS[*text].into())).collect();
         patch.remove = what.remove.iter().map(|name| NAMES[*name].into()).collect();
-        patch.rests_on = match &what.rests {
-            Rests::Revision => RestsOn::Revision(head.revision),
+        patch.precondition = match &what.rests {
+            Rests::Revision => Precondition::Revision(head.revision),
             Rests::Values(names) => {
                 let expected = names.iter().map(|(name, or_ours)| {
                     let base = texts.get(NAMES[*name]).map(|text| text.as_str().into());
@@ -342,7 +342,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                     let is_clear = changes.filter(|changed| *changed == name).count() == 1;
                     Expected { name: NAMES[*name].into(), base, or_ours: *or_ours && is_clear }
                 });
-                RestsOn::Values(expected.collect())
+                Precondition::Values(expected.collect())
             }
         };
         patch.deadline = what.deadline.map(|(touch, seconds)| {

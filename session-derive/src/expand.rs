@@ -51,7 +51,7 @@ fn full(model: &Model) -> TokenStream {
         #deprecated
         #[allow(unused, non_snake_case, private_interfaces)]
         const _: () = {
-            use #runtime::__private::{self, CannotLower as _, Unchained as _, Unknown as _};
+            use #runtime::__private::{self, CannotDowngrade as _, Unchained as _, Unknown as _};
             #accessors
             #schema
             #checks

@@ -9,10 +9,10 @@ pub use crate::schema::layout::{
 pub use crate::schema::merge::{entry_sum, sum, with};
 pub use crate::schema::tracked::Tracked;
 pub use crate::schema::value::Ty;
-pub use crate::schema::{Archived, Current, FieldOps, Known, Newest, Place, SchemaOptions, Unknown, place};
+pub use crate::schema::{Archived, Current, FieldOps, Known, Newest, Place, SchemaOptions, SchemaSpec, Unknown, place};
 pub use crate::version::chain::{Chain, Unchained};
 pub use crate::version::spec::spec;
-pub use crate::version::upgrade::{CannotLower, Lowers, UpgradeError, UpgradeFrom, run_step};
+pub use crate::version::upgrade::{CannotDowngrade, Downgrades, UpgradeError, UpgradeFrom, run_step};
 
 /// The default of a field without `default = …`.
 #[must_use]

@@ -8,7 +8,7 @@ use session_runtime::clock::Timestamp;
 use session_runtime::expiry::StoredExpiry;
 use session_runtime::id::SecretHash;
 use session_runtime::merge::Summable;
-use session_runtime::patch::{NewSecret, Patch, RestsOn};
+use session_runtime::patch::{NewSecret, Patch, Precondition};
 use session_runtime::record::{Head, PreviousSecret, Text, Values};
 use session_runtime::{EntryKey, MemoryStore, Session, Sessions};
 
@@ -29,7 +29,7 @@ fn pairs() -> impl Strategy<Value = BTreeMap<String, String>> {
 fn patch(set: &BTreeMap<String, String>, remove: &[String]) -> Patch {
     let set = set.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
     let remove = remove.iter().map(|name| name.as_str().into()).collect();
-    Patch { set, remove, rests_on: RestsOn::Values(Vec::new()), ..Patch::on_generation(0) }
+    Patch { set, remove, precondition: Precondition::Values(Vec::new()), ..Patch::on_generation(0) }
 }
 
 #[derive(Session)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use session_runtime::id::SecretHash;
-use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
+use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
 use session_runtime::record::{Head, Record};
 use session_runtime::store::{Created, Loaded, Wanted};
 use session_runtime::{CachedStore, Store};
@@ -152,9 +152,9 @@ impl Trial {
     fn patch(&mut self, what: &What) -> Patch {
         let head = self.newest().map(|loaded| loaded.record.head.clone());
         let (generation, revision) = head.as_ref().map_or((0, 0), |head| (head.generation, head.revision));
-        let rests_on = match what.on_revision {
-            Some(right) => RestsOn::Revision(if right { revision } else { revision + 1 }),
-            None => RestsOn::Values(Vec::new()),
+        let precondition = match what.on_revision {
+            Some(right) => Precondition::Revision(if right { revision } else { revision + 1 }),
+            None => Precondition::Values(Vec::new()),
         };
         self.logins += u8::from(what.login);
         let touch = |head: &Head| Deadline::Touch {
@@ -163,7 +163,7 @@ impl Trial {
             expires: head.expires.after(Duration::from_millis(1)),
         };
         Patch {
-            rests_on,
+            precondition,
             set: what.set.iter().map(|(name, n)| (NAMES[*name].into(), n.to_string().into())).collect(),
             remove: what.remove.iter().map(|name| NAMES[*name].into()).collect(),
             deadline: head.as_ref().filter(|_| what.touch).map(touch),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use session_runtime::patch::{NewSecret, Patch, Patched, RestsOn};
+use session_runtime::patch::{NewSecret, Patch, Patched, Precondition};
 use session_runtime::store::Wanted;
 use session_runtime::{CachedStore, Store, id::SecretHash};
 
@@ -127,7 +127,7 @@ async fn a_conflict_drops_the_copy() {
     let (node, behind) = node().await;
     load(&node).await.unwrap();
     patch(&behind, setting("cart.a", "2")).await;
-    let stale = Patch { rests_on: RestsOn::Revision(0), ..setting("cart.a", "3") };
+    let stale = Patch { precondition: Precondition::Revision(0), ..setting("cart.a", "3") };
     assert!(matches!(node.patch(KEY, stale, NOW).await.unwrap(), Patched::Conflict(_)));
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
 }

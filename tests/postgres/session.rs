@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Expected, Patch, Patched, RestsOn, Unchanged};
+use session_runtime::patch::{Expected, Patch, Patched, Precondition, Unchanged};
 use session_runtime::record::Record;
 use session_runtime::store::{Created, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
@@ -52,7 +52,7 @@ pub(crate) fn set(name: &str, text: &str) -> Patch {
 pub(crate) fn count(from: u64, to: u64) -> Patch {
     let base = Some(from.to_string().into());
     let expected = Expected { name: "cart.visits".into(), base, or_ours: false };
-    Patch { rests_on: RestsOn::Values(vec![expected]), ..set("cart.visits", &to.to_string()) }
+    Patch { precondition: Precondition::Values(vec![expected]), ..set("cart.visits", &to.to_string()) }
 }
 
 /// The same, saying what holds if nobody has written since this revision.

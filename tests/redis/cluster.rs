@@ -18,7 +18,7 @@ use crate::fixture::{
 fn store(cluster: &Cluster) -> RedisStore {
     let server = ServerConfig { connections: 1, ..ServerConfig::default() };
     let store = RedisStore::builder(cluster.url()).server(server).open().unwrap();
-    store.keep_apart(&["history"]);
+    store.set_lazy_schemas(&["history"]);
     store
 }
 

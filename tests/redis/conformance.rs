@@ -44,7 +44,7 @@ async fn two_programs_that_disagree_keep_every_rule() {
 
 fn lazy(server: &Redis) -> RedisStore {
     let store = RedisStore::open(server.url()).unwrap();
-    store.keep_apart(&["cart"]);
+    store.set_lazy_schemas(&["cart"]);
     store
 }
 

@@ -60,7 +60,7 @@ async fn each_operation_is_one_command() {
 async fn a_lazy_schema_comes_with_the_same_command() {
     let server = Redis::start();
     let store = RedisStore::open(server.url()).unwrap();
-    store.keep_apart(&["history"]);
+    store.set_lazy_schemas(&["history"]);
     create(&store, 1, &[("cart", "{}"), ("history", "{}")]).await;
     load(&store, 1, &Wanted::all()).await.unwrap();
     let stats = &mut server.connect();
@@ -79,7 +79,7 @@ async fn a_large_lazy_schema_is_not_moved() {
     let proxy = Proxy::start(server.address()).await;
     let one = ServerConfig { connections: 1, ..ServerConfig::default() };
     let store = RedisStore::builder(format!("redis://{}", proxy.address())).server(one).open().unwrap();
-    store.keep_apart(&["history"]);
+    store.set_lazy_schemas(&["history"]);
     let large = format!("\"{}\"", "x".repeat(100 * 1024));
     create(
         &store,

@@ -142,7 +142,7 @@ async fn a_frozen_server_costs_no_more_than_the_answer_timeout() {
 async fn a_full_server_refuses_writes_as_a_whole() {
     let server = Redis::with(&["--save", "", "--maxmemory-policy", "noeviction"]);
     let store = impatient(server.url());
-    store.keep_apart(&["history"]);
+    store.set_lazy_schemas(&["history"]);
     let session = [("cart", "{}"), ("cart.a", "1"), ("history", "{}")];
     create(&store, 1, &session).await;
     create(&store, 2, &session).await;
@@ -274,7 +274,7 @@ async fn the_listed_rights_are_enough() {
     }
     command.exec(&mut server.connect()).unwrap();
     let store = impatient(format!("redis://ada:pw@localhost:{}", server.address().port()));
-    store.keep_apart(&["history"]);
+    store.set_lazy_schemas(&["history"]);
     store.prepare().await.unwrap();
     create(&store, 1, &[("cart.a", "1")]).await;
     must_patch(&store, 1, setting(&[("history.a", "1")])).await;

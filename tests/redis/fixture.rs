@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use redis::Connection;
 use session_runtime::SessionKey;
 use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Expected, Patch, Patched, RestsOn};
+use session_runtime::patch::{Expected, Patch, Patched, Precondition};
 use session_runtime::record::{Head, Record, Text, Values};
 use session_runtime::store::{Created, Loaded, Store, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
@@ -44,7 +44,7 @@ pub(crate) fn removing(names: &[&str]) -> Patch {
 /// The patch, if the value is still this one.
 pub(crate) fn resting(patch: Patch, name: &str, base: &str) -> Patch {
     let expected = Expected { name: name.into(), base: Some(base.into()), or_ours: false };
-    Patch { rests_on: RestsOn::Values(vec![expected]), ..patch }
+    Patch { precondition: Precondition::Values(vec![expected]), ..patch }
 }
 
 pub(crate) async fn create(store: &impl Store, number: u8, pairs: &[(&str, &str)]) -> Head {

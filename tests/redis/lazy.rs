@@ -1,7 +1,7 @@
 //! Schemas that are kept apart: in hashes of their own, which belong to the session in every other way.
 
 use session_runtime::RedisStore;
-use session_runtime::patch::{Deadline, Expected, Patch, Patched, RestsOn};
+use session_runtime::patch::{Deadline, Expected, Patch, Patched, Precondition};
 use session_runtime::store::{Created, Store, StoreErrorKind, Wanted};
 use session_tests::servers::redis::Redis;
 
@@ -12,7 +12,7 @@ use crate::fixture::{
 
 fn store(server: &Redis, lazy: &[&'static str]) -> RedisStore {
     let store = RedisStore::open(server.url()).unwrap();
-    store.keep_apart(lazy);
+    store.set_lazy_schemas(lazy);
     store
 }
 
@@ -116,7 +116,7 @@ async fn a_hash_that_was_evicted_is_named_and_not_written_over() {
         assert_eq!(loaded.unreadable.iter().map(|name| &**name).collect::<Vec<_>>(), ["history"]);
     }
     let absent = Expected { name: "history".into(), base: None, or_ours: false };
-    let expecting = Patch { rests_on: RestsOn::Values(vec![absent]), ..removing(&["history"]) };
+    let expecting = Patch { precondition: Precondition::Values(vec![absent]), ..removing(&["history"]) };
     for refused in [setting(&[("history.seen/8", "1")]), removing(&["history.seen/7"]), expecting] {
         let told = assert_fails(patch(&store, 1, refused).await, StoreErrorKind::Corrupt);
         assert!(told.contains("kept apart"), "{told}");

@@ -10,7 +10,7 @@ fn is_a_plain_map(url: &str, lazy: &'static [&'static str]) {
     one_in(2, |number, steps| {
         let open = || {
             let store = RedisStore::builder(url).namespace(format!("case-{number}")).open().unwrap();
-            store.keep_apart(lazy);
+            store.set_lazy_schemas(lazy);
             store
         };
         check(open, steps);

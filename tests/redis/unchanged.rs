@@ -21,7 +21,7 @@ const BOTH: [(&str, u64); 4] = [("evalsha", 2), ("hget", 1), ("hmget", 1), ("hse
 
 fn store(server: &Redis, lazy: &[&'static str]) -> RedisStore {
     let store = RedisStore::open(server.url()).unwrap();
-    store.keep_apart(lazy);
+    store.set_lazy_schemas(lazy);
     store
 }
 

@@ -17,7 +17,7 @@ use crate::fixture::{create, eventually, key, name, now, record};
 async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
     let server = Redis::start();
     let store = RedisStore::open(server.url()).unwrap();
-    store.keep_apart(&["history"]);
+    store.set_lazy_schemas(&["history"]);
     let other = RedisStore::builder(server.url()).namespace("other").open().unwrap();
     for number in 0..40 {
         create(&store, number, &[("cart.n", "1"), ("history.n", "1")]).await;

@@ -3,6 +3,7 @@
 
 mod cases;
 mod install;
+mod rooms;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

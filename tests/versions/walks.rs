@@ -35,7 +35,7 @@ fn engines() -> Vec<Engine> {
     let folder = tempfile::tempdir().unwrap();
     let (file, postgres, redis) = (folder.path().join("sessions.db"), Postgres::start(""), Redis::start());
     let on_redis = RedisStore::open(redis.url()).unwrap();
-    on_redis.keep_apart(&["history"]);
+    on_redis.set_lazy_schemas(&["history"]);
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let (sqlite, on_postgres) = (SqliteStore::open(&file).unwrap(), PostgresStore::open(postgres.url()).unwrap());
     vec![

@@ -63,8 +63,8 @@ fn steps(options: &StructOptions) -> TokenStream {
 fn step_from(previous: &syn::Type) -> TokenStream {
     let span = Span::mixed_site().located_at(name_span(previous));
     let step = quote_spanned!(span=> <__private::Chain<Self, #previous>>::__PREVIOUS);
-    let lower = quote_spanned!(span=> <__private::Lowers<Self, #previous>>::__LOWER);
-    quote_spanned!(Span::mixed_site()=> .previous(#step, #lower))
+    let downgrade = quote_spanned!(span=> <__private::Downgrades<Self, #previous>>::__DOWNGRADE);
+    quote_spanned!(Span::mixed_site()=> .previous(#step, #downgrade))
 }
 
 /// What only the compiler knows: a changed layout under an unchanged version, a gap in the chain, a key forgotten.

@@ -125,7 +125,7 @@ fn schema_impl(model: &Model, body: &Body) -> TokenStream {
             const NAME: &'static ::core::primitive::str = #name;
             const KEY: &'static ::core::primitive::str = #key;
             const VERSION: ::core::primitive::u16 = #version;
-            const SPEC: &'static #runtime::SchemaSpec = &__private::spec::<Self>();
+            const SPEC: &'static __private::SchemaSpec = &__private::spec::<Self>();
             #options
             #history
             const FIELDS: &'static [__private::FieldOps<Self>] = &[#rows];

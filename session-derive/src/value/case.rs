@@ -3,7 +3,7 @@
 /// How a name is spelled once stored.
 #[derive(Clone, Copy)]
 pub(super) enum Case {
-    Lower,
+    Downgrade,
     Upper,
     Pascal,
     Camel,
@@ -15,7 +15,7 @@ pub(super) enum Case {
 
 /// Serde's own names of them.
 pub(super) const CASES: &[(&str, Case)] = &[
-    ("lowercase", Case::Lower),
+    ("lowercase", Case::Downgrade),
     ("UPPERCASE", Case::Upper),
     ("PascalCase", Case::Pascal),
     ("camelCase", Case::Camel),
@@ -33,7 +33,7 @@ impl Case {
     /// Serde takes a field for `snake_case`, and changes no letter that the case does not ask for.
     pub(super) fn field(self, name: &str) -> String {
         match self {
-            Self::Lower | Self::Snake => name.to_owned(),
+            Self::Downgrade | Self::Snake => name.to_owned(),
             Self::Upper | Self::ScreamingSnake => name.to_ascii_uppercase(),
             Self::Pascal => pascal(name),
             Self::Camel => small_first(&pascal(name)),
@@ -46,7 +46,7 @@ impl Case {
     pub(super) fn variant(self, name: &str) -> String {
         match self {
             Self::Pascal => name.to_owned(),
-            Self::Lower => name.to_ascii_lowercase(),
+            Self::Downgrade => name.to_ascii_lowercase(),
             Self::Upper => name.to_ascii_uppercase(),
             Self::Camel => small_first(name),
             Self::Snake => snake(name),
@@ -112,7 +112,7 @@ mod tests {
         ];
         for (original, lower, upper, camel, snake, screaming, kebab, screaming_kebab) in rows {
             assert_eq!(Case::Pascal.variant(original), original);
-            assert_eq!(Case::Lower.variant(original), lower);
+            assert_eq!(Case::Downgrade.variant(original), lower);
             assert_eq!(Case::Upper.variant(original), upper);
             assert_eq!(Case::Camel.variant(original), camel);
             assert_eq!(Case::Snake.variant(original), snake);
@@ -127,7 +127,7 @@ mod tests {
             ("z42", "Z42", "Z42", "z42", "Z42", "z42", "Z42"),
         ];
         for (original, upper, pascal, camel, screaming, kebab, screaming_kebab) in rows {
-            assert_eq!(Case::Lower.field(original), original);
+            assert_eq!(Case::Downgrade.field(original), original);
             assert_eq!(Case::Snake.field(original), original);
             assert_eq!(Case::Upper.field(original), upper);
             assert_eq!(Case::Pascal.field(original), pascal);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use session_runtime::patch::{Expected, Patch, Patched, RestsOn};
+use session_runtime::patch::{Expected, Patch, Patched, Precondition};
 use session_runtime::record::{Record, Text, Values};
 use session_runtime::store::{Loaded, Wanted};
 use session_runtime::{ErrorKind, MemoryStore, Session, SessionKey, Sessions, Store};
@@ -321,7 +321,7 @@ fn patch(input: &mut Input<'_>, prefix: &str, base: &Texts) -> Patch {
             _ => {}
         }
     }
-    patch.rests_on = RestsOn::Values(expected);
+    patch.precondition = Precondition::Values(expected);
     patch
 }
 

@@ -26,7 +26,7 @@ pub struct Patch {
     /// The login generation that was loaded; with another one the answer is [`Patched::Renewed`].
     pub generation: u64,
     /// What must still be as it was loaded; otherwise the answer is [`Patched::Conflict`].
-    pub rests_on: RestsOn,
+    pub precondition: Precondition,
     /// Keys to set, with their texts.
     pub set: Vec<(Text, Text)>,
     /// Keys to remove; one that is absent already is fine.
@@ -41,7 +41,7 @@ pub struct Patch {
 
 /// What holds if the record is still of the revision that the patch was made from.
 ///
-/// Then everything that the patch [rests on](Patch::rests_on) holds, since each change of a key raises the revision, and
+/// Then everything that the patch [rests on](Patch::precondition) holds, since each change of a key raises the revision, and
 /// the totals are these. With another revision it says nothing: the patch is judged by what it rests on.
 ///
 /// # Examples
@@ -100,13 +100,13 @@ const FEW_KEYS: usize = 8;
 /// # Examples
 ///
 /// ```
-/// use session_runtime::patch::{Patch, RestsOn};
+/// use session_runtime::patch::{Patch, Precondition};
 ///
-/// let patch = Patch { rests_on: RestsOn::Revision(7), ..Patch::on_generation(0) };
+/// let patch = Patch { precondition: Precondition::Revision(7), ..Patch::on_generation(0) };
 /// assert!(patch.expected().is_empty());
 /// ```
 #[derive(Clone, Debug)]
-pub enum RestsOn {
+pub enum Precondition {
     /// These keys must be as expected; all others may have changed.
     Values(Vec<Expected>),
     /// Nothing in the record may have changed.
@@ -294,10 +294,10 @@ impl Patch {
     /// ```
     #[must_use]
     pub const fn on_generation(generation: u64) -> Self {
-        let rests_on = RestsOn::Values(Vec::new());
+        let precondition = Precondition::Values(Vec::new());
         Self {
             generation,
-            rests_on,
+            precondition,
             set: Vec::new(),
             remove: Vec::new(),
             deadline: None,
@@ -339,9 +339,9 @@ impl Patch {
     /// What it says of an unchanged record, if it does nothing there but set up to `most` keys, each once.
     #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(crate) fn only_sets(&self, most: usize) -> Option<Unchanged> {
-        let rests_on_it = |unchanged: &Unchanged| match self.rests_on {
-            RestsOn::Revision(demanded) => demanded == unchanged.revision,
-            RestsOn::Values(_) => true,
+        let rests_on_it = |unchanged: &Unchanged| match self.precondition {
+            Precondition::Revision(demanded) => demanded == unchanged.revision,
+            Precondition::Values(_) => true,
         };
         let names = || self.set.iter().map(|(name, _)| name);
         let is_once = |(at, name)| names().take(at).all(|before| before != name);
@@ -365,9 +365,9 @@ impl Patch {
     /// ```
     #[must_use]
     pub fn expected(&self) -> &[Expected] {
-        match &self.rests_on {
-            RestsOn::Values(expected) => expected,
-            RestsOn::Revision(_) => &[],
+        match &self.precondition {
+            Precondition::Values(expected) => expected,
+            Precondition::Revision(_) => &[],
         }
     }
 
@@ -388,9 +388,9 @@ impl Patch {
         if head.generation != self.generation {
             return Some(Refusal::Renewed);
         }
-        let as_loaded = match &self.rests_on {
-            RestsOn::Revision(revision) => head.revision == *revision,
-            RestsOn::Values(expected) => expected.iter().all(|expected| {
+        let as_loaded = match &self.precondition {
+            Precondition::Revision(revision) => head.revision == *revision,
+            Precondition::Values(expected) => expected.iter().all(|expected| {
                 let current = current(&expected.name);
                 self.accepts(expected, current.as_ref().map(AsRef::as_ref))
             }),

@@ -38,7 +38,7 @@ mod in_cookie {
     use crate::cookie::{Found, Presented};
     use crate::error::SessionError;
     use crate::request::core::Core;
-    use crate::store::cookie::{Drawer, Sealer};
+    use crate::store::cookie::{RequestStore, Sealer};
 
     impl Visit {
         /// The visit of a request whose session is in its cookie.
@@ -52,37 +52,37 @@ mod in_cookie {
             }
             let id = opened.as_ref().map(|opened| SessionId::sealed(opened.key));
             let mut visit = Self::new(core, id.map_or(Presented::Nothing, Presented::Id), now);
-            visit.drawer = Some(Box::new(Drawer::new(sealer, opened)));
+            visit.request_store = Some(Box::new(RequestStore::new(sealer, opened)));
             visit
         }
 
         pub(crate) fn store(&self) -> &dyn Store {
-            match &self.drawer {
-                Some(drawer) => &**drawer,
+            match &self.request_store {
+                Some(request_store) => &**request_store,
                 None => &*self.core.store,
             }
         }
 
         /// What sends the browser this id, or the record itself.
         pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
-            match &self.drawer {
-                Some(drawer) => drawer.line(),
+            match &self.request_store {
+                Some(request_store) => request_store.line(),
                 None => self.core.cookie.set(&id.to_cookie(), head, now),
             }
         }
 
         /// Whether each change of the record has to reach the browser.
         pub(crate) fn is_in_cookie(&self) -> bool {
-            self.drawer.is_some()
+            self.request_store.is_some()
         }
 
         /// A session that is still sealed with an older key goes out under the newest. The answer does not depend on it.
         pub(crate) fn seal_anew(&self) {
-            let Some(drawer) = &self.drawer else { return };
-            if self.state().standing.live().is_none() {
+            let Some(request_store) = &self.request_store else { return };
+            if self.state().session_status.live().is_none() {
                 return;
             }
-            match drawer.seal_anew(self.core.now()) {
+            match request_store.seal_anew(self.core.now()) {
                 Ok(Some(line)) => self.state().cookie = line,
                 Ok(None) => {}
                 Err(error) => {

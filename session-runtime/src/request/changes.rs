@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ErrorKind, SessionError};
-use crate::record::patch::{Expected, Patch, RestsOn};
+use crate::record::patch::{Expected, Patch, Precondition};
 use crate::record::{Text, Values};
 use crate::schema::change::Change;
 use crate::schema::codec::{KnownText, same_text};
@@ -15,12 +15,12 @@ use crate::schema::{Renew, SchemaSpec};
 use crate::version::versioned::{Versioned, Versions};
 
 /// All that one request changes, by stored key.
-pub(crate) type Pending = BTreeMap<Text, Change>;
+pub(crate) type Changes = BTreeMap<Text, Change>;
 
 /// The effect of the changed `renew` fields, all taken together. A field that leaves a value other than its default is
 /// not among them: from then on the changes lie on an empty session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum IdentityChange {
     /// None.
     Same,
     /// A `renew(keep)` field changed: a new id for the same data.
@@ -30,47 +30,47 @@ pub(crate) enum Turn {
 }
 
 /// The effect of the changed `renew` fields, all taken together.
-pub(crate) fn turn(pending: &Pending) -> Turn {
-    let turns = pending.values().map(field_turn);
-    turns.fold(Turn::Same, |all, one| match (all, one) {
-        (Turn::Login, _) | (_, Turn::Login) => Turn::Login,
-        (Turn::Renewal, _) | (_, Turn::Renewal) => Turn::Renewal,
-        (Turn::Same, Turn::Same) => Turn::Same,
+pub(crate) fn identity_change(changes: &Changes) -> IdentityChange {
+    let turns = changes.values().map(field_turn);
+    turns.fold(IdentityChange::Same, |all, one| match (all, one) {
+        (IdentityChange::Login, _) | (_, IdentityChange::Login) => IdentityChange::Login,
+        (IdentityChange::Renewal, _) | (_, IdentityChange::Renewal) => IdentityChange::Renewal,
+        (IdentityChange::Same, IdentityChange::Same) => IdentityChange::Same,
     })
 }
 
-fn field_turn(change: &Change) -> Turn {
-    let turn = match change.field.renew {
-        Renew::Off => return Turn::Same,
-        Renew::Keep => Turn::Renewal,
-        Renew::User => Turn::Login,
+fn field_turn(change: &Change) -> IdentityChange {
+    let identity_change = match change.field.renew {
+        Renew::Off => return IdentityChange::Same,
+        Renew::Keep => IdentityChange::Renewal,
+        Renew::User => IdentityChange::Login,
     };
     if change.is_initial(change.base.as_deref()) && change.is_initial(change.ours.as_deref()) {
-        Turn::Same
+        IdentityChange::Same
     } else {
-        turn
+        identity_change
     }
 }
 
 /// Whether any `renew` field changed, `renew(keep)` included.
-pub(crate) fn renews(pending: &Pending) -> bool {
-    turn(pending) != Turn::Same
+pub(crate) fn renews(changes: &Changes) -> bool {
+    identity_change(changes) != IdentityChange::Same
 }
 
 /// An edit of a value of the session before, if there is one.
-pub(crate) fn refused(pending: &Pending) -> Option<SessionError> {
-    let stale = pending.values().find(|change| change.stale)?;
+pub(crate) fn refused(changes: &Changes) -> Option<SessionError> {
+    let stale = changes.values().find(|change| change.stale)?;
     Some(SessionError::at_field(ErrorKind::PreviousUser, stale.schema, stale.field))
 }
 
 /// Changes laid over an empty session, `confirmed` ones below the others.
-pub(crate) fn start_over(pending: &mut Pending, confirmed: Option<Box<Pending>>) -> Result<(), SessionError> {
+pub(crate) fn start_over(changes: &mut Changes, confirmed: Option<Box<Changes>>) -> Result<(), SessionError> {
     let mut earlier = confirmed.map(|confirmed| *confirmed).unwrap_or_default();
     earlier.retain(|_, change| !change.schema.lasting);
-    earlier.append(pending);
+    earlier.append(changes);
     for (name, change) in earlier {
         if let Some(change) = change.on_nothing()? {
-            pending.insert(name, change);
+            changes.insert(name, change);
         }
     }
     Ok(())
@@ -86,14 +86,14 @@ pub(crate) struct Ground {
 /// Takes over a change that a guard found against its own view, laid over what the request knows now. A field set to the
 /// text that is there goes to `confirmed`.
 pub(crate) fn absorb(
-    pending: &mut Pending,
-    confirmed: &mut Option<Box<Pending>>,
+    changes: &mut Changes,
+    confirmed: &mut Option<Box<Changes>>,
     found: Change,
     ground: Ground,
 ) -> Result<(), SessionError> {
-    let earlier = pending.get(&found.name);
+    let earlier = changes.get(&found.name);
     if found.is_confirmation() {
-        confirm(pending, confirmed, found);
+        confirm(changes, confirmed, found);
         return Ok(());
     }
     // The save refuses it all the same, unless the whole field is set.
@@ -109,14 +109,14 @@ pub(crate) fn absorb(
         Merge::Reject if ground.moved => found.ours.clone(),
         // Kept on the base that the guard saw: the save refuses it, and goes on refusing it.
         Merge::Reject if !same_text(found.base.as_deref(), now, KnownText::of(found.field)) => {
-            pending.insert(found.name.clone(), found);
+            changes.insert(found.name.clone(), found);
             return Ok(());
         }
         _ => three_way(&found, now)?,
     };
     // What a guard puts where an earlier one has removed the value holds nothing of it.
     let is_own = |earlier: &Change| earlier.set || earlier.ours.is_none() && found.base.is_none();
-    let is_confirmed = |confirmed: &mut Box<Pending>| confirmed.remove(&found.name).is_some();
+    let is_confirmed = |confirmed: &mut Box<Changes>| confirmed.remove(&found.name).is_some();
     let set = found.set || earlier.is_some_and(is_own) || confirmed.as_mut().is_some_and(is_confirmed);
     // Two edits that cancel each other out leave an absent key absent.
     let absent =
@@ -125,27 +125,27 @@ pub(crate) fn absorb(
     let mixed = !set && (earlier.is_some_and(is_mixed) || !is_current && !found.is_own());
     let change = Change { base, ours, set, mixed, ..found };
     if change.base != change.ours && !absent {
-        pending.insert(change.name.clone(), change);
+        changes.insert(change.name.clone(), change);
         return Ok(());
     }
-    pending.remove(&change.name);
+    changes.remove(&change.name);
     if change.is_confirmation() {
         confirmed.get_or_insert_default().insert(change.name.clone(), change);
     }
     Ok(())
 }
 
-fn confirm(pending: &mut Pending, confirmed: &mut Option<Box<Pending>>, found: Change) {
-    match pending.get_mut(&found.name) {
+fn confirm(changes: &mut Changes, confirmed: &mut Option<Box<Changes>>, found: Change) {
+    match changes.get_mut(&found.name) {
         Some(earlier) => earlier.set = true,
         None => drop(confirmed.get_or_insert_default().insert(found.name.clone(), found)),
     }
 }
 
 /// The schemas that the changes belong to, each once: their stored keys lie side by side.
-pub(crate) fn schemas_of(pending: &Pending) -> impl Iterator<Item = &'static SchemaSpec> {
+pub(crate) fn schemas_of(changes: &Changes) -> impl Iterator<Item = &'static SchemaSpec> {
     let mut last_schema = None;
-    pending
+    changes
         .values()
         .map(|change| change.schema)
         .filter(move |schema| last_schema.replace(schema.key) != Some(schema.key))
@@ -155,19 +155,19 @@ pub(crate) fn schemas_of(pending: &Pending) -> impl Iterator<Item = &'static Sch
 /// revision, where a schema is stored in another version than it is seen in.
 pub(crate) fn fill(
     patch: &mut Patch,
-    pending: &Pending,
+    changes: &Changes,
     versions: &Versions,
     values: &Versioned,
     revision: u64,
 ) -> Result<(), SessionError> {
     let mut expected = Vec::with_capacity(2);
     let mut last_schema = None;
-    for change in pending.values() {
+    for change in changes.values() {
         if last_schema != Some(change.schema.key) {
             last_schema = Some(change.schema.key);
             expected.push(expect(patch, change.schema, versions, values.stored().entry(change.schema.key)));
         }
-        if change.field.merge.rests_on_base() {
+        if change.field.merge.needs_base() {
             expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
         }
         match &change.ours {
@@ -175,10 +175,10 @@ pub(crate) fn fill(
             None => patch.remove.push(change.name.clone()),
         }
     }
-    patch.rests_on = RestsOn::Values(expected);
-    for schema in schemas_of(pending) {
+    patch.precondition = Precondition::Values(expected);
+    for schema in schemas_of(changes) {
         if values.rewrite(schema, versions, patch)? {
-            patch.rests_on = RestsOn::Revision(revision);
+            patch.precondition = Precondition::Revision(revision);
         }
     }
     Ok(())
@@ -195,8 +195,8 @@ fn expect(patch: &mut Patch, schema: &SchemaSpec, versions: &Versions, stored: O
 }
 
 /// What a new session stores: every change that sets something, and the metadata of its schema.
-pub(crate) fn fresh_values(pending: &Pending, versions: &Versions) -> Values {
-    let set = || pending.values().filter_map(|change| Some((change, change.ours.as_ref()?)));
+pub(crate) fn fresh_values(changes: &Changes, versions: &Versions) -> Values {
+    let set = || changes.values().filter_map(|change| Some((change, change.ours.as_ref()?)));
     let schemas: BTreeSet<&str> = set().map(|(change, _)| change.schema.key).collect();
     // As much as is needed and no more: a store in memory keeps it.
     let mut values = Values::with_capacity(set().count() + schemas.len());
@@ -211,8 +211,8 @@ pub(crate) fn fresh_values(pending: &Pending, versions: &Versions) -> Values {
 }
 
 /// The changes as they would be if the session had been empty: what was added to a sum, and not the sum.
-pub(crate) fn rebase_on_nothing(pending: &Pending) -> Result<Pending, SessionError> {
-    let mut rebased = pending.clone();
+pub(crate) fn rebase_on_nothing(changes: &Changes) -> Result<Changes, SessionError> {
+    let mut rebased = changes.clone();
     for change in rebased.values_mut().filter(|change| matches!(change.field.merge, Merge::With(_) | Merge::Sum(_))) {
         change.ours = three_way(change, None)?;
         change.base = None;
@@ -221,8 +221,8 @@ pub(crate) fn rebase_on_nothing(pending: &Pending) -> Result<Pending, SessionErr
 }
 
 /// The changes laid over what is stored now.
-pub(crate) fn rebase(pending: &Pending, stored: impl Fn(&Change) -> Option<Text>) -> Result<Pending, SessionError> {
-    let mut rebased = pending.clone();
+pub(crate) fn rebase(changes: &Changes, stored: impl Fn(&Change) -> Option<Text>) -> Result<Changes, SessionError> {
+    let mut rebased = changes.clone();
     for change in rebased.values_mut() {
         let theirs = stored(change);
         change.merge(theirs)?;

@@ -23,9 +23,9 @@ use crate::id::SessionId;
 use crate::record::expiry::{Span, StoredExpiry};
 use crate::record::{Head, Record, Values};
 use crate::request::budget::catch_panic;
-use crate::request::changes::{Turn, fresh_values, rebase, rebase_on_nothing, refused, turn};
+use crate::request::changes::{IdentityChange, fresh_values, identity_change, rebase, rebase_on_nothing, refused};
 use crate::request::core::Core;
-use crate::request::visit::{Asked, Finished, Live, Standing, State, Use, Visit, Wishes};
+use crate::request::visit::{Finished, Live, Requested, SessionStatus, SessionWide, State, Use, Visit};
 use crate::schema::SchemaSpec;
 use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
@@ -87,15 +87,15 @@ impl Visit {
             return self.save_given_up().map_or(Ok(()), Err);
         }
         let given_up = self.save_given_up();
-        let (mut wishes, left_open) = self.last_wishes();
-        let wrote = wishes.changes_values() || wishes.over;
-        let broken = left_open.map(guard_left_open).or(given_up).or(wishes.take_broken());
-        let broken = broken.or_else(|| refused(&wishes.pending));
+        let (mut requested, left_open) = self.last_requested();
+        let wrote = requested.changes_values() || requested.over;
+        let broken = left_open.map(guard_left_open).or(given_up).or(requested.take_failure());
+        let broken = broken.or_else(|| refused(&requested.changes));
         if failed || broken.is_some() {
-            wishes = wishes.unconditional();
+            requested = requested.unconditional();
         }
-        let committed = match self.settle_standing(&wishes).await {
-            Ok(()) => self.commit(&mut wishes, Basis::Values, !failed).await,
+        let committed = match self.settle_session_status(&requested).await {
+            Ok(()) => self.commit(&mut requested, Basis::Values, !failed).await,
             Err(error) => Err(error),
         };
         let done = match broken {
@@ -105,16 +105,16 @@ impl Visit {
         if done.is_ok() && !failed {
             self.seal_anew();
         }
-        self.end(wishes, wrote, done.is_ok());
+        self.end(requested, wrote, done.is_ok());
         done
     }
 
     /// Who reads after the end still sees what the request wrote.
-    fn end(&self, wishes: Wishes, wrote: bool, done: bool) {
+    fn end(&self, requested: Requested, wrote: bool, done: bool) {
         {
             let mut state = self.state();
-            state.wishes.keep(wishes, done);
-            state.under_way.active = false;
+            state.requested.keep(requested, done);
+            state.in_flight.active = false;
         }
         if wrote {
             self.values_changed();
@@ -123,12 +123,12 @@ impl Visit {
 
     /// What the request wishes at its end, and a schema whose guard is open: at one moment, so that a guard which ends
     /// now has either handed over its changes or is seen. The changes are handed over, and what else is known stays.
-    fn last_wishes(&self) -> (Wishes, Option<&'static SchemaSpec>) {
+    fn last_requested(&self) -> (Requested, Option<&'static SchemaSpec>) {
         let mut state = self.state();
         state.finished = true;
-        state.under_way.active = true;
-        state.under_way.grave |= state.wishes.is_grave();
-        (state.wishes.hand_over(), self.open_in(&state))
+        state.in_flight.active = true;
+        state.in_flight.critical |= state.requested.is_critical();
+        (state.requested.hand_over(), self.open_in(&state))
     }
 
     /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
@@ -143,14 +143,14 @@ impl Visit {
     /// Dropped before it ended, so its outcome is unknown, and sending it again could count twice.
     fn save_given_up(&self) -> Option<SessionError> {
         let given_up = "a save of this request was given up before it ended";
-        self.state().under_way.active.then(|| SessionError::with(ErrorKind::Unavailable, given_up))
+        self.state().in_flight.active.then(|| SessionError::with(ErrorKind::Unavailable, given_up))
     }
 
     /// A late save after a logout is no error, and neither is one that the settings say to log only.
     fn counts(&self, error: &SessionError) -> bool {
-        let grave = {
+        let critical = {
             let state = self.state();
-            state.under_way.grave || state.wishes.is_grave()
+            state.in_flight.critical || state.requested.is_critical()
         };
         match error.kind() {
             ErrorKind::Gone => {
@@ -158,7 +158,7 @@ impl Visit {
                 false
             }
             ErrorKind::Unavailable if self.core.on_save_error == OnSaveError::Log => {
-                if !grave {
+                if !critical {
                     if self.failures.is_news(error) {
                         tracing::error!("session changes are lost: {}", error.chain());
                     }
@@ -172,17 +172,20 @@ impl Visit {
 
     /// `destroy`, `renew` and `set_expiry` may come before anything was loaded. By a copy nothing is destroyed: only the
     /// store can say that the secret is still the right one.
-    async fn settle_standing(&self, wishes: &Wishes) -> Result<(), SessionError> {
+    async fn settle_session_status(&self, requested: &Requested) -> Result<(), SessionError> {
         let (unread, copied) = {
             let state = self.state();
-            (matches!(state.standing, Standing::Unread(_)), state.standing.live().is_some() && state.fresh == 0)
+            (
+                matches!(state.session_status, SessionStatus::Unread(_)),
+                state.session_status.live().is_some() && state.fresh == 0,
+            )
         };
-        let ends = wishes.destroy || wishes.restart;
-        let about_the_whole = ends || wishes.renew || wishes.expiry.is_some();
+        let ends = requested.destroy || requested.restart;
+        let about_the_whole = ends || requested.renew || requested.expiry.is_some();
         if (unread && about_the_whole) || (copied && ends) {
             let group = self.core.groups.of(None);
-            let standing = Box::pin(self.load_group(group, Use::Write)).await?;
-            self.set_loaded(standing, group, Use::Write);
+            let session_status = Box::pin(self.load_group(group, Use::Write)).await?;
+            self.set_loaded(session_status, group, Use::Write);
         }
         Ok(())
     }
@@ -190,32 +193,32 @@ impl Visit {
     /// `SessionHandle::save` and `Session::save`: now, and with every failure told.
     pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
         let _turn = self.begin_save().await?;
-        let wishes = self.state().begin();
-        let saved = match self.settle_standing(&wishes).await {
-            Ok(()) => self.commit(&mut wishes.clone(), Basis::Values, true).await.map(drop),
+        let requested = self.state().begin();
+        let saved = match self.settle_session_status(&requested).await {
+            Ok(()) => self.commit(&mut requested.clone(), Basis::Values, true).await.map(drop),
             Err(error) => Err(error),
         };
-        self.end_save(wishes, saved, None).await
+        self.end_save(requested, saved, None).await
     }
 
     /// Runs `work` on a fresh load until nothing has changed between that load and the save.
     pub(crate) async fn update_now(
         &self,
         at: usize,
-        mut work: impl FnMut(&mut Wishes) -> Result<(), SessionError>,
+        mut work: impl FnMut(&mut Requested) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
         let _turn = self.begin_save().await?;
-        let wishes = self.state().begin();
-        let updated = self.update_until_settled(&wishes, &mut work).await;
-        self.end_save(wishes, updated.map(drop), Some(at)).await
+        let requested = self.state().begin();
+        let updated = self.update_until_settled(&requested, &mut work).await;
+        self.end_save(requested, updated.map(drop), Some(at)).await
     }
 
     async fn update_until_settled(
         &self,
-        before: &Wishes,
-        work: &mut impl FnMut(&mut Wishes) -> Result<(), SessionError>,
+        before: &Requested,
+        work: &mut impl FnMut(&mut Requested) -> Result<(), SessionError>,
     ) -> Result<Outcome, SessionError> {
-        let key = self.state().standing.live().map(|live| live.id.key);
+        let key = self.state().session_status.live().map(|live| live.id.key);
         let mut ticket = match key {
             Some(key) => Some(self.core.queues.enter(key, &self.budget).await?),
             None => None,
@@ -231,26 +234,26 @@ impl Visit {
     /// What was wished while the load or the save was under way stays a wish.
     async fn update_once(
         &self,
-        before: &Wishes,
-        work: &mut impl FnMut(&mut Wishes) -> Result<(), SessionError>,
+        before: &Requested,
+        work: &mut impl FnMut(&mut Requested) -> Result<(), SessionError>,
     ) -> Result<Outcome, SessionError> {
         self.reload().await?;
-        let mut wishes = before.clone();
+        let mut requested = before.clone();
         {
             let mut state = self.state();
-            wishes.pending = rebase(&before.pending, |change| state.stored_for(before, change))?;
-            state.set_under_way(&wishes);
+            requested.changes = rebase(&before.changes, |change| state.stored_for(before, change))?;
+            state.set_in_flight(&requested);
         }
         self.values_changed();
-        work(&mut wishes)?;
+        work(&mut requested)?;
         {
             let mut state = self.state();
-            if state.wishes.destroy {
-                wishes.ask().destroy = true;
+            if state.requested.destroy {
+                requested.session_wide_mut().destroy = true;
             }
-            state.set_under_way(&wishes);
+            state.set_in_flight(&requested);
         }
-        self.commit(&mut wishes, Basis::Revision, true).await
+        self.commit(&mut requested, Basis::Revision, true).await
     }
 
     async fn begin_save(&self) -> Result<AsyncMutexGuard<'_, ()>, SessionError> {
@@ -261,14 +264,14 @@ impl Visit {
         if let Some(given_up) = self.save_given_up() {
             return Err(given_up);
         }
-        self.state().under_way.active = true;
+        self.state().in_flight.active = true;
         Ok(turn)
     }
 
     /// `at`: the schema of the guard that saves, if it took over no value of a user who has gone.
     async fn end_save(
         &self,
-        wishes: Wishes,
+        requested: Requested,
         saved: Result<(), SessionError>,
         at: Option<usize>,
     ) -> Result<(), SessionError> {
@@ -276,7 +279,7 @@ impl Visit {
         if let Err(error) = &saved {
             self.failures.add(error);
         }
-        if self.state().after_save(wishes, saved.as_ref().err()) {
+        if self.state().after_save(requested, saved.as_ref().err()) {
             self.forget_user(at);
         }
         if saved.is_ok() && self.reload().await.is_err() {
@@ -284,68 +287,72 @@ impl Visit {
             tracing::debug!("the session was saved, and could not be read again");
         }
         self.values_changed();
-        self.state().under_way.active = false;
+        self.state().in_flight.active = false;
         saved
     }
 
     /// Reads what is stored now, as the base of what follows.
     async fn reload(&self) -> Result<(), SessionError> {
-        let standing = self.state().standing.clone();
-        let Standing::Live(live) = standing else { return Ok(()) };
+        let session_status = self.state().session_status.clone();
+        let SessionStatus::Live(live) = session_status else { return Ok(()) };
         let fresh = self.load_again(&live).await?;
-        let Standing::Live(mut fresh) = fresh else {
-            self.state().standing = Standing::Ended;
+        let SessionStatus::Live(mut fresh) = fresh else {
+            self.state().session_status = SessionStatus::Ended;
             return Err(SessionError::new(ErrorKind::Gone));
         };
         let live = Arc::make_mut(&mut fresh);
         live.head = live.stored.clone();
         let mut state = self.state();
-        state.standing = Standing::Live(fresh);
+        state.session_status = SessionStatus::Live(fresh);
         state.fresh = state.fetched;
         Ok(())
     }
 
-    async fn commit(&self, wishes: &mut Wishes, basis: Basis, answered: bool) -> Result<Outcome, SessionError> {
-        let standing = self.state().standing.clone();
-        if wishes.destroy {
-            return Box::pin(self.destroy_now(&standing, wishes)).await;
+    async fn commit(&self, requested: &mut Requested, basis: Basis, answered: bool) -> Result<Outcome, SessionError> {
+        let session_status = self.state().session_status.clone();
+        if requested.destroy {
+            return Box::pin(self.destroy_now(&session_status, requested)).await;
         }
-        if let Some(broken) = wishes.take_broken() {
+        if let Some(broken) = requested.take_failure() {
             return Err(broken);
         }
-        if let Some(refused) = refused(&wishes.pending) {
+        if let Some(refused) = refused(&requested.changes) {
             return Err(refused);
         }
-        let values = !wishes.pending.is_empty();
-        match standing {
-            Standing::Live(live) if wishes.over => Box::pin(self.start_over(&live, wishes, basis)).await,
-            Standing::Live(live) => {
-                let save = Save::new(self, live, wishes, basis, answered)?;
+        let values = !requested.changes.is_empty();
+        match session_status {
+            SessionStatus::Live(live) if requested.over => Box::pin(self.start_over(&live, requested, basis)).await,
+            SessionStatus::Live(live) => {
+                let save = Save::new(self, live, requested, basis, answered)?;
                 // Boxed as the other ways are, so that a request which only reads does not pay for their size.
                 if save.is_needed() { Box::pin(save.run()).await } else { Ok(Outcome::Done) }
             }
-            Standing::Stale if values && turn(&wishes.pending) != Turn::Login => {
+            SessionStatus::Stale if values && identity_change(&requested.changes) != IdentityChange::Login => {
                 Err(SessionError::new(ErrorKind::Renewed))
             }
-            Standing::Ended if values && !wishes.restart => Err(SessionError::new(ErrorKind::Gone)),
-            Standing::Anonymous | Standing::Stale | Standing::Ended if values => {
-                let values = fresh_values(&rebase_on_nothing(&wishes.pending)?, &self.core.versions);
-                let created = Box::pin(self.create(values, &Values::new(), wishes.chosen_expiry())).await?;
-                wishes.stored_anew();
+            SessionStatus::Ended if values && !requested.restart => Err(SessionError::new(ErrorKind::Gone)),
+            SessionStatus::Anonymous | SessionStatus::Stale | SessionStatus::Ended if values => {
+                let values = fresh_values(&rebase_on_nothing(&requested.changes)?, &self.core.versions);
+                let created = Box::pin(self.create(values, &Values::new(), requested.chosen_expiry())).await?;
+                requested.stored_anew();
                 Ok(created)
             }
             _ => Ok(Outcome::Done),
         }
     }
 
-    async fn destroy_now(&self, standing: &Standing, wishes: &Wishes) -> Result<Outcome, SessionError> {
-        if let Some(live) = standing.live() {
+    async fn destroy_now(
+        &self,
+        session_status: &SessionStatus,
+        requested: &Requested,
+    ) -> Result<Outcome, SessionError> {
+        if let Some(live) = session_status.live() {
             self.core.run(&self.budget, self.store().delete(live.id.key)).await?;
             let mut state = self.state();
-            state.standing = Standing::Ended;
+            state.session_status = SessionStatus::Ended;
             state.cookie = self.core.cookie.remove();
         }
-        if wishes.late { Err(SessionError::new(ErrorKind::Gone)) } else { Ok(Outcome::Done) }
+        if requested.after_destroy { Err(SessionError::new(ErrorKind::Gone)) } else { Ok(Outcome::Done) }
     }
 
     /// A new session under a new id, with what it has from the record `before`; creates nothing if there is nothing to store.
@@ -366,7 +373,7 @@ impl Visit {
         state.cookie = self.new_cookie(id, &record.head, record.head.created);
         let Record { head, values } = record;
         let (stored, values) = (head.clone(), Versioned::new(values));
-        state.standing = Standing::Live(Arc::new(Live {
+        state.session_status = SessionStatus::Live(Arc::new(Live {
             id,
             presented: false,
             head,
@@ -382,10 +389,10 @@ impl Visit {
     }
 }
 
-impl Wishes {
+impl Requested {
     /// Whether a loss of it must not pass as a success, whatever the settings say.
-    fn is_grave(&self) -> bool {
-        self.destroy || self.renew || self.over || turn(&self.pending) != Turn::Same
+    fn is_critical(&self) -> bool {
+        self.destroy || self.renew || self.over || identity_change(&self.changes) != IdentityChange::Same
     }
 
     /// What a new session is created with.
@@ -396,46 +403,47 @@ impl Wishes {
 
 impl State {
     /// Hands all wishes to a save. Destroyed stays destroyed meanwhile, and if the save is given up.
-    fn begin(&mut self) -> Wishes {
-        let rest = Wishes::destruction(self.wishes.destroy);
-        let wishes = std::mem::replace(&mut self.wishes, rest);
-        self.set_under_way(&wishes);
-        wishes
+    fn begin(&mut self) -> Requested {
+        let rest = Requested::destruction(self.requested.destroy);
+        let requested = std::mem::replace(&mut self.requested, rest);
+        self.set_in_flight(&requested);
+        requested
     }
 
-    fn set_under_way(&mut self, wishes: &Wishes) {
-        self.under_way.wishes = Some(Box::new(wishes.clone()));
-        self.under_way.grave |= wishes.is_grave();
+    fn set_in_flight(&mut self, requested: &Requested) {
+        self.in_flight.requested = Some(Box::new(requested.clone()));
+        self.in_flight.critical |= requested.is_critical();
     }
 
     /// What is left to be done after an explicit save. Says whether the work of an `update_now` has ended the session of a
     /// user: guards that are open have seen that user's values.
-    fn after_save(&mut self, wishes: Wishes, error: Option<&SessionError>) -> bool {
-        let over = self.under_way.is_over() && error.is_none() && !wishes.over;
-        self.under_way.wishes = None;
-        self.under_way.grave &=
+    fn after_save(&mut self, requested: Requested, error: Option<&SessionError>) -> bool {
+        let over = self.in_flight.is_over() && error.is_none() && !requested.over;
+        self.in_flight.requested = None;
+        self.in_flight.critical &=
             error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
-        let stored = self.standing.live().is_some();
+        let stored = self.session_status.live().is_some();
         let left = match error.map(SessionError::kind) {
             // Destroyed stays destroyed, and a chosen expiry counts for the session that may yet be created.
             None => {
-                let (destroy, expiry) = (wishes.destroy, wishes.expiry.filter(|_| !stored));
-                Asked { destroy, expiry, ..Asked::default() }.into()
+                let (destroy, expiry) = (requested.destroy, requested.expiry.filter(|_| !stored));
+                SessionWide { destroy, expiry, ..SessionWide::default() }.into()
             }
-            Some(ErrorKind::Gone) => Wishes::destruction(wishes.destroy),
+            Some(ErrorKind::Gone) => Requested::destruction(requested.destroy),
             // The outcome is unknown, and sending it again could count twice. Ending a session twice does no harm.
             Some(ErrorKind::Unavailable | ErrorKind::Panicked) => {
-                let Asked { destroy, restart, .. } = *wishes;
-                Asked { destroy, restart, over: restart, broken: error.cloned(), ..Asked::default() }.into()
+                let SessionWide { destroy, restart, .. } = *requested;
+                SessionWide { destroy, restart, over: restart, failure: error.cloned(), ..SessionWide::default() }
+                    .into()
             }
-            Some(_) => wishes,
+            Some(_) => requested,
         };
         if over {
             self.epoch += 1;
         }
-        let put_back = if over { self.wishes.leave_user() } else { Ok(()) };
-        if let Err(error) = put_back.and_then(|()| self.wishes.put_back(left)) {
-            self.wishes.set_broken(error);
+        let put_back = if over { self.requested.leave_user() } else { Ok(()) };
+        if let Err(error) = put_back.and_then(|()| self.requested.put_back(left)) {
+            self.requested.set_failure(error);
         }
         over
     }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::visit::{Use, Visit, Wishes};
+use super::visit::{Requested, Use, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::Schema;
-use crate::schema::view::View;
+use crate::schema::snapshot::Snapshot;
 
 /// Exclusive access to one schema's values; what changed is recorded when it is dropped.
 ///
@@ -30,7 +30,7 @@ pub struct Session<'v, S: Schema> {
     pub(super) visit: &'v Visit,
     pub(super) at: usize,
     pub(super) tracked: S::Mut,
-    pub(super) view: View,
+    pub(super) snapshot: Snapshot,
     /// Dropped last, when the changes have been taken over.
     pub(super) _open: super::visit::Open<'v>,
 }
@@ -60,7 +60,7 @@ impl<S: Schema> Session<'_, S> {
     /// # Ok(()) }
     /// ```
     pub async fn save(&mut self) -> Result<(), SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view)?;
+        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.snapshot)?;
         self.visit.save_now().await?;
         self.refresh();
         Ok(())
@@ -89,17 +89,17 @@ impl<S: Schema> Session<'_, S> {
     /// # Ok(()) }
     /// ```
     pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.view)?;
+        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.snapshot)?;
         let (visit, at) = (self.visit, self.at);
         let carrier = visit.carrier(at).clone();
         let mut result = None;
-        let run = |wishes: &mut Wishes| {
+        let run = |requested: &mut Requested| {
             // Each run begins with the transient fields of before the first.
             visit.carrier(at).clone_from(&carrier);
-            let (value, view) = visit.decode::<S>(at, Use::Read)?;
-            let mut value = visit.track::<S>(value, &view);
+            let (value, snapshot) = visit.decode::<S>(at, Use::Read)?;
+            let mut value = visit.track::<S>(value, &snapshot);
             result = Some(work(&mut value));
-            visit.add_changes(at, S::TRACKED(&mut value), &view, wishes)
+            visit.add_changes(at, S::TRACKED(&mut value), &snapshot, requested)
         };
         visit.update_now(at, run).await?;
         self.refresh();
@@ -109,8 +109,8 @@ impl<S: Schema> Session<'_, S> {
     /// Shows what is stored now. What cannot be read any more, since another request stored it, is no failure of a save
     /// that succeeded: the guard keeps what it has.
     fn refresh(&mut self) {
-        if let Ok((value, view)) = self.visit.decode::<S>(self.at, Use::Read) {
-            (self.tracked, self.view) = (self.visit.track(value, &view), view);
+        if let Ok((value, snapshot)) = self.visit.decode::<S>(self.at, Use::Read) {
+            (self.tracked, self.snapshot) = (self.visit.track(value, &snapshot), snapshot);
         }
     }
 }
@@ -133,7 +133,7 @@ impl<S: Schema> DerefMut for Session<'_, S> {
 
 impl<S: Schema> Drop for Session<'_, S> {
     fn drop(&mut self) {
-        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked), &self.view);
+        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked), &self.snapshot);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::visit::{State, Use, Visit, Wishes};
+use super::visit::{Requested, State, Use, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::expiry::Expiry;
@@ -74,7 +74,8 @@ impl Visit {
         let state = self.state();
         let live = state.live()?;
         let head = &live.head;
-        let chosen = state.wishes.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.span(), self.now));
+        let chosen =
+            state.requested.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.span(), self.now));
         Some(chosen.unwrap_or(head.expires).into())
     }
 
@@ -96,7 +97,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn renew(&self) {
-        self.wish("renew", |state| state.wishes.ask().renew = true);
+        self.wish("renew", |state| state.requested.session_wide_mut().renew = true);
     }
 
     /// Ends the session for good when the request finishes. Later writes of the request are dropped.
@@ -118,7 +119,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn destroy(&self) {
-        self.wish("destroy", |state| state.wishes = Wishes::destruction(true));
+        self.wish("destroy", |state| state.requested = Requested::destruction(true));
         self.values_changed();
     }
 
@@ -153,7 +154,7 @@ impl Visit {
     /// ```
     pub fn restart(&self) {
         self.wish("restart", |state| {
-            if !state.wishes.destroy {
+            if !state.requested.destroy {
                 state.restart(self.core.schemas());
             }
         });
@@ -224,7 +225,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn set_expiry(&self, expiry: Expiry) {
-        self.wish("set_expiry", |state| state.wishes.ask().expiry = Some(expiry));
+        self.wish("set_expiry", |state| state.requested.session_wide_mut().expiry = Some(expiry));
     }
 
     /// Records a wish made before the response; after it, logs an error instead.

@@ -10,7 +10,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::visit::{Live, Standing, Visit};
+use super::visit::{Live, SessionStatus, Visit};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SecretHash, SessionId};
@@ -40,8 +40,8 @@ impl Visit {
         }
         let group = self.core.groups.of(schema);
         match self.load_group(group, purpose).await {
-            Ok(standing) => {
-                self.set_loaded(standing, group, purpose);
+            Ok(session_status) => {
+                self.set_loaded(session_status, group, purpose);
                 Ok(())
             }
             Err(error) => {
@@ -52,20 +52,20 @@ impl Visit {
     }
 
     /// Takes over what a load of this group found.
-    pub(crate) fn set_loaded(&self, mut standing: Standing, group: &Group, purpose: Use) {
-        let fresh = purpose == Use::Write || !self.store().answers_from_copies();
+    pub(crate) fn set_loaded(&self, mut session_status: SessionStatus, group: &Group, purpose: Use) {
+        let fresh = purpose == Use::Write || !self.store().is_cache();
         let mut state = self.state();
-        if let Standing::Live(live) = &mut standing
+        if let SessionStatus::Live(live) = &mut session_status
             && fresh
             && state.fresh == 0
-            && state.standing.live().is_some()
+            && state.session_status.live().is_some()
         {
             // Nothing is written yet that could rest on the copy that was read before.
             let live = Arc::make_mut(live);
             live.head = live.stored.clone();
         }
         let read_before = state.fetched & group.bits != 0;
-        state.standing = standing;
+        state.session_status = session_status;
         state.fetched |= group.bits;
         if fresh {
             state.fresh |= group.bits;
@@ -86,9 +86,9 @@ impl Visit {
             return Some(Err(error.clone()));
         }
         let good = if purpose == Use::Write { state.fresh } else { state.fetched };
-        let there = match (&state.standing, schema) {
-            (Standing::Unread(_), _) => false,
-            (Standing::Live(_), Some(at)) => good & (1 << at) != 0,
+        let there = match (&state.session_status, schema) {
+            (SessionStatus::Unread(_), _) => false,
+            (SessionStatus::Live(_), Some(at)) => good & (1 << at) != 0,
             _ => true,
         };
         there.then_some(Ok(()))
@@ -105,25 +105,25 @@ impl Visit {
         (state.fetched, state.fresh) = (u32::MAX, u32::MAX);
     }
 
-    pub(crate) async fn load_group(&self, group: &Group, purpose: Use) -> Result<Standing, SessionError> {
-        let standing = self.state().standing.clone();
+    pub(crate) async fn load_group(&self, group: &Group, purpose: Use) -> Result<SessionStatus, SessionError> {
+        let session_status = self.state().session_status.clone();
         let wanted = group.wanted.clone();
         let wanted = if purpose == Use::Write { wanted.fresh() } else { wanted };
-        match standing {
-            Standing::Unread(id) => self.load_record(id, wanted).await,
-            Standing::Live(live) => Box::pin(self.load_more(&live, wanted)).await,
+        match session_status {
+            SessionStatus::Unread(id) => self.load_record(id, wanted).await,
+            SessionStatus::Live(live) => Box::pin(self.load_more(&live, wanted)).await,
             settled => Ok(settled),
         }
     }
 
     /// All values that are there, read anew from the store itself.
-    pub(crate) async fn load_again(&self, live: &Arc<Live>) -> Result<Standing, SessionError> {
+    pub(crate) async fn load_again(&self, live: &Arc<Live>) -> Result<SessionStatus, SessionError> {
         self.load_more(live, self.fetched_group().wanted.fresh()).await
     }
 
     /// A further load of the request: it must find the session of the first one.
-    async fn load_more(&self, live: &Arc<Live>, wanted: Wanted) -> Result<Standing, SessionError> {
-        let Some((loaded, presented)) = self.load_of(live, &wanted).await? else { return Ok(Standing::Ended) };
+    async fn load_more(&self, live: &Arc<Live>, wanted: Wanted) -> Result<SessionStatus, SessionError> {
+        let Some((loaded, presented)) = self.load_of(live, &wanted).await? else { return Ok(SessionStatus::Ended) };
         let mut live = Live::clone(live);
         let mut stored = live.values.stored().clone();
         stored.retain(|name| !wanted.wants(name));
@@ -135,7 +135,7 @@ impl Visit {
         live.unreadable.extend(loaded.unreadable);
         (live.presented, live.bytes, live.keys) = (live.presented && presented, loaded.bytes, loaded.keys);
         live.stored = loaded.record.head;
-        Ok(Standing::Live(Arc::new(live)))
+        Ok(SessionStatus::Live(Arc::new(live)))
     }
 
     /// Loads of this session and no other, and whether the browser's id is the newest. `None`: there is none any more.
@@ -151,17 +151,17 @@ impl Visit {
     }
 
     /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
-    async fn load_record(&self, id: SessionId, wanted: Wanted) -> Result<Standing, SessionError> {
+    async fn load_record(&self, id: SessionId, wanted: Wanted) -> Result<SessionStatus, SessionError> {
         let secret = id.secret_hash();
         let wanted = wanted.opened_by(secret);
         // What comes out of it is small, and the record is moved but once.
         let load = pin!(async {
             match self.store().load(id.key, &wanted, self.now).await {
-                Ok(Some(loaded)) => Ok(self.judge(id, secret, loaded)),
+                Ok(Some(loaded)) => Ok(self.session_status(id, secret, loaded)),
                 Ok(None) => Ok(unknown()),
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     tracing::error!("a stored session is unreadable as a whole: treated as no session, left as it is");
-                    Ok(Standing::Anonymous)
+                    Ok(SessionStatus::Anonymous)
                 }
                 Err(error) => Err(error),
             }
@@ -169,24 +169,33 @@ impl Visit {
         self.core.run(&self.budget, load).await
     }
 
-    fn judge(&self, id: SessionId, secret: SecretHash, loaded: Loaded) -> Standing {
+    fn session_status(&self, id: SessionId, secret: SecretHash, loaded: Loaded) -> SessionStatus {
         let Loaded { record, bytes, keys, unreadable } = loaded;
         if let Some(presented) = accepts(&record, secret, self.now) {
             let Record { head, values } = record;
             let (stored, values) = (head.clone(), Versioned::new(values));
-            return Standing::Live(Arc::new(Live { id, presented, head, values, stored, bytes, keys, unreadable }));
+            return SessionStatus::Live(Arc::new(Live {
+                id,
+                presented,
+                head,
+                values,
+                stored,
+                bytes,
+                keys,
+                unreadable,
+            }));
         }
         let grace = self.core.lifetime.renew_grace;
         match record.head.generation_since {
-            Some(since) if self.now < since.after(grace) => Standing::Stale,
+            Some(since) if self.now < since.after(grace) => SessionStatus::Stale,
             _ => unknown(),
         }
     }
 }
 
-fn unknown() -> Standing {
+fn unknown() -> SessionStatus {
     tracing::debug!("unknown_id: the session id in the cookie is not one of ours, or no longer");
-    Standing::Anonymous
+    SessionStatus::Anonymous
 }
 
 /// Whether the secret opens the record, and whether it is the newest one.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::commit::{Basis, Outcome};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SessionId, SessionKey};
-use crate::record::patch::{NewSecret, Patch, Patched, RestsOn};
+use crate::record::patch::{NewSecret, Patch, Patched, Precondition};
 use crate::record::{Values, belongs};
-use crate::request::changes::{Pending, Turn, fill, fresh_values, rebase, schemas_of, turn};
-use crate::request::visit::{Live, Standing, Visit, Wishes};
+use crate::request::changes::{Changes, IdentityChange, fill, fresh_values, identity_change, rebase, schemas_of};
+use crate::request::visit::{Live, Requested, SessionStatus, Visit};
 use crate::store::Loaded;
 use crate::version::versioned::Versioned;
 
@@ -30,19 +30,21 @@ impl Visit {
     pub(super) async fn start_over(
         &self,
         live: &Arc<Live>,
-        wishes: &mut Wishes,
+        requested: &mut Requested,
         basis: Basis,
     ) -> Result<Outcome, SessionError> {
-        let stored = self.lasting_of(live, wishes).await?;
-        let values = self.next_values(&stored, &wishes.pending)?;
+        let stored = self.lasting_of(live, requested).await?;
+        let values = self.next_values(&stored, &requested.changes)?;
         let before = self.state().place();
-        self.create(values, &stored, wishes.chosen_expiry()).await?;
-        let next = self.state().standing.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
-        let done = match self.end_session(live, next, wishes, basis).await {
+        self.create(values, &stored, requested.chosen_expiry()).await?;
+        let next = self.state().session_status.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
+        let done = match self.end_session(live, next, requested, basis).await {
             Ok(Ended::Done) => Ok(Outcome::Done),
             Ok(Ended::Changed) => Ok(Outcome::Again),
             // The login is of a session of its own.
-            Ok(Ended::Elsewhere(_)) if turn(&wishes.pending) == Turn::Login => Ok(Outcome::Done),
+            Ok(Ended::Elsewhere(_)) if identity_change(&requested.changes) == IdentityChange::Login => {
+                Ok(Outcome::Done)
+            }
             Ok(Ended::Elsewhere(kind)) => Err(SessionError::new(kind)),
             Err(error) => Err(error),
         };
@@ -51,7 +53,7 @@ impl Visit {
             self.take_back(before, next).await;
             return done;
         }
-        wishes.stored_anew();
+        requested.stored_anew();
         if next.is_none() {
             self.stand_anonymous();
         }
@@ -60,10 +62,10 @@ impl Visit {
 
     /// The stored keys of the lasting schemas, read anew. A login does not depend on them; a logout that another request
     /// has overtaken is refused.
-    async fn lasting_of(&self, live: &Live, wishes: &Wishes) -> Result<Values, SessionError> {
+    async fn lasting_of(&self, live: &Live, requested: &Requested) -> Result<Values, SessionError> {
         let Some(group) = self.core.groups.lasting() else { return Ok(Values::new()) };
         let wanted = group.wanted.clone().fresh();
-        let is_needed = wishes.restart || turn(&wishes.pending) == Turn::Login;
+        let is_needed = requested.restart || identity_change(&requested.changes) == IdentityChange::Login;
         let mut values = match self.load_of(live, &wanted).await {
             Ok(Some((Loaded { record, .. }, _))) => record.values,
             Ok(None) if is_needed => Values::new(),
@@ -73,17 +75,17 @@ impl Visit {
             Err(error) => return Err(error),
         };
         values.retain(|name| wanted.wants(name));
-        for schema in &wishes.dropped {
+        for schema in &requested.dropped {
             values.retain(|name| !belongs(name, schema.key));
         }
         Ok(values)
     }
 
     /// The lasting schemas with this request's changes, and what it wrote of all others.
-    fn next_values(&self, stored: &Values, pending: &Pending) -> Result<Values, SessionError> {
+    fn next_values(&self, stored: &Values, changes: &Changes) -> Result<Values, SessionError> {
         let versions = &self.core.versions;
-        let (lasting, own): (Pending, Pending) =
-            pending.clone().into_iter().partition(|(_, change)| change.schema.lasting);
+        let (lasting, own): (Changes, Changes) =
+            changes.clone().into_iter().partition(|(_, change)| change.schema.lasting);
         let mut values = Versioned::new(stored.clone());
         schemas_of(&lasting).try_for_each(|schema| values.check_writable(schema, versions))?;
         let lasting = rebase(&lasting, |change| values.seen().get_text(&change.name).cloned())?;
@@ -105,14 +107,14 @@ impl Visit {
         &self,
         live: &Live,
         next: Option<SessionKey>,
-        wishes: &Wishes,
+        requested: &Requested,
         basis: Basis,
     ) -> Result<Ended, SessionError> {
         if self.is_in_cookie() && next.is_some() {
             return Ok(Ended::Done);
         }
         let delete = || self.core.run(&self.budget, self.store().delete(live.id.key));
-        if wishes.restart {
+        if requested.restart {
             return delete().await.map(|()| Ended::Done);
         }
         match self.end_id(live, basis).await? {
@@ -134,7 +136,7 @@ impl Visit {
         let mut patch = Patch::on_generation(live.head.generation);
         patch.secret = Some(NewSecret::Raise { hash, at: now });
         if basis == Basis::Revision {
-            patch.rests_on = RestsOn::Revision(live.head.revision);
+            patch.precondition = Precondition::Revision(live.head.revision);
         }
         self.core.run(&self.budget, self.store().patch(live.id.key, patch, now)).await
     }
@@ -142,7 +144,7 @@ impl Visit {
     /// Nothing is stored for the visitor any more.
     fn stand_anonymous(&self) {
         let mut state = self.state();
-        state.standing = Standing::Anonymous;
+        state.session_status = SessionStatus::Anonymous;
         state.cookie = self.core.cookie.remove();
     }
 

@@ -9,22 +9,24 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::expiry::StoredExpiry;
-use crate::record::patch::{Deadline, NewSecret, Patch, Patched, RestsOn, Unchanged};
+use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition, Unchanged};
 use crate::record::{Head, Record, Text, Values, belongs};
-use crate::request::changes::{Pending, Turn, fill, fresh_values, rebase, refused, schemas_of, start_over, turn};
-use crate::request::visit::{Live, Standing, Visit, Wishes};
+use crate::request::changes::{
+    Changes, IdentityChange, fill, fresh_values, identity_change, rebase, refused, schemas_of, start_over,
+};
+use crate::request::visit::{Live, Requested, SessionStatus, Visit};
 use crate::schema::change::Change;
 use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::store::StoreError;
-use crate::version::status::Stands;
+use crate::version::status::VersionStatus;
 use crate::version::versioned::Versioned;
 
 /// The save of a session that exists.
 pub(super) struct Save<'v> {
     visit: &'v Visit,
     live: Arc<Live>,
-    wishes: &'v mut Wishes,
-    turn: Turn,
+    requested: &'v mut Requested,
+    identity_change: IdentityChange,
     basis: Basis,
     /// The answer is no failure, so the use of the session counts.
     answered: bool,
@@ -58,15 +60,15 @@ impl<'v> Save<'v> {
     pub(super) fn new(
         visit: &'v Visit,
         live: Arc<Live>,
-        wishes: &'v mut Wishes,
+        requested: &'v mut Requested,
         basis: Basis,
         answered: bool,
     ) -> Result<Self, SessionError> {
-        let turn = turn(&wishes.pending);
-        let asked = wishes.changes_values() || wishes.expiry.is_some() || wishes.renew;
+        let identity_change = identity_change(&requested.changes);
+        let session_wide = requested.changes_values() || requested.expiry.is_some() || requested.renew;
         // A use that is only recorded counts from when the request came.
-        let (now, secret) = (if asked { visit.core.now() } else { visit.now }, Secret::Keep);
-        let mut save = Self { visit, live, wishes, turn, basis, answered, secret, now, overtaken: false };
+        let (now, secret) = (if session_wide { visit.core.now() } else { visit.now }, Secret::Keep);
+        let mut save = Self { visit, live, requested, identity_change, basis, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
@@ -88,20 +90,20 @@ impl<'v> Save<'v> {
         let unconfirmed = head.previous.as_ref().is_some_and(|previous| previous.until.is_none());
         // The one from before the last renewal keeps its whole grace.
         let in_grace = head.previous.as_ref().is_some_and(|previous| previous.until.is_none_or(|until| now < until));
-        Ok(match self.turn {
-            Turn::Login | Turn::Renewal => Secret::Raise(renewed()?),
-            _ if self.wishes.renew => Secret::Raise(renewed()?),
+        Ok(match self.identity_change {
+            IdentityChange::Login | IdentityChange::Renewal => Secret::Raise(renewed()?),
+            _ if self.requested.renew => Secret::Raise(renewed()?),
             _ if !self.answered || !self.live.presented => Secret::Keep,
             _ if unconfirmed => Secret::Presented,
             _ if !in_grace && self.visit.core.lifetime.renewal_due(head, now) => Secret::Periodic(renewed()?),
-            Turn::Same => Secret::Keep,
+            IdentityChange::Same => Secret::Keep,
         })
     }
 
     /// Whether there is anything to store.
     pub(super) fn is_needed(&self) -> bool {
         let head_changes = || self.new_secret().is_some() || self.deadline(false).is_some();
-        self.wishes.changes_values() || head_changes()
+        self.requested.changes_values() || head_changes()
     }
 
     pub(super) async fn run(mut self) -> Result<Outcome, SessionError> {
@@ -114,7 +116,7 @@ impl<'v> Save<'v> {
         self.check_versions()?;
         let core = &self.visit.core;
         let mut ticket = match self.basis {
-            Basis::Values if self.wishes.changes_values() => {
+            Basis::Values if self.requested.changes_values() => {
                 Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
             }
             // Nothing that could conflict, or somebody who runs again has a ticket of its own.
@@ -148,15 +150,15 @@ impl<'v> Save<'v> {
     /// Whether a schema that is dropped and written anew has lost a part: a store can only remove such keys.
     fn drops_lost_parts(&self) -> bool {
         let is_lost = |schema: &&'static SchemaSpec| self.live.check_readable(schema).is_err();
-        !self.wishes.pending.is_empty() && self.wishes.dropped.iter().any(is_lost)
+        !self.requested.changes.is_empty() && self.requested.dropped.iter().any(is_lost)
     }
 
     /// Removes them first; what was written since is laid over the record that is left.
     async fn drop_lost_parts(&mut self) -> Result<(), SessionError> {
         let (core, head) = (&self.visit.core, &self.live.head);
         let mut patch = Patch::on_generation(head.generation);
-        patch.rests_on = RestsOn::Revision(head.revision);
-        patch.remove = self.wishes.dropped.iter().flat_map(|schema| self.live.keys_of(schema)).collect();
+        patch.precondition = Precondition::Revision(head.revision);
+        patch.remove = self.requested.dropped.iter().flat_map(|schema| self.live.keys_of(schema)).collect();
         let sent = self.visit.store().patch(self.live.id.key, patch, self.now);
         match core.run(&self.visit.budget, sent).await? {
             Patched::Done(_) | Patched::Conflict(_) if self.begin_again().await? => Ok(()),
@@ -168,11 +170,11 @@ impl<'v> Save<'v> {
     /// A save of another guard may have brought in an upgrade by another node since this one was opened.
     fn check_versions(&mut self) -> Result<(), SessionError> {
         let versions = &self.visit.core.versions;
-        let is_dropped = |schema: &SchemaSpec| !self.wishes.counts(schema);
-        for schema in schemas_of(&self.wishes.pending).filter(|schema| !is_dropped(schema)) {
+        let is_dropped = |schema: &SchemaSpec| !self.requested.counts(schema);
+        for schema in schemas_of(&self.requested.changes).filter(|schema| !is_dropped(schema)) {
             self.live.check_readable(schema)?;
             match self.live.values.stands(schema, versions)? {
-                Stands::Same | Stands::Newer { writable: true } => {}
+                VersionStatus::Same | VersionStatus::Newer { writable: true } => {}
                 _ => Arc::make_mut(&mut self.live).values.check_writable(schema, versions)?,
             }
         }
@@ -183,12 +185,12 @@ impl<'v> Save<'v> {
     /// there is no session any more.
     async fn begin_again(&mut self) -> Result<bool, SessionError> {
         let fresh = self.visit.load_again(&self.live).await?;
-        let Standing::Live(mut fresh) = fresh else { return Ok(false) };
+        let SessionStatus::Live(mut fresh) = fresh else { return Ok(false) };
         let live = Arc::make_mut(&mut fresh);
         live.head = live.stored.clone();
         let stored = |change: &Change| live.values.seen().get_text(&change.name).cloned();
-        let counted = |change: &Change| stored(change).filter(|_| self.wishes.counts(change.schema));
-        self.wishes.pending = rebase(&self.wishes.pending, counted)?;
+        let counted = |change: &Change| stored(change).filter(|_| self.requested.counts(change.schema));
+        self.requested.changes = rebase(&self.requested.changes, counted)?;
         self.live = fresh;
         self.overtaken = false;
         self.check_versions()?;
@@ -204,7 +206,7 @@ impl<'v> Save<'v> {
         }
         visit.core.limits.check_patch(&patch, live.values.stored(), live.bytes, live.keys)?;
         let (deadline, writes) = (patch.deadline.clone(), patch.changes_values());
-        let rewrites = matches!(patch.rests_on, RestsOn::Revision(_));
+        let rewrites = matches!(patch.precondition, Precondition::Revision(_));
         let answer = visit.store().patch(live.id.key, patch, self.now);
         Ok(Some(Sent { answer, deadline, writes, rewrites }))
     }
@@ -224,20 +226,20 @@ impl<'v> Save<'v> {
     /// Nothing that the application asked for.
     fn is_optional(&self) -> bool {
         let raised = matches!(self.secret, Secret::Raise(_));
-        !self.wishes.changes_values() && self.wishes.expiry.is_none() && !raised
+        !self.requested.changes_values() && self.requested.expiry.is_none() && !raised
     }
 
     fn patch(&self) -> Result<Patch, SessionError> {
         let head = &self.live.head;
         let mut patch = Patch::on_generation(head.generation);
         let versions = &self.visit.core.versions;
-        if self.wishes.dropped.is_empty() {
-            fill(&mut patch, &self.wishes.pending, versions, &self.live.values, head.revision)?;
+        if self.requested.dropped.is_empty() {
+            fill(&mut patch, &self.requested.changes, versions, &self.live.values, head.revision)?;
         } else {
             self.fill_dropping(&mut patch)?;
         }
         if self.basis == Basis::Revision {
-            patch.rests_on = RestsOn::Revision(head.revision);
+            patch.precondition = Precondition::Revision(head.revision);
         }
         patch.deadline = self.deadline(patch.changes_values());
         patch.secret = self.new_secret();
@@ -251,23 +253,24 @@ impl<'v> Save<'v> {
     /// Whole schemas go, so that the patch rests on the whole record; what was written of them since is laid over nothing.
     #[cold]
     fn fill_dropping(&self, patch: &mut Patch) -> Result<(), SessionError> {
-        let (versions, revision, pending) = (&self.visit.core.versions, self.live.head.revision, &self.wishes.pending);
-        let dropped = self.wishes.dropped.iter();
+        let (versions, revision, changes) =
+            (&self.visit.core.versions, self.live.head.revision, &self.requested.changes);
+        let dropped = self.requested.dropped.iter();
         let values = dropped.fold(self.live.values.clone(), |values, schema| values.without(schema, versions));
-        fill(patch, pending, versions, &values, revision)?;
+        fill(patch, changes, versions, &values, revision)?;
         let set = |name: &Text| patch.set.iter().any(|(set, _)| set == name);
-        let dropped = self.wishes.dropped.iter();
+        let dropped = self.requested.dropped.iter();
         let names = dropped.flat_map(|schema| self.live.keys_of(schema)).filter(|name| !set(name)).collect();
         let kept = std::mem::replace(&mut patch.remove, names);
-        let dropped = &self.wishes.dropped;
+        let dropped = &self.requested.dropped;
         patch.remove.extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| belongs(name, schema.key))));
-        patch.rests_on = RestsOn::Revision(revision);
+        patch.precondition = Precondition::Revision(revision);
         Ok(())
     }
 
     fn deadline(&self, writes: bool) -> Option<Deadline> {
         let (head, now, lifetime) = (&self.live.head, self.now, &self.visit.core.lifetime);
-        if let Some(expiry) = self.wishes.expiry.map(StoredExpiry::from) {
+        if let Some(expiry) = self.requested.expiry.map(StoredExpiry::from) {
             return Some(Deadline::Choose {
                 expiry,
                 touched: now,
@@ -298,11 +301,11 @@ impl<'v> Save<'v> {
     /// Whether another request stored the same version, or a newer one that this program may write.
     fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
         let theirs = Versioned::new(theirs.values.clone());
-        for schema in schemas_of(&self.wishes.pending) {
+        for schema in schemas_of(&self.requested.changes) {
             match theirs.stands(schema, &self.visit.core.versions)? {
-                Stands::Same | Stands::Newer { writable: true } => {}
-                Stands::Newer { writable: false } => return Err(SessionError::read_only(schema)),
-                Stands::Older(_) | Stands::Discarded => return Ok(false),
+                VersionStatus::Same | VersionStatus::Newer { writable: true } => {}
+                VersionStatus::Newer { writable: false } => return Err(SessionError::read_only(schema)),
+                VersionStatus::Older(_) | VersionStatus::Discarded => return Ok(false),
             }
         }
         Ok(true)
@@ -310,19 +313,19 @@ impl<'v> Save<'v> {
 
     /// Takes what another request stored meanwhile as the new base.
     fn merge(&mut self, theirs: &Record) -> Result<(), SessionError> {
-        let schemas: BTreeSet<_> = self.wishes.pending.values().map(|change| change.schema.key).collect();
-        for change in self.wishes.pending.values_mut() {
-            if change.field.merge.rests_on_base() {
+        let schemas: BTreeSet<_> = self.requested.changes.values().map(|change| change.schema.key).collect();
+        for change in self.requested.changes.values_mut() {
+            if change.field.merge.needs_base() {
                 change.merge(theirs.values.get_text(&change.name).cloned())?;
             }
         }
-        let rested: Vec<_> = self.wishes.pending.values().filter(|change| change.field.merge.rests_on_base()).collect();
+        let rested: Vec<_> = self.requested.changes.values().filter(|change| change.field.merge.needs_base()).collect();
         let names = rested.iter().map(|change| &*change.name).chain(schemas);
         let values = &mut Arc::make_mut(&mut self.live).values;
         for name in names {
             values.set(name, theirs.values.get_text(name));
         }
-        self.wishes.pending.retain(|_, change| change.base != change.ours);
+        self.requested.changes.retain(|_, change| change.base != change.ours);
         Ok(())
     }
 
@@ -348,7 +351,7 @@ impl<'v> Save<'v> {
         }
         let mut state = visit.state();
         // Let go of by the state, it need not be copied to be changed.
-        state.standing = Standing::Ended;
+        state.session_status = SessionStatus::Ended;
         let live = Arc::make_mut(&mut self.live);
         live.id = id;
         live.presented &= !renewed;
@@ -357,7 +360,7 @@ impl<'v> Save<'v> {
         let loaded = live.head.revision;
         let is_next = head.revision == loaded.wrapping_add(u64::from(writes));
         live.head = Head { revision: if is_next { head.revision } else { loaded }, ..head };
-        state.standing = Standing::Live(self.live);
+        state.session_status = SessionStatus::Live(self.live);
         if let Some(cookie) = cookie {
             state.cookie = cookie;
         }
@@ -385,7 +388,7 @@ impl<'v> Save<'v> {
     }
 
     fn gone(&self) -> Result<Outcome, SessionError> {
-        self.visit.state().standing = Standing::Ended;
+        self.visit.state().session_status = SessionStatus::Ended;
         if self.is_optional() { Ok(Outcome::Done) } else { Err(SessionError::new(ErrorKind::Gone)) }
     }
 
@@ -395,38 +398,38 @@ impl<'v> Save<'v> {
         if self.is_optional() {
             return Ok(Outcome::Done);
         }
-        if self.turn != Turn::Login {
+        if self.identity_change != IdentityChange::Login {
             return Err(SessionError::new(ErrorKind::Renewed));
         }
         let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
-        let pending = self.pending_of_login(&values)?;
+        let changes = self.pending_of_login(&values)?;
         self.keep_for_login(&mut values);
-        for (name, text) in fresh_values(&pending, &self.visit.core.versions).iter() {
+        for (name, text) in fresh_values(&changes, &self.visit.core.versions).iter() {
             values.set(name.clone(), text.clone());
         }
-        for change in pending.values().filter(|change| change.ours.is_none()) {
+        for change in changes.values().filter(|change| change.ours.is_none()) {
             values.remove(&change.name);
         }
-        let expiry = self.wishes.expiry.map_or(self.live.head.expiry, Into::into);
+        let expiry = self.requested.expiry.map_or(self.live.head.expiry, Into::into);
         let created = self.visit.create(values, self.live.values.stored(), expiry).await?;
-        self.wishes.stored_anew();
+        self.requested.stored_anew();
         Ok(created)
     }
 
     /// The changes that a login takes along: of a session that had a user already, only those that hold nothing of it.
-    fn pending_of_login(&self, loaded: &Values) -> Result<Pending, SessionError> {
-        let mut pending = self.wishes.pending.clone();
+    fn pending_of_login(&self, loaded: &Values) -> Result<Changes, SessionError> {
+        let mut changes = self.requested.changes.clone();
         if self.had_user(loaded) {
-            start_over(&mut pending, self.wishes.confirmed.clone())?;
+            start_over(&mut changes, self.requested.confirmed.clone())?;
         }
-        refused(&pending).map_or(Ok(pending), Err)
+        refused(&changes).map_or(Ok(changes), Err)
     }
 
     /// Leaves the loaded values that a login takes along: all but the `renew` fields, and only the lasting schemas of a
     /// session that had a user already.
     fn keep_for_login(&self, values: &mut Values) {
         let (schemas, had_user) = (self.visit.core.schemas(), self.had_user(values));
-        let kept = |schema: &SchemaSpec| self.wishes.counts(schema) && (schema.lasting || !had_user);
+        let kept = |schema: &SchemaSpec| self.requested.counts(schema) && (schema.lasting || !had_user);
         values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key) && kept(schema)));
         let fields = schemas.iter().flat_map(|schema| schema.fields());
         for field in fields.filter(|field| field.renew != Renew::Off) {

@@ -17,14 +17,14 @@ use crate::request::core::Core;
 use crate::request::failures::Failures;
 use crate::schema::change::Found;
 use crate::schema::codec::Reader;
+use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
-use crate::schema::view::View;
 use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
 
 pub use super::guard::Session;
 pub(crate) use super::load::Use;
-pub(crate) use super::state::{Asked, Live, Place, Standing, State, UnderWay, Wishes};
+pub(crate) use super::state::{InFlight, Live, Place, Requested, SessionStatus, SessionWide, State};
 
 /// One request's view of its session.
 ///
@@ -57,7 +57,7 @@ pub struct Visit {
     slots: Box<[Slot]>,
     /// The session, if it is in the cookie.
     #[cfg(feature = "cookie")]
-    pub(super) drawer: Option<Box<crate::store::cookie::Drawer>>,
+    pub(super) request_store: Option<Box<crate::store::cookie::RequestStore>>,
 }
 
 /// One schema's typed values in this request.
@@ -71,13 +71,13 @@ struct Slot {
 }
 
 /// Values handed out, the newest last. Those handed out stay for as long as the visit does.
-struct Snapshot<S> {
+struct Decoded<S> {
     version: usize,
     value: S,
     next: OnceLock<Box<Self>>,
 }
 
-impl<S> Snapshot<S> {
+impl<S> Decoded<S> {
     fn new(version: usize, value: S) -> Self {
         Self { version, value, next: OnceLock::new() }
     }
@@ -113,23 +113,23 @@ pub struct Finished {
 
 impl Visit {
     pub(crate) fn new(core: Arc<Core>, presented: Presented, now: Timestamp) -> Self {
-        let standing = match presented {
-            Presented::Id(id) => Standing::Unread(id),
-            Presented::Nothing => Standing::Anonymous,
+        let session_status = match presented {
+            Presented::Id(id) => SessionStatus::Unread(id),
+            Presented::Nothing => SessionStatus::Anonymous,
             Presented::Unusable => {
                 tracing::debug!("session cookie malformed or doubled: treated as no session");
-                Standing::Anonymous
+                SessionStatus::Anonymous
             }
         };
         let state = State {
-            standing,
+            session_status,
             fetched: 0,
             fresh: 0,
             failed_load: None,
             open: 0,
-            wishes: Wishes::default(),
+            requested: Requested::default(),
             epoch: 0,
-            under_way: UnderWay::default(),
+            in_flight: InFlight::default(),
             cookie: CookieCommand::Keep,
             finished: false,
             #[cfg(feature = "rocket")]
@@ -146,7 +146,7 @@ impl Visit {
             failures: Failures::default(),
             slots,
             #[cfg(feature = "cookie")]
-            drawer: None,
+            request_store: None,
         }
     }
 
@@ -206,15 +206,15 @@ impl Visit {
         let first = if let Some(first) = slot.snapshots.get() {
             first
         } else {
-            let first = Box::new(Snapshot::new(version, self.decode::<S>(at, Use::Read)?.0));
+            let first = Box::new(Decoded::new(version, self.decode::<S>(at, Use::Read)?.0));
             slot.snapshots.get_or_init(|| first)
         };
         // A slot belongs to one schema, so the first snapshot in it is always of this type.
-        let first = first.downcast_ref::<Snapshot<S>>();
+        let first = first.downcast_ref::<Decoded<S>>();
         let mut newest = first.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))?.newest();
         // Another reader may be first to add one, and it may be an older one.
         while newest.version < version {
-            let next = Box::new(Snapshot::new(version, self.decode::<S>(at, Use::Read)?.0));
+            let next = Box::new(Decoded::new(version, self.decode::<S>(at, Use::Read)?.0));
             newest = newest.next.get_or_init(|| next).newest();
         }
         Ok(&newest.value)
@@ -246,8 +246,8 @@ impl Visit {
         self.fetch(Some(at), Use::Write).await?;
         // First of all, so that what the guard sees is what the one before it has written.
         let open = self.open_guard(at)?;
-        let (value, view) = self.decode::<S>(at, Use::Write)?;
-        Ok(Session { visit: self, at, tracked: self.track(value, &view), view, _open: open })
+        let (value, snapshot) = self.decode::<S>(at, Use::Write)?;
+        Ok(Session { visit: self, at, tracked: self.track(value, &snapshot), snapshot, _open: open })
     }
 
     /// Loads the session unless that has been done; guards of the session as a whole need nothing more.
@@ -340,37 +340,37 @@ impl Visit {
     }
 
     /// The values as they stand, and the view that they come from.
-    pub(super) fn decode<S: Schema>(&self, at: usize, purpose: Use) -> Result<(S, View), SessionError> {
-        let view = self.state().view(S::SPEC, &self.core.versions, purpose)?;
-        let mut value = read::<S>(&Reader::new(S::SPEC, &view))?;
+    pub(super) fn decode<S: Schema>(&self, at: usize, purpose: Use) -> Result<(S, Snapshot), SessionError> {
+        let snapshot = self.state().snapshot(S::SPEC, &self.core.versions, purpose)?;
+        let mut value = read::<S>(&Reader::new(S::SPEC, &snapshot))?;
         if S::SPEC.has_transient {
             let carrier = self.carrier(at).clone();
             if let Some(carrier) = carrier.as_deref().and_then(|carrier| carrier.downcast_ref::<S>()) {
                 carry(carrier, &mut value);
             }
         }
-        Ok((value, view))
+        Ok((value, snapshot))
     }
 
     /// The value behind accessors that record what is changed.
-    pub(super) fn track<S: Schema>(&self, value: S, view: &View) -> S::Mut {
+    pub(super) fn track<S: Schema>(&self, value: S, snapshot: &Snapshot) -> S::Mut {
         let has_user = S::SPEC.has_user && self.state().has_user(S::SPEC);
-        S::WRAP(if has_user { Tracked::of_user(value, view.clone()) } else { Tracked::new(value) })
+        S::WRAP(if has_user { Tracked::of_user(value, snapshot.clone()) } else { Tracked::new(value) })
     }
 
     /// Takes over what a guard changed. After that its place is free.
-    pub(super) fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, view: &View) {
+    pub(super) fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, snapshot: &Snapshot) {
         let _unless_unwinding = Discard(self);
         if std::thread::panicking() {
             return;
         }
-        let recorded = match self.take_changes(at, tracked, view) {
-            Ok(Some(found)) => self.absorb(at, found, view),
+        let recorded = match self.take_changes(at, tracked, snapshot) {
+            Ok(Some(found)) => self.absorb(at, found, snapshot),
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
         if let Err(error) = recorded {
-            self.state().wishes.set_broken(error);
+            self.state().requested.set_failure(error);
         }
     }
 
@@ -380,23 +380,23 @@ impl Visit {
         &self,
         at: usize,
         tracked: &mut Tracked<S>,
-        view: &mut View,
+        snapshot: &mut Snapshot,
     ) -> Result<(), SessionError> {
-        let Some(found) = self.take_changes(at, tracked, view)? else { return Ok(()) };
+        let Some(found) = self.take_changes(at, tracked, snapshot)? else { return Ok(()) };
         if found.over {
-            return self.record_over(at, found, view);
+            return self.record_over(at, found, snapshot);
         }
-        view.lay(&found.changes);
-        self.absorb(at, found, view)
+        snapshot.apply(&found.changes);
+        self.absorb(at, found, snapshot)
     }
 
     /// From now on the guard sees an empty session with what it set.
     #[cold]
-    fn record_over(&self, at: usize, found: Found, view: &mut View) -> Result<(), SessionError> {
-        let mut fresh = View::default();
-        fresh.lay(&found.changes);
-        let absorbed = self.absorb(at, found, view);
-        *view = fresh.at(self.state().epoch);
+    fn record_over(&self, at: usize, found: Found, snapshot: &mut Snapshot) -> Result<(), SessionError> {
+        let mut fresh = Snapshot::default();
+        fresh.apply(&found.changes);
+        let absorbed = self.absorb(at, found, snapshot);
+        *snapshot = fresh.at(self.state().epoch);
         absorbed
     }
 
@@ -405,7 +405,7 @@ impl Visit {
         &self,
         at: usize,
         tracked: &mut Tracked<S>,
-        view: &View,
+        snapshot: &Snapshot,
     ) -> Result<Option<Found>, SessionError> {
         if !tracked.is_touched() {
             return Ok(None);
@@ -415,14 +415,14 @@ impl Visit {
             tracing::error!(schema = S::KEY, "a writable session guard outlived its response; its changes are lost");
             return Ok(None);
         }
-        if state.wishes.destroy {
-            state.wishes.ask().late = true;
+        if state.requested.destroy {
+            state.requested.session_wide_mut().after_destroy = true;
             return Ok(None);
         }
-        state.wishes.replace(tracked);
-        let outdated = view.epoch() != state.epoch;
+        state.requested.replace(tracked);
+        let outdated = snapshot.epoch() != state.epoch;
         drop(state);
-        self.take_found(at, tracked, view, outdated).map(Some)
+        self.take_found(at, tracked, snapshot, outdated).map(Some)
     }
 
     /// What was changed, and the transient fields handed on.
@@ -430,11 +430,11 @@ impl Visit {
         &self,
         at: usize,
         tracked: &mut Tracked<S>,
-        view: &View,
+        snapshot: &Snapshot,
         outdated: bool,
     ) -> Result<Found, SessionError> {
-        let confirms = self.core.has_user && view.session().is_some();
-        let found = tracked.take_changes(view, confirms)?;
+        let confirms = self.core.has_user && snapshot.session().is_some();
+        let found = tracked.take_changes(snapshot, confirms)?;
         if S::SPEC.has_transient && !outdated {
             self.carry(at, tracked.value());
         }
@@ -442,13 +442,13 @@ impl Visit {
     }
 
     /// Lays what was found against `view` over what the request knows.
-    fn absorb(&self, at: usize, found: Found, view: &View) -> Result<(), SessionError> {
+    fn absorb(&self, at: usize, found: Found, snapshot: &Snapshot) -> Result<(), SessionError> {
         // A guard of a user who was stored only after it was opened did not notice that this user has gone.
         let kept = found.over.then_some(at);
         let (absorbed, over) = {
             let mut state = self.state();
             let epoch = state.epoch;
-            (state.absorb(found, view), state.epoch != epoch)
+            (state.absorb(found, snapshot), state.epoch != epoch)
         };
         // Only then: what a reader finds before must not pass for the newest.
         if over {
@@ -457,7 +457,7 @@ impl Visit {
             self.slots[at].version.fetch_add(1, Ordering::Release);
         }
         if let Err(error) = &absorbed {
-            self.state().wishes.set_broken(error.clone());
+            self.state().requested.set_failure(error.clone());
         }
         absorbed
     }
@@ -479,21 +479,22 @@ impl Visit {
         &self,
         at: usize,
         tracked: &mut Tracked<S>,
-        view: &View,
-        wishes: &mut Wishes,
+        snapshot: &Snapshot,
+        requested: &mut Requested,
     ) -> Result<(), SessionError> {
         if !tracked.is_touched() {
             return Ok(());
         }
-        if self.state().wishes.destroy {
-            wishes.ask().late = true;
+        if self.state().requested.destroy {
+            requested.session_wide_mut().after_destroy = true;
             return Ok(());
         }
-        wishes.replace(tracked);
-        let found = self.take_found(at, tracked, view, false)?;
+        requested.replace(tracked);
+        let found = self.take_found(at, tracked, snapshot, false)?;
         let state = self.state();
-        let moved = state.standing.live().map(|live| live.id.key) != view.session();
-        wishes.absorb(found, false, |wishes, change| Ground { stored: state.stored_for(wishes, change), moved })
+        let moved = state.session_status.live().map(|live| live.id.key) != snapshot.session();
+        requested
+            .absorb(found, false, |requested, change| Ground { stored: state.stored_for(requested, change), moved })
     }
 
     /// The schema's transient fields as the next guard gets them.

@@ -22,8 +22,8 @@ use crate::error::SessionError;
 use crate::record::Text;
 use crate::schema::change::Change;
 use crate::schema::merge::Merge;
+use crate::schema::snapshot::Snapshot;
 use crate::schema::value::SessionValue;
-use crate::schema::view::View;
 use crate::schema::{self, FieldOps, FieldSpec, Kind, OnInvalid, Place, Renew, Schema, SchemaSpec};
 
 mod entries;
@@ -85,18 +85,18 @@ impl<T: Clone> Transient for T {}
 #[doc(hidden)]
 pub struct Reader<'a> {
     schema: &'static SchemaSpec,
-    view: &'a View,
+    snapshot: &'a Snapshot,
     on_invalid: OnInvalid,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(schema: &'static SchemaSpec, view: &'a View) -> Self {
-        Self { schema, view, on_invalid: schema.on_invalid }
+    pub(crate) fn new(schema: &'static SchemaSpec, snapshot: &'a Snapshot) -> Self {
+        Self { schema, snapshot, on_invalid: schema.on_invalid }
     }
 
     /// Passes over nothing.
-    pub(crate) fn strict(schema: &'static SchemaSpec, view: &'a View) -> Self {
-        Self { schema, view, on_invalid: OnInvalid::Refuse }
+    pub(crate) fn strict(schema: &'static SchemaSpec, snapshot: &'a Snapshot) -> Self {
+        Self { schema, snapshot, on_invalid: OnInvalid::Refuse }
     }
 
     /// Takes over what decodes; what does not is an error, or passed over.
@@ -112,8 +112,8 @@ impl<'a> Reader<'a> {
 
 /// Gathers what a guard changed.
 #[doc(hidden)]
-pub struct Changes<'a> {
-    view: &'a View,
+pub struct ChangeRecorder<'a> {
+    snapshot: &'a Snapshot,
     found: Vec<Change>,
     schema: &'static SchemaSpec,
     /// Set by name, so stored even if it is the default.
@@ -124,9 +124,9 @@ pub struct Changes<'a> {
     confirms: bool,
 }
 
-impl<'a> Changes<'a> {
-    pub(crate) fn new(schema: &'static SchemaSpec, view: &'a View) -> Self {
-        Self { view, found: Vec::new(), schema, set: false, cleared: false, confirms: false }
+impl<'a> ChangeRecorder<'a> {
+    pub(crate) fn new(schema: &'static SchemaSpec, snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, found: Vec::new(), schema, set: false, cleared: false, confirms: false }
     }
 
     /// Reports a field that was set to what it was already, as a change of nothing.
@@ -167,7 +167,7 @@ impl<'a> Changes<'a> {
 #[doc(hidden)]
 pub trait Access<S>: Sync {
     fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError>;
-    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError>;
+    fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError>;
     /// As JSON.
     fn show(&self, value: &S) -> Option<String>;
     /// The value in a new session, of the field's own type.
@@ -268,15 +268,15 @@ const fn spec(name: &'static str, at: usize) -> FieldSpec {
 impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
     fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
         let spec = self.spec();
-        let Some(text) = from.view.get(spec.name) else { return Ok(()) };
+        let Some(text) = from.snapshot.get(spec.name) else { return Ok(()) };
         from.take(decode(from.schema, spec, text), |stored| *self.slot(value) = stored)
     }
 
-    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError> {
+    fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
         let spec = self.spec();
         let value = self.get(value);
         let text = encode(S::SPEC, spec, value)?;
-        let stored = changes.view.entry(spec.name);
+        let stored = changes.snapshot.entry(spec.name);
         let base = stored.map(|(_, text)| text);
         let is_initial = || self.is_initial_text(&text);
         let cleared = changes.cleared && is_initial();
@@ -331,16 +331,16 @@ impl<S: Schema, T: Storable + 'static> Whole<S, T> {
 impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
     fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
         let spec = self.spec();
-        for (name, text) in from.view.prefix(spec.prefix) {
+        for (name, text) in from.snapshot.prefix(spec.prefix) {
             let entry = decode_entry::<T>(from.schema, spec, &name[spec.prefix.len()..], text);
             from.take(entry, |(key, element)| self.slot(value).put(key, element))?;
         }
         Ok(())
     }
 
-    fn diff(&self, value: &S, changes: &mut Changes<'_>) -> Result<(), SessionError> {
+    fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
         let (spec, value) = (self.spec(), self.get(value));
-        let view = changes.view;
+        let snapshot = changes.snapshot;
         // With room for any integer as a key.
         let mut name = String::with_capacity(spec.prefix.len() + 40);
         name.push_str(spec.prefix);
@@ -353,7 +353,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
             if !T::Key::IS_CANONICAL && !names.is_new(&name) {
                 return Err(unencodable(S::SPEC, spec));
             }
-            let base = view.entry(&name);
+            let base = snapshot.entry(&name);
             kept += usize::from(base.is_some());
             if base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, spec)) {
                 changes.confirm(spec, base);
@@ -365,10 +365,10 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
             }
             Ok(())
         })?;
-        if view.prefix(spec.prefix).count() == kept {
+        if snapshot.prefix(spec.prefix).count() == kept {
             return Ok(());
         }
-        for (name, text) in view.prefix(spec.prefix) {
+        for (name, text) in snapshot.prefix(spec.prefix) {
             let gone = match decode_entry::<T>(S::SPEC, spec, &name[spec.prefix.len()..], text) {
                 Ok((key, _)) => !value.holds(&key),
                 // An entry that was skipped when it was read is no entry that somebody removed.
@@ -414,7 +414,7 @@ impl<S: Schema, T: Transient + 'static> Access<S> for Passing<S, T> {
         Ok(())
     }
 
-    fn diff(&self, _: &S, _: &mut Changes<'_>) -> Result<(), SessionError> {
+    fn diff(&self, _: &S, _: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
         Ok(())
     }
 

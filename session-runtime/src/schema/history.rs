@@ -6,10 +6,10 @@ use crate::schema::section::RawSection;
 use crate::schema::{Schema, SchemaSpec};
 
 /// A section of an older version, or the error of its conversion.
-pub(crate) type Lowering = Result<RawSection, SessionError>;
+pub(crate) type Downgraded = Result<RawSection, SessionError>;
 
 /// Converts a section to the version of the struct below, or to a version below that.
-pub(crate) type Lower = fn(RawSection, u16) -> Option<Lowering>;
+pub(crate) type Downgrade = fn(RawSection, u16) -> Option<Downgraded>;
 
 /// What a struct says of other versions: its history.
 #[doc(hidden)]
@@ -42,7 +42,7 @@ pub struct Previous<S> {
     pub(crate) unreadable: Option<&'static str>,
     pub(crate) upgrade: fn(RawSection, u16) -> Result<S, SessionError>,
     /// Back to it, where there is an impl for that.
-    pub(crate) lower: Option<Lower>,
+    pub(crate) downgrade: Option<Downgrade>,
 }
 
 impl<S: Schema> History<S> {
@@ -88,9 +88,9 @@ impl<S: Schema> History<S> {
     }
 
     #[must_use]
-    pub const fn previous(mut self, previous: Option<Previous<S>>, lower: Option<Lower>) -> Self {
+    pub const fn previous(mut self, previous: Option<Previous<S>>, downgrade: Option<Downgrade>) -> Self {
         self.previous = match previous {
-            Some(previous) => Some(Previous { lower, ..previous }),
+            Some(previous) => Some(Previous { downgrade, ..previous }),
             None => None,
         };
         self

@@ -37,7 +37,7 @@ pub(crate) enum Merge {
 
 impl Merge {
     /// Whether a patch must know that the value is still the one loaded.
-    pub(crate) fn rests_on_base(self) -> bool {
+    pub(crate) fn needs_base(self) -> bool {
         !matches!(self, Self::LastWrite)
     }
 }

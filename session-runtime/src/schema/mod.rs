@@ -10,8 +10,8 @@ use crate::error::SessionError;
 use crate::record::{Text, Values};
 use crate::schema::codec::{Access, Reader};
 use crate::schema::const_message::Message;
+use crate::schema::history::Downgraded;
 use crate::schema::history::History;
-use crate::schema::history::Lowering;
 use crate::schema::layout::{Shape, same};
 use crate::schema::merge::Merge;
 use crate::schema::section::RawSection;
@@ -31,9 +31,9 @@ pub(crate) mod history;
 pub(crate) mod layout;
 pub mod merge;
 pub(crate) mod section;
+pub(crate) mod snapshot;
 pub(crate) mod tracked;
 pub mod value;
-pub(crate) mod view;
 
 /// A typed part of the session: a plain struct whose fields are keys of the stored map.
 ///
@@ -256,12 +256,12 @@ pub struct SchemaSpec {
     /// The struct below in the chain.
     pub(crate) previous: Option<&'static SchemaSpec>,
     /// A section of an older version to one of this, the stored form of its values.
-    pub(crate) lift: fn(RawSection, u16) -> Result<RawSection, SessionError>,
+    pub(crate) upgrade: fn(RawSection, u16) -> Result<RawSection, SessionError>,
     pub(crate) reads: fn(u16) -> bool,
     /// A section of this version to one of an older; says `None` if there is no way down.
-    pub(crate) lower: fn(&Values, u16) -> Option<Lowering>,
+    pub(crate) downgrade: fn(&Values, u16) -> Option<Downgraded>,
     /// The metadata of an older version that this program can write; `None` if it cannot.
-    pub(crate) held: fn(u16) -> Option<Text>,
+    pub(crate) downgraded_metadata: fn(u16) -> Option<Text>,
     pub(crate) field: fn(usize) -> Option<&'static FieldSpec>,
     pub(crate) initial: fn(usize) -> Box<dyn Any>,
     pub(crate) is_initial: fn(usize, &str) -> bool,

@@ -49,7 +49,7 @@ impl<S> Newest<S> for Current {}
 /// use rocket::Request;
 /// use session_runtime::{NewestSchema, Session};
 ///
-/// /// Changes a session if there is a way to.
+/// /// ChangeRecorder a session if there is a way to.
 /// async fn change<S: NewestSchema>(request: &Request<'_>, change: fn(&mut S::Mut)) -> bool {
 ///     let mut guard = request.guard::<Session<S>>().await.succeeded();
 ///     guard.as_mut().map(|guard| change(guard)).is_some()

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::record::{Text, Values, belongs};
 use crate::schema::codec::from_text;
-use crate::schema::view::View;
+use crate::schema::snapshot::Snapshot;
 
 /// One schema's stored keys with their JSON texts: what `migrate(from = …, with = …)` edits.
 ///
@@ -141,8 +141,8 @@ impl RawSection {
         }
     }
 
-    pub(crate) fn view(&self) -> View {
-        View::of_values(self.values.clone())
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot::of_values(self.values.clone())
     }
 }
 

@@ -8,8 +8,8 @@ use std::ops::Deref;
 
 use crate::error::SessionError;
 use crate::schema::change::{Change, Found};
-use crate::schema::codec::Changes;
-use crate::schema::view::View;
+use crate::schema::codec::ChangeRecorder;
+use crate::schema::snapshot::Snapshot;
 use crate::schema::{FieldOps, FieldSpec, Place, Renew, Schema};
 
 /// A schema's value and which of its fields were touched, set or cleared.
@@ -27,7 +27,7 @@ enum User<S: Schema> {
     /// None that could go.
     Unwatched,
     /// A `renew` field of the stored session holds more than its default. The view tells when it changes.
-    Watched(Box<View>),
+    Watched(Box<Snapshot>),
     /// The user has gone: the other fields have started from their defaults.
     Gone(Box<Before<S>>),
 }
@@ -46,8 +46,8 @@ impl<S: Schema> Tracked<S> {
     }
 
     /// The value of a session whose user one of the fields names. Where that field changes, the others start over.
-    pub(crate) fn of_user(value: S, view: View) -> Self {
-        Self { user: User::Watched(Box::new(view)), ..Self::new(value) }
+    pub(crate) fn of_user(value: S, snapshot: Snapshot) -> Self {
+        Self { user: User::Watched(Box::new(snapshot)), ..Self::new(value) }
     }
 
     /// The field, to be edited in place.
@@ -110,23 +110,23 @@ impl<S: Schema> Tracked<S> {
     /// Notices that the user has gone. An edit in place is noticed at the next access.
     #[inline]
     fn look(&mut self) {
-        if let User::Watched(view) = &self.user
+        if let User::Watched(snapshot) = &self.user
             && self.is_touched()
-            && self.leaves(view)
+            && self.leaves(snapshot)
         {
             self.start_over();
         }
     }
 
     #[cold]
-    fn leaves(&self, view: &View) -> bool {
+    fn leaves(&self, snapshot: &Snapshot) -> bool {
         let users = S::FIELDS.iter().enumerate().filter(|(_, field)| field.spec.renew == Renew::User);
-        users.into_iter().any(|(at, field)| self.ends_user(at, field, view))
+        users.into_iter().any(|(at, field)| self.ends_user(at, field, snapshot))
     }
 
     /// What cannot be encoded is an error when the changes are taken.
-    fn ends_user(&self, at: usize, field: &FieldOps<S>, view: &View) -> bool {
-        let mut changes = Changes::new(S::SPEC, view);
+    fn ends_user(&self, at: usize, field: &FieldOps<S>, snapshot: &Snapshot) -> bool {
+        let mut changes = ChangeRecorder::new(S::SPEC, snapshot);
         changes.begin(has(&self.set, at), has(&self.cleared, at));
         has(&self.touched, at)
             && field.place.diff(&self.value, &mut changes).is_ok()
@@ -154,11 +154,11 @@ impl<S: Schema> Tracked<S> {
 
     /// Every marked field whose value is not what the guard saw, and with `confirms` each one that was set to just that.
     /// The marks are gone then, and the guard goes on from these changes.
-    pub(crate) fn take_changes(&mut self, view: &View, confirms: bool) -> Result<Found, SessionError> {
+    pub(crate) fn take_changes(&mut self, snapshot: &Snapshot, confirms: bool) -> Result<Found, SessionError> {
         self.look();
         let found = match &self.user {
-            User::Gone(before) => self.after_user(before, view)?,
-            _ => Found { changes: self.diff(&self.value, &self.touched, view, confirms)?, ..Found::default() },
+            User::Gone(before) => self.after_user(before, snapshot)?,
+            _ => Found { changes: self.diff(&self.value, &self.touched, snapshot, confirms)?, ..Found::default() },
         };
         if found.over {
             self.user = User::Unwatched;
@@ -168,17 +168,23 @@ impl<S: Schema> Tracked<S> {
     }
 
     #[cold]
-    fn after_user(&self, before: &Before<S>, view: &View) -> Result<Found, SessionError> {
+    fn after_user(&self, before: &Before<S>, snapshot: &Snapshot) -> Result<Found, SessionError> {
         let mut edited = S::Marks::default();
         let kept = (0..S::FIELDS.len()).filter(|at| has(&before.edited, *at) && !self.is_replaced(*at));
         kept.for_each(|at| mark(&mut edited, at));
-        let before = self.diff(&before.value, &edited, view, false)?;
-        let changes = self.diff(&self.value, &self.touched, &View::default(), false)?;
+        let before = self.diff(&before.value, &edited, snapshot, false)?;
+        let changes = self.diff(&self.value, &self.touched, &Snapshot::default(), false)?;
         Ok(Found { over: true, before, changes })
     }
 
-    fn diff(&self, value: &S, fields: &S::Marks, view: &View, confirms: bool) -> Result<Vec<Change>, SessionError> {
-        let mut changes = Changes::new(S::SPEC, view).confirming(confirms);
+    fn diff(
+        &self,
+        value: &S,
+        fields: &S::Marks,
+        snapshot: &Snapshot,
+        confirms: bool,
+    ) -> Result<Vec<Change>, SessionError> {
+        let mut changes = ChangeRecorder::new(S::SPEC, snapshot).confirming(confirms);
         for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(fields, *at)) {
             changes.begin(has(&self.set, at), has(&self.cleared, at));
             field.place.diff(value, &mut changes)?;

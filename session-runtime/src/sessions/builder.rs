@@ -153,7 +153,7 @@ impl SessionsBuilder {
             (None, None) => return Err(no_store()),
         };
         let lazy: Vec<&str> = self.schemas.iter().filter(|schema| schema.lazy).map(|schema| schema.key).collect();
-        store.keep_apart(&lazy);
+        store.set_lazy_schemas(&lazy);
         if !crate::schema::codec::decimals_are_exact() {
             tracing::warn!(
                 "a crate of this program switches on `rust_decimal/serde-float`, which writes a `Decimal` as a float: a \
@@ -199,7 +199,7 @@ impl SessionsBuilder {
     /// With sessions in the cookies there is nothing to be found anywhere else.
     #[cfg(feature = "cookie")]
     fn take_sealer(&mut self, cookie: &CookieRules) -> Result<Option<Arc<crate::store::cookie::Sealer>>, SessionError> {
-        use crate::store::cookie::{CookieStore, Nowhere, Sealer, say_what_is_missing};
+        use crate::store::cookie::{CookieStore, Sealer, Unsupported, say_what_is_missing};
         let of_url = |url: &String| CookieStore::of_url(url, &self.config.keys);
         let store = match (&self.cookie_store, &self.store) {
             (None, None) => self.config.store.as_ref().and_then(of_url).transpose()?,
@@ -212,7 +212,7 @@ impl SessionsBuilder {
             return Err(SessionError::with(ErrorKind::Config, detail));
         }
         say_what_is_missing();
-        self.store = Some(Arc::new(Nowhere));
+        self.store = Some(Arc::new(Unsupported));
         Ok(Some(Arc::new(Sealer::new(store, cookie.clone(), self.random))))
     }
 

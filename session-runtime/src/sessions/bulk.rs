@@ -14,13 +14,13 @@ use std::task::Poll;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::Record;
-use crate::record::patch::{Patch, Patched, RestsOn};
+use crate::record::patch::{Patch, Patched, Precondition};
 use crate::request::budget::Budget;
 use crate::request::core::Core;
 use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
 use crate::store::{Cursor, Damage, StoreError, StoreErrorKind, Wanted};
-use crate::version::status::Stands;
+use crate::version::status::VersionStatus;
 use crate::version::versioned::Versioned;
 
 /// How to walk over all sessions.
@@ -330,15 +330,15 @@ fn look(core: &Core, record: &Record) -> (Vec<Found>, Patch) {
     let mut found = Vec::new();
     for schema in core.schemas().iter().copied().filter(|schema| record.values.get(schema.key).is_some()) {
         let version = crate::version::status::version_of(schema, &record.values).unwrap_or(0);
-        let outcome = match values.lift(schema, &core.versions) {
-            Ok(Stands::Older(_)) => rewrite(core, schema, &values, &mut patch),
-            Ok(Stands::Same) => Ok(Outcome::Current),
-            Ok(Stands::Newer { .. } | Stands::Discarded) => Ok(Outcome::Newer),
+        let outcome = match values.upgrade(schema, &core.versions) {
+            Ok(VersionStatus::Older(_)) => rewrite(core, schema, &values, &mut patch),
+            Ok(VersionStatus::Same) => Ok(Outcome::Current),
+            Ok(VersionStatus::Newer { .. } | VersionStatus::Discarded) => Ok(Outcome::Newer),
             Err(error) => Err(error),
         };
         found.push((schema, version, outcome.unwrap_or_else(|error| refused(schema, &error))));
     }
-    patch.rests_on = RestsOn::Revision(record.head.revision);
+    patch.precondition = Precondition::Revision(record.head.revision);
     (found, patch)
 }
 

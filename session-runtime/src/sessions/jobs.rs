@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
-use crate::record::patch::{Patch, Patched, RestsOn};
+use crate::record::patch::{Patch, Patched, Precondition};
 use crate::record::{Record, Text, belongs};
 use crate::request::budget::Budget;
-use crate::request::changes::{Pending, fill, renews};
+use crate::request::changes::{Changes, fill, renews};
 use crate::schema::codec::Reader;
+use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
-use crate::schema::view::View;
 use crate::schema::{self, FieldSpec, Renew, Schema, SchemaSpec};
 use crate::sessions::Sessions;
 use crate::store::{Loaded, Wanted};
-use crate::version::status::Stands;
+use crate::version::status::VersionStatus;
 use crate::version::versioned::{Versioned, Versions};
 
 const SWEEP_BATCH: usize = 1_000;
@@ -48,7 +48,7 @@ impl Sessions {
         let decode = |loaded: Loaded| {
             check_readable(&loaded, S::SPEC)?;
             let mut values = Versioned::new(loaded.record.values);
-            values.lift(S::SPEC, &self.core.versions)?;
+            values.upgrade(S::SPEC, &self.core.versions)?;
             decode(*key, &values).map(|(value, _)| value)
         };
         loaded.map(decode).transpose()
@@ -139,7 +139,7 @@ impl Sessions {
             let Some(loaded) = self.load(*key, &wanted, &budget).await? else { return Ok(()) };
             let head = &loaded.record.head;
             let mut patch = Patch::on_generation(head.generation);
-            patch.rests_on = RestsOn::Revision(head.revision);
+            patch.precondition = Precondition::Revision(head.revision);
             patch.remove = stored_keys(&loaded, S::SPEC);
             if patch.is_empty() {
                 return Ok(());
@@ -228,17 +228,19 @@ fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) 
     }
     let is_readable = check_readable(&loaded, schema).is_ok();
     let mut values = Versioned::new(loaded.record.values);
-    let stands = values.lift(schema, versions);
+    let stands = values.upgrade(schema, versions);
     let is_set = |field: &FieldSpec| values.seen().get(field.name).is_some_and(|text| !schema.is_initial(field, text));
     match stands {
-        Ok(Stands::Same | Stands::Older(_) | Stands::Newer { .. }) if is_readable => renewing.any(is_set),
+        Ok(VersionStatus::Same | VersionStatus::Older(_) | VersionStatus::Newer { .. }) if is_readable => {
+            renewing.any(is_set)
+        }
         _ => true,
     }
 }
 
-fn decode<S: Schema>(key: SessionKey, values: &Versioned) -> Result<(S, View), SessionError> {
-    let view = View::new(key, values.seen().clone(), BTreeMap::new());
-    Ok((schema::read(&Reader::new(S::SPEC, &view))?, view))
+fn decode<S: Schema>(key: SessionKey, values: &Versioned) -> Result<(S, Snapshot), SessionError> {
+    let snapshot = Snapshot::new(key, values.seen().clone(), BTreeMap::new());
+    Ok((schema::read(&Reader::new(S::SPEC, &snapshot))?, snapshot))
 }
 
 fn run<S: Schema, R>(
@@ -250,16 +252,16 @@ fn run<S: Schema, R>(
     let Record { head, values } = record;
     let mut values = Versioned::new(values);
     values.check_writable(S::SPEC, versions)?;
-    let (value, view) = decode::<S>(key, &values)?;
+    let (value, snapshot) = decode::<S>(key, &values)?;
     let mut value = S::WRAP(Tracked::new(value));
     let result = work(&mut value);
-    let changes = S::TRACKED(&mut value).take_changes(&view, false)?.changes;
-    let pending: Pending = changes.into_iter().map(|change| (change.name.clone(), change)).collect();
+    let changes = S::TRACKED(&mut value).take_changes(&snapshot, false)?.changes;
+    let pending: Changes = changes.into_iter().map(|change| (change.name.clone(), change)).collect();
     if renews(&pending) {
         return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
     }
     let mut patch = Patch::on_generation(head.generation);
     fill(&mut patch, &pending, versions, &values, head.revision)?;
-    patch.rests_on = RestsOn::Revision(head.revision);
+    patch.precondition = Precondition::Revision(head.revision);
     Ok((result, patch, values))
 }

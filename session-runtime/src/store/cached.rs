@@ -20,7 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::copy::RecordCopy;
-use self::shelf::Shelf;
+use self::stripes::Stripes;
 use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -28,7 +28,7 @@ use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
 
 mod copy;
-mod shelf;
+mod stripes;
 
 const BOUND: Duration = Duration::from_secs(1);
 const CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
@@ -73,7 +73,7 @@ pub struct CachedStore<S> {
     store: S,
     bound: Duration,
     capacity: u64,
-    shelf: Shelf,
+    stripes: Stripes,
 }
 
 impl<S: Store> CachedStore<S> {
@@ -88,7 +88,7 @@ impl<S: Store> CachedStore<S> {
     /// ```
     #[must_use]
     pub fn new(store: S) -> Self {
-        Self { store, bound: BOUND, capacity: CAPACITY_BYTES, shelf: Shelf::new(BOUND, CAPACITY_BYTES) }
+        Self { store, bound: BOUND, capacity: CAPACITY_BYTES, stripes: Stripes::new(BOUND, CAPACITY_BYTES) }
     }
 
     /// How old a copy may be that is served. Default: 1 second. With zero every load asks the store.
@@ -108,7 +108,7 @@ impl<S: Store> CachedStore<S> {
     #[must_use]
     pub fn bound(mut self, bound: Duration) -> Self {
         self.bound = bound;
-        self.shelf = Shelf::new(self.bound, self.capacity);
+        self.stripes = Stripes::new(self.bound, self.capacity);
         self
     }
 
@@ -125,7 +125,7 @@ impl<S: Store> CachedStore<S> {
     #[must_use]
     pub fn capacity(mut self, bytes: u64) -> Self {
         self.capacity = bytes;
-        self.shelf = Shelf::new(self.bound, self.capacity);
+        self.stripes = Stripes::new(self.bound, self.capacity);
         self
     }
 
@@ -139,7 +139,7 @@ impl<S: Store> CachedStore<S> {
     /// CachedStore::new(MemoryStore::new()).clear();
     /// ```
     pub fn clear(&self) {
-        self.shelf.clear();
+        self.stripes.clear();
     }
 }
 
@@ -157,7 +157,7 @@ impl<S: Store> Store for CachedStore<S> {
     }
 
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        let write = self.shelf.write(key);
+        let write = self.stripes.write(key);
         let created = self.store.create(key, record.clone()).await?;
         match created {
             Created::Done => write.created(record),
@@ -167,23 +167,23 @@ impl<S: Store> Store for CachedStore<S> {
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        if let Some(hit) = self.shelf.hit(key, wanted, now) {
+        if let Some(hit) = self.stripes.hit(key, wanted, now) {
             return Ok(Some(hit));
         }
-        let began = self.shelf.begin(key);
+        let began = self.stripes.begin(key);
         let loaded = self.store.load(key, wanted, now).await?;
         match &loaded {
             // A copy would have to keep what is unreadable too. Such records are rare, and asked for each time.
-            Some(loaded) if !loaded.unreadable.is_empty() => self.shelf.forget(key),
-            Some(loaded) => self.shelf.put(key, began, RecordCopy::of_load(loaded.clone(), wanted, began.at)),
-            None => self.shelf.forget(key),
+            Some(loaded) if !loaded.unreadable.is_empty() => self.stripes.forget(key),
+            Some(loaded) => self.stripes.put(key, began, RecordCopy::of_load(loaded.clone(), wanted, began.at)),
+            None => self.stripes.forget(key),
         }
         Ok(loaded)
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        let write = self.shelf.write(key);
-        let ours = self.shelf.has(key).then(|| patch.clone());
+        let write = self.stripes.write(key);
+        let ours = self.stripes.has(key).then(|| patch.clone());
         let patched = self.store.patch(key, patch, now).await?;
         if let (Patched::Done(head), Some(ours)) = (&patched, ours) {
             write.patched(&ours, head);
@@ -192,7 +192,7 @@ impl<S: Store> Store for CachedStore<S> {
     }
 
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        let _forgotten_in_any_case = self.shelf.write(key);
+        let _forgotten_in_any_case = self.stripes.write(key);
         self.store.delete(key).await
     }
 
@@ -200,11 +200,11 @@ impl<S: Store> Store for CachedStore<S> {
         self.store.sweep(limit, now).await
     }
 
-    fn keep_apart(&self, schemas: &[&'static str]) {
-        self.store.keep_apart(schemas);
+    fn set_lazy_schemas(&self, schemas: &[&'static str]) {
+        self.store.set_lazy_schemas(schemas);
     }
 
-    fn answers_from_copies(&self) -> bool {
+    fn is_cache(&self) -> bool {
         true
     }
 

@@ -20,14 +20,14 @@ use std::sync::Arc;
 use crate::error::SessionError;
 
 mod content;
-mod drawer;
 mod key;
-mod nowhere;
+mod request_store;
 mod seal;
+mod unsupported;
 
-pub(crate) use drawer::Drawer;
-pub(crate) use nowhere::Nowhere;
+pub(crate) use request_store::RequestStore;
 pub(crate) use seal::Sealer;
+pub(crate) use unsupported::Unsupported;
 
 use key::Ring;
 

@@ -198,9 +198,9 @@ pub trait Store: Send + Sync + 'static {
     /// ```
     /// use session_runtime::{MemoryStore, Store};
     ///
-    /// MemoryStore::new().keep_apart(&["history"]);
+    /// MemoryStore::new().set_lazy_schemas(&["history"]);
     /// ```
-    fn keep_apart(&self, schemas: &[&'static str]) {
+    fn set_lazy_schemas(&self, schemas: &[&'static str]) {
         let _ = schemas;
     }
 
@@ -212,9 +212,9 @@ pub trait Store: Send + Sync + 'static {
     /// ```
     /// use session_runtime::{MemoryStore, Store};
     ///
-    /// assert!(!MemoryStore::new().answers_from_copies());
+    /// assert!(!MemoryStore::new().is_cache());
     /// ```
-    fn answers_from_copies(&self) -> bool {
+    fn is_cache(&self) -> bool {
         false
     }
 
@@ -303,12 +303,12 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).sweep(limit, now).await
     }
 
-    fn keep_apart(&self, schemas: &[&'static str]) {
-        (**self).keep_apart(schemas);
+    fn set_lazy_schemas(&self, schemas: &[&'static str]) {
+        (**self).set_lazy_schemas(schemas);
     }
 
-    fn answers_from_copies(&self) -> bool {
-        (**self).answers_from_copies()
+    fn is_cache(&self) -> bool {
+        (**self).is_cache()
     }
 
     async fn prepare(&self) -> Result<(), StoreError> {

@@ -51,14 +51,14 @@
 mod access;
 mod builder;
 mod changes;
+mod connection;
 mod fault;
 mod head;
-mod line;
-mod link;
-mod links;
+mod load_estimate;
 mod operations;
+mod pool;
 mod pooler;
-mod quiet;
+mod redacted;
 mod sql;
 mod unchanged;
 
@@ -122,7 +122,7 @@ const LAYOUT: i32 = 1;
 /// # Encryption
 ///
 /// `sslmode` in the URL is `disable`, `prefer` (the default: encrypted if the server can) or `require`. Whenever a
-/// connection is encrypted, certificate and host name are checked, so `verify-ca` and `verify-full` mean `require`. Over a
+/// connection is encrypted, certificate and host name are checked, so `verify-ca` and `verify-full` mean `require`. Overlay a
 /// network say `require`: with `prefer` whoever sits between can have it unencrypted.
 ///
 /// # Tables

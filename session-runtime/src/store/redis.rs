@@ -285,7 +285,7 @@ impl Store for RedisStore {
     }
 
     /// Counts once: what is told later is left out.
-    fn keep_apart(&self, schemas: &[&'static str]) {
+    fn set_lazy_schemas(&self, schemas: &[&'static str]) {
         let _ = self.lazy.set(schemas.iter().copied().filter(|schema| !schema.is_empty()).collect());
     }
 

@@ -40,19 +40,19 @@
 //!
 //! Deliberately absent: a pool of writers (`SQLite` has one at a time), and JSON functions (texts are never looked into).
 
-mod db;
+mod chunks;
+mod connection;
 mod fault;
 mod file;
+mod format;
 mod head;
-mod large;
-mod layout;
+mod inline_reads;
+mod job_queue;
 mod name;
-mod queue;
 mod read;
 mod readers;
-mod spot;
 mod threads;
-mod work;
+mod worker;
 mod write;
 
 use std::fmt;
@@ -62,9 +62,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::layout::Settings;
+use self::format::Settings;
 use self::readers::{Readers, Slots};
-use self::work::{Watched, Writer};
+use self::worker::{Watched, Writer};
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;

@@ -23,7 +23,7 @@ pub(crate) struct Metadata {
 
 /// How a program's version stands to the stored one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stands {
+pub(crate) enum VersionStatus {
     /// The same, or nothing is stored.
     Same,
     /// Stored by this older version, which can be upgraded.
@@ -54,11 +54,15 @@ pub(crate) fn version_of(schema: &SchemaSpec, values: &Values) -> Option<u16> {
 }
 
 /// How this program stands to what is stored.
-pub(crate) fn judge(schema: &'static SchemaSpec, ours: &str, values: &Values) -> Result<Stands, SessionError> {
-    let Some(text) = values.get(schema.key) else { return Ok(Stands::Same) };
+pub(crate) fn version_status(
+    schema: &'static SchemaSpec,
+    ours: &str,
+    values: &Values,
+) -> Result<VersionStatus, SessionError> {
+    let Some(text) = values.get(schema.key) else { return Ok(VersionStatus::Same) };
     // What this program writes needs no parser.
     if text == ours {
-        return Ok(Stands::Same);
+        return Ok(VersionStatus::Same);
     }
     let unreadable = || SessionError::at_schema(ErrorKind::Undecodable, schema);
     let metadata = parse(text).ok_or_else(unreadable)?;
@@ -66,7 +70,7 @@ pub(crate) fn judge(schema: &'static SchemaSpec, ours: &str, values: &Values) ->
         0 => Err(unreadable()),
         v if v == schema.version => same(schema, &metadata),
         v if v > schema.version => newer(schema, &metadata),
-        v if (schema.reads)(v) => Ok(Stands::Older(v)),
+        v if (schema.reads)(v) => Ok(VersionStatus::Older(v)),
         v => Err(SessionError::too_old(schema, v)),
     }
 }
@@ -78,23 +82,23 @@ fn parse(text: &str) -> Option<Metadata> {
 }
 
 /// Two branches may both have shipped this version.
-fn same(schema: &'static SchemaSpec, metadata: &Metadata) -> Result<Stands, SessionError> {
+fn same(schema: &'static SchemaSpec, metadata: &Metadata) -> Result<VersionStatus, SessionError> {
     match (&metadata.l, schema.layout.map(|layout| format!("{layout:08x}"))) {
         (Some(theirs), Some(ours)) if *theirs != ours => {
             // Told only if it is a hash: who wrote it may have written anything.
             let is_hash = theirs.len() == 8 && theirs.bytes().all(|byte| byte.is_ascii_hexdigit());
             Err(SessionError::forked(schema, if is_hash { theirs } else { "unknown" }, &ours))
         }
-        _ => Ok(Stands::Same),
+        _ => Ok(VersionStatus::Same),
     }
 }
 
-fn newer(schema: &'static SchemaSpec, metadata: &Metadata) -> Result<Stands, SessionError> {
+fn newer(schema: &'static SchemaSpec, metadata: &Metadata) -> Result<VersionStatus, SessionError> {
     let allows = |least: Option<u16>| least.unwrap_or(metadata.v) <= schema.version;
     if allows(metadata.r) {
-        Ok(Stands::Newer { writable: allows(metadata.w) })
+        Ok(VersionStatus::Newer { writable: allows(metadata.w) })
     } else if schema.on_newer == OnNewer::Discard {
-        Ok(Stands::Discarded)
+        Ok(VersionStatus::Discarded)
     } else {
         Err(SessionError::newer(schema, metadata.v))
     }
@@ -111,9 +115,9 @@ mod tests {
         _coupon: Option<String>,
     }
 
-    fn check(text: &str) -> Result<Stands, ErrorKind> {
+    fn check(text: &str) -> Result<VersionStatus, ErrorKind> {
         let values = [("cart".into(), text.into())].into_iter().collect();
-        judge(Cart::SPEC, &written(Cart::SPEC), &values).map_err(|error| error.kind())
+        version_status(Cart::SPEC, &written(Cart::SPEC), &values).map_err(|error| error.kind())
     }
 
     /// Found by fuzzing: `{"v":+1}` was read as version 1.
@@ -131,15 +135,15 @@ mod tests {
             assert_eq!(check(text), Err(ErrorKind::Undecodable), "{text}");
         }
         for text in [r#"{"v":1}"#, r#" { "v" : 1 } "#, r#"{"v":1,"later":{}}"#] {
-            assert_eq!(check(text), Ok(Stands::Same), "{text}");
+            assert_eq!(check(text), Ok(VersionStatus::Same), "{text}");
         }
         assert_eq!(check(r#"{"v":2}"#), Err(ErrorKind::Newer));
     }
 
     #[test]
     fn a_newer_version_says_who_may_read_and_write() {
-        assert_eq!(check(r#"{"v":3,"r":1,"w":1}"#), Ok(Stands::Newer { writable: true }));
-        assert_eq!(check(r#"{"v":3,"r":1,"w":2}"#), Ok(Stands::Newer { writable: false }));
+        assert_eq!(check(r#"{"v":3,"r":1,"w":1}"#), Ok(VersionStatus::Newer { writable: true }));
+        assert_eq!(check(r#"{"v":3,"r":1,"w":2}"#), Ok(VersionStatus::Newer { writable: false }));
         assert_eq!(check(r#"{"v":3,"r":2,"w":2}"#), Err(ErrorKind::Newer));
     }
 

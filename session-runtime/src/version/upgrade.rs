@@ -16,16 +16,16 @@ use std::marker::PhantomData;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::record::{Text, Values};
-use crate::schema::codec::{Changes, KnownText, Reader, same_text};
-use crate::schema::history::{Lower, Lowering, Previous};
+use crate::schema::codec::{ChangeRecorder, KnownText, Reader, same_text};
+use crate::schema::history::{Downgrade, Downgraded, Previous};
 use crate::schema::layout::{Pin, compatible, hash_of, unreadable};
 use crate::schema::section::RawSection;
-use crate::schema::view::View;
+use crate::schema::snapshot::Snapshot;
 use crate::schema::{Kind, Schema, SchemaSpec, read};
 use crate::version::status;
 
 /// From the version that wrote it to this one.
-pub(crate) fn lift<S: Schema>(mut section: RawSection, mut from: u16) -> Result<RawSection, SessionError> {
+pub(crate) fn upgrade_section<S: Schema>(mut section: RawSection, mut from: u16) -> Result<RawSection, SessionError> {
     let history = &S::HISTORY;
     let mut before_steps = None;
     while from < S::VERSION {
@@ -63,8 +63,8 @@ pub(crate) fn lift<S: Schema>(mut section: RawSection, mut from: u16) -> Result<
 fn steps_are_readable<S: Schema>(section: &RawSection, before: &RawSection, from: u16) -> Result<(), SessionError> {
     let mut written = section.values.clone();
     written.retain(|name| before.values.get(name) != section.values.get(name));
-    let view = View::of_values(written);
-    let read = read::<S>(&Reader::strict(S::SPEC, &view));
+    let snapshot = Snapshot::of_values(written);
+    let read = read::<S>(&Reader::strict(S::SPEC, &snapshot));
     read.map(drop).map_err(|error| SessionError::upgrade(S::SPEC, from, S::VERSION).because(error))
 }
 
@@ -88,8 +88,8 @@ fn apply_renames(schema: &SchemaSpec, older: &[Pin], section: &mut RawSection) {
 
 /// The section with the value in place of what any version of the chain stored.
 fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSection, SessionError> {
-    let nothing = View::default();
-    let mut changes = Changes::new(S::SPEC, &nothing);
+    let nothing = Snapshot::default();
+    let mut changes = ChangeRecorder::new(S::SPEC, &nothing);
     for field in S::FIELDS {
         field.place.diff(value, &mut changes)?;
     }
@@ -143,11 +143,11 @@ fn is_default(schema: &SchemaSpec, name: &str, text: &str) -> bool {
 }
 
 /// Down to an older version; `None` if there is no way.
-pub(crate) fn lower<S: Schema>(values: &Values, to: u16) -> Option<Lowering> {
-    lower_section::<S>(RawSection::of(S::KEY, values), to)
+pub(crate) fn downgrade_section<S: Schema>(values: &Values, to: u16) -> Option<Downgraded> {
+    downgrade_from::<S>(RawSection::of(S::KEY, values), to)
 }
 
-fn lower_section<S: Schema>(section: RawSection, to: u16) -> Option<Lowering> {
+fn downgrade_from<S: Schema>(section: RawSection, to: u16) -> Option<Downgraded> {
     let history = &S::HISTORY;
     if to == S::VERSION {
         return Some(Ok(section));
@@ -156,12 +156,12 @@ fn lower_section<S: Schema>(section: RawSection, to: u16) -> Option<Lowering> {
     if !renames && history.was.iter().any(|(was, _)| *was == to) {
         return Some(Ok(section));
     }
-    let lower = history.previous.as_ref().filter(|previous| to <= previous.spec.version)?.lower?;
-    lower(section, to)
+    let downgrade = history.previous.as_ref().filter(|previous| to <= previous.spec.version)?.downgrade?;
+    downgrade(section, to)
 }
 
 /// The metadata of an older version that this program can write; `None` if there is no way down to it.
-pub(crate) fn held<S: Schema>(version: u16) -> Option<Text> {
+pub(crate) fn downgraded_metadata<S: Schema>(version: u16) -> Option<Text> {
     let history = &S::HISTORY;
     if version == S::VERSION {
         return Some(status::written(S::SPEC));
@@ -170,8 +170,8 @@ pub(crate) fn held<S: Schema>(version: u16) -> Option<Text> {
     if let Some((_, pins)) = history.was.iter().find(|(was, _)| *was == version).filter(|_| !renames) {
         return Some(status::text(version, (version, version), Some(hash_of(pins))));
     }
-    let previous = history.previous.as_ref().filter(|previous| previous.lower.is_some())?;
-    (previous.spec.held)(version)
+    let previous = history.previous.as_ref().filter(|previous| previous.downgrade.is_some())?;
+    (previous.spec.downgraded_metadata)(version)
 }
 
 /// The error of an upgrade is kept as a cause, so it must be one.
@@ -218,7 +218,7 @@ where
         compatible: compatible::<S, P>(),
         unreadable: unreadable::<S, P>(),
         upgrade: upgrade::<S, P>,
-        lower: None,
+        downgrade: None,
     }
 }
 
@@ -228,33 +228,33 @@ where
     S: Schema + UpgradeFrom<P>,
     <S as UpgradeFrom<P>>::Error: UpgradeError,
 {
-    let section = lift::<P>(section, from)?;
-    let view = section.view();
-    let previous = read::<P>(&Reader::new(P::SPEC, &view))?;
+    let section = upgrade_section::<P>(section, from)?;
+    let snapshot = section.snapshot();
+    let previous = read::<P>(&Reader::new(P::SPEC, &snapshot))?;
     S::upgrade_from(previous).map_err(|error| SessionError::upgrade(S::SPEC, P::VERSION, S::VERSION).because(error))
 }
 
 /// Whether there is a way from `S` back to `P`: an inherent constant where there is, the trait's where not.
 #[doc(hidden)]
-pub struct Lowers<S, P>(PhantomData<(S, P)>);
+pub struct Downgrades<S, P>(PhantomData<(S, P)>);
 
 #[doc(hidden)]
-pub trait CannotLower {
-    const __LOWER: Option<Lower> = None;
+pub trait CannotDowngrade {
+    const __DOWNGRADE: Option<Downgrade> = None;
 }
 
-impl<S, P> CannotLower for Lowers<S, P> {}
+impl<S, P> CannotDowngrade for Downgrades<S, P> {}
 
-impl<S: Schema, P: Schema + TryFrom<S, Error: UpgradeError>> Lowers<S, P> {
-    pub const __LOWER: Option<Lower> = Some(|section, to| match lower_to::<S, P>(section) {
-        Ok(section) => lower_section::<P>(section, to),
+impl<S: Schema, P: Schema + TryFrom<S, Error: UpgradeError>> Downgrades<S, P> {
+    pub const __DOWNGRADE: Option<Downgrade> = Some(|section, to| match downgrade_to::<S, P>(section) {
+        Ok(section) => downgrade_from::<P>(section, to),
         Err(error) => Some(Err(error)),
     });
 }
 
-fn lower_to<S: Schema, P: Schema + TryFrom<S, Error: UpgradeError>>(section: RawSection) -> Lowering {
-    let view = section.view();
-    let value = read::<S>(&Reader::new(S::SPEC, &view))?;
+fn downgrade_to<S: Schema, P: Schema + TryFrom<S, Error: UpgradeError>>(section: RawSection) -> Downgraded {
+    let snapshot = section.snapshot();
+    let value = read::<S>(&Reader::new(S::SPEC, &snapshot))?;
     let value =
         P::try_from(value).map_err(|error| SessionError::upgrade(S::SPEC, S::VERSION, P::VERSION).because(error))?;
     // What this version alone has goes; the older one knows nothing of it.

@@ -16,7 +16,7 @@ use crate::record::patch::Patch;
 use crate::record::{Text, Values, belongs};
 use crate::schema::SchemaSpec;
 use crate::schema::section::RawSection;
-use crate::version::status::{Stands, judge, written};
+use crate::version::status::{VersionStatus, version_status, written};
 
 /// What a program writes of each schema's metadata, shared by all sessions of the process.
 pub(crate) struct Versions(Vec<Version>);
@@ -58,7 +58,7 @@ impl Versions {
             let Some((held, metadata)) = &version.hold else { continue };
             let is_ours = |values: &Values| values.get(version.schema.key) == Some(&*version.written);
             if is_ours(&values) && !is_ours(before) {
-                let section = lowered(version.schema, &values, *held)?;
+                let section = downgraded(version.schema, &values, *held)?;
                 values.retain(|name| !belongs(name, version.schema.key));
                 section.values().iter().for_each(|(name, text)| drop(values.set(name.clone(), text.clone())));
                 values.set(version.name.clone(), metadata.clone());
@@ -80,7 +80,7 @@ impl Version {
 
 /// Stops the launch where there is no way down.
 fn held_metadata(schema: &'static SchemaSpec, held: u16) -> Result<Text, SessionError> {
-    (schema.held)(held).ok_or_else(|| SessionError::with(ErrorKind::Config, why_not_held(schema, held)))
+    (schema.downgraded_metadata)(held).ok_or_else(|| SessionError::with(ErrorKind::Config, why_not_held(schema, held)))
 }
 
 fn why_not_held(schema: &'static SchemaSpec, held: u16) -> String {
@@ -98,8 +98,8 @@ fn why_not_held(schema: &'static SchemaSpec, held: u16) -> String {
     )
 }
 
-fn lowered(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result<RawSection, SessionError> {
-    (schema.lower)(values, held).unwrap_or_else(|| Err(SessionError::at_schema(ErrorKind::Config, schema)))
+fn downgraded(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result<RawSection, SessionError> {
+    (schema.downgrade)(values, held).unwrap_or_else(|| Err(SessionError::at_schema(ErrorKind::Config, schema)))
 }
 
 /// A record's values, as they are stored and as this program sees them.
@@ -129,7 +129,7 @@ impl Versioned {
         let lifted = self.lifted;
         *self = Self::new(stored);
         let mut each = versions.0.iter().enumerate().filter(|(at, _)| lifted & (1 << at) != 0);
-        each.try_for_each(|(_, version)| self.lift(version.schema, versions).map(drop))
+        each.try_for_each(|(_, version)| self.upgrade(version.schema, versions).map(drop))
     }
 
     /// Both as stored and as seen; nothing of an older version.
@@ -154,22 +154,32 @@ impl Versioned {
     }
 
     /// How this program stands to what is stored of a schema.
-    pub(crate) fn stands(&self, schema: &'static SchemaSpec, versions: &Versions) -> Result<Stands, SessionError> {
-        versions.of(schema).map_or(Ok(Stands::Same), |(_, version)| judge(schema, &version.written, &self.stored))
+    pub(crate) fn stands(
+        &self,
+        schema: &'static SchemaSpec,
+        versions: &Versions,
+    ) -> Result<VersionStatus, SessionError> {
+        versions
+            .of(schema)
+            .map_or(Ok(VersionStatus::Same), |(_, version)| version_status(schema, &version.written, &self.stored))
     }
 
     /// Brings a schema to this program's version, unless that has been done.
-    pub(crate) fn lift(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Result<Stands, SessionError> {
-        let Some((at, version)) = versions.of(schema) else { return Ok(Stands::Same) };
-        let stands = judge(schema, &version.written, &self.stored)?;
+    pub(crate) fn upgrade(
+        &mut self,
+        schema: &'static SchemaSpec,
+        versions: &Versions,
+    ) -> Result<VersionStatus, SessionError> {
+        let Some((at, version)) = versions.of(schema) else { return Ok(VersionStatus::Same) };
+        let stands = version_status(schema, &version.written, &self.stored)?;
         if self.lifted & (1 << at) == 0 {
             match stands {
-                Stands::Older(from) => {
-                    let section = (schema.lift)(RawSection::of(schema.key, &self.stored), from)?;
+                VersionStatus::Older(from) => {
+                    let section = (schema.upgrade)(RawSection::of(schema.key, &self.stored), from)?;
                     self.see(at, schema, section.values());
                 }
-                Stands::Discarded => self.see(at, schema, &Values::new()),
-                Stands::Same | Stands::Newer { .. } => {}
+                VersionStatus::Discarded => self.see(at, schema, &Values::new()),
+                VersionStatus::Same | VersionStatus::Newer { .. } => {}
             }
         }
         Ok(stands)
@@ -187,8 +197,8 @@ impl Versioned {
         schema: &'static SchemaSpec,
         versions: &Versions,
     ) -> Result<(), SessionError> {
-        match self.lift(schema, versions)? {
-            Stands::Newer { writable: false } => Err(SessionError::read_only(schema)),
+        match self.upgrade(schema, versions)? {
+            VersionStatus::Newer { writable: false } => Err(SessionError::read_only(schema)),
             _ => Ok(()),
         }
     }
@@ -211,7 +221,7 @@ impl Versioned {
         let mut after = self.seen.clone();
         patch.apply(&mut after);
         let (section, metadata) = match hold {
-            Some((held, metadata)) => (lowered(schema, &after, *held)?, metadata),
+            Some((held, metadata)) => (downgraded(schema, &after, *held)?, metadata),
             None => (RawSection::of(schema.key, &after), &version.written),
         };
         patch.set.retain(|(name, _)| !belongs(name, schema.key));
@@ -230,9 +240,9 @@ impl Versioned {
 
     /// Whether what is stored is no newer than what is held, so that going on with that loses nothing.
     fn is_at_most(&self, schema: &'static SchemaSpec, version: &Version, held: u16) -> bool {
-        match judge(schema, &version.written, &self.stored) {
-            Ok(Stands::Same) => self.stored.get(schema.key).is_none(),
-            Ok(Stands::Older(from)) => from <= held,
+        match version_status(schema, &version.written, &self.stored) {
+            Ok(VersionStatus::Same) => self.stored.get(schema.key).is_none(),
+            Ok(VersionStatus::Older(from)) => from <= held,
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use session_runtime::clock::Timestamp;
 use session_runtime::expiry::StoredExpiry;
-use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Refusal, RestsOn};
+use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Precondition, Refusal};
 use session_runtime::record::{Head, PreviousSecret, Record, Text, Values};
 use session_runtime::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, StoreError, Wanted};
 use session_runtime::testing::head_at;
@@ -56,10 +56,10 @@ impl Wrong {
 
     /// The patch as this store misunderstands it.
     fn misread(&self, mut patch: Patch, record: &Record) -> Patch {
-        match (&mut patch.rests_on, self.fault) {
-            (RestsOn::Values(expected), IgnoresBases) => expected.clear(),
-            (RestsOn::Values(expected), BelievesUnchanged) if patch.unchanged.is_some() => expected.clear(),
-            (RestsOn::Revision(revision), IgnoresRevision) => *revision = record.head.revision,
+        match (&mut patch.precondition, self.fault) {
+            (Precondition::Values(expected), IgnoresBases) => expected.clear(),
+            (Precondition::Values(expected), BelievesUnchanged) if patch.unchanged.is_some() => expected.clear(),
+            (Precondition::Revision(revision), IgnoresRevision) => *revision = record.head.revision,
             _ => {}
         }
         match &mut patch.deadline {
@@ -274,8 +274,8 @@ fn round(patch: &mut Patch, record: &Record) {
     if patch.generation as f64 == generation as f64 {
         patch.generation = generation;
     }
-    match &mut patch.rests_on {
-        RestsOn::Revision(expected) if *expected as f64 == revision as f64 => *expected = revision,
+    match &mut patch.precondition {
+        Precondition::Revision(expected) if *expected as f64 == revision as f64 => *expected = revision,
         _ => {}
     }
 }

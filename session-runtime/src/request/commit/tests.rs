@@ -27,7 +27,7 @@ async fn first_write(sessions: &Sessions, coupon: &str) -> Result<SessionId, Err
     let finished = visit.finish(200).await;
     match finished.error {
         Some(error) => Err(error.kind()),
-        None => Ok(visit.state().standing.live().unwrap().id),
+        None => Ok(visit.state().session_status.live().unwrap().id),
     }
 }
 
@@ -165,7 +165,7 @@ async fn debug_shows_no_secret() {
     let visit = sessions.open([]);
     visit.write::<Cart>().await.unwrap().set_coupon("SPRING".into());
     let finished = visit.finish(200).await;
-    let live = visit.state().standing.clone();
+    let live = visit.state().session_status.clone();
     let live = live.live().unwrap();
     let (id, record) =
         (live.id, crate::record::Record { head: live.head.clone(), values: live.values.stored().clone() });

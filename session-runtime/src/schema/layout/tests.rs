@@ -9,7 +9,7 @@ use super::*;
 use crate::__private::{Chain, Current, Tracked, Unchained, pinned as whole, pinned_entries as entries, transient};
 use crate::SessionValue;
 use crate::schema::history::History;
-use crate::schema::place;
+use crate::schema::{SchemaSpec, place};
 use crate::schema::value::{Key, Struct, Ty};
 
 macro_rules! schema {
@@ -22,6 +22,7 @@ macro_rules! schema {
             const NAME: &'static str = stringify!($name);
             const KEY: &'static str = $key;
             const VERSION: u16 = $version;
+            const SPEC: &'static SchemaSpec = &crate::version::spec::spec::<Self>();
             const HISTORY: History<Self> = $history;
             const FIELDS: &'static [FieldOps<Self>] = &[$(
                 $kind::<Self, $ty>(

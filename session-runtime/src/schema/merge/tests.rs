@@ -203,7 +203,7 @@ fn an_undecodable_text_is_an_error_or_the_default() {
 fn what_is_merged_rests_on_what_was_loaded() {
     for field in All::SPEC.fields() {
         let last_write = ["plain", "tags"].contains(&field.key());
-        assert_eq!(field.merge.rests_on_base(), !last_write, "{}", field.key());
+        assert_eq!(field.merge.needs_base(), !last_write, "{}", field.key());
     }
 }
 

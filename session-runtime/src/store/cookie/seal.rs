@@ -42,7 +42,7 @@ pub(crate) struct Sealer {
     store: Arc<CookieStore>,
     rules: CookieRules,
     /// What is authenticated beside the content.
-    beside: Vec<u8>,
+    associated_data: Vec<u8>,
     random: Random,
 }
 
@@ -51,13 +51,13 @@ pub(crate) struct Opened {
     pub(crate) key: SessionKey,
     pub(crate) record: Record,
     /// An older key sealed it.
-    pub(crate) aged: bool,
+    pub(crate) needs_reseal: bool,
 }
 
 impl Sealer {
     pub(crate) fn new(store: Arc<CookieStore>, rules: CookieRules, random: Random) -> Self {
-        let beside = beside(VERSION, &[PURPOSE, &rules.name, &store.application]);
-        Self { store, rules, beside, random }
+        let associated_data = associated_data(VERSION, &[PURPOSE, &rules.name, &store.application]);
+        Self { store, rules, associated_data, random }
     }
 
     /// The `Set-Cookie` line with this record. Refuses what browsers would not keep.
@@ -86,7 +86,7 @@ impl Sealer {
         let mut nonce = [0; NONCE_BYTES];
         self.random.fill(&mut nonce).map_err(failed)?;
         let key = self.store.ring.first();
-        let payload = Payload { msg: content, aad: &self.beside };
+        let payload = Payload { msg: content, aad: &self.associated_data };
         let sealed = key.cipher.encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| StoreError::new(StoreErrorKind::Unavailable, during))?;
         Ok(Base64UrlUnpadded::encode_string(&[&[VERSION][..], &key.id, &nonce, &sealed].concat()))
@@ -105,17 +105,17 @@ impl Sealer {
             return None;
         }
         let open = |cipher: &chacha20poly1305::XChaCha20Poly1305| {
-            cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &self.beside }).ok()
+            cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &self.associated_data }).ok()
         };
         let mut keys = self.store.ring.named(*id);
         let (content, is_first) = keys.find_map(|(key, is_first)| Some((open(&key.cipher)?, is_first)))?;
         let (key, record) = content::decode(&content, now)?;
-        Some(Opened { key, record, aged: !is_first })
+        Some(Opened { key, record, needs_reseal: !is_first })
     }
 }
 
 /// Each part with its length, so that no two lists of parts look alike.
-pub(super) fn beside(version: u8, parts: &[&str]) -> Vec<u8> {
+pub(super) fn associated_data(version: u8, parts: &[&str]) -> Vec<u8> {
     let mut bytes = vec![version];
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());

@@ -8,8 +8,8 @@ use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead, Payload};
 use proptest::prelude::*;
 
-use super::seal::{Opened, beside};
-use super::{CookieStore, Drawer, Sealer, content};
+use super::seal::{Opened, associated_data};
+use super::{CookieStore, RequestStore, Sealer, content};
 use crate::clock::Timestamp;
 use crate::cookie::{CookieCommand, CookieConfig, CookieRules};
 use crate::error::ErrorKind;
@@ -69,8 +69,8 @@ fn what_is_sealed_opens() {
     let sealer = Sealer::new(store(), rules("__Host-id"), Random::default());
     let before =
         record(&[("auth.user", "\"ada\""), ("cart", "{\"v\":1}"), ("cart.items/7", "2"), ("cart.items/8", "")]);
-    let Opened { key: found, record, aged } = sealer.open(&value_of(&sealer, &before), now()).unwrap();
-    assert_eq!((found, record.head, aged), (key(), before.head, false));
+    let Opened { key: found, record, needs_reseal } = sealer.open(&value_of(&sealer, &before), now()).unwrap();
+    assert_eq!((found, record.head, needs_reseal), (key(), before.head, false));
     assert!(record.values == before.values);
 }
 
@@ -83,7 +83,7 @@ fn another_purpose_or_version_does_not_open() {
     let content = content::encode(key(), &record(&[]), now());
     let text = |version: u8, authenticated: u8, parts: &[&str]| {
         let seal = store.ring.first();
-        let aad = beside(authenticated, parts);
+        let aad = associated_data(authenticated, parts);
         let sealed = seal.cipher.encrypt(&XNonce::from([9; 24]), Payload { msg: &content, aad: &aad }).unwrap();
         Base64UrlUnpadded::encode_string(&[&[version][..], &seal.id, &[9; 24], &sealed].concat())
     };
@@ -186,27 +186,27 @@ fn keys_of_a_ring_differ() {
 #[tokio::test]
 async fn a_drawer_holds_only_what_is_sealed() {
     let sealer = Arc::new(Sealer::new(store(), rules("id"), Random::default()));
-    let drawer = Drawer::new(sealer, None);
+    let request_store = RequestStore::new(sealer, None);
     let large = "x".repeat(4_000);
-    let error = drawer.create(key(), record(&[("a.b", &large)])).await.unwrap_err();
+    let error = request_store.create(key(), record(&[("a.b", &large)])).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TooLarge);
-    assert!(drawer.load(key(), &Wanted::all(), now()).await.unwrap().is_none());
-    assert!(drawer.line() == CookieCommand::Keep);
-    assert_eq!(drawer.create(key(), record(&[("a.b", "1")])).await.unwrap(), Created::Done);
-    let line = drawer.line();
-    assert_eq!(drawer.create(key(), record(&[])).await.unwrap(), Created::Taken);
+    assert!(request_store.load(key(), &Wanted::all(), now()).await.unwrap().is_none());
+    assert!(request_store.line() == CookieCommand::Keep);
+    assert_eq!(request_store.create(key(), record(&[("a.b", "1")])).await.unwrap(), Created::Done);
+    let line = request_store.line();
+    assert_eq!(request_store.create(key(), record(&[])).await.unwrap(), Created::Taken);
     let patch = Patch { set: vec![("a.b".into(), large.into())], ..Patch::on_generation(3) };
-    let error = drawer.patch(key(), patch.clone(), now()).await.unwrap_err();
+    let error = request_store.patch(key(), patch.clone(), now()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TooLarge);
-    let held = drawer.load(key(), &Wanted::all(), now()).await.unwrap().unwrap().record;
-    assert!(held.values.get("a.b") == Some("1") && held.head.revision == 0 && drawer.line() == line);
+    let held = request_store.load(key(), &Wanted::all(), now()).await.unwrap().unwrap().record;
+    assert!(held.values.get("a.b") == Some("1") && held.head.revision == 0 && request_store.line() == line);
     let late = now().after(MINUTE);
-    assert!(matches!(drawer.patch(key(), patch.clone(), late).await.unwrap(), Patched::Gone));
+    assert!(matches!(request_store.patch(key(), patch.clone(), late).await.unwrap(), Patched::Gone));
     let patch = Patch { generation: 2, ..patch };
-    assert!(matches!(drawer.patch(key(), patch, now()).await.unwrap(), Patched::Renewed));
-    drawer.delete(key()).await.unwrap();
-    assert!(drawer.load(key(), &Wanted::all(), now()).await.unwrap().is_none());
-    assert!(drawer.line() == CookieCommand::Keep);
+    assert!(matches!(request_store.patch(key(), patch, now()).await.unwrap(), Patched::Renewed));
+    request_store.delete(key()).await.unwrap();
+    assert!(request_store.load(key(), &Wanted::all(), now()).await.unwrap().is_none());
+    assert!(request_store.line() == CookieCommand::Keep);
 }
 
 /// C16b: no random bytes, no cookie; nothing else is used in their place.

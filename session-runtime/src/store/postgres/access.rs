@@ -10,9 +10,9 @@ use deadpool_postgres::{Object, Pool, PoolError};
 use tokio::time::sleep;
 use tokio_postgres::{Error, Row};
 
+use super::connection::{self, Mode, Param};
 use super::fault::{Fault, Remedy};
-use super::link::{self, Mode, Param};
-use super::links::Links;
+use super::pool::Links;
 use super::pooler;
 use super::sql::{LockTimeout, OUTSIDE, Sql};
 
@@ -118,7 +118,7 @@ impl SharedPool {
         let outcome = match self.mode(&taken).await? {
             Mode::Unnamed if sql.prepared_only => Ok(Vec::new()),
             Mode::Unnamed => {
-                let work = link::query_unnamed(taken.client()?, sql, params);
+                let work = connection::query_unnamed(taken.client()?, sql, params);
                 outside(taken.client()?.batch_execute(OUTSIDE), work).await
             }
             Mode::Prepared => {
@@ -143,7 +143,7 @@ impl SharedPool {
     async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
         let mut taken = self.take().await?;
         taken.client()?.batch_execute(OUTSIDE).await.map_err(in_transaction)?;
-        let outcome = link::simple(taken.client()?, text).await;
+        let outcome = connection::simple(taken.client()?, text).await;
         taken.is_sound = true;
         outcome
     }

@@ -9,7 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PostgresStore;
 use super::access::Access;
-use super::links::{Connector, Links};
+use super::pool::{Connector, Links};
 use super::sql::{self, LONGEST_NAME};
 use crate::config::ServerConfig;
 use crate::store::tls::Certificates;

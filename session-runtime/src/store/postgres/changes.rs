@@ -9,7 +9,7 @@ use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::record::Values;
-use crate::record::patch::{Deadline, Expected, NewSecret, Patch, RestsOn};
+use crate::record::patch::{Deadline, Expected, NewSecret, Patch, Precondition};
 
 const CHANGES: i16 = 1;
 const EXPECTED: i16 = 2;
@@ -145,9 +145,9 @@ impl fmt::Debug for Base<'_> {
 
 /// The revision that it rests on, if it does on that.
 pub(super) fn revision(patch: &Patch) -> Option<i64> {
-    match patch.rests_on {
-        RestsOn::Revision(revision) => Some(revision.cast_signed()),
-        RestsOn::Values(_) => None,
+    match patch.precondition {
+        Precondition::Revision(revision) => Some(revision.cast_signed()),
+        Precondition::Values(_) => None,
     }
 }
 

@@ -4,10 +4,10 @@ use tokio_postgres::Row;
 
 use super::PostgresStore;
 use super::changes::{self, Columns};
+use super::connection::Param;
 use super::fault::Fault;
 use super::head::{self, COLUMNS, HeadColumns, column, stored};
-use super::link::Param;
-use super::quiet::Quiet;
+use super::redacted::Quiet;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::Record;

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio_postgres::Client;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
+use super::connection::{Mode, simple};
 use super::fault::Fault;
-use super::link::{Mode, simple};
 
 /// How statements may be sent over this connection.
 pub(super) async fn mode(client: &Client) -> Result<Mode, Fault> {

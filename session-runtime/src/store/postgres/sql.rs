@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::Type;
 
-const LAYOUT: &str = include_str!("layout.sql");
+const LAYOUT: &str = include_str!("tables.sql");
 
 /// The columns of a head, in the order in which [`head`](super::head) reads them.
 const HEAD: &str = "expires, created, touched, ends, expiry_kind, expiry, secret, secret_since, previous, \
@@ -41,7 +41,7 @@ pub(super) struct Statements {
     pub(super) load_one: Sql,
     /// key, now, four schemas → head, texts
     pub(super) load_few: Sql,
-    /// as the function in `layout.sql` → head, texts, outcome
+    /// as the function in `tables.sql` → head, texts, outcome
     pub(super) patch: Sql,
     /// key, now, generation, revision, the next one, totals, schema, field, content → head, if the record was so
     pub(super) set_one: Sql,

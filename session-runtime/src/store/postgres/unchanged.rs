@@ -6,11 +6,11 @@
 
 use super::PostgresStore;
 use super::changes::parts;
+use super::connection::Param;
 use super::fault::Fault;
 use super::head::{self, stored};
-use super::link::Param;
 use super::operations::FEW;
-use super::quiet::Quiet;
+use super::redacted::Quiet;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::patch::{Patch, Unchanged};

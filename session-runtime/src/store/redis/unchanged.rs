@@ -67,7 +67,7 @@ fn fixed_part(patch: &Patch, unchanged: Unchanged, now: Timestamp) -> [u8; FIXED
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::patch::{Deadline, NewSecret, RestsOn};
+    use crate::record::patch::{Deadline, NewSecret, Precondition};
     use crate::store::redis::name::Namespace;
 
     const NOW: Timestamp = Timestamp::from_millis(5);
@@ -92,14 +92,14 @@ mod tests {
     #[test]
     fn only_the_usual_patch_is_short() {
         assert!(is_short(&usual()));
-        assert!(is_short(&Patch { rests_on: RestsOn::Revision(u64::MAX), ..usual() }));
+        assert!(is_short(&Patch { precondition: Precondition::Revision(u64::MAX), ..usual() }));
         let secret = NewSecret::Presented { seen: crate::id::SecretHash::from_bytes([0; 32]), until: NOW };
         let touch = Deadline::Touch { seen: NOW, touched: NOW, expires: NOW };
         let one = |name: &str| vec![(name.into(), "1".into())];
         let many = (0..=FEW).map(|number| (format!("cart.{number}").into(), "1".into())).collect();
         let others = [
             Patch { unchanged: None, ..usual() },
-            Patch { rests_on: RestsOn::Revision(0), ..usual() },
+            Patch { precondition: Precondition::Revision(0), ..usual() },
             Patch { remove: vec!["cart.b".into()], ..usual() },
             Patch { deadline: Some(touch), ..usual() },
             Patch { secret: Some(secret), ..usual() },

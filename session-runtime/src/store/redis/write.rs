@@ -9,7 +9,7 @@ use super::name::{Name, check, schema_of};
 use super::script::{self, sha1_hex};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::patch::{Deadline, Expected, Patch, RestsOn};
+use crate::record::patch::{Deadline, Expected, Patch, Precondition};
 use crate::record::{Record, Text};
 use crate::store::SWEEP_GRACE;
 
@@ -119,7 +119,7 @@ fn fixed_part(patch: &Patch, now: Timestamp, counts: [usize; 4]) -> Result<Vec<u
         out.extend_from_slice(&count.to_be_bytes());
     }
     out.push(u8::from(changes_head(patch)));
-    if let RestsOn::Revision(revision) = patch.rests_on {
+    if let Precondition::Revision(revision) = patch.precondition {
         out.extend_from_slice(&revision.to_be_bytes());
     }
     Ok(out)

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, Rows, params};
 
 use super::fault::Fault;
 use super::head::HeadRow;
-use super::{large, name, stored};
+use super::{chunks, name, stored};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::{Record, Text, Values};
@@ -150,7 +150,7 @@ fn values(
 /// The text that a row's content stands for.
 fn text(connection: &Connection, content: ValueRef<'_>, wanted: &Wanted) -> Result<Text, Fault> {
     match content {
-        ValueRef::Integer(id) => large::read(&mut *connection.prepare_cached(large::READ)?, id),
+        ValueRef::Integer(id) => chunks::read(&mut *connection.prepare_cached(chunks::READ)?, id),
         content => Ok(wanted.text(content.as_str()?)),
     }
 }

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fault::{Fault, caught};
-use super::layout::Settings;
-use super::queue::Queue;
+use super::format::Settings;
+use super::inline_reads::InlineReads;
+use super::job_queue::Queue;
 use super::read::Reader;
-use super::spot::Spots;
 use super::threads::{Answer, Threads, not_set_up};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -22,7 +22,7 @@ type Job = Box<dyn FnOnce(&Slot) + Send>;
 pub(super) struct Readers {
     settings: Arc<Settings>,
     slots: Arc<Slots>,
-    spots: Spots,
+    spots: InlineReads,
     threads: Threads<Job>,
 }
 
@@ -61,10 +61,10 @@ impl Slot {
 impl Slots {
     /// With connections for reads on the spot, which do not wait for a lock, and one for each thread, which do.
     pub(super) fn open(settings: &Settings, spots: usize, threads: usize) -> Result<Self, StoreError> {
-        let spot = |_| settings.connect_spot().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
+        let inline_reads = |_| settings.connect_spot().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
         let thread = |_| settings.connect_reader().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
         Ok(Self {
-            spots: (0..spots).map(spot).collect::<Result<_, _>>()?,
+            spots: (0..spots).map(inline_reads).collect::<Result<_, _>>()?,
             threads: (0..threads).map(thread).collect::<Result<_, _>>()?,
             are_closed: AtomicBool::new(false),
         })
@@ -106,7 +106,7 @@ impl Readers {
             let slot = Arc::clone(slot);
             threads.spawn(move |queue| serve(queue, &slot)).map_err(not_set_up)?;
         }
-        let spots = Spots::new(slots.spots.iter().map(Arc::clone).collect());
+        let spots = InlineReads::new(slots.spots.iter().map(Arc::clone).collect());
         Ok(Self { settings: Arc::clone(settings), slots: Arc::clone(slots), spots, threads })
     }
 

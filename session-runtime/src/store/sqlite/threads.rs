@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-use super::queue::Queue;
+use super::job_queue::Queue;
 use crate::store::{StoreError, StoreErrorKind};
 
 const ENDED: &str = "the store's thread has ended";

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
-use super::db::{Db, FEW};
+use super::chunks::Stored;
+use super::connection::{Db, FEW};
 use super::fault::Fault;
 use super::head::HeadRow;
-use super::large::Stored;
 use super::name::{self, Name};
 use super::read::live;
 use super::stored;

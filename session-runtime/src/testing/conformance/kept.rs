@@ -8,7 +8,7 @@ use super::{Rule, Verdict};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::expiry::StoredExpiry;
-use crate::record::patch::{Deadline, NewSecret, Patch, Patched, RestsOn};
+use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
 use crate::record::{Head, PreviousSecret};
 
 pub(super) const RULES: &[Rule] = &[
@@ -116,7 +116,7 @@ async fn counters_are_kept_exactly(trial: Trial) -> Verdict {
     let key = trial.stored_with(head.clone(), &[("cart.a", "1")]).await?;
     let on = |generation, revision| Patch {
         generation,
-        rests_on: RestsOn::Revision(revision),
+        precondition: Precondition::Revision(revision),
         ..setting(&[("cart.a", "2")])
     };
     for other in [generation - 1, generation + 1, 1] {

@@ -2,7 +2,7 @@
 
 use super::trial::{HOUR, Trial, ensure, fresh_key, removing, resting, rule, setting, unexpected};
 use super::{Rule, Verdict};
-use crate::record::patch::{Expected, Patch, Patched, RestsOn};
+use crate::record::patch::{Expected, Patch, Patched, Precondition};
 use crate::record::{Head, Record};
 
 pub(super) const RULES: &[Rule] = &[
@@ -71,7 +71,7 @@ async fn gone_comes_before_renewed(trial: Trial) -> Verdict {
 async fn renewed_comes_before_conflict(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let wrong_base = resting(setting(&[("cart.a", "9")]), &[("cart.a", Some("5"))]);
-    let wrong_revision = Patch { rests_on: RestsOn::Revision(5), ..setting(&[("cart.a", "9")]) };
+    let wrong_revision = Patch { precondition: Precondition::Revision(5), ..setting(&[("cart.a", "9")]) };
     for patch in [wrong_base, wrong_revision] {
         let answer = trial.patch(key, Patch { generation: 1, ..patch }).await?;
         ensure!(matches!(answer, Patched::Renewed), "{}", unexpected("renewed", &answer).0);
@@ -108,7 +108,7 @@ async fn own_text_is_accepted(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let patch = |text: &str, or_ours| {
         let expected = Expected { name: "cart.a".into(), base: None, or_ours };
-        Patch { rests_on: RestsOn::Values(vec![expected]), ..setting(&[("cart.a", text), ("cart.b", "3")]) }
+        Patch { precondition: Precondition::Values(vec![expected]), ..setting(&[("cart.a", text), ("cart.b", "3")]) }
     };
     trial.must_conflict(key, patch("1", false)).await?;
     trial.must_conflict(key, patch("7", true)).await?;
@@ -119,7 +119,7 @@ async fn own_text_is_accepted(trial: Trial) -> Verdict {
 
 async fn revision_is_a_base(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
-    let patch = |revision| Patch { rests_on: RestsOn::Revision(revision), ..setting(&[("cart.a", "9")]) };
+    let patch = |revision| Patch { precondition: Precondition::Revision(revision), ..setting(&[("cart.a", "9")]) };
     trial.must_conflict(key, patch(1)).await?;
     trial.done(key, setting(&[("other.key", "1")])).await?;
     let told = trial.must_conflict(key, patch(0)).await?;
@@ -143,7 +143,7 @@ const NEW: [(&str, &str); 3] = [("cart", r#"{"v":2}"#), ("cart.items/7", "2"), (
 
 fn upgrade(revision: u64) -> Patch {
     Patch {
-        rests_on: RestsOn::Revision(revision),
+        precondition: Precondition::Revision(revision),
         remove: vec!["cart.basket".into()],
         ..setting(&[("cart", r#"{"v":2}"#), ("cart.lines", r#"["a"]"#)])
     }

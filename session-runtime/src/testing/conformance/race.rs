@@ -3,7 +3,7 @@
 use super::trial::{Broken, Trial, ensure, resting, rule, saying, setting, together, unexpected};
 use super::{Rule, Verdict};
 use crate::id::SessionKey;
-use crate::record::patch::{Patch, Patched, RestsOn};
+use crate::record::patch::{Patch, Patched, Precondition};
 
 pub(super) const RULES: &[Rule] = &[
     rule!(different_keys_all_survive, "Of many patches of different keys at once, every one is kept."),
@@ -40,7 +40,7 @@ async fn one_of_many_on_one_base_wins(trial: Trial) -> Verdict {
 
 async fn one_of_many_on_one_revision_wins(trial: Trial) -> Verdict {
     let on_revision = |text: &str| setting(&[("cart.a", text), ("cart.b", text)]);
-    one_wins(&trial, |text| Patch { rests_on: RestsOn::Revision(0), ..on_revision(text) }).await
+    one_wins(&trial, |text| Patch { precondition: Precondition::Revision(0), ..on_revision(text) }).await
 }
 
 async fn one_wins(trial: &Trial, patch: impl Fn(&str) -> Patch) -> Verdict {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Verdict;
 use crate::clock::Timestamp;
 use crate::id::{SecretHash, SessionKey};
-use crate::record::patch::{Expected, Patch, Patched, RestsOn, Unchanged};
+use crate::record::patch::{Expected, Patch, Patched, Precondition, Unchanged};
 use crate::record::{Head, Record, Text, Values};
 use crate::store::{Created, Loaded, Store, StoreError, Wanted};
 use crate::testing::head_at;
@@ -186,7 +186,7 @@ pub(super) fn resting(patch: Patch, on: &[(&str, Option<&str>)]) -> Patch {
         base: base.map(Text::from),
         or_ours: false,
     };
-    Patch { rests_on: RestsOn::Values(on.iter().map(expected).collect()), ..patch }
+    Patch { precondition: Precondition::Values(on.iter().map(expected).collect()), ..patch }
 }
 
 /// The rules' own values are short, except one that is not worth reading.

@@ -17,7 +17,7 @@ use crate::store::{Created, Loaded, Store, StoreError, StoreErrorKind, Wanted};
 use crate::sync::{Mutex, MutexGuard};
 
 /// What one request knows of its session.
-pub(crate) struct Drawer {
+pub(crate) struct RequestStore {
     sealer: Arc<Sealer>,
     held: Mutex<Held>,
 }
@@ -27,15 +27,15 @@ struct Held {
     /// The `Set-Cookie` line of what is held, once this request has changed it.
     line: CookieCommand,
     /// What came was sealed with an older key, and still is.
-    aged: bool,
+    needs_reseal: bool,
 }
 
-impl Drawer {
+impl RequestStore {
     /// With what the cookie held, if it held something.
     pub(crate) fn new(sealer: Arc<Sealer>, opened: Option<Opened>) -> Self {
-        let aged = opened.as_ref().is_some_and(|opened| opened.aged);
+        let needs_reseal = opened.as_ref().is_some_and(|opened| opened.needs_reseal);
         let session = opened.map(|opened| (opened.key, opened.record));
-        Self { sealer, held: Mutex::new(Held { session, line: CookieCommand::Keep, aged }) }
+        Self { sealer, held: Mutex::new(Held { session, line: CookieCommand::Keep, needs_reseal }) }
     }
 
     /// The `Set-Cookie` line of what is held.
@@ -46,7 +46,7 @@ impl Drawer {
     /// Seals with the newest key what an older one had sealed; `None` if there is nothing to do.
     pub(crate) fn seal_anew(&self, now: Timestamp) -> Result<Option<CookieCommand>, StoreError> {
         let mut held = self.held();
-        match held.session.clone().filter(|_| held.aged) {
+        match held.session.clone().filter(|_| held.needs_reseal) {
             Some((key, record)) => {
                 self.keep(&mut held, (key, record), now, "seal anew")?;
                 Ok(Some(held.line.clone()))
@@ -69,7 +69,7 @@ impl Drawer {
         during: &'static str,
     ) -> Result<(), StoreError> {
         let line = self.sealer.seal(key, &record, now, during)?;
-        *held = Held { session: Some((key, record)), line, aged: false };
+        *held = Held { session: Some((key, record)), line, needs_reseal: false };
         Ok(())
     }
 }
@@ -82,7 +82,7 @@ impl Held {
 }
 
 #[async_trait]
-impl Store for Drawer {
+impl Store for RequestStore {
     /// A browser has one session, so a new one takes the place of the old one.
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         let mut held = self.held();
@@ -120,7 +120,7 @@ impl Store for Drawer {
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
         let mut held = self.held();
         if held.session.as_ref().is_some_and(|(have, _)| *have == key) {
-            *held = Held { session: None, line: CookieCommand::Keep, aged: false };
+            *held = Held { session: None, line: CookieCommand::Keep, needs_reseal: false };
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::Fault;
-use super::line::{Line, Place};
+use super::load_estimate::{Line, Place};
 use super::sql::{PLACES, Sql};
 
 /// How statements are sent.

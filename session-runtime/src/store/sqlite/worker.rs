@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::db::Db;
+use super::connection::Db;
 use super::fault::{Cause, Fault, caught};
 use super::file::{Change, OpenFile};
-use super::layout::Settings;
-use super::queue::Queue;
+use super::format::Settings;
+use super::job_queue::Queue;
 use super::readers::Slots;
 use super::threads::{Answer, Threads, not_set_up};
 use crate::store::StoreError;

@@ -23,7 +23,7 @@ const WEIGHT: u64 = 16;
 const TOO_MANY: u64 = 4;
 
 /// Connections, one for each core, for whoever comes first.
-pub(super) struct Spots {
+pub(super) struct InlineReads {
     opened: Instant,
     each: Box<[Spot]>,
     pace: Pace,
@@ -38,10 +38,10 @@ struct Spot {
 /// No read is under way.
 const IDLE: u64 = u64::MAX;
 
-impl Spots {
+impl InlineReads {
     pub(super) fn new(slots: Vec<Arc<Slot>>) -> Self {
-        let spot = |slot| Spot { slot, since: AtomicU64::new(IDLE) };
-        Self { opened: Instant::now(), each: slots.into_iter().map(spot).collect(), pace: Pace::default() }
+        let inline_reads = |slot| Spot { slot, since: AtomicU64::new(IDLE) };
+        Self { opened: Instant::now(), each: slots.into_iter().map(inline_reads).collect(), pace: Pace::default() }
     }
 
     /// Reads, or says `None`: every connection is in use, reads are slow, or another process holds a lock.
@@ -50,13 +50,13 @@ impl Spots {
         read: impl FnOnce(&mut Option<Reader>) -> Result<T, Fault>,
     ) -> Option<Result<T, Fault>> {
         let begun = self.now();
-        if self.pace.is_slow(begun) || self.each.iter().any(|spot| spot.is_overdue(begun)) {
+        if self.pace.is_slow(begun) || self.each.iter().any(|inline_reads| inline_reads.is_overdue(begun)) {
             return None;
         }
-        let (spot, mut reader) = self.each.iter().find_map(Spot::take)?;
-        spot.since.store(begun, Ordering::Relaxed);
+        let (inline_reads, mut reader) = self.each.iter().find_map(Spot::take)?;
+        inline_reads.since.store(begun, Ordering::Relaxed);
         let outcome = caught(|| read(&mut reader));
-        spot.since.store(IDLE, Ordering::Relaxed);
+        inline_reads.since.store(IDLE, Ordering::Relaxed);
         let ended = self.now();
         self.pace.note(ended, ended - begun);
         let is_busy = outcome.as_ref().is_err_and(Fault::is_busy);
@@ -130,8 +130,8 @@ mod tests {
         Arc::new(Slot::new(Reader::new(connection)))
     }
 
-    fn spots(count: usize) -> Spots {
-        Spots::new((0..count).map(|_| slot(Connection::open_in_memory().unwrap())).collect())
+    fn spots(count: usize) -> InlineReads {
+        InlineReads::new((0..count).map(|_| slot(Connection::open_in_memory().unwrap())).collect())
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         other.execute_batch("BEGIN EXCLUSIVE; CREATE TABLE t (a)").unwrap();
         let connection = Connection::open(&path).unwrap();
         connection.busy_timeout(Duration::ZERO).unwrap();
-        let spots = Spots::new(vec![slot(connection)]);
+        let spots = InlineReads::new(vec![slot(connection)]);
         assert!(spots.read(|reader| reader.as_ref().unwrap().scan(None, 1, Timestamp::from_millis(0))).is_none());
     }
 

@@ -9,14 +9,14 @@ use crate::record::patch::{Patch, Patched};
 use crate::store::{Created, Loaded, Store, StoreError, StoreErrorKind, Wanted};
 
 /// Answers *unsupported*, never "nothing there".
-pub(crate) struct Nowhere;
+pub(crate) struct Unsupported;
 
 const fn unsupported(operation: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Unsupported, operation)
 }
 
 #[async_trait]
-impl Store for Nowhere {
+impl Store for Unsupported {
     fn describe(&self) -> String {
         "sealed cookies".to_owned()
     }

@@ -13,20 +13,20 @@ use crate::schema::change::Change;
 
 /// The stored texts as one guard sees them.
 #[derive(Clone, Default)]
-pub(crate) struct View {
+pub(crate) struct Snapshot {
     session: Option<SessionKey>,
     /// How often the request had started over.
     epoch: u32,
     values: Values,
-    over: Over,
+    over: Overlay,
 }
 
 /// Set, or removed, since the record was loaded.
-pub(crate) type Over = BTreeMap<Text, Option<Text>>;
+pub(crate) type Overlay = BTreeMap<Text, Option<Text>>;
 
-impl View {
+impl Snapshot {
     /// The record of this session, with these changes.
-    pub(crate) fn new(session: SessionKey, values: Values, over: Over) -> Self {
+    pub(crate) fn new(session: SessionKey, values: Values, over: Overlay) -> Self {
         Self { session: Some(session), epoch: 0, values, over }
     }
 
@@ -36,7 +36,7 @@ impl View {
     }
 
     /// No record, with these changes.
-    pub(crate) fn of_changes(over: Over) -> Self {
+    pub(crate) fn of_changes(over: Overlay) -> Self {
         Self { over, ..Self::default() }
     }
 
@@ -78,7 +78,7 @@ impl View {
     }
 
     /// The guard's own changes are part of what it sees from now on.
-    pub(crate) fn lay(&mut self, changes: &[Change]) {
+    pub(crate) fn apply(&mut self, changes: &[Change]) {
         self.over.extend(changes.iter().map(|change| (change.name.clone(), change.ours.clone())));
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use rusqlite::{Connection, Statement};
 
+use super::chunks::{self, Large};
 use super::fault::Fault;
-use super::large::{self, Large};
 
 /// The connection that writes.
 pub(super) struct Db<'c> {
@@ -60,7 +60,7 @@ impl<'c> Db<'c> {
             remove_large: sql("DELETE FROM large WHERE id IN \
                  (SELECT content FROM entry WHERE session = ?1 AND name <> 0 AND typeof(content) = 'integer')")?,
             large: Large {
-                read: sql(large::READ)?,
+                read: sql(chunks::READ)?,
                 add: sql("INSERT INTO large (json) VALUES (?1)")?,
                 remove: sql("DELETE FROM large WHERE id = ?1")?,
             },

@@ -18,9 +18,9 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::connection::{Link, Mode, simple};
 use super::fault::Fault;
-use super::line::Line;
-use super::link::{Link, Mode, simple};
+use super::load_estimate::Line;
 use super::pooler;
 use super::sql::SET_UP;
 

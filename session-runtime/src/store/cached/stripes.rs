@@ -22,7 +22,7 @@ const STRIPES: usize = 1024;
 /// The cache below takes no longer time; who sets a longer bound is asked to wait no shorter.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-pub(super) struct Shelf {
+pub(super) struct Stripes {
     bound: Duration,
     copies: Cache<SessionKey, Arc<RecordCopy>>,
     stripes: Box<[Mutex<u64>]>,
@@ -35,7 +35,7 @@ pub(super) struct Began {
     writes: u64,
 }
 
-impl Shelf {
+impl Stripes {
     pub(super) fn new(bound: Duration, capacity: u64) -> Self {
         let copies = Cache::builder()
             .weigher(|_, copy: &Arc<RecordCopy>| copy.weight())
@@ -87,7 +87,7 @@ impl Shelf {
     }
 
     pub(super) fn write(&self, key: SessionKey) -> Write<'_> {
-        Write { shelf: self, key, began: self.begin(key), open: true }
+        Write { stripes: self, key, began: self.begin(key), open: true }
     }
 
     /// Ends a write that is known to be done with the copy that is then right, if there is one.
@@ -116,7 +116,7 @@ fn lock(stripe: &Mutex<u64>) -> MutexGuard<'_, u64> {
 
 /// A write under way. Dropped, it forgets the copy: refused, failed, given up or simply the end of the record.
 pub(super) struct Write<'s> {
-    shelf: &'s Shelf,
+    stripes: &'s Stripes,
     key: SessionKey,
     began: Began,
     open: bool,
@@ -125,19 +125,19 @@ pub(super) struct Write<'s> {
 impl Write<'_> {
     pub(super) fn created(mut self, record: Record) {
         self.open = false;
-        self.shelf.end(self.key, self.began, |_| Some(RecordCopy::of_record(record, self.began.at)));
+        self.stripes.end(self.key, self.began, |_| Some(RecordCopy::of_record(record, self.began.at)));
     }
 
     pub(super) fn patched(mut self, patch: &Patch, head: &Head) {
         self.open = false;
-        self.shelf.end(self.key, self.began, |copy| copy?.patched(patch, head, self.began.at));
+        self.stripes.end(self.key, self.began, |copy| copy?.patched(patch, head, self.began.at));
     }
 }
 
 impl Drop for Write<'_> {
     fn drop(&mut self) {
         if self.open {
-            self.shelf.forget(self.key);
+            self.stripes.forget(self.key);
         }
     }
 }

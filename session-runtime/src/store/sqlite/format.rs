@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, TransactionBehavior};
 use super::Durability;
 use super::fault::{Cause, is_busy};
 use super::file::{self, OpenFile};
-use super::work::Opened;
+use super::worker::Opened;
 use crate::store::{StoreError, StoreErrorKind};
 
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"sess");

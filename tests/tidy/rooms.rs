@@ -1,0 +1,94 @@
+//! The rooms of `session-runtime`: imports point one way, without circles, and the top folder stays small.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::{root, sources};
+
+/// From the lowest to the highest: a room may import rooms before it.
+const ORDER: [&str; 8] = ["error", "record", "schema", "version", "store", "request", "sessions", "rocket"];
+
+/// One `use` of another room.
+struct Import {
+    file: String,
+    line: usize,
+    /// The path after `crate::`, up to the first name that is no module.
+    path: Vec<String>,
+}
+
+/// Every mention of `crate::…` outside comments and tests.
+fn imports() -> Vec<Import> {
+    let folder = root().join("session-runtime/src");
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    let mut found = Vec::new();
+    for path in files.iter().filter(|path| !path.ends_with("tests.rs")) {
+        let file = path.strip_prefix(&folder).unwrap().display().to_string();
+        let text = std::fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for (at, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let paths = line.split("crate::").skip(1).map(|rest| {
+                let end = rest.find(|c: char| c != ':' && c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
+                rest[..end].split("::").map(str::to_owned).collect()
+            });
+            found.extend(paths.map(|path| Import { file: file.clone(), line: at + 1, path }));
+        }
+    }
+    found
+}
+
+fn room_of(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+#[test]
+fn imports_point_down() {
+    let rank = |room: &str| ORDER.iter().position(|known| *known == room);
+    let upward: Vec<String> = imports()
+        .iter()
+        .filter(|import| matches!((rank(room_of(&import.file)), rank(&import.path[0])), (Some(at), Some(to)) if to > at))
+        .map(|import| format!("{}:{} imports `{}`", import.file, import.line, import.path.join("::")))
+        .collect();
+    assert!(upward.is_empty(), "imports against {}:\n{}", ORDER.join(" < "), upward.join("\n"));
+}
+
+/// The file that a path leads to, if it names one below the crate's root.
+fn file_of(folder: &Path, path: &[String]) -> Option<String> {
+    (1..=path.len()).rev().map(|length| path[..length].join("/")).find_map(|module| {
+        [format!("{module}.rs"), format!("{module}/mod.rs")].into_iter().find(|file| folder.join(file).is_file())
+    })
+}
+
+/// The top folder of a file: a circle inside one room is between files, a circle of rooms is caught above.
+#[test]
+fn rooms_have_no_circles() {
+    let folder = root().join("session-runtime/src");
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for import in imports() {
+        let Some(to) = file_of(&folder, &import.path) else { continue };
+        let is_root_of = |root: &str, file: &str| {
+            let root = root.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+            file.starts_with(&format!("{root}/"))
+        };
+        if to != import.file && !is_root_of(&to, &import.file) && !is_root_of(&import.file, &to) {
+            edges.entry(import.file).or_default().insert(to);
+        }
+    }
+    let reaches = |from: &str, to: &str| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(file) = open.pop() {
+            for next in edges.get(&file).into_iter().flatten().filter(|next| seen.insert((*next).clone())) {
+                open.push(next.clone());
+            }
+        }
+        seen.contains(to)
+    };
+    let circles: Vec<&String> = edges.keys().filter(|file| reaches(file, file)).collect();
+    assert!(circles.is_empty(), "files that import themselves through others: {circles:?}");
+}
+
+#[test]
+fn the_top_folder_is_small() {
+    let entries = std::fs::read_dir(root().join("session-runtime/src")).unwrap().count();
+    assert!(entries <= 24, "{entries} entries side by side");
+}
