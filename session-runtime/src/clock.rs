@@ -164,3 +164,33 @@ impl Clock for SystemClock {
         SystemTime::now()
     }
 }
+
+/// A duration in its largest whole unit, as it is written in the settings.
+pub(crate) struct InWords(pub(crate) Duration);
+
+impl std::fmt::Display for InWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = self.0.as_millis();
+        for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+            if millis >= length && millis.is_multiple_of(length) {
+                return write!(f, "{}{unit}", millis / length);
+            }
+        }
+        write!(f, "{millis}ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    #[test]
+    fn a_duration_is_written_in_its_largest_whole_unit() {
+        let texts = [(30 * DAY, "30d"), (DAY / 2, "12h"), (DAY / 16, "90m"), (Duration::from_millis(1_500), "1500ms")];
+        for (duration, text) in texts {
+            assert_eq!(InWords(duration).to_string(), text);
+        }
+    }
+}

@@ -15,8 +15,6 @@ use crate::record::patch::Patch;
 
 mod check;
 
-pub(crate) use check::Long;
-
 /// All settings of the library.
 ///
 /// | setting | default |

@@ -46,7 +46,9 @@ fn imports_point_down() {
     let rank = |room: &str| ORDER.iter().position(|known| *known == room);
     let upward: Vec<String> = imports()
         .iter()
-        .filter(|import| matches!((rank(room_of(&import.file)), rank(&import.path[0])), (Some(at), Some(to)) if to > at))
+        .filter(
+            |import| matches!((rank(room_of(&import.file)), rank(&import.path[0])), (Some(at), Some(to)) if to > at),
+        )
         .map(|import| format!("{}:{} imports `{}`", import.file, import.line, import.path.join("::")))
         .collect();
     assert!(upward.is_empty(), "imports against {}:\n{}", ORDER.join(" < "), upward.join("\n"));

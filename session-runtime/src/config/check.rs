@@ -1,9 +1,9 @@
 //! Refuses settings that contradict each other or could never work.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::SessionConfig;
+use crate::clock::InWords;
 use crate::error::{ErrorKind, SessionError};
 use crate::record::expiry::{Lifetime, TouchEvery};
 
@@ -52,34 +52,19 @@ impl SessionConfig {
             return refused(format!(
                 "`session.idle` ({}) is longer than `session.absolute` ({}), which ends every session earlier: raise \
                  `absolute` as well",
-                Long(idle),
-                Long(absolute)
+                InWords(idle),
+                InWords(absolute)
             ));
         }
         if remember < absolute {
             return refused(format!(
                 "`session.remember` ({}) is shorter than `session.absolute` ({}): a session that chooses to be \
                  remembered would end before the others",
-                Long(remember),
-                Long(absolute)
+                InWords(remember),
+                InWords(absolute)
             ));
         }
         Ok(())
-    }
-}
-
-/// A duration in its largest whole unit, as it is written in the settings.
-pub(crate) struct Long(pub(crate) Duration);
-
-impl fmt::Display for Long {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_millis();
-        for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-            if millis >= length && millis.is_multiple_of(length) {
-                return write!(f, "{}{unit}", millis / length);
-            }
-        }
-        write!(f, "{millis}ms")
     }
 }
 
@@ -112,14 +97,6 @@ mod tests {
             [new().absolute(DAY / 2), new().idle(30 * DAY), new().remember(90 * DAY), new().remember(30 * DAY)]
         {
             assert!(config.check().is_ok(), "{config:?}");
-        }
-    }
-
-    #[test]
-    fn a_duration_is_written_in_its_largest_whole_unit() {
-        let texts = [(30 * DAY, "30d"), (DAY / 2, "12h"), (DAY / 16, "90m"), (Duration::from_millis(1_500), "1500ms")];
-        for (duration, text) in texts {
-            assert_eq!(Long(duration).to_string(), text);
         }
     }
 }

@@ -7,8 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use crate::clock::Timestamp;
-use crate::config::Long;
+use crate::clock::{InWords, Timestamp};
 use crate::record::Head;
 
 /// How long one session lives, chosen with [`SessionHandle::set_expiry`](crate::SessionHandle::set_expiry) and kept by
@@ -223,7 +222,7 @@ impl Lifetime {
         if choice.is_chosen() && self.wanted(choice, now) > ceiling {
             tracing::warn!(
                 "the expiry chosen for a session is cut to {} after its creation; raise `session.remember` to allow more",
-                Long(ceiling.since(span.created))
+                InWords(ceiling.since(span.created))
             );
         }
     }

@@ -5,7 +5,7 @@ use ::rocket::figment::Figment;
 use ::rocket::figment::value::Dict;
 
 use super::config::TABLE;
-use crate::config::Long;
+use crate::clock::InWords;
 use crate::record::expiry::Lifetime;
 use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
@@ -15,9 +15,9 @@ const OURS: [&str; 7] = ["idle", "absolute", "remember", "touch_every", "renew_e
 
 pub(super) fn announce(sessions: &Sessions, debug: bool) {
     let Lifetime { idle, absolute, remember, .. } = sessions.core.lifetime;
-    let (idle, absolute) = (Long(idle), Long(absolute));
+    let (idle, absolute) = (InWords(idle), InWords(absolute));
     let chosen = if remember > sessions.core.lifetime.absolute {
-        format!(", {} if they chose so", Long(remember))
+        format!(", {} if they chose so", InWords(remember))
     } else {
         String::new()
     };

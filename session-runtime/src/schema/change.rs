@@ -1,9 +1,7 @@
 //! One stored key that a request sets or removes.
 
-use crate::error::SessionError;
 use crate::record::Text;
-use crate::schema::merge::{Merge, three_way};
-use crate::schema::{FieldSpec, Kind, Renew, SchemaSpec};
+use crate::schema::{FieldSpec, Renew, SchemaSpec};
 
 /// One stored key that a request sets or removes.
 #[derive(Clone)]
@@ -42,33 +40,6 @@ impl Change {
     /// The field or entry was set to the text that is there already.
     pub(crate) fn is_confirmation(&self) -> bool {
         self.set && self.base.is_some() && self.base == self.ours
-    }
-
-    /// Lays the change over what another request stored. A text that is merged with that is none that was set.
-    pub(crate) fn merge(&mut self, theirs: Option<Text>) -> Result<(), SessionError> {
-        let merged = three_way(self, theirs.as_deref())?;
-        self.mixed |= !self.is_own();
-        self.set &= merged == self.ours;
-        (self.base, self.ours) = (theirs, merged);
-        Ok(())
-    }
-
-    /// The change as one of an empty session: a value that was set, or that stood on none; of a sum the difference. An
-    /// edit of any other value is kept as refused, since it holds some of that value. `None`: nothing is left of it.
-    pub(crate) fn on_nothing(mut self) -> Result<Option<Self>, SessionError> {
-        if self.schema.lasting || self.stale {
-            return Ok(Some(self));
-        }
-        let is_own = self.is_own();
-        if !is_own && matches!(self.field.merge, Merge::Sum(_)) {
-            self.ours = three_way(&self, None)?.filter(|text| self.field.kind != Kind::Entries || &**text != "0");
-        }
-        if !is_own && self.is_initial(self.ours.as_deref()) {
-            return Ok(None);
-        }
-        self.stale = !is_own && !matches!(self.field.merge, Merge::Sum(_));
-        self.base = None;
-        Ok(self.ours.is_some().then_some(self))
     }
 }
 

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::error::SessionError;
 use crate::record::Text;
 use crate::schema::change::Change;
-use crate::schema::merge::Merge;
+use crate::schema::field::Merge;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::value::SessionValue;
 use crate::schema::{self, FieldOps, FieldSpec, Kind, OnInvalid, Place, Renew, Schema, SchemaSpec};

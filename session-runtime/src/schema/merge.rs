@@ -7,40 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{ErrorKind, SessionError};
+use crate::record::Text;
+use crate::schema::change::Change;
 use crate::schema::codec::{Entries, KnownText, decode, encode_to_store, same_text};
-use crate::schema::{FieldSpec, OnInvalid, SchemaSpec};
+use crate::schema::{Kind, OnInvalid};
 
-/// Base, theirs, ours to what is to be stored; `None` is an absent key.
+pub(crate) use crate::schema::field::Merge;
 #[doc(hidden)]
-pub type MergeFn = fn(Merging, Option<&str>, Option<&str>, Option<&str>) -> Merged;
-
-/// The field that is merged.
-#[doc(hidden)]
-pub type Merging = (&'static SchemaSpec, &'static FieldSpec);
-
-/// What is to be stored.
-#[doc(hidden)]
-pub type Merged = Result<Option<String>, SessionError>;
-
-/// What happens when both requests changed one value.
-#[derive(Clone, Copy)]
-pub(crate) enum Merge {
-    /// Ours is taken; what is there is not even looked at.
-    LastWrite,
-    /// Neither: 409.
-    Reject,
-    /// Computed from all three.
-    With(MergeFn),
-    /// Theirs and the difference between ours and the base.
-    Sum(MergeFn),
-}
-
-impl Merge {
-    /// Whether a patch must know that the value is still the one loaded.
-    pub(crate) fn needs_base(self) -> bool {
-        !matches!(self, Self::LastWrite)
-    }
-}
+pub use crate::schema::field::{MergeFn, Merged, Merging};
 
 /// An integer that `merge = sum` can add.
 ///
@@ -169,10 +143,7 @@ fn stored_or<T: Serialize + DeserializeOwned>(
 }
 
 /// One change laid over what another request stored meanwhile.
-pub(crate) fn three_way(
-    change: &crate::schema::change::Change,
-    theirs: Option<&str>,
-) -> Result<Option<crate::record::Text>, SessionError> {
+pub(crate) fn three_way(change: &Change, theirs: Option<&str>) -> Result<Option<Text>, SessionError> {
     let base = change.base.as_deref();
     if base == theirs {
         return Ok(change.ours.clone());
@@ -186,6 +157,35 @@ pub(crate) fn three_way(
         }
         Merge::Reject if same_text(base, theirs, KnownText::of(change.field)) => Ok(change.ours.clone()),
         Merge::Reject => Err(SessionError::at_field(ErrorKind::Rejected, change.schema, change.field)),
+    }
+}
+
+impl Change {
+    /// Lays the change over what another request stored. A text that is merged with that is none that was set.
+    pub(crate) fn merge(&mut self, theirs: Option<Text>) -> Result<(), SessionError> {
+        let merged = three_way(self, theirs.as_deref())?;
+        self.mixed |= !self.is_own();
+        self.set &= merged == self.ours;
+        (self.base, self.ours) = (theirs, merged);
+        Ok(())
+    }
+
+    /// The change as one of an empty session: a value that was set, or that stood on none; of a sum the difference. An
+    /// edit of any other value is kept as refused, since it holds some of that value. `None`: nothing is left of it.
+    pub(crate) fn on_nothing(mut self) -> Result<Option<Self>, SessionError> {
+        if self.schema.lasting || self.stale {
+            return Ok(Some(self));
+        }
+        let is_own = self.is_own();
+        if !is_own && matches!(self.field.merge, Merge::Sum(_)) {
+            self.ours = three_way(&self, None)?.filter(|text| self.field.kind != Kind::Entries || &**text != "0");
+        }
+        if !is_own && self.is_initial(self.ours.as_deref()) {
+            return Ok(None);
+        }
+        self.stale = !is_own && !matches!(self.field.merge, Merge::Sum(_));
+        self.base = None;
+        Ok(self.ours.is_some().then_some(self))
     }
 }
 

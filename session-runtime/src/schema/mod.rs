@@ -10,10 +10,10 @@ use crate::error::SessionError;
 use crate::record::{Text, Values};
 use crate::schema::codec::{Access, Reader};
 use crate::schema::const_message::Message;
+use crate::schema::field::Merge;
 use crate::schema::history::Downgraded;
 use crate::schema::history::History;
 use crate::schema::layout::{Shape, same};
-use crate::schema::merge::Merge;
 use crate::schema::section::RawSection;
 use crate::schema::tracked::Tracked;
 use crate::schema::value::SessionValue;
@@ -27,6 +27,7 @@ pub(crate) mod change;
 pub mod codec;
 pub(crate) mod const_message;
 mod error;
+mod field;
 pub(crate) mod history;
 pub(crate) mod layout;
 pub mod merge;
@@ -368,7 +369,7 @@ pub struct FieldOps<S: Schema> {
 impl<S: Schema> FieldOps<S> {
     /// Both changed it: this merge decides.
     #[must_use]
-    pub const fn merge(mut self, merge: crate::schema::merge::MergeFn) -> Self {
+    pub const fn merge(mut self, merge: crate::schema::field::MergeFn) -> Self {
         self.spec.merge = Merge::With(merge);
         self
     }
@@ -382,7 +383,7 @@ impl<S: Schema> FieldOps<S> {
 
     /// Both changed it: theirs and what we added.
     #[must_use]
-    pub const fn sum(mut self, merge: crate::schema::merge::MergeFn) -> Self {
+    pub const fn sum(mut self, merge: crate::schema::field::MergeFn) -> Self {
         self.spec.merge = Merge::Sum(merge);
         self
     }

@@ -9,8 +9,8 @@ use super::*;
 use crate::__private::{Chain, Current, Tracked, Unchained, pinned as whole, pinned_entries as entries, transient};
 use crate::SessionValue;
 use crate::schema::history::History;
-use crate::schema::{SchemaSpec, place};
 use crate::schema::value::{Key, Struct, Ty};
+use crate::schema::{SchemaSpec, place};
 
 macro_rules! schema {
     ($name:ident $key:literal $version:literal { $($at:literal $field:ident: $ty:ty as $kind:ident,)* } $history:expr) => {
