@@ -1,6 +1,6 @@
 //! Serde's `rename_all`.
 
-/// How a name is spelled once stored.
+/// Spelling of a stored name.
 #[derive(Clone, Copy)]
 pub(super) enum Case {
     Downgrade,
@@ -13,7 +13,7 @@ pub(super) enum Case {
     ScreamingKebab,
 }
 
-/// Serde's own names of them.
+/// Cases by serde's own names.
 pub(super) const CASES: &[(&str, Case)] = &[
     ("lowercase", Case::Downgrade),
     ("UPPERCASE", Case::Upper),
@@ -30,7 +30,7 @@ impl Case {
         CASES.iter().find(|(known, _)| *known == name).map(|(_, case)| *case)
     }
 
-    /// Serde takes a field for `snake_case`, and changes no letter that the case does not ask for.
+    /// Renames a field. Serde assumes `snake_case` and changes only the letters that the case requires.
     pub(super) fn field(self, name: &str) -> String {
         match self {
             Self::Downgrade | Self::Snake => name.to_owned(),
@@ -42,7 +42,7 @@ impl Case {
         }
     }
 
-    /// Serde takes a variant for `PascalCase`.
+    /// Renames a variant. Serde assumes `PascalCase`.
     pub(super) fn variant(self, name: &str) -> String {
         match self {
             Self::Pascal => name.to_owned(),
@@ -92,7 +92,7 @@ fn small_first(name: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Serde's own table of examples.
+    /// Checks serde's own table of examples.
     #[test]
     fn cases_are_those_of_serde() {
         let rows = [

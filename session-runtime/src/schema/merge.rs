@@ -1,7 +1,7 @@
-//! Three-way merges of base, theirs and ours: what two requests did to one value becomes one value.
+//! Three-way merges: the changes of two requests to one value become one value, computed from base, theirs and ours.
 //!
-//! Works on stored texts, absent being a value too, so that the rest of the library needs no types. Merging happens here
-//! and never in a store: a script's numbers may be floats.
+//! A merge works on stored texts, where absence is a value too, so that the rest of the library needs no types.
+//! Merging happens here and never in a store, since numbers in a store's script may be floats.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,41 +10,41 @@ use crate::error::{ErrorKind, SessionError};
 use crate::schema::codec::{Entries, KnownText, decode, encode_to_store, same_text};
 use crate::schema::{FieldSpec, OnInvalid, SchemaSpec};
 
-/// Base, theirs, ours to what is to be stored; `None` is an absent key.
+/// Function from base, theirs and ours to the text to be stored; `None` is an absent key.
 #[doc(hidden)]
 pub type MergeFn = fn(Merging, Option<&str>, Option<&str>, Option<&str>) -> Merged;
 
-/// The field that is merged.
+/// Schema and field of the merged value.
 #[doc(hidden)]
 pub type Merging = (&'static SchemaSpec, &'static FieldSpec);
 
-/// What is to be stored.
+/// Text to be stored.
 #[doc(hidden)]
 pub type Merged = Result<Option<String>, SessionError>;
 
-/// What happens when both requests changed one value.
+/// Handling of a value that both requests changed.
 #[derive(Clone, Copy)]
 pub(crate) enum Merge {
-    /// Ours is taken; what is there is not even looked at.
+    /// Takes ours without reading the stored value.
     LastWrite,
-    /// Neither: 409.
+    /// Rejects ours with 409.
     Reject,
-    /// Computed from all three.
+    /// Computes the value from all three.
     With(MergeFn),
-    /// Theirs and the difference between ours and the base.
+    /// Adds the difference between ours and the base to theirs.
     Sum(MergeFn),
 }
 
 impl Merge {
-    /// Whether a patch must know that the value is still the one loaded.
+    /// Returns whether a patch must check that the value is still the one loaded.
     pub(crate) fn needs_base(self) -> bool {
         !matches!(self, Self::LastWrite)
     }
 }
 
-/// An integer that `merge = sum` can add.
+/// Integer that `merge = sum` can add.
 ///
-/// Implemented for all integers of the standard library; implement it for a newtype of one by delegating.
+/// Implemented for all integers of the standard library. Implement it for a newtype of one by delegating.
 ///
 /// # Examples
 ///
@@ -60,15 +60,7 @@ impl Merge {
     note = "use an integer type, or `merge = with = path` for a merge of your own"
 )]
 pub trait Summable: Sized {
-    /// `theirs + ours - base`, saturating at the bounds of the type.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::merge::Summable;
-    ///
-    /// assert_eq!(i32::sum(5, 4, 3), 6);
-    /// ```
+    /// Returns `theirs + ours - base`, saturating at the bounds of the type.
     #[must_use]
     fn sum(theirs: Self, ours: Self, base: Self) -> Self;
 }
@@ -98,7 +90,7 @@ summable! {
     isize, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
 }
 
-/// `merge = sum` of a whole field; an absent key counts as the field's default.
+/// Merges a whole field with `merge = sum`. An absent key counts as the field's default.
 #[doc(hidden)]
 pub fn sum<T>(field: Merging, base: Option<&str>, theirs: Option<&str>, ours: Option<&str>) -> Merged
 where
@@ -107,12 +99,12 @@ where
     let read = |text| read::<T>(field, text);
     let value = T::sum(read(theirs)?, read(ours)?, read(base)?);
     let text = encode_to_store(field.0, field.1, &value)?;
-    // Ours was cleared and theirs did not move it: it stays cleared.
+    // A value that ours cleared and theirs did not change stays cleared.
     let back = ours.is_none() && field.0.is_initial(field.1, &text);
     Ok((!back).then_some(text))
 }
 
-/// `merge = keys(sum)`: one entry of the map; an absent entry counts as zero.
+/// Merges one entry of a map with `merge = keys(sum)`. An absent entry counts as zero.
 #[doc(hidden)]
 pub fn entry_sum<T>(field: Merging, base: Option<&str>, theirs: Option<&str>, ours: Option<&str>) -> Merged
 where
@@ -127,7 +119,7 @@ where
     encode_to_store(field.0, field.1, &value).map(Some)
 }
 
-/// `merge = with = path`: the application's own merge of a whole field.
+/// Merges a whole field with the application's own function, given as `merge = with = path`.
 #[doc(hidden)]
 pub fn with<T>(
     merge: fn(&T, &T, T) -> T,
@@ -155,7 +147,7 @@ fn read<T: Serialize + DeserializeOwned + 'static>(field: Merging, text: Option<
     })
 }
 
-/// The value of a text; of an absent one, and of one that `on_invalid = reset` passes over, the default.
+/// Decodes a text. An absent text, or one that `on_invalid = reset` skips, gives the default.
 fn stored_or<T: Serialize + DeserializeOwned>(
     (schema, field): Merging,
     text: Option<&str>,
@@ -168,7 +160,7 @@ fn stored_or<T: Serialize + DeserializeOwned>(
     }
 }
 
-/// One change laid over what another request stored meanwhile.
+/// Merges one change with the text that another request stored meanwhile.
 pub(crate) fn three_way(
     change: &crate::schema::change::Change,
     theirs: Option<&str>,
