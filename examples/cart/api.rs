@@ -1,14 +1,14 @@
-//! The interface for programs.
+//! Interface for programs.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /ping` | `ok`; touches no session |
+//! | `GET /ping` | `ok`; uses no session |
 //! | `GET /cart` | JSON map, product to quantity |
 //! | `POST /cart/add/<product>` | the new quantity as this request saw it |
 //! | `POST /cart/remove/<product>`, `POST /cart/clear` | 204 |
 //! | `POST /prefs/<key>/<value>` | 204 |
 //! | `GET /prefs`, `GET /prefs/<key>` | JSON map; the value, or 404 |
-//! | `POST /login/<user>` | 204, and a new id; 422 for a name that is no name |
+//! | `POST /login/<user>` | 204, and a new id; 422 for an invalid name |
 //! | `GET /whoami` | `{"user": null}` or `{"user": "name"}` |
 //! | `POST /logout` | 204, and the session is gone |
 
@@ -55,7 +55,7 @@ fn clear(mut cart: Session<CartSession>) -> NoContent {
     NoContent
 }
 
-/// How much a visitor may store is the record's limit (`limits` in the configuration) and not repeated here.
+/// Stores one preference. The only limit on the size is that of the record (`limits` in the configuration).
 #[post("/prefs/<key>/<value>")]
 fn set_pref(key: String, value: String, mut prefs: Session<PrefsSession>) -> NoContent {
     prefs.values_mut().insert(key, value);
@@ -72,9 +72,10 @@ fn pref<'r>(key: &str, prefs: &'r PrefsSession) -> Option<&'r str> {
     prefs.values().get(key).map(String::as_str)
 }
 
-/// Logging in is setting a `renew` field: the id that the visitor had before opens nothing any more, the cart stays. If it
-/// was somebody else who was logged in, a session without anything of theirs begins. Asking for a password would come
-/// first.
+/// Logs the visitor in by setting a `renew` field.
+///
+/// The session gets a new id, the old one becomes invalid, and the cart stays. If another user was logged in, a session
+/// without that user's data begins. A real shop would check a password first.
 #[post("/login/<user>")]
 fn login(user: UserName, mut auth: Session<AuthSession>) -> NoContent {
     auth.set_user(user.into());

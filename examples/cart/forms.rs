@@ -1,10 +1,12 @@
-//! The routes behind the forms of the page: each does one thing to the session and answers 303, so that a reload repeats
-//! nothing. The redirect names the control that was used (`/#product-3`): browsers scroll to it and give it the focus, so
-//! that the visitor stays in place without any script.
+//! Routes behind the forms of the page.
 //!
-//! Forms of other sites: the session cookie is `SameSite=Lax`, so a browser does not send it with a POST that comes from
-//! elsewhere, and no foreign page can act in a visitor's session. It can still make a browser start a session of its own
-//! here; an application for which that matters also looks at the `Sec-Fetch-Site` header.
+//! Each route does one thing to the session and answers 303, so that a reload repeats nothing. The redirect names the
+//! control that was used (`/#product-3`): browsers scroll to it and give it the focus, so that the visitor stays in
+//! place without any script.
+//!
+//! The session cookie is `SameSite=Lax`, so a browser does not send it with a POST from another site, and no form of
+//! such a site can act in a visitor's session. It can still make a browser start a session of its own here; an
+//! application for which that matters also checks the `Sec-Fetch-Site` header.
 #![allow(clippy::needless_pass_by_value, reason = "Rocket hands forms over by value")]
 
 use std::fmt::Display;
@@ -22,12 +24,12 @@ pub(crate) fn routes() -> Vec<Route> {
     routes![add, more, less, remove, clear, coupon, no_coupon, currency, login, logout]
 }
 
-/// Back to the page, at the element with this id.
+/// Redirects to the page, at the element with this id.
 fn back_to(id: impl Display) -> Redirect {
     Redirect::to(format!("/#{id}"))
 }
 
-/// Keeps a refused text for the page, as much of it as the field can show.
+/// Keeps a refused text for the page, up to the length of the field.
 fn refuse(notices: &mut NoticeSessionMut, field: &TextField, text: &str) {
     let text = text.chars().take(field.max_letters).collect();
     notices.refused_mut().insert(field.id.to_owned(), text);
@@ -52,7 +54,7 @@ fn more(chosen: Form<Chosen>, mut cart: Session<CartSession>, mut notices: Sessi
     back_to(format_args!("more-{}", chosen.product))
 }
 
-/// The last piece takes the line with it, and so the button.
+/// Removes one piece. The last one removes the entry and its button, so the redirect leads to the cart.
 #[post("/shop/less", data = "<chosen>")]
 fn less(chosen: Form<Chosen>, mut cart: Session<CartSession>, mut notices: Session<NoticeSession>) -> Redirect {
     cart.take_one(chosen.product);

@@ -1,4 +1,4 @@
-//! Words into HTML: every text that is not a literal of this program goes through [`Escaped`].
+//! Text to HTML: every text that is not a literal of this program goes through [`Escaped`].
 
 use std::fmt;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use rocket::time::OffsetDateTime;
 
 use crate::session::Currency;
 
-/// Text, safe between tags and inside quoted attributes.
+/// Text that is safe between tags and inside quoted attributes.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -28,7 +28,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// An amount of money, `€18.50`.
+/// Amount of money, `€18.50`.
 pub(crate) struct Money(pub(crate) u64, pub(crate) Currency);
 
 impl fmt::Display for Money {
@@ -42,7 +42,7 @@ impl fmt::Display for Money {
     }
 }
 
-/// A moment to the minute, for people and for programs.
+/// Time to the minute, for people and for programs.
 pub(crate) struct Moment(pub(crate) SystemTime);
 
 impl fmt::Display for Moment {

@@ -1,6 +1,7 @@
-//! The page: one address, `/`, with everything a visitor may see and do.
+//! The page: one address, `/`, with everything that a visitor can see and do.
 //!
-//! No browser or proxy keeps a copy: after a logout, the next user of the browser finds no page of the last one.
+//! Browsers and proxies must not keep a copy: after a logout, the next user of the browser finds no page of the
+//! previous one.
 
 use std::fmt::Write;
 
@@ -18,7 +19,7 @@ pub(crate) fn routes() -> Vec<Route> {
     routes![show, style]
 }
 
-/// HTML that loads its own style sheet and nothing else, even if a text in it were not escaped.
+/// HTML that loads only its own style sheet, even if a text in it were not escaped.
 #[derive(Responder)]
 struct Page {
     html: RawHtml<String>,
@@ -38,7 +39,7 @@ impl Page {
     }
 }
 
-/// A text field of a form. Its `id` is also the name of its value.
+/// Text field of a form. Its `id` is also the name of its value.
 pub(crate) struct TextField {
     pub(crate) id: &'static str,
     pub(crate) max_letters: usize,
@@ -61,7 +62,7 @@ pub(crate) const COUPON: TextField = TextField {
 };
 
 impl TextField {
-    /// The input; after a refusal it holds the refused text, and the reason stands beside it.
+    /// Renders the input. After a refusal it holds the refused text, with the reason beside it.
     fn html(&self, refused: Option<&String>) -> String {
         let Self { id, max_letters, autocomplete, mistake } = self;
         let input =
@@ -80,7 +81,7 @@ fn style() -> (ContentType, &'static str) {
     (ContentType::CSS, include_str!("style.css"))
 }
 
-/// Five guards, one load. Taking the notices is a write, made only if there are any.
+/// Shows the page: five guards, one load. Taking the notices is a write, which happens only if there are any.
 #[get("/")]
 fn show(
     cart: &CartSession,
@@ -102,7 +103,7 @@ fn show(
     ))
 }
 
-/// Says the quantity that is in the cart now, which another tab may have changed as well.
+/// Describes the current quantity in the cart, which another tab may have changed as well.
 fn news(product: u32, cart: &CartSession) -> String {
     let name = Product::name(product);
     match cart.items().get(&product) {
@@ -231,7 +232,7 @@ fn coupon_form(refused: Option<&String>) -> String {
     )
 }
 
-/// Dates and key of the session. The key is safe to show: it names the session and opens nothing.
+/// Shows dates and key of the session. The key is safe to show: it names the session and proves nothing.
 fn facts(session: &SessionHandle, prefs: &PrefsSession) -> String {
     let (Some(key), Some(created), Some(expires)) = (session.key(), session.created_at(), session.expires_at()) else {
         return "<p>Nothing is stored about you: looking around makes no session. The first form you send does.</p>"

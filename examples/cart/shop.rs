@@ -1,19 +1,19 @@
-//! Products, prices, coupons and names: the shop itself, without any session.
+//! The shop without its sessions: products, prices, coupons and names.
 
 use rocket::request::FromParam;
 
 use crate::session::Currency;
 
-/// Something to buy.
+/// Product for sale.
 pub(crate) struct Product {
     pub(crate) number: u32,
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// Euro cents.
+    /// Price in euro cents.
     pub(crate) eur: u64,
-    /// United States cents.
+    /// Price in United States cents.
     pub(crate) usd: u64,
-    /// An outline in a square of 48 units, as an SVG path.
+    /// Outline in a square of 48 units, as an SVG path.
     pub(crate) outline: &'static str,
 }
 
@@ -73,7 +73,7 @@ impl Product {
         PRODUCTS.iter().find(|product| product.number == number)
     }
 
-    /// The name to show; a cart may hold numbers that the shop does not know.
+    /// Returns the name to show. A cart may hold numbers that are not in the shop.
     pub(crate) fn name(number: u32) -> String {
         Self::find(number).map_or_else(|| format!("Product {number}"), |product| product.name.to_owned())
     }
@@ -86,7 +86,7 @@ impl Product {
     }
 }
 
-/// A code for a reduction.
+/// Code for a price reduction.
 pub(crate) struct Coupon {
     pub(crate) code: &'static str,
     pub(crate) percent: u64,
@@ -95,7 +95,7 @@ pub(crate) struct Coupon {
 const COUPONS: &[Coupon] = &[Coupon { code: "SPRING", percent: 10 }, Coupon { code: "FRIENDS", percent: 25 }];
 
 impl Coupon {
-    /// The coupon that a visitor means: neither case nor space around the code matters.
+    /// Finds the coupon for a text. Letter case and spaces around it do not matter.
     pub(crate) fn find(text: &str) -> Option<&'static Self> {
         COUPONS.iter().find(|coupon| coupon.code.eq_ignore_ascii_case(text.trim()))
     }
@@ -104,7 +104,7 @@ impl Coupon {
 pub(crate) const MAX_NAME_LETTERS: usize = 40;
 pub(crate) const MAX_COUPON_LETTERS: usize = 20;
 
-/// A name to log in with: trimmed, not empty, not too long, nothing that does not print.
+/// Name for a login: trimmed, not empty, not too long, without control characters.
 pub(crate) struct UserName(String);
 
 impl UserName {

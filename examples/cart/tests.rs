@@ -1,4 +1,4 @@
-//! The shop as its callers see it: each test has a store and a browser of its own.
+//! Tests of the shop from its clients' side. Each test has its own store and its own browser.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod page;
@@ -8,7 +8,7 @@ use rocket::http::{ContentType, Header, Status};
 use rocket::local::blocking::{Client, LocalResponse};
 use session_runtime::MemoryStore;
 
-/// Reads neither files nor environment, so that a test means the same everywhere.
+/// Builds a client. It reads neither files nor environment, so that a test gives the same result everywhere.
 fn browser() -> Client {
     let config = Figment::from(rocket::Config::debug_default()).merge(("log_level", "off"));
     let rocket = crate::build(rocket::custom(config), crate::sessions().store(MemoryStore::new()));
@@ -25,7 +25,7 @@ fn post<'c>(browser: &'c Client, path: &str) -> LocalResponse<'c> {
     browser.post(path.to_owned()).dispatch()
 }
 
-/// Sends a form of the page; says where the answer sends the browser.
+/// Sends a form of the page; returns the target of the redirect.
 fn send(browser: &Client, path: &str, form: &str) -> String {
     let response = browser.post(path.to_owned()).header(ContentType::Form).body(form).dispatch();
     assert_eq!(response.status(), Status::SeeOther, "{path}");
@@ -164,7 +164,7 @@ mod settings {
         let file = Toml::string("[default.session]\nstore = \"sqlite://other.db\"").nested();
         let figment = Figment::from(Config::release_default()).merge(file);
         assert_eq!(store(figment.clone()), "sqlite://other.db");
-        // `ROCKET_SESSION={…}` arrives as a value of the global profile, as this does.
+        // `ROCKET_SESSION={…}` arrives as a value of the global profile, like this one.
         assert_eq!(store(figment.merge(("session.store", "memory:"))), "memory:");
     }
 }

@@ -1,4 +1,4 @@
-//! The routes that both versions have; `crate::session` is the old cart or the new one.
+//! Routes of both versions; `crate::session` is the old cart or the new one.
 //!
 //! | request | answer |
 //! |---|---|
@@ -50,7 +50,7 @@ fn coupon(code: &str, mut cart: Session<CartSession>) -> String {
     cart.line()
 }
 
-/// A line in place of a page.
+/// Answers with a line of text in place of a page.
 #[catch(default)]
 fn refused(status: Status, _: &Request<'_>) -> String {
     format!("{status}\n")

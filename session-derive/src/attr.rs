@@ -1,6 +1,7 @@
-//! `#[session(...)]` to options, each value kept with the tokens it came from.
+//! Parses `#[session(...)]` into options, each value with the tokens it came from.
 //!
-//! The comma list is parsed by hand: after a mistake it goes on behind the next comma, so that all mistakes are found.
+//! The comma list is parsed by hand: after a mistake, parsing resumes behind the next comma, so that all mistakes are
+//! found.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -15,7 +16,7 @@ pub(crate) use self::versions::{Layout, Migrate, Was};
 mod merge;
 mod versions;
 
-/// What the struct's attributes say.
+/// Options of a struct.
 #[derive(Default)]
 pub(crate) struct StructOptions {
     pub(crate) key: Option<LitStr>,
@@ -36,10 +37,10 @@ pub(crate) struct StructOptions {
     pub(crate) discard: bool,
 }
 
-/// What a field's attributes say.
+/// Options of a field.
 #[derive(Default)]
 pub(crate) struct FieldOptions {
-    /// `default`, and its expression if there is one.
+    /// `default`, with its expression if there is one.
     pub(crate) default: Option<Given<Option<TokenStream>>>,
     pub(crate) rename: Option<Given<LitStr>>,
     pub(crate) accessor: Option<Given<Ident>>,
@@ -47,32 +48,32 @@ pub(crate) struct FieldOptions {
     pub(crate) renew: Option<Given<Renew>>,
     pub(crate) transient: Option<Ident>,
     pub(crate) redact: bool,
-    /// `serde` attributes on the field are for another use of the struct.
+    /// True if `serde` attributes on the field are for another use of the struct.
     pub(crate) serde_ok: bool,
     pub(crate) renamed_from: Option<Given<LitStr>>,
     pub(crate) opaque: Option<Given<LitStr>>,
 }
 
-/// What a change of the field does beside the new id.
+/// Effect of a change of the field beside the new id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Renew {
-    /// `renew`: the field names the user, so that data goes with the user.
+    /// `renew`: the field names the user. When the user leaves, the session starts over.
     User,
-    /// `renew(keep)`: nothing.
+    /// `renew(keep)`: none, the data is kept.
     Keep,
 }
 
-/// A value and the name in front of it.
+/// Value with the name in front of it.
 pub(crate) struct Given<T> {
     pub(crate) name: Ident,
     pub(crate) value: T,
 }
 
-/// The options of one place, and every name that was written there.
+/// Options of one item, with every name that was written there.
 #[derive(Default)]
 pub(crate) struct Attrs<T> {
     pub(crate) options: T,
-    /// The whole attributes, for mistakes that are about what is not there.
+    /// Complete attributes, as the span of errors about missing options.
     pub(crate) written: Vec<Attribute>,
     seen: Vec<Ident>,
     meant: Vec<&'static str>,
@@ -80,31 +81,31 @@ pub(crate) struct Attrs<T> {
 }
 
 impl<T> Attrs<T> {
-    /// Whether `name` was written, right or wrong, or may hide behind a mistake.
+    /// Returns whether `name` was written, correctly or not, or may be hidden by a mistake.
     pub(crate) fn mentions(&self, name: &str) -> bool {
         self.unnamed || self.meant.contains(&name) || self.seen.iter().any(|seen| seen == name)
     }
 
-    /// Which of two names comes second.
+    /// Returns the later one of two names.
     pub(crate) fn later<'a>(&self, a: &'a Ident, b: &'a Ident) -> &'a Ident {
         let first = self.seen.iter().find(|seen| *seen == a || *seen == b);
         if first.is_some_and(|first| first == a) { b } else { a }
     }
 }
 
-/// A set of options and the names it knows.
+/// Set of options, with the names that it accepts.
 pub(crate) trait Options: Default {
     const KNOWN: &'static [&'static str];
     /// Names that may be written more than once.
     const REPEATED: &'static [&'static str] = &[];
-    /// Names that belong to the other place.
+    /// Names that belong on another kind of item, which `WHERE` describes.
     const ELSEWHERE: &'static [&'static str];
     const WHERE: &'static str;
 
     fn take(&mut self, name: Ident, input: ParseStream<'_>) -> syn::Result<()>;
 }
 
-/// Reads all `#[session(...)]` of one place.
+/// Parses all `#[session(...)]` of one item.
 pub(crate) fn parse<T: Options>(attrs: &[Attribute], errors: &mut Errors) -> Attrs<T> {
     let mut out = Attrs { written: Vec::new(), ..Attrs::default() };
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("session")) {
@@ -140,12 +141,12 @@ fn items<T: Options>(input: ParseStream<'_>, out: &mut Attrs<T>, errors: &mut Er
             }
             rest(input);
         }
-        // Without a comma here the list is at its end.
+        // Without a comma here, the list has ended.
         let _ = input.parse::<Token![,]>();
     }
 }
 
-/// Whether a comma was forgotten in front of an attribute.
+/// True if an attribute follows directly, so that only a comma is missing.
 fn at_item<T: Options>(input: ParseStream<'_>) -> bool {
     let name = input.fork().call(Ident::parse_any);
     name.is_ok_and(|name| T::KNOWN.iter().any(|known| name == known))
@@ -254,7 +255,7 @@ impl Options for FieldOptions {
     }
 }
 
-/// Eats `=`.
+/// Parses `=`.
 fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
     if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
         return Err(syn::Error::new(name.span(), format!("expected `{name} = {example}`")));
@@ -262,7 +263,7 @@ fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()
     Ok(())
 }
 
-/// A mistake in the value that comes next.
+/// Returns an error at the next value.
 fn wrong<T>(input: ParseStream<'_>, message: impl std::fmt::Display) -> syn::Result<T> {
     Err(syn::Error::new_spanned(rest(input), message))
 }
@@ -286,7 +287,7 @@ pub(crate) fn string(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr
     }
 }
 
-/// A version: `name = 2`, with its literal.
+/// Parses a version, `name = 2`; returns it with its literal.
 fn numbered(name: &Ident, input: ParseStream<'_>) -> syn::Result<(u16, LitInt)> {
     equals(name, input, "1")?;
     let literal = input.fork().parse();
@@ -296,7 +297,7 @@ fn numbered(name: &Ident, input: ParseStream<'_>) -> syn::Result<(u16, LitInt)> 
 
 fn number(input: ParseStream<'_>) -> syn::Result<u16> {
     const EXPECTED: &str = "expected a whole number from 1 to 65535, without quotes";
-    // A negative number would be one literal to syn, of which only the sign is shown.
+    // syn would parse a negative number as one literal and show only its sign.
     let is_number = input.peek(LitInt) && !input.peek(Token![-]);
     let literal = is_number.then(|| input.parse::<LitInt>()).transpose()?;
     let Some(literal) = literal else { return wrong(input, EXPECTED) };
@@ -308,13 +309,13 @@ fn number(input: ParseStream<'_>) -> syn::Result<u16> {
     Err(syn::Error::new_spanned(literal, message))
 }
 
-/// `refuse` or `reset`; true for `reset`.
+/// Parses `refuse` or `reset`; true for `reset`.
 fn on_invalid(name: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
     equals(name, input, "\"reset\"")?;
     word(input, &["refuse", "reset"]).map(|at| at == 1)
 }
 
-/// One of these words, with or without quotes.
+/// Parses one of these words, with or without quotes; returns its index.
 fn word(input: ParseStream<'_>, words: &[&str]) -> syn::Result<usize> {
     let value = rest(input);
     let word = match syn::parse2::<LitStr>(value.clone()) {
@@ -353,7 +354,7 @@ fn default(name: &Ident, input: ParseStream<'_>) -> syn::Result<Option<TokenStre
     Ok(Some(TokenTree::from(whole).into()))
 }
 
-/// `renew` or `renew(keep)`.
+/// Parses `renew` or `renew(keep)`.
 fn renew(name: &Ident, input: ParseStream<'_>) -> syn::Result<Renew> {
     if input.is_empty() || input.peek(Token![,]) {
         return Ok(Renew::User);
@@ -373,7 +374,7 @@ fn accessor(name: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {
         .map_err(|_| syn::Error::new_spanned(&literal, format!("`{}` is not a Rust identifier", literal.value())))
 }
 
-/// What stands in the parentheses that come next.
+/// Parses parentheses and returns the tokens inside.
 pub(crate) fn parenthesized(input: ParseStream<'_>) -> TokenStream {
     match input.parse() {
         Ok(TokenTree::Group(group)) => group.stream(),
@@ -381,8 +382,10 @@ pub(crate) fn parenthesized(input: ParseStream<'_>) -> TokenStream {
     }
 }
 
-/// The tokens of the expression that comes next, commas inside it included. Where there is none, the tokens up to the next
-/// comma that is not between the `<` and `>` of a path or among a closure's parameters.
+/// Parses the tokens of the next expression, including commas inside it.
+///
+/// If there is no expression, parses up to the next comma that is not between the `<` and `>` of a path or among a
+/// closure's parameters.
 pub(crate) fn rest(input: ParseStream<'_>) -> TokenStream {
     let ahead = input.fork();
     let is_expression = ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]));

@@ -12,17 +12,18 @@ use crate::model::{Field, Kind, Model, Shape};
 
 mod versions;
 
-/// The longest key of a schema or a field.
+/// Maximum length of the key of a schema or a field.
 const MAX_KEY_BYTES: usize = 64;
 
-/// Methods of the guards: an accessor of that name could not be called on them.
+/// Methods of the guards. An accessor of the same name could not be called on a guard.
 pub(crate) const GUARD_METHODS: &[&str] = &["save", "update", "update_now", "deref", "deref_mut"];
 
-/// Methods that every type has, or may have without a trait in scope: `cart.into()` on a guard would be theirs, and
-/// `Cart::default()` would be the accessor.
+/// Methods that every type has, or may have without a trait in scope.
+///
+/// `cart.into()` on a guard would call the standard library's method, and `Cart::default()` would call the accessor.
 const HIDDEN: &[&str] = &["into", "try_into", "default"];
 
-/// All rules, in the order of the source.
+/// Applies all rules, in the order of the source.
 pub(crate) fn all(model: &Model, errors: &mut Errors) {
     required(model, errors);
     schema_key(model, errors);
@@ -65,7 +66,7 @@ fn required(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// `CartSession` to `cart`.
+/// Suggests a key: `cart` for `CartSession`.
 fn suggested_key(model: &Model) -> String {
     let name = model.ident.unraw().to_string();
     let name = name.strip_suffix("Session").filter(|rest| !rest.is_empty()).unwrap_or(&name);
@@ -134,7 +135,7 @@ fn field_key(field: &Field, errors: &mut Errors) {
     }
 }
 
-/// What is wrong with the key of a field.
+/// Checks the key of a field; the error describes the mistake.
 fn key_of_a_field(key: &str) -> Result<(), String> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
     if key.is_empty() {
@@ -149,7 +150,7 @@ fn key_of_a_field(key: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a key that an attribute names could have been a field's.
+/// Returns whether a key in an attribute could have been a field's; reports a mistake otherwise.
 fn is_old_key(model: &Model, literal: &LitStr, errors: &mut Errors) -> bool {
     let key = literal.value();
     let Err(message) = key_of_a_field(&key) else { return true };
@@ -245,7 +246,7 @@ fn owned_type(model: &Model, field: &Field, errors: &mut Errors) {
     }
     let is_told = model.generics.lifetimes().next().is_some();
     match borrowed(field.ty.clone()) {
-        // The lifetime of the struct is the mistake, and it is reported.
+        // The struct's lifetime is the mistake, and it is reported already.
         Some(REFERENCE) if is_told => {}
         Some(what) => errors.at(&field.ty, format!("stored values must be owned plain data, not {what}")),
         None => {}
@@ -255,12 +256,12 @@ fn owned_type(model: &Model, field: &Field, errors: &mut Errors) {
 const REFERENCE: &str = "a reference";
 const IMPL_TRAIT: &str = "an `impl Trait`";
 
-/// Whether a type can stand in an accessor, whatever else is wrong with it.
+/// True if a type can stand in an accessor, whatever else is wrong with it.
 pub(crate) fn is_nameable(ty: TokenStream) -> bool {
     borrowed(ty) != Some(IMPL_TRAIT)
 }
 
-/// What a type is made of that no store can hold.
+/// Returns the part of a type that no store can hold.
 pub(crate) fn borrowed(ty: TokenStream) -> Option<&'static str> {
     let mut after_operand = false;
     for tree in ty {

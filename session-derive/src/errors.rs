@@ -1,11 +1,11 @@
-//! Gathers every mistake of one struct, so that one run of the compiler shows them all.
+//! Collects every mistake of one struct, so that one run of the compiler shows them all.
 
 use std::fmt::Display;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// The mistakes found so far; must be [finished](Self::finish).
+/// Mistakes found so far. They must be [finished](Self::finish).
 pub(crate) struct Errors {
     found: Option<Vec<syn::Error>>,
 }
@@ -15,7 +15,7 @@ impl Errors {
         Self { found: Some(Vec::new()) }
     }
 
-    /// A mistake in exactly these tokens.
+    /// Adds a mistake in exactly these tokens.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
@@ -24,7 +24,7 @@ impl Errors {
         self.found.get_or_insert_default().push(error);
     }
 
-    /// One `compile_error!` per mistake, in the order found; `None` if there was none.
+    /// Returns one `compile_error!` per mistake, in the order found; `None` if there is none.
     pub(crate) fn finish(mut self) -> Option<TokenStream> {
         let found = self.found.take().unwrap_or_default();
         (!found.is_empty()).then(|| found.iter().map(syn::Error::to_compile_error).collect())
@@ -37,7 +37,7 @@ impl Drop for Errors {
     }
 }
 
-/// "unknown attribute …" with the nearest known spelling, or all of them.
+/// Builds the message "unknown attribute …" with the nearest known name, or with all of them.
 pub(crate) fn unknown(name: &str, known: &[&str]) -> String {
     match nearest(name, known) {
         Some(near) => format!("unknown attribute `{name}`, did you mean `{near}`?"),
@@ -45,13 +45,13 @@ pub(crate) fn unknown(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known word that a typing mistake or two away from `name` stands.
+/// Returns the known word from which `name` differs by a typing mistake or two.
 pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = known.iter().map(|word| (distance(name, word), *word)).min()?;
     (near.0 <= 1 + name.len() / 4).then_some(near.1)
 }
 
-/// "`a`, `b` or `c`".
+/// Formats words as "`a`, `b` or `c`".
 pub(crate) fn one_of(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
@@ -60,7 +60,7 @@ pub(crate) fn one_of(words: &[&str]) -> String {
     }
 }
 
-/// How many letters must be added, left out, replaced or swapped with their neighbour.
+/// Number of letters to add, leave out, replace or swap with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];

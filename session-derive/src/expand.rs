@@ -1,7 +1,8 @@
-//! [`Model`] to the code that is given back.
+//! Turns a [`Model`] into the generated code.
 //!
-//! The writable view stands on its own, since users name it. The rest stands in a block, where one name for the runtime's
-//! hidden module keeps it short. After a mistake the same accessors exist, so that no use of them is a second error.
+//! The writable view is an item of its own, since users name it. The rest is inside a block that imports the runtime's
+//! hidden module under a short name. After a mistake the same accessors are generated, so that their use is not a
+//! second error.
 
 mod fields;
 mod history;
@@ -18,7 +19,7 @@ use crate::check::{self, GUARD_METHODS, borrowed, is_nameable};
 use crate::errors::Errors;
 use crate::model::{Kind, Model};
 
-/// The derive, tokens in and tokens out.
+/// Runs the derive, tokens in and tokens out.
 pub(crate) fn derive(input: DeriveInput) -> TokenStream {
     let mut errors = Errors::new();
     let model = Model::new(input, &mut errors);
@@ -60,7 +61,7 @@ fn full(model: &Model) -> TokenStream {
     }
 }
 
-/// The inherent impls of the struct and of its writable view.
+/// Generates the inherent impls of the struct and of its writable view.
 fn accessors(model: &Model, getters: &TokenStream, setters: &TokenStream) -> TokenStream {
     let Model { ident, view, .. } = model;
     let (impl_generics, ty_generics, bounds) = model.generics.split_for_impl();
@@ -79,7 +80,8 @@ fn accessors(model: &Model, getters: &TokenStream, setters: &TokenStream) -> Tok
     }
 }
 
-/// What is given back beside the errors: everything that can be named, nothing that could be wrong.
+/// Generates the code that accompanies the errors: everything that users can name, and nothing that can fail to
+/// compile.
 fn stub(model: &Model) -> TokenStream {
     let mut taken: HashSet<String> = GUARD_METHODS.iter().map(|name| (*name).to_owned()).collect();
     let mut free = |name: &Ident| taken.insert(name.unraw().to_string());
@@ -102,7 +104,7 @@ fn stub(model: &Model) -> TokenStream {
     }
 }
 
-/// Whether an impl of `Schema` compiles whatever else is wrong.
+/// Returns whether an impl of `Schema` compiles despite the mistakes.
 fn storable(model: &Model) -> bool {
     let plain = |field: &crate::model::Field| field.kind() == Kind::Transient || borrowed(field.ty.clone()).is_none();
     model.generics.params.is_empty() && model.fields.iter().all(plain)

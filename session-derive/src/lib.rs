@@ -1,6 +1,6 @@
-//! The derive macros of `session-runtime`, which re-exports them: an application names that crate only.
+//! Derive macros of `session-runtime`. That crate re-exports them, so an application names it alone.
 //!
-//! Tokens in, tokens out; knows nothing of HTTP or stores.
+//! The macros turn tokens into tokens. They contain nothing about HTTP or stores.
 
 mod attr;
 mod check;
@@ -13,14 +13,15 @@ use proc_macro::TokenStream;
 
 /// Makes a struct a schema: implements `session_runtime::Schema` and generates typed accessors.
 ///
-/// For structs with named fields, without parameters. Each field becomes a key of the stored session, `cart.coupon`;
-/// the writable view is a type of its own, named after the struct: `CartSessionMut`. It derefs, read only, to the struct.
+/// Works on structs with named fields and without generic parameters. Each field becomes a key of the stored session,
+/// such as `cart.coupon`. The writable view is a type of its own, named after the struct: `CartSessionMut`. It
+/// dereferences, read-only, to the struct.
 ///
 /// ```text
 /// use std::collections::BTreeMap;
 /// use session_runtime::Session;
 ///
-/// /// What the visitor is about to buy.
+/// /// Cart of a visitor.
 /// #[derive(Session)]
 /// #[session(key = "cart", version = 1)]
 /// struct CartSession {
@@ -38,87 +39,112 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// (The example is not compiled here, since this crate cannot name the runtime; the runtime's own examples are.)
+/// This example is not compiled, since this crate cannot name the runtime. The runtime's own examples are compiled.
 ///
 /// # Accessors
 ///
-/// For a field `items: T`, with the field's visibility, its doc comment and its `#[deprecated]`:
+/// A field `items: T` gets these accessors, with the field's visibility, its doc comment and its `#[deprecated]`:
 ///
-/// | on | method | does |
+/// | on | method | effect |
 /// |---|---|---|
 /// | `CartSession` | `items(&self) -> &T` | reads |
 /// | `CartSessionMut` | `items_mut(&mut self) -> &mut T` | edits in place |
-/// | | `set_items(&mut self, T)` | replaces; stored even if it is the default. For `Option<U>` it takes the inner `U`: an `Option` is assigned, `*cart.note_mut() = option` |
+/// | | `set_items(&mut self, T)` | replaces; stored even if it is the default |
 /// | | `take_items(&mut self) -> T` | returns the value and leaves the default |
-/// | | `clear_items(&mut self)` | back to the default, which is not stored |
-/// | | `update(&mut self, impl FnOnce(&mut CartSession) -> R) -> R` | free editing; changes are found by comparison |
+/// | | `clear_items(&mut self)` | resets to the default, which is not stored |
+/// | | `update(&mut self, impl FnOnce(&mut CartSession) -> R) -> R` | edits freely; changes are found by comparison |
 ///
-/// A field without a value stored takes its default: `None` for what is spelled `Option<…>`, `default = …` where it is
-/// given, `Default::default()` otherwise. An accessor may not be named like a method of the guard (`save`, `update`,
-/// `update_now`), like one of another field, or like a method that you write for the struct: see `accessor`. A field
-/// called `r#type` has the key `type` and the accessors `r#type`, `type_mut`, `set_type`, …
+/// For a field `note: Option<U>`, `set_note` takes the inner `U`. An `Option` is assigned: `*cart.note_mut() = option`.
+///
+/// A field without a stored value has its default: `None` if the type is spelled `Option<…>`, the expression of
+/// `default = …` if there is one, and `Default::default()` otherwise.
+///
+/// An accessor must not have the name of a method of the guard (`save`, `update`, `update_now`), of an accessor of
+/// another field, or of a method that you write for the struct. The attribute `accessor` gives it another name. A field
+/// named `r#type` has the key `type` and the accessors `r#type`, `type_mut`, `set_type`, …
 ///
 /// # On the struct: `#[session(...)]`
 ///
 /// | attribute | default | meaning |
 /// |---|---|---|
-/// | `key = "cart"` | required | first part of every stored key: `a-z`, `0-9`, `_`, `-`; at most 64 bytes. `session` and what starts with `__` are reserved |
-/// | `version = 1` | required | which version of the struct this is, from 1 to 65535, stored beside the fields |
-/// | `lazy` | fetched with the session | fetched only when a guard asks for it |
-/// | `lasting` | off | goes along when the session starts over: language, theme, notices. Not with a `renew` field |
-/// | `on_invalid = "reset"` | `"refuse"` | a stored value that does not decode: `refuse` fails the guard and touches nothing, `reset` gives that one field its default |
-/// | `layout = "items:1f3a9c02 …"` | not pinned | the stored layout as it was deployed, a hash for each key: a change does not compile. Empty, and the compiler says what to paste |
-/// | `unreleased` | off | in place of `layout` while the struct is designed; refused in builds without debug assertions |
-/// | `was(2 = "…")` | none | layouts of older versions of which every key is still there |
-/// | `previous = CartV2` | none | the struct below in the chain; needs `From<CartV2>` or `TryFrom<CartV2>`, and for a hold the way back |
-/// | `migrate(from = 1, with = path)` | none | `fn(&mut RawSection) -> Result<(), E>`, one version up; may be repeated |
-/// | `archived` | off | an older version that only the upgrade reads |
-/// | `retired("basket", …)` | none | keys that may never be used again, as fields had them: without the schema's key |
-/// | `oldest = 2` | `1` | older versions are not read |
-/// | `readers = 3` | computed | the lowest version of programs that may read this; may only be tighter than what the layouts allow |
-/// | `on_newer = "discard"` | `"refuse"` | what a newer version stored and this one may not read: `refuse` answers 503, `discard` counts it as nothing |
-/// | `crate = ::path` | `::session_runtime` | where the runtime is; starts with `::` or `crate` |
+/// | `key = "cart"` | required | first part of every stored key |
+/// | `version = 1` | required | version of the struct, from 1 to 65535, stored beside the fields |
+/// | `lazy` | fetched with the session | fetched only when a guard needs it |
+/// | `lasting` | off | kept when the session starts over: language, theme, notices. Not with a `renew` field |
+/// | `on_invalid = "reset"` | `"refuse"` | treatment of a stored value that does not decode |
+/// | `layout = "items:1f3a9c02 …"` | not pinned | the deployed layout, a hash for each key: a change does not compile |
+/// | `unreleased` | off | in place of `layout` while the struct is designed |
+/// | `was(2 = "…")` | none | layouts of older versions all of whose keys still exist |
+/// | `previous = CartV2` | none | struct of the version below |
+/// | `migrate(from = 1, with = path)` | none | `fn(&mut RawSection) -> Result<(), E>`, one version up; repeatable |
+/// | `archived` | off | marks an older version that only the upgrade reads |
+/// | `retired("basket", …)` | none | field keys that must never be used again, without the schema's key |
+/// | `oldest = 2` | `1` | oldest version that is still read |
+/// | `readers = 3` | computed | lowest version of programs that may read this |
+/// | `on_newer = "discard"` | `"refuse"` | treatment of data of a newer version that this one may not read |
+/// | `crate = ::path` | `::session_runtime` | path of the runtime; starts with `::` or `crate` |
+///
+/// - `key` has at most 64 bytes of `a-z`, `0-9`, `_` and `-`. `session` and keys that start with `__` are reserved.
+/// - `on_invalid = "refuse"` fails the guard and changes nothing. `"reset"` gives that one field its default.
+/// - With `layout = ""`, the compiler prints the layout to paste.
+/// - `unreleased` is refused in builds without debug assertions.
+/// - `previous` needs `From<CartV2>` or `TryFrom<CartV2>`, and the conversion back for a hold.
+/// - `readers` can only be tighter than the layouts allow.
+/// - `on_newer = "refuse"` answers 503. `"discard"` counts the data as absent.
 ///
 /// # On a field: `#[session(...)]`
 ///
 /// | attribute | default | meaning |
 /// |---|---|---|
-/// | `default = expression` | `Default::default()` | the value while nothing is stored; `default` alone says the default in so many words. Not for `Option`, nor with `merge = keys` |
-/// | `rename = "curr"` | the field's name | second part of the stored key: `a-z`, `A-Z`, `0-9`, `_`, `-`; at most 64 bytes |
-/// | `renamed_from = "basket"` | none | the stored key that older versions had: one that `previous` or `was` has |
-/// | `opaque = "money@1"` | the type's own shape | a name for what a foreign type stores, where the layout is pinned; another name is another layout |
-/// | `accessor = "lines"` | the field's name | names the accessors: `lines`, `lines_mut`, `set_lines`, … |
-/// | `merge = …` | `last_write` | what two requests at once make of the field, see below |
-/// | `renew` | off | for the user who is logged in: a login gives a new id, and where the field leaves a value that is not its default the session starts over. Not with `merge = keys` |
-/// | `renew(keep)` | off | for a role, a tenant, a step-up: a change gives a new id and keeps the data. Not with `merge = keys` |
-/// | `transient` | stored | never stored, lives for the request; `Clone` is enough for its type |
+/// | `default = expression` | `Default::default()` | value while nothing is stored |
+/// | `rename = "curr"` | the field's name | second part of the stored key |
+/// | `renamed_from = "basket"` | none | stored key in older versions: one that `previous` or `was` has |
+/// | `opaque = "money@1"` | the type's own shape | name for the stored shape of a foreign type, in a pinned layout |
+/// | `accessor = "lines"` | the field's name | base name of the accessors: `lines`, `lines_mut`, `set_lines`, … |
+/// | `merge = …` | `last_write` | result of two concurrent changes of the field, see below |
+/// | `renew` | off | for the logged-in user: a login gives a new id |
+/// | `renew(keep)` | off | for a role, a tenant, a step-up: a change gives a new id and keeps the data |
+/// | `transient` | stored | never stored, lives for the request; its type only needs `Clone` |
 /// | `redact` | shown | shown as `…` by the `Debug` of the writable view, as transient fields are |
-/// | `serde_ok` | refused | lets `#[serde(...)]` stand on the field, for another use of the struct; what the session stores does not change |
+/// | `serde_ok` | refused | allows `#[serde(...)]` on the field, for another use of the struct |
 ///
-/// | `merge` | for | both requests changed it |
+/// - `default` alone states `Default::default()` explicitly. No `default` is allowed for an `Option` or with `merge =
+///   keys`.
+/// - `rename` has at most 64 bytes of `a-z`, `A-Z`, `0-9`, `_` and `-`.
+/// - A different `opaque` name is a different layout.
+/// - With `renew`, the session starts over when the field changes from a value other than its default. Neither `renew`
+///   nor `renew(keep)` is allowed with `merge = keys`.
+/// - `serde_ok` has no effect on the data that the session stores.
+///
+/// | `merge` | for | both requests changed the field |
 /// |---|---|---|
-/// | `last_write` | anything | the later one wins |
+/// | `last_write` | any type | the later change wins |
 /// | `sum` | integers | both differences are added, saturating |
-/// | `keys` | maps and sets | stored and merged entry by entry; of one entry the later one wins |
-/// | `keys(sum)` | maps to integers | entry by entry, both differences added |
-/// | `reject` | anything | the later one is refused: 409. The order of a set is no change where the shape shows the set: a type of your own that holds a `HashSet` derives `SessionValue` |
-/// | `with = path` | anything | `fn(base: &T, theirs: &T, ours: T) -> T` decides; must not panic or block |
+/// | `keys` | maps and sets | stored and merged entry by entry; of one entry the later change wins |
+/// | `keys(sum)` | maps to integers | entry by entry, both differences are added |
+/// | `reject` | any type | the later change is refused with 409 |
+/// | `with = path` | any type | `fn(base: &T, theirs: &T, ours: T) -> T` decides; must not panic or block |
+///
+/// For `reject`, the order of a set is not a change if the shape shows the set: derive `SessionValue` for a type of
+/// your own that holds a `HashSet`.
 ///
 /// `merge(sum)`, `merge = with(path)` and `merge(with = path)` are other spellings of the same.
 ///
-/// # What is refused
+/// # Refused structs
 ///
-/// Every mistake of a struct is reported in one run, at the tokens it is in. `serde` and `cfg` attributes on a field are
-/// refused, since they have no effect or change what is stored from build to build; so are references, `Rc`, trait
-/// objects and raw pointers, which no store can hold, and an `Option` of what is written as `null` (`Option<Option<_>>`,
-/// `Option<()>`, a unit struct that derives `SessionValue`), whose `Some` would be read as
-/// `None`. A value that only turns out to be `null` (`Some(NaN)`, `Some(serde_json::Value::Null)`) is refused at the save. An
-/// accessor may not be called `into`, `try_into` or `default`: either would be mixed up with the standard
-/// library's where it is called.
+/// One run reports all mistakes of a struct, each at its tokens. The derive refuses:
 ///
-/// `cfg_attr` on a field is resolved by the compiler before this derive sees the struct, so
-/// `#[cfg_attr(feature = "x", session(rename = "b"))]` gives two builds that store different keys. Only a pinned `layout`
-/// guards against that: one of the two builds does not compile.
+/// - `serde` and `cfg` attributes on a field, which have no effect or let the stored data depend on the build;
+/// - references, `Rc`, trait objects and raw pointers, which no store can hold;
+/// - an `Option` of a type that is written as `null` (`Option<Option<_>>`, `Option<()>`, a unit struct that derives
+///   `SessionValue`): its `Some` would be read as `None`;
+/// - an accessor called `into`, `try_into` or `default`, which would be confused with the standard library's.
+///
+/// A value that is `null` only at run time (`Some(NaN)`, `Some(serde_json::Value::Null)`) is refused at the save.
+///
+/// The compiler resolves `cfg_attr` on a field before this derive sees the struct. Two builds with and without
+/// `#[cfg_attr(feature = "x", session(rename = "b"))]` therefore store different keys. Only a pinned `layout` guards
+/// against that: one of the two builds does not compile.
 #[proc_macro_derive(Session, attributes(session))]
 pub fn derive_session(input: TokenStream) -> TokenStream {
     match syn::parse(input) {
@@ -127,10 +153,11 @@ pub fn derive_session(input: TokenStream) -> TokenStream {
     }
 }
 
-/// Records what serde writes for a type that stands inside a field of a schema: implements `session_runtime::SessionValue`.
+/// Records the shape that serde writes for a type inside a field of a schema: implements
+/// `session_runtime::SessionValue`.
 ///
-/// For structs and enums, with type parameters or without; beside `Serialize` and `Deserialize`, whose attributes it
-/// reads. Nothing but the one constant is generated.
+/// Works on structs and enums, with type parameters or without, that also derive `Serialize` and `Deserialize`. Their
+/// serde attributes are taken into account.
 ///
 /// ```text
 /// use serde::{Deserialize, Serialize};
@@ -141,12 +168,12 @@ pub fn derive_session(input: TokenStream) -> TokenStream {
 /// struct Line {
 ///     sku: String,
 ///     qty: u32,
-///     /// Another crate's type, of which we promise that it is stored as version 1 of what we call money.
+///     /// Type of another crate. We promise that it is stored as version 1 of a shape called money.
 ///     #[session(opaque = "money@1")]
 ///     price: Money,
 /// }
 ///
-/// /// `{"kind": "card", "last4": "1234"}`; what a newer program stored is kept as it is.
+/// /// `{"kind": "card", "last4": "1234"}`; variants that a newer program stored are kept unchanged.
 /// #[derive(Serialize, Deserialize, SessionValue)]
 /// #[serde(tag = "kind", rename_all = "snake_case")]
 /// enum Payment {
@@ -158,52 +185,61 @@ pub fn derive_session(input: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// (The example is not compiled here, since this crate cannot name the runtime; the runtime's own examples are.)
+/// This example is not compiled, since this crate cannot name the runtime. The runtime's own examples are compiled.
 ///
 /// # Attributes: `#[session(...)]`
 ///
 /// | attribute | on | meaning |
 /// |---|---|---|
-/// | `opaque = "name@1"` | field, type | you promise the shape under this name, and change the name when the shape changes; nothing is asked of the type |
-/// | `other` | last variant | takes what is unknown, together with `#[serde(untagged)]`, and keeps it in its one field: a variant that a later version adds can be read and written back |
-/// | `crate = ::path` | type | where the runtime is, `::session_runtime` if not given; starts with `::` or `crate` |
+/// | `opaque = "name@1"` | field, type | promises the shape under this name; nothing is required of the type |
+/// | `other` | last variant | keeps unknown variants in its one field; together with `#[serde(untagged)]` |
+/// | `crate = ::path` | type | path of the runtime, default `::session_runtime`; starts with `::` or `crate` |
 ///
-/// # Attributes of serde's that are honoured
+/// Change the name of an `opaque` shape when the shape changes. With `other`, a variant that a later version adds can
+/// be read and written back.
 ///
-/// | attribute | on | what is recorded |
+/// # Supported attributes of serde
+///
+/// | attribute | on | recorded |
 /// |---|---|---|
 /// | `rename` | all | the stored name; if `serialize` and `deserialize` are given, both must be the same |
 /// | `rename_all`, `rename_all_fields` | type, variant | the stored names, likewise |
-/// | `tag`, `tag` and `content` | type | where the variant's name is stored |
+/// | `tag`, `tag` and `content` | type | the place where the variant's name is stored |
 /// | `skip`, `skip_serializing` with `skip_deserializing` | field, variant | nothing: it is not stored |
-/// | `transparent` | struct | the shape of its one field; a struct with one field without a name is recorded so anyway |
+/// | `transparent` | struct | the shape of its one field, as for any struct with one unnamed field |
 /// | `deny_unknown_fields` | type | that unknown keys make it unreadable |
-/// | `skip_serializing_if` | field with a name | the field: it may be missing, as any may |
-/// | `other` | last variant | the variant under its own name: what it takes is not kept |
-/// | `alias` | field, variant | nothing changes; a name that another field or variant has is refused |
-/// | `default`, `bound`, `borrow`, `expecting`, `crate` | | nothing changes |
+/// | `skip_serializing_if` | named field | the field: it may be missing, as any may |
+/// | `other` | last variant | the variant under its own name; unknown content is not kept |
+/// | `alias` | field, variant | no change; the name of another field or variant is refused |
+/// | `default`, `bound`, `borrow`, `expecting`, `crate` | | no change |
 ///
-/// # What is refused
+/// # Refused types
 ///
-/// Every mistake of a type is reported in one run, at the tokens it is in.
+/// One run reports all mistakes of a type, each at its tokens.
 ///
 /// | refused | instead |
 /// |---|---|
-/// | `flatten`, `from`, `try_from`, `into`, `remote`, an `untagged` enum | `#[session(opaque = "name@1")]` on the type |
+/// | `flatten`, `from`, `try_from`, `into`, `remote`, `untagged` enums | `#[session(opaque = "name@1")]` on the type |
 /// | `with`, `serialize_with`, `deserialize_with` | `#[session(opaque = "name@1")]` on the field |
-/// | `skip_serializing` or `skip_deserializing` alone, a `rename` for one direction | what is written and what is read must be one shape |
-/// | `skip_serializing_if` on a field without a name | it moves those behind it: give the fields names |
-/// | `skip_serializing_if` without `default`, unless the field is spelled `Option` | `#[serde(default)]`: what is left out is missing when it is read |
-/// | below `tag` without `content`, or beside a variant with `untagged`: maps whose keys are no text, numbers of 128 bits | serde writes them and does not read them there: `String` keys or a list of pairs, 64 bits or a `String` |
-/// | beside `tag`: a type whose own keys have the name of the tag, or that is no object | another name; a name for the field |
-/// | `tag` with `deny_unknown_fields` on a struct | serde does not read the tag that it wrote: leave one out |
-/// | `Option` of what is written as `null` | `bool`, or an enum that names each case |
-/// | `skip` on the only field of a `struct S(T)` | serde writes it all the same: make it a unit struct |
-/// | `untagged` on a variant without `#[session(other)]`, and the other way round | both, to keep what is unknown |
-/// | an attribute that is not known | leave it out |
-/// | two fields with one key, two variants with one name | serde would only warn |
+/// | `skip_serializing` or `skip_deserializing` alone, a one-way `rename` | one shape for both directions |
+/// | `skip_serializing_if` on an unnamed field | named fields: leaving one out moves those behind it |
+/// | `skip_serializing_if` without `default`, unless the field is spelled `Option` | `#[serde(default)]` |
+/// | maps whose keys are not text, in buffered content | `String` keys or a list of pairs |
+/// | 128-bit numbers in buffered content | 64 bits or a `String` |
+/// | beside `tag`: a type one of whose keys has the tag's name | another name |
+/// | beside `tag`: a type that is not an object | a name for the field |
+/// | `tag` with `deny_unknown_fields` on a struct | one of them: serde does not read the tag that it wrote |
+/// | `Option` of a type that is written as `null` | `bool`, or an enum that names each case |
+/// | `skip` on the only field of a `struct S(T)` | a unit struct: serde writes the field anyway |
+/// | `untagged` on a variant without `#[session(other)]`, or the reverse | both, to keep unknown variants |
+/// | an unknown attribute | leave it out |
+/// | two fields with one key, two variants with one name | different names: serde would only warn |
 /// | a type that contains itself | `#[session(opaque = "name@1")]` on the field |
 /// | lifetimes, unions | stored values own their data |
+///
+/// Buffered content is the content below `tag` without `content`, and that of an enum with an `untagged` variant. Serde
+/// writes such maps and numbers there but does not read them. A field that `skip_serializing_if` leaves out is missing
+/// when it is read, and needs a default.
 #[proc_macro_derive(SessionValue, attributes(session, serde))]
 pub fn derive_session_value(input: TokenStream) -> TokenStream {
     match syn::parse(input) {

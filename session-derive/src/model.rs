@@ -1,4 +1,4 @@
-//! Input and options to a [`Model`]: the last place that sees syn's own input.
+//! Turns the input and its options into a [`Model`]. No later stage sees syn's input.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
@@ -14,23 +14,23 @@ use syn::{
 use crate::attr::{self, Attrs, FieldOptions, Merge, StructOptions};
 use crate::errors::Errors;
 
-/// A struct with named fields, as its attributes describe it.
+/// Struct with named fields, as described by its attributes.
 pub(crate) struct Model {
     pub(crate) ident: Ident,
     pub(crate) vis: Visibility,
     pub(crate) generics: Generics,
-    /// The writable view.
+    /// Name of the writable view.
     pub(crate) view: Ident,
     pub(crate) runtime: TokenStream,
     pub(crate) attrs: Attrs<StructOptions>,
     pub(crate) fields: Vec<Field>,
-    /// The lints that are silent on the struct, and so in what is made of it.
+    /// Lints that the struct allows; the code generated from it allows them too.
     pub(crate) silent: TokenStream,
-    /// There is something deprecated, or something deprecated is used.
+    /// True if an attribute deprecates something, or allows the use of something deprecated.
     pub(crate) is_deprecated: bool,
 }
 
-/// One field of it.
+/// Field of a [`Model`].
 pub(crate) struct Field {
     pub(crate) at: usize,
     pub(crate) ident: Ident,
@@ -38,33 +38,33 @@ pub(crate) struct Field {
     pub(crate) ty: TokenStream,
     type_name: Span,
     pub(crate) shape: Shape,
-    /// A spelled `Option` of what is spelled as something that is written as `null`.
+    /// Spelling of the type inside an `Option`, if it shows that the type is written as `null`.
     pub(crate) null_option: Option<&'static str>,
-    /// There is an `Option` in it, of what is no type of the standard library that is never written as `null`.
+    /// True if the type contains an `Option` of a type that is not in [`NEVER_NULL`].
     pub(crate) has_open_option: bool,
-    /// The base of the accessors' names.
+    /// Base name of the accessors.
     pub(crate) accessor: Ident,
-    /// The field's part of the stored key, and the tokens it comes from.
+    /// Field's part of the stored key; `key_tokens` is its source.
     pub(crate) key: String,
     pub(crate) key_tokens: TokenStream,
     pub(crate) docs: Vec<Attribute>,
     pub(crate) deprecated: Option<Attribute>,
     pub(crate) attrs: Attrs<FieldOptions>,
-    /// Attributes that have no place on a stored field, and default field values.
+    /// Attributes that must not be on a stored field. `default_value` is a default field value, equally refused.
     pub(crate) foreign: Vec<Attribute>,
     pub(crate) default_value: Option<TokenStream>,
 }
 
-/// What a type's spelling tells.
+/// Properties of a type that its spelling reveals.
 pub(crate) enum Shape {
-    /// `Option` of this.
+    /// `Option` of this type.
     Option(TokenStream),
     /// `HashSet`.
     Unordered,
     Plain,
 }
 
-/// How a field is stored.
+/// Storage form of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Whole,
@@ -73,7 +73,7 @@ pub(crate) enum Kind {
 }
 
 impl Model {
-    /// `None` where there are no named fields to make accessors for.
+    /// Builds the model; `None` if there are no named fields to generate accessors for.
     pub(crate) fn new(input: DeriveInput, errors: &mut Errors) -> Option<Self> {
         let attrs = attr::parse::<StructOptions>(&input.attrs, errors);
         let fields = named(&input, errors)?;
@@ -99,25 +99,25 @@ impl Model {
 }
 
 impl Model {
-    /// Whether the shape of every field must be known.
+    /// True if the shape of every field must be known.
     pub(crate) fn is_pinned(&self) -> bool {
         self.attrs.options.layout.is_some() || self.attrs.options.unreleased.is_some()
     }
 
-    /// Whether only the upgrade reads it: it has no writable view.
+    /// True if only the upgrade reads the struct, which then has no writable view.
     pub(crate) fn is_archived(&self) -> bool {
         self.attrs.options.archived.is_some()
     }
 }
 
-/// What `allow` and `expect` name; `deprecated` where the type itself is.
+/// Returns the lints in `allow` and `expect`, and `deprecated` if the type itself is deprecated.
 fn silent(attrs: &[Attribute]) -> TokenStream {
     let mut lints: Vec<Path> = Vec::new();
     for attr in attrs {
         let Meta::List(list) = &attr.meta else { continue };
         if attr.path().is_ident("allow") || attr.path().is_ident("expect") {
             let all = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()).unwrap_or_default();
-            // `reason = "…"` is no lint.
+            // `reason = "…"` is not a lint.
             lints
                 .extend(all.into_iter().filter_map(|meta| if let Meta::Path(path) = meta { Some(path) } else { None }));
         }
@@ -128,7 +128,7 @@ fn silent(attrs: &[Attribute]) -> TokenStream {
     quote!(#(#lints),*)
 }
 
-/// Whether the word stands in an attribute of the struct or of a field.
+/// Returns whether an attribute of the struct or of a field contains the word `deprecated`.
 fn is_deprecated(input: &DeriveInput) -> bool {
     let fields = match &input.data {
         Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
@@ -138,7 +138,7 @@ fn is_deprecated(input: &DeriveInput) -> bool {
     input.attrs.iter().chain(fields).any(|attr| said(attr.meta.to_token_stream()))
 }
 
-/// Whether a word stands anywhere among tokens.
+/// Returns whether a word occurs anywhere in the tokens.
 fn spells(tokens: TokenStream, word: &str) -> bool {
     tokens.into_iter().any(|tree| match tree {
         TokenTree::Group(group) => spells(group.stream(), word),
@@ -147,7 +147,7 @@ fn spells(tokens: TokenStream, word: &str) -> bool {
     })
 }
 
-/// The named fields, or what stands in their place.
+/// Returns the named fields, or reports the input that has none.
 fn named<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<&'a FieldsNamed> {
     const ONLY: &str = "`Session` can only be derived for structs with named fields";
     match &input.data {
@@ -211,7 +211,7 @@ impl Field {
         }
     }
 
-    /// The names of the accessors: getter, edit, set, take, clear.
+    /// Names of the accessors: getter, edit, set, take, clear.
     pub(crate) fn accessors(&self) -> [Ident; 5] {
         let base = &self.accessor;
         let of = |text: String| Ident::new(&text, base.span());
@@ -225,13 +225,13 @@ impl Field {
         ]
     }
 
-    /// Where generated code that needs something of the type is shown.
+    /// Span for errors about traits that the type lacks.
     pub(crate) fn type_span(&self) -> Span {
         Span::mixed_site().located_at(self.type_name)
     }
 }
 
-/// The one token that says most: of a path its last name. (Spans of several tokens cannot be joined.)
+/// Returns the span of the most specific token: of a path its last name. Spans of several tokens cannot be joined.
 pub(crate) fn name_span(ty: &Type) -> Span {
     match plain_path(ty).and_then(|path| path.segments.last()) {
         Some(last) => last.ident.span(),
@@ -249,7 +249,7 @@ fn shape(ty: &Type, schema: &Ident) -> Shape {
     }
 }
 
-/// The inner type, where the type is spelled as an `Option`.
+/// Returns the inner type if the type is spelled as an `Option`.
 pub(crate) fn option(ty: &Type) -> Option<&Type> {
     let segments = &plain_path(ty)?.segments;
     let spelled =
@@ -262,13 +262,13 @@ pub(crate) fn option(ty: &Type) -> Option<&Type> {
     Some(inner)
 }
 
-/// Types that are never written as `null`, whatever they hold.
+/// Types that are never written as `null`, whatever they contain.
 const NEVER_NULL: &[&str] = &[
     "Vec", "VecDeque", "BTreeMap", "HashMap", "BTreeSet", "HashSet", "String", "bool", "char", "u8", "u16", "u32",
     "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
 ];
 
-/// Whether an `Option` in it is followed by a name that says nothing about `null`.
+/// Returns whether the type contains an `Option` of a type that may be written as `null`.
 pub(crate) fn has_open_option(ty: TokenStream) -> bool {
     let mut of_option = false;
     ty.into_iter().any(|tree| match tree {
@@ -282,7 +282,9 @@ pub(crate) fn has_open_option(ty: TokenStream) -> bool {
     })
 }
 
-/// The spelling of a type that is written as `null`. `serde_json::Value` is left to the save: most values are not `null`.
+/// Returns the spelling of a type that is written as `null`.
+///
+/// `serde_json::Value` is checked at the save instead: most values are not `null`.
 fn null(ty: &Type) -> Option<&'static str> {
     match ty {
         Type::Group(group) => null(&group.elem),
@@ -301,7 +303,7 @@ fn plain_path(ty: &Type) -> Option<&Path> {
     }
 }
 
-/// `Self` means another type in the impl of the writable view.
+/// Replaces `Self` by the schema's name: in the impl of the writable view, `Self` is another type.
 fn without_self(tokens: TokenStream, schema: &Ident) -> TokenStream {
     let named = |tree| match tree {
         TokenTree::Ident(ident) if ident == "Self" => {

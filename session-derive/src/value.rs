@@ -1,6 +1,6 @@
-//! `#[derive(SessionValue)]`: the shape of what serde writes, as a constant.
+//! `#[derive(SessionValue)]`: the shape that serde writes, as a constant.
 //!
-//! After a mistake an impl is given back all the same, so that no field that uses the type is a second error.
+//! After a mistake an impl is still generated, so that a field that uses the type is not a second error.
 
 mod case;
 mod options;
@@ -16,7 +16,7 @@ use self::shape::Shapes;
 use crate::attr;
 use crate::errors::Errors;
 
-/// The derive, tokens in and tokens out.
+/// Runs the derive, tokens in and tokens out.
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::new();
     let options = attr::parse::<ItemOptions>(&input.attrs, &mut errors).options;
@@ -39,15 +39,15 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// What was found out about a type.
+/// Results for one type.
 struct Value {
     ty: TokenStream,
     reads: Option<TokenStream>,
-    /// What the compiler is asked.
+    /// Checks that the compiler runs.
     checks: Vec<TokenStream>,
 }
 
-/// The impl, and the checks. A generic type has a shape once its parameters have one: it is checked then.
+/// Generates the impl and the checks. A generic type has a shape once its parameters have one, and is checked then.
 fn checked(input: &DeriveInput, generics: &Generics, runtime: &TokenStream, value: &Value) -> TokenStream {
     let Value { ty, reads, checks } = value;
     if checks.is_empty() {
@@ -68,7 +68,7 @@ fn checked(input: &DeriveInput, generics: &Generics, runtime: &TokenStream, valu
     }
 }
 
-/// What no attribute makes storable.
+/// Reports input that no attribute makes storable.
 fn storable(input: &DeriveInput, errors: &mut Errors) {
     for lifetime in input.generics.lifetimes() {
         errors.at(&lifetime.lifetime, "stored values must own their data: use `String` instead of `&'a str`");
@@ -78,7 +78,7 @@ fn storable(input: &DeriveInput, errors: &mut Errors) {
     }
 }
 
-/// The shape of a generic type is made of those of its parameters.
+/// Adds bounds on the type parameters: the shape of a generic type consists of theirs.
 fn bounded(generics: &Generics, runtime: &TokenStream) -> Generics {
     let mut out = generics.clone();
     let bounds = generics.type_params().map(|param| -> WherePredicate {

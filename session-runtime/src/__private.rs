@@ -1,4 +1,4 @@
-//! All that generated code may name. Hidden, and pinned to the derive by an exact version.
+//! Items that generated code may use. Hidden, and tied to one exact version of the derive.
 
 pub use crate::schema::codec::{ByEntry, Initial, Passing, Whole, entries, pinned, pinned_entries, transient, whole};
 pub use crate::schema::const_message::refuse;
@@ -14,7 +14,7 @@ pub use crate::version::chain::{Chain, Unchained};
 pub use crate::version::spec::spec;
 pub use crate::version::upgrade::{CannotDowngrade, Downgrades, UpgradeError, UpgradeFrom, run_step};
 
-/// The default of a field without `default = …`.
+/// Returns the default of a field without `default = …`.
 #[must_use]
 pub fn initial<T: Initial>() -> T {
     T::initial()
@@ -25,7 +25,7 @@ pub use crate::rocket::{Reading, missing, read};
 #[cfg(feature = "rocket")]
 pub use ::rocket;
 
-/// Everything that the web framework's half needs of a schema; nothing without a framework.
+/// Implements the web framework's guards for a schema; expands to nothing without a framework.
 #[cfg(not(feature = "rocket"))]
 #[doc(hidden)]
 #[macro_export]
@@ -33,7 +33,7 @@ macro_rules! __guards {
     ($(#[$attr:meta])* $schema:ty) => {};
 }
 
-/// What a route that names an archived version is told; nothing without a framework.
+/// Rejects a route that names an archived version; expands to nothing without a web framework.
 #[cfg(not(feature = "rocket"))]
 #[doc(hidden)]
 #[macro_export]
@@ -41,10 +41,10 @@ macro_rules! __archived {
     ($(#[$attr:meta])* $schema:ty) => {};
 }
 
-/// Everything that the web framework's half needs of a schema: `&S` as a guard that stops the launch if it cannot work.
+/// Implements the web framework's guards for a schema: `&S`, which stops the launch if it cannot work.
 ///
-/// Written as `async_trait` would expand it, but for the future: that is made once, in `read`, for all schemas. An
-/// `async fn` here would cost the compiler more than all the rest of a schema.
+/// Written as `async_trait` would expand it, except that the future is created in `read`, once for all schemas. An
+/// `async fn` here would cost more compile time than all the rest of a schema.
 #[cfg(feature = "rocket")]
 #[doc(hidden)]
 #[macro_export]
@@ -77,8 +77,8 @@ macro_rules! __guards {
     };
 }
 
-/// What a route that names an archived version is told: `&S` would be a guard, were it the newest. (A bound with a
-/// lifetime in it is looked at where the impl is used.)
+/// Rejects a route that names an archived version: implements `&S` as a guard under a bound that only the newest
+/// version meets. (The compiler checks a bound with a lifetime in it only where the impl is used.)
 #[cfg(feature = "rocket")]
 #[doc(hidden)]
 #[macro_export]

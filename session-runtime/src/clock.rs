@@ -1,7 +1,7 @@
-//! Time comes in by argument: one [`Clock`] for the whole application, read once a request.
+//! Time as an argument: one [`Clock`] for the whole application, read once per request.
 //!
-//! Deadlines stand in the record and are judged against that one reading, so a test moves time by hand and every store
-//! judges alike. Deliberately absent: a clock of a store's own.
+//! Deadlines are stored in the record and compared with that one reading. A test can therefore set the time, and all
+//! stores decide alike. Deliberately absent: a clock inside a store.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,68 +21,36 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The latest moment that can be stored.
+    /// Latest moment that can be stored.
     pub const MAX: Self = Self(i64::MAX);
 
-    /// The moment `millis` milliseconds after 1970-01-01 UTC.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::clock::Timestamp;
-    /// assert_eq!(Timestamp::from_millis(5).as_millis(), 5);
-    /// ```
+    /// Returns the moment `millis` milliseconds after 1970-01-01 UTC.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since 1970-01-01 UTC.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::clock::Timestamp;
-    /// assert_eq!(Timestamp::from_millis(5).as_millis(), 5);
-    /// ```
+    /// Returns the milliseconds since 1970-01-01 UTC.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// The moment `duration` later; the latest moment there is when that does not fit.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::clock::Timestamp;
-    /// use std::time::Duration;
-    ///
-    /// assert_eq!(Timestamp::from_millis(0).after(Duration::from_secs(1)), Timestamp::from_millis(1_000));
-    /// ```
+    /// Returns the moment `duration` later, saturating at [`MAX`](Self::MAX).
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(millis))
     }
 
-    /// The moment `duration` earlier.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::clock::Timestamp;
-    /// use std::time::Duration;
-    ///
-    /// assert_eq!(Timestamp::from_millis(1_000).before(Duration::from_secs(1)), Timestamp::from_millis(0));
-    /// ```
+    /// Returns the moment `duration` earlier.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_sub(millis))
     }
 
-    /// How much time lies between `earlier` and this moment; zero if it is not earlier.
+    /// Returns the time from `earlier` to this moment, or zero if `earlier` is not earlier.
     ///
     /// # Examples
     ///
@@ -111,7 +79,7 @@ impl From<SystemTime> for Timestamp {
 }
 
 impl From<Timestamp> for SystemTime {
-    /// Moments that the platform cannot express become 1970-01-01.
+    /// Converts moments that the platform cannot represent to 1970-01-01.
     fn from(time: Timestamp) -> Self {
         let distance = Duration::from_millis(time.0.unsigned_abs());
         let moment = if time.0 < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
@@ -119,7 +87,7 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-/// Where the time comes from. A closure is a clock too.
+/// Source of the current time. A closure is a clock too.
 ///
 /// # Examples
 ///
@@ -131,7 +99,7 @@ impl From<Timestamp> for SystemTime {
 /// assert_eq!(Clock::now(&stopped), UNIX_EPOCH + Duration::from_secs(60));
 /// ```
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// Returns the current time.
     fn now(&self) -> SystemTime;
 }
 
@@ -147,7 +115,7 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     }
 }
 
-/// The operating system's clock, which is the default.
+/// Clock of the operating system; the default.
 ///
 /// # Examples
 ///
@@ -165,7 +133,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A duration in its largest whole unit, as it is written in the settings.
+/// Duration that is printed in its largest whole unit, as in the settings.
 pub(crate) struct InWords(pub(crate) Duration);
 
 impl std::fmt::Display for InWords {

@@ -1,7 +1,7 @@
-//! Settings with their units, defaults and limits, and the checks that refuse what would be insecure.
+//! Settings with their units, defaults and limits, and the checks that refuse insecure values.
 //!
-//! Takes what an application or its configuration files say; gives a [`SessionConfig`] that has been checked. Deliberately
-//! absent: file formats. Reading `Rocket.toml` and `ROCKET_SESSION` is the Rocket half's.
+//! Takes the values from an application or its configuration files; gives a checked [`SessionConfig`]. Deliberately
+//! absent: file formats. The Rocket integration reads `Rocket.toml` and `ROCKET_SESSION`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,10 +43,10 @@ mod check;
 pub struct SessionConfig {
     pub(crate) store: Option<String>,
     pub(crate) cookie: CookieConfig,
-    /// `None`: the default, which depends on `absolute`.
+    /// `None` means the default, which depends on `absolute`.
     pub(crate) idle: Option<Duration>,
     pub(crate) absolute: Duration,
-    /// `None`: as `absolute`.
+    /// `None` means the same as `absolute`.
     pub(crate) remember: Option<Duration>,
     pub(crate) touch_every: TouchEvery,
     pub(crate) renew_every: Option<Duration>,
@@ -54,7 +54,7 @@ pub struct SessionConfig {
     pub(crate) deadline: Duration,
     pub(crate) on_save_error: OnSaveError,
     pub(crate) limits: Limits,
-    /// By schema key.
+    /// Versions to write for now, by schema key.
     pub(crate) hold: BTreeMap<String, u16>,
     pub(crate) server: ServerConfig,
     pub(crate) cache: Option<Duration>,
@@ -62,11 +62,11 @@ pub struct SessionConfig {
     pub(crate) keys: Keys,
 }
 
-/// Texts of keys, shared by all clones of the settings and wiped with the last of them.
+/// Sealing keys as text, shared by all clones of the settings and wiped when the last clone is dropped.
 #[cfg(feature = "cookie")]
 pub(crate) type Keys = std::sync::Arc<[zeroize::Zeroizing<String>]>;
 
-/// What happens to an answer whose session could not be saved.
+/// Response to a request whose session could not be saved.
 ///
 /// # Examples
 ///
@@ -77,14 +77,14 @@ pub(crate) type Keys = std::sync::Arc<[zeroize::Zeroizing<String>]>;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnSaveError {
-    /// The client gets 503 instead of the answer. The default.
+    /// Sends 503 in place of the handler's response. The default.
     #[default]
     Fail,
-    /// The answer goes out and the loss is logged, unless the request destroyed or renewed its session.
+    /// Sends the handler's response and logs the loss, unless the request destroyed or renewed its session.
     Log,
 }
 
-/// How large a record may become.
+/// Maximum size of a record.
 ///
 /// # Examples
 ///
@@ -95,7 +95,7 @@ pub enum OnSaveError {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all stored keys and texts of one session. Default: 1,048,576 (1 MiB).
+    /// Bytes of all stored keys and JSON texts of one session. Default: 1,048,576 (1 MiB).
     pub record_bytes: usize,
     /// Number of stored keys of one session. Default: 10,000.
     pub record_keys: usize,
@@ -111,8 +111,8 @@ impl Limits {
         Err(SessionError::with(ErrorKind::TooLarge, detail))
     }
 
-    /// Checks a record of this size as the patch would leave it. One that only shrinks always passes, so that a session
-    /// over the limit can be made smaller.
+    /// Checks the size that a record of `bytes` and `keys` has after the patch. A patch that only shrinks the record
+    /// always passes, so that a session over the limit can be made smaller.
     pub(crate) fn check_patch(
         self,
         patch: &Patch,
@@ -123,7 +123,7 @@ impl Limits {
         let came = patch.set.iter().fold((0, 0), |came, (name, text)| (came.0 + name.len() + text.len(), came.1 + 1));
         let (most_bytes, most_keys) = (bytes.saturating_add(came.0), keys.saturating_add(came.1));
         if most_bytes <= self.record_bytes && most_keys <= self.record_keys {
-            // Whatever it replaces, it fits.
+            // Fits even if the patch replaces nothing.
             return Ok(());
         }
         let have = |name: &str| values.get(name).map_or((0, 0), |text| (name.len() + text.len(), 1));
@@ -145,7 +145,7 @@ impl Default for Limits {
     }
 }
 
-/// Without the store's URL, which may hold a password.
+/// Omits the store's URL, which may contain a password.
 impl fmt::Debug for SessionConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("SessionConfig");
@@ -154,7 +154,7 @@ impl fmt::Debug for SessionConfig {
     }
 }
 
-/// How to reach a store that is a server of its own. A store that is built by hand has its own settings.
+/// Connection settings for a store that is a separate server. A store that is built by hand has its own settings.
 ///
 /// # Examples
 ///
@@ -167,16 +167,16 @@ impl fmt::Debug for SessionConfig {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Connections that requests share; 2 by default. Each carries many requests at once.
+    /// Number of connections that requests share; each carries many requests at once. Default: 2.
     pub connections: usize,
-    /// How long one attempt to connect may take; 1 s by default.
+    /// Time limit of one connection attempt. Default: 1 second.
     pub connect_timeout: Duration,
-    /// The pause after a failed attempt to connect, doubled after each further one; 50 ms by default.
+    /// Pause after a failed connection attempt, doubled after each further failure. Default: 50 milliseconds.
     pub back_off: Duration,
-    /// The longest such pause; 2 s by default.
+    /// Longest such pause. Default: 2 seconds.
     pub back_off_max: Duration,
-    /// Where the sessions are: a schema of the database (`PostgreSQL`: `public` by default), or what the names of all
-    /// keys begin with (Redis: `session` by default).
+    /// Location of the sessions on the server. `PostgreSQL`: a schema of the database, by default `public`. Redis: the
+    /// prefix of all key names, by default `session`.
     pub namespace: Option<String>,
 }
 
@@ -219,88 +219,49 @@ impl Default for SessionConfig {
 }
 
 impl SessionConfig {
-    /// The defaults.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionConfig;
-    ///
-    /// let config = SessionConfig::new();
-    /// ```
+    /// Returns the default settings.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The store, as a URL: `memory:` or `sqlite://file`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionConfig;
-    ///
-    /// let config = SessionConfig::new().store("memory:");
-    /// ```
+    /// Sets the store by its URL: `memory:`, `sqlite://file`, `postgres://host/database`, `redis://host`,
+    /// `rediss://host`, `redis+unix:///socket`, `redis-cluster://host`, `rediss-cluster://host` or `cookie:`, each if
+    /// its feature is on.
     #[must_use]
     pub fn store(mut self, url: impl Into<String>) -> Self {
         self.store = Some(url.into());
         self
     }
 
-    /// Name and attributes of the cookie.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{CookieConfig, SessionConfig};
-    ///
-    /// let config = SessionConfig::new().cookie(CookieConfig::new().persistent(true));
-    /// ```
+    /// Sets the name and the attributes of the cookie.
     #[must_use]
     pub fn cookie(mut self, cookie: CookieConfig) -> Self {
         self.cookie = cookie;
         self
     }
 
-    /// How long a session lives without being used. Default: 14 days, or `absolute` if that is shorter (OWASP ASVS 5.0,
-    /// 7.3.1). Longer than `absolute` is refused.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionConfig;
-    /// use std::time::Duration;
-    ///
-    /// let config = SessionConfig::new().idle(Duration::from_secs(30 * 60));
-    /// ```
+    /// Sets the idle time: how long a session lives without being used. Default: 14 days, or `absolute` if that is
+    /// shorter (OWASP ASVS 5.0, 7.3.1). A value longer than `absolute` is refused.
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle);
         self
     }
 
-    /// How long a session lives at most, however often it is used. Default: 30 days (OWASP ASVS 5.0, 7.3.2). Only a session
-    /// that chose an expiry of its own may live longer, see [`remember`](Self::remember).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionConfig;
-    /// use std::time::Duration;
-    ///
-    /// let config = SessionConfig::new().absolute(Duration::from_secs(12 * 60 * 60));
-    /// ```
+    /// Sets the maximum lifetime of a session, however often it is used. Default: 30 days (OWASP ASVS 5.0, 7.3.2). Only
+    /// a session that chose an expiry of its own may live longer, see [`remember`](Self::remember).
     #[must_use]
     pub fn absolute(mut self, absolute: Duration) -> Self {
         self.absolute = absolute;
         self
     }
 
-    /// How long after its creation a session may live that chose [`Expiry::After`](crate::Expiry::After) or
-    /// [`Expiry::At`](crate::Expiry::At). Default: as `absolute`. Shorter than `absolute` is refused.
+    /// Sets the maximum lifetime of a session that chose [`Expiry::After`](crate::Expiry::After) or
+    /// [`Expiry::At`](crate::Expiry::At), counted from its creation. Default: the same as `absolute`. A value shorter
+    /// than `absolute` is refused.
     ///
-    /// A session keeps the ceiling of the settings under which it was created, if that is lower.
+    /// A session keeps the limit of the settings under which it was created, if that is lower.
     ///
     /// # Examples
     ///
@@ -309,7 +270,7 @@ impl SessionConfig {
     /// use std::time::Duration;
     ///
     /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    /// // 12 hours for everybody, 90 days for those who tick "remember me".
+    /// // 12 hours by default, 90 days for visitors who tick "remember me".
     /// let config = SessionConfig::new().absolute(DAY / 2).remember(90 * DAY);
     /// ```
     #[must_use]
@@ -318,59 +279,37 @@ impl SessionConfig {
         self
     }
 
-    /// How often a use moves the idle deadline. Default: a tenth of `idle`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{SessionConfig, expiry::TouchEvery};
-    ///
-    /// let config = SessionConfig::new().touch_every(TouchEvery::Off);
-    /// ```
+    /// Sets how often a use extends the idle deadline. Default: at most once in a tenth of `idle`.
     #[must_use]
     pub fn touch_every(mut self, touch_every: TouchEvery) -> Self {
         self.touch_every = touch_every;
         self
     }
 
-    /// How long a secret is used before the session gets a new one. Default: for as long as the session lives.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionConfig;
-    /// use std::time::Duration;
-    ///
-    /// let config = SessionConfig::new().renew_every(Duration::from_secs(60 * 60));
-    /// ```
+    /// Sets the age at which a secret is replaced by a new one. Default: never.
     #[must_use]
     pub fn renew_every(mut self, period: Duration) -> Self {
         self.renew_every = Some(period);
         self
     }
 
-    /// How long requests under way are told apart from strangers after a renewal, and how long the secret from before a
-    /// periodic renewal stays valid once the new one was presented. Default: 10 seconds.
+    /// Sets the grace period after a renewal. Default: 10 seconds.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionConfig;
-    /// use std::time::Duration;
-    ///
-    /// let config = SessionConfig::new().renew_grace(Duration::from_secs(30));
-    /// ```
+    /// After a login or an explicit renewal, requests that still present the old secret are recognised as overtaken for
+    /// this long; later they count as unknown. After a periodic renewal, the old secret stays valid for this long once
+    /// the new one was presented.
     #[must_use]
     pub fn renew_grace(mut self, grace: Duration) -> Self {
         self.renew_grace = grace;
         self
     }
 
-    /// Goes on writing an older version of a schema, so that a fleet can be upgraded to a breaking change in two phases.
-    /// Default: the newest is written.
+    /// Keeps writing an older version of a schema, so that a fleet can adopt a breaking change in two phases (see
+    /// [the guide](crate::guide#two-phases)). Default: the newest version is written.
     ///
-    /// What is stored in a version above that already is written in the newest. Needs a way back,
-    /// `impl TryFrom<Cart> for CartV2`, unless the change was additive; without it nothing is built.
+    /// A section that is already stored in a version above the held one is written in the newest version. A hold
+    /// requires a conversion back, `impl TryFrom<Cart> for CartV2`, unless the change was additive; without it, `build`
+    /// fails with [`ErrorKind::Config`].
     ///
     /// # Examples
     ///
@@ -385,53 +324,28 @@ impl SessionConfig {
         self
     }
 
-    /// How long all store work of one request may take. Default: 2 seconds.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionConfig;
-    /// use std::time::Duration;
-    ///
-    /// let config = SessionConfig::new().deadline(Duration::from_millis(500));
-    /// ```
+    /// Sets the time limit for all store operations of one request. Default: 2 seconds.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// What happens to an answer whose session could not be saved. Default: fail.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{SessionConfig, config::OnSaveError};
-    ///
-    /// let config = SessionConfig::new().on_save_error(OnSaveError::Log);
-    /// ```
+    /// Sets the response to a request whose session could not be saved. Default: [`OnSaveError::Fail`].
     #[must_use]
     pub fn on_save_error(mut self, on_save_error: OnSaveError) -> Self {
         self.on_save_error = on_save_error;
         self
     }
 
-    /// How large a record may become. Default: 1 MiB and 10,000 keys.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{SessionConfig, config::Limits};
-    ///
-    /// let config = SessionConfig::new().limits(Limits { record_keys: 100, ..Limits::default() });
-    /// ```
+    /// Sets the maximum size of a record. Default: 1 MiB and 10,000 keys.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// How to reach the server that the store's URL names.
+    /// Sets how to connect to the server that the store's URL names.
     ///
     /// # Examples
     ///
@@ -447,8 +361,8 @@ impl SessionConfig {
         self
     }
 
-    /// Puts a cache of this process in front of the store that the URL names: what other nodes do is seen after `bound` at
-    /// the latest. Off by default; needs the feature `cache`.
+    /// Puts an in-process cache in front of the store that the URL names. Changes by other nodes become visible after
+    /// `bound` at the latest. Default: off. Needs the feature `cache`.
     ///
     /// # Examples
     ///
@@ -464,8 +378,8 @@ impl SessionConfig {
         self
     }
 
-    /// The key ring of the [cookie store](crate::CookieStore): the first seals, all of them open. Each is 32 random bytes
-    /// as base64url, base64 or hex, as `openssl rand -base64 32` prints them. Default: none.
+    /// Sets the key ring of the [cookie store](crate::CookieStore): the first key seals, and all of them open. Each key
+    /// is 32 random bytes as base64url, base64 or hex, such as the output of `openssl rand -base64 32`. Default: none.
     ///
     /// # Examples
     ///
@@ -483,7 +397,7 @@ impl SessionConfig {
         self
     }
 
-    /// The times with their defaults.
+    /// Returns the times, with the defaults filled in.
     pub(crate) fn lifetime(&self) -> Lifetime {
         let Self { absolute, touch_every, renew_every, renew_grace, .. } = *self;
         let idle = self.idle.unwrap_or(IDLE.min(absolute));

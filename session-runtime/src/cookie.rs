@@ -1,8 +1,8 @@
-//! The one cookie: its name and attributes, how it is found in a request, how it is written into a response.
+//! The session cookie: its name and attributes, how it is found in a request, how it is written into a response.
 //!
-//! The raw `Cookie` header is read here, byte for byte: a framework's jar that decodes or trims names lets a look-alike
-//! such as `%5F%5FHost-id` pass for `__Host-id`. Two cookies of the name make none, since their order means nothing (RFC
-//! 6265bis section 4.2.2). Set-Cookie attributes: RFC 6265bis section 4.1; name prefixes: 4.1.3.
+//! The raw `Cookie` header is parsed here byte for byte: a framework's cookie jar that decodes or trims names accepts a
+//! look-alike such as `%5F%5FHost-id` as `__Host-id`. Two cookies with the name count as none, since their order has no
+//! meaning (RFC 6265bis section 4.2.2). Set-Cookie attributes: RFC 6265bis section 4.1; name prefixes: 4.1.3.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::Head;
 
-/// Browsers cut `Max-Age` at 400 days (RFC 6265bis section 5.6.2).
+/// Upper limit of `Max-Age`: browsers reduce longer ones to 400 days (RFC 6265bis section 5.6.2).
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// Name and attributes of the session cookie. `HttpOnly` always holds.
+/// Name and attributes of the session cookie. `HttpOnly` is always set.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ pub struct CookieConfig {
     pub(crate) persistent: bool,
 }
 
-/// On which cross-site requests a browser sends the cookie (RFC 6265bis section 4.1.2.7).
+/// Selection of the cross-site requests that carry the cookie (RFC 6265bis section 4.1.2.7).
 ///
 /// # Examples
 ///
@@ -45,12 +45,12 @@ pub struct CookieConfig {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SameSite {
-    /// On none.
+    /// No cross-site request.
     Strict,
-    /// When the visitor follows a link. The default.
+    /// Requests that follow a link. The default.
     #[default]
     Lax,
-    /// On all; browsers then demand `Secure`.
+    /// All requests; browsers then require `Secure`.
     None,
 }
 
@@ -62,113 +62,70 @@ impl Default for CookieConfig {
 }
 
 impl CookieConfig {
-    /// The defaults.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let cookie = session_runtime::CookieConfig::new();
-    /// ```
+    /// Returns the default attributes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The name. Default: `__Host-id` where `Secure`, `Path=/` and no `Domain` hold, `__Secure-id` where only `Secure`
-    /// holds, else `id`.
+    /// Sets the name. Default: `__Host-id` with `Secure`, `Path=/` and no `Domain`; `__Secure-id` if only `Secure`
+    /// holds; otherwise `id`.
     ///
     /// Browsers keep one set of cookies for all ports of a host (RFC 6265 section 8.5). Applications that are developed
-    /// beside each other on several ports of `localhost` need a name each.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let cookie = session_runtime::CookieConfig::new().name("sid");
-    /// ```
+    /// side by side on several ports of `localhost` each need their own name.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The `Path`. Default: `/`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let cookie = session_runtime::CookieConfig::new().path("/shop");
-    /// ```
+    /// Sets the `Path`. Default: `/`.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// The `Domain`. Default: none, so that only this host gets the cookie.
+    /// Sets the `Domain`. Default: none, so that only this host receives the cookie.
     ///
     /// # Security
     ///
-    /// With a `Domain`, every subdomain receives the cookie and can set one of its own in its place.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let cookie = session_runtime::CookieConfig::new().domain("example.org");
-    /// ```
+    /// With a `Domain`, every subdomain receives the cookie and can replace it with a cookie of its own.
     #[must_use]
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// `SameSite`. Default: `Lax`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{CookieConfig, SameSite};
-    ///
-    /// let cookie = CookieConfig::new().same_site(SameSite::Strict);
-    /// ```
+    /// Sets `SameSite`. Default: `Lax`.
     #[must_use]
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
-    /// `Secure`. Default: on, except over plain HTTP in Rocket's debug profile.
+    /// Sets `Secure`. Default: on, except over plain HTTP in Rocket's debug profile.
     ///
     /// # Security
     ///
-    /// Without it the cookie also travels over plain HTTP, readable by everybody on the way; outside the debug profile
-    /// that is refused.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let cookie = session_runtime::CookieConfig::new().secure(true);
-    /// ```
+    /// Without it the cookie also travels over plain HTTP, where anyone on the network path can read it. Outside the
+    /// debug profile, turning it off is refused.
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = Some(secure);
         self
     }
 
-    /// Whether the cookie survives the browser (`Max-Age` is what is left of the session). Default: no.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let cookie = session_runtime::CookieConfig::new().persistent(true);
-    /// ```
+    /// Sets whether the cookie survives the end of the browser session. `Max-Age` is then the remaining lifetime of the
+    /// session. Default: no.
     #[must_use]
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.persistent = persistent;
         self
     }
 
-    /// Checks everything and puts the header's fixed part together. `insecure` says whether plain HTTP is the default and
-    /// allowed.
+    /// Checks all settings and builds the fixed part of the header. `insecure` is true where plain HTTP is the default
+    /// and allowed.
     pub(crate) fn resolve(&self, insecure: bool) -> Result<CookieRules, SessionError> {
         let secure = self.secure.unwrap_or(!insecure);
         let name = self.name.clone().unwrap_or_else(|| self.default_name(secure).to_owned());
@@ -229,7 +186,7 @@ impl CookieConfig {
     }
 }
 
-/// A cookie name (RFC 6265 section 4.1.1): an RFC 9110 token.
+/// True if the text is a cookie name (RFC 6265 section 4.1.1): an RFC 9110 token.
 fn is_token(name: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(token)
@@ -246,7 +203,7 @@ fn is_domain(domain: &str) -> bool {
     domain.strip_prefix('.').unwrap_or(domain).split('.').all(label)
 }
 
-/// A checked [`CookieConfig`], ready to read and to write headers.
+/// Checked [`CookieConfig`], ready to read and to write headers.
 #[derive(Clone, Debug)]
 pub(crate) struct CookieRules {
     pub(crate) name: String,
@@ -256,7 +213,7 @@ pub(crate) struct CookieRules {
     pub(crate) persistent: bool,
 }
 
-/// The values of all cookies of the name.
+/// Values of all cookies with the name.
 #[derive(Clone, Copy)]
 pub(crate) enum Found<'h> {
     Nothing,
@@ -264,14 +221,14 @@ pub(crate) enum Found<'h> {
     Several,
 }
 
-/// What a request's headers said.
+/// Session cookie in the headers of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Presented {
-    /// No cookie of the name.
+    /// No cookie with the name.
     Nothing,
-    /// A cookie of the name that is no id, or two of them.
+    /// A cookie with the name that holds no id, or more than one cookie with the name.
     Unusable,
-    /// An id, issued by us or not.
+    /// An id, whether or not this application issued it.
     Id(SessionId),
 }
 
@@ -285,36 +242,28 @@ impl From<Found<'_>> for Presented {
     }
 }
 
-/// What a response says to the browser about the cookie.
+/// Change of the browser's cookie by a response.
 ///
 /// # Examples
 ///
 /// ```
 /// use session_runtime::cookie::CookieCommand;
 ///
-/// assert_eq!(CookieCommand::Keep.header(), None);
+/// assert_eq!(CookieCommand::Remove("id=; Max-Age=0".into()).header(), Some("id=; Max-Age=0"));
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum CookieCommand {
-    /// Nothing.
+    /// No change.
     #[default]
     Keep,
-    /// This `Set-Cookie` header, for a new secret or a new `Max-Age`.
+    /// Sets the cookie by this `Set-Cookie` header, for a new secret or a new `Max-Age`.
     Set(String),
-    /// This `Set-Cookie` header, which removes the cookie.
+    /// Removes the cookie by this `Set-Cookie` header.
     Remove(String),
 }
 
 impl CookieCommand {
-    /// The value of the `Set-Cookie` header, if there is to be one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::cookie::CookieCommand;
-    ///
-    /// assert_eq!(CookieCommand::Remove("id=; Max-Age=0".into()).header(), Some("id=; Max-Age=0"));
-    /// ```
+    /// Returns the value of the `Set-Cookie` header, or `None` for no change.
     #[must_use]
     pub fn header(&self) -> Option<&str> {
         match self {
@@ -324,7 +273,7 @@ impl CookieCommand {
     }
 }
 
-/// Without the header, which holds the id.
+/// Omits the header, which contains the id.
 impl std::fmt::Debug for CookieCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -348,24 +297,26 @@ impl CookieRules {
     }
 
     fn value<'h>(&self, pair: &'h str) -> Option<&'h str> {
-        // `; ` stands between pairs (RFC 6265 section 4.2.1); any other white space belongs to the name.
+        // Pairs are separated by `; ` (RFC 6265 section 4.2.1); any other white space belongs to the name.
         let pair = pair.strip_prefix(' ').unwrap_or(pair);
         pair.strip_prefix(self.name.as_str())?.strip_prefix('=')
     }
 
-    /// The cookie with this value, for a session with this head; persistent ones last as long as the session does.
+    /// Returns the command that sets this value, for a session with this head. A persistent cookie lasts as long as the
+    /// session.
     pub(crate) fn set(&self, value: &str, head: &Head, now: Timestamp) -> CookieCommand {
         let mut header = format!("{}={value}{}", self.name, self.attributes);
         if head.expiry.persistent(self.persistent) {
             let lifetime = head.expires.since(now);
             header.push_str("; Max-Age=");
-            // Not zero, which would remove the cookie of a session that has less than a second left.
+            // At least 1: zero would remove the cookie of a session that has less than a second left.
             header.push_str(&lifetime.min(MAX_AGE).as_secs().max(1).to_string());
         }
         CookieCommand::Set(header)
     }
 
-    /// The removal: the same name, path, domain and `Secure`, or browsers ignore it.
+    /// Returns the command that removes the cookie: browsers ignore it unless name, path, domain and `Secure` are the
+    /// same.
     pub(crate) fn remove(&self) -> CookieCommand {
         CookieCommand::Remove(format!("{}={}; Max-Age=0", self.name, self.attributes))
     }

@@ -1,8 +1,8 @@
-//! What fails, and with which kind.
+//! Errors of this crate, and their kinds.
 //!
-//! A missing, expired, malformed or foreign session is an outcome, never an error. Messages name schema, field and what
-//! was expected; they never hold an id, a key of a session or a stored value, which is also why a decoding error's own
-//! text is left out.
+//! A missing, expired, malformed or foreign session is an outcome, never an error. Messages name the schema, the field
+//! and what was expected. They never contain an id, a session key or a stored value, and for the same reason they omit
+//! the text of a decoding error.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a guard, a save or a job fails with.
+/// Error of a guard, a save or a job.
 ///
 /// # Examples
 ///
@@ -29,7 +29,7 @@ pub struct SessionError {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// The kinds of [`SessionError`].
+/// Kind of a [`SessionError`].
 ///
 /// # Examples
 ///
@@ -44,40 +44,41 @@ pub struct SessionError {
 pub enum ErrorKind {
     /// The store is down, or too slow for the request's deadline. After a save the outcome is unknown.
     Unavailable,
-    /// A stored value does not decode, or an entry's key is not one of its type.
+    /// A stored value cannot be decoded, or the key of an entry is not valid for its type.
     Undecodable,
-    /// A part of the stored session is lost or damaged, such as a hash that the engine evicted. The rest is usable.
+    /// A part of the stored session is lost or damaged, for example a hash that the store engine evicted. The rest is
+    /// usable.
     Unreadable,
-    /// Stored by a newer version of the schema, which this program may not read, or may not write.
+    /// The section was stored by a newer version of the schema, which this program may not read, or may not write.
     Newer,
-    /// Stored by an older version of the schema than this program can upgrade.
+    /// The section was stored by a version of the schema that is too old for this program to upgrade.
     TooOld,
-    /// Stored under this version by a program whose schema has another layout.
+    /// The section was stored under this version by a program whose schema has another layout.
     Forked,
-    /// The upgrade from an older version of the schema failed; what is stored is as it was.
+    /// The upgrade from an older version of the schema failed. The stored section is unchanged.
     Upgrade,
-    /// A value that serde cannot write as JSON, or would not read again as it was: nothing is stored.
+    /// A value cannot be encoded as JSON, or would not decode to the same value. Nothing is stored.
     Unencodable,
-    /// The session was destroyed or has expired since it was loaded.
+    /// The session was destroyed or expired after it was loaded.
     Gone,
-    /// Another request logged this session in, or renewed it, since it was loaded.
+    /// Another request logged in or renewed this session after it was loaded.
     Renewed,
-    /// A `merge = reject` field was changed by another request too.
+    /// Another request also changed this `merge = reject` field.
     Rejected,
     /// The record would be larger than the configured limit.
     TooLarge,
-    /// Two writable guards of one schema at once in one request, or one that outlives its handler.
+    /// Two writable guards of one schema are open at once in one request, or one outlives its handler.
     GuardOpen,
-    /// The response has gone out already.
+    /// The response has already been sent.
     TooLate,
-    /// The schema is not among those of the fairing or the builder.
+    /// The schema is not registered with the fairing or the builder.
     UnknownSchema,
-    /// A job may not change a `renew` field: there is no browser to give the new id to.
+    /// A job cannot change a `renew` field, because it has no browser to send the new id to.
     RenewInJob,
-    /// An edit of a value that the session of the user before held. A `renew` field left that user in the same request:
-    /// replace the field (`set_…`) instead of editing it, or edit it after the `renew` field was set.
+    /// A value of the previous user's session was edited. A `renew` field left that user in the same request: replace
+    /// the field (`set_…`) instead of editing it, or edit it after the `renew` field was set.
     PreviousUser,
-    /// The store cannot do this.
+    /// The store does not support the operation.
     Unsupported,
     /// A setting is wrong, or the store cannot be opened.
     Config,
@@ -86,13 +87,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The HTTP status that a client gets for it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert_eq!(session_runtime::ErrorKind::TooLarge.status(), 500);
-    /// ```
+    /// Returns the HTTP status of the response to the client.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -141,17 +136,17 @@ impl SessionError {
         Self { detail: Some(detail.into()), ..Self::new(kind) }
     }
 
-    /// At a schema, and at one of its fields, by their stored names.
+    /// Returns an error for a schema, or for one of its fields, by their stored names.
     pub(crate) fn named(kind: ErrorKind, schema: &'static str, field: Option<&'static str>) -> Self {
         Self { schema: Some(schema), field, ..Self::new(kind) }
     }
 
-    /// The same with a detail.
+    /// Adds a detail.
     pub(crate) fn detailed(self, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { detail: Some(detail.into()), ..self }
     }
 
-    /// With the cause of another error.
+    /// Takes the cause from another error.
     pub(crate) fn caused_as(self, other: Self) -> Self {
         Self { source: other.source, ..self }
     }
@@ -161,52 +156,25 @@ impl SessionError {
         self
     }
 
-    /// Which kind of failure it is.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{ErrorKind, Sessions};
-    ///
-    /// let error = Sessions::builder().build().unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Config);
-    /// ```
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The key of the schema concerned, if it is one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::Sessions;
-    ///
-    /// let error = Sessions::builder().build().unwrap_err();
-    /// assert_eq!(error.schema(), None);
-    /// ```
+    /// Returns the key of the schema concerned, if there is one.
     #[must_use]
     pub fn schema(&self) -> Option<&'static str> {
         self.schema
     }
 
-    /// The key of the field concerned, if it is one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::Sessions;
-    ///
-    /// let error = Sessions::builder().build().unwrap_err();
-    /// assert_eq!(error.field(), None);
-    /// ```
+    /// Returns the key of the field concerned, if there is one.
     #[must_use]
     pub fn field(&self) -> Option<&'static str> {
         self.field
     }
 
-    /// The error with its causes, for a log line.
+    /// Returns the error with all its causes, in one line for a log.
     ///
     /// # Examples
     ///
@@ -227,23 +195,14 @@ impl SessionError {
         line
     }
 
-    /// How long a client should wait before it tries again; `None` if trying again is no use.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::Sessions;
-    ///
-    /// let error = Sessions::builder().build().unwrap_err();
-    /// assert_eq!(error.retry_after(), None);
-    /// ```
+    /// Returns how long a client should wait before it retries; `None` if a retry is useless.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Newer).then_some(RETRY_AFTER)
     }
 }
 
-/// What `Retry-After` says (RFC 9110 section 10.2.3).
+/// Value of the `Retry-After` header (RFC 9110 section 10.2.3).
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl fmt::Display for SessionError {

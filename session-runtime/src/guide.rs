@@ -1,13 +1,13 @@
-//! Changing a session struct: what to do for each kind of change, and what can go wrong.
+//! Changing a session struct: the steps for each kind of change, and the mistakes that the compiler cannot catch.
 //!
-//! Sessions outlive deploys. What a visitor's session holds was stored by whatever program ran two weeks ago, and while a
-//! fleet is being replaced, old and new programs serve the same session side by side. So each stored schema says which
-//! version wrote it, the compiler refuses a changed layout under an unchanged version, and old sections are brought up step
-//! by step.
+//! Sessions outlive deployments. A visitor's session may have been stored two weeks ago, by the program that ran then.
+//! While a fleet is being replaced, old and new programs serve the same session side by side. Therefore each stored
+//! section records the version that wrote it, the compiler refuses a changed layout under an unchanged version, and old
+//! sections are upgraded step by step.
 //!
 //! # Pin the layout
 //!
-//! Write `layout = ""` once the struct is as you want it, and build; the compiler says what to paste.
+//! Write `layout = ""` once the struct is complete, and build. The compiler prints the value to paste.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -28,34 +28,36 @@
 //! }
 //! ```
 //!
-//! From then on a change of what is stored, however deep inside `Line`, does not compile until somebody decides which of
-//! the rows below it is. Names of Rust types, the order of fields, docs, defaults and accessors are no part of it.
+//! From then on a change of the stored form, however deep inside `Line`, does not compile until you follow one of the
+//! rows below. The names of Rust types, the order of fields, docs, defaults and accessors are not part of the layout.
 //!
-//! # What to do
+//! # Steps for each change
 //!
-//! | change | write | an old program beside the new one |
+//! | change | steps | an old program beside the new one |
 //! |---|---|---|
-//! | a field more | next `version`, the old pin as `was(1 = "…")`, the new `layout` | reads and writes on, and keeps the new field |
-//! | a field less | next `version`, the old struct as `previous`, `retired("key")` | is refused once the new one wrote: [hold](#two-phases) it |
-//! | another name in the program | nothing but `rename = "old"` on the field | notices nothing |
-//! | another stored name | next `version`, `was`, `renamed_from = "old"` | is refused: hold it |
-//! | another type, `T` to `Option<T>`, one field to two | next `version`, `previous`, `TryFrom` | is refused: hold it |
-//! | a field more in a nested struct | next `version`, `previous`, `From` | reads, and may not write, since it would drop that field |
-//! | another meaning, the same type | next `version`, `previous` or `migrate`, and `readers` = the next version | is refused: hold it |
-//! | a variant more | next `version`, `previous`, `From` | is refused, unless its enum had a catch-all that keeps the content |
-//! | a field moves to another schema | both schemas' next version; copy it where both guards are open | as for each of the two |
-//! | a text that no struct describes | next `version`, `migrate(from = 1, with = function)` | is refused |
-//! | sessions too old to care for | `oldest = 3`, and drop the structs below | – |
+//! | a new field | next `version`, the old pin as `was(1 = "…")`, new `layout` | reads, writes, keeps the new field |
+//! | a removed field | next `version`, `previous = OldStruct`, `retired("key")` | refused after a new write: [hold] |
+//! | a new name in Rust | only `rename = "old"` on the field | unaffected |
+//! | a new stored name | next `version`, `was`, `renamed_from = "old"` | refused: [hold] |
+//! | a new type, `T` to `Option<T>`, one field to two | next `version`, `previous`, `TryFrom` | refused: [hold] |
+//! | a new field in a nested struct | next `version`, `previous`, `From` | only reads: writing would drop the field |
+//! | a new meaning, same type | next `version`, `previous` or `migrate`, `readers` = that version | refused: [hold] |
+//! | a new variant | next `version`, `previous`, `From` | refused, unless its enum has a catch-all that keeps content |
+//! | a field moves to another schema | next `version` of both; copy where both guards are open | as for each schema |
+//! | a text that no struct describes | next `version`, `migrate(from = 1, with = function)` | refused |
+//! | sessions too old to support | `oldest = 3`; delete the older structs | – |
 //!
-//! "Is refused" is a 503 with `Retry-After` for that schema's guards, so that a retry may reach a new node; nothing is
-//! written, and the session's other schemas work.
+//! [hold]: #two-phases
 //!
-//! # A step with code
+//! In a refused program the guards of that schema answer 503 with `Retry-After`, so that a retry may reach a new node.
+//! Nothing is written, and the other schemas of the session work.
+//!
+//! # An upgrade in code
 //!
 //! ```
 //! use session_runtime::Session;
 //!
-//! /// Version 1, as it was deployed: only the upgrade reads it.
+//! /// Version 1, as it was deployed. Only the upgrade reads it.
 //! #[derive(Session)]
 //! #[session(key = "cart", version = 1, archived, layout = "coupon:ec0d589b")]
 //! struct CartV1 {
@@ -76,37 +78,40 @@
 //! }
 //! ```
 //!
-//! `TryFrom` if it can fail: its error names the cause, fails the guard with 500 ([`ErrorKind::Upgrade`]) and leaves what is
-//! stored as it is. The error's own text goes into the log, so it should hold nothing of the visitor's.
+//! If the conversion can fail, implement `TryFrom`. Its error names the cause, fails the guard with 500
+//! ([`ErrorKind::Upgrade`]) and leaves the stored section unchanged. The text of the error goes into the log, so it
+//! should not contain data of the visitor.
 //!
-//! A read upgrades in memory and stores nothing, or the first GET on a new node would lock out all old ones. The first
-//! write stores the whole section in the new form, on the condition that nothing in the session has changed meanwhile.
+//! A read upgrades in memory and stores nothing; otherwise the first GET on a new node would lock out all old nodes.
+//! The first write stores the whole section in the new form, on the condition that nothing in the session has changed
+//! since the load.
 //!
 //! # Two phases
 //!
-//! A breaking change without a refused request, on a fleet that is replaced node by node:
+//! A breaking change without refused requests, on a fleet that is replaced node by node:
 //!
-//! 1. Give the new program a way back, `impl From<CartSession> for CartV1`, and deploy it on hold:
-//!    `[default.session.hold] cart = 1`. It works with the new struct, and goes on writing version 1.
-//! 2. When no old program is left, take the hold away. Sessions become version 2 as they are written.
+//! 1. Implement the conversion back, `impl From<CartSession> for CartV1`, and deploy the new program with a hold:
+//!    `[default.session.hold] cart = 1`. It works with the new struct and keeps writing version 1.
+//! 2. When no old program is left, remove the hold. Each session becomes version 2 at its next write.
 //!
-//! Until the second step a roll-back is harmless. Without a way back the launch stops.
+//! Until the second step a rollback is harmless. Without the conversion back, the launch fails.
 //!
-//! # All at once
+//! # All sessions at once
 //!
-//! [`Sessions::census`](crate::Sessions::census) counts which versions are stored, and
-//! [`Sessions::migrate`](crate::Sessions::migrate) brings all of them up beside the running servers. Then `oldest` can be
-//! raised, and the structs below go.
+//! [`Sessions::census`](crate::Sessions::census) counts the stored versions, and
+//! [`Sessions::migrate`](crate::Sessions::migrate) upgrades all stored sessions while the servers run. After that,
+//! `oldest` can be raised and the older structs deleted.
 //!
-//! # What no compiler sees
+//! # Mistakes that the compiler cannot catch
 //!
-//! - The meaning of a value can change while its shape does not, cents for euros. Raise the version by hand, and `readers`.
-//! - A pin pasted anew in place of a raised version. In review: `layout` changed and `version` did not. At run time such a
-//!   program finds [`ErrorKind::Forked`] where the other layout was stored, and two branches that both shipped "version 3"
-//!   find the same.
-//! - What a hand-written `Serialize` does, and an `opaque` type: their author promises.
-//! - Two layouts with one hash of 32 bits: one pair in four milliards.
-//! - A type error elsewhere in the struct hides the layout's message until it is mended.
+//! - The meaning of a value changes while its shape does not, such as cents instead of euros. Raise the version and
+//!   `readers` by hand.
+//! - A new pin is pasted instead of raising the version. In a review, look for a changed `layout` beside an unchanged
+//!   `version`. At run time such a program fails with [`ErrorKind::Forked`] where the other layout is stored. Two
+//!   branches that both shipped a "version 3" fail in the same way.
+//! - A hand-written `Serialize` or an `opaque` type changes its output. Its author is responsible for a stable form.
+//! - Two layouts have the same 32-bit hash: one pair in four billion.
+//! - A type error elsewhere in the struct hides the message about the layout until the error is fixed.
 //!
 //! [`ErrorKind::Upgrade`]: crate::ErrorKind::Upgrade
 //! [`ErrorKind::Forked`]: crate::ErrorKind::Forked

@@ -1,7 +1,7 @@
-//! The id in the cookie: 16 bytes of key beside 16 bytes of secret, from the operating system.
+//! The id in the cookie: a key of 16 bytes and a secret of 16 bytes, both from the operating system's random source.
 //!
-//! The key names the record in the store, for as long as the session lives. The secret exists in the cookie and nowhere
-//! else: the record holds its SHA-256, over purpose, key and secret, in one hash block. So renewing an id is one change
+//! The key names the record in the store as long as the session lives. The secret exists only in the cookie: the record
+//! holds a SHA-256 hash over purpose, key and secret, which fit in one hash block. So renewing an id is one change
 //! inside one record, and a stolen store opens no session. 128 secret bits: OWASP ASVS 5.0, 7.2.3.
 //!
 //! Deliberately absent: a way to read a secret back, and a `Debug` that shows one.
@@ -13,15 +13,16 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// Keeps hashes of this library apart from all others; short enough for one SHA-256 block with key and secret.
+/// Domain separator of this library's hashes; short enough to fit one SHA-256 block with key and secret.
 const PURPOSE: &[u8; 22] = b"session-runtime/id/v1:";
 const KEY_CHARS: usize = 22;
 const ID_CHARS: usize = 43;
 
-/// Names a session for jobs, indexes and admin pages.
+/// Key of a session, for jobs, indexes and admin pages.
 ///
-/// Safe to store and to show, useless as a cookie; stays the same when the id is renewed. `Display` and `FromStr` use 22
-/// characters of base64url (RFC 4648 section 5); `Debug` shows nothing, so that keys do not drift into logs.
+/// Safe to store and to show, and useless as a cookie. It stays the same when the id is renewed. `Display` and
+/// `FromStr` use 22 characters of base64url (RFC 4648 section 5). `Debug` shows no bytes, so that keys do not get into
+/// logs.
 ///
 /// # Examples
 ///
@@ -36,29 +37,13 @@ const ID_CHARS: usize = 43;
 pub struct SessionKey([u8; 16]);
 
 impl SessionKey {
-    /// The key with these bytes, as [`as_bytes`](Self::as_bytes) gave them.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionKey;
-    ///
-    /// assert_eq!(SessionKey::from_bytes([7; 16]).as_bytes(), &[7; 16]);
-    /// ```
+    /// Returns the key with these bytes, as [`as_bytes`](Self::as_bytes) returned them.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes under which a store keeps the record.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SessionKey;
-    ///
-    /// assert_eq!(SessionKey::from_bytes([7; 16]).as_bytes(), &[7; 16]);
-    /// ```
+    /// Returns the bytes under which a store keeps the record.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -79,7 +64,7 @@ impl fmt::Debug for SessionKey {
     }
 }
 
-/// The text is not the key of a session.
+/// Error for a text that is not a session key.
 ///
 /// # Examples
 ///
@@ -113,7 +98,7 @@ impl<'de> serde::Deserialize<'de> for SessionKey {
     }
 }
 
-/// What the cookie carries: a key and its secret.
+/// Content of the cookie: a key and its secret.
 #[derive(Clone, Copy)]
 pub(crate) struct SessionId {
     pub(crate) key: SessionKey,
@@ -121,27 +106,27 @@ pub(crate) struct SessionId {
 }
 
 impl SessionId {
-    /// A fresh id of `random` bytes.
+    /// Returns a new id made of bytes from `random`.
     pub(crate) fn new(random: Random) -> Result<Self, RandomError> {
         let mut bytes = [0; 32];
         random.fill(&mut bytes)?;
         Ok(Self::from_bytes(&bytes))
     }
 
-    /// The same key under a fresh secret.
+    /// Returns an id with the same key and a new secret.
     pub(crate) fn renewed(key: SessionKey, random: Random) -> Result<Self, RandomError> {
         let mut secret = [0; 16];
         random.fill(&mut secret)?;
         Ok(Self { key, secret })
     }
 
-    /// The id of a session that is in its cookie: the seal is the proof, so there is no secret.
+    /// Returns the id of a session that is kept in its cookie. The seal is the proof, so there is no secret.
     #[cfg(feature = "cookie")]
     pub(crate) const fn sealed(key: SessionKey) -> Self {
         Self { key, secret: [0; 16] }
     }
 
-    /// The id in a cookie's value: exactly 43 characters of canonical base64url, or nothing.
+    /// Parses the value of a cookie: exactly 43 characters of canonical base64url, otherwise `None`.
     pub(crate) fn parse(value: &str) -> Option<Self> {
         decode::<32>(value, ID_CHARS).map(|bytes| Self::from_bytes(&bytes))
     }
@@ -153,7 +138,7 @@ impl SessionId {
         Self { key: SessionKey(key), secret }
     }
 
-    /// The cookie's value.
+    /// Returns the value of the cookie.
     pub(crate) fn to_cookie(self) -> String {
         let mut bytes = [0; 32];
         bytes[..16].copy_from_slice(&self.key.0);
@@ -161,7 +146,7 @@ impl SessionId {
         Base64UrlUnpadded::encode_string(&bytes)
     }
 
-    /// What the record holds of the secret.
+    /// Returns the hash that the record holds in place of the secret.
     pub(crate) fn secret_hash(&self) -> SecretHash {
         let hash = Sha256::new().chain_update(PURPOSE).chain_update(self.key.0).chain_update(self.secret).finalize();
         SecretHash(hash.into())
@@ -174,7 +159,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// What a record holds of the cookie's secret; compared in constant time.
+/// Hash of the cookie's secret in a record; compared in constant time.
 ///
 /// # Examples
 ///
@@ -189,29 +174,13 @@ impl fmt::Debug for SessionId {
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// The hash with these bytes, as a store read them.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::id::SecretHash;
-    ///
-    /// assert_eq!(SecretHash::from_bytes([7; 32]).as_bytes(), &[7; 32]);
-    /// ```
+    /// Returns the hash with these bytes, as a store read them.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes that a store keeps.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::id::SecretHash;
-    ///
-    /// assert_eq!(SecretHash::from_bytes([7; 32]).as_bytes(), &[7; 32]);
-    /// ```
+    /// Returns the bytes that a store keeps.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -220,7 +189,7 @@ impl SecretHash {
 
 impl PartialEq for SecretHash {
     fn eq(&self, other: &Self) -> bool {
-        // Eight bytes at a time, which is a quarter of the work of comparing each byte by itself.
+        // Eight bytes at a time: a quarter of the work of comparing single bytes.
         let (ours, theirs) = (self.0.as_chunks::<8>().0, other.0.as_chunks::<8>().0);
         let pairs = ours.iter().zip(theirs);
         let same = pairs.map(|(a, b)| u64::from_ne_bytes(*a).ct_eq(&u64::from_ne_bytes(*b)));
@@ -236,7 +205,7 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// Where random bytes come from: the operating system, unless a test says otherwise.
+/// Source of random bytes: the operating system, except in tests.
 #[derive(Clone, Copy)]
 pub(crate) struct Random(pub(crate) fn(&mut [u8]) -> Result<(), RandomError>);
 
@@ -252,7 +221,7 @@ impl Default for Random {
     }
 }
 
-/// The operating system gave no random bytes; nothing else is ever used in their place.
+/// Failure of the operating system to provide random bytes. No other source ever takes its place.
 ///
 /// # Examples
 ///
@@ -264,7 +233,7 @@ impl Default for Random {
 #[error("the operating system gave no random bytes")]
 pub struct RandomError;
 
-/// Strict: right length, right alphabet, and the one canonical form of these bytes.
+/// Decodes only the right length, the right alphabet, and the one canonical form of these bytes.
 fn decode<const N: usize>(text: &str, chars: usize) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     if text.len() != chars {

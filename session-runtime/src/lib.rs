@@ -1,9 +1,9 @@
-//! Typed, versioned web sessions: keys and types checked by the compiler, concurrent requests that lose nothing, logout
-//! that stays logged out.
+//! Typed, versioned web sessions. The compiler checks keys and types, concurrent requests lose no changes, and a logout
+//! is final.
 //!
-//! A session is a set of *schemas*: plain structs whose fields become keys of a stored map. `#[derive(Session)]` gives a
-//! schema its accessors; a Rocket fairing loads a session once, when a guard asks for it, and a request that ends writes
-//! only what it changed.
+//! A session is a set of *schemas*: plain structs whose fields become keys of a stored map. `#[derive(Session)]`
+//! generates the accessors of a schema. A Rocket fairing loads the session once, when a guard needs it. At the end of
+//! the request it writes only the changed keys.
 //!
 #![cfg_attr(feature = "rocket", doc = "```")]
 #![cfg_attr(not(feature = "rocket"), doc = "```ignore")]
@@ -13,7 +13,7 @@
 //! #[derive(Session)]
 //! #[session(key = "auth", version = 1, layout = "user:ec0d589b")]
 //! struct Auth {
-//!     /// Who is logged in. A login gives the session a new id; where the user goes, the session starts over.
+//!     /// User name, if logged in. A login renews the id; when the user leaves, the session starts over.
 //!     #[session(renew)]
 //!     user: Option<String>,
 //! }
@@ -39,8 +39,8 @@
 //! }
 //! ```
 //!
-//! `layout` records what is stored, so that a change of it does not compile until the version is raised. Write `layout = ""`,
-//! and the compiler says what to paste.
+//! `layout` pins the stored form: a change of it does not compile until the version is raised. Write `layout = ""`, and
+//! the compiler prints the value to paste.
 //!
 //! # Where to look
 //!
@@ -62,39 +62,40 @@
 //! |---|---|---|
 //! | `rocket` | guards, fairing, configuration | on |
 //! | `sqlite` | `SqliteStore` | on |
-//! | `cache` | `CachedStore`: a cache of this process in front of a store | off |
+//! | `cache` | `CachedStore`: an in-process cache in front of a store | off |
 //! | `cookie` | `CookieStore`: the session itself in the cookie, sealed | off |
 //! | `postgres` | `PostgresStore`: PostgreSQL 13 and newer | off |
 //! | `redis` | `RedisStore`: Redis 7 and Valkey, one server or a cluster | off |
-//! | `conformance` | `testing`: the conformance kit for stores, a clock moved by hand | off |
-//! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for the types of that crate | off |
+//! | `conformance` | `testing`: the conformance kit for stores, and a manual clock | off |
+//! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for their types | off |
 //!
-//! Without features the core and [`MemoryStore`] remain. Store work is awaited with tokio's timers, so a tokio runtime
-//! with time enabled must be running, as Rocket's is.
+//! Without any feature, the core and [`MemoryStore`] remain. Store operations use tokio's timers, so a tokio runtime
+//! with time enabled must be running. Rocket's runtime has time enabled.
 //!
-//! # What is promised, and what is not
+//! # Guarantees and limits
 //!
-//! - A success answer means that the changes are stored, to the store's own durability; otherwise the client gets an
-//!   error and no cookie.
+//! - A success response means that the changes are stored, as durably as the store allows. If the save fails, the
+//!   client gets an error and no cookie.
 //! - Requests that change different fields, or different entries of a `merge = keys` field, never lose each other's
-//!   writes. Of two plain writes of one field the later wins; `merge` says otherwise.
-//! - After `destroy` no request brings the session back. A login gives a new id, and the old one is dead at once.
-//! - A logout wins over a login under way: the session is deleted whoever logged in between load and save.
-//! - Two first requests at once of one visitor make two sessions, and the browser keeps the last cookie.
-//! - A login whose answer never arrives loses the anonymous session: the old id is dead already.
-//! - A client that repeats a POST by itself after a 503 may count twice: the outcome of a lost save is unknown.
-//! - Only a `__Host-` cookie is immune to cookies tossed from a subdomain.
-//! - A field that changes through `&self` (an atomic, a `Mutex`) is not seen to change, and the order inside a
-//!   `HashSet` that is part of another value counts as a change.
-//! - Where a `renew` field leaves a user, for its default or for another user, the session starts over: of the first user
-//!   only schemas marked `lasting` go along. An edit of another value of that user is refused at the save
-//!   ([`ErrorKind::PreviousUser`]); a field that was set as a whole counts.
-//! - A value that the application itself copies from one user's field into another by `set_…` is not recognised.
-//! - A panic after the last writable guard was dropped cannot be told from an answer: if a catcher answers 200, what was
-//!   written before is stored.
+//!   writes. If two requests set the same field, the later one wins, unless `merge` specifies another rule.
+//! - No request can bring back a destroyed session. A login renews the id, and the old id is invalid at once.
+//! - A logout wins over a concurrent login: it deletes the session even if a login happened between its load and its
+//!   save.
+//! - Two concurrent first requests of one visitor create two sessions, and the browser keeps the last cookie.
+//! - If the response to a login is lost, so is the anonymous session: its old id is already invalid.
+//! - If a client repeats a POST after a 503, the request may take effect twice: the outcome of a lost save is unknown.
+//! - Only a `__Host-` cookie is immune to cookies that a subdomain sets (cookie tossing).
+//! - A change through `&self` (an atomic, a `Mutex`) is not detected. A different order inside a `HashSet` that is part
+//!   of another value counts as a change.
+//! - When a `renew` field changes from a user to its default or to another user, the session starts over: only the
+//!   first user's `lasting` schemas are carried over. An edit of another value of that user is refused at the save
+//!   ([`ErrorKind::PreviousUser`]); a field that was set as a whole is kept.
+//! - A value that the application copies with `set_…` from one user's field into another's is not detected.
+//! - A panic after the last writable guard was dropped looks like a normal response: if a catcher answers 200, the
+//!   earlier changes are stored.
 //! - Rocket's own log prints `Cookie` headers at debug level.
 
-// Tests inside the crate derive schemas too, and generated code names the crate.
+// Unit tests derive schemas too, and generated code refers to the crate by its name.
 #[cfg(test)]
 extern crate self as session_runtime;
 

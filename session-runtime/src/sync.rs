@@ -1,8 +1,8 @@
-//! What requests share their state with, in one place so that it can be exchanged.
+//! Synchronization primitives for the state that requests share, in one place so that they can be replaced.
 //!
-//! Under `--cfg shuttle` these are the primitives of a scheduler that runs one program in thousands of interleavings
-//! (`tests/shuttle.rs`). Outside of it stays what is an atomic step to that scheduler: the shards of the memory store,
-//! `Arc`, and what other crates lock.
+//! Under `--cfg shuttle` they come from a scheduler that runs one program in thousands of interleavings
+//! (`tests/shuttle.rs`). Primitives that are atomic steps to that scheduler are not replaced: the shards of the memory
+//! store, `Arc`, and the locks of other crates.
 
 #[cfg(not(shuttle))]
 pub(crate) use self::real::*;
@@ -19,7 +19,7 @@ mod real {
 
     use std::time::Duration;
 
-    /// Comes so long after a moment that somebody has looked up already; never, if no clock can count that far.
+    /// Completes `time` after `since`; never, if that instant overflows.
     pub(crate) async fn deadline(since: Instant, time: Duration) {
         match since.checked_add(time) {
             Some(at) => tokio::time::sleep_until(at).await,
@@ -38,7 +38,7 @@ mod tried {
     pub(crate) use shuttle::sync::atomic::{AtomicU64, AtomicUsize};
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
-    /// The scheduler knows no `OnceLock`; each use of this one lets it change tasks before.
+    /// Replacement for `OnceLock`, which the scheduler does not have. Tasks may switch before each use.
     pub(crate) struct OnceLock<T> {
         once: std::sync::OnceLock<T>,
         point: AtomicUsize,
@@ -70,7 +70,7 @@ mod tried {
         }
     }
 
-    /// As tokio's: fair, and a task that waits lets others run. Nobody keeps anything in it.
+    /// Fair, like tokio's; a waiting task lets others run. The value is never accessed.
     pub(crate) struct AsyncMutex<T> {
         free: BatchSemaphore,
         _value: T,
@@ -122,7 +122,8 @@ mod tried {
         }
     }
 
-    /// There is no time here: no deadline comes, and who waits for ever is a deadlock, which the scheduler reports.
+    /// Never completes, because the scheduler has no time. A task that waits forever is a deadlock, which the scheduler
+    /// reports.
     pub(crate) async fn deadline(_: Instant, _: Duration) {
         std::future::pending().await
     }

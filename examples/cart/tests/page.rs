@@ -1,4 +1,4 @@
-//! The page and its forms, as a browser without scripts uses them.
+//! Tests of the page and its forms, from a browser without scripts.
 
 use session_runtime::Sessions;
 
@@ -7,7 +7,7 @@ use crate::session::NoticeSession;
 
 const STYLE: &str = include_str!("../style.css");
 
-/// The opening tag of the element with this id.
+/// Opening tag of the element with this id.
 #[track_caller]
 fn tag<'h>(html: &'h str, id: &str) -> &'h str {
     let at = html.find(&format!(r#" id="{id}""#)).unwrap_or_else(|| panic!("no element {id} in {html}"));
@@ -15,7 +15,7 @@ fn tag<'h>(html: &'h str, id: &str) -> &'h str {
     &html[start..=at + html[at..].find('>').unwrap()]
 }
 
-/// The text of the notice, which is empty if there is none.
+/// Text of the notice; empty if there is none.
 fn notice(html: &str) -> &str {
     html.split_once(r#"<p class="notice" role="status">"#).unwrap().1.split_once("</p>").unwrap().0
 }
@@ -112,7 +112,7 @@ fn a_notice_is_shown_once() {
     assert_eq!(notice(&get(&browser, "/")), "");
 }
 
-/// Both tabs send before either follows its redirect.
+/// Both tabs send a form before either follows its redirect.
 #[test]
 fn a_second_tab_overwrites_no_notice() {
     let browser = browser();
@@ -125,7 +125,7 @@ fn a_second_tab_overwrites_no_notice() {
     assert_eq!(notice(&get(&browser, "/")), "");
 }
 
-/// The form of a second tab is stored between the load and the save of the page that the first tab asks for.
+/// The form of a second tab is stored between the load and the save of the page in the first tab.
 #[test]
 fn a_page_takes_the_notices_that_it_shows_and_no_other() {
     let browser = browser();
@@ -143,7 +143,7 @@ fn a_page_takes_the_notices_that_it_shows_and_no_other() {
     assert_eq!(notice(&get(&browser, "/")), "Potted fig: not in your cart any more. ");
 }
 
-/// Addresses of an earlier version carried the notice; anybody could write one.
+/// In an earlier version the address carried the notice, and anyone could write such an address.
 #[test]
 fn the_address_says_nothing() {
     for word in ["coupon", "goodbye", "%3Cb%3EYou+won%3C/b%3E"] {
@@ -293,7 +293,7 @@ fn luminance(hex: &str) -> f64 {
     0.2126 * channel(0) + 0.7152 * channel(1) + 0.0722 * channel(2)
 }
 
-/// WCAG 2.2 AA: 4.5 for text (1.4.3), 3 for borders of controls and for the focus (1.4.11).
+/// WCAG 2.2 AA requires 4.5 for text (1.4.3), and 3 for borders of controls and for the focus (1.4.11).
 #[test]
 fn both_colour_schemes_have_enough_contrast() {
     let (light, dark) = STYLE.split_once("prefers-color-scheme: dark").unwrap();

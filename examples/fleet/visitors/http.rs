@@ -1,15 +1,15 @@
-//! As much of an HTTP client as the visitors need: one kept connection, one cookie, bodies with a length.
+//! Minimal HTTP client for the visitors: one kept connection, one cookie, bodies with a length.
 //!
-//! Deliberately absent: sending anything again. Whoever asks decides whether that may count twice.
+//! Deliberately absent: retries. The caller decides whether a request may count twice.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Result, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// An answer that takes longer is none.
+/// Time limit for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A browser with one tab.
+/// Browser with one tab.
 pub(crate) struct Client<'a> {
     address: &'a str,
     connection: Option<BufReader<TcpStream>>,
@@ -29,7 +29,7 @@ impl<'a> Client<'a> {
         Self { address, connection: None, cookie: String::new() }
     }
 
-    /// A connection that failed is not used again.
+    /// Sends a request. A connection that failed is not used again.
     pub(crate) fn send(&mut self, method: &str, path: &str) -> Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,

@@ -1,9 +1,9 @@
-//! Visitors who shop through a proxy while nodes come and go, and who keep count: `fleet-visitors ADDRESS`, until the
-//! end of the standard input.
+//! Visitors who shop through a proxy while nodes come and go, and who check the results.
 //!
-//! Each of them has one connection and one session at a time. An add that was answered with 200 must be in the cart
-//! whenever it is read from then on; one that was not may be there once, and never twice. Who has logged out stays
-//! logged out. Ends with 1 if anything of that does not hold.
+//! `fleet-visitors ADDRESS` runs until the end of its standard input. Each visitor has one connection and one session
+//! at a time. An add that was answered with 200 must be in the cart at every later read. An add without such an answer
+//! may be there once, and never twice. A visitor who has logged out stays logged out. The exit code is 1 if any of that
+//! is violated.
 
 mod http;
 
@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 use http::{Client, PATIENCE};
 
 const VISITORS: usize = 16;
-/// Of so many steps one is a look into the cart, the others are adds,
+/// Number of steps of which one reads the cart; the others are adds.
 const READ_EVERY: u32 = 5;
-/// and one of so many is a logout.
+/// Number of steps of which one is a logout.
 const LOGOUT_EVERY: u32 = 100;
-/// After an answer that is none.
+/// Pause after a failed request.
 const PAUSE: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let tallies: Vec<Tally> = thread::scope(|scope| {
         let visit = || Visitor::new(&address).visit(&is_over);
         let visits: Vec<_> = (0..VISITORS).map(|_| scope.spawn(visit)).collect();
-        // Its end is the sign, and so would be an error.
+        // The end of the input is the signal to stop, and so is an error.
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         is_over.store(true, Ordering::Relaxed);
         visits.into_iter().filter_map(|visit| visit.join().ok()).collect()
@@ -61,7 +61,7 @@ fn report(tallies: &[Tally]) -> ExitCode {
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What visitors saw.
+/// Results of the visitors.
 #[derive(Default)]
 struct Tally {
     stored: u64,
@@ -72,7 +72,7 @@ struct Tally {
     logouts: u64,
     returned: u64,
     unanswered: u64,
-    /// What came instead of the answer, and how often.
+    /// Failures in place of answers, with their number.
     instead: BTreeMap<String, u64>,
 }
 
@@ -94,11 +94,11 @@ impl AddAssign<&Self> for Tally {
 
 struct Visitor<'a> {
     client: Client<'a>,
-    /// How many pieces must be in the cart,
+    /// Minimum number of pieces in the cart: those that were acknowledged.
     least: u64,
-    /// and how many can be: those that were acknowledged, and those whose outcome is unknown.
+    /// Maximum number of pieces: those that were acknowledged, and those whose outcome is unknown.
     most: u64,
-    /// The cookies of sessions that were logged out.
+    /// Cookies of the sessions that were logged out.
     ended: Vec<String>,
     tally: Tally,
 }
@@ -126,9 +126,9 @@ impl<'a> Visitor<'a> {
         self.tally
     }
 
-    /// Sent once: nobody knows whether an add without an answer has counted.
+    /// Sends an add once: without an answer, its outcome is unknown.
     fn add(&mut self) {
-        // Nobody has the cookie of a session whose first answer is lost.
+        // If the first answer of a session is lost, so is its cookie.
         let is_first = self.client.cookie.is_empty();
         if self.send("POST", "/cart/add/1", 200).is_some() {
             self.tally.stored += 1;
@@ -146,11 +146,11 @@ impl<'a> Visitor<'a> {
         self.tally.reads += 1;
         self.tally.lost += self.least.saturating_sub(found);
         self.tally.twice += found.saturating_sub(self.most);
-        // What was there once has to stay.
+        // Pieces that were there once must stay.
         (self.least, self.most) = (found, self.most.max(found));
     }
 
-    /// Ending a session that has ended is no error, so this may be sent again.
+    /// Logs out. A request to end a session that has ended is no error, so it may be sent again.
     fn log_out(&mut self) {
         self.read();
         let cookie = self.client.cookie.clone();
@@ -162,7 +162,7 @@ impl<'a> Visitor<'a> {
         (self.least, self.most) = (0, 0);
     }
 
-    /// Whether one of the sessions that were logged out is there again.
+    /// Checks whether one of the logged-out sessions is there again.
     fn look_back(&mut self) {
         for cookie in std::mem::take(&mut self.ended) {
             self.client.cookie = cookie;
@@ -171,7 +171,7 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// Sends again until there is an answer.
+    /// Repeats a request until there is an answer.
     fn insist(&mut self, method: &str, path: &str, wanted: u16) -> Option<String> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
@@ -183,7 +183,7 @@ impl<'a> Visitor<'a> {
         None
     }
 
-    /// The body of an answer with this status.
+    /// Sends a request; returns the body of an answer with this status.
     fn send(&mut self, method: &str, path: &str, wanted: u16) -> Option<String> {
         let instead = match self.client.send(method, path) {
             Ok(answer) if answer.status == wanted => return Some(answer.body),
@@ -196,7 +196,7 @@ impl<'a> Visitor<'a> {
     }
 }
 
-/// How many there are of the only product, `{"1":42}`.
+/// Quantity of the only product, `{"1":42}`.
 fn pieces(cart: &str) -> u64 {
     let number = cart.trim_end_matches('}').rsplit(':').next();
     number.and_then(|number| number.parse().ok()).unwrap_or(0)

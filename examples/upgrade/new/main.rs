@@ -1,4 +1,4 @@
-//! The shop after the change: `cargo run --example upgrade-new`. What to do with it is told in `examples/upgrade/README.md`.
+//! The shop after the change: `cargo run --example upgrade-new`. `examples/upgrade/README.md` describes the steps.
 
 mod session;
 #[path = "../shop.rs"]
@@ -12,7 +12,8 @@ use session_runtime::{Session, Sessions};
 
 use crate::session::CartSession;
 
-/// Serves; or, told `census` or `migrate`, looks after all stored carts at once. That goes on beside running servers.
+/// Serves the shop. With the argument `census` or `migrate`, processes all stored carts at once, beside running
+/// servers.
 #[rocket::main]
 #[allow(clippy::result_large_err, reason = "it is Rocket's, and asked for once")]
 async fn main() -> Result<(), Error> {
@@ -35,7 +36,7 @@ async fn all_carts(rocket: &Rocket<Ignite>, dry_run: bool) {
     }
 }
 
-/// What only this version has.
+/// Marks the cart as a gift, which only this version can do.
 #[post("/gift")]
 fn gift(mut cart: Session<CartSession>) -> String {
     cart.set_gift(true);

@@ -1,11 +1,13 @@
-//! The cart as version 3 of the shop stores it, and the way from version 2 and back.
+//! The cart as version 3 of the shop stores it, with the upgrade from version 2 and the downgrade.
 
 use std::collections::BTreeMap;
 
 use session_runtime::Session;
 
-/// What the visitor is about to buy. Any number of coupons in place of one, which no older program understands; and a
-/// new key, which alone would not have needed an old struct.
+/// Products that the visitor is about to buy.
+///
+/// Version 3 has any number of coupons in place of one, which no older program can read. It also has a new key, which
+/// alone would not have required an old struct.
 #[derive(Session)]
 #[session(
     key = "cart",
@@ -15,16 +17,16 @@ use session_runtime::Session;
     layout = "items:118a68db coupons:d2185aaa gift:3032d9ea",
 )]
 pub(crate) struct CartSession {
-    /// Quantity by product. Requests at once add up, whichever version they meet.
+    /// Quantity by product. Concurrent additions all count, whichever versions of the program handle them.
     #[session(merge = keys(sum))]
     pub(crate) items: BTreeMap<u32, u32>,
-    /// In the order in which the visitor named them.
+    /// Coupons in the order in which the visitor entered them.
     pub(crate) coupons: Vec<String>,
-    /// To be wrapped as a gift.
+    /// True if the order is to be wrapped as a gift.
     pub(crate) gift: bool,
 }
 
-/// Version 2, copied from its last release. Nothing writes it but a program on hold; it is what stored carts are read as.
+/// Version 2, copied from its last release. Stored carts are read as this struct; only a program on hold writes it.
 #[derive(Session)]
 #[session(
     key = "cart",
@@ -39,7 +41,8 @@ pub(crate) struct CartV2 {
     coupon: Option<String>,
 }
 
-/// The upgrade. One that can fail is a `TryFrom`: the visitor then gets a 500, and what is stored stays as it is.
+/// Upgrade from version 2. An upgrade that can fail is a `TryFrom`: the visitor then gets a 500, and the stored data
+/// stays as it is.
 impl From<CartV2> for CartSession {
     fn from(cart: CartV2) -> Self {
         let CartV2 { items, coupon } = cart;
@@ -47,7 +50,7 @@ impl From<CartV2> for CartSession {
     }
 }
 
-/// The way back, for `hold`. What version 2 has no room for is refused rather than lost.
+/// Downgrade to version 2, for `hold`. A cart that does not fit into version 2 is refused, so that nothing is lost.
 impl TryFrom<CartSession> for CartV2 {
     type Error = NoRoom;
 
@@ -61,7 +64,7 @@ impl TryFrom<CartSession> for CartV2 {
     }
 }
 
-/// A cart that only version 3 can express.
+/// Error for a cart that only version 3 can express.
 #[derive(Debug)]
 pub(crate) struct NoRoom;
 
@@ -80,7 +83,7 @@ impl CartSession {
 }
 
 impl CartSessionMut {
-    /// Adds a coupon to those before it.
+    /// Adds a coupon behind the existing ones.
     pub(crate) fn apply(&mut self, code: String) {
         if !self.coupons().contains(&code) {
             self.coupons_mut().push(code);

@@ -1,4 +1,4 @@
-//! The old program and the new one over one store, without their routes.
+//! The old program and the new one on one store, without their routes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../old/session.rs"]
@@ -26,14 +26,14 @@ fn held(store: &Arc<MemoryStore>) -> Sessions {
     program::<CartSession>(store, SessionConfig::new().hold("cart", 2))
 }
 
-/// Ends the visit; gives the line that a browser sends from then on.
+/// Finishes the visit; returns the cookie line that a browser sends from then on.
 async fn finish(visit: Visit) -> String {
     let finished = visit.finish(200).await;
     assert!(finished.error.is_none(), "{:?}", finished.error);
     finished.cookie.header().unwrap_or_default().split(';').next().unwrap().to_owned()
 }
 
-/// A visitor of the old program, with a mug and a coupon.
+/// Creates a visitor of the old program, with a mug and a coupon; returns the cookie line.
 async fn visitor(store: &Arc<MemoryStore>) -> String {
     let visit = old(store).open([]);
     {
@@ -94,7 +94,7 @@ async fn on_hold_nothing_is_lost_that_version_2_has_no_room_for() {
     let visit = new(&store).open([cookie.as_str()]);
     visit.write::<CartSession>().await.unwrap().set_gift(true);
     finish(visit).await;
-    // What is stored as version 3 stays so, whatever is on hold.
+    // Data stored as version 3 stays at version 3, whatever is on hold.
     let visit = held(&store).open([cookie.as_str()]);
     visit.write::<CartSession>().await.unwrap().apply("FRIENDS".to_owned());
     finish(visit).await;

@@ -1,4 +1,4 @@
-//! The shop before the change: `cargo run --example upgrade-old`. What to do with it is told in `examples/upgrade/README.md`.
+//! The shop before the change: `cargo run --example upgrade-old`. `examples/upgrade/README.md` describes the steps.
 
 mod session;
 #[path = "../shop.rs"]

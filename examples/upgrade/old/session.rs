@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use session_runtime::Session;
 
-/// What the visitor is about to buy. Version 1 had no coupon: a key that is only added needs no old struct, its old pin
-/// beside `was` is enough.
+/// Products that the visitor is about to buy.
+///
+/// Version 1 had no coupon. A key that is only added needs no old struct; the old pin in `was` is enough.
 #[derive(Session)]
 #[session(
     key = "cart",
@@ -14,10 +15,10 @@ use session_runtime::Session;
     layout = "items:118a68db coupon:ec0d589b",
 )]
 pub(crate) struct CartSession {
-    /// Quantity by product. Requests at once add up, whichever version they meet.
+    /// Quantity by product. Concurrent additions all count, whichever versions of the program handle them.
     #[session(merge = keys(sum))]
     pub(crate) items: BTreeMap<u32, u32>,
-    /// The one coupon that this version knows.
+    /// Coupon; this version supports only one.
     pub(crate) coupon: Option<String>,
 }
 
@@ -28,7 +29,7 @@ impl CartSession {
 }
 
 impl CartSessionMut {
-    /// Takes the place of the coupon before it.
+    /// Replaces the coupon.
     pub(crate) fn apply(&mut self, code: String) {
         self.set_coupon(code);
     }

@@ -1,4 +1,4 @@
-//! `merge = …`.
+//! Parses `merge = …`.
 
 use proc_macro2::{Ident, TokenTree};
 use syn::ext::IdentExt;
@@ -8,7 +8,7 @@ use syn::{ExprPath, Token, token};
 use super::{equals, parenthesized, rest, wrong};
 use crate::errors::{nearest, one_of};
 
-/// What `merge = …` says.
+/// Value of `merge = …`.
 pub(crate) enum Merge {
     LastWrite,
     Sum,
@@ -21,7 +21,7 @@ pub(crate) enum Merge {
 const MODES: &[&str] = &["last_write", "sum", "keys", "keys(sum)", "reject", "with = path"];
 
 impl Merge {
-    /// `= mode` or `(mode)`.
+    /// Parses `= mode` or `(mode)`.
     pub(super) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
         let mode = |input: ParseStream<'_>| mode(name, input);
         if input.peek(token::Paren) {

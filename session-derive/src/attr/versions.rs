@@ -1,4 +1,4 @@
-//! What a struct says about the versions before it: `layout`, `was`, `previous`, `migrate`, `retired`, …
+//! Parses the attributes about older versions: `layout`, `was`, `previous`, `migrate`, `retired`, …
 
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::{ParseStream, Parser};
@@ -6,13 +6,13 @@ use syn::{ExprPath, LitStr, Token, token};
 
 use super::{equals, number, parenthesized, rest, string};
 
-/// A pinned layout: the literal, and its keys with the hash of each.
+/// Pinned layout: the literal, and its keys with the hash of each.
 pub(crate) struct Layout {
     pub(crate) literal: LitStr,
     pub(crate) keys: Vec<(String, u32)>,
 }
 
-/// `was(2 = "…")`: an older version of which every key is still there.
+/// `was(2 = "…")`: an older version all of whose keys still exist.
 pub(crate) struct Was {
     pub(crate) version: u16,
     pub(crate) layout: Layout,
@@ -26,7 +26,7 @@ pub(crate) struct Migrate {
 }
 
 impl Layout {
-    /// `= "items:1f3a9c02 coupon:ec0d589b"`.
+    /// Parses `= "items:1f3a9c02 coupon:ec0d589b"`.
     pub(super) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
         Self::new(string(name, input)?, "leave it empty, `layout = \"\"`, and the compiler says what to paste")
     }
@@ -55,7 +55,7 @@ fn pin(text: &str) -> Option<(String, u32)> {
     (digits && is_key).then(|| Some((key.to_owned(), u32::from_str_radix(hash, 16).ok()?)))?
 }
 
-/// What stands in `name(...)`; at least one thing.
+/// Parses the list in `name(...)`, which has at least one item.
 fn list<T>(
     name: &Ident,
     input: ParseStream<'_>,
@@ -110,10 +110,10 @@ pub(super) fn migrate(name: &Ident, input: ParseStream<'_>) -> syn::Result<Migra
     Ok(Migrate { name: name.clone(), from: number.parse2(from)?, with })
 }
 
-/// The path of a struct.
+/// Parses the path of a struct.
 pub(super) fn previous(name: &Ident, input: ParseStream<'_>) -> syn::Result<syn::Type> {
     equals(name, input, "CartV1")?;
-    // A path may have commas between `<` and `>`, which an expression would end at.
+    // A path may have commas between `<` and `>`, where an expression would end.
     let ahead = input.fork();
     if ahead.parse::<syn::Type>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,])) {
         return input.parse();
@@ -122,13 +122,13 @@ pub(super) fn previous(name: &Ident, input: ParseStream<'_>) -> syn::Result<syn:
     syn::parse2(value.clone()).map_err(|_| syn::Error::new_spanned(value, "expected the path of the previous struct"))
 }
 
-/// `refuse` or `discard`; true for `discard`.
+/// Parses `refuse` or `discard`; true for `discard`.
 pub(super) fn on_newer(name: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
     equals(name, input, "\"discard\"")?;
     super::word(input, &["refuse", "discard"]).map(|at| at == 1)
 }
 
-/// A name such as `money@1`.
+/// Parses a name such as `money@1`.
 pub(super) fn opaque(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     let literal = string(name, input)?;
     if literal.value().is_empty() {

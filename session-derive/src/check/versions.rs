@@ -1,4 +1,4 @@
-//! Rules of what a struct says about the versions before it.
+//! Rules for the attributes about older versions.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::is_old_key;
 use crate::errors::{Errors, one_of};
 use crate::model::{Field, Model};
 
-/// All rules of versions.
+/// Applies all rules for versions.
 pub(super) fn all(model: &Model, errors: &mut Errors) {
     let ways = ways(model, errors);
     if has_a_way(model, &ways) {
@@ -22,7 +22,7 @@ pub(super) fn all(model: &Model, errors: &mut Errors) {
     renamed(model, errors);
 }
 
-/// The older versions that `was` and `migrate` lead up from, each once.
+/// Collects the older versions that `was` and `migrate` upgrade from. Reports a version that occurs twice.
 fn ways(model: &Model, errors: &mut Errors) -> HashSet<u16> {
     let options = &model.attrs.options;
     let version = options.version.as_ref().map_or(u16::MAX, |(version, _)| *version);
@@ -49,7 +49,7 @@ fn has_a_way(model: &Model, ways: &HashSet<u16>) -> bool {
     let Some((version, _)) = &options.version else { return true };
     let below = version.saturating_sub(1);
     let given_up = options.oldest.as_ref().is_some_and(|(oldest, _)| oldest >= version);
-    // What was written with a mistake in it is not missing.
+    // An attribute with a mistake in it is not missing.
     let mistaken = ["previous", "was", "migrate", "oldest"].iter().any(|name| {
         let parsed = match *name {
             "previous" => options.previous.is_some(),
@@ -72,7 +72,7 @@ fn no_way(model: &Model, errors: &mut Errors) {
     errors.at(literal, message);
 }
 
-/// A layout that was ever deployed is recorded.
+/// Requires every layout that was deployed to be recorded.
 fn pinned(model: &Model, errors: &mut Errors) {
     let options = &model.attrs.options;
     if let (Some(layout), Some(unreleased)) = (&options.layout, &options.unreleased) {
@@ -102,7 +102,7 @@ fn bounded(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// The compiler finds the same for any other path.
+/// Refuses `previous = Self`. The compiler finds the same mistake behind any other path.
 fn not_self(model: &Model, errors: &mut Errors) {
     if let Some(previous) = &model.attrs.options.previous
         && matches!(&previous.value, Type::Path(path) if path.path.is_ident("Self"))
@@ -150,7 +150,7 @@ fn renamed(model: &Model, errors: &mut Errors) {
     renamed_once(model, errors);
 }
 
-/// The keys of the struct that `previous` names are known to the compiler alone, which looks there.
+/// Requires that an older version had the key. Only the compiler sees the keys of `previous`, and checks those itself.
 fn had_by_an_older_version(model: &Model, old: &LitStr, errors: &mut Errors) {
     let options = &model.attrs.options;
     if ["previous", "migrate"].iter().any(|name| model.attrs.mentions(name)) {

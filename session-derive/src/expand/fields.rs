@@ -1,4 +1,4 @@
-//! What one field becomes: its row in the table, its place in the struct, its accessors.
+//! Generates the code of one field: its row in the table, its place in the struct, its accessors.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -6,13 +6,13 @@ use quote::{ToTokens, quote, quote_spanned};
 use crate::attr::{Given, Merge, Renew};
 use crate::model::{Field, Kind, Model, Shape};
 
-/// The row in `FIELDS`: the one place that asks something of the type.
+/// Generates the row in `FIELDS`, the one place with requirements on the type.
 pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStream {
     let is_known = is_pinned && field.attrs.options.opaque.is_none();
     let (kind, slash) = match field.kind() {
         Kind::Whole if is_known => (quote!(pinned), ""),
         Kind::Whole => (quote!(whole), ""),
-        // What the names of its entries begin with.
+        // The slash ends the prefix of all entry names.
         Kind::Entries if is_known => (quote!(pinned_entries), "/"),
         Kind::Entries => (quote!(entries), "/"),
         Kind::Transient => (quote!(transient), ""),
@@ -36,7 +36,7 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     }
 }
 
-/// What is stored, as far as the compiler knows; where the layout is pinned the row asks for it.
+/// Generates the stored shape, as far as the compiler knows it. With a pinned layout, the row itself requires one.
 fn shape(field: &Field, is_pinned: bool) -> Option<TokenStream> {
     let (ty, span) = (&field.ty, field.type_span());
     if field.kind() == Kind::Transient {
@@ -65,20 +65,20 @@ fn merge(field: &Field) -> Option<TokenStream> {
     }
 }
 
-/// `items: …` in a session that has nothing stored.
+/// Generates `items: …` for a session that has nothing stored.
 pub(super) fn initial(field: &Field) -> TokenStream {
     let (ident, at) = (&field.ident, index(field));
     quote_spanned!(Span::mixed_site()=> #ident: __private::Place::initial(&Self::__PLACES.#at))
 }
 
-/// Where the fields' values stand, and what they are in a new session.
+/// Generates the places of the fields: access to the value, and the value in a new session.
 pub(super) fn places(model: &Model) -> TokenStream {
     let types = model.fields.iter().map(|field| {
         let (ty, kind) = (&field.ty, place_kind(field));
         quote_spanned!(Span::mixed_site()=> __private::#kind<Self, #ty>)
     });
     let places = model.fields.iter().map(place);
-    // With an end of its own it is a tuple for any number of fields.
+    // The `()` at the end makes it a tuple for any number of fields.
     quote_spanned!(Span::mixed_site()=> const __PLACES: (#(#types,)* ()) = (#(#places,)* ());)
 }
 
@@ -92,7 +92,7 @@ fn place(field: &Field) -> TokenStream {
     quote_spanned!(Span::mixed_site()=> __private::place(#at, #initial, |s| &s.#ident, |s| &mut s.#ident))
 }
 
-/// Its place in the table.
+/// Generates a reference to the field's place.
 fn place_of(field: &Field) -> TokenStream {
     let at = index(field);
     quote_spanned!(Span::mixed_site()=> &Self::__PLACES.#at)
@@ -106,7 +106,7 @@ fn place_kind(field: &Field) -> TokenStream {
     }
 }
 
-/// `items(&self) -> &T`.
+/// Generates `items(&self) -> &T`.
 pub(super) fn getter(field: &Field) -> TokenStream {
     let Field { ident, vis, ty, deprecated, .. } = field;
     let [getter, ..] = field.accessors();
@@ -123,10 +123,10 @@ pub(super) fn getter(field: &Field) -> TokenStream {
     }
 }
 
-/// The accessors of the writable view.
+/// Generates the accessors of the writable view.
 pub(super) fn setters(field: &Field, schema: &Ident) -> TokenStream {
     let at = index(field);
-    // By path: a trait for all types may have methods of these names, and would win over those of the type.
+    // Called by path: a trait for all types may have methods of these names, which would win over those of the type.
     let body = |call: &str, span: Span, value: Option<&TokenStream>| {
         let call = Ident::new(call, span);
         let value = value.map(|value| quote_spanned!(Span::mixed_site()=> , #value));
@@ -153,7 +153,7 @@ pub(super) fn setters(field: &Field, schema: &Ident) -> TokenStream {
         .collect()
 }
 
-/// The same signatures, for those names that are free, with nothing in them.
+/// Generates the same signatures for those names that are free, with bodies that are never run.
 pub(super) fn stub_setters(field: &Field, names: [Option<Ident>; 4]) -> TokenStream {
     let unused = quote_spanned!(Span::mixed_site()=> _value);
     let body = quote_spanned!(Span::mixed_site()=> ::core::unreachable!());
@@ -161,7 +161,7 @@ pub(super) fn stub_setters(field: &Field, names: [Option<Ident>; 4]) -> TokenStr
     named.filter_map(|(signature, name)| Some(signature.with(&name?, &body))).collect()
 }
 
-/// A method without name and body.
+/// Method without its name and its body.
 struct Signature {
     before: TokenStream,
     after: TokenStream,
@@ -174,7 +174,7 @@ impl Signature {
     }
 }
 
-/// Edit, set, take, clear.
+/// Signatures of edit, set, take and clear.
 fn signatures(field: &Field, value: &TokenStream) -> [Signature; 4] {
     let Field { vis, ty, deprecated, key, .. } = field;
     let (given, set) = match &field.shape {
@@ -202,13 +202,13 @@ fn signatures(field: &Field, value: &TokenStream) -> [Signature; 4] {
     ]
 }
 
-/// Free editing of the whole struct.
+/// Generates `update`, for free editing of the whole struct.
 pub(super) fn update(model: &Model) -> TokenStream {
     let edit = quote_spanned!(Span::mixed_site()=> edit);
     update_with(model, &edit, &quote_spanned!(Span::mixed_site()=> __private::Tracked::update(&mut self.0, edit)))
 }
 
-/// The same, with nothing in it.
+/// Generates `update` with a body that is never run.
 pub(super) fn stub_update(model: &Model) -> TokenStream {
     let unused = quote_spanned!(Span::mixed_site()=> _edit);
     update_with(model, &unused, &quote_spanned!(Span::mixed_site()=> ::core::unreachable!()))

@@ -1,4 +1,4 @@
-//! What a struct says of other versions, and the checks of it: constants, so that no build can skip them.
+//! Generates the history of a schema and its checks. The checks are constants, so that no build can skip them.
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use crate::attr::{Layout, StructOptions};
 use crate::model::{Field, Kind, Model, name_span};
 
-/// `const HISTORY`, where there is any.
+/// Generates `const HISTORY`, if the struct has a history.
 pub(super) fn consts(model: &Model) -> Option<TokenStream> {
     let options = &model.attrs.options;
     let layout = options.layout.as_ref().map(|layout| call("layout", &pins(&layout.value)));
@@ -59,7 +59,7 @@ fn steps(options: &StructOptions) -> TokenStream {
     quote!(&[#(#each),*])
 }
 
-/// The questions that come before it are among the checks.
+/// Generates the step from the previous version. The checks cover the conditions that it needs.
 fn step_from(previous: &syn::Type) -> TokenStream {
     let span = Span::mixed_site().located_at(name_span(previous));
     let step = quote_spanned!(span=> <__private::Chain<Self, #previous>>::__PREVIOUS);
@@ -67,7 +67,8 @@ fn step_from(previous: &syn::Type) -> TokenStream {
     quote_spanned!(Span::mixed_site()=> .previous(#step, #downgrade))
 }
 
-/// What only the compiler knows: a changed layout under an unchanged version, a gap in the chain, a key forgotten.
+/// Generates the checks that need the compiler: a changed layout under an unchanged version, a gap in the chain, a
+/// forgotten key.
 pub(super) fn checks(model: &Model) -> TokenStream {
     let (ident, options) = (&model.ident, &model.attrs.options);
     let mut checks = TokenStream::new();
@@ -95,7 +96,7 @@ pub(super) fn checks(model: &Model) -> TokenStream {
     checks
 }
 
-/// An `Option` whose `Some` may be written as `null`: asked where the spelling leaves it open.
+/// Generates the check of an `Option` whose `Some` may be written as `null`, if the spelling leaves that open.
 fn null_in_option(field: &Field) -> Option<TokenStream> {
     let is_asked = field.kind() != Kind::Transient && field.attrs.options.opaque.is_none() && field.has_open_option;
     let (ty, span) = (&field.ty, field.type_span());
@@ -106,13 +107,13 @@ fn null_in_option(field: &Field) -> Option<TokenStream> {
     })
 }
 
-/// Whether the pinned keys are those of the stored fields, in their order.
+/// Returns whether the pinned keys are those of the stored fields, in their order.
 fn is_in_order(model: &Model, layout: &Layout) -> bool {
     let stored = model.fields.iter().filter(|field| field.kind() != Kind::Transient);
     stored.map(|field| &field.key).eq(layout.keys.iter().map(|(key, _)| key))
 }
 
-/// One question after the other, see the runtime's `chain`.
+/// Generates the checks of `previous`, one after the other; see the runtime's `chain`.
 fn chained(model: &Model, previous: &syn::Type) -> TokenStream {
     let ident = &model.ident;
     let span = Span::mixed_site().located_at(name_span(previous));

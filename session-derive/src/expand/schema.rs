@@ -1,4 +1,4 @@
-//! The writable view and the impl of `Schema`.
+//! Generates the writable view and the impl of `Schema`.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -8,7 +8,7 @@ use syn::ext::IdentExt;
 use crate::expand::{fields, history};
 use crate::model::{Kind, Model};
 
-/// `CartSessionMut`; nothing for an archived struct, which is not written.
+/// Generates the view, `CartSessionMut`; nothing for an archived struct, which is never written.
 pub(super) fn view(model: &Model) -> TokenStream {
     if model.is_archived() {
         return TokenStream::new();
@@ -23,7 +23,7 @@ pub(super) fn view(model: &Model) -> TokenStream {
     }
 }
 
-/// The view of a struct that cannot be a schema.
+/// Generates the view of a struct that cannot be a schema.
 pub(super) fn bare_view(model: &Model) -> TokenStream {
     if model.is_archived() {
         return TokenStream::new();
@@ -41,13 +41,13 @@ pub(super) fn bare_view(model: &Model) -> TokenStream {
     }
 }
 
-/// What is silent on the struct is silent on the view.
+/// Allows the lints on the view that are allowed on the struct.
 fn silent(model: &Model) -> Option<TokenStream> {
     let silent = &model.silent;
     (!silent.is_empty()).then(|| quote_spanned!(Span::mixed_site()=> #[allow(#silent)]))
 }
 
-/// For the code that is not the view.
+/// Allows deprecated items in the generated code outside the view.
 pub(super) fn allow_deprecated(model: &Model) -> Option<TokenStream> {
     model.is_deprecated.then(|| quote_spanned!(Span::mixed_site()=> #[allow(deprecated)]))
 }
@@ -60,7 +60,7 @@ fn view_doc(model: &Model) -> String {
     )
 }
 
-/// The impls that make the struct a schema.
+/// Generates the impls that make the struct a schema.
 pub(super) fn schema(model: &Model) -> TokenStream {
     let key = key(model);
     let rows = model.fields.iter().map(|field| fields::row(field, &key, model.is_pinned()));
@@ -74,7 +74,7 @@ pub(super) fn schema(model: &Model) -> TokenStream {
     schema_impl(model, &body)
 }
 
-/// A `Schema` that compiles and is never run.
+/// Generates an impl of `Schema` that compiles and is never run.
 pub(super) fn stub(model: &Model) -> TokenStream {
     let Model { runtime, .. } = model;
     let (view, guards) = (view(model), guards(model));
@@ -95,7 +95,7 @@ pub(super) fn stub(model: &Model) -> TokenStream {
     }
 }
 
-/// What a web framework's routes need, or are told.
+/// Generates the guards for the routes of a web framework. A route that names an archived struct gets an error.
 pub(super) fn guards(model: &Model) -> TokenStream {
     let Model { ident, runtime, .. } = model;
     let name = Ident::new(if model.is_archived() { "__archived" } else { "__guards" }, Span::mixed_site());
@@ -103,7 +103,7 @@ pub(super) fn guards(model: &Model) -> TokenStream {
     quote_spanned!(Span::mixed_site()=> #runtime::#name!(#deprecated #ident);)
 }
 
-/// The parts of the impl that a mistake leaves empty.
+/// Parts of the impl that are empty after a mistake.
 #[derive(Default)]
 struct Body {
     options: Option<TokenStream>,
@@ -137,7 +137,7 @@ fn schema_impl(model: &Model, body: &Body) -> TokenStream {
     }
 }
 
-/// What the program may do with it, and through what.
+/// Generates the role of the schema and the types and functions of its writable view.
 fn mutable(model: &Model) -> TokenStream {
     let view = &model.view;
     if model.is_archived() {

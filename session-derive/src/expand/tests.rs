@@ -14,7 +14,7 @@ fn expanded(input: TokenStream) -> String {
     derive(syn::parse2(input).unwrap()).to_string()
 }
 
-/// As rustfmt writes it without a configuration.
+/// Formats the code as rustfmt does without a configuration.
 fn formatted(code: &str) -> String {
     let mut rustfmt = Command::new("rustfmt");
     rustfmt.args(["--edition", "2024", "--config", "max_width=100,use_small_heuristics=Default"]);
@@ -60,7 +60,7 @@ fn stays_small() {
     }
 }
 
-/// What a pin, a chain and their checks may add.
+/// Number of lines that a pin, a chain and their checks may add.
 const LINES_OF_VERSIONS: usize = 10;
 
 #[test]

@@ -1,9 +1,9 @@
 //! Serde's `rename_all`.
 
-/// How a name is spelled once stored.
+/// Spelling of a stored name.
 #[derive(Clone, Copy)]
 pub(super) enum Case {
-    Downgrade,
+    Lower,
     Upper,
     Pascal,
     Camel,
@@ -13,9 +13,9 @@ pub(super) enum Case {
     ScreamingKebab,
 }
 
-/// Serde's own names of them.
+/// Cases by serde's own names.
 pub(super) const CASES: &[(&str, Case)] = &[
-    ("lowercase", Case::Downgrade),
+    ("lowercase", Case::Lower),
     ("UPPERCASE", Case::Upper),
     ("PascalCase", Case::Pascal),
     ("camelCase", Case::Camel),
@@ -30,10 +30,10 @@ impl Case {
         CASES.iter().find(|(known, _)| *known == name).map(|(_, case)| *case)
     }
 
-    /// Serde takes a field for `snake_case`, and changes no letter that the case does not ask for.
+    /// Renames a field. Serde assumes `snake_case` and changes only the letters that the case requires.
     pub(super) fn field(self, name: &str) -> String {
         match self {
-            Self::Downgrade | Self::Snake => name.to_owned(),
+            Self::Lower | Self::Snake => name.to_owned(),
             Self::Upper | Self::ScreamingSnake => name.to_ascii_uppercase(),
             Self::Pascal => pascal(name),
             Self::Camel => small_first(&pascal(name)),
@@ -42,11 +42,11 @@ impl Case {
         }
     }
 
-    /// Serde takes a variant for `PascalCase`.
+    /// Renames a variant. Serde assumes `PascalCase`.
     pub(super) fn variant(self, name: &str) -> String {
         match self {
             Self::Pascal => name.to_owned(),
-            Self::Downgrade => name.to_ascii_lowercase(),
+            Self::Lower => name.to_ascii_lowercase(),
             Self::Upper => name.to_ascii_uppercase(),
             Self::Camel => small_first(name),
             Self::Snake => snake(name),
@@ -92,7 +92,7 @@ fn small_first(name: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Serde's own table of examples.
+    /// Checks serde's own table of examples.
     #[test]
     fn cases_are_those_of_serde() {
         let rows = [
@@ -112,7 +112,7 @@ mod tests {
         ];
         for (original, lower, upper, camel, snake, screaming, kebab, screaming_kebab) in rows {
             assert_eq!(Case::Pascal.variant(original), original);
-            assert_eq!(Case::Downgrade.variant(original), lower);
+            assert_eq!(Case::Lower.variant(original), lower);
             assert_eq!(Case::Upper.variant(original), upper);
             assert_eq!(Case::Camel.variant(original), camel);
             assert_eq!(Case::Snake.variant(original), snake);
@@ -127,7 +127,7 @@ mod tests {
             ("z42", "Z42", "Z42", "z42", "Z42", "z42", "Z42"),
         ];
         for (original, upper, pascal, camel, screaming, kebab, screaming_kebab) in rows {
-            assert_eq!(Case::Downgrade.field(original), original);
+            assert_eq!(Case::Lower.field(original), original);
             assert_eq!(Case::Snake.field(original), original);
             assert_eq!(Case::Upper.field(original), upper);
             assert_eq!(Case::Pascal.field(original), pascal);

@@ -1,4 +1,4 @@
-//! `#[session(...)]` on a type that is stored inside a field, on its fields and on its variants.
+//! Parses `#[session(...)]` on a type that is stored inside a field, on its fields and on its variants.
 
 use proc_macro2::Ident;
 use syn::parse::ParseStream;
@@ -6,25 +6,25 @@ use syn::{LitStr, Path};
 
 use crate::attr::{Options, flag, runtime, string};
 
-/// What the type's attributes say.
+/// Options of a type.
 #[derive(Default)]
 pub(super) struct ItemOptions {
-    /// The name under which the author promises the whole shape.
+    /// Name under which the author promises the whole shape.
     pub(super) opaque: Option<LitStr>,
     pub(super) runtime: Option<Path>,
 }
 
-/// What a field's attributes say.
+/// Options of a field.
 #[derive(Default)]
 pub(super) struct FieldOptions {
-    /// The name under which the author promises the field's shape.
+    /// Name under which the author promises the field's shape.
     pub(super) opaque: Option<LitStr>,
 }
 
-/// What a variant's attributes say.
+/// Options of a variant.
 #[derive(Default)]
 pub(super) struct VariantOptions {
-    /// The variant takes what is unknown.
+    /// Mark of the variant that keeps unknown variants.
     pub(super) other: Option<Ident>,
 }
 
@@ -65,7 +65,7 @@ impl Options for VariantOptions {
     }
 }
 
-/// The empty name is the stub's, for a type with mistakes.
+/// Parses the name of a shape. The empty name belongs to the stub of a type with mistakes.
 fn opaque(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     let literal = string(name, input)?;
     if literal.value().is_empty() {

@@ -1,7 +1,7 @@
-//! `#[serde(...)]`, as far as it changes what is stored; what cannot be recorded is refused here.
+//! Reads `#[serde(...)]` as far as it affects the stored data, and refuses effects that cannot be recorded.
 //!
-//! Serde's own derive reports what is no attribute of serde's or stands in the wrong place, so this reads all three
-//! places alike and forgives what serde does not.
+//! Serde's own derive reports unknown and misplaced attributes. This module therefore reads items, variants and fields
+//! alike, and accepts input that serde refuses.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -13,17 +13,17 @@ use super::case::{CASES, Case};
 use crate::attr::{parenthesized, rest, string};
 use crate::errors::{Errors, nearest};
 
-/// Where an attribute stands.
+/// Kind of item that has an attribute.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Item,
     Variant,
     Field,
-    /// A field whose shape its author promises: how its value is written does not matter.
+    /// Field whose shape its author promises. The way its value is written does not matter.
     OpaqueField,
 }
 
-/// What serde's attributes of one place say about what is stored.
+/// Serde's attributes of one item, as far as they affect the stored data.
 #[derive(Default)]
 pub(super) struct Serde {
     pub(super) rename: Option<LitStr>,
@@ -33,30 +33,30 @@ pub(super) struct Serde {
     pub(super) content: Option<LitStr>,
     pub(super) closed: bool,
     pub(super) transparent: bool,
-    /// Neither written nor read, and by which attribute.
+    /// Attribute that excludes the item from writing and reading.
     pub(super) skip: Option<TokenStream>,
-    /// Not always written, and by which attribute.
+    /// Attribute that omits some values on writing.
     pub(super) skip_if: Option<TokenStream>,
     pub(super) untagged: Option<TokenStream>,
-    /// Further names under which it is read.
+    /// Further names that are accepted on reading.
     pub(super) aliases: Vec<LitStr>,
-    /// What is missing is read as a default.
+    /// True if a missing value is read as a default.
     pub(super) has_default: bool,
-    /// Read by a function, which takes a missing `Option` for an error, and named by this attribute.
+    /// Attribute that names a function for reading; a missing `Option` is then an error.
     pub(super) with: Option<Ident>,
     skip_serializing: Option<TokenStream>,
     skip_deserializing: Option<TokenStream>,
 }
 
-/// One item of the list: `rename = "x"`.
+/// Item of the list, such as `rename = "x"`.
 struct Entry {
     name: Ident,
-    /// From the `=` or the parenthesis on.
+    /// Tokens from the `=` or the parenthesis on.
     value: TokenStream,
 }
 
 impl Serde {
-    /// Reads all `#[serde(...)]` of one place.
+    /// Reads all `#[serde(...)]` of one item.
     pub(super) fn read(attrs: &[Attribute], place: Place, errors: &mut Errors) -> Self {
         let mut out = Self::default();
         for entry in attrs.iter().filter(|attr| attr.path().is_ident("serde")).flat_map(entries) {
@@ -95,13 +95,13 @@ impl Serde {
         Ok(())
     }
 
-    /// Whether it depends on the value if what is written is read again: what is left out may not be the default.
+    /// True if some values may not be read back as written: one that is left out may differ from the default.
     pub(super) fn is_doubtful(&self) -> bool {
         let leaves_out_none = |tokens: &TokenStream| tokens.to_string().ends_with("\"Option::is_none\"");
         self.skip_if.as_ref().is_some_and(|tokens| !leaves_out_none(tokens))
     }
 
-    /// Both halves of `skip` are `skip`; one alone makes two shapes of one type.
+    /// Turns both halves of `skip` into `skip`. One alone would make two shapes of one type.
     fn halves(&mut self, errors: &mut Errors) {
         match (self.skip_serializing.take(), self.skip_deserializing.take()) {
             (Some(half), Some(_)) => self.skip = Some(half),
@@ -114,10 +114,10 @@ impl Serde {
     }
 }
 
-/// Changes nothing of what is written under a name that is already known.
+/// Attributes without effect on data written under a known name.
 const HARMLESS: &[&str] = &["bound", "expecting", "borrow", "crate", "other"];
 
-/// Everything that is understood, to find what was meant.
+/// All supported attributes, to suggest the nearest one.
 const KNOWN: &[&str] = &[
     "rename",
     "rename_all",
@@ -140,7 +140,7 @@ const KNOWN: &[&str] = &[
 const ON_TYPE: &str = "or name the whole shape: `#[session(opaque = \"name@1\")]` on the type";
 const ON_FIELD: &str = "name the shape yourself: `#[session(opaque = \"name@1\")]` on the field";
 
-/// Why an attribute cannot be recorded, and what to do.
+/// Explains why an attribute cannot be recorded, and offers an alternative.
 fn refusal(name: &str, place: Place) -> String {
     match name {
         "flatten" => format!(
@@ -169,7 +169,7 @@ fn refusal(name: &str, place: Place) -> String {
     }
 }
 
-/// The items of one attribute. What is no list of names is serde's to report.
+/// Returns the items of one attribute. Serde reports any that is not a list of names.
 fn entries(attr: &Attribute) -> Vec<Entry> {
     let parser = |input: ParseStream<'_>| {
         let mut out = Vec::new();
@@ -178,7 +178,7 @@ fn entries(attr: &Attribute) -> Vec<Entry> {
                 Ok(name) => out.push(Entry { name, value: rest(input) }),
                 Err(_) => drop(rest(input)),
             }
-            // Without a comma here the list is at its end.
+            // Without a comma here, the list has ended.
             let _ = input.parse::<Token![,]>();
         }
         Ok(out)
@@ -204,7 +204,7 @@ impl Entry {
         parser.parse2(self.value.clone())
     }
 
-    /// `= "x"`, or `(serialize = "x", deserialize = "x")`.
+    /// Parses `= "x"`, or `(serialize = "x", deserialize = "x")`.
     fn name_given(&self) -> syn::Result<LitStr> {
         let is_list = |input: ParseStream<'_>| {
             let list = input.peek(token::Paren);
@@ -214,7 +214,7 @@ impl Entry {
         if is_list.parse2(self.value.clone())? { self.both() } else { self.string() }
     }
 
-    /// The name that is written as well as read.
+    /// Parses the name in both directions, which must be the same.
     fn both(&self) -> syn::Result<LitStr> {
         let half = |input: ParseStream<'_>| {
             let name = input.call(Ident::parse_any)?;

@@ -1,4 +1,4 @@
-//! A type to the tokens of its shape: what serde writes for it, step by step.
+//! Turns a type into the tokens of its shape, following serde's output step by step.
 
 use std::collections::HashMap;
 
@@ -15,33 +15,33 @@ use crate::attr;
 use crate::errors::Errors;
 use crate::model::{has_open_option, name_span, option};
 
-/// What every step needs.
+/// State that every step needs.
 pub(super) struct Shapes<'a> {
     item: &'a Ident,
-    /// The path of the runtime.
+    /// Path of the runtime.
     runtime: &'a TokenStream,
     errors: &'a mut Errors,
-    /// How far reading undoes writing.
+    /// Reliability of reading values back.
     pub(super) reads: Reads,
-    /// What only the compiler can check: calls that refuse a shape which serde does not read back.
+    /// Calls that refuse a shape that serde does not read back; only the compiler can check that.
     pub(super) checks: Vec<TokenStream>,
-    /// The attribute that makes serde read what is visited now from a buffer.
+    /// Attribute that makes serde read the current type from a buffer.
     buffered: Option<&'static str>,
-    /// The key that stands beside what the field that is visited now writes.
+    /// Key that stands beside the output of the current field.
     beside: Option<String>,
 }
 
-/// How far reading is known to undo writing.
+/// Reliability of reading back the values of a type, as far as it is known.
 #[derive(Default)]
 pub(super) struct Reads {
-    /// The types of the fields that are stored.
+    /// Types of the stored fields.
     types: Vec<TokenStream>,
-    /// An attribute makes each value one to be read before it is stored.
+    /// True if an attribute requires each value to be read back before it is stored.
     is_doubtful: bool,
 }
 
 impl Reads {
-    /// An expression of type `Reads`.
+    /// Generates an expression of type `Reads`.
     pub(super) fn tokens(&self, runtime: &TokenStream) -> TokenStream {
         if self.is_doubtful {
             return quote!(#runtime::value::Reads::Perhaps);
@@ -51,17 +51,17 @@ impl Reads {
     }
 }
 
-/// What an object takes from the type or the variant around it.
+/// Properties that an object takes from the type or the variant around it.
 struct Object<'a> {
     case: Option<Case>,
     closed: bool,
-    /// The key that tells the variant, where it stands among the fields.
+    /// Key that names the variant, if it stands among the fields.
     tag: Option<&'a str>,
-    /// What is missing is read as a default.
+    /// True if a missing value is read as a default.
     has_default: bool,
 }
 
-/// The names that are taken, each with what has it, and the further names under which serde reads something.
+/// Names in use, each with its owner, and the further names that serde accepts on reading.
 #[derive(Default)]
 struct Names {
     taken: HashMap<String, Ident>,
@@ -69,13 +69,13 @@ struct Names {
 }
 
 impl Names {
-    /// Keeps a name; gives what has it already.
+    /// Adds a name; returns its owner if it is in use already.
     fn take(&mut self, name: &str, ident: &Ident, serde: &Serde) -> Option<Ident> {
         self.aliases.extend(serde.aliases.iter().map(|alias| (alias.clone(), ident.clone())));
         self.taken.insert(name.to_owned(), ident.clone())
     }
 
-    /// Serde reads each name for one thing only.
+    /// Reports further names that clash: serde reads each name for one thing only.
     fn finish(mut self, tag: Option<&str>, errors: &mut Errors) {
         for (alias, ident) in self.aliases {
             let name = alias.value();
@@ -91,9 +91,9 @@ impl Names {
     }
 }
 
-/// A field as its attributes describe it.
+/// Field as described by its attributes.
 struct Stored {
-    /// Its shape; `None` if it is not stored.
+    /// Shape of the field; `None` if it is not stored.
     ty: Option<TokenStream>,
     serde: Serde,
 }
@@ -105,10 +105,10 @@ impl<'a> Shapes<'a> {
 }
 
 impl Shapes<'_> {
-    /// An expression of type `Ty`.
+    /// Generates an expression of type `Ty`.
     pub(super) fn item(&mut self, input: &DeriveInput) -> TokenStream {
         let serde = Serde::read(&input.attrs, Place::Item, self.errors);
-        // Below such a tag serde reads through a buffer, which lacks what its formats have.
+        // Below such a tag serde reads through a buffer, which lacks features of the formats.
         self.reads.is_doubtful |= serde.tag.is_some() && serde.content.is_none();
         match &input.data {
             Data::Struct(data) => self.structure(&data.fields, &serde),
@@ -132,7 +132,7 @@ impl Shapes<'_> {
         }
     }
 
-    /// The only field that serde writes, as itself.
+    /// Returns the shape of the only field that serde writes, without a wrapper.
     fn transparent(&mut self, fields: &Fields) -> TokenStream {
         let candidates = fields.iter().filter(|field| !is_phantom(&field.ty));
         let mut written: Vec<_> = candidates.filter_map(|field| self.field(field).ty).collect();
@@ -150,7 +150,7 @@ impl Shapes<'_> {
         }
     }
 
-    /// Serde writes the struct's name under the tag, as for an enum of one variant.
+    /// Generates an enum of one variant, since serde writes the struct's name under the tag.
     fn tagged_struct(&self, serde: &Serde, ty: &TokenStream) -> TokenStream {
         let name = serde.rename.as_ref().map_or_else(|| self.item.unraw().to_string(), LitStr::value);
         let variant = self.row(&quote!(Variant), &name, &quote!(content: ::core::option::Option::Some(#ty)));
@@ -164,7 +164,7 @@ impl Shapes<'_> {
         }
     }
 
-    /// Serde writes the content and nothing around it.
+    /// Returns the shape of the content. Serde writes nothing around it.
     fn newtype(&mut self, field: &Field) -> TokenStream {
         let stored = self.field(field);
         if let Some(skip) = &stored.serde.skip {
@@ -215,7 +215,9 @@ impl Shapes<'_> {
         }
     }
 
-    /// Serde reads a missing `Option` as `None`, unless a function reads the field; everything else needs a default.
+    /// Requires a default for a field that may be left out.
+    ///
+    /// Serde reads a missing `Option` as `None`, unless a function reads the field.
     fn may_be_missing(&mut self, field: &Field, serde: &Serde, object: &Object<'_>) {
         let Some(skip_if) = &serde.skip_if else { return };
         let is_option = option(&field.ty).is_some() && serde.with.is_none();
@@ -242,7 +244,7 @@ impl Shapes<'_> {
         Stored { ty, serde }
     }
 
-    /// What the field's shape must not hold, which only the compiler can see.
+    /// Adds the checks of the field's shape that only the compiler can do.
     fn readable(&mut self, ty: &Type, shape: &TokenStream) {
         let span = Span::mixed_site().located_at(name_span(ty));
         if has_open_option(ty.to_token_stream()) {
@@ -256,13 +258,13 @@ impl Shapes<'_> {
         }
     }
 
-    /// A question to the compiler about a field's type, shown there.
+    /// Adds a compile-time check of a field's type, reported at the type.
     fn check(&mut self, ty: &Type, question: &TokenStream) {
         let span = Span::mixed_site().located_at(name_span(ty));
         self.checks.push(quote_spanned!(span=> __private::refuse(__private::#question)));
     }
 
-    /// What the field's type says of itself.
+    /// Returns the shape that the field's type declares.
     fn shape_of(&mut self, ty: &Type) -> TokenStream {
         if names(ty.to_token_stream(), self.item) {
             let message = "the shape of a recursive type has no end and cannot be recorded: name it, \
@@ -298,7 +300,7 @@ impl Shapes<'_> {
         self.enum_ty(serde, &variants, open)
     }
 
-    /// Whether the variant takes what is unknown, and keeps it.
+    /// Returns whether the variant keeps unknown variants.
     fn is_other(&mut self, variant: &Variant, serde: &Serde, last: bool) -> bool {
         let options = attr::parse::<VariantOptions>(&variant.attrs, self.errors).options;
         match (&options.other, &serde.untagged) {
@@ -334,7 +336,7 @@ impl Shapes<'_> {
         self.row(&quote!(Variant), &name, &quote!(content: ::core::option::Option::#content))
     }
 
-    /// `None` for nothing at all.
+    /// Returns the shape of a variant's content; `None` if there is no content.
     fn content(&mut self, fields: &Fields, own: &Serde, outer: &Serde) -> Option<TokenStream> {
         match fields {
             Fields::Unit => None,
@@ -343,7 +345,7 @@ impl Shapes<'_> {
                 let object = Object { case, closed: outer.closed, tag: tag.as_deref(), has_default: false };
                 Some(self.object(fields, &object))
             }
-            // Serde makes a unit variant of a newtype variant that skips its field.
+            // Serde turns a newtype variant that skips its field into a unit variant.
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                 self.beside = internal_tag(outer);
                 let content = self.field(&fields.unnamed[0]).ty;
@@ -373,19 +375,19 @@ impl Shapes<'_> {
         quote_spanned!(Span::mixed_site()=> #runtime::value::Ty::#inner)
     }
 
-    /// A key or a variant.
+    /// Generates a key or a variant.
     fn row(&self, kind: &TokenStream, name: &str, rest: &TokenStream) -> TokenStream {
         let runtime = self.runtime;
         quote_spanned!(Span::mixed_site()=> #runtime::value::#kind { name: #name, #rest })
     }
 }
 
-/// The key that names the variant among the fields of its content.
+/// Returns the key that names the variant among the fields of its content.
 fn internal_tag(serde: &Serde) -> Option<String> {
     serde.tag.as_ref().filter(|_| serde.content.is_none()).map(LitStr::value)
 }
 
-/// The stored name, and the tokens that it comes from.
+/// Returns the stored name and its tokens.
 fn name(ident: &Ident, serde: &Serde, renamed: impl Fn(&str) -> Option<String>) -> (String, TokenStream) {
     if let Some(rename) = &serde.rename {
         return (rename.value(), rename.to_token_stream());
@@ -398,7 +400,7 @@ fn one_unnamed(fields: &Fields) -> bool {
     matches!(fields, Fields::Unnamed(fields) if fields.unnamed.len() == 1)
 }
 
-/// As serde tells it: by its name.
+/// True for `PhantomData`, which serde also recognizes by its name.
 fn is_phantom(ty: &Type) -> bool {
     match ty {
         Type::Group(group) => is_phantom(&group.elem),
@@ -407,7 +409,7 @@ fn is_phantom(ty: &Type) -> bool {
     }
 }
 
-/// Whether a type is spelled with `Self` or with the name of the item itself.
+/// Returns whether the spelling of a type contains `Self` or the name of the item.
 fn names(ty: TokenStream, item: &Ident) -> bool {
     let mut behind_colon = false;
     for tree in ty {

@@ -8,7 +8,7 @@ use super::*;
 mod readable;
 mod reads;
 
-/// The constant, without the paths in front of its words.
+/// Returns the constant, without the paths in front of its names.
 fn shape(input: TokenStream) -> String {
     let code = derived(input);
     assert!(!code.contains("compile_error"), "{code}");
@@ -22,7 +22,7 @@ fn derived(input: TokenStream) -> String {
     derive(&syn::parse2(input).unwrap()).to_string()
 }
 
-/// The mistakes; an impl comes with them.
+/// Returns the mistakes; an impl must come with them.
 fn mistakes(input: TokenStream) -> Vec<String> {
     let input = syn::parse2(input).unwrap();
     let code = derive(&input);
@@ -38,7 +38,7 @@ fn mistakes(input: TokenStream) -> Vec<String> {
     found
 }
 
-/// The only mistake begins so.
+/// Requires exactly one mistake, which starts with this text.
 fn mistake(input: TokenStream, start: &str) {
     let found = mistakes(input);
     assert!(found.len() == 1 && found[0].starts_with(start), "{found:?}");
@@ -217,7 +217,7 @@ fn every_representation_of_an_enum_is_recorded() {
     assert_eq!(adjacent, format!(r#"Enum(Enum{{tag:Adjacent("t","c"),{rows}"#));
 }
 
-/// Serde writes a struct's name under its tag, and nothing reads it.
+/// Serde writes a struct's name under its tag and does not read it.
 #[test]
 fn a_tagged_struct_is_an_enum_of_one() {
     let tagged = shape(quote!(

@@ -1,4 +1,4 @@
-//! Refuses settings that contradict each other or could never work.
+//! Checks that refuse settings that contradict each other or can never work.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::record::expiry::{Lifetime, TouchEvery};
 
 impl SessionConfig {
-    /// Refuses settings that make no sense; the cookie checks itself.
+    /// Refuses settings that make no sense. The cookie settings have a check of their own.
     pub(crate) fn check(&self) -> Result<(), SessionError> {
         let times = [
             ("idle", self.idle),
@@ -44,7 +44,7 @@ impl SessionConfig {
         Ok(())
     }
 
-    /// `idle` ≤ `absolute` ≤ `remember`, or one of them would never be reached.
+    /// Checks that `idle` ≤ `absolute` ≤ `remember`; otherwise one of them would never be reached.
     fn check_order(&self) -> Result<(), SessionError> {
         let Lifetime { idle, absolute, remember, .. } = self.lifetime();
         let refused = |detail: String| Err(SessionError::with(ErrorKind::Config, detail));

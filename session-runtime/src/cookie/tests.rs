@@ -42,7 +42,8 @@ fn header(command: &CookieCommand) -> &str {
     command.header().unwrap()
 }
 
-/// Of the names that begin or end like ours, differ in case, or stand in quotes or other white space, none is ours.
+/// Names that begin or end like the configured one, differ in case, or come with quotes or other white space are not
+/// found.
 #[test]
 fn only_the_exact_name_is_found() {
     for line in ["id=x", "a=b; id=x", "a=b;id=x", "id=x; a=b", "id=x;a=b", ";;id=x;;", "a; =b; id=x", " id=x"] {
@@ -77,7 +78,7 @@ fn only_the_exact_name_is_found() {
     }
 }
 
-/// The value is what stands between `=` and `;`: nothing is trimmed, decoded or unquoted.
+/// The value is the text between `=` and `;`: it is not trimmed, decoded or unquoted.
 #[test]
 fn a_value_is_taken_as_it_stands() {
     for value in ["", "=", "x=y", "\"x\"", " x", "x ", "%41", "x,y", "x\ty"] {
@@ -85,7 +86,7 @@ fn a_value_is_taken_as_it_stands() {
     }
 }
 
-/// Two cookies of the name are none, in one header line or in two, usable or not: their order means nothing.
+/// Two cookies with the name count as none, in one header line or in two, usable or not: their order has no meaning.
 #[test]
 fn two_cookies_of_the_name_are_several() {
     let values = ["x", "x", "", "=", "y", "\"x\""];
@@ -120,8 +121,8 @@ fn a_header_that_holds_no_id_is_unusable() {
     assert!(matches!(Presented::from(Found::One(&id)), Presented::Id(presented) if presented.to_cookie() == id));
 }
 
-/// Zero would remove the cookie of a session that is alive; more than 400 days no browser keeps (RFC 6265bis section
-/// 5.6.2), and some drop the cookie.
+/// Zero would remove the cookie of a live session. Browsers keep no cookie for more than 400 days (RFC 6265bis section
+/// 5.6.2), and some drop a cookie with a longer age.
 #[test]
 fn max_age_is_what_is_left_and_neither_zero_nor_over_400_days() {
     const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -160,8 +161,8 @@ fn a_cookie_that_ends_with_the_browser_has_no_age() {
     }
 }
 
-/// A browser removes the cookie whose name, domain and path are those of the removal, and takes that only if it may set
-/// such a cookie: so everything but value and age is the same, persistent or not.
+/// A browser removes the cookie with the name, domain and path of the removal, and accepts the removal only where it
+/// would accept such a cookie. So everything but value and age is the same, persistent or not.
 #[test]
 fn a_removal_has_every_attribute_of_the_cookie() {
     let configs = [
@@ -200,7 +201,7 @@ fn secure_is_on_unless_plain_http_is_allowed_or_it_is_asked_for() {
     assert!(config().secure(false).resolve(true).is_ok());
 }
 
-/// Names of [`CookieConfig`] that say what they need, with what breaks that.
+/// Prefixes of cookie names that require certain settings, each with settings that break the requirement.
 #[test]
 fn a_prefix_holds_the_settings_to_its_promise() {
     for name in ["__Host-id", "__host-id", "__HOST-id", "__Host-"] {

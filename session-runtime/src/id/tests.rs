@@ -7,7 +7,7 @@ thread_local! {
     static SCRIPT: RefCell<VecDeque<u8>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// A source of exactly these bytes; after them it fails, as an operating system may.
+/// Returns a source of exactly these bytes. After them it fails, as the operating system may.
 pub(crate) fn source(bytes: impl IntoIterator<Item = u8>) -> Random {
     SCRIPT.set(bytes.into_iter().collect());
     Random(|bytes| SCRIPT.with_borrow_mut(|script| bytes.iter_mut().try_for_each(|byte| draw(script, byte))))
@@ -26,7 +26,7 @@ fn bytes_of(id: &SessionId) -> BTreeSet<u8> {
     id.key.0.into_iter().chain(id.secret).collect()
 }
 
-/// Were the secret computed from the key, a key in an admin page would be enough to forge the session.
+/// If the secret were computed from the key, a key in an admin page would be enough to forge the session.
 #[test]
 fn an_id_is_thirty_two_bytes_of_the_source_each_used_once() {
     let id = SessionId::new(source(0..32)).unwrap();
@@ -38,7 +38,7 @@ fn an_id_is_thirty_two_bytes_of_the_source_each_used_once() {
     assert!(other.key != id.key && other.secret == id.secret, "the key follows from the secret, or the secret from it");
 }
 
-/// A renewed secret follows neither from the key nor from anything else that is known.
+/// A renewed secret depends neither on the key nor on any other known value.
 #[test]
 fn a_renewed_secret_is_sixteen_bytes_of_the_source() {
     for key in [SessionKey([0; 16]), SessionKey([200; 16])] {
@@ -48,7 +48,7 @@ fn a_renewed_secret_is_sixteen_bytes_of_the_source() {
     }
 }
 
-/// No id is completed with anything but random bytes.
+/// An id consists of random bytes only: without enough of them there is none.
 #[test]
 fn a_source_that_runs_dry_gives_no_id() {
     for bytes in [0, 1, 15, 16, 17, 31] {
@@ -60,7 +60,7 @@ fn a_source_that_runs_dry_gives_no_id() {
     }
 }
 
-/// No bit of an id is fixed, and none is the exclusive or of others: 600 ids are as independent as 257 columns can be.
+/// No bit of an id is constant or an exclusive or of other bits: the 257 columns of 600 ids are linearly independent.
 #[test]
 fn no_bit_of_an_id_is_a_sum_of_others() {
     let mut rows: Vec<[u64; 5]> = (0..600).map(|_| row(&SessionId::new(Random::default()).unwrap())).collect();
@@ -78,7 +78,7 @@ fn no_bit_of_an_id_is_a_sum_of_others() {
     assert_eq!(rank, 257);
 }
 
-/// The bits of an id, and a last column of ones for complements and constants.
+/// Returns the bits of an id, and a last column of ones, which reveals complements and constants.
 fn row(id: &SessionId) -> [u64; 5] {
     let (key, secret) = (u128::from_le_bytes(id.key.0), u128::from_le_bytes(id.secret));
     let half = |number: u128| [number, number >> 64].map(|part| u64::try_from(part & u128::from(u64::MAX)).unwrap());
@@ -86,7 +86,7 @@ fn row(id: &SessionId) -> [u64; 5] {
     [a, b, c, d, 1]
 }
 
-/// Two programs draw different ids, whatever they have in common.
+/// Two processes draw different ids, whatever else they have in common.
 #[test]
 fn ids_of_two_processes_differ() {
     const CHILD: &str = "SESSION_RUNTIME_PRINTS_AN_ID";
@@ -110,7 +110,7 @@ fn drawn(shown: &str) -> Option<String> {
     shown.split_once("drawn ").map(|(_, id)| id.trim_start()[..ID_CHARS].to_owned())
 }
 
-/// Cookies and hashes outlive the program: any other bytes here would log everybody out with the next release.
+/// Cookies and hashes outlive the program: if these bytes changed, the next release would log out all users.
 #[test]
 fn the_cookie_and_the_hash_of_an_id_never_change() {
     let id = SessionId::from_bytes(b"ABCDEFGHIJKLMNOPabcdefghijklmnop");
@@ -121,7 +121,7 @@ fn the_cookie_and_the_hash_of_an_id_never_change() {
     assert_eq!(id.secret_hash().as_bytes()[16..], hash[1].to_be_bytes());
 }
 
-/// Every bit of the key and of the secret counts for the hash, and every bit of the hash for the comparison.
+/// Every bit of key and secret affects the hash, and every bit of the hash affects the comparison.
 #[test]
 fn no_bit_of_an_id_or_of_a_hash_is_ignored() {
     let bytes = [0x5a; 32];
@@ -158,7 +158,7 @@ fn id_survives_the_cookie() {
     assert_eq!((back.key, back.secret), (id.key, id.secret));
 }
 
-/// C03, C04: of all spellings of 32 bytes one is accepted.
+/// C03, C04: exactly one spelling of 32 bytes is accepted.
 #[test]
 fn other_spellings_of_an_id_are_refused() {
     let good = SessionId::from_bytes(&[0xfb; 32]).to_cookie();
@@ -188,7 +188,8 @@ fn the_hash_covers_key_and_secret() {
     assert!(id.secret_hash() != other_secret.secret_hash());
 }
 
-/// C15: a million ids differ in both halves, are equally long, and no byte position is poorer than the others.
+/// C15: a million ids differ in both halves and have equal length, and the values at each byte position are evenly
+/// distributed.
 #[test]
 fn ids_use_all_values_at_every_position() {
     const IDS: u32 = 1_000_000;
@@ -209,14 +210,14 @@ fn ids_use_all_values_at_every_position() {
     for counts in &seen {
         let expected = f64::from(IDS) / 256.0;
         let chi: f64 = counts.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
-        // Exceeded once in ten million runs of an even source.
+        // A uniform source exceeds this once in ten million runs.
         assert!(chi < 400.0, "chi-squared of 255 degrees of freedom was {chi}");
         assert!(counts.iter().all(|count| *count > 0), "a value that never occurs");
     }
 }
 
-/// C56: what is compared is a hash, in constant time, and it says nothing of how much of an id was right: a secret that
-/// shares all but its last bits hashes as far apart as one that shares none.
+/// C56: hashes are compared, in constant time, and the comparison does not reveal how much of an id was right: the hash
+/// of a secret that shares all but its last bits differs as much as the hash of one that shares none.
 #[test]
 fn a_common_beginning_does_not_show_in_the_hash() {
     for shared in [0, 1, 8, 32, 64, 96, 120, 127] {
@@ -228,7 +229,7 @@ fn a_common_beginning_does_not_show_in_the_hash() {
             let (right, wrong) = (id.secret_hash(), guess.secret_hash());
             equal_bits += right.0.iter().zip(wrong.0).map(|(a, b)| (a ^ b).count_zeros()).sum::<u32>();
         }
-        // 128 of 256 bits on average; 2,000 pairs stray from it by a fifth of a bit.
+        // 128 of 256 bits on average; the mean of 2,000 pairs deviates by a fifth of a bit.
         let mean = f64::from(equal_bits) / 2_000.0;
         assert!((126.0..130.0).contains(&mean), "{shared} shared bits leave {mean} equal bits in the hash");
     }
@@ -241,7 +242,7 @@ fn debug_shows_neither_id_nor_hash() {
     assert_eq!(shown, "SessionId(…) SessionKey(…) SecretHash(…)");
 }
 
-/// The bytes of the cookie: key and secret.
+/// Returns the bytes of the cookie: key and secret.
 pub(crate) fn bytes(id: &SessionId) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes[..16].copy_from_slice(&id.key.0);
@@ -249,7 +250,7 @@ pub(crate) fn bytes(id: &SessionId) -> [u8; 32] {
     bytes
 }
 
-/// The id of another secret under the same key.
+/// Returns the id with the same key and another secret.
 pub(crate) fn id_of(id: SessionId, secret: [u8; 16]) -> SessionId {
     SessionId { secret, ..id }
 }

@@ -1,7 +1,7 @@
-//! Idle and absolute deadline, the session's own choice between them, and when a use moves the idle one.
+//! Idle and absolute deadline, the session's own choice of expiry, and the rule for touches.
 //!
-//! Takes settings, the choice and the present moment; gives deadlines. Everything is judged on the server: the cookie's
-//! `Max-Age` only tells the browser when to stop asking (NIST SP 800-63B: cookie expiry shall not be relied on).
+//! Takes settings, the choice and the current time; gives deadlines. The server enforces all of them: the cookie's
+//! `Max-Age` only limits how long the browser sends the cookie (NIST SP 800-63B: cookie expiry shall not be relied on).
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,18 +10,19 @@ use std::time::{Duration, SystemTime};
 use crate::clock::{InWords, Timestamp};
 use crate::record::Head;
 
-/// How long one session lives, chosen with [`SessionHandle::set_expiry`](crate::SessionHandle::set_expiry) and kept by
+/// Lifetime of one session, chosen with [`SessionHandle::set_expiry`](crate::SessionHandle::set_expiry) and kept for
 /// later requests.
 ///
 /// | choice | idle deadline | cookie |
 /// |---|---|---|
 /// | `Default` | as configured | as configured |
 /// | `After(d)` | `d` after the last use, instead of `idle` | persistent |
-/// | `At(t)` | the moment `t`, not moved by use | persistent |
+/// | `At(t)` | the moment `t`, not extended by use | persistent |
 /// | `BrowserClose` | as configured | until the browser closes |
 ///
-/// Each has a ceiling that no request moves: `absolute` after the creation for `Default` and `BrowserClose`, `remember`
-/// after the creation for `After` and `At`. A choice beyond it is cut, and a line in the log says so.
+/// Each choice has a ceiling that no request moves: `absolute` after the creation for `Default` and `BrowserClose`,
+/// `remember` after the creation for `After` and `At`. A choice beyond it is cut to the ceiling, with a warning in the
+/// log.
 ///
 /// # Examples
 ///
@@ -34,17 +35,17 @@ use crate::record::Head;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// What the configuration says.
+    /// Configured lifetime.
     Default,
-    /// This long after the last use; `remember` after the creation at the latest.
+    /// End this long after the last use; at the latest `remember` after the creation.
     After(Duration),
-    /// At this moment; `remember` after the creation at the latest.
+    /// End at this moment; at the latest `remember` after the creation.
     At(SystemTime),
-    /// When the browser closes, and by the configured deadlines at the latest.
+    /// End when the browser closes; at the latest at the configured deadlines.
     BrowserClose,
 }
 
-/// An [`Expiry`] as a record keeps it; `Display` and `FromStr` are its stored text.
+/// Stored form of an [`Expiry`]; `Display` and `FromStr` use its text in the record.
 ///
 /// # Examples
 ///
@@ -57,16 +58,16 @@ pub enum Expiry {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredExpiry {
-    /// What the configuration says.
+    /// Configured lifetime.
     Default,
-    /// This long after the last use.
+    /// End this long after the last use.
     After {
         /// Milliseconds.
         millis: u64,
     },
-    /// At this moment.
+    /// End at this moment.
     At(Timestamp),
-    /// When the browser closes.
+    /// End when the browser closes.
     BrowserClose,
 }
 
@@ -82,7 +83,7 @@ impl From<Expiry> for StoredExpiry {
 }
 
 impl StoredExpiry {
-    /// Its kind, and its duration or moment in milliseconds, for stored forms that are bytes or numbers.
+    /// Returns the kind, and the duration or moment in milliseconds, for stored forms that are bytes or numbers.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn to_parts(self) -> (u8, i64) {
         match self {
@@ -104,12 +105,12 @@ impl StoredExpiry {
         }
     }
 
-    /// The application named a time of this session's own.
+    /// True if the application chose a time for this session.
     pub(crate) fn is_chosen(self) -> bool {
         matches!(self, Self::After { .. } | Self::At(_))
     }
 
-    /// Whether the cookie outlives the browser.
+    /// Returns whether the cookie survives the end of the browser session.
     pub(crate) fn persistent(self, configured: bool) -> bool {
         match self {
             Self::Default => configured,
@@ -130,7 +131,7 @@ impl fmt::Display for StoredExpiry {
     }
 }
 
-/// The text is not a stored expiry.
+/// Error for a text that is not a stored expiry.
 ///
 /// # Examples
 ///
@@ -159,7 +160,7 @@ impl FromStr for StoredExpiry {
     }
 }
 
-/// How often a use of the session moves its idle deadline.
+/// Rule for when a use of the session extends its idle deadline.
 ///
 /// # Examples
 ///
@@ -176,11 +177,11 @@ pub enum TouchEvery {
     TenthOfIdle,
     /// At most once in this period.
     Period(Duration),
-    /// Only writes move it.
+    /// Only with a write.
     Off,
 }
 
-/// What bounds the life of a record: both are set when it is created, and nothing moves them.
+/// Creation and latest end of a record; both are set when it is created and never change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) created: Timestamp,
@@ -193,7 +194,7 @@ impl Head {
     }
 }
 
-/// The configured times, as the core uses them.
+/// Configured times, as the core uses them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetime {
     pub(crate) idle: Duration,
@@ -206,17 +207,17 @@ pub(crate) struct Lifetime {
 }
 
 impl Lifetime {
-    /// The deadline that a record gets when it is created: the later of both ceilings, since a choice may come later.
+    /// Returns the latest end of a new record: the later of both ceilings, since a choice may come later.
     pub(crate) fn ends(&self, created: Timestamp) -> Timestamp {
         created.after(self.remember)
     }
 
-    /// When a session that is used now stops being valid.
+    /// Returns the moment when a session that is used now expires.
     pub(crate) fn expires(&self, choice: StoredExpiry, span: Span, now: Timestamp) -> Timestamp {
         self.wanted(choice, now).min(self.ceiling(choice, span))
     }
 
-    /// Logs that a session's choice reaches beyond its ceiling.
+    /// Logs a warning if the choice of a session exceeds its ceiling.
     pub(crate) fn report_cut(&self, choice: StoredExpiry, span: Span, now: Timestamp) {
         let ceiling = self.ceiling(choice, span);
         if choice.is_chosen() && self.wanted(choice, now) > ceiling {
@@ -227,7 +228,7 @@ impl Lifetime {
         }
     }
 
-    /// The deadline without a ceiling.
+    /// Returns the deadline without a ceiling.
     fn wanted(&self, choice: StoredExpiry, now: Timestamp) -> Timestamp {
         match choice {
             StoredExpiry::Default | StoredExpiry::BrowserClose => now.after(self.idle),
@@ -236,13 +237,14 @@ impl Lifetime {
         }
     }
 
-    /// A record that was created under other settings keeps the deadline that it got then.
+    /// Returns the ceiling of a choice. A record that was created under other settings never gets past its latest end
+    /// from then.
     fn ceiling(&self, choice: StoredExpiry, span: Span) -> Timestamp {
         let most = if choice.is_chosen() { self.remember } else { self.absolute };
         span.created.after(most).min(span.ends)
     }
 
-    /// The idle deadline to be written because the session was used now, if it is time for that.
+    /// Returns the new idle deadline if a touch is due now.
     pub(crate) fn touch(&self, head: &Head, writes: bool, now: Timestamp) -> Option<Timestamp> {
         let due = match self.touch_period(head) {
             Some(period) => now.since(head.touched) >= period,
@@ -262,11 +264,12 @@ impl Lifetime {
             TouchEvery::Period(period) => period,
             TouchEvery::Off => return None,
         };
-        // At most half of what the last touch gave, which may be less than `idle`: the settings have changed since.
+        // At most half of the time that the last touch granted; after a change of settings this may be less than
+        // `idle`.
         Some(period.min(head.expires.since(head.touched) / 2))
     }
 
-    /// Whether the secret is old enough for a periodic renewal.
+    /// Returns whether the secret is old enough for a periodic renewal.
     pub(crate) fn renewal_due(&self, head: &Head, now: Timestamp) -> bool {
         self.renew_every.is_some_and(|period| now.since(head.secret_since) >= period)
     }

@@ -1,10 +1,10 @@
-//! The stored form of a session: a head of fixed facts and a flat map from stored key to JSON text.
+//! The stored form of a session: a head of fixed fields, and a flat map from stored keys to JSON texts.
 //!
-//! Takes what a store read, gives what the rest of the library decodes. A stored key is `<schema>` for the metadata of a
-//! schema, `<schema>.<field>` for a field, `<schema>.<field>/<entry>` for one entry of a map or set that is stored entry
-//! by entry. Flat, so that keys which this program does not know survive every save.
+//! Takes the data that a store read; gives the values that the rest of the library decodes. A stored key is `<schema>`
+//! for the metadata of a schema, `<schema>.<field>` for a field, and `<schema>.<field>/<entry>` for one entry of a map
+//! or set that is stored entry by entry. The map is flat so that keys unknown to this program survive every save.
 //!
-//! Deliberately absent: parsing. A text is read by the codec when somebody asks for it, and never before.
+//! Deliberately absent: decoding. The codec decodes a text when it is needed, and never before.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,18 +19,10 @@ mod selection;
 
 pub use selection::Wanted;
 
-/// A stored key or a stored JSON text, shared instead of copied.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::record::Text;
-///
-/// let text: Text = "{}".into();
-/// ```
+/// Stored key or stored JSON text, shared instead of copied.
 pub type Text = Arc<str>;
 
-/// Everything a store keeps of one session.
+/// Complete stored data of one session.
 ///
 /// # Examples
 ///
@@ -45,11 +37,11 @@ pub type Text = Arc<str>;
 pub struct Record {
     /// Deadlines, secret and counters.
     pub head: Head,
-    /// The stored keys with their JSON texts.
+    /// Stored keys with their JSON texts.
     pub values: Values,
 }
 
-/// The part of a record that every operation needs: deadlines, secret and counters.
+/// Part of a record that every operation needs: deadlines, secret and counters.
 ///
 /// # Examples
 ///
@@ -62,31 +54,31 @@ pub struct Record {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// When the record was created.
+    /// Time of creation.
     pub created: Timestamp,
-    /// When the idle deadline was last moved.
+    /// Time of the last touch.
     pub touched: Timestamp,
-    /// From this moment on the record counts as absent: the earliest of the deadlines.
+    /// Moment from which the record counts as absent: the earliest of the deadlines.
     pub expires: Timestamp,
-    /// The latest that any choice of an expiry can reach: `remember` after the creation. Nothing moves it.
+    /// Latest moment that any choice of an expiry can reach: `remember` after the creation. It never changes.
     pub ends: Timestamp,
-    /// What the application chose for this session.
+    /// Expiry that the application chose for this session.
     pub expiry: StoredExpiry,
-    /// The hash that the cookie's secret must have.
+    /// Hash of the secret that the cookie must present.
     pub secret: SecretHash,
-    /// Since when [`secret`](Self::secret) is valid.
+    /// Moment from which [`secret`](Self::secret) is valid.
     pub secret_since: Timestamp,
-    /// The secret from before a periodic renewal, as long as it is still accepted.
+    /// Secret from before a periodic renewal, while it is still accepted.
     pub previous: Option<PreviousSecret>,
-    /// Raised by every login and every explicit renewal.
+    /// Counter that every login and every explicit renewal raises.
     pub generation: u64,
-    /// When [`generation`](Self::generation) was last raised.
+    /// Moment at which [`generation`](Self::generation) was last raised.
     pub generation_since: Option<Timestamp>,
-    /// Raised by every patch that sets or removes a key.
+    /// Counter that every patch that sets or removes a key raises.
     pub revision: u64,
 }
 
-/// The secret from before a periodic renewal.
+/// Secret from before a periodic renewal.
 ///
 /// # Examples
 ///
@@ -100,15 +92,15 @@ pub struct Head {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousSecret {
-    /// Its hash.
+    /// Hash of the secret.
     pub hash: SecretHash,
-    /// Until when it is accepted; `None` while the new secret has not been presented yet.
+    /// End of its acceptance; `None` while the new secret has not been presented yet.
     pub until: Option<Timestamp>,
 }
 
 /// Stored keys with their JSON texts, in bytewise order of the keys.
 ///
-/// A clone shares them until one of the two is changed.
+/// Clones share their content until one of them is changed.
 ///
 /// # Examples
 ///
@@ -127,116 +119,50 @@ pub struct Values {
 }
 
 impl Values {
-    /// No keys at all.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(session_runtime::record::Values::new().is_empty());
-    /// ```
+    /// Returns an empty map.
     #[must_use]
     pub const fn new() -> Self {
         Self { entries: None }
     }
 
-    /// How many keys there are.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.len(), 1);
-    /// ```
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries().len()
     }
 
-    /// Whether there is no key.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert!(!values.is_empty());
-    /// ```
+    /// True if there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
 
-    /// The bytes of all keys and texts, as [limits](crate::config::Limits) count them.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.bytes(), "cart.coupon1".len());
-    /// ```
+    /// Returns the bytes of all keys and texts, as [limits](crate::config::Limits) count them.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.entries().iter().map(|(key, text)| key.len() + text.len()).sum()
     }
 
-    /// The text under `key`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.get("cart.coupon"), Some("1"));
-    /// ```
+    /// Returns the text under `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.get_text(key).map(AsRef::as_ref)
     }
 
-    /// The text under `key`, to be shared.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.get_text("cart.coupon").map(AsRef::as_ref), Some("1"));
-    /// ```
+    /// Returns the text under `key` in its shared form.
     #[must_use]
     pub fn get_text(&self, key: &str) -> Option<&Text> {
         self.entry(key).map(|(_, text)| text)
     }
 
-    /// The key as it is stored, and its text.
+    /// Returns the stored key and its text.
     pub(crate) fn entry(&self, key: &str) -> Option<(&Text, &Text)> {
         let at = position(self.entries(), key).ok()?;
         let (key, text) = &self.entries()[at];
         Some((key, text))
     }
 
-    /// Puts `text` under `key` and returns what was there.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.set("cart.coupon".into(), "2".into()).as_deref(), Some("1"));
-    /// ```
+    /// Stores `text` under `key` and returns the text that it replaces.
     pub fn set(&mut self, key: Text, text: Text) -> Option<Text> {
         let entries = self.entries_mut();
         // Stores deliver keys in order, so the common case is an append.
@@ -253,65 +179,24 @@ impl Values {
         }
     }
 
-    /// Removes `key` and returns what was there.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.remove("cart.coupon").as_deref(), Some("1"));
-    /// ```
+    /// Removes `key` and returns its text.
     pub fn remove(&mut self, key: &str) -> Option<Text> {
         let at = position(self.entries(), key).ok()?;
         Some(self.entries_mut().remove(at).1)
     }
 
-    /// Keeps the keys for which `keep` says so.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// values.retain(|key| !key.starts_with("cart."));
-    /// assert!(values.is_empty());
-    /// ```
+    /// Keeps the keys for which `keep` returns true.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
         self.entries_mut().retain(|(key, _)| keep(key));
     }
 
-    /// All keys with their texts, in order.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.iter().count(), 1);
-    /// ```
+    /// Returns all keys with their texts, in order.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &(Text, Text)> {
         self.entries().iter()
     }
 
-    /// The keys that begin with `prefix`, in order.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.prefix("cart.").len(), 1);
-    /// ```
+    /// Returns the keys that begin with `prefix`, with their texts, in order.
     #[must_use]
     pub fn prefix<'a>(&'a self, prefix: &str) -> impl ExactSizeIterator<Item = &'a (Text, Text)> + use<'a> {
         let entries = self.entries();
@@ -320,23 +205,13 @@ impl Values {
         entries[start..start + count].iter()
     }
 
-    /// The keys of one schema: its metadata, its fields and their entries.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::Values;
-    ///
-    /// let mut values = Values::new();
-    /// values.set("cart.coupon".into(), "1".into());
-    /// assert_eq!(values.of_schema("cart").count(), 1);
-    /// ```
+    /// Returns the keys of one schema, with their texts: its metadata, its fields and their entries.
     pub fn of_schema<'a>(&'a self, schema: &str) -> impl Iterator<Item = &'a (Text, Text)> + use<'a> {
         let metadata = position(self.entries(), schema).ok().map(|at| &self.entries()[at]);
         metadata.into_iter().chain(self.prefix(&[schema, "."].concat()))
     }
 
-    /// Those that are wanted; shared if all of them are.
+    /// Returns the wanted keys; a clone that shares its content if all are wanted.
     pub(crate) fn pick(&self, wanted: &Wanted) -> Self {
         let is_wanted = |group: &&[(Text, Text)]| wanted.wants(&group[0].0);
         if self.groups().all(|group| is_wanted(&group)) {
@@ -346,8 +221,8 @@ impl Values {
         Self { entries: Some(Arc::new(entries)) }
     }
 
-    /// The keys in runs of one schema each. The metadata of a schema is a run of its own, since the keys of another may
-    /// stand between it and its fields: `cart`, `cart-2`, `cart.items`.
+    /// Returns the keys in runs of one schema each. The metadata of a schema is a run of its own, since keys of another
+    /// schema may stand between it and its fields: `cart`, `cart-2`, `cart.items`.
     fn groups(&self) -> impl Iterator<Item = &[(Text, Text)]> {
         let mut rest = self.entries();
         std::iter::from_fn(move || {
@@ -379,7 +254,7 @@ fn position(entries: &[(Text, Text)], key: &str) -> Result<usize, usize> {
     entries.binary_search_by(|(have, _)| (**have).cmp(key))
 }
 
-/// Whether a stored key is of this schema: its metadata, a field or an entry.
+/// True if a stored key belongs to this schema: its metadata, a field or an entry.
 pub(crate) fn belongs(name: &str, schema: &str) -> bool {
     name.strip_prefix(schema).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -392,7 +267,7 @@ impl PartialEq for Values {
 
 impl Eq for Values {}
 
-/// Of two pairs with one key the later counts.
+/// Keeps the later of two pairs with the same key.
 impl FromIterator<(Text, Text)> for Values {
     fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {
         let mut entries: Vec<_> = pairs.into_iter().collect();
@@ -405,7 +280,7 @@ impl FromIterator<(Text, Text)> for Values {
     }
 }
 
-/// Says how many keys there are and no more: keys and texts are the visitor's own.
+/// Shows the number of keys only: keys and texts are the visitor's data.
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Values").field("keys", &self.len()).finish_non_exhaustive()

@@ -1,8 +1,8 @@
-//! What one request changed, and what that rests on: the only way in which a stored record changes.
+//! Changes of one request and their precondition: the only way in which a stored record changes.
 //!
-//! A patch is applied as a whole or not at all, inside one atomic step of the store, to a record that exists. A store
-//! that holds whole records under a lock or in a transaction needs three calls: [`Patch::refusal`], [`Patch::apply`] on
-//! the values, [`Patch::apply_head`] on the head. An engine with scripts of its own follows the same order.
+//! A patch is applied as a whole or not at all, in one atomic step of the store, to a record that exists. A store that
+//! holds whole records under a lock or in a transaction needs three calls: [`Patch::refusal`], [`Patch::apply`] on the
+//! values, [`Patch::apply_head`] on the head. An engine with scripts of its own follows the same order.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret, Record, Text, Values};
 
-/// A request's changes to one record.
+/// Changes of one request to one record.
 ///
 /// # Examples
 ///
@@ -23,26 +23,27 @@ use crate::record::{Head, PreviousSecret, Record, Text, Values};
 /// ```
 #[derive(Clone)]
 pub struct Patch {
-    /// The login generation that was loaded; with another one the answer is [`Patched::Renewed`].
+    /// Generation that was loaded. With another one the result is [`Patched::Renewed`].
     pub generation: u64,
-    /// What must still be as it was loaded; otherwise the answer is [`Patched::Conflict`].
+    /// Precondition for the patch to apply. If it does not hold, the result is [`Patched::Conflict`].
     pub precondition: Precondition,
     /// Keys to set, with their texts.
     pub set: Vec<(Text, Text)>,
-    /// Keys to remove; one that is absent already is fine.
+    /// Keys to remove; a key that is already absent is not an error.
     pub remove: Vec<Text>,
-    /// A change of the deadline.
+    /// Change of the deadline.
     pub deadline: Option<Deadline>,
-    /// A change of the secret.
+    /// Change of the secret.
     pub secret: Option<NewSecret>,
-    /// A hint, for stores that apply a patch faster to a record that nobody has changed since; others ignore it.
+    /// Hint for stores that apply a patch faster to a record that has not changed since the load; others ignore it.
     pub unchanged: Option<Unchanged>,
 }
 
-/// What holds if the record is still of the revision that the patch was made from.
+/// Revision from which a patch was made, and the totals after the patch.
 ///
-/// Then everything that the patch [rests on](Patch::precondition) holds, since each change of a key raises the revision, and
-/// the totals are these. With another revision it says nothing: the patch is judged by what it rests on.
+/// If the record still has this revision, the [precondition](Patch::precondition) of the patch holds, since each change
+/// of a key raises the revision, and the totals are correct. With another revision the hint means nothing: the
+/// precondition decides.
 ///
 /// # Examples
 ///
@@ -50,7 +51,7 @@ pub struct Patch {
 /// use session_runtime::patch::{Patch, Unchanged};
 /// use session_runtime::store::Loaded;
 ///
-/// /// A coupon for a session that had none.
+/// /// Adds a coupon to a session that had none.
 /// fn with_coupon(loaded: &Loaded) -> Patch {
 ///     let Loaded { record, bytes, keys, .. } = loaded;
 ///     let (bytes, keys) = (bytes + "cart.coupon".len() + "1".len(), keys + 1);
@@ -61,17 +62,18 @@ pub struct Patch {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unchanged {
-    /// The revision that was loaded.
+    /// Revision that was loaded.
     pub revision: u64,
-    /// Bytes of all keys and texts of the whole record, once this patch is applied to that revision.
+    /// Bytes of all keys and texts of the whole record after this patch is applied to that revision.
     pub bytes: usize,
-    /// Number of keys of the whole record, once this patch is applied to that revision.
+    /// Number of keys of the whole record after this patch is applied to that revision.
     pub keys: usize,
 }
 
 impl Unchanged {
-    /// What a patch may say of a record that was loaded with these totals. Nothing if it would be refused, if the totals
-    /// are damaged, or if it changes so many keys that it is not worth looking them up. It names each key once.
+    /// Returns the hint for a patch to a record that was loaded with these totals. `None` if the patch would be
+    /// refused, if the totals are damaged, or if it changes so many keys that looking them up is not worthwhile. The
+    /// patch names each key once.
     pub(crate) fn since(patch: &Patch, head: &Head, values: &Values, bytes: usize, keys: usize) -> Option<Self> {
         let changes = patch.set.len() + patch.remove.len();
         if changes > FEW_KEYS || patch.refusal(head, |name| values.get(name)).is_some() {
@@ -92,10 +94,10 @@ impl Unchanged {
     }
 }
 
-/// Of more keys a patch says no totals.
+/// Maximum number of changed keys for which a hint is given.
 const FEW_KEYS: usize = 8;
 
-/// What a patch rests on.
+/// Condition that must hold for a patch to apply.
 ///
 /// # Examples
 ///
@@ -107,15 +109,15 @@ const FEW_KEYS: usize = 8;
 /// ```
 #[derive(Clone, Debug)]
 pub enum Precondition {
-    /// These keys must be as expected; all others may have changed.
+    /// These keys must have the expected texts; all others may have changed.
     Values(Vec<Expected>),
-    /// Nothing in the record may have changed.
+    /// The record must still have this revision: nothing in it may have changed.
     Revision(u64),
 }
 
-/// A key that must still hold what was loaded.
+/// Stored key that must be unchanged since the load.
 ///
-/// Carries the text itself; a store across a network sends a hash of it, of 64 bits at least.
+/// Carries the text itself; a store across a network sends a hash of it, of at least 64 bits.
 ///
 /// # Examples
 ///
@@ -126,15 +128,15 @@ pub enum Precondition {
 /// ```
 #[derive(Clone)]
 pub struct Expected {
-    /// The stored key.
+    /// Stored key.
     pub name: Text,
-    /// What was loaded; `None` if the key was absent.
+    /// Text that was loaded; `None` if the key was absent.
     pub base: Option<Text>,
-    /// Whether the very text that this patch sets is fine too.
+    /// True if the text that this patch sets is accepted as well.
     pub or_ours: bool,
 }
 
-/// A change of the deadline.
+/// Change of the deadline.
 ///
 /// # Examples
 ///
@@ -147,27 +149,27 @@ pub struct Expected {
 /// ```
 #[derive(Clone, Debug)]
 pub enum Deadline {
-    /// The session was used. Left out if the deadline is not the one that was `seen`.
+    /// The session was used. Skipped if the stored deadline is not the one that was `seen`.
     Touch {
-        /// The deadline that was loaded.
+        /// Deadline that was loaded.
         seen: Timestamp,
-        /// The new [`Head::touched`].
+        /// New [`Head::touched`].
         touched: Timestamp,
-        /// The new [`Head::expires`].
+        /// New [`Head::expires`].
         expires: Timestamp,
     },
-    /// The application chose another expiry. Applies whatever stands there.
+    /// The application chose another expiry. Applied to any stored deadline.
     Choose {
-        /// The choice.
+        /// Chosen expiry.
         expiry: StoredExpiry,
-        /// The new [`Head::touched`].
+        /// New [`Head::touched`].
         touched: Timestamp,
-        /// The new [`Head::expires`].
+        /// New [`Head::expires`].
         expires: Timestamp,
     },
 }
 
-/// A change of the secret.
+/// Change of the secret.
 ///
 /// # Examples
 ///
@@ -179,46 +181,38 @@ pub enum Deadline {
 /// ```
 #[derive(Clone, Debug)]
 pub enum NewSecret {
-    /// A login, a logout by field, or an explicit renewal: the old secret is dead, the generation goes up by one.
+    /// A login, a logout by field, or an explicit renewal: the old secret becomes invalid, and the generation goes up
+    /// by one.
     Raise {
-        /// The new secret's hash.
+        /// Hash of the new secret.
         hash: SecretHash,
-        /// The present moment.
+        /// Current time.
         at: Timestamp,
     },
-    /// A periodic renewal: the old secret stays valid for a while. Left out if secret or deadline are not the ones seen.
+    /// A periodic renewal: the old secret stays valid for a while. Skipped if the secret or the deadline is not the one
+    /// that was seen.
     Periodic {
-        /// The secret that was loaded.
+        /// Hash of the secret that was loaded.
         seen: SecretHash,
-        /// The deadline that was loaded.
+        /// Deadline that was loaded.
         seen_expires: Timestamp,
-        /// The new secret's hash.
+        /// Hash of the new secret.
         hash: SecretHash,
-        /// The present moment.
+        /// Current time.
         at: Timestamp,
     },
-    /// The secret of a periodic renewal was presented: the one before it ends. Left out if the secret is not the one seen.
+    /// The new secret of a periodic renewal was presented, which sets an end for the previous one. Skipped if the
+    /// secret is not the one that was seen.
     Presented {
-        /// The secret that was presented.
+        /// Hash of the secret that was presented.
         seen: SecretHash,
-        /// Until when the one before it is still accepted.
+        /// End of the acceptance of the previous secret.
         until: Timestamp,
     },
 }
 
 impl Deadline {
-    /// Whether the head is as this change leaves it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::patch::Deadline;
-    /// use session_runtime::record::Head;
-    ///
-    /// fn applied(deadline: &Deadline, stored: &Head) -> bool {
-    ///     deadline.is_in(stored)
-    /// }
-    /// ```
+    /// Returns whether the head has the times of this change.
     #[must_use]
     pub fn is_in(&self, head: &Head) -> bool {
         let (Self::Touch { touched, expires, .. } | Self::Choose { touched, expires, .. }) = self;
@@ -226,7 +220,7 @@ impl Deadline {
     }
 }
 
-/// What became of a patch.
+/// Result of a patch.
 ///
 /// # Examples
 ///
@@ -239,17 +233,18 @@ impl Deadline {
 /// ```
 #[derive(Clone, Debug)]
 pub enum Patched {
-    /// It is stored. The head as it stands now.
+    /// The patch is stored. Contains the head after it.
     Done(Head),
-    /// There is no such record, or it has expired: nothing was written.
+    /// The record does not exist or has expired. Nothing was written.
     Gone,
-    /// Another login generation: nothing was written, and no value is told.
+    /// The record has another generation. Nothing was written, and no values are returned.
     Renewed,
-    /// Something it rests on has changed: nothing was written. The head, and the expected keys as they stand now.
+    /// The precondition does not hold. Nothing was written. Contains the head, and the expected keys with their current
+    /// texts.
     Conflict(Record),
 }
 
-/// Says how much and no more: names and texts are the visitor's own.
+/// Shows counts instead of keys and texts, which are the visitor's data.
 impl fmt::Debug for Patch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("Patch");
@@ -264,34 +259,17 @@ impl fmt::Debug for Expected {
     }
 }
 
-/// Why a patch cannot be applied to the record that is there.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::patch::Refusal;
-///
-/// assert_ne!(Refusal::Renewed, Refusal::Conflict);
-/// ```
+/// Reason why a patch cannot be applied to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Another login generation.
+    /// The record has another generation.
     Renewed,
-    /// Something it rests on has changed.
+    /// The precondition does not hold.
     Conflict,
 }
 
 impl Patch {
-    /// An empty patch that rests on a login generation only.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::patch::Patch;
-    ///
-    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
-    /// assert_eq!(patch.generation, 0);
-    /// ```
+    /// Returns an empty patch that requires this generation and nothing else.
     #[must_use]
     pub const fn on_generation(generation: u64) -> Self {
         let precondition = Precondition::Values(Vec::new());
@@ -306,37 +284,19 @@ impl Patch {
         }
     }
 
-    /// Whether it sets or removes a key.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::patch::Patch;
-    ///
-    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
-    /// assert!(patch.changes_values());
-    /// ```
+    /// Returns whether the patch sets or removes a key.
     #[must_use]
     pub fn changes_values(&self) -> bool {
         !self.set.is_empty() || !self.remove.is_empty()
     }
 
-    /// Whether there is nothing to do at all.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::patch::Patch;
-    ///
-    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
-    /// assert!(!patch.is_empty() && Patch::on_generation(0).is_empty());
-    /// ```
+    /// Returns whether the patch changes nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.changes_values() && self.deadline.is_none() && self.secret.is_none()
     }
 
-    /// What it says of an unchanged record, if it does nothing there but set up to `most` keys, each once.
+    /// Returns the hint for an unchanged record if all that the patch does is to set one to `most` keys, each once.
     #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(crate) fn only_sets(&self, most: usize) -> Option<Unchanged> {
         let rests_on_it = |unchanged: &Unchanged| match self.precondition {
@@ -353,16 +313,7 @@ impl Patch {
         self.unchanged.filter(|unchanged| only_sets && rests_on_it(unchanged))
     }
 
-    /// The keys that must still be as they were loaded.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::patch::Patch;
-    ///
-    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
-    /// assert!(patch.expected().is_empty());
-    /// ```
+    /// Returns the keys that must be unchanged since the load.
     #[must_use]
     pub fn expected(&self) -> &[Expected] {
         match &self.precondition {
@@ -371,7 +322,8 @@ impl Patch {
         }
     }
 
-    /// Why it cannot be applied to what is there; `current` looks a key up. Generation first, then the rest.
+    /// Returns the reason why the patch cannot be applied to this head and these values; `current` looks up a key. The
+    /// generation is checked first, then the precondition.
     ///
     /// # Examples
     ///
@@ -403,7 +355,7 @@ impl Patch {
         current == expected.base.as_deref() || (expected.or_ours && current == ours())
     }
 
-    /// Sets and removes the keys; says how many bytes of keys and texts came and how many went.
+    /// Sets and removes the keys. Returns how many bytes of keys and texts were added, and how many were removed.
     ///
     /// # Examples
     ///
@@ -427,7 +379,7 @@ impl Patch {
         (came, went)
     }
 
-    /// Moves revision, deadline and secret.
+    /// Updates the revision, the deadline and the secret.
     ///
     /// # Examples
     ///
@@ -441,7 +393,7 @@ impl Patch {
     /// }
     /// ```
     pub fn apply_head(&self, head: &mut Head) {
-        // Wrapping: only equality counts, and a damaged number must not stop a store.
+        // Wraps: revisions are only compared for equality, and a damaged number must not stop a store.
         head.revision = head.revision.wrapping_add(u64::from(self.changes_values()));
         let seen = head.expires;
         self.apply_deadline(head);

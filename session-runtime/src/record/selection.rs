@@ -1,14 +1,14 @@
-//! What a load is about.
+//! Selection of the data that a load fetches.
 
 use std::sync::Arc;
 
 use crate::id::SecretHash;
 use crate::record::{Head, Text, belongs};
 
-/// What a load is about: which schemas, metadata and entries included, and how much a cache may do in the store's place.
+/// Scope of a load: its schemas, with their metadata and entries, and whether a cache may answer in place of the store.
 ///
-/// A store answers what [`wants`](Self::wants) says and need not look at the rest. A cache asks
-/// [`allows_copy`](Self::allows_copy) before it answers in the store's place.
+/// A store returns the keys for which [`wants`](Self::wants) is true and may skip the rest. A cache calls
+/// [`allows_copy`](Self::allows_copy) before it answers in place of the store.
 ///
 /// # Examples
 ///
@@ -23,38 +23,26 @@ use crate::record::{Head, Text, belongs};
 #[derive(Clone, Debug)]
 pub struct Wanted {
     schemas: Option<Arc<[&'static str]>>,
-    /// The shortest first.
+    /// Shared names and texts, shortest first.
     known: Option<Arc<[Text]>>,
     fresh: bool,
     secret: Option<SecretHash>,
 }
 
 impl Wanted {
-    /// Everything.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(session_runtime::store::Wanted::all().wants("cart.items/7"));
-    /// ```
+    /// Selects everything.
     #[must_use]
     pub const fn all() -> Self {
         Self { schemas: None, known: None, fresh: false, secret: None }
     }
 
-    /// The schemas with these keys, which hold no dot.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(session_runtime::store::Wanted::schemas(&["cart"]).wants("cart"));
-    /// ```
+    /// Selects the schemas with these keys, which contain no dot.
     #[must_use]
     pub fn schemas(keys: &[&'static str]) -> Self {
         Self { schemas: Some(keys.into()), known: None, fresh: false, secret: None }
     }
 
-    /// The same, with names and texts that many sessions hold: they are there already, and [`text`](Self::text) shares them.
+    /// Adds names and texts that many sessions hold, so that [`text`](Self::text) shares them instead of copying.
     pub(crate) fn knowing(mut self, texts: impl Iterator<Item = Text>) -> Self {
         let mut known: Vec<_> = texts.collect();
         known.sort_unstable_by_key(|text| text.len());
@@ -62,64 +50,35 @@ impl Wanted {
         self
     }
 
-    /// The same from the store itself, past any cache: a base for writes.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::Wanted;
-    ///
-    /// assert!(Wanted::schemas(&["cart"]).fresh().wants("cart.items/7"));
-    /// ```
+    /// Requires an answer from the store itself, past any cache: a base for writes.
     #[must_use]
     pub fn fresh(mut self) -> Self {
         self.fresh = true;
         self
     }
 
-    /// The same for somebody who presents this secret. A copy with another one may be older than a renewal on another
-    /// node, so only the store can say whether the secret is right.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{id::SecretHash, store::Wanted};
-    ///
-    /// let wanted = Wanted::all().opened_by(SecretHash::from_bytes([9; 32]));
-    /// assert!(wanted.wants("cart.items/7"));
-    /// ```
+    /// Adds the secret that the request presents. A copy with another secret may be older than a renewal on another
+    /// node, so only the store can decide whether the secret is right.
     #[must_use]
     pub fn opened_by(mut self, secret: SecretHash) -> Self {
         self.secret = Some(secret);
         self
     }
 
-    /// The keys of the schemas; `None` is everything.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert_eq!(session_runtime::store::Wanted::all().keys(), None);
-    /// ```
+    /// Returns the keys of the schemas; `None` means everything.
     #[must_use]
     pub fn keys(&self) -> Option<&[&'static str]> {
         self.schemas.as_deref()
     }
 
-    /// Whether a stored key is wanted.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(!session_runtime::store::Wanted::schemas(&["cart"]).wants("cart-2.items"));
-    /// ```
+    /// Returns whether a stored key is wanted.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
     }
 
-    /// A name or a text that was read: one that this program has already, if it is a name of a wanted schema's or a text that
-    /// many sessions hold; else a new one.
+    /// Returns the shared form of a name or text that was read: an existing one for a name of a wanted schema or a text
+    /// that many sessions hold, otherwise a new one.
     ///
     /// # Examples
     ///
@@ -127,7 +86,7 @@ impl Wanted {
     /// use session_runtime::record::{Text, Values};
     /// use session_runtime::store::Wanted;
     ///
-    /// /// What a row of a table holds.
+    /// /// Stores a row of a table if it is wanted.
     /// fn put(values: &mut Values, wanted: &Wanted, name: &str, text: &str) {
     ///     if wanted.wants(name) {
     ///         values.set(wanted.text(name), wanted.text(text));
@@ -142,7 +101,7 @@ impl Wanted {
         as_long.find(|known| ***known == *text).map_or_else(|| text.into(), Text::clone)
     }
 
-    /// Whether a cache may answer with a copy that has this head.
+    /// Returns whether a cache may answer with a copy that has this head.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Where this request's record is: in the application's store, or in the cookie that it came with.
+//! Location of the record of a request: the store of the application, or the cookie that came with the request.
 
 use super::visit::Visit;
 #[cfg(not(feature = "cookie"))]
@@ -15,17 +15,17 @@ impl Visit {
         &*self.core.store
     }
 
-    /// What sends the browser this id.
+    /// Returns the command that sends this id to the browser.
     pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
         self.core.cookie.set(&id.to_cookie(), head, now)
     }
 
-    /// Whether each change of the record has to reach the browser.
+    /// True if each change of the record has to reach the browser.
     pub(crate) fn is_in_cookie(&self) -> bool {
         false
     }
 
-    /// Nothing on a server ages by itself.
+    /// Does nothing: only a record in a cookie is sealed.
     pub(crate) fn seal_anew(&self) {}
 }
 
@@ -41,7 +41,7 @@ mod in_cookie {
     use crate::store::cookie::{RequestStore, Sealer};
 
     impl Visit {
-        /// The visit of a request whose session is in its cookie.
+        /// Creates the visit of a request whose session is in its cookie.
         pub(crate) fn in_cookie(core: Arc<Core>, sealer: Arc<Sealer>, found: Found<'_>, now: Timestamp) -> Self {
             let opened = match found {
                 Found::One(value) => sealer.open(value, now),
@@ -63,7 +63,7 @@ mod in_cookie {
             }
         }
 
-        /// What sends the browser this id, or the record itself.
+        /// Returns the command that sends this id, or the record itself, to the browser.
         pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
             match &self.request_store {
                 Some(request_store) => request_store.line(),
@@ -71,12 +71,12 @@ mod in_cookie {
             }
         }
 
-        /// Whether each change of the record has to reach the browser.
+        /// True if each change of the record has to reach the browser.
         pub(crate) fn is_in_cookie(&self) -> bool {
             self.request_store.is_some()
         }
 
-        /// A session that is still sealed with an older key goes out under the newest. The answer does not depend on it.
+        /// Seals the session with the newest key if it is still sealed with an older one. A failure is only logged.
         pub(crate) fn seal_anew(&self) {
             let Some(request_store) = &self.request_store else { return };
             if self.state().session_status.live().is_none() {

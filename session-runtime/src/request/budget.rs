@@ -1,4 +1,4 @@
-//! How long the store may take in one request, all its work counted; and panics of foreign code as outcomes.
+//! Time limit for all store operations of one request, and panics of foreign code as outcomes.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -10,23 +10,23 @@ use std::time::Duration;
 
 use crate::sync::{AtomicU64, Instant, deadline};
 
-/// How much of a wait passes before it looks whether its task is still run in time. Each further look comes twice as long
-/// after the one before, so that a wait is woken at most seven times.
+/// Divisor for the part of a wait after which it first checks that its task is still polled in time. Each further
+/// interval is twice as long as the one before, so that a wait is woken at most seven times.
 const FIRST_LOOK: u32 = 64;
-/// A timer that is this late says nothing: the runtime's own timers are this coarse.
+/// Lateness of a timer that is ignored: the timers of the runtime are this coarse.
 const COARSE: Duration = Duration::from_millis(2);
 
-/// What is left of a request's time for store work.
+/// Remaining time of a request for store operations.
 ///
-/// A deadline can pass although the store was quick: tasks that compute without a pause occupy the worker threads, and
-/// then neither the answer of the store nor a timer is noticed. A timer that fires late shows that, so the wait for a
-/// store counts such time apart.
+/// A deadline can pass although the store was quick: tasks that compute without yielding occupy the worker threads, and
+/// neither the answer of the store nor a timer is then noticed. A timer that fires late reveals this, so the wait for a
+/// store counts such time separately.
 pub(crate) struct Budget {
     deadline: Duration,
     left: AtomicU64,
-    /// Nanoseconds of waiting in which the worker threads were free to notice an answer.
+    /// Nanoseconds of waiting in which a worker thread was free to notice an answer.
     waited: AtomicU64,
-    /// Nanoseconds of waiting in which they were not.
+    /// Nanoseconds of waiting in which no worker thread was free.
     blocked: AtomicU64,
 }
 
@@ -44,14 +44,14 @@ impl Budget {
         self.left.store(nanos(self.left().saturating_sub(time)), Ordering::Relaxed);
     }
 
-    /// Waits for the work for as long as there is time; `None` if that is used up.
+    /// Waits for the work within the remaining time; `None` if that is used up.
     pub(crate) async fn wait<T>(&self, work: impl Future<Output = T> + Unpin) -> Option<T> {
         self.wait_at_most(work, self.left()).await
     }
 
-    /// Waits for the work for this long.
+    /// Waits for the work for at most `most`.
     ///
-    /// Work that needs no waiting, as that of a store in memory, costs neither a timer nor a look at the clock.
+    /// Work that is ready at once, such as that of a store in memory, needs neither a timer nor a reading of the clock.
     pub(crate) async fn wait_at_most<T>(&self, work: impl Future<Output = T>, most: Duration) -> Option<T> {
         let mut work = pin!(work);
         if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
@@ -93,14 +93,14 @@ impl Budget {
         }
     }
 
-    /// Why there is no time left, for an error.
+    /// Returns the reason why no time is left, for an error message.
     pub(crate) fn used_up(&self) -> String {
         let (waited, deadline) = (self.waited().min(self.deadline), Short(self.deadline));
         let took = format!("the request's deadline is used up: the store took {} of the {deadline}", Short(waited));
         self.suspicion().map_or(took.clone(), |blocked| format!("{took}; {blocked}"))
     }
 
-    /// A question to ask where the store had less than half of the deadline.
+    /// Returns a hint about blocked worker threads if they took at least half of the deadline.
     pub(crate) fn suspicion(&self) -> Option<String> {
         let blocked = Duration::from_nanos(self.blocked.load(Ordering::Relaxed));
         (blocked * 2 >= self.deadline).then(|| {
@@ -131,10 +131,10 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The output, or `None` if the work panicked: Rocket does not catch panics of fairings, and a request must end with an
-/// answer.
+/// Returns the output, or `None` if the work panicked. Rocket does not catch panics of fairings, and a request must end
+/// with an answer.
 ///
-/// The work comes pinned, so that a future which waits for it does not hold the room of it twice.
+/// The work is passed in pinned, so that a future that awaits it does not contain it twice.
 pub(crate) fn catch_panic<T>(mut work: impl Future<Output = T> + Unpin) -> impl Future<Output = Option<T>> + Unpin {
     poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut work).poll(context))) {
         Ok(outcome) => outcome.map(Some),

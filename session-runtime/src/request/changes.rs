@@ -1,7 +1,7 @@
-//! What a request changes before it is saved: by stored key, each with the text that it rests on.
+//! Changes of a request that are not yet saved: by stored key, each with the base text it was made from.
 //!
-//! Takes what the guards recorded; gives the keys of a patch, the values of a new session, or the same changes laid over
-//! what another request stored meanwhile.
+//! Takes the changes that guards recorded. Gives the keys of a patch, the values of a new session, or the same changes
+//! rebased on the values that another request stored meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +14,14 @@ use crate::schema::merge::{Merge, three_way};
 use crate::schema::{Renew, SchemaSpec};
 use crate::version::versioned::{Versioned, Versions};
 
-/// All that one request changes, by stored key.
+/// Changes of one request, by stored key.
 pub(crate) type Changes = BTreeMap<Text, Change>;
 
-/// The effect of the changed `renew` fields, all taken together. A field that leaves a value other than its default is
-/// not among them: from then on the changes lie on an empty session.
+/// Combined effect of the changed `renew` fields. A field that leaves a value other than its default has no variant
+/// here: the session then starts over, and the changes apply to an empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdentityChange {
-    /// None.
+    /// No change of identity.
     Same,
     /// A `renew(keep)` field changed: a new id for the same data.
     Renewal,
@@ -29,7 +29,7 @@ pub(crate) enum IdentityChange {
     Login,
 }
 
-/// The effect of the changed `renew` fields, all taken together.
+/// Returns the combined effect of the changed `renew` fields.
 pub(crate) fn identity_change(changes: &Changes) -> IdentityChange {
     let turns = changes.values().map(field_turn);
     turns.fold(IdentityChange::Same, |all, one| match (all, one) {
@@ -52,18 +52,19 @@ fn field_turn(change: &Change) -> IdentityChange {
     }
 }
 
-/// Whether any `renew` field changed, `renew(keep)` included.
+/// Returns whether any `renew` field changed, `renew(keep)` included.
 pub(crate) fn renews(changes: &Changes) -> bool {
     identity_change(changes) != IdentityChange::Same
 }
 
-/// An edit of a value of the session before, if there is one.
+/// Returns the error for an edit of a value of the previous session, if there is such an edit.
 pub(crate) fn refused(changes: &Changes) -> Option<SessionError> {
     let stale = changes.values().find(|change| change.stale)?;
     Some(SessionError::at_field(ErrorKind::PreviousUser, stale.schema, stale.field))
 }
 
-/// Changes laid over an empty session, `confirmed` ones below the others.
+/// Rebases the changes on an empty session. A `confirmed` change is included unless its schema is lasting or its key
+/// has another change.
 pub(crate) fn start_over(changes: &mut Changes, confirmed: Option<Box<Changes>>) -> Result<(), SessionError> {
     let mut earlier = confirmed.map(|confirmed| *confirmed).unwrap_or_default();
     earlier.retain(|_, change| !change.schema.lasting);
@@ -76,15 +77,16 @@ pub(crate) fn start_over(changes: &mut Changes, confirmed: Option<Box<Changes>>)
     Ok(())
 }
 
-/// What the request knows of the stored text of a change, and of the guard that made it.
+/// Context of a change: the stored text of its key, and whether its guard belongs to an earlier session.
 pub(crate) struct Ground {
     pub(crate) stored: Option<Text>,
-    /// The request has begun another session since the guard was opened, so there is nothing to reject the change for.
+    /// True if the request has begun another session since the guard was opened. There is then nothing to reject the
+    /// change for.
     pub(crate) moved: bool,
 }
 
-/// Takes over a change that a guard found against its own view, laid over what the request knows now. A field set to the
-/// text that is there goes to `confirmed`.
+/// Adds a change, which a guard found against its own snapshot, to the changes of the request. A field that was set to
+/// its current text goes to `confirmed`.
 pub(crate) fn absorb(
     changes: &mut Changes,
     confirmed: &mut Option<Box<Changes>>,
@@ -96,7 +98,7 @@ pub(crate) fn absorb(
         confirm(changes, confirmed, found);
         return Ok(());
     }
-    // The save refuses it all the same, unless the whole field is set.
+    // The save refuses the earlier edit anyway, unless the whole field is set.
     if earlier.is_some_and(|earlier| earlier.stale) && !found.set {
         return Ok(());
     }
@@ -107,14 +109,14 @@ pub(crate) fn absorb(
     let ours = match found.field.merge {
         _ if found.stale || is_current => found.ours.clone(),
         Merge::Reject if ground.moved => found.ours.clone(),
-        // Kept on the base that the guard saw: the save refuses it, and goes on refusing it.
+        // Keeps the base that the guard saw, so that every save refuses the change.
         Merge::Reject if !same_text(found.base.as_deref(), now, KnownText::of(found.field)) => {
             changes.insert(found.name.clone(), found);
             return Ok(());
         }
         _ => three_way(&found, now)?,
     };
-    // What a guard puts where an earlier one has removed the value holds nothing of it.
+    // A value that replaces one removed by an earlier guard holds nothing of it.
     let is_own = |earlier: &Change| earlier.set || earlier.ours.is_none() && found.base.is_none();
     let is_confirmed = |confirmed: &mut Box<Changes>| confirmed.remove(&found.name).is_some();
     let set = found.set || earlier.is_some_and(is_own) || confirmed.as_mut().is_some_and(is_confirmed);
@@ -142,7 +144,7 @@ fn confirm(changes: &mut Changes, confirmed: &mut Option<Box<Changes>>, found: C
     }
 }
 
-/// The schemas that the changes belong to, each once: their stored keys lie side by side.
+/// Returns the schemas that have changes, each once. The stored keys of one schema are adjacent.
 pub(crate) fn schemas_of(changes: &Changes) -> impl Iterator<Item = &'static SchemaSpec> {
     let mut last_schema = None;
     changes
@@ -151,8 +153,8 @@ pub(crate) fn schemas_of(changes: &Changes) -> impl Iterator<Item = &'static Sch
         .filter(move |schema| last_schema.replace(schema.key) != Some(schema.key))
 }
 
-/// Puts the changes into the patch, with the metadata of their schemas and what they rest on: the whole record, of that
-/// revision, where a schema is stored in another version than it is seen in.
+/// Adds the changes to the patch, with the metadata of their schemas and the precondition. The precondition is this
+/// `revision` of the whole record if a section is rewritten in another version.
 pub(crate) fn fill(
     patch: &mut Patch,
     changes: &Changes,
@@ -184,7 +186,7 @@ pub(crate) fn fill(
     Ok(())
 }
 
-/// A schema's metadata must be as it was loaded; where there was none, the patch brings it.
+/// Returns the expectation that the metadata of a schema is as loaded. If there was none, the patch sets it.
 fn expect(patch: &mut Patch, schema: &SchemaSpec, versions: &Versions, stored: Option<(&Text, &Text)>) -> Expected {
     if let Some((name, text)) = stored {
         return Expected { name: name.clone(), base: Some(text.clone()), or_ours: false };
@@ -194,11 +196,11 @@ fn expect(patch: &mut Patch, schema: &SchemaSpec, versions: &Versions, stored: O
     Expected { name, base: None, or_ours: true }
 }
 
-/// What a new session stores: every change that sets something, and the metadata of its schema.
+/// Returns the values of a new session: each text that is set, and the metadata of its schema.
 pub(crate) fn fresh_values(changes: &Changes, versions: &Versions) -> Values {
     let set = || changes.values().filter_map(|change| Some((change, change.ours.as_ref()?)));
     let schemas: BTreeSet<&str> = set().map(|(change, _)| change.schema.key).collect();
-    // As much as is needed and no more: a store in memory keeps it.
+    // Exact capacity: a store in memory keeps the allocation.
     let mut values = Values::with_capacity(set().count() + schemas.len());
     for (change, text) in set() {
         if values.get(change.schema.key).is_none() {
@@ -210,7 +212,7 @@ pub(crate) fn fresh_values(changes: &Changes, versions: &Versions) -> Values {
     values
 }
 
-/// The changes as they would be if the session had been empty: what was added to a sum, and not the sum.
+/// Returns the changes rebased on an empty session. Of a sum, the added difference remains.
 pub(crate) fn rebase_on_nothing(changes: &Changes) -> Result<Changes, SessionError> {
     let mut rebased = changes.clone();
     for change in rebased.values_mut().filter(|change| matches!(change.field.merge, Merge::With(_) | Merge::Sum(_))) {
@@ -220,7 +222,7 @@ pub(crate) fn rebase_on_nothing(changes: &Changes) -> Result<Changes, SessionErr
     Ok(rebased)
 }
 
-/// The changes laid over what is stored now.
+/// Returns the changes rebased on the values that are stored now, without those that no longer change anything.
 pub(crate) fn rebase(changes: &Changes, stored: impl Fn(&Change) -> Option<Text>) -> Result<Changes, SessionError> {
     let mut rebased = changes.clone();
     for change in rebased.values_mut() {

@@ -1,18 +1,21 @@
-//! A request's wishes to one patch, and what the store's answer means for the request.
+//! Commits the changes and actions of a request, and derives the outcome for its response.
 //!
-//! Takes what the guards recorded; gives the cookie that goes out, or the error that replaces the answer. Which way a
-//! session goes follows from where the visitor stands and from what happened to the `renew` fields:
+//! Takes the changes that guards recorded; gives the cookie to send, or the error that replaces the response. The path
+//! follows from the status of the session and from the changed `renew` fields:
 //!
-//! | stands | wishes | is done |
+//! | status | requested | performed |
 //! |---|---|---|
 //! | anonymous | values | `create` |
-//! | with a session | values | `patch`; after a conflict merged and sent again |
-//! | with a session | a login, a `renew(keep)` field changed, `renew()` | the same `patch`, with a new secret |
-//! | with a session | a `renew` field leaves a value that is not its default | `create` of a new session with the `lasting` schemas, unless it would be empty; the old id ended, then `delete` |
-//! | with a session | `restart()` | the same, but that the old session is deleted whatever happened to it |
-//! | with a session | `destroy()` | `delete` |
+//! | live | values | `patch`; after a conflict merged and sent again |
+//! | live | a login, a changed `renew(keep)` field, `renew()` | the same `patch`, with a new secret |
+//! | live | a `renew` field leaves a value that is not its default | the next session, as below |
+//! | live | `restart()` | the same, but the old session is deleted whatever happened to it |
+//! | live | `destroy()` | `delete` |
 //! | before a login of another request | values | nothing, 409; a login gets a session of its own |
 //! | after a logout of another request | values | nothing, one line in the log |
+//!
+//! The next session is created with the `lasting` schemas by `create`, unless it would be empty. Then the old id is
+//! ended, and its record removed by `delete`.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,41 +36,26 @@ use crate::version::versioned::Versioned;
 
 use super::save::Save;
 
-/// What a commit came to.
+/// Outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
-    /// Something in the record changed, and the caller has to run again.
+    /// The record has changed, and the caller has to run again.
     Again,
 }
 
-/// What a patch rests on.
+/// Precondition of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Basis {
-    /// The values it merges.
+    /// The values that it merges.
     Values,
     /// The whole record.
     Revision,
 }
 
 impl Visit {
-    /// Stores what the request did and says what goes out. `status` is the answer's: 5xx discards what was written.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
-    /// assert!(visit.finish(200).await.cookie.header().is_some());
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
+    /// Stores the changes of the request, and returns the cookie and the error for the response. `status` is that of
+    /// the response: 5xx discards the changes.
     pub async fn finish(&self, status: u16) -> Finished {
         let failed = status >= 500;
         let result = catch_panic(pin!(self.finish_once(failed))).await;
@@ -109,7 +97,7 @@ impl Visit {
         done
     }
 
-    /// Who reads after the end still sees what the request wrote.
+    /// Ends the request. Later reads still see its writes.
     fn end(&self, requested: Requested, wrote: bool, done: bool) {
         {
             let mut state = self.state();
@@ -121,8 +109,8 @@ impl Visit {
         }
     }
 
-    /// What the request wishes at its end, and a schema whose guard is open: at one moment, so that a guard which ends
-    /// now has either handed over its changes or is seen. The changes are handed over, and what else is known stays.
+    /// Takes the changes and actions for the final save, and a schema whose guard is still open. This happens under one
+    /// lock: a guard that is dropped at this moment has either recorded its changes or counts as open.
     fn last_requested(&self) -> (Requested, Option<&'static SchemaSpec>) {
         let mut state = self.state();
         state.finished = true;
@@ -131,7 +119,7 @@ impl Visit {
         (state.requested.hand_over(), self.open_in(&state))
     }
 
-    /// Loads and saves of a request follow each other; one that somebody keeps without ending it costs the deadline.
+    /// Waits until earlier loads and saves of the request have ended. One that never ends costs the deadline.
     pub(crate) async fn enter_gate(&self) -> Result<AsyncMutexGuard<'_, ()>, SessionError> {
         if let Ok(gate) = self.gate.try_lock() {
             return Ok(gate);
@@ -140,13 +128,15 @@ impl Visit {
         gate.map_err(|_| SessionError::with(ErrorKind::Unavailable, "a save of this request has not ended"))
     }
 
-    /// Dropped before it ended, so its outcome is unknown, and sending it again could count twice.
+    /// Returns the error for a save that was dropped before it ended. Its outcome is unknown, and sending it again
+    /// could count twice.
     fn save_given_up(&self) -> Option<SessionError> {
         let given_up = "a save of this request was given up before it ended";
         self.state().in_flight.active.then(|| SessionError::with(ErrorKind::Unavailable, given_up))
     }
 
-    /// A late save after a logout is no error, and neither is one that the settings say to log only.
+    /// Returns whether the error must fail the response. A save after a logout need not, nor a failure that the
+    /// settings only log.
     fn counts(&self, error: &SessionError) -> bool {
         let critical = {
             let state = self.state();
@@ -170,8 +160,8 @@ impl Visit {
         }
     }
 
-    /// `destroy`, `renew` and `set_expiry` may come before anything was loaded. By a copy nothing is destroyed: only the
-    /// store can say that the secret is still the right one.
+    /// Loads the session for `destroy`, `renew` or `set_expiry`, which may come before any load. A copy from a cache is
+    /// not enough to destroy a session: only the store can confirm that the secret is still valid.
     async fn settle_session_status(&self, requested: &Requested) -> Result<(), SessionError> {
         let (unread, copied) = {
             let state = self.state();
@@ -190,7 +180,7 @@ impl Visit {
         Ok(())
     }
 
-    /// `SessionHandle::save` and `Session::save`: now, and with every failure told.
+    /// Saves now, and returns every failure, for `SessionHandle::save` and `Session::save`.
     pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
         let _turn = self.begin_save().await?;
         let requested = self.state().begin();
@@ -201,7 +191,7 @@ impl Visit {
         self.end_save(requested, saved, None).await
     }
 
-    /// Runs `work` on a fresh load until nothing has changed between that load and the save.
+    /// Runs `work` on a fresh load, and repeats this until the record does not change between the load and the save.
     pub(crate) async fn update_now(
         &self,
         at: usize,
@@ -231,7 +221,7 @@ impl Visit {
         }
     }
 
-    /// What was wished while the load or the save was under way stays a wish.
+    /// Runs the work once. Changes requested during the load or the save are left for a later save.
     async fn update_once(
         &self,
         before: &Requested,
@@ -268,7 +258,7 @@ impl Visit {
         Ok(turn)
     }
 
-    /// `at`: the schema of the guard that saves, if it took over no value of a user who has gone.
+    /// Ends an explicit save. `at`: schema of the saving guard, if that guard holds no value of a user who has left.
     async fn end_save(
         &self,
         requested: Requested,
@@ -283,7 +273,7 @@ impl Visit {
             self.forget_user(at);
         }
         if saved.is_ok() && self.reload().await.is_err() {
-            // It is stored, and that is what was asked; the base of what follows is what this request knows of it.
+            // The save has succeeded; later changes are based on the values that this request has.
             tracing::debug!("the session was saved, and could not be read again");
         }
         self.values_changed();
@@ -291,7 +281,7 @@ impl Visit {
         saved
     }
 
-    /// Reads what is stored now, as the base of what follows.
+    /// Loads the stored values again, as the base of later changes.
     async fn reload(&self) -> Result<(), SessionError> {
         let session_status = self.state().session_status.clone();
         let SessionStatus::Live(live) = session_status else { return Ok(()) };
@@ -324,7 +314,7 @@ impl Visit {
             SessionStatus::Live(live) if requested.over => Box::pin(self.start_over(&live, requested, basis)).await,
             SessionStatus::Live(live) => {
                 let save = Save::new(self, live, requested, basis, answered)?;
-                // Boxed as the other ways are, so that a request which only reads does not pay for their size.
+                // Boxed like the other paths, so that a request that only reads does not pay for their size.
                 if save.is_needed() { Box::pin(save.run()).await } else { Ok(Outcome::Done) }
             }
             SessionStatus::Stale if values && identity_change(&requested.changes) != IdentityChange::Login => {
@@ -355,7 +345,8 @@ impl Visit {
         if requested.after_destroy { Err(SessionError::new(ErrorKind::Gone)) } else { Ok(Outcome::Done) }
     }
 
-    /// A new session under a new id, with what it has from the record `before`; creates nothing if there is nothing to store.
+    /// Creates a session under a new id. `before`: the record from which values were taken over. Creates nothing if
+    /// there is nothing to store.
     pub(super) async fn create(
         &self,
         values: Values,
@@ -390,19 +381,20 @@ impl Visit {
 }
 
 impl Requested {
-    /// Whether a loss of it must not pass as a success, whatever the settings say.
+    /// True if the loss of these requests must not be reported as a success, whatever the settings.
     fn is_critical(&self) -> bool {
         self.destroy || self.renew || self.over || identity_change(&self.changes) != IdentityChange::Same
     }
 
-    /// What a new session is created with.
+    /// Returns the expiry for a new session.
     pub(super) fn chosen_expiry(&self) -> StoredExpiry {
         self.expiry.map_or(StoredExpiry::Default, Into::into)
     }
 }
 
 impl State {
-    /// Hands all wishes to a save. Destroyed stays destroyed meanwhile, and if the save is given up.
+    /// Takes all changes and actions for a save. A destruction stays requested meanwhile, even if the save is
+    /// abandoned.
     fn begin(&mut self) -> Requested {
         let rest = Requested::destruction(self.requested.destroy);
         let requested = std::mem::replace(&mut self.requested, rest);
@@ -415,8 +407,8 @@ impl State {
         self.in_flight.critical |= requested.is_critical();
     }
 
-    /// What is left to be done after an explicit save. Says whether the work of an `update_now` has ended the session of a
-    /// user: guards that are open have seen that user's values.
+    /// Restores the requests that an explicit save has left undone. Returns whether the work of an `update_now` has
+    /// ended the session of a user, in which case open guards have seen the values of that user.
     fn after_save(&mut self, requested: Requested, error: Option<&SessionError>) -> bool {
         let over = self.in_flight.is_over() && error.is_none() && !requested.over;
         self.in_flight.requested = None;
@@ -424,13 +416,14 @@ impl State {
             error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
         let stored = self.session_status.live().is_some();
         let left = match error.map(SessionError::kind) {
-            // Destroyed stays destroyed, and a chosen expiry counts for the session that may yet be created.
+            // A destruction stays requested, and a chosen expiry applies to a session that may yet be created.
             None => {
                 let (destroy, expiry) = (requested.destroy, requested.expiry.filter(|_| !stored));
                 SessionWide { destroy, expiry, ..SessionWide::default() }.into()
             }
             Some(ErrorKind::Gone) => Requested::destruction(requested.destroy),
-            // The outcome is unknown, and sending it again could count twice. Ending a session twice does no harm.
+            // The outcome is unknown, and sending the changes again could count twice. Ending a session twice does no
+            // harm.
             Some(ErrorKind::Unavailable | ErrorKind::Panicked) => {
                 let SessionWide { destroy, restart, .. } = *requested;
                 SessionWide { destroy, restart, over: restart, failure: error.cloned(), ..SessionWide::default() }
@@ -450,7 +443,7 @@ impl State {
 }
 
 impl Core {
-    /// Draws ids until one is free; one that is taken is never touched.
+    /// Creates a record under a new id, drawn until one is free. The record under a taken id is never touched.
     async fn create(
         &self,
         visit: &Visit,
@@ -487,7 +480,7 @@ impl Core {
     }
 }
 
-/// A guard that was moved into a stream or a task owns changes that nobody will see.
+/// Logs and returns the error for a guard that was moved into a stream or a task: its changes will be lost.
 fn guard_left_open(schema: &'static SchemaSpec) -> SessionError {
     tracing::error!(
         schema = schema.key,
@@ -497,7 +490,7 @@ fn guard_left_open(schema: &'static SchemaSpec) -> SessionError {
 }
 
 impl Visit {
-    /// Logs why a save failed. A race that another request won is no fault of the server.
+    /// Logs the failure of a save. A race that another request won is no fault of the server.
     pub(crate) fn report(&self, error: &SessionError) {
         match error.kind() {
             ErrorKind::Renewed | ErrorKind::Rejected => tracing::info!("{error}: this request's changes are refused"),

@@ -1,8 +1,8 @@
-//! Saves of one session inside one process take turns once they meet a conflict.
+//! Queues in which saves of one session, inside one process, take turns once they meet a conflict.
 //!
-//! Without that, a session that many requests write at once makes each of them merge and send again many times, and the
-//! unlucky ones run out of time. A save that meets no conflict waits for nobody, unless somebody is sending again for the
-//! same session just now.
+//! Without them, many requests that write one session at once would each merge and send again many times, and some
+//! would run out of time. A save without a conflict does not wait, unless another save of the same session is being
+//! sent again at that moment.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -14,23 +14,23 @@ use crate::id::{RandomError, SessionKey};
 use crate::request::budget::Budget;
 use crate::sync::{AsyncMutex, AtomicUsize, Instant, Mutex, MutexGuard, OwnedMutexGuard, sleep};
 
-/// Conflicts in a row that others of this process, under way already, can be the reason of.
+/// Number of successive conflicts that saves already in flight in this process can cause.
 const OURS: u32 = 2;
-/// The longest pause that leaves the store to another process.
+/// Longest pause before a patch is sent again, which leaves the store to another process.
 const MAX_PAUSE: Duration = Duration::from_millis(2);
 
 type Queue = Arc<AsyncMutex<()>>;
 
-/// The queues of those sessions whose saves conflict at the moment; usually none.
+/// Queues of the sessions whose saves conflict at the moment; usually none.
 #[derive(Default)]
 pub(crate) struct Queues {
     contended: Mutex<HashMap<SessionKey, Queue>>,
-    /// How many there are, so that nobody takes the lock when there is none.
+    /// Number of queues. At zero, no save takes the lock.
     count: AtomicUsize,
 }
 
 impl Queues {
-    /// Lets a save begin: at once, or behind those that are sending again for the same session.
+    /// Admits a save: at once, or after the saves of the same session that are being sent again.
     pub(crate) async fn enter(&self, key: SessionKey, budget: &Budget) -> Result<Ticket<'_>, SessionError> {
         let mut ticket = Ticket { queues: self, key, seat: None, turn: None, conflicts: 0 };
         if self.count.load(Ordering::Acquire) > 0 {
@@ -47,7 +47,7 @@ impl Queues {
         queue
     }
 
-    /// Forgets a queue that nobody stands in any more.
+    /// Removes the queue if no other ticket uses it.
     fn leave(&self, key: SessionKey, seat: Queue) {
         let mut contended = self.lock();
         drop(seat);
@@ -57,13 +57,13 @@ impl Queues {
         self.count.store(contended.len(), Ordering::Release);
     }
 
-    /// Nothing panics while the lock is held.
+    /// Locks the map of queues. Nothing panics while the lock is held.
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Queue>> {
         self.contended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A save's place in its queue.
+/// Place of a save in its queue.
 pub(crate) struct Ticket<'q> {
     queues: &'q Queues,
     key: SessionKey,
@@ -73,7 +73,7 @@ pub(crate) struct Ticket<'q> {
 }
 
 impl Ticket<'_> {
-    /// To be called before the patch is sent again.
+    /// Waits for a turn or pauses, before the patch is sent again.
     pub(crate) async fn after_conflict(&mut self, budget: &Budget) -> Result<(), SessionError> {
         self.conflicts += 1;
         if self.turn.is_none() {
@@ -81,7 +81,7 @@ impl Ticket<'_> {
             return self.wait(budget).await;
         }
         if self.conflicts > OURS {
-            // Nobody of this process sends for this session now, so it is another one.
+            // This save holds the turn of this process, so the conflict comes from another process.
             return Box::pin(pause(budget)).await;
         }
         Ok(())
@@ -89,7 +89,8 @@ impl Ticket<'_> {
 
     async fn wait(&mut self, budget: &Budget) -> Result<(), SessionError> {
         let Some(seat) = self.seat.clone() else { return Ok(()) };
-        // Turns only save tries. Somebody who keeps one without ending costs the others a part of their time, not all.
+        // A turn only avoids retries. The wait for it is limited: a save that never ends costs the others a part of
+        // their time, not all.
         self.turn = Box::pin(budget.wait_at_most(seat.lock_owned(), budget.left() / 4)).await;
         if budget.left().is_zero() { Err(out_of_time()) } else { Ok(()) }
     }

@@ -17,7 +17,7 @@ use crate::schema::{OnlyNewest, Schema, SchemaSpec};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::version::versioned::Versions;
 
-/// Shared by all requests and jobs.
+/// The store, the settings and the schemas of one application.
 pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -28,13 +28,13 @@ pub(crate) struct Core {
     pub(crate) on_save_error: OnSaveError,
     pub(crate) cookie: CookieRules,
     pub(crate) schemas: Vec<&'static SchemaSpec>,
-    /// A field of some schema names the user.
+    /// True if any schema has a field that names the user.
     pub(crate) has_user: bool,
     pub(crate) groups: Groups,
     pub(crate) versions: Versions,
-    /// Saves that met a conflict take turns, by session.
+    /// Queues in which conflicting saves of one session take turns.
     pub(crate) queues: Queues,
-    /// Of the one cookie, if sessions are in that.
+    /// Seals and opens session cookies; `None` unless sessions are kept in cookies.
     #[cfg(feature = "cookie")]
     pub(crate) sealer: Option<Arc<crate::store::cookie::Sealer>>,
 }
@@ -48,7 +48,7 @@ impl Core {
         &self.schemas
     }
 
-    /// The schema's place among the application's.
+    /// Returns the index of the schema among the schemas of the application.
     pub(crate) fn index_of<S: Schema>(&self) -> Result<usize, SessionError> {
         let () = OnlyNewest::<S>::ASKED;
         let id = TypeId::of::<S>();
@@ -56,7 +56,7 @@ impl Core {
         found.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))
     }
 
-    /// Runs one store operation within what is left of the budget; a panic in it becomes an error.
+    /// Runs one store operation within the remaining budget. A panic in it becomes an error.
     pub(crate) async fn run<T>(
         &self,
         budget: &Budget,
@@ -70,16 +70,18 @@ impl Core {
         }
     }
 
-    /// An operation of the store failed in a request.
+    /// Converts an error of the store into an error of the request.
     fn failed(&self, budget: &Budget, error: StoreError) -> SessionError {
         match error.kind() {
-            // An operator can mend a password that is no longer good, or a table that is gone, while requests go on.
+            // An operator can correct a rejected password or a missing table while the program runs, so `Setup` counts
+            // as an outage.
             StoreErrorKind::Unavailable | StoreErrorKind::Setup => self.unavailable(budget.suspicion()).because(error),
             _ => error.into(),
         }
     }
 
-    /// Names the store, since an operator has to find it, and what else is known.
+    /// Returns an `Unavailable` error that names the store, so that an operator can find it, and gives the reason if
+    /// there is one.
     fn unavailable(&self, why: Option<String>) -> SessionError {
         let place = self.store.describe();
         SessionError::with(ErrorKind::Unavailable, why.map_or(place.clone(), |why| format!("{place}: {why}")))

@@ -1,4 +1,4 @@
-//! The failures of one request, for its catchers and for the log.
+//! Failures of one request, for its catchers and for the log.
 
 #[cfg(feature = "rocket")]
 use std::sync::OnceLock;
@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{ErrorKind, SessionError};
 
-/// The failures of one request, in their order. Each can be borrowed for as long as the request lives.
+/// Failures of one request, in order. Each can be borrowed for the life of the request.
 #[derive(Default)]
 pub(crate) struct Failures {
     #[cfg(feature = "rocket")]
     first: Next,
-    /// The log has a line about the store that is down.
+    /// True if the log has a line about the unavailable store.
     outage_logged: AtomicBool,
 }
 
@@ -25,8 +25,8 @@ struct Failure {
 }
 
 impl Failures {
-    /// Whether the error deserves a line in the log. Every guard of a request fails if the store is down, and one line
-    /// about that is enough.
+    /// Returns whether the error needs a line in the log. Every guard of a request fails if the store is unavailable,
+    /// and one line about that is enough.
     pub(crate) fn is_news(&self, error: &SessionError) -> bool {
         error.kind() != ErrorKind::Unavailable || !self.outage_logged.swap(true, Ordering::Relaxed)
     }
@@ -34,7 +34,7 @@ impl Failures {
 
 #[cfg(feature = "rocket")]
 impl Failures {
-    /// A request that fails more often than this forgets the rest.
+    /// Maximum number of failures kept for a request; later ones are dropped.
     const MOST: usize = 16;
 
     pub(crate) fn add(&self, error: &SessionError) {
@@ -50,7 +50,7 @@ impl Failures {
         }
     }
 
-    /// The failure that a catcher is called for.
+    /// Returns the latest failure, which is the one that a catcher handles.
     pub(crate) fn latest(&self) -> Option<&SessionError> {
         self.iter().last()
     }

@@ -1,4 +1,4 @@
-//! The writable guard.
+//! The writable guard of a schema.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::schema::Schema;
 use crate::schema::snapshot::Snapshot;
 
-/// Exclusive access to one schema's values; what changed is recorded when it is dropped.
+/// Exclusive, writable access to the values of one schema. Its changes are recorded when it is dropped.
 ///
 /// # Examples
 ///
@@ -31,34 +31,18 @@ pub struct Session<'v, S: Schema> {
     pub(super) at: usize,
     pub(super) tracked: S::Mut,
     pub(super) snapshot: Snapshot,
-    /// Dropped last, when the changes have been taken over.
+    /// Dropped last, after the changes are recorded.
     pub(super) _open: super::visit::Open<'v>,
 }
 
 impl<S: Schema> Session<'_, S> {
-    /// Makes the request's changes durable now, those of other finished guards included. The guard then holds what is
-    /// stored, and the cookie goes out whatever follows.
+    /// Stores the changes of the request now, including those of other finished guards. The guard then holds the stored
+    /// values, and the cookie goes out whatever follows.
     ///
     /// # Errors
     ///
-    /// As the request's end would answer; and [`ErrorKind::Gone`] if the session was destroyed meanwhile.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// let mut cart = visit.write::<Cart>().await?;
-    /// cart.set_coupon("SPRING".into());
-    /// cart.save().await?;
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
+    /// The errors of the save at the end of the request, and [`ErrorKind::Gone`] if the session was destroyed
+    /// meanwhile.
     pub async fn save(&mut self) -> Result<(), SessionError> {
         self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.snapshot)?;
         self.visit.save_now().await?;
@@ -66,17 +50,17 @@ impl<S: Schema> Session<'_, S> {
         Ok(())
     }
 
-    /// Applies the request's changes to a fresh load, runs `work`, and stores everything; runs again whenever anything in
-    /// the record changed meanwhile. For logic that no merge expresses.
+    /// Applies the changes of the request to a fresh load, runs `work`, and stores the result. Repeats this whenever
+    /// the record has changed meanwhile. For logic that no merge can express.
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save).
+    /// The errors of [`save`](Self::save).
     ///
     /// # Examples
     ///
     /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
     /// # #[derive(Session)]
     /// # #[session(key = "cart", version = 1)]
     /// # struct Cart { coupon: Option<String> }
@@ -85,7 +69,6 @@ impl<S: Schema> Session<'_, S> {
     /// let visit = sessions.open([]);
     /// let mut cart = visit.write::<Cart>().await?;
     /// cart.update_now(|cart| cart.set_coupon("SPRING".into())).await?;
-    /// # let _ = Expiry::Default;
     /// # Ok(()) }
     /// ```
     pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
@@ -94,7 +77,7 @@ impl<S: Schema> Session<'_, S> {
         let carrier = visit.carrier(at).clone();
         let mut result = None;
         let run = |requested: &mut Requested| {
-            // Each run begins with the transient fields of before the first.
+            // Each run begins with the transient fields as they were before the first run.
             visit.carrier(at).clone_from(&carrier);
             let (value, snapshot) = visit.decode::<S>(at, Use::Read)?;
             let mut value = visit.track::<S>(value, &snapshot);
@@ -106,8 +89,8 @@ impl<S: Schema> Session<'_, S> {
         result.ok_or_else(|| SessionError::at_schema(ErrorKind::TooLate, S::SPEC))
     }
 
-    /// Shows what is stored now. What cannot be read any more, since another request stored it, is no failure of a save
-    /// that succeeded: the guard keeps what it has.
+    /// Updates the guard to the values that are stored now. If another request has stored values that cannot be read,
+    /// the guard keeps its own: the save has succeeded all the same.
     fn refresh(&mut self) {
         if let Ok((value, snapshot)) = self.visit.decode::<S>(self.at, Use::Read) {
             (self.tracked, self.snapshot) = (self.visit.track(value, &snapshot), snapshot);

@@ -1,4 +1,4 @@
-//! The session as a whole: its name, its times, its end.
+//! The session as a whole: its key, its deadlines, its renewal and its end.
 
 use std::time::SystemTime;
 
@@ -9,66 +9,21 @@ use crate::record::expiry::Expiry;
 use crate::schema::Schema;
 
 impl Visit {
-    /// The session's key, if something is stored.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// assert!(visit.key().is_none());
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
+    /// Returns the key of the session, or `None` if nothing is stored.
     #[must_use]
     pub fn key(&self) -> Option<SessionKey> {
         let state = self.state();
         state.live().map(|live| live.id.key)
     }
 
-    /// When the session was created, if something is stored.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// assert!(visit.created_at().is_none());
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
+    /// Returns the time at which the session was created, or `None` if nothing is stored.
     #[must_use]
     pub fn created_at(&self) -> Option<SystemTime> {
         let state = self.state();
         state.live().map(|live| live.head.created.into())
     }
 
-    /// When the session expires if it is not used again, if something is stored.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// assert!(visit.expires_at().is_none());
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
+    /// Returns the time at which the session expires if it is not used again, or `None` if nothing is stored.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         let state = self.state();
@@ -79,33 +34,17 @@ impl Visit {
         Some(chosen.unwrap_or(head.expires).into())
     }
 
-    /// Gives the session a new id when the request finishes; everything else stays. Creates nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// visit.renew();
-    /// assert!(visit.finish(200).await.cookie.header().is_none(), "there is nothing to renew");
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
+    /// Gives the session a new id when the request finishes. Everything else stays. Creates no session.
     pub fn renew(&self) {
         self.wish("renew", |state| state.requested.session_wide_mut().renew = true);
     }
 
-    /// Ends the session for good when the request finishes. Later writes of the request are dropped.
+    /// Destroys the session when the request finishes. Later writes of the request are dropped.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
     /// # #[derive(Session)]
     /// # #[session(key = "cart", version = 1)]
     /// # struct Cart { coupon: Option<String> }
@@ -115,7 +54,6 @@ impl Visit {
     /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
     /// visit.destroy();
     /// assert!(visit.finish(200).await.cookie.header().is_none(), "nothing was ever stored");
-    /// # let _ = Expiry::Default;
     /// # Ok(()) }
     /// ```
     pub fn destroy(&self) {
@@ -125,9 +63,9 @@ impl Visit {
 
     /// Ends the session when the request finishes, and begins another with its `lasting` schemas under a new id.
     ///
-    /// Takes effect whatever the answer, as [`destroy`](Self::destroy) does. Writes that this request made before are
-    /// dropped, except those to `lasting` schemas; later ones go into the new session. If it would hold nothing, there is
-    /// none: the cookie is removed. Does nothing after `destroy`.
+    /// Takes effect whatever the status of the response, as [`destroy`](Self::destroy) does. Earlier writes of this
+    /// request are dropped, except those to `lasting` schemas; later ones go into the new session. If the new session
+    /// would be empty, none is created and the cookie is removed. Does nothing after `destroy`.
     ///
     /// # Examples
     ///
@@ -161,16 +99,17 @@ impl Visit {
         self.forget_user(None);
     }
 
-    /// Drops everything stored of a schema when the request finishes, without decoding it: fields of any version, entries,
-    /// keys that this program does not know. Guards of the schema read defaults from now on. Creates nothing.
+    /// Drops the stored section of a schema when the request finishes, without decoding it: fields of any version,
+    /// entries, and keys that are unknown to this program. Guards of the schema read defaults from now on. Creates no
+    /// session.
     ///
-    /// Where a `renew` field of the schema holds more than its default, or cannot be read, this is a logout: the session
+    /// If a `renew` field of the schema holds more than its default, or cannot be read, this is a logout: the session
     /// starts over.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::GuardOpen`] while a writable guard of the schema is open, [`ErrorKind::TooLate`] after the end of the
-    /// request; and if the store is unavailable.
+    /// [`ErrorKind::GuardOpen`] while a writable guard of the schema is open; [`ErrorKind::TooLate`] after the end of
+    /// the request; [`ErrorKind::Unavailable`] if the store is unavailable.
     ///
     /// # Examples
     ///
@@ -208,27 +147,12 @@ impl Visit {
         Ok(())
     }
 
-    /// Chooses how long this session lives. Creates nothing, but counts if this request creates a session.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// visit.set_expiry(Expiry::BrowserClose);
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
+    /// Sets the expiry of this session. Creates no session, but applies to one that this request creates.
     pub fn set_expiry(&self, expiry: Expiry) {
         self.wish("set_expiry", |state| state.requested.session_wide_mut().expiry = Some(expiry));
     }
 
-    /// Records a wish made before the response; after it, logs an error instead.
+    /// Applies `change` if the response has not gone out yet; otherwise logs an error.
     fn wish(&self, what: &'static str, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         if state.finished {

@@ -1,11 +1,11 @@
-//! Loading: once per request and group of schemas, with the secret checked each time.
+//! Loading: once per request and load set, with the secret checked each time.
 //!
-//! Takes an id and what is wanted; gives where the visitor stands. A record that is unreadable as a whole, expired or
-//! opened with a wrong secret is no session, and stays as it is. A record of which a part is lost or damaged is a session:
-//! the guards of those schemas fail, and the others work.
+//! Takes an id and a selection; gives the status of the session. A record that is unreadable as a whole, expired, or
+//! opened with a wrong secret counts as no session and is left unchanged. A record with lost or damaged parts is a
+//! session: the guards of those schemas fail, and the others work.
 //!
-//! A store may answer from copies. What is only read may come from one, if its secret is the one presented; what is to be
-//! written is read from the store itself, in place of a copy that was read before.
+//! A store may answer from a cache. Values that are only read may come from a copy whose secret is the one presented.
+//! Values that are to be written are read from the store itself, in place of a copy that was read before.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use crate::request::load_set::Group;
 use crate::store::{Loaded, StoreErrorKind, Wanted};
 use crate::version::versioned::Versioned;
 
-/// What a load is for.
+/// Purpose of a load.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// To be read: a copy will do.
+    /// Reading: a copy from a cache is enough.
     Read,
-    /// To be written: no copy, or what another node has written since would be overwritten by what follows from it.
+    /// Writing: no copy, since writes based on it would overwrite newer values of another node.
     Write,
 }
 
 impl Visit {
-    /// Makes sure that the schema's group is loaded, or with `None` the session as such.
+    /// Fetches the load set of the schema if it is not loaded yet; for `None`, the session as such.
     pub(super) async fn fetch(&self, schema: Option<usize>, purpose: Use) -> Result<(), SessionError> {
         if let Some(known) = self.fetched(schema, purpose) {
             return known;
@@ -51,7 +51,7 @@ impl Visit {
         }
     }
 
-    /// Takes over what a load of this group found.
+    /// Stores the result of a load of this load set in the state.
     pub(crate) fn set_loaded(&self, mut session_status: SessionStatus, group: &Group, purpose: Use) {
         let fresh = purpose == Use::Write || !self.store().is_cache();
         let mut state = self.state();
@@ -60,7 +60,7 @@ impl Visit {
             && state.fresh == 0
             && state.session_status.live().is_some()
         {
-            // Nothing is written yet that could rest on the copy that was read before.
+            // No change is based on the earlier copy yet.
             let live = Arc::make_mut(live);
             live.head = live.stored.clone();
         }
@@ -78,7 +78,7 @@ impl Visit {
 
     pub(super) fn fetched(&self, schema: Option<usize>, purpose: Use) -> Option<Result<(), SessionError>> {
         let state = self.state();
-        // Nothing that is stored of it is read any more.
+        // The stored values of this schema are no longer read.
         if schema.is_some_and(|at| !state.counts(self.core.schemas()[at])) {
             return Some(Ok(()));
         }
@@ -94,12 +94,12 @@ impl Visit {
         there.then_some(Ok(()))
     }
 
-    /// All schemas whose values are there.
+    /// Returns the load set of all schemas whose values are loaded.
     pub(crate) fn fetched_group(&self) -> Group {
         Group::new(self.core.schemas(), self.state().fetched)
     }
 
-    /// All schemas' values are there: the record is this request's own.
+    /// Marks the values of all schemas as loaded: this request has created the record.
     pub(crate) fn set_all_fetched(&self) {
         let mut state = self.state();
         (state.fetched, state.fresh) = (u32::MAX, u32::MAX);
@@ -116,12 +116,12 @@ impl Visit {
         }
     }
 
-    /// All values that are there, read anew from the store itself.
+    /// Loads all loaded values again, from the store itself.
     pub(crate) async fn load_again(&self, live: &Arc<Live>) -> Result<SessionStatus, SessionError> {
         self.load_more(live, self.fetched_group().wanted.fresh()).await
     }
 
-    /// A further load of the request: it must find the session of the first one.
+    /// Loads further values. The record must still be the session of the first load.
     async fn load_more(&self, live: &Arc<Live>, wanted: Wanted) -> Result<SessionStatus, SessionError> {
         let Some((loaded, presented)) = self.load_of(live, &wanted).await? else { return Ok(SessionStatus::Ended) };
         let mut live = Live::clone(live);
@@ -138,7 +138,8 @@ impl Visit {
         Ok(SessionStatus::Live(Arc::new(live)))
     }
 
-    /// Loads of this session and no other, and whether the browser's id is the newest. `None`: there is none any more.
+    /// Loads from this session only. Also returns whether the presented id is the newest. `None`: the session no longer
+    /// exists.
     pub(crate) async fn load_of(&self, live: &Live, wanted: &Wanted) -> Result<Option<(Loaded, bool)>, SessionError> {
         let secret = live.id.secret_hash();
         let wanted = wanted.clone().opened_by(secret);
@@ -150,11 +151,11 @@ impl Visit {
         Ok(Some((loaded, presented)))
     }
 
-    /// Reads the record; one that is unreadable as a whole counts as none, and stays as it is.
+    /// Loads the record. One that is unreadable as a whole counts as no session and is left unchanged.
     async fn load_record(&self, id: SessionId, wanted: Wanted) -> Result<SessionStatus, SessionError> {
         let secret = id.secret_hash();
         let wanted = wanted.opened_by(secret);
-        // What comes out of it is small, and the record is moved but once.
+        // Converted inside the future: its output is small, and the record is moved only once.
         let load = pin!(async {
             match self.store().load(id.key, &wanted, self.now).await {
                 Ok(Some(loaded)) => Ok(self.session_status(id, secret, loaded)),
@@ -198,7 +199,7 @@ fn unknown() -> SessionStatus {
     SessionStatus::Anonymous
 }
 
-/// Whether the secret opens the record, and whether it is the newest one.
+/// Returns whether the secret is the newest one; `None` if it does not open the record.
 fn accepts(record: &Record, hash: SecretHash, now: Timestamp) -> Option<bool> {
     let head = &record.head;
     if head.secret == hash {

@@ -1,15 +1,16 @@
-//! Schemas that are loaded together: all that are not `lazy`, and each lazy one by itself.
+//! Load sets: the schemas that are fetched together. All that are not `lazy` form one, and each lazy schema forms its
+//! own.
 
 use crate::record::Text;
 use crate::record::Wanted;
 use crate::schema::SchemaSpec;
 use crate::version::status;
 
-/// Some of the application's schemas.
+/// A load set: some of the schemas of the application.
 pub(crate) struct Group {
-    /// What to ask the store for.
+    /// Selection to load from the store.
     pub(crate) wanted: Wanted,
-    /// One bit for each schema, in the application's order.
+    /// One bit for each schema, in the order of the application.
     pub(crate) bits: u32,
 }
 
@@ -20,7 +21,7 @@ impl Group {
         Self { wanted: Wanted::schemas(&keys), bits }
     }
 
-    /// One that is asked for again and again.
+    /// Returns a load set for repeated use, whose usual names and texts are shared in memory.
     fn kept(schemas: &[&'static SchemaSpec], bits: u32) -> Self {
         let Self { wanted, bits } = Self::new(schemas, bits);
         let usual = members(schemas, bits).flat_map(usual).chain(USUAL.map(Text::from));
@@ -32,21 +33,21 @@ fn members(schemas: &[&'static SchemaSpec], bits: u32) -> impl Iterator<Item = &
     schemas.iter().enumerate().filter(move |(at, _)| bits & (1 << at) != 0).map(|(_, schema)| *schema)
 }
 
-/// Values that fields often have.
+/// Texts that fields often hold.
 const USUAL: [&str; 7] = ["true", "false", "null", "0", "1", "[]", "{}"];
 
-/// Names and texts that nearly each session with this schema holds.
+/// Returns the names and texts that nearly every session with this schema holds.
 fn usual(schema: &SchemaSpec) -> impl Iterator<Item = Text> {
     let names = schema.fields().map(|field| field.name).chain([schema.key]);
     names.map(Text::from).chain([status::written(schema)])
 }
 
-/// The groups of an application, made once.
+/// Load sets of an application, built once.
 pub(crate) struct Groups {
     eager: Group,
-    /// For each schema, the group of a lazy one.
+    /// Load set of each lazy schema, by index of the schema.
     lazy: Vec<Option<Group>>,
-    /// Those that a session which starts over takes along.
+    /// Schemas that are kept when the session starts over.
     lasting: Option<Group>,
 }
 
@@ -63,12 +64,12 @@ impl Groups {
         }
     }
 
-    /// The schemas that a session which starts over takes along, if there are any.
+    /// Returns the schemas that are kept when the session starts over, if there are any.
     pub(crate) fn lasting(&self) -> Option<&Group> {
         self.lasting.as_ref()
     }
 
-    /// The group of a schema; with `None` what a guard of the whole session needs.
+    /// Returns the load set of a schema; for `None`, the one that guards of the whole session need.
     pub(crate) fn of(&self, schema: Option<usize>) -> &Group {
         schema.and_then(|at| self.lazy[at].as_ref()).unwrap_or(&self.eager)
     }

@@ -1,4 +1,4 @@
-//! One request: loads its session once, hands out guards, and stores the changes as one patch.
+//! The session of one request: loaded once, handed out in guards, and stored as one patch.
 
 mod backend;
 pub(crate) mod budget;

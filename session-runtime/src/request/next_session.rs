@@ -1,8 +1,8 @@
-//! The end of a session and the beginning of the next: a user has gone, or `restart` was called.
+//! The end of a session and the beginning of the next, after a user has left or `restart` was called.
 //!
-//! The new record holds the `lasting` schemas as they are stored now, and what this request set. It is created first, so
-//! that a failure leaves the browser with the session that it has. The old id ends before its record is deleted, so that a
-//! login of another request in between is not deleted with it.
+//! The new record holds the `lasting` schemas as they are stored now, and the values that this request set. It is
+//! created first, so that a failure leaves the browser with its present session. The old id ends before its record is
+//! deleted, so that a login of another request in between is not deleted with it.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::request::visit::{Live, Requested, SessionStatus, Visit};
 use crate::store::Loaded;
 use crate::version::versioned::Versioned;
 
-/// What became of the old session.
+/// Outcome of ending the old session.
 enum Ended {
     Done,
-    /// Another request has logged in or out of it, or it has expired.
+    /// Another request has logged in or out, or the session has expired.
     Elsewhere(ErrorKind),
-    /// It is not the one that the work of an `update_now` has read.
+    /// The record is not the one that the work of an `update_now` has read.
     Changed,
 }
 
 impl Visit {
-    /// Ends the stored session and begins the next, if there is anything in it.
+    /// Ends the stored session and begins the next, unless that would be empty.
     pub(super) async fn start_over(
         &self,
         live: &Arc<Live>,
@@ -41,7 +41,7 @@ impl Visit {
         let done = match self.end_session(live, next, requested, basis).await {
             Ok(Ended::Done) => Ok(Outcome::Done),
             Ok(Ended::Changed) => Ok(Outcome::Again),
-            // The login is of a session of its own.
+            // A login gets a session of its own.
             Ok(Ended::Elsewhere(_)) if identity_change(&requested.changes) == IdentityChange::Login => {
                 Ok(Outcome::Done)
             }
@@ -49,7 +49,7 @@ impl Visit {
             Err(error) => Err(error),
         };
         if !matches!(done, Ok(Outcome::Done)) {
-            // The browser keeps the id that it has.
+            // The browser keeps its id.
             self.take_back(before, next).await;
             return done;
         }
@@ -60,8 +60,8 @@ impl Visit {
         done
     }
 
-    /// The stored keys of the lasting schemas, read anew. A login does not depend on them; a logout that another request
-    /// has overtaken is refused.
+    /// Loads the stored values of the lasting schemas again. A login does not depend on them; a logout that another
+    /// request has overtaken is refused.
     async fn lasting_of(&self, live: &Live, requested: &Requested) -> Result<Values, SessionError> {
         let Some(group) = self.core.groups.lasting() else { return Ok(Values::new()) };
         let wanted = group.wanted.clone().fresh();
@@ -70,7 +70,7 @@ impl Visit {
             Ok(Some((Loaded { record, .. }, _))) => record.values,
             Ok(None) if is_needed => Values::new(),
             Ok(None) => return Err(SessionError::new(ErrorKind::Gone)),
-            // Never what came after another request's login: what was loaded before it.
+            // Values from before the login of another request, never those after it.
             Err(error) if error.kind() == ErrorKind::Renewed && is_needed => live.values.stored().clone(),
             Err(error) => return Err(error),
         };
@@ -81,7 +81,8 @@ impl Visit {
         Ok(values)
     }
 
-    /// The lasting schemas with this request's changes, and what it wrote of all others.
+    /// Returns the values of the next session: the lasting schemas with the changes of this request, and the values
+    /// that it set in all others.
     fn next_values(&self, stored: &Values, changes: &Changes) -> Result<Values, SessionError> {
         let versions = &self.core.versions;
         let (lasting, own): (Changes, Changes) =
@@ -93,7 +94,7 @@ impl Visit {
         fill(&mut patch, &lasting, versions, &values, 0)?;
         let mut next = stored.clone();
         patch.apply(&mut next);
-        // Metadata alone is nothing to take along.
+        // A section without fields is left out.
         let fields = next.clone();
         next.retain(|name| name.contains('.') || fields.of_schema(name).nth(1).is_some());
         for (name, text) in fresh_values(&own, versions).iter() {
@@ -102,7 +103,7 @@ impl Visit {
         Ok(next)
     }
 
-    /// Ends the old session. One in a cookie has ended with the next one.
+    /// Ends the old session. In a cookie, the next session has already replaced it.
     async fn end_session(
         &self,
         live: &Live,
@@ -129,7 +130,7 @@ impl Visit {
         Ok(Ended::Done)
     }
 
-    /// From then on no id opens the session; should its removal fail, the record stays until it expires.
+    /// Ends the old id: from then on no id opens the session. If its removal fails, the record stays until it expires.
     async fn end_id(&self, live: &Live, basis: Basis) -> Result<Patched, SessionError> {
         let now = self.core.now();
         let hash = SessionId::renewed(live.id.key, self.core.random)?.secret_hash();
@@ -141,14 +142,14 @@ impl Visit {
         self.core.run(&self.budget, self.store().patch(live.id.key, patch, now)).await
     }
 
-    /// Nothing is stored for the visitor any more.
+    /// Marks the session as absent and removes the cookie.
     fn stand_anonymous(&self) {
         let mut state = self.state();
         state.session_status = SessionStatus::Anonymous;
         state.cookie = self.core.cookie.remove();
     }
 
-    /// The next session was created in vain: its id was sent to no browser.
+    /// Deletes the next session after a failure: its id was sent to no browser.
     async fn take_back(&self, before: crate::request::visit::Place, next: Option<SessionKey>) {
         self.state().set_place(before);
         let Some(key) = next else { return };

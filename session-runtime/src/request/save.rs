@@ -1,4 +1,5 @@
-//! The save of a session that exists: one patch, sent again after a conflict until it holds or time is up.
+//! The save of an existing session: one patch, sent again after each conflict until it applies or the deadline has
+//! passed.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -21,23 +22,23 @@ use crate::store::StoreError;
 use crate::version::status::VersionStatus;
 use crate::version::versioned::Versioned;
 
-/// The save of a session that exists.
+/// The save of an existing session.
 pub(super) struct Save<'v> {
     visit: &'v Visit,
     live: Arc<Live>,
     requested: &'v mut Requested,
     identity_change: IdentityChange,
     basis: Basis,
-    /// The answer is no failure, so the use of the session counts.
+    /// True if the response is no failure, so that the use of the session counts.
     answered: bool,
     secret: Secret,
-    /// The moment that deadlines are judged by.
+    /// Time with which deadlines are compared.
     now: Timestamp,
-    /// Another request has changed the record since it was loaded.
+    /// True if another request has changed the record since it was loaded.
     overtaken: bool,
 }
 
-/// What becomes of the secret.
+/// Change of the secret.
 #[derive(Clone, Copy)]
 enum Secret {
     Keep,
@@ -46,13 +47,13 @@ enum Secret {
     Presented,
 }
 
-/// A patch on its way, and what has to be known of it once it is answered.
+/// A patch that was sent, with the facts needed to handle the answer.
 struct Sent<'v> {
     answer: Pin<Box<dyn Future<Output = Result<Patched, StoreError>> + Send + 'v>>,
     deadline: Option<Deadline>,
-    /// Values are stored, so that the revision goes up.
+    /// True if the patch changes values, so that the revision goes up.
     writes: bool,
-    /// A schema is stored anew, so that it rests on the whole record.
+    /// True if the precondition is the whole record, as when a section is rewritten.
     rewrites: bool,
 }
 
@@ -66,14 +67,14 @@ impl<'v> Save<'v> {
     ) -> Result<Self, SessionError> {
         let identity_change = identity_change(&requested.changes);
         let session_wide = requested.changes_values() || requested.expiry.is_some() || requested.renew;
-        // A use that is only recorded counts from when the request came.
+        // A save that only records the use of the session counts from the start of the request.
         let (now, secret) = (if session_wide { visit.core.now() } else { visit.now }, Secret::Keep);
         let mut save = Self { visit, live, requested, identity_change, basis, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
 
-    /// A request may last longer than its session, and must not bring it back.
+    /// Updates the time if the request has outlasted its session, which must not be revived.
     fn check_end(&mut self) -> Result<(), SessionError> {
         let now = self.visit.core.now();
         if now >= self.live.head.expires {
@@ -88,7 +89,7 @@ impl<'v> Save<'v> {
         let renewed = || SessionId::renewed(self.live.id.key, self.visit.core.random);
         let now = self.now;
         let unconfirmed = head.previous.as_ref().is_some_and(|previous| previous.until.is_none());
-        // The one from before the last renewal keeps its whole grace.
+        // The secret from before the last renewal keeps its whole grace.
         let in_grace = head.previous.as_ref().is_some_and(|previous| previous.until.is_none_or(|until| now < until));
         Ok(match self.identity_change {
             IdentityChange::Login | IdentityChange::Renewal => Secret::Raise(renewed()?),
@@ -100,7 +101,7 @@ impl<'v> Save<'v> {
         })
     }
 
-    /// Whether there is anything to store.
+    /// Returns whether there is anything to store.
     pub(super) fn is_needed(&self) -> bool {
         let head_changes = || self.new_secret().is_some() || self.deadline(false).is_some();
         self.requested.changes_values() || head_changes()
@@ -119,7 +120,7 @@ impl<'v> Save<'v> {
             Basis::Values if self.requested.changes_values() => {
                 Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
             }
-            // Nothing that could conflict, or somebody who runs again has a ticket of its own.
+            // Nothing can conflict, or the caller repeats the save and holds a ticket of its own.
             _ => None,
         };
         loop {
@@ -147,13 +148,13 @@ impl<'v> Save<'v> {
         }
     }
 
-    /// Whether a schema that is dropped and written anew has lost a part: a store can only remove such keys.
+    /// True if a schema that is dropped and written again has lost a part: a store can only remove such keys.
     fn drops_lost_parts(&self) -> bool {
         let is_lost = |schema: &&'static SchemaSpec| self.live.check_readable(schema).is_err();
         !self.requested.changes.is_empty() && self.requested.dropped.iter().any(is_lost)
     }
 
-    /// Removes them first; what was written since is laid over the record that is left.
+    /// Removes the lost parts first. Changes made after the drop then apply to the remaining record.
     async fn drop_lost_parts(&mut self) -> Result<(), SessionError> {
         let (core, head) = (&self.visit.core, &self.live.head);
         let mut patch = Patch::on_generation(head.generation);
@@ -167,7 +168,8 @@ impl<'v> Save<'v> {
         }
     }
 
-    /// A save of another guard may have brought in an upgrade by another node since this one was opened.
+    /// Checks the stored versions again: a save of another guard may have loaded an upgrade by another node since this
+    /// guard was opened.
     fn check_versions(&mut self) -> Result<(), SessionError> {
         let versions = &self.visit.core.versions;
         let is_dropped = |schema: &SchemaSpec| !self.requested.counts(schema);
@@ -181,8 +183,8 @@ impl<'v> Save<'v> {
         Ok(())
     }
 
-    /// An upgrade rests on the whole record: it is read anew, and what the request changed is laid over that. False if
-    /// there is no session any more.
+    /// Loads the record again and rebases the changes on it, since an upgrade depends on the whole record. Returns
+    /// false if the session no longer exists.
     async fn begin_again(&mut self) -> Result<bool, SessionError> {
         let fresh = self.visit.load_again(&self.live).await?;
         let SessionStatus::Live(mut fresh) = fresh else { return Ok(false) };
@@ -197,7 +199,7 @@ impl<'v> Save<'v> {
         Ok(true)
     }
 
-    /// Sends the patch, if there is anything in it.
+    /// Sends the patch unless it is empty.
     fn send(&self) -> Result<Option<Sent<'v>>, SessionError> {
         let (visit, live) = (self.visit, &self.live);
         let patch = self.patch()?;
@@ -211,7 +213,8 @@ impl<'v> Save<'v> {
         Ok(Some(Sent { answer, deadline, writes, rewrites }))
     }
 
-    /// What the store said; a failure of a patch that only marks the use of the session changes nothing.
+    /// Returns the answer of the store. If the patch only records the use of the session, its failure is logged and
+    /// ignored.
     fn answer(&self, sent: Result<Patched, SessionError>) -> Result<Option<Patched>, SessionError> {
         match sent {
             Ok(patched) => Ok(Some(patched)),
@@ -223,7 +226,7 @@ impl<'v> Save<'v> {
         }
     }
 
-    /// Nothing that the application asked for.
+    /// True if the application has requested no part of this save.
     fn is_optional(&self) -> bool {
         let raised = matches!(self.secret, Secret::Raise(_));
         !self.requested.changes_values() && self.requested.expiry.is_none() && !raised
@@ -250,7 +253,8 @@ impl<'v> Save<'v> {
         Ok(patch)
     }
 
-    /// Whole schemas go, so that the patch rests on the whole record; what was written of them since is laid over nothing.
+    /// Fills a patch that drops whole sections. Its precondition is the whole record, and later changes to the dropped
+    /// schemas apply to empty sections.
     #[cold]
     fn fill_dropping(&self, patch: &mut Patch) -> Result<(), SessionError> {
         let (versions, revision, changes) =
@@ -298,7 +302,7 @@ impl<'v> Save<'v> {
         }
     }
 
-    /// Whether another request stored the same version, or a newer one that this program may write.
+    /// Returns whether another request stored the same version, or a newer one that this program may write.
     fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
         let theirs = Versioned::new(theirs.values.clone());
         for schema in schemas_of(&self.requested.changes) {
@@ -311,7 +315,7 @@ impl<'v> Save<'v> {
         Ok(true)
     }
 
-    /// Takes what another request stored meanwhile as the new base.
+    /// Merges the values that another request stored meanwhile, which become the new base.
     fn merge(&mut self, theirs: &Record) -> Result<(), SessionError> {
         let schemas: BTreeSet<_> = self.requested.changes.values().map(|change| change.schema.key).collect();
         for change in self.requested.changes.values_mut() {
@@ -336,7 +340,7 @@ impl<'v> Save<'v> {
         }
         let (id, renewed) = match self.secret {
             Secret::Raise(id) => (id, true),
-            // Another request's renewal came first: the browser has that one, or will.
+            // If the renewal of another request came first, the browser has that id or will receive it.
             Secret::Periodic(id) if head.secret == id.secret_hash() => (id, true),
             _ => (self.live.id, false),
         };
@@ -346,17 +350,17 @@ impl<'v> Save<'v> {
         if !visit.is_finished()
             && let Err(error) = self.apply()
         {
-            // It is stored, and that is what was asked.
+            // The changes are stored, so the save has succeeded.
             tracing::debug!("the session was saved, and could not be upgraded again: {}", error.chain());
         }
         let mut state = visit.state();
-        // Let go of by the state, it need not be copied to be changed.
+        // The state drops its reference, so that `make_mut` need not copy.
         state.session_status = SessionStatus::Ended;
         let live = Arc::make_mut(&mut self.live);
         live.id = id;
         live.presented &= !renewed;
         live.stored = head.clone();
-        // What others wrote in between is not among the values: they are of the revision that was loaded.
+        // The values do not include writes of others in between: they belong to the revision that was loaded.
         let loaded = live.head.revision;
         let is_next = head.revision == loaded.wrapping_add(u64::from(writes));
         live.head = Head { revision: if is_next { head.revision } else { loaded }, ..head };
@@ -367,14 +371,14 @@ impl<'v> Save<'v> {
         Outcome::Done
     }
 
-    /// Whether a moved deadline concerns the browser. An id that is not the newest is never sent again: it would push the
-    /// newer one out.
+    /// Returns whether a moved deadline requires a new cookie. An id that is not the newest is never sent again: it
+    /// would replace the newer one.
     fn refreshes(&self, head: &Head) -> bool {
         let persistent = |head: &Head| head.expiry.persistent(self.visit.core.cookie.persistent);
         (persistent(head) || persistent(&self.live.head)) && head.secret == self.live.id.secret_hash()
     }
 
-    /// What was stored is the base of what the request does from here on.
+    /// Applies the stored patch to the loaded values, the base of all later changes of the request.
     fn apply(&mut self) -> Result<(), SessionError> {
         let patch = self.patch()?;
         let live = Arc::make_mut(&mut self.live);
@@ -392,8 +396,8 @@ impl<'v> Save<'v> {
         if self.is_optional() { Ok(Outcome::Done) } else { Err(SessionError::new(ErrorKind::Gone)) }
     }
 
-    /// Another request logged this session in. A login of ours gets a session of its own: never the other's record, which
-    /// may belong to another user by now.
+    /// Handles a login by another request. A login of this request gets a session of its own, and never the record of
+    /// the other, which may belong to another user by now.
     async fn renewed(self) -> Result<Outcome, SessionError> {
         if self.is_optional() {
             return Ok(Outcome::Done);
@@ -416,7 +420,8 @@ impl<'v> Save<'v> {
         Ok(created)
     }
 
-    /// The changes that a login takes along: of a session that had a user already, only those that hold nothing of it.
+    /// Returns the changes that a login keeps. If the session already had a user, these are only the changes that hold
+    /// nothing of it.
     fn pending_of_login(&self, loaded: &Values) -> Result<Changes, SessionError> {
         let mut changes = self.requested.changes.clone();
         if self.had_user(loaded) {
@@ -425,8 +430,8 @@ impl<'v> Save<'v> {
         refused(&changes).map_or(Ok(changes), Err)
     }
 
-    /// Leaves the loaded values that a login takes along: all but the `renew` fields, and only the lasting schemas of a
-    /// session that had a user already.
+    /// Retains the loaded values that a login keeps: all except the `renew` fields, and only the lasting schemas if the
+    /// session already had a user.
     fn keep_for_login(&self, values: &mut Values) {
         let (schemas, had_user) = (self.visit.core.schemas(), self.had_user(values));
         let kept = |schema: &SchemaSpec| self.requested.counts(schema) && (schema.lasting || !had_user);
@@ -437,7 +442,7 @@ impl<'v> Save<'v> {
         }
     }
 
-    /// Whether a field names a user.
+    /// Returns whether a field names a user.
     fn had_user(&self, values: &Values) -> bool {
         let fields =
             self.visit.core.schemas().iter().flat_map(|schema| schema.fields().map(move |field| (schema, field)));

@@ -1,4 +1,4 @@
-//! What a request knows of its session, and what it wants done to it.
+//! State of a request: its session as loaded, and the changes and actions that are not yet saved.
 
 use std::collections::btree_map::Entry;
 use std::ops::Deref;
@@ -18,25 +18,25 @@ use crate::schema::{FieldSpec, Renew, Schema, SchemaSpec};
 use crate::version::status::VersionStatus;
 use crate::version::versioned::{Versioned, Versions};
 
-/// What the request knows and what it wants; short locks only, never across a store call.
+/// State of one request. Its lock is held only briefly, and never across a store call.
 pub(crate) struct State {
     pub(crate) session_status: SessionStatus,
-    /// Schemas whose values are there.
+    /// Schemas whose values are loaded, one bit each.
     pub(crate) fetched: u32,
-    /// Those of them that are no copy of a cache, so that writes may rest on them.
+    /// Subset of `fetched` that did not come from a cache, so that writes may be based on it.
     pub(crate) fresh: u32,
-    /// A load that failed fails for every guard of the request.
+    /// Error of a failed load, which fails every guard of the request.
     pub(super) failed_load: Option<SessionError>,
-    /// Schemas with a writable guard.
+    /// Schemas with a writable guard, one bit each.
     pub(super) open: u32,
     pub(crate) requested: Requested,
-    /// How often this request has started over: a guard that was opened before saw another user's values.
+    /// Number of times this request has started over. A guard of an earlier epoch saw the values of another user.
     pub(crate) epoch: u32,
     pub(crate) in_flight: InFlight,
-    /// What the response is to say, whatever follows.
+    /// Cookie command for the response, even if a later step fails.
     pub(crate) cookie: CookieCommand,
     pub(crate) finished: bool,
-    /// What a handler answers with.
+    /// Error that a handler has returned as its answer.
     #[cfg(feature = "rocket")]
     pub(super) answered: Option<Box<SessionError>>,
 }
@@ -44,45 +44,48 @@ pub(crate) struct State {
 /// An explicit save that has begun.
 #[derive(Default)]
 pub(crate) struct InFlight {
-    /// Not ended yet; still so at the end of the request if it was given up.
+    /// True until the save ends; still true at the end of the request if the save was abandoned.
     pub(crate) active: bool,
-    /// What it is to do. Boxed: few requests save before they end.
+    /// Changes and actions of the save. Boxed: few requests save before they end.
     pub(crate) requested: Option<Box<Requested>>,
-    /// It, or one whose outcome is unknown, was to destroy, to renew or to log somebody in or out.
+    /// True if this save, or an earlier one of unknown outcome, destroys or renews the session, or is a login or a
+    /// logout.
     pub(crate) critical: bool,
 }
 
-/// What the request wants done to its session.
+/// Changes and actions requested for the session and not yet saved.
 #[derive(Clone, Default)]
 pub(crate) struct Requested {
     pub(crate) changes: Changes,
-    /// Fields that were set to the text that is stored, which counts once the session starts over.
+    /// Fields that were set to their stored text. They count as changes once the session starts over.
     pub(crate) confirmed: Option<Box<Changes>>,
-    /// Everything else. Boxed: few requests ask for any of it. Smaller wishes took 400 of 86,800 instructions off a read.
+    /// Actions on the whole session. Boxed: few requests have any. The smaller struct took 400 of 86,800 instructions
+    /// off a read.
     session_wide: Option<Box<SessionWide>>,
 }
 
-/// What a request asks of its session as a whole.
+/// Actions requested for the session as a whole.
 #[derive(Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each wish stands on its own")]
 pub(crate) struct SessionWide {
-    /// Schemas of which everything stored is dropped; what is written of them later is in `pending`.
+    /// Schemas whose stored section is dropped. Later writes to them are in [`Requested::changes`].
     pub(crate) dropped: Vec<&'static SchemaSpec>,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) renew: bool,
-    /// The stored session ends, and another begins with its lasting schemas: a user has gone, or `restart` was called.
+    /// True if the stored session ends and another begins with its lasting schemas: a user has left, or `restart` was
+    /// called.
     pub(crate) over: bool,
-    /// `restart` was called, so that it starts over whatever the answer.
+    /// True if `restart` was called: the session then starts over whatever the status of the response.
     pub(crate) restart: bool,
     pub(crate) destroy: bool,
-    /// Something was written after `destroy`; it has nowhere to go.
+    /// True if a value was written after `destroy`; it cannot be stored.
     pub(crate) after_destroy: bool,
-    /// Changes that cannot be stored, so that nothing is: a value that could not be encoded, a save of unknown outcome.
+    /// Error that keeps all changes from being stored: a value that could not be encoded, or a save of unknown outcome.
     pub(crate) failure: Option<SessionError>,
 }
 
 impl SessionWide {
-    /// What no request has asked for.
+    /// Empty value: no action is requested.
     const NOTHING: &Self = &Self {
         dropped: Vec::new(),
         expiry: None,
@@ -94,7 +97,7 @@ impl SessionWide {
         failure: None,
     };
 
-    /// Puts back what could not be done, under what was asked since.
+    /// Restores the actions of a failed save. Actions requested since take precedence.
     fn put_back(&mut self, earlier: Self) {
         self.dropped = earlier.dropped;
         self.expiry = self.expiry.or(earlier.expiry);
@@ -122,27 +125,28 @@ impl From<SessionWide> for Requested {
 }
 
 impl Requested {
-    /// Only a destruction, if there is one.
+    /// Returns a request to destroy the session, or an empty one.
     pub(crate) fn destruction(destroy: bool) -> Self {
         if destroy { SessionWide { destroy, ..SessionWide::default() }.into() } else { Self::default() }
     }
 
-    /// The part to change; only for what asks for something.
+    /// Returns the session-wide part for a change, and allocates it if it is absent.
     pub(crate) fn session_wide_mut(&mut self) -> &mut SessionWide {
         self.session_wide.get_or_insert_default()
     }
 
-    /// What cannot be stored.
+    /// Removes and returns the error that keeps the changes from being stored.
     pub(crate) fn take_failure(&mut self) -> Option<SessionError> {
         self.session_wide.as_deref_mut()?.failure.take()
     }
 
-    /// From now on the save fails, with the first error that was set.
+    /// Makes the save fail. The first error that was set remains.
     pub(crate) fn set_failure(&mut self, error: SessionError) {
         self.session_wide_mut().failure.get_or_insert(error);
     }
 
-    /// Hands everything to the save at the end of the request. What counts for reads meanwhile stays.
+    /// Returns everything for the save at the end of the request. The actions that affect reads until then stay here
+    /// too.
     pub(crate) fn hand_over(&mut self) -> Self {
         let (changes, confirmed) = (std::mem::take(&mut self.changes), self.confirmed.take());
         let handed = Self { changes, confirmed, session_wide: self.session_wide.clone() };
@@ -152,7 +156,8 @@ impl Requested {
         handed
     }
 
-    /// A new record holds all changes. Laid over it, a change of a sum would show the sum of the session before.
+    /// Clears the changes after a new record has taken them all. Applied to that record, a change of a sum would show
+    /// the sum of the old session.
     pub(crate) fn stored_anew(&mut self) {
         self.changes.clear();
         if let Some(session_wide) = self.session_wide.as_deref_mut() {
@@ -160,7 +165,7 @@ impl Requested {
         }
     }
 
-    /// Takes back what that save was to store.
+    /// Takes the changes back from the final save.
     pub(crate) fn keep(&mut self, saved: Self, done: bool) {
         self.changes = saved.changes;
         if let Some(session_wide) = self.session_wide.as_deref_mut() {
@@ -169,19 +174,19 @@ impl Requested {
         }
     }
 
-    /// Those that count whatever the answer.
+    /// Returns the actions that take effect whatever the status of the response.
     pub(crate) fn unconditional(&self) -> Self {
         let Some(session_wide) = self.session_wide.as_deref() else { return Self::default() };
         let SessionWide { destroy, renew, restart, .. } = *session_wide;
         SessionWide { destroy, renew, restart, over: restart, ..SessionWide::default() }.into()
     }
 
-    /// Whether there is something to store.
+    /// True if values are changed or sections dropped.
     pub(crate) fn changes_values(&self) -> bool {
         !self.changes.is_empty() || !self.dropped.is_empty()
     }
 
-    /// Whether the stored values of a schema are those that the request goes on from.
+    /// Returns whether the stored values of a schema are still the base of the changes.
     pub(crate) fn counts(&self, schema: &SchemaSpec) -> bool {
         self.session_wide.as_deref().is_none_or(|session_wide| {
             (!session_wide.over || schema.lasting)
@@ -189,7 +194,7 @@ impl Requested {
         })
     }
 
-    /// Ends the stored session, for one that begins with the lasting schemas and with what this request set.
+    /// Ends the stored session, and begins one with the lasting schemas and the values that this request set.
     pub(crate) fn start_over(&mut self) -> Result<(), SessionError> {
         let session_wide = self.session_wide_mut();
         session_wide.over = true;
@@ -197,12 +202,12 @@ impl Requested {
         start_over(&mut self.changes, self.confirmed.take())
     }
 
-    /// A save has ended the stored session of a user: later wishes go on from the one that it began.
+    /// Rebases the changes on the session that a save has begun after it ended the session of a user.
     pub(crate) fn leave_user(&mut self) -> Result<(), SessionError> {
         start_over(&mut self.changes, self.confirmed.take())
     }
 
-    /// Drops everything stored of a schema, and what this request wrote of it so far.
+    /// Drops the stored section of a schema and the earlier changes of this request to it.
     pub(crate) fn drop_schema(&mut self, schema: &'static SchemaSpec) {
         for changes in [Some(&mut self.changes), self.confirmed.as_deref_mut()].into_iter().flatten() {
             changes.retain(|_, change| change.schema.key != schema.key);
@@ -212,7 +217,7 @@ impl Requested {
         }
     }
 
-    /// Takes over what a guard found. `outdated`: the request has started over since the guard was opened.
+    /// Adds the changes that a guard found. `outdated`: the request has started over since the guard was opened.
     pub(crate) fn absorb(
         &mut self,
         found: Found,
@@ -237,7 +242,7 @@ impl Requested {
         if !self.over && users.iter().any(left) { self.start_over() } else { Ok(()) }
     }
 
-    /// Earlier edits of fields that this guard has set or cleared as a whole are no longer refused.
+    /// Removes refused edits of fields that this guard has since set or cleared as a whole.
     pub(super) fn replace<S: Schema>(&mut self, tracked: &Tracked<S>) {
         if refused(&self.changes).is_none() {
             return;
@@ -247,7 +252,7 @@ impl Requested {
         self.changes.retain(|_, change| !change.stale || !is_replaced(change));
     }
 
-    /// Puts back what could not be done, under what was wished since.
+    /// Restores the changes and actions of a failed save. Those requested since take precedence.
     pub(crate) fn put_back(&mut self, mut earlier: Self) -> Result<(), SessionError> {
         if self.over && !earlier.over {
             earlier.start_over()?;
@@ -258,7 +263,7 @@ impl Requested {
         for (name, change) in earlier.changes {
             match self.changes.entry(name) {
                 Entry::Vacant(entry) => drop(entry.insert(change)),
-                // The later change was made on top of the earlier one.
+                // The later change is based on the earlier one.
                 Entry::Occupied(mut entry) if entry.get().base == change.ours => {
                     entry.get_mut().base = change.base;
                     entry.get_mut().mixed |= change.mixed && !entry.get().set;
@@ -279,42 +284,42 @@ impl Requested {
     }
 }
 
-/// Where the visitor stands.
+/// Status of the session in this request.
 #[derive(Clone)]
 pub(crate) enum SessionStatus {
-    /// There is an id, and nobody has asked for its record yet.
+    /// An id was presented, and its record is not loaded yet.
     Unread(SessionId),
     /// No session: no usable cookie, an id unknown to the store, an expired or unreadable record.
     Anonymous,
-    /// A secret from before a login that has just happened.
+    /// A secret from before a recent login.
     Stale,
-    /// A session.
+    /// A loaded session.
     Live(Arc<Live>),
     /// The session was destroyed, by this request or by another.
     Ended,
 }
 
-/// A session as this request knows it.
+/// A session as loaded by this request.
 #[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) id: SessionId,
-    /// Whether the browser presented this very id, and it is the newest one: not the one from before a periodic renewal,
-    /// and not one that this request has drawn itself.
+    /// True if the browser presented this id and it is the newest one. False for the id from before a periodic renewal,
+    /// and for an id that this request has drawn.
     pub(crate) presented: bool,
-    /// The head as first loaded: what this request's changes rest on.
+    /// Head as first loaded, the base of the changes of this request.
     pub(crate) head: Head,
-    /// The values as first loaded, further groups added.
+    /// Values as first loaded, with those of further load sets.
     pub(crate) values: Versioned,
-    /// The head as the latest load found it.
+    /// Head as of the latest load.
     pub(crate) stored: Head,
     pub(crate) bytes: usize,
     pub(crate) keys: usize,
-    /// Stored keys that are lost or damaged, as [`Loaded::unreadable`](crate::store::Loaded::unreadable).
+    /// Stored keys that are lost or damaged; see [`Loaded::unreadable`](crate::store::Loaded::unreadable).
     pub(crate) unreadable: Vec<Text>,
 }
 
 impl Live {
-    /// Fails for a schema of which a part is lost or damaged: its defaults must not pass for what is stored.
+    /// Fails for a schema with lost or damaged keys: defaults must not be taken for stored values.
     pub(crate) fn check_readable(&self, schema: &'static SchemaSpec) -> Result<(), SessionError> {
         if self.unreadable.iter().any(|name| belongs(name, schema.key)) {
             return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
@@ -322,7 +327,7 @@ impl Live {
         Ok(())
     }
 
-    /// The stored keys of a schema, those that are lost or damaged too.
+    /// Returns the stored keys of a schema, including those that are lost or damaged.
     pub(crate) fn keys_of(&self, schema: &SchemaSpec) -> Vec<Text> {
         let readable = self.values.stored().of_schema(schema.key).map(|(name, _)| name);
         readable.chain(self.unreadable.iter().filter(|name| belongs(name, schema.key))).cloned().collect()
@@ -330,25 +335,25 @@ impl Live {
 }
 
 impl InFlight {
-    /// What it does to a stored key.
+    /// Returns the change of a stored key in this save.
     fn change(&self, name: &str) -> Option<&Change> {
         self.requested.as_deref()?.changes.get(name)
     }
 
-    /// Whether the stored values of a schema are those that the request goes on from.
+    /// Returns whether the stored values of a schema are still the base of the changes.
     fn counts(&self, schema: &SchemaSpec) -> bool {
         self.requested.as_deref().is_none_or(|requested| requested.counts(schema))
     }
 
-    /// Whether it starts over.
+    /// True if the save starts over.
     pub(crate) fn is_over(&self) -> bool {
         self.requested.as_deref().is_some_and(|requested| requested.over)
     }
 }
 
 impl State {
-    /// The schema as it stands, if this program may do with it what it is for. Destroyed is destroyed: what comes after
-    /// reads like a visitor without a session.
+    /// Returns the current values of a schema. Fails if this program may not use them for `purpose`. After `destroy`, a
+    /// read finds no session.
     pub(super) fn snapshot(
         &mut self,
         schema: &'static SchemaSpec,
@@ -369,27 +374,27 @@ impl State {
         }
     }
 
-    /// The changes that lie over what is stored of a schema.
+    /// Returns the changes to apply to the stored values of a schema: those in flight, then those requested since.
     fn changes_of(&self, schema: &SchemaSpec) -> Overlay {
         let in_flight = self.in_flight.requested.as_deref().filter(|_| self.requested.counts(schema));
         let changes = in_flight.into_iter().flat_map(|requested| &requested.changes).chain(&self.requested.changes);
-        // `collect` would sort them first, which costs something even where there is none.
+        // `collect` would sort the changes first, which costs time even if there are none.
         let mut over = Overlay::new();
         over.extend(changes.filter(|(_, it)| !it.stale).map(|(name, change)| (name.clone(), change.ours.clone())));
         over
     }
 
-    /// Whether the stored values of a schema are those that the request goes on from.
+    /// Returns whether the stored values of a schema are still the base of the changes.
     pub(super) fn counts(&self, schema: &SchemaSpec) -> bool {
         self.requested.counts(schema) && self.in_flight.counts(schema)
     }
 
-    /// The stored text of a change, if these wishes go on from it.
+    /// Returns the stored text of a changed key, if `requested` is still based on the stored values of its schema.
     pub(crate) fn stored_for(&self, requested: &Requested, change: &Change) -> Option<Text> {
         self.session_status.values().get_text(&change.name).filter(|_| requested.counts(change.schema)).cloned()
     }
 
-    /// Takes over changes that were found against `view`.
+    /// Adds changes that were found against `snapshot`.
     pub(super) fn absorb(&mut self, found: Found, snapshot: &Snapshot) -> Result<(), SessionError> {
         let outdated = snapshot.epoch() != self.epoch;
         let moved = outdated || self.session_status.live().map(|live| live.id.key) != snapshot.session();
@@ -413,12 +418,12 @@ impl State {
         absorbed
     }
 
-    /// Whether the schema has a writable guard.
+    /// True if the schema has a writable guard.
     pub(super) fn is_open(&self, at: usize) -> bool {
         self.open & (1 << at) != 0
     }
 
-    /// Ends the stored session for one with its lasting schemas. Of what was written before, only changes to those stay.
+    /// Ends the stored session, and begins one with its lasting schemas. Earlier changes to other schemas are dropped.
     pub(super) fn restart(&mut self, schemas: &[&'static SchemaSpec]) {
         let requested = &mut self.requested;
         let is_lasting = |key: &str| schemas.iter().any(|schema| schema.lasting && schema.key == key);
@@ -431,8 +436,8 @@ impl State {
         self.epoch += 1;
     }
 
-    /// Drops everything stored of a schema. Says whether that is a logout: a field that names the user holds more than its
-    /// default, or cannot be read.
+    /// Drops the stored section of a schema. Returns whether that is a logout: a field that names the user holds more
+    /// than its default, or cannot be read.
     pub(super) fn clear(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Result<bool, SessionError> {
         let holds = |state: &mut Self, renew: Renew| {
             let stored = |snapshot: &Snapshot, field: &FieldSpec| {
@@ -456,7 +461,7 @@ impl State {
         Ok(is_logout)
     }
 
-    /// The stored values of a schema in this program's version; `None` if they cannot be read.
+    /// Returns the stored values of a schema in the version of this program; `None` if they cannot be read.
     fn stored_view(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Option<Snapshot> {
         if !self.counts(schema) {
             return Some(Snapshot::default());
@@ -476,7 +481,7 @@ impl State {
         }
     }
 
-    /// Forgets what a handler wrote that has panicked.
+    /// Discards the changes of a handler that has panicked.
     pub(super) fn discard(&mut self) {
         let requested = &mut self.requested;
         requested.changes.clear();
@@ -488,13 +493,13 @@ impl State {
         session_wide.over = session_wide.restart;
     }
 
-    /// The stored session, unless this request ends it.
+    /// Returns the stored session, unless this request ends it.
     pub(super) fn live(&self) -> Option<&Live> {
         let is_over = self.requested.destroy || self.requested.over || self.in_flight.is_over();
         self.session_status.live().filter(|_| !is_over)
     }
 
-    /// Whether a field of the stored session names a user, so that a change of it ends that session.
+    /// Returns whether a field of the stored session names a user. A change of that field ends the session.
     pub(super) fn has_user(&self, schema: &SchemaSpec) -> bool {
         let stored = |field: &FieldSpec| match self.requested.changes.get(field.name) {
             Some(change) => change.base.as_ref(),
@@ -508,7 +513,7 @@ impl State {
     }
 }
 
-/// Copies what is known of the session only if there is something to upgrade.
+/// Upgrades a schema of the session. Copies the session only if there is something to upgrade.
 fn upgraded(
     live: &mut Arc<Live>,
     schema: &'static SchemaSpec,
@@ -520,7 +525,7 @@ fn upgraded(
     }
 }
 
-/// Where a request stands, to go back to.
+/// State of the load and the cookie, to be restored after a failure.
 pub(crate) struct Place {
     session_status: SessionStatus,
     fetched: u32,

@@ -1,8 +1,9 @@
-//! One request's view of its session: loaded once, read and written through typed guards, finished with one patch.
+//! [`Visit`]: the session of one request, loaded once, read and written through typed guards, and finished with one
+//! patch.
 //!
-//! An adapter to a web framework opens a visit with the request's `Cookie` lines, hands out [`Visit::read`] and
-//! [`Visit::write`], and calls [`Visit::finish`] with the status that goes out. Deliberately absent: anything of HTTP but
-//! a cookie and a status.
+//! An adapter to a web framework opens a visit with the `Cookie` lines of the request, offers [`Visit::read`] and
+//! [`Visit::write`] to handlers, and calls [`Visit::finish`] with the status of the response. Deliberately absent: all
+//! of HTTP except a cookie and a status.
 
 use std::any::Any;
 use std::sync::atomic::Ordering;
@@ -26,7 +27,7 @@ pub use super::guard::Session;
 pub(crate) use super::load::Use;
 pub(crate) use super::state::{InFlight, Live, Place, Requested, SessionStatus, SessionWide, State};
 
-/// One request's view of its session.
+/// Access of one request to its session.
 ///
 /// # Examples
 ///
@@ -50,27 +51,27 @@ pub struct Visit {
     pub(crate) core: Arc<Core>,
     pub(crate) now: Timestamp,
     pub(crate) budget: Budget,
-    /// Loads and saves of one request happen one after the other.
+    /// Lock that runs the loads and saves of the request one after the other.
     pub(crate) gate: AsyncMutex<()>,
     state: Mutex<State>,
     pub(crate) failures: Failures,
     slots: Box<[Slot]>,
-    /// The session, if it is in the cookie.
+    /// Store of the session, if that is kept in the cookie.
     #[cfg(feature = "cookie")]
     pub(super) request_store: Option<Box<crate::store::cookie::RequestStore>>,
 }
 
-/// One schema's typed values in this request.
+/// Typed values of one schema in this request.
 #[derive(Default)]
 struct Slot {
-    /// Goes up with every finished write.
+    /// Counter that goes up with every finished write.
     version: AtomicUsize,
     snapshots: OnceLock<Box<dyn Any + Send + Sync>>,
-    /// A value whose transient fields the next guard takes over.
+    /// Value from which the next guard takes its transient fields.
     carrier: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
-/// Values handed out, the newest last. Those handed out stay for as long as the visit does.
+/// List of the values handed out, the newest last. They live as long as the visit.
 struct Decoded<S> {
     version: usize,
     value: S,
@@ -91,7 +92,7 @@ impl<S> Decoded<S> {
     }
 }
 
-/// What the adapter has to do when the request is over.
+/// Result of [`Visit::finish`], to be applied to the response by the adapter.
 ///
 /// # Examples
 ///
@@ -105,9 +106,9 @@ impl<S> Decoded<S> {
 /// ```
 #[derive(Debug)]
 pub struct Finished {
-    /// What to say about the cookie.
+    /// Command for the session cookie.
     pub cookie: CookieCommand,
-    /// Why the answer must be replaced by one with this error's status.
+    /// Error whose status must replace the response, if there is one.
     pub error: Option<SessionError>,
 }
 
@@ -150,33 +151,18 @@ impl Visit {
         }
     }
 
-    /// The schema's values as they stand now. A visitor without a session reads defaults.
+    /// Returns the current values of a schema, which are the defaults if there is no session.
     ///
     /// # Errors
     ///
     /// The store is unavailable, or a stored value does not decode.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
     pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at), Use::Read).await?;
         self.snapshot(at)
     }
 
-    /// The same, if they have been loaded and can be read.
+    /// Returns the current values of a schema if they are loaded and readable. Loads nothing.
     ///
     /// # Examples
     ///
@@ -199,7 +185,7 @@ impl Visit {
         self.snapshot(at).ok()
     }
 
-    /// The newest value to hand out.
+    /// Returns the newest value of a schema, decoded again if it has changed.
     fn snapshot<S: Schema>(&self, at: usize) -> Result<&S, SessionError> {
         let slot = &self.slots[at];
         let version = slot.version.load(Ordering::Acquire);
@@ -212,7 +198,7 @@ impl Visit {
         // A slot belongs to one schema, so the first snapshot in it is always of this type.
         let first = first.downcast_ref::<Decoded<S>>();
         let mut newest = first.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))?.newest();
-        // Another reader may be first to add one, and it may be an older one.
+        // Another reader may add a value first, and that value may be an older one.
         while newest.version < version {
             let next = Box::new(Decoded::new(version, self.decode::<S>(at, Use::Read)?.0));
             newest = newest.next.get_or_init(|| next).newest();
@@ -220,16 +206,17 @@ impl Visit {
         Ok(&newest.value)
     }
 
-    /// The schema's values, to be edited; what changed is stored when the request finishes.
+    /// Returns a writable guard of a schema. Its changes are stored when the request finishes.
     ///
     /// # Errors
     ///
-    /// As for [`read`](Self::read); and [`ErrorKind::GuardOpen`] while another writable guard of the schema is open.
+    /// The errors of [`read`](Self::read), and [`ErrorKind::GuardOpen`] while another writable guard of the schema is
+    /// open.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
     /// # #[derive(Session)]
     /// # #[session(key = "cart", version = 1)]
     /// # struct Cart { coupon: Option<String> }
@@ -238,39 +225,22 @@ impl Visit {
     /// let visit = sessions.open([]);
     /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
     /// assert_eq!(visit.read::<Cart>().await?.coupon().as_deref(), Some("SPRING"));
-    /// # let _ = Expiry::Default;
     /// # Ok(()) }
     /// ```
     pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at), Use::Write).await?;
-        // First of all, so that what the guard sees is what the one before it has written.
+        // Opened before decoding, so that this guard sees the changes of the previous one.
         let open = self.open_guard(at)?;
         let (value, snapshot) = self.decode::<S>(at, Use::Write)?;
         Ok(Session { visit: self, at, tracked: self.track(value, &snapshot), snapshot, _open: open })
     }
 
-    /// Loads the session unless that has been done; guards of the session as a whole need nothing more.
+    /// Loads the session if it is not loaded yet. Guards of the session as a whole need nothing more.
     ///
     /// # Errors
     ///
     /// The store is unavailable.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Expiry, MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// let visit = sessions.open([]);
-    /// visit.load().await?;
-    /// assert!(visit.key().is_none());
-    /// # let _ = Expiry::Default;
-    /// # Ok(()) }
-    /// ```
     pub async fn load(&self) -> Result<(), SessionError> {
         self.fetch(None, Use::Read).await
     }
@@ -280,7 +250,7 @@ impl Visit {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A schema with a writable guard, if there is one.
+    /// Returns a schema with a writable guard, if there is one.
     #[cfg(feature = "rocket")]
     pub(crate) fn open_schema(&self) -> Option<&'static SchemaSpec> {
         self.open_in(&self.state())
@@ -291,19 +261,19 @@ impl Visit {
         schemas.find(|(at, _)| state.open & (1 << at) != 0).map(|(_, schema)| *schema)
     }
 
-    /// Whether a guard or a save failed in a way that may pass.
+    /// True if a guard or a save failed with an error that may be temporary.
     #[cfg(feature = "rocket")]
     pub(crate) fn asks_to_retry(&self) -> bool {
         self.failures.iter().any(|error| error.retry_after().is_some())
     }
 
-    /// Remembers that a handler answers with this error.
+    /// Stores the error that a handler has returned as its answer.
     #[cfg(feature = "rocket")]
     pub(crate) fn set_answered(&self, error: SessionError) {
         self.state().answered = Some(Box::new(error));
     }
 
-    /// The error that a handler has answered with.
+    /// Removes and returns the error that a handler has returned as its answer.
     #[cfg(feature = "rocket")]
     pub(crate) fn take_answered(&self) -> Option<Box<SessionError>> {
         self.state().answered.take()
@@ -313,7 +283,7 @@ impl Visit {
         self.state().finished
     }
 
-    /// Values handed out from now on are decoded anew.
+    /// Invalidates the decoded values: the next read decodes them again.
     pub(crate) fn values_changed(&self) {
         for slot in &self.slots {
             slot.version.fetch_add(1, Ordering::Release);
@@ -339,7 +309,7 @@ impl Visit {
         Ok(Open { visit: self, at })
     }
 
-    /// The values as they stand, and the view that they come from.
+    /// Decodes the current values, and returns them with their snapshot.
     pub(super) fn decode<S: Schema>(&self, at: usize, purpose: Use) -> Result<(S, Snapshot), SessionError> {
         let snapshot = self.state().snapshot(S::SPEC, &self.core.versions, purpose)?;
         let mut value = read::<S>(&Reader::new(S::SPEC, &snapshot))?;
@@ -352,13 +322,13 @@ impl Visit {
         Ok((value, snapshot))
     }
 
-    /// The value behind accessors that record what is changed.
+    /// Wraps the value in accessors that record changes.
     pub(super) fn track<S: Schema>(&self, value: S, snapshot: &Snapshot) -> S::Mut {
         let has_user = S::SPEC.has_user && self.state().has_user(S::SPEC);
         S::WRAP(if has_user { Tracked::of_user(value, snapshot.clone()) } else { Tracked::new(value) })
     }
 
-    /// Takes over what a guard changed. After that its place is free.
+    /// Records the changes of a guard that is being dropped. Its schema can be opened again afterwards.
     pub(super) fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, snapshot: &Snapshot) {
         let _unless_unwinding = Discard(self);
         if std::thread::panicking() {
@@ -374,8 +344,8 @@ impl Visit {
         }
     }
 
-    /// Takes over what was changed since the last time, which is part of what the guard sees from now on. What cannot be
-    /// written as JSON stays with the guard, which may mend it.
+    /// Records the changes since the last call and adds them to the snapshot of the guard. A value that cannot be
+    /// encoded as JSON stays in the guard, where it can still be corrected.
     pub(super) fn record_changes<S: Schema>(
         &self,
         at: usize,
@@ -390,7 +360,8 @@ impl Visit {
         self.absorb(at, found, snapshot)
     }
 
-    /// From now on the guard sees an empty session with what it set.
+    /// Records the changes of a guard whose user has left. The guard then sees an empty session with the values that it
+    /// set.
     #[cold]
     fn record_over(&self, at: usize, found: Found, snapshot: &mut Snapshot) -> Result<(), SessionError> {
         let mut fresh = Snapshot::default();
@@ -400,7 +371,8 @@ impl Visit {
         absorbed
     }
 
-    /// What was changed since the last time; `None` if nothing was touched, or too late.
+    /// Returns the changes since the last call; `None` if nothing was touched, if the session was destroyed, or if the
+    /// request has ended.
     fn take_changes<S: Schema>(
         &self,
         at: usize,
@@ -425,7 +397,7 @@ impl Visit {
         self.take_found(at, tracked, snapshot, outdated).map(Some)
     }
 
-    /// What was changed, and the transient fields handed on.
+    /// Returns the changes since the last call, and passes the transient fields on to the next guard.
     fn take_found<S: Schema>(
         &self,
         at: usize,
@@ -441,16 +413,16 @@ impl Visit {
         Ok(found)
     }
 
-    /// Lays what was found against `view` over what the request knows.
+    /// Adds changes that were found against `snapshot` to the changes of the request.
     fn absorb(&self, at: usize, found: Found, snapshot: &Snapshot) -> Result<(), SessionError> {
-        // A guard of a user who was stored only after it was opened did not notice that this user has gone.
+        // A guard that was opened before its user was stored does not detect that this user has left.
         let kept = found.over.then_some(at);
         let (absorbed, over) = {
             let mut state = self.state();
             let epoch = state.epoch;
             (state.absorb(found, snapshot), state.epoch != epoch)
         };
-        // Only then: what a reader finds before must not pass for the newest.
+        // After the changes are in: a value that is decoded before must not be taken for the newest.
         if over {
             self.forget_user(kept);
         } else {
@@ -462,7 +434,8 @@ impl Visit {
         absorbed
     }
 
-    /// Nothing of the user that has gone is handed out from now on; `kept`: this schema's guard has none of it.
+    /// Drops the decoded values and the transient fields of a user who has left. `kept`: schema whose guard holds none
+    /// of them.
     #[cold]
     pub(crate) fn forget_user(&self, kept: Option<usize>) {
         for (at, schema) in self.core.schemas().iter().enumerate().filter(|(_, schema)| !schema.lasting) {
@@ -473,8 +446,8 @@ impl Visit {
         self.values_changed();
     }
 
-    /// Adds what the work of an `update_now` changed to what that is to store, and to nothing else: others may wish
-    /// meanwhile, and the work may have to run again.
+    /// Adds the changes of one run of an `update_now` to `requested` only: others may change the session meanwhile, and
+    /// the work may have to run again.
     pub(super) fn add_changes<S: Schema>(
         &self,
         at: usize,
@@ -497,7 +470,7 @@ impl Visit {
             .absorb(found, false, |requested, change| Ground { stored: state.stored_for(requested, change), moved })
     }
 
-    /// The schema's transient fields as the next guard gets them.
+    /// Locks the transient fields of a schema for the next guard.
     pub(super) fn carrier(&self, at: usize) -> MutexGuard<'_, Option<Arc<dyn Any + Send + Sync>>> {
         self.slots[at].carrier.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -509,7 +482,7 @@ impl Visit {
     }
 }
 
-/// The place of a schema's one writable guard, free again when this is dropped: after a panic while decoding, too.
+/// Marks a schema as open for writing until this is dropped, also if decoding panics.
 pub(super) struct Open<'v> {
     visit: &'v Visit,
     at: usize,
@@ -521,7 +494,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// What a handler wrote before it panicked under a guard is as unfinished as the handler.
+/// Discards the changes of the request when a handler panics under a guard, since its writes are unfinished.
 struct Discard<'v>(&'v Visit);
 
 impl Drop for Discard<'_> {

@@ -1,4 +1,4 @@
-//! Answers: the one that replaces an answer whose save failed, and the headers that go with a session.
+//! Responses: the replacement for a response whose save failed, and the headers that go with a session.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,10 +12,10 @@ use super::handle::SessionHandle;
 use crate::cookie::CookieCommand;
 use crate::error::{RETRY_AFTER, SessionError};
 
-/// The application's page for a failure.
+/// Function that builds the application's page for a failure.
 pub(super) type ErrorPage = Arc<dyn for<'r> Fn(&SessionError, &'r Request<'_>) -> Response<'r> + Send + Sync>;
 
-/// Saves, and has the answer say how that went.
+/// Saves the session and applies the outcome to the response.
 pub(super) async fn finish<'r>(
     handle: &SessionHandle,
     page: Option<&ErrorPage>,
@@ -36,14 +36,14 @@ pub(super) async fn finish<'r>(
     vary_on_cookie(response);
 }
 
-/// A fresh answer, with nothing of the one that it replaces.
+/// Builds a new response, with nothing of the one that it replaces.
 fn replacement<'r>(error: &SessionError, page: Option<&ErrorPage>, request: &'r Request<'_>) -> Response<'r> {
     let Some(page) = page else { return plain(error) };
     let Ok(mut response) = catch_unwind(AssertUnwindSafe(|| page(error, request))) else {
         tracing::error!("the function given to `on_error` panicked");
         return plain(error);
     };
-    // A success would say that the session is stored.
+    // A success would imply that the session is stored.
     if response.status().code < 300 {
         response.set_status(status(error));
     }
@@ -53,7 +53,7 @@ fn replacement<'r>(error: &SessionError, page: Option<&ErrorPage>, request: &'r 
     response
 }
 
-/// Status and short text.
+/// Builds a response with the status and a short text.
 fn plain<'r>(error: &SessionError) -> Response<'r> {
     let status = status(error);
     let text = format!("{status}\n");
@@ -74,8 +74,8 @@ fn set_retry_after(response: &mut Response<'_>) {
     response.set_raw_header("Retry-After", RETRY_AFTER.as_secs().to_string());
 }
 
-/// For a handler that passes on the error of `save` or `update_now`: status and short text, or the page that
-/// [`on_error`](crate::SessionFairing::on_error) gives.
+/// Response of a handler that returns the error of `save` or `update_now`: the status and a short text, or the page set
+/// with [`on_error`](crate::SessionFairing::on_error).
 impl<'r> Responder<'r, 'static> for SessionError {
     fn respond_to(self, request: &'r Request<'_>) -> ::rocket::response::Result<'static> {
         let response = plain(&self);
@@ -88,10 +88,9 @@ impl<'r> Responder<'r, 'static> for SessionError {
 }
 
 impl SessionError {
-    /// The failure of this request, for its catchers: of the session guard that failed last, or of a save. `None`: no
-    /// guard and no save failed.
+    /// Returns the latest failure of this request, for its catchers: that of a session guard or of a save.
     ///
-    /// A catcher does not run for a save that fails after the handler; see
+    /// `None` if no guard and no save failed. Catchers do not run for a save that fails after the handler; see
     /// [`on_error`](crate::SessionFairing::on_error) for those.
     ///
     /// # Examples
@@ -114,7 +113,7 @@ impl SessionError {
     }
 }
 
-/// A cache must not store an answer that carries an id (RFC 9111 section 5.2.2.5; OWASP session management).
+/// Forbids caches from storing a response that carries an id (RFC 9111 section 5.2.2.5; OWASP session management).
 fn forbid_storing(response: &mut Response<'_>) {
     let name = "Cache-Control";
     let forbidden = response.headers().get(name).any(|line| has_token(line, "no-store"));
@@ -132,18 +131,18 @@ fn forbid_storing(response: &mut Response<'_>) {
     }
 }
 
-/// Headers that some caches obey in place of `Cache-Control`: those of RFC 9213, whose names end alike for all CDNs, and
-/// older ones.
+/// True for headers that some caches obey in place of `Cache-Control`: those of RFC 9213, whose names all have the same
+/// ending, and older ones.
 fn is_targeted(name: &str) -> bool {
     const OLDER: [&str; 3] = ["surrogate-control", "edge-control", "x-accel-expires"];
     let name = name.to_ascii_lowercase();
     name.ends_with("-cache-control") || OLDER.contains(&name.as_str())
 }
 
-/// An answer that depends on the session depends on the cookie (RFC 9110 section 12.5.5).
+/// Adds `Vary: Cookie`: a response that depends on the session depends on the cookie (RFC 9110 section 12.5.5).
 fn vary_on_cookie(response: &mut Response<'_>) {
     let name = "Vary";
-    // A walk over the few headers of an answer is cheaper than to look one up.
+    // Iterating over the few headers of a response is cheaper than looking one up.
     if !response.headers().iter().any(|header| header.name() == name) {
         response.set_raw_header(name, "Cookie");
         return;

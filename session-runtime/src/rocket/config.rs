@@ -1,4 +1,4 @@
-//! The table `session` of Rocket's configuration: `Rocket.toml`, profiles, `ROCKET_SESSION={…}`.
+//! Reads the table `session` of Rocket's configuration: `Rocket.toml`, profiles, `ROCKET_SESSION={…}`.
 //!
 //! | key | default | unit |
 //! |---|---|---|
@@ -12,9 +12,11 @@
 //! | `deadline` | `"2s"` | duration |
 //! | `on_save_error` | `"fail"` | `"fail"` or `"log"` |
 //! | `limits` | `record = "1MiB"`, `keys = 10000` | size, number |
-//! | `server` | see [`ServerConfig`]: `connections`, `connect_timeout`, `back_off`, `back_off_max`, `namespace` | table |
+//! | `server` | see [`ServerConfig`] | table |
 //! | `cache` | `"off"` | duration or `"off"` |
 //! | `keys` | none | key or list of keys: 32 random bytes each, as base64url, base64 or hex |
+//!
+//! The keys of `server` are `connections`, `connect_timeout`, `back_off`, `back_off_max` and `namespace`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,12 +33,12 @@ use crate::record::expiry::TouchEvery;
 
 pub(super) const TABLE: &str = "session";
 
-/// What Rocket's configuration says.
+/// Settings from Rocket's configuration and its active profile.
 pub(super) struct Settings {
     pub(super) config: SessionConfig,
-    /// The store to take if nothing else names one.
+    /// Store to use if neither the application nor the configuration names one.
     pub(super) default_store: Option<String>,
-    /// Plain HTTP in the debug profile.
+    /// True in the debug profile without TLS, where the cookie has to work over plain HTTP.
     pub(super) insecure: bool,
     profile: String,
 }
@@ -61,7 +63,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// What to write where, when no store is named anywhere.
+    /// Returns the error for a missing store, with the settings that would name one.
     pub(super) fn no_store(&self) -> SessionError {
         let profile = &self.profile;
         let detail = format!(
@@ -73,7 +75,7 @@ impl Settings {
     }
 }
 
-/// The reasons, each with its key and where it was set; the values are the operator's, never a visitor's.
+/// Joins the reasons, each with its key and its source. The values in them are the operator's, never a visitor's.
 fn refuse(errors: &::rocket::figment::Error) -> SessionError {
     let reasons: Vec<String> = errors.clone().into_iter().map(|error| reason(&error)).collect();
     SessionError::with(ErrorKind::Config, reasons.join("; "))
@@ -151,7 +153,7 @@ enum SameSiteWord {
     None,
 }
 
-/// A duration with its unit, such as `"14d"` or `"1h 30m"`.
+/// Duration with its unit, such as `"14d"` or `"1h 30m"`.
 #[derive(Clone, Copy)]
 struct Time(Duration);
 
@@ -161,7 +163,7 @@ enum TimeOrOff {
     Off,
 }
 
-/// One key or several. What is no text is refused without being shown.
+/// One key or a list of keys. The error for a value that is not a string does not show the value.
 #[cfg(feature = "cookie")]
 #[derive(Default)]
 struct KeyTexts(Vec<String>);

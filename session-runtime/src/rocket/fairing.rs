@@ -1,7 +1,8 @@
-//! The fairing: settings and store at ignition, sweeping while the application runs, and the end of every request.
+//! The fairing: opens the store at ignition, sweeps while the application runs, and finishes every request.
 //!
-//! Rocket empties its cookie jar into the response before response fairings run, and a catcher drops what a failed
-//! handler put there; so the session's `Set-Cookie` is a header appended here. A failed save replaces the answer.
+//! Rocket writes its cookie jar into the response before response fairings run, and a catcher drops the cookies of a
+//! failed handler. The fairing therefore appends the session's `Set-Cookie` header itself. A failed save replaces the
+//! response.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,13 +23,13 @@ use crate::schema::{SchemaSpec, Schemas};
 use crate::sessions::Sessions;
 use crate::store::Store;
 
-/// How often expired sessions are looked for.
+/// Pause between two sweeps of expired sessions.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Loads and saves the sessions of a Rocket application; made by [`Sessions::fairing`].
+/// Loads and saves the sessions of a Rocket application; created by [`Sessions::fairing`].
 ///
-/// Attach it after every other response fairing: what a later one changes is too late for the session. Settings come from
-/// the table `session` of Rocket's configuration; what is given here wins.
+/// Attach it after every other response fairing: changes that a later one makes are too late for the session. Settings
+/// come from the table `session` of Rocket's configuration; values given here take precedence.
 ///
 /// # Examples
 ///
@@ -56,17 +57,8 @@ pub struct SessionFairing {
 }
 
 impl Sessions {
-    /// The fairing for one schema, or for a tuple of up to sixteen. Two schemas with one key do not compile.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// let rocket = rocket::build().attach(Sessions::fairing::<Cart>());
-    /// ```
+    /// Creates the fairing for one schema, or for a tuple of up to sixteen. Two schemas with the same key do not
+    /// compile.
     #[must_use]
     pub fn fairing<S: Schemas>() -> SessionFairing {
         let () = S::UNIQUE;
@@ -81,15 +73,7 @@ impl Sessions {
         }
     }
 
-    /// The application's sessions, for work outside requests; `None` before ignition or without the fairing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::Sessions;
-    ///
-    /// assert!(Sessions::fetch(&rocket::build()).is_none());
-    /// ```
+    /// Returns the application's sessions, for work outside requests. `None` before ignition or without the fairing.
     #[must_use]
     pub fn fetch<P: Phase>(rocket: &Rocket<P>) -> Option<&Self> {
         rocket.state()
@@ -97,17 +81,7 @@ impl Sessions {
 }
 
 impl SessionFairing {
-    /// The store; wins over the configuration.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, Session, Sessions};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// let fairing = Sessions::fairing::<Cart>().store(MemoryStore::new());
-    /// ```
+    /// Sets the store. Takes precedence over the configuration.
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));
@@ -118,8 +92,9 @@ impl SessionFairing {
         self
     }
 
-    /// Sessions in the cookies themselves; wins over the configuration. Read first
-    /// [what that cannot do](crate::CookieStore).
+    /// Keeps sessions in the cookies themselves. Takes precedence over the configuration.
+    ///
+    /// Read about [its limits](crate::CookieStore) first.
     ///
     /// # Examples
     ///
@@ -140,7 +115,7 @@ impl SessionFairing {
         self
     }
 
-    /// The settings, all of them; win over the configuration.
+    /// Sets all settings at once. Takes precedence over the configuration.
     ///
     /// # Examples
     ///
@@ -159,7 +134,7 @@ impl SessionFairing {
         self
     }
 
-    /// The clock, for tests. Default: the operating system's.
+    /// Sets the clock, for tests. Default: the operating system's.
     ///
     /// # Examples
     ///
@@ -177,14 +152,14 @@ impl SessionFairing {
         self
     }
 
-    /// The page for a request whose session could not be saved, in place of the status and a short text.
+    /// Sets the page for a request whose session could not be saved, in place of the status and a short text.
     ///
-    /// A save fails after the handler, when no catcher runs any more. The page is also used where a handler answers with
-    /// the error of `save` or `update_now`. A guard that fails calls the catcher of its status, as any guard does; that may
-    /// ask [`SessionError::of`] for the reason.
+    /// A save fails after the handler, when catchers no longer run. The page also replaces the response of a handler
+    /// that returns the error of `save` or `update_now`. A failed guard calls the catcher of its status, as any guard
+    /// does; the catcher gets the reason from [`SessionError::of`].
     ///
-    /// A status below 300 becomes that of the error, since a success says that the session is stored. `Retry-After` and
-    /// `Vary` are added. Should the function panic, the answer is the short text.
+    /// A status below 300 is replaced by that of the error, since a success would imply that the session is stored.
+    /// `Retry-After` and `Vary` are added. If the function panics, the response is the short text.
     ///
     /// # Examples
     ///
@@ -200,11 +175,15 @@ impl SessionFairing {
     ///
     /// fn page<'r>(error: &SessionError, _: &'r Request<'_>) -> Response<'r> {
     ///     let text = match error.kind() {
-    ///         ErrorKind::Rejected => "<p>Somebody else has changed this. Please look again.",
+    ///         ErrorKind::Rejected => "<p>This has been changed in the meantime. Please look again.",
     ///         _ => "<p>This could not be saved. Please try again.",
     ///     };
     ///     let status = Status::new(error.kind().status());
-    ///     Response::build().status(status).header(ContentType::HTML).sized_body(text.len(), Cursor::new(text)).finalize()
+    ///     Response::build()
+    ///         .status(status)
+    ///         .header(ContentType::HTML)
+    ///         .sized_body(text.len(), Cursor::new(text))
+    ///         .finalize()
     /// }
     ///
     /// let fairing = Sessions::fairing::<Cart>().on_error(page);
@@ -246,7 +225,8 @@ impl SessionFairing {
         false
     }
 
-    /// With the store at hand, or about to come back: then requests that need it fail until it does.
+    /// Builds the sessions and prepares the store. If the store is unavailable, the launch continues, and requests that
+    /// need the store fail until it is back.
     async fn ready(&self, rocket: &Rocket<Build>) -> Result<Sessions, SessionError> {
         let sessions = self.sessions(rocket)?;
         match sessions.prepare().await {
@@ -295,7 +275,7 @@ impl Fairing for SessionFairing {
         }
     }
 
-    // As `async_trait` would write it, but that an answer without a session allocates nothing.
+    // Written out as `async_trait` would expand it, except that a response without a session allocates nothing.
     fn on_response<'r, 'f, 'q, 's, 'o>(
         &'f self,
         request: &'r Request<'q>,
@@ -315,7 +295,7 @@ impl Fairing for SessionFairing {
     }
 }
 
-/// A future without a size, which needs no memory even in a box.
+/// Zero-sized future, so that boxing it allocates nothing.
 struct Nothing;
 
 impl Future for Nothing {
@@ -326,7 +306,7 @@ impl Future for Nothing {
     }
 }
 
-/// Removes expired sessions until shutdown; a run that fails is logged, and the next one happens all the same.
+/// Removes expired sessions until shutdown. A failed run is logged and does not prevent the next one.
 async fn sweep(sessions: Sessions, mut shutdown: ::rocket::Shutdown) {
     loop {
         if let Err(error) = sessions.sweep().await {

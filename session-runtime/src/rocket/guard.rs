@@ -1,4 +1,4 @@
-//! The guards: `&S`, [`Session<S>`](Session) and `&SessionHandle`, and their sentinels.
+//! Guards of routes: `&S`, [`Session<S>`](Session) and `&SessionHandle`, with their sentinels.
 
 use std::pin::Pin;
 
@@ -12,7 +12,7 @@ use crate::request::visit::Session;
 use crate::schema::{Newest, Schema};
 use crate::sessions::Sessions;
 
-/// `&S`: the schema's values as they stand.
+/// Runs the guard `&S`, which reads the schema's current values.
 #[doc(hidden)]
 pub fn read<'f, 'r: 'f, 'a: 'f, S: Schema>(request: &'r Request<'a>) -> Reading<'f, &'r S> {
     Box::pin(async move {
@@ -21,7 +21,7 @@ pub fn read<'f, 'r: 'f, 'a: 'f, S: Schema>(request: &'r Request<'a>) -> Reading<
     })
 }
 
-/// A guard on its way.
+/// Future of a guard.
 #[doc(hidden)]
 pub type Reading<'f, T> = Pin<Box<dyn Future<Output = Outcome<T, SessionError>> + Send + 'f>>;
 
@@ -65,7 +65,7 @@ impl Sentinel for &SessionHandle {
     }
 }
 
-/// Whether a route asks for a schema that the fairing does not have; says what to add.
+/// Returns whether the fairing lacks a schema that a route uses, and logs how to add it.
 #[doc(hidden)]
 #[must_use]
 pub fn missing<S: Schema>(rocket: &Rocket<Ignite>) -> bool {
@@ -88,7 +88,7 @@ fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>) -> Outcome
         Ok(guard) => Outcome::Success(guard),
         Err(error) => {
             let failures = SessionHandle::opened(request).map(|handle| &handle.visit.failures);
-            // A late load after a logout or a login is the visitor's doing and no fault of the server.
+            // A load that comes after a logout or a login is the visitor's doing, not a fault of the server.
             let is_fault = !matches!(error.kind(), ErrorKind::Gone | ErrorKind::Renewed | ErrorKind::GuardOpen);
             if is_fault && failures.is_none_or(|failures| failures.is_news(&error)) {
                 tracing::error!("a session guard failed: {}", error.chain());

@@ -1,4 +1,4 @@
-//! [`SessionHandle`]: the session as a whole, and the one visit of a request.
+//! [`SessionHandle`]: the guard for the whole session, which holds the one visit of a request.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use crate::request::visit::{Session, Visit};
 use crate::schema::Schema;
 use crate::sessions::Sessions;
 
-/// Guard for the session as a whole; never the raw id.
+/// Guard for the session as a whole. It never exposes the raw id.
 ///
 /// All guards of one request share one session, loaded once.
 ///
@@ -35,11 +35,11 @@ pub struct SessionHandle {
     pub(super) visit: Visit,
 }
 
-/// Requests of this process that have a handle. None at all means that a request need not look for its own, which would
-/// cost more than the rest of an answer without a session.
+/// Number of live handles. At zero, `opened` skips the request-local cache, whose lookup costs more than the rest of a
+/// response without a session.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// A request's place for its handle; empty as long as nobody asked for the session.
+/// Slot of the request-local cache for the handle; empty until a guard opens the session.
 #[derive(Default)]
 struct Place(OnceLock<SessionHandle>);
 
@@ -56,7 +56,7 @@ impl Drop for SessionHandle {
 }
 
 impl SessionHandle {
-    /// The handle of this request, if a guard has asked for one.
+    /// Returns the handle of this request, if a guard has opened one.
     pub(super) fn opened<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
         if OPEN.load(Ordering::Relaxed) == 0 {
             return None;
@@ -64,7 +64,7 @@ impl SessionHandle {
         Place::of(request).0.get()
     }
 
-    /// The handle of this request; the first guard that asks opens it.
+    /// Returns the handle of this request; the first guard opens it.
     pub(super) fn of<'r>(request: &'r Request<'_>) -> Result<&'r Self, SessionError> {
         let place = Place::of(request);
         if let Some(handle) = place.0.get() {
@@ -79,7 +79,7 @@ impl SessionHandle {
         }))
     }
 
-    /// Names the session for jobs and admin pages. `None`: nothing is stored for this visitor.
+    /// Key of the stored session, for jobs and admin pages. `None` if nothing is stored for this visitor.
     ///
     /// # Examples
     ///
@@ -96,61 +96,30 @@ impl SessionHandle {
         self.visit.key()
     }
 
-    /// Whether nothing is stored for this visitor.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use rocket::get;
-    /// # use session_runtime::SessionHandle;
-    /// #[get("/welcome")]
-    /// fn welcome(session: &SessionHandle) -> &'static str {
-    ///     if session.is_new() { "Welcome!" } else { "Welcome back!" }
-    /// }
-    /// ```
+    /// Returns whether nothing is stored for this visitor.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.key().is_none()
     }
 
-    /// When the session was created. `None`: nothing is stored.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use rocket::get;
-    /// # use session_runtime::SessionHandle;
-    /// #[get("/since")]
-    /// fn since(session: &SessionHandle) -> String {
-    ///     format!("{:?}", session.created_at())
-    /// }
-    /// ```
+    /// Time at which the session was created. `None` if nothing is stored.
     #[must_use]
     pub fn created_at(&self) -> Option<SystemTime> {
         self.visit.created_at()
     }
 
-    /// When the session ends if it is not used again. `None`: nothing is stored.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use rocket::get;
-    /// # use session_runtime::SessionHandle;
-    /// #[get("/until")]
-    /// fn until(session: &SessionHandle) -> String {
-    ///     format!("{:?}", session.expires_at())
-    /// }
-    /// ```
+    /// Time at which the session ends unless it is used again. `None` if nothing is stored.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.visit.expires_at()
     }
 
-    /// Gives the session a new id; everything else stays. Creates nothing. Takes effect whatever the answer.
+    /// Gives the session a new id and keeps everything else.
     ///
-    /// A change of a `renew` field does this by itself (OWASP ASVS 5.0, 7.2.4); call it for any other change of what the
-    /// visitor may do.
+    /// Does not create a session. Takes effect whatever the response status.
+    ///
+    /// A change of a `renew` field does this automatically (OWASP ASVS 5.0, 7.2.4). Call it after any other change of
+    /// the visitor's privileges.
     ///
     /// # Examples
     ///
@@ -166,28 +135,20 @@ impl SessionHandle {
         self.visit.renew();
     }
 
-    /// Ends the session for good and removes the cookie. Takes effect whatever the answer; what the request writes later
-    /// is dropped, and no other request brings the session back (OWASP ASVS 5.0, 7.4.1).
+    /// Destroys the session and removes the cookie.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use rocket::post;
-    /// # use session_runtime::SessionHandle;
-    /// #[post("/logout")]
-    /// fn logout(session: &SessionHandle) {
-    ///     session.destroy();
-    /// }
-    /// ```
+    /// Takes effect whatever the response status. Later writes of this request are dropped, and no other request brings
+    /// the session back (OWASP ASVS 5.0, 7.4.1).
     pub fn destroy(&self) {
         self.visit.destroy();
     }
 
-    /// Ends the session, and begins another with its `lasting` schemas under a new id, all in this request.
+    /// Ends the session and begins another one under a new id, which keeps the `lasting` schemas.
     ///
-    /// Takes effect whatever the answer, as [`destroy`](Self::destroy) does. Writes that the request made before are
-    /// dropped, except those to `lasting` schemas; later ones go into the new session. If it would hold nothing, the
-    /// cookie is removed. Does nothing after `destroy`.
+    /// All of this happens within the request. It takes effect whatever the response status, as with
+    /// [`destroy`](Self::destroy). Earlier writes of this request are dropped, except those to `lasting` schemas; later
+    /// ones go into the new session. If the new session would be empty, the cookie is removed. Does nothing after
+    /// `destroy`.
     ///
     /// # Examples
     ///
@@ -212,16 +173,17 @@ impl SessionHandle {
         self.visit.restart();
     }
 
-    /// Drops everything stored of a schema without decoding it, whatever its version. Guards of the schema read defaults
-    /// from now on. Creates nothing.
+    /// Removes everything stored for a schema without decoding it, whatever its version.
     ///
-    /// Where a `renew` field of the schema holds more than its default, or cannot be read, this is a logout: the session
-    /// starts over.
+    /// Guards of the schema then read defaults. Does not create a session.
+    ///
+    /// If a `renew` field of the schema holds a value other than its default, or cannot be read, this is a logout: the
+    /// session starts over.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::GuardOpen`] while a writable guard of the schema is open, [`ErrorKind::TooLate`] after the response;
-    /// and if the store is unavailable.
+    /// [`ErrorKind::GuardOpen`] while a writable guard of the schema is open, [`ErrorKind::TooLate`] after the
+    /// response, and [`ErrorKind::Unavailable`] if the store is unavailable.
     ///
     /// # Examples
     ///
@@ -240,11 +202,11 @@ impl SessionHandle {
         self.visit.clear::<S>().await
     }
 
-    /// The guard `&S`, for code that is generic over schemas.
+    /// Reads a schema as the guard `&S` does, for code that is generic over schemas.
     ///
     /// # Errors
     ///
-    /// As the guard fails.
+    /// The errors of the guard `&S`.
     ///
     /// # Examples
     ///
@@ -271,11 +233,11 @@ impl SessionHandle {
         self.visit.read::<S>().await
     }
 
-    /// The guard [`Session<S>`](Session), for code that is generic over schemas.
+    /// Opens the guard [`Session<S>`](Session), for code that is generic over schemas.
     ///
     /// # Errors
     ///
-    /// As the guard fails.
+    /// The errors of the guard.
     ///
     /// # Examples
     ///
@@ -304,8 +266,9 @@ impl SessionHandle {
         self.visit.write::<S>().await
     }
 
-    /// The schema's values as they stand, where nothing can be awaited: a responder, a template helper. `None`: no guard of
-    /// this request has loaded them, or they cannot be read.
+    /// Returns the schema's current values without awaiting, for responders and template helpers.
+    ///
+    /// `None` if no guard of this request has loaded them, or if they cannot be read.
     ///
     /// # Examples
     ///
@@ -327,8 +290,9 @@ impl SessionHandle {
         self.visit.loaded::<S>()
     }
 
-    /// Chooses how long this session lives; later requests keep the choice. Creates nothing, but counts if this request
-    /// creates a session.
+    /// Sets the lifetime of this session; later requests keep it.
+    ///
+    /// Does not create a session, but applies to one that this request creates.
     ///
     /// # Examples
     ///
@@ -347,12 +311,12 @@ impl SessionHandle {
         self.visit.set_expiry(expiry);
     }
 
-    /// Makes what the request did so far durable now; the cookie goes out whatever follows.
+    /// Saves the changes of this request so far. The cookie is sent whatever follows.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::GuardOpen`] while a writable guard is open, which owns changes that this handle cannot see; else as
-    /// [`Session::save`](crate::Session::save).
+    /// [`ErrorKind::GuardOpen`] while a writable guard is open, whose changes this handle cannot see; otherwise the
+    /// errors of [`Session::save`](crate::Session::save).
     ///
     /// # Examples
     ///
@@ -373,9 +337,10 @@ impl SessionHandle {
     }
 }
 
-/// The raw header lines count, byte for byte. Only Rocket's local client has none and puts cookies into the jar alone.
+/// Opens the visit with the raw `Cookie` lines, byte for byte. Only Rocket's local client has none; its cookies come
+/// from the jar.
 fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
-    // A walk over the headers of a browser is cheaper than to look one up.
+    // Iterating over a browser's headers is cheaper than looking one up.
     let mut lines = request.headers().iter().filter_map(cookie_line).peekable();
     if lines.peek().is_some() {
         return sessions.open(lines);
@@ -385,7 +350,7 @@ fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
     sessions.open(line.as_deref())
 }
 
-/// The header's line, if it is one of cookies; the request itself owns it.
+/// Returns the value of a `Cookie` header that the request owns.
 fn cookie_line(header: Header<'_>) -> Option<&str> {
     match (header.name() == "cookie", header.value) {
         (true, Cow::Borrowed(line)) => Some(line),

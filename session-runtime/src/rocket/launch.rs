@@ -1,5 +1,5 @@
-//! The lines that a launch writes to the log: where sessions live and for how long, who can read the cookie, which layouts
-//! are not pinned, and settings that look like ours and are not read.
+//! Log lines of a launch: the store and the lifetimes, a cookie that is not `Secure`, layouts that are not pinned, and
+//! misplaced settings.
 
 use ::rocket::figment::Figment;
 use ::rocket::figment::value::Dict;
@@ -10,7 +10,7 @@ use crate::record::expiry::Lifetime;
 use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
 
-/// Settings that no other part of an application is likely to have: beside the table they do nothing.
+/// Names of settings that no other part of an application is likely to use. Outside the table they have no effect.
 const OURS: [&str; 7] = ["idle", "absolute", "remember", "touch_every", "renew_every", "renew_grace", "on_save_error"];
 
 pub(super) fn announce(sessions: &Sessions, debug: bool) {
@@ -34,7 +34,9 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
     report_unpinned(sessions, debug);
 }
 
-/// A deployed layout must not change unnoticed, so each schema is a warning. While it is developed, one line is enough.
+/// Logs the schemas whose layout is not pinned.
+///
+/// A deployed layout must not change unnoticed, so each schema gets a warning. In the debug profile one line is enough.
 fn report_unpinned(sessions: &Sessions, debug: bool) {
     let unpinned: Vec<String> =
         sessions.core.schemas().iter().filter(|schema| schema.layout.is_none()).map(|schema| to_pin(schema)).collect();
@@ -48,7 +50,7 @@ fn report_unpinned(sessions: &Sessions, debug: bool) {
     }
 }
 
-/// The schema and the way to pin it.
+/// Describes a schema and the way to pin it.
 fn to_pin(schema: &SchemaSpec) -> String {
     let (key, name) = (schema.key, schema.name);
     match (schema.to_paste)() {
@@ -60,7 +62,7 @@ fn to_pin(schema: &SchemaSpec) -> String {
     }
 }
 
-/// Warns of settings that look like ours in places that are not read.
+/// Warns about settings that look like this library's but stand where they are not read.
 pub(super) fn warn_of_near_misses(figment: &Figment) {
     let dict = figment.extract::<Dict>().unwrap_or_default();
     for key in dict.keys().filter(|key| looks_like_ours(key)) {
@@ -87,14 +89,15 @@ fn advice(key: &str) -> String {
     }
 }
 
-/// The setting behind `session_`, as `ROCKET_SESSION_STORE` gives it.
+/// Returns the part of a key after `session_`, as in `ROCKET_SESSION_STORE`.
 fn prefixed(key: &str) -> Option<&str> {
     let (start, rest) = key.split_at_checked(TABLE.len())?;
     let rest = rest.strip_prefix(['_', '-', '.'])?;
     start.eq_ignore_ascii_case(TABLE).then(|| rest.trim_start_matches('_'))
 }
 
-/// The table's name in other letters, with one letter more, less or other, or with two that changed places.
+/// True if the key is the table's name up to letter case and one letter added, left out or replaced, or two neighbours
+/// swapped.
 fn is_near(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let key = key.trim_matches(['_', '-']);

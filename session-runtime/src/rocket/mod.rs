@@ -1,7 +1,7 @@
-//! The Rocket half: a fairing that opens, finishes and configures, and the guards.
+//! Rocket integration: the fairing, the guards and the configuration.
 //!
-//! Takes Rocket's requests, responses and configuration; gives them to the core and says nothing of its own about
-//! sessions. Deliberately absent: any rule about what is stored and when.
+//! Connects Rocket's requests, responses and settings with the core. Deliberately absent: any rule about which data is
+//! stored, and when.
 
 mod answer;
 mod config;

@@ -1,16 +1,17 @@
-//! Fields to stored texts and back.
+//! Conversion between fields and stored texts.
 //!
 //! ```text
-//! cart             {"v":1}        metadata: the version that wrote the fields, see `metadata`
-//! cart.coupon      "SPRING"       a field: what serde_json makes of it; an absent key is the default
+//! cart             {"v":1}        metadata: the version that wrote the fields, see `version::status`
+//! cart.coupon      "SPRING"       a field, as serde_json writes it; an absent key is the default
 //! cart.items/7     2              an entry of a field stored entry by entry; an element of a set is `true`
 //! ```
 //!
-//! The part after `/` is the key as `serde_json` writes it, without the quotes, so no control character reaches an engine.
-//! Takes the record as loaded and what this request has changed so far; gives a typed value, and later the changes
-//! between that value and the record. Two texts that differ only in the order of an object's keys are one value.
+//! The part after `/` is the key as `serde_json` writes it, without the quotes, so no control character reaches a
+//! store. A typed value is read from the loaded record and the changes of the request so far; later, its differences
+//! from that record become new changes. Two texts that differ only in the order of an object's keys are the same
+//! value.
 //!
-//! Deliberately absent: other versions; those are `lift`'s.
+//! Deliberately absent: other versions, which `version::upgrade` handles.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub(crate) use same::{KnownText, same_text};
 use text::{Names, check, check_key, decode_entry, encode, encode_into, is_same, unencodable};
 pub(crate) use text::{decode, encode_to_store};
 
-/// What a field's type must be: plain data that serde can write and read back.
+/// Bound on the type of a stored field: plain data that serde can write and read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in a session",
     label = "must implement `Serialize` and `DeserializeOwned`",
@@ -51,7 +52,7 @@ pub trait Storable: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Storable for T {}
 
-/// What a plain field's type must be when no `default = …` is given.
+/// Bound on the type of a plain field without `default = …`.
 #[diagnostic::on_unimplemented(
     message = "a new session has no value for this field: `{Self}` has no default",
     label = "needs a default",
@@ -69,7 +70,7 @@ impl<T: Default> Initial for T {
     }
 }
 
-/// What a `transient` field's type must be: it is handed from guard to guard of one request.
+/// Bound on the type of a `transient` field, which is passed from guard to guard of one request.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a transient field: it is handed from guard to guard of one request",
     label = "must implement `Clone`",
@@ -81,7 +82,7 @@ pub trait Transient: Clone {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone> Transient for T {}
 
-/// Gives the stored texts of one schema.
+/// Source of the stored texts of one schema.
 #[doc(hidden)]
 pub struct Reader<'a> {
     schema: &'static SchemaSpec,
@@ -94,12 +95,12 @@ impl<'a> Reader<'a> {
         Self { schema, snapshot, on_invalid: schema.on_invalid }
     }
 
-    /// Passes over nothing.
+    /// Creates a reader that skips nothing, whatever the schema's `on_invalid`.
     pub(crate) fn strict(schema: &'static SchemaSpec, snapshot: &'a Snapshot) -> Self {
         Self { schema, snapshot, on_invalid: OnInvalid::Refuse }
     }
 
-    /// Takes over what decodes; what does not is an error, or passed over.
+    /// Applies `take` to a value that decodes. One that does not is an error, or is skipped.
     fn take<T>(&self, decoded: Result<T, SessionError>, take: impl FnOnce(T)) -> Result<(), SessionError> {
         match decoded {
             Ok(value) => take(value),
@@ -110,17 +111,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Gathers what a guard changed.
+/// Collects the changes of a guard.
 #[doc(hidden)]
 pub struct ChangeRecorder<'a> {
     snapshot: &'a Snapshot,
     found: Vec<Change>,
     schema: &'static SchemaSpec,
-    /// Set by name, so stored even if it is the default.
+    /// True if the field was set by name, and is stored even if it is the default.
     set: bool,
-    /// Cleared or taken, so an absent key is meant.
+    /// True if the field was cleared or taken, so that an absent key is intended.
     cleared: bool,
-    /// A field that was set to what it was already is reported too.
+    /// True if fields that were set to the value they already had are reported too.
     confirms: bool,
 }
 
@@ -129,23 +130,23 @@ impl<'a> ChangeRecorder<'a> {
         Self { snapshot, found: Vec::new(), schema, set: false, cleared: false, confirms: false }
     }
 
-    /// Reports a field that was set to what it was already, as a change of nothing.
+    /// Sets whether a field that was set to the value it already had is reported, as a change without effect.
     pub(crate) fn confirming(mut self, confirms: bool) -> Self {
         self.confirms = confirms;
         self
     }
 
-    /// Turns to a field.
+    /// Starts the next field.
     pub(crate) fn begin(&mut self, set: bool, cleared: bool) {
         (self.set, self.cleared) = (set, cleared);
     }
 
-    /// What was found, each with the text that the guard saw.
+    /// Returns the changes, each with the text that the guard saw.
     pub(crate) fn into_found(self) -> Vec<Change> {
         self.found
     }
 
-    /// A field that was cleared, and then edited, holds nothing of the value before either.
+    /// Returns whether nothing of the previous value is left, even in a field that was cleared and then edited.
     fn is_replaced(&self) -> bool {
         self.set || self.cleared
     }
@@ -155,7 +156,7 @@ impl<'a> ChangeRecorder<'a> {
         self.found.push(Change { schema: self.schema, field, name, base, ours, set, mixed: false, stale: false });
     }
 
-    /// The field or entry holds what is stored, and was set to that.
+    /// Reports a field or entry that was set to the text already stored.
     fn confirm(&mut self, field: &'static FieldSpec, stored: Option<(&Text, &Text)>) {
         if let Some((name, text)) = stored.filter(|_| self.confirms && self.is_replaced()) {
             self.put(field, name.clone(), Some(text.clone()), Some(text.clone()));
@@ -163,32 +164,32 @@ impl<'a> ChangeRecorder<'a> {
     }
 }
 
-/// What can be done to a field without knowing its type.
+/// Operations on a field whose type is not known.
 #[doc(hidden)]
 pub trait Access<S>: Sync {
     fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError>;
     fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError>;
-    /// As JSON.
+    /// Returns the value as JSON.
     fn show(&self, value: &S) -> Option<String>;
-    /// The value in a new session, of the field's own type.
+    /// Returns the value in a new session, of the field's own type.
     fn initial(&self) -> Box<dyn Any>;
-    /// Whether the text of the whole field is what a new session has.
+    /// Returns whether the text of the whole field is that of a new session.
     fn is_initial(&self, text: &str) -> bool;
-    /// From one guard to the next, where it is not stored.
+    /// Copies the field from one guard to the next, if it is never stored.
     fn carry(&self, _value: &S, _next: &mut S) {}
-    /// Exchanges the field of two values.
+    /// Swaps the field of two values.
     fn swap(&self, a: &mut S, b: &mut S);
 }
 
-/// Stored under one key.
+/// Field that is stored under one key.
 #[doc(hidden)]
 pub type Whole<S, T> = Place<S, T, AsOne>;
 
-/// Stored under one key per entry.
+/// Field that is stored under one key per entry.
 #[doc(hidden)]
 pub type ByEntry<S, T> = Place<S, T, EachEntry>;
 
-/// Never stored.
+/// Field that is never stored.
 #[doc(hidden)]
 pub type Passing<S, T> = Place<S, T, Never>;
 
@@ -201,14 +202,14 @@ pub enum EachEntry {}
 #[doc(hidden)]
 pub enum Never {}
 
-/// A row for a field under one key.
+/// Returns the row of a field that is stored under one key.
 #[doc(hidden)]
 #[must_use]
 pub const fn whole<S: Schema, T: Storable + 'static>(name: &'static str, place: &'static Whole<S, T>) -> FieldOps<S> {
     FieldOps { spec: spec(name, place.at), place }
 }
 
-/// The same, of a type whose shape is known.
+/// Returns the row of [`whole`], with the shape of the type.
 #[doc(hidden)]
 #[must_use]
 pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
@@ -218,7 +219,8 @@ pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
     whole(name, place).shape(schema::Known::<T>::__SHAPE)
 }
 
-/// A row for a field under one key per entry; these keys begin with `prefix`, which ends in a slash.
+/// Returns the row of a field that is stored under one key per entry. These keys begin with `prefix`, which ends in a
+/// slash.
 #[doc(hidden)]
 #[must_use]
 pub const fn entries<S: Schema, T: Entries + 'static>(
@@ -229,7 +231,7 @@ pub const fn entries<S: Schema, T: Entries + 'static>(
     FieldOps { spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, place.at) }, place }
 }
 
-/// The same, of a type whose shape is known.
+/// Returns the row of [`entries()`], with the shape of the type.
 #[doc(hidden)]
 #[must_use]
 pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
@@ -239,7 +241,7 @@ pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
     entries(prefix, place).shape(schema::Known::<T>::__SHAPE)
 }
 
-/// A row for a field that is never stored.
+/// Returns the row of a field that is never stored.
 #[doc(hidden)]
 #[must_use]
 pub const fn transient<S: Schema, T: Transient + 'static>(
@@ -280,12 +282,12 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
         let base = stored.map(|(_, text)| text);
         let is_initial = || self.is_initial_text(&text);
         let cleared = changes.cleared && is_initial();
-        // `None` is written as `null`; an absent key says the same, unless another value is the default.
+        // `None` is written as `null`. An absent key means the same, unless the default is another value.
         let absent = cleared || text == "null" && is_initial();
         let untouched = || !changes.set && !changes.cleared && is_initial();
         let unchanged = match base {
             Some(base) if !cleared && is_same::<T>(base, &text, spec) => true,
-            // A value that does not decode stays stored until somebody really replaces it.
+            // A value that does not decode stays stored until the application really replaces it.
             Some(base) => untouched() && from_text_of::<T>(spec, base).is_err(),
             None => absent || (!changes.set && is_initial()),
         };
@@ -310,7 +312,7 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
     }
 
     fn is_initial(&self, text: &str) -> bool {
-        // What `on_invalid = reset` passes over reads as the default.
+        // A value that `on_invalid = reset` skips reads as the default.
         let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && from_text_of::<T>(self.spec(), text).is_err();
         self.is_initial_text(text) || passed_over()
     }
@@ -321,7 +323,7 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
 }
 
 impl<S: Schema, T: Storable + 'static> Whole<S, T> {
-    /// Whether the value in a new session is written so.
+    /// Returns whether `text` is the encoding of the value in a new session.
     fn is_initial_text(&self, text: &str) -> bool {
         let initial = serde_json::to_string(&Place::initial(self));
         initial.is_ok_and(|initial| same_text(Some(&initial), Some(text), KnownText::of(self.spec())))
@@ -341,7 +343,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
     fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
         let (spec, value) = (self.spec(), self.get(value));
         let snapshot = changes.snapshot;
-        // With room for any integer as a key.
+        // Capacity for any integer as a key.
         let mut name = String::with_capacity(spec.prefix.len() + 40);
         name.push_str(spec.prefix);
         let (mut text, mut kept) = (String::new(), 0);
@@ -371,7 +373,8 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
         for (name, text) in snapshot.prefix(spec.prefix) {
             let gone = match decode_entry::<T>(S::SPEC, spec, &name[spec.prefix.len()..], text) {
                 Ok((key, _)) => !value.holds(&key),
-                // An entry that was skipped when it was read is no entry that somebody removed.
+                // An entry that was skipped on reading was not removed by the application, unless it replaced the
+                // whole field.
                 Err(_) => changes.is_replaced() && !changes.found.iter().any(|change| change.name == *name),
             };
             if gone {
@@ -381,7 +384,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
         Ok(())
     }
 
-    /// The stored entries as one object.
+    /// Returns the entries as one JSON object.
     fn show(&self, value: &S) -> Option<String> {
         let mut entries = BTreeMap::new();
         let shown = self.get(value).each(&mut |key, element| {
@@ -399,7 +402,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
         Box::new(Place::initial(self))
     }
 
-    /// No text is the whole field's.
+    /// Returns false, since no single text holds the whole field.
     fn is_initial(&self, _: &str) -> bool {
         false
     }
@@ -439,7 +442,7 @@ impl<S: Schema, T: Transient + 'static> Access<S> for Passing<S, T> {
     }
 }
 
-/// A stored key with its text, shared with the record.
+/// Returns a stored key with its text, both shared with the record.
 fn named((name, text): (&Text, &Text)) -> (Text, Option<Text>) {
     (name.clone(), Some(text.clone()))
 }

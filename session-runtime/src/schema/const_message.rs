@@ -1,6 +1,6 @@
-//! Compiler messages put together in const evaluation, which has no `format!`.
+//! Compiler messages, built in const evaluation, which has no `format!`.
 
-/// A text of at most 4,096 bytes; what does not fit is cut.
+/// Text of at most 4,096 bytes; the parts beyond that are cut off.
 pub struct Message {
     bytes: [u8; 4096],
     length: usize,
@@ -21,7 +21,7 @@ impl Message {
     }
 
     pub(crate) const fn push(&mut self, part: &str) {
-        // Cut between parts, so never inside a letter.
+        // Cut between parts, so never inside a character.
         self.full = self.full || self.length + part.len() > self.bytes.len();
         let mut at = 0;
         while !self.full && at < part.len() {
@@ -39,7 +39,7 @@ impl Message {
         self.push(DIGITS[(number % 10) as usize]);
     }
 
-    /// Eight digits.
+    /// Appends eight hexadecimal digits.
     pub(crate) const fn hex(&mut self, number: u32) {
         const DIGITS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];
         let mut shift = 32;
@@ -49,7 +49,7 @@ impl Message {
         }
     }
 
-    /// What was put together.
+    /// Returns the text.
     #[must_use]
     pub const fn text(&self) -> &str {
         match str::from_utf8(self.bytes.split_at(self.length).0) {
@@ -59,11 +59,11 @@ impl Message {
     }
 }
 
-/// Stops the compiler where it is called, if there is something to say.
+/// Fails the build at the call site if there is a message.
 ///
 /// # Panics
 ///
-/// With the message.
+/// Panics with the message, if there is one.
 #[track_caller]
 pub const fn refuse(message: Option<Message>) {
     if let Some(message) = message {
@@ -75,7 +75,7 @@ pub const fn refuse(message: Option<Message>) {
 mod tests {
     use super::*;
 
-    /// The compiler's words about a const panic change from release to release; these are ours.
+    /// The compiler's own text around a const panic changes between releases, so this test covers only our text.
     #[test]
     fn a_message_is_put_together() {
         let mut message = Message::new();

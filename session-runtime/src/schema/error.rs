@@ -38,7 +38,8 @@ impl SessionError {
         Self::at_schema(kind, schema).detailed(detail)
     }
 
-    /// A failed step, which did not know where it stands.
+    /// Replaces the error of a failed step, which lacks the schema and the versions, by one that names them. The cause
+    /// is kept.
     pub(crate) fn at_step(self, schema: &'static SchemaSpec, from: u16, to: u16) -> Self {
         Self::upgrade(schema, from, to).caused_as(self)
     }

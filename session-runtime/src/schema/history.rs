@@ -1,17 +1,17 @@
-//! What a struct says of other versions: the second table that the derive writes.
+//! Attributes of a struct that describe other versions: the second table that the derive writes.
 
 use crate::error::SessionError;
 use crate::schema::layout::{Compatible, Pin};
 use crate::schema::section::RawSection;
 use crate::schema::{Schema, SchemaSpec};
 
-/// A section of an older version, or the error of its conversion.
+/// Section of an older version, or the error of its conversion.
 pub(crate) type Downgraded = Result<RawSection, SessionError>;
 
-/// Converts a section to the version of the struct below, or to a version below that.
+/// Function that converts a section to the version of the previous struct, or to an older one.
 pub(crate) type Downgrade = fn(RawSection, u16) -> Option<Downgraded>;
 
-/// What a struct says of other versions: its history.
+/// Attributes of a struct that describe other versions.
 #[doc(hidden)]
 pub struct History<S: Schema> {
     pub(crate) layout: Option<&'static [Pin]>,
@@ -33,15 +33,15 @@ pub struct Step {
     pub(crate) run: fn(&mut RawSection) -> Result<(), SessionError>,
 }
 
-/// The step from the struct below.
+/// Step from the previous struct.
 #[doc(hidden)]
 pub struct Previous<S> {
     pub(crate) spec: &'static SchemaSpec,
     pub(crate) compatible: Compatible,
-    /// A key of it that its program cannot read as it is stored now.
+    /// Key of the previous struct that a program of that version cannot read in its current form.
     pub(crate) unreadable: Option<&'static str>,
     pub(crate) upgrade: fn(RawSection, u16) -> Result<S, SessionError>,
-    /// Back to it, where there is an impl for that.
+    /// Conversion back to the previous struct, if there is an impl for it.
     pub(crate) downgrade: Option<Downgrade>,
 }
 
@@ -61,14 +61,14 @@ impl<S: Schema> History<S> {
         }
     }
 
-    /// Recorded; a change under the same version does not compile.
+    /// Sets the recorded layout. A change of it under the same version does not compile.
     #[must_use]
     pub const fn layout(mut self, pins: &'static [Pin]) -> Self {
         self.layout = Some(pins);
         self
     }
 
-    /// Not recorded yet.
+    /// Marks the layout as not recorded yet.
     #[must_use]
     pub const fn unreleased(mut self) -> Self {
         self.is_unreleased = true;
@@ -96,7 +96,7 @@ impl<S: Schema> History<S> {
         self
     }
 
-    /// The macro has refused the struct: nothing more is to be said about it.
+    /// Marks a struct that the macro has rejected, so that it causes no further errors.
     #[must_use]
     pub const fn refused(mut self) -> Self {
         self.is_refused = true;
@@ -129,7 +129,7 @@ impl<S: Schema> Default for History<S> {
 }
 
 impl<S: Schema> History<S> {
-    /// The versions that `was` and `migrate` lead up from.
+    /// Returns whether `was` or `migrate` upgrades from this version.
     pub(crate) fn reads(&self, version: u16) -> bool {
         self.was.iter().any(|(was, _)| *was == version) || self.migrate.iter().any(|step| step.from == version)
     }

@@ -1,19 +1,20 @@
-//! Layouts of schemas as the compiler compares them: hashes, what they allow to older programs, and what to say.
+//! Layouts of schemas, compared at compile time: hashes, compatibility with older programs, and error messages.
 //!
-//! Takes the table of a schema's fields and what its attributes pin; everything here runs in constants. A hash is FNV-1a
-//! of 64 bits over the shape, folded to 32: of one key, so that a message can name the one that changed.
+//! The input is the table of a schema's fields and the pins in its attributes; everything here runs in constants. A
+//! hash is FNV-1a of 64 bits over the shape, folded to 32. Each key has its own, so that a message can name the key
+//! that changed.
 //!
 //! ```text
 //! pu32        a value without parts         {qtypu32…}   an object, its keys from last to first
-//! ?pstr       null or this                  |e…          an enum: how it tells its variant, the variants likewise
-//! [pstr       any number of these           omoney@1     opaque
-//! <pstr       a set of these                ~pstr        of a key: this, or no key; not marked before `?`
-//! #3pstr      three of these                (pstrpu32)   one of each
+//! ?pstr       null or a value               |e…          an enum: its tag, its variants from last to first
+//! [pstr       a list                        omoney@1     opaque
+//! <pstr       a set                         ~pstr        the value of an optional key; not marked before `?`
+//! #3pstr      an array of three             (pstrpu32)   a tuple
 //! mpstrpu32   a map                         *mpstrpu32   a map that is stored entry by entry
-//! !{,3:qty…   the form for shapes whose text here could be read in two ways
+//! !{,3:qty…   the exact form, for shapes whose text above would be ambiguous
 //! ```
 //!
-//! Not part of it: Rust's names for types, docs, the order of fields, defaults, accessors.
+//! Not part of a layout: Rust's names for types, docs, the order of fields, defaults, accessors.
 
 use self::shape::{BASIS, byte, fold, number, push_type, text};
 use crate::schema::const_message::Message;
@@ -34,21 +35,21 @@ pub use self::readable::{beside_tag, null_in_option, some_is_none, unbuffered};
 pub use self::shape::Shape;
 pub(crate) use self::shape::{hash, same};
 
-/// A stored key and the hash of its shape.
+/// Stored key and the hash of its shape.
 pub(crate) type Pin = (&'static str, u32);
 
-/// What a program that knows an older layout may do with this one.
+/// Access of a program with an older layout to data of this one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compatible {
-    /// Nothing at all.
+    /// No access.
     No,
-    /// Read: it would lose what it does not know, were it to write.
+    /// Read only: by writing, the program would lose data that it does not know.
     Read,
     /// Read and write.
     Write,
 }
 
-/// The stored fields of a schema, in the order of its struct.
+/// Returns the fields of a schema, in the order of its struct.
 const fn fields<S: Schema>() -> &'static [FieldOps<S>] {
     S::FIELDS
 }
@@ -76,7 +77,7 @@ const fn field_of<S: Schema>(key: &str) -> Option<&'static FieldSpec> {
     None
 }
 
-/// The hash of a whole layout, as stored metadata has it: `None` where it is not pinned.
+/// Returns the hash of a whole layout, as stored in the metadata; `None` if the layout is not pinned.
 pub(crate) const fn whole<S: Schema>() -> Option<u32> {
     match S::HISTORY.layout {
         Some(pins) => Some(hash_of(pins)),
@@ -84,9 +85,9 @@ pub(crate) const fn whole<S: Schema>() -> Option<u32> {
     }
 }
 
-/// The same of any pinned layout.
+/// Returns the hash of a pinned layout.
 pub(crate) const fn hash_of(pins: &[Pin]) -> u32 {
-    // Each key by itself and all added up, so that their order means nothing.
+    // Each key is hashed by itself and the hashes are added, so that their order does not matter.
     let (mut sum, mut at) = (0_u64, 0);
     while at < pins.len() {
         let (key, hash) = pins[at];
@@ -96,7 +97,7 @@ pub(crate) const fn hash_of(pins: &[Pin]) -> u32 {
     fold(sum)
 }
 
-/// Whether each field's hash is the one pinned at its place.
+/// Returns whether each field's hash is the one pinned at its position.
 const fn has_hashes<S: Schema>(pins: &[Pin]) -> bool {
     let (mut at, mut stored) = (0, 0);
     while at < fields::<S>().len() {
@@ -112,7 +113,7 @@ const fn has_hashes<S: Schema>(pins: &[Pin]) -> bool {
     stored == pins.len()
 }
 
-/// Whether the layout is the pinned one.
+/// Returns whether the layout is the pinned one.
 const fn is_pinned<S: Schema>() -> bool {
     let Some(pins) = S::HISTORY.layout else { return true };
     let (mut at, mut stored) = (0, 0);
@@ -130,8 +131,8 @@ const fn is_pinned<S: Schema>() -> bool {
     stored == pins.len()
 }
 
-/// What changed against the pinned layout, and the pin to paste. The macro says whether the pinned keys are those of the
-/// fields, in their order: then they need not be compared again.
+/// Returns a message with the changes against the pinned layout and the pin to paste. The macro sets `in_order` if the
+/// pinned keys are those of the fields, in their order, so that they need not be compared again.
 #[must_use]
 pub const fn drift<S: Schema>(in_order: bool) -> Option<Message> {
     match S::HISTORY.layout {
@@ -156,7 +157,7 @@ const fn changed<S: Schema>(pins: &[Pin]) -> Message {
     out
 }
 
-/// The change that keeps what is stored readable.
+/// Appends the change that keeps stored sessions readable.
 const fn push_advice<S: Schema>(out: &mut Message, pins: &[Pin]) {
     if <S::Role as Role>::IS_ARCHIVED {
         out.push("\n    sessions of this version are stored with the recorded layout: keep the old struct, and the types in its ");
@@ -176,7 +177,7 @@ const fn push_advice<S: Schema>(out: &mut Message, pins: &[Pin]) {
     }
 }
 
-/// `was(2 = "items:e85afc95", 1 = "…")`: the pinned layout in front of those that are there already.
+/// Appends `was(2 = "items:e85afc95", 1 = "…")`: the pinned layout, followed by those already listed.
 const fn push_was<S: Schema>(out: &mut Message, pins: &[Pin]) {
     out.push("was(");
     push_version(out, S::VERSION, pins);
@@ -231,7 +232,7 @@ const fn push_changes<S: Schema>(out: &mut Message, pins: &[Pin]) {
     }
 }
 
-/// An added key with the shape of one that was removed is the same key, if a field has a new name.
+/// Suggests a rename if an added key has the shape of a removed one: it may be the same field under a new name.
 const fn push_rename<S: Schema>(out: &mut Message, pins: &[Pin], hash: u32) {
     let mut at = 0;
     while at < pins.len() {
@@ -244,7 +245,7 @@ const fn push_rename<S: Schema>(out: &mut Message, pins: &[Pin], hash: u32) {
     }
 }
 
-/// `layout = "items:e85afc95 coupon:ec0d589b"`.
+/// Appends `layout = "items:e85afc95 coupon:ec0d589b"`.
 const fn push_pin<S: Schema>(out: &mut Message) {
     out.push("layout = \"");
     let (mut at, mut first) = (0, true);
@@ -263,7 +264,7 @@ const fn push_pin<S: Schema>(out: &mut Message) {
     out.push("\"");
 }
 
-/// The layout to paste, if all shapes are known.
+/// Returns the layout to paste, if all shapes are known.
 #[cfg(any(feature = "rocket", test))]
 pub(crate) const fn to_paste<S: Schema>() -> Option<Message> {
     let mut at = 0;
@@ -279,7 +280,7 @@ pub(crate) const fn to_paste<S: Schema>() -> Option<Message> {
     Some(out)
 }
 
-/// What a build without debug assertions says to `unreleased`.
+/// Returns the error for a schema marked `unreleased` in a build without debug assertions.
 #[must_use]
 pub const fn unreleased<S: Schema>(debug_assertions: bool) -> Option<Message> {
     if debug_assertions { None } else { Some(not_released::<S>()) }

@@ -1,7 +1,7 @@
-//! Three-way merges of base, theirs and ours: what two requests did to one value becomes one value.
+//! Three-way merges: the changes of two requests to one value become one value, computed from base, theirs and ours.
 //!
-//! Works on stored texts, absent being a value too, so that the rest of the library needs no types. Merging happens here
-//! and never in a store: a script's numbers may be floats.
+//! A merge works on stored texts, where absence is a value too, so that the rest of the library needs no types.
+//! Merging happens here and never in a store, since numbers in a store's script may be floats.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,9 +16,9 @@ pub(crate) use crate::schema::field::Merge;
 #[doc(hidden)]
 pub use crate::schema::field::{MergeFn, Merged, Merging};
 
-/// An integer that `merge = sum` can add.
+/// Integer that `merge = sum` can add.
 ///
-/// Implemented for all integers of the standard library; implement it for a newtype of one by delegating.
+/// Implemented for all integers of the standard library. Implement it for a newtype of one by delegating.
 ///
 /// # Examples
 ///
@@ -34,15 +34,7 @@ pub use crate::schema::field::{MergeFn, Merged, Merging};
     note = "use an integer type, or `merge = with = path` for a merge of your own"
 )]
 pub trait Summable: Sized {
-    /// `theirs + ours - base`, saturating at the bounds of the type.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::merge::Summable;
-    ///
-    /// assert_eq!(i32::sum(5, 4, 3), 6);
-    /// ```
+    /// Returns `theirs + ours - base`, saturating at the bounds of the type.
     #[must_use]
     fn sum(theirs: Self, ours: Self, base: Self) -> Self;
 }
@@ -72,7 +64,7 @@ summable! {
     isize, saturating_add_unsigned, saturating_sub_unsigned, abs_diff;
 }
 
-/// `merge = sum` of a whole field; an absent key counts as the field's default.
+/// Merges a whole field with `merge = sum`. An absent key counts as the field's default.
 #[doc(hidden)]
 pub fn sum<T>(field: Merging, base: Option<&str>, theirs: Option<&str>, ours: Option<&str>) -> Merged
 where
@@ -81,12 +73,12 @@ where
     let read = |text| read::<T>(field, text);
     let value = T::sum(read(theirs)?, read(ours)?, read(base)?);
     let text = encode_to_store(field.0, field.1, &value)?;
-    // Ours was cleared and theirs did not move it: it stays cleared.
+    // A value that ours cleared and theirs did not change stays cleared.
     let back = ours.is_none() && field.0.is_initial(field.1, &text);
     Ok((!back).then_some(text))
 }
 
-/// `merge = keys(sum)`: one entry of the map; an absent entry counts as zero.
+/// Merges one entry of a map with `merge = keys(sum)`. An absent entry counts as zero.
 #[doc(hidden)]
 pub fn entry_sum<T>(field: Merging, base: Option<&str>, theirs: Option<&str>, ours: Option<&str>) -> Merged
 where
@@ -101,7 +93,7 @@ where
     encode_to_store(field.0, field.1, &value).map(Some)
 }
 
-/// `merge = with = path`: the application's own merge of a whole field.
+/// Merges a whole field with the application's own function, given as `merge = with = path`.
 #[doc(hidden)]
 pub fn with<T>(
     merge: fn(&T, &T, T) -> T,
@@ -129,7 +121,7 @@ fn read<T: Serialize + DeserializeOwned + 'static>(field: Merging, text: Option<
     })
 }
 
-/// The value of a text; of an absent one, and of one that `on_invalid = reset` passes over, the default.
+/// Decodes a text. An absent text, or one that `on_invalid = reset` skips, gives the default.
 fn stored_or<T: Serialize + DeserializeOwned>(
     (schema, field): Merging,
     text: Option<&str>,
@@ -142,7 +134,7 @@ fn stored_or<T: Serialize + DeserializeOwned>(
     }
 }
 
-/// One change laid over what another request stored meanwhile.
+/// Merges one change with the text that another request stored meanwhile.
 pub(crate) fn three_way(change: &Change, theirs: Option<&str>) -> Result<Option<Text>, SessionError> {
     let base = change.base.as_deref();
     if base == theirs {
@@ -161,7 +153,8 @@ pub(crate) fn three_way(change: &Change, theirs: Option<&str>) -> Result<Option<
 }
 
 impl Change {
-    /// Lays the change over what another request stored. A text that is merged with that is none that was set.
+    /// Merges the change with the text that another request stored. A text that the merge alters no longer counts as
+    /// set.
     pub(crate) fn merge(&mut self, theirs: Option<Text>) -> Result<(), SessionError> {
         let merged = three_way(self, theirs.as_deref())?;
         self.mixed |= !self.is_own();
@@ -170,8 +163,9 @@ impl Change {
         Ok(())
     }
 
-    /// The change as one of an empty session: a value that was set, or that stood on none; of a sum the difference. An
-    /// edit of any other value is kept as refused, since it holds some of that value. `None`: nothing is left of it.
+    /// Rebases the change on an empty session. A value that was set, or that was made without a stored value, stays;
+    /// of a sum, the difference stays. An edit of any other value is kept as stale, since it contains part of that
+    /// value. Returns `None` if nothing is left of the change.
     pub(crate) fn on_nothing(mut self) -> Result<Option<Self>, SessionError> {
         if self.schema.lasting || self.stale {
             return Ok(Some(self));

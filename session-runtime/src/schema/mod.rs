@@ -1,7 +1,7 @@
-//! What `#[derive(Session)]` implements: a struct as a set of stored keys.
+//! [`Schema`], the trait that `#[derive(Session)]` implements: it maps a struct to a set of stored keys.
 //!
-//! The derive fills in a table, [`Schema::FIELDS`], of functions that are generic over one field each. From that table
-//! comes a [`SchemaSpec`] without type parameters, which is all that loading, saving and merging need to know.
+//! The derive writes a table, [`Schema::FIELDS`], of functions that are generic over one field each. From that table,
+//! a [`SchemaSpec`] without type parameters is built, which is all that loading, saving and merging need.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -36,10 +36,10 @@ pub(crate) mod snapshot;
 pub(crate) mod tracked;
 pub mod value;
 
-/// A typed part of the session: a plain struct whose fields are keys of the stored map.
+/// Typed part of the session: a plain struct whose fields are keys of the stored map.
 ///
-/// Implemented by `#[derive(Session)]`; the guards are generic over it. The hidden items are the derive's own and change
-/// without notice.
+/// Implemented by `#[derive(Session)]`; the guards are generic over it. The hidden items belong to the derive and
+/// change without notice.
 ///
 /// # Examples
 ///
@@ -61,20 +61,20 @@ pub mod value;
     note = "write `#[derive(Session)] #[session(key = \"...\", version = 1)]` on a struct with named fields"
 )]
 pub trait Schema: Sized + Send + Sync + 'static {
-    /// The first part of every stored key of this schema.
+    /// First part of every stored key of this schema.
     const KEY: &'static str;
-    /// Which version of the struct this is; stored beside the fields.
+    /// Version of the struct, stored beside the fields.
     const VERSION: u16;
-    /// The writable view: the same fields behind accessors that record what was changed.
+    /// Writable form of the struct: the same fields behind accessors that record changes.
     type Mut: std::ops::Deref<Target = Self> + Send + Sync;
 
-    /// The struct's name, for messages to its author.
+    /// Name of the struct, for messages to its author.
     #[doc(hidden)]
     const NAME: &'static str;
     /// [`Current`] or [`Archived`].
     #[doc(hidden)]
     type Role: Role;
-    /// What its attributes say of other versions.
+    /// Attributes that describe other versions.
     #[doc(hidden)]
     const HISTORY: History<Self> = History::new();
     #[doc(hidden)]
@@ -89,13 +89,13 @@ pub trait Schema: Sized + Send + Sync + 'static {
     const TRACKED: fn(&mut Self::Mut) -> &mut Tracked<Self>;
     #[doc(hidden)]
     const SPEC: &'static SchemaSpec;
-    /// The struct as it is in a session that has nothing stored.
+    /// Returns the struct as it is in a session with nothing stored.
     #[doc(hidden)]
     const NEW: fn() -> Self;
 }
 
-/// One field of a schema: its position, its value in a new session, and where it stands, to be read and to be written.
-/// `K` says how it is stored, see the rooms of [`codec`](crate::codec).
+/// One field of a schema: its position, its value in a new session, and accessors to read and write it. `K` selects
+/// how the field is stored, see [`codec`](crate::codec).
 #[doc(hidden)]
 pub struct Place<S, T, K> {
     pub(crate) at: usize,
@@ -125,7 +125,7 @@ impl<S, T, K> Clone for Place<S, T, K> {
 }
 
 impl<S, T, K> Place<S, T, K> {
-    /// The value in a new session.
+    /// Returns the value in a new session.
     #[must_use]
     pub fn initial(&self) -> T {
         (self.initial)()
@@ -141,7 +141,7 @@ impl<S, T, K> Place<S, T, K> {
         (self.slot)(value)
     }
 
-    /// What the derive says of the field.
+    /// Returns the field's description, as the derive wrote it.
     pub(crate) fn spec(&self) -> &'static FieldSpec
     where
         S: Schema,
@@ -150,7 +150,7 @@ impl<S, T, K> Place<S, T, K> {
     }
 }
 
-/// What the struct's attributes say about the schema as a whole.
+/// Options that the struct's attributes set for the whole schema.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct SchemaOptions {
@@ -173,35 +173,35 @@ impl SchemaOptions {
         }
     }
 
-    /// Fetched only when a guard asks for it.
+    /// Marks the schema as lazy: it is fetched only when a guard needs it.
     #[must_use]
     pub const fn lazy(mut self) -> Self {
         self.lazy = true;
         self
     }
 
-    /// An undecodable field takes its default.
+    /// Resets a field that does not decode to its default.
     #[must_use]
     pub const fn reset(mut self) -> Self {
         self.on_invalid = OnInvalid::Reset;
         self
     }
 
-    /// What a newer version stored counts as nothing.
+    /// Ignores data that a newer version stored and this one may not read.
     #[must_use]
     pub const fn discard_newer(mut self) -> Self {
         self.on_newer = OnNewer::Discard;
         self
     }
 
-    /// Some field is never stored.
+    /// Records that some field is never stored.
     #[must_use]
     pub const fn transient(mut self) -> Self {
         self.has_transient = true;
         self
     }
 
-    /// Carried over into the session of the next user.
+    /// Carries the schema over into the session of the next user.
     #[must_use]
     pub const fn lasting(mut self) -> Self {
         self.lasting = true;
@@ -215,21 +215,21 @@ impl Default for SchemaOptions {
     }
 }
 
-/// What happens to a stored value that does not decode.
+/// Handling of a stored value that does not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnInvalid {
     Refuse,
     Reset,
 }
 
-/// What happens to what a newer version stored, and this one may not read.
+/// Handling of data that a newer version stored and this one may not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnNewer {
     Refuse,
     Discard,
 }
 
-/// A schema without its type: what loading, saving and merging need to know.
+/// Schema without its type: all that loading, saving and merging need.
 #[doc(hidden)]
 #[expect(clippy::struct_excessive_bools, reason = "a table of what the derive saw")]
 pub struct SchemaSpec {
@@ -239,36 +239,37 @@ pub struct SchemaSpec {
     pub(crate) on_invalid: OnInvalid,
     pub(crate) on_newer: OnNewer,
     pub(crate) has_transient: bool,
-    /// Carried over when the session starts over.
+    /// True if the schema is carried over when the session starts over.
     pub(crate) lasting: bool,
-    /// A change of some field ends the session of one user.
+    /// True if some field names the user. A change of it may end the session of that user.
     pub(crate) has_user: bool,
     pub(crate) is_archived: bool,
     pub(crate) name: &'static str,
     pub(crate) type_id: fn() -> std::any::TypeId,
-    /// The lowest versions of programs that may read and write what this one stores.
+    /// Lowest version of a program that may read the data of this one.
     pub(crate) readers: u16,
+    /// Lowest version of a program that may write the data of this one.
     pub(crate) writers: u16,
-    /// The hash of the pinned layout.
+    /// Hash of the pinned layout.
     pub(crate) layout: Option<u32>,
-    /// What to write if it is not pinned, where the compiler knows.
+    /// Returns the `layout` to write if none is pinned; `None` if a shape is unknown to the compiler.
     #[cfg(feature = "rocket")]
     pub(crate) to_paste: fn() -> Option<Message>,
-    /// The struct below in the chain.
+    /// Schema of the previous struct in the chain.
     pub(crate) previous: Option<&'static SchemaSpec>,
-    /// A section of an older version to one of this, the stored form of its values.
+    /// Upgrades a section of an older version: returns the texts as this version stores them.
     pub(crate) upgrade: fn(RawSection, u16) -> Result<RawSection, SessionError>,
     pub(crate) reads: fn(u16) -> bool,
-    /// A section of this version to one of an older; says `None` if there is no way down.
+    /// Downgrades a section of this version to an older one; `None` if that is not possible.
     pub(crate) downgrade: fn(&Values, u16) -> Option<Downgraded>,
-    /// The metadata of an older version that this program can write; `None` if it cannot.
+    /// Returns the metadata of an older version that this program can write; `None` if it cannot.
     pub(crate) downgraded_metadata: fn(u16) -> Option<Text>,
     pub(crate) field: fn(usize) -> Option<&'static FieldSpec>,
     pub(crate) initial: fn(usize) -> Box<dyn Any>,
     pub(crate) is_initial: fn(usize, &str) -> bool,
 }
 
-/// The struct with what is stored, where something is.
+/// Reads the struct from the stored texts. Fields that are not stored keep their initial values.
 pub(crate) fn read<S: Schema>(from: &Reader<'_>) -> Result<S, SessionError> {
     let mut value = (S::NEW)();
     for field in S::FIELDS {
@@ -277,7 +278,7 @@ pub(crate) fn read<S: Schema>(from: &Reader<'_>) -> Result<S, SessionError> {
     Ok(value)
 }
 
-/// Hands the fields that are never stored on to `next`.
+/// Copies the transient fields to `next`.
 pub(crate) fn carry<S: Schema>(value: &S, next: &mut S) {
     for field in S::FIELDS {
         field.place.carry(value, next);
@@ -285,12 +286,12 @@ pub(crate) fn carry<S: Schema>(value: &S, next: &mut S) {
 }
 
 impl SchemaSpec {
-    /// The value of a field in a new session.
+    /// Returns the value of a field in a new session.
     pub(crate) fn initial(&self, field: &FieldSpec) -> Box<dyn Any> {
         (self.initial)(field.at)
     }
 
-    /// Whether `text` is the value of a field in a new session.
+    /// Returns whether `text` is the value of a field in a new session.
     pub(crate) fn is_initial(&self, field: &FieldSpec, text: &str) -> bool {
         (self.is_initial)(field.at, text)
     }
@@ -301,46 +302,46 @@ impl SchemaSpec {
     }
 }
 
-/// A field without its type.
+/// Field without its type.
 #[doc(hidden)]
 pub struct FieldSpec {
-    /// Its position among the fields.
+    /// Position among the fields.
     pub(crate) at: usize,
-    /// The stored key, `<schema>.<field>`.
+    /// Stored key, `<schema>.<field>`.
     pub(crate) name: &'static str,
-    /// What the stored keys of its entries begin with, `<schema>.<field>/`.
+    /// Prefix of the stored keys of its entries, `<schema>.<field>/`.
     pub(crate) prefix: &'static str,
     pub(crate) kind: Kind,
-    /// What is stored under it, where that is known.
+    /// Shape of the stored value, if known.
     pub(crate) shape: Option<&'static Shape>,
-    /// The key that older versions had for it.
+    /// Key of the field in older versions.
     pub(crate) renamed_from: Option<&'static str>,
     pub(crate) renew: Renew,
     pub(crate) redact: bool,
-    /// The order of a top-level array means nothing.
+    /// True if the order of a top-level array has no meaning.
     pub(crate) unordered: bool,
     pub(crate) merge: Merge,
 }
 
-/// The effect that a change of a field has on the session's id.
+/// Effect of a change of a field on the session's id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Renew {
-    /// None.
+    /// No effect.
     Off,
     /// `renew(keep)`: a new id for the same data.
     Keep,
-    /// `renew`: a login where the field leaves its default; the session starts over where it leaves any other value.
+    /// `renew`: a login if the field leaves its default. If it leaves any other value, the session starts over.
     User,
 }
 
-/// How a field is stored.
+/// Storage form of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Under one key.
+    /// Stored under one key.
     Whole,
-    /// Under one key per entry.
+    /// Stored under one key per entry.
     Entries,
-    /// Not at all.
+    /// Never stored.
     Transient,
 }
 
@@ -349,7 +350,7 @@ impl FieldSpec {
         !matches!(self.kind, Kind::Transient)
     }
 
-    /// The field's part of the stored key: a schema's key has no dot.
+    /// Returns the field's part of the stored key, after the first dot, since a schema's key has none.
     pub(crate) const fn key(&self) -> &'static str {
         let mut at = 0;
         while at < self.name.len() && self.name.as_bytes()[at] != b'.' {
@@ -359,7 +360,7 @@ impl FieldSpec {
     }
 }
 
-/// A field's row in the table that the derive writes.
+/// Row of a field in the table that the derive writes.
 #[doc(hidden)]
 pub struct FieldOps<S: Schema> {
     pub(crate) spec: FieldSpec,
@@ -367,69 +368,69 @@ pub struct FieldOps<S: Schema> {
 }
 
 impl<S: Schema> FieldOps<S> {
-    /// Both changed it: this merge decides.
+    /// Sets the function that merges concurrent changes of the value.
     #[must_use]
     pub const fn merge(mut self, merge: crate::schema::field::MergeFn) -> Self {
         self.spec.merge = Merge::With(merge);
         self
     }
 
-    /// Both changed it: 409.
+    /// Rejects concurrent changes of the value with 409.
     #[must_use]
     pub const fn reject(mut self) -> Self {
         self.spec.merge = Merge::Reject;
         self
     }
 
-    /// Both changed it: theirs and what we added.
+    /// Merges concurrent changes of the value by adding our difference to theirs.
     #[must_use]
     pub const fn sum(mut self, merge: crate::schema::field::MergeFn) -> Self {
         self.spec.merge = Merge::Sum(merge);
         self
     }
 
-    /// Names the user: a change is a login, or the session starts over.
+    /// Marks the field that names the user: a change is a login, or the session starts over.
     #[must_use]
     pub const fn renew(mut self) -> Self {
         self.spec.renew = Renew::User;
         self
     }
 
-    /// A change of the value renews the id and keeps the data.
+    /// Renews the id and keeps the data when the value changes.
     #[must_use]
     pub const fn renew_keep(mut self) -> Self {
         self.spec.renew = Renew::Keep;
         self
     }
 
-    /// Shown as `…`.
+    /// Shows the value as `…`.
     #[must_use]
     pub const fn redact(mut self) -> Self {
         self.spec.redact = true;
         self
     }
 
-    /// What is stored.
+    /// Sets the shape of the stored value.
     #[must_use]
     pub const fn shape(mut self, shape: Option<&'static Shape>) -> Self {
         self.spec.shape = shape;
         self
     }
 
-    /// Stored as its author promises.
+    /// Sets a shape that the field's author declares.
     #[must_use]
     pub const fn opaque(self, shape: &'static Shape) -> Self {
         self.shape(Some(shape))
     }
 
-    /// The key that older versions had.
+    /// Sets the key that older versions had.
     #[must_use]
     pub const fn renamed_from(mut self, key: &'static str) -> Self {
         self.spec.renamed_from = Some(key);
         self
     }
 
-    /// A set without order: `HashSet`.
+    /// Marks a set without order: `HashSet`.
     #[must_use]
     pub const fn unordered(mut self) -> Self {
         self.spec.unordered = true;
@@ -437,9 +438,9 @@ impl<S: Schema> FieldOps<S> {
     }
 }
 
-/// One schema or a tuple of up to sixteen: what an application's fairing is made for.
+/// One schema or a tuple of up to sixteen, for which an application creates its fairing.
 ///
-/// Two schemas with one key do not compile.
+/// Two schemas with the same key do not compile.
 ///
 /// # Examples
 ///
@@ -470,7 +471,8 @@ impl<S: Schema> FieldOps<S> {
 pub trait Schemas {
     #[doc(hidden)]
     const SPECS: &'static [&'static SchemaSpec];
-    /// Evaluated where the schemas meet: a build error if one is archived, or two of them share a key.
+    /// Fails the build if a schema is archived or two of them share a key. Evaluated where the schemas are used
+    /// together.
     #[doc(hidden)]
     const UNIQUE: () = {
         if let Some(schema) = any_archived(Self::SPECS) {
@@ -543,7 +545,8 @@ const fn shared_key(specs: &[&'static SchemaSpec]) -> Option<(&'static SchemaSpe
     None
 }
 
-/// The shape of a type that may have none: an inherent constant where it has, this trait's where not.
+/// Lookup of the shape of a type that may have none. The inherent constant exists for a type with a shape; otherwise,
+/// the constant of `Unknown` applies.
 #[doc(hidden)]
 pub struct Known<T>(PhantomData<T>);
 

@@ -1,19 +1,19 @@
-//! The part that a struct plays in a program: the version that it works with, or an older one that only the upgrade reads.
+//! Role of a struct in a program: the current version, or an older one that only the upgrade reads.
 
 use std::marker::PhantomData;
 
 use super::{Schema, SchemaSpec};
 use crate::schema::const_message::Message;
 
-/// The struct that the program works with.
+/// Role of the struct that the program works with.
 #[doc(hidden)]
 pub enum Current {}
 
-/// A struct that only the upgrade reads.
+/// Role of a struct that only the upgrade reads.
 #[doc(hidden)]
 pub enum Archived {}
 
-/// What a struct is to the program.
+/// Role of a struct in the program.
 #[doc(hidden)]
 pub trait Role {
     const IS_ARCHIVED: bool;
@@ -27,7 +27,7 @@ impl Role for Archived {
     const IS_ARCHIVED: bool = true;
 }
 
-/// Asked of a schema's role by the guards.
+/// Bound that the guards put on a schema's role.
 #[diagnostic::on_unimplemented(
     message = "`{S}` is an archived version: only the newest can be read and written",
     label = "archived",
@@ -38,9 +38,9 @@ pub trait Newest<S> {}
 
 impl<S> Newest<S> for Current {}
 
-/// A schema that is not `archived`: the bound for generic code that asks Rocket for the guard
-/// [`Session<S>`](struct@crate::Session) by itself. [`SessionHandle`](crate::SessionHandle)'s `read` and `write` need only
-/// [`Schema`].
+/// Schema that is not `archived`. Generic code needs this bound to take the guard
+/// [`Session<S>`](struct@crate::Session) from a Rocket request itself. For `read` and `write` of
+/// [`SessionHandle`](crate::SessionHandle), [`Schema`] is enough.
 ///
 /// # Examples
 ///
@@ -49,7 +49,7 @@ impl<S> Newest<S> for Current {}
 /// use rocket::Request;
 /// use session_runtime::{NewestSchema, Session};
 ///
-/// /// ChangeRecorder a session if there is a way to.
+/// /// Changes a session; returns false if the guard fails.
 /// async fn change<S: NewestSchema>(request: &Request<'_>, change: fn(&mut S::Mut)) -> bool {
 ///     let mut guard = request.guard::<Session<S>>().await.succeeded();
 ///     guard.as_mut().map(|guard| change(guard)).is_some()
@@ -60,7 +60,7 @@ pub trait NewestSchema: Schema<Role: Newest<Self>> {}
 
 impl<S: Schema<Role: Newest<S>>> NewestSchema for S {}
 
-/// The same where code may be generic: a build error where it meets an archived version.
+/// Check of the role in code that may be generic: an archived version fails the build.
 pub(crate) struct OnlyNewest<S>(PhantomData<S>);
 
 impl<S: Schema> OnlyNewest<S> {

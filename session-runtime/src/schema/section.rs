@@ -1,4 +1,4 @@
-//! The stored keys of one schema, as upgrade functions edit them.
+//! Stored keys of one schema, in the form that upgrade functions edit.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use crate::record::{Text, Values, belongs};
 use crate::schema::codec::from_text;
 use crate::schema::snapshot::Snapshot;
 
-/// One schema's stored keys with their JSON texts: what `migrate(from = …, with = …)` edits.
+/// Stored keys of one schema with their JSON texts, as edited by `migrate(from = …, with = …)`.
 ///
 /// Keys are named without the schema: `items`, and `items/7` for an entry of a map that is stored entry by entry.
 ///
@@ -32,7 +32,7 @@ pub struct RawSection {
 }
 
 impl RawSection {
-    /// The stored keys of the schema, without its metadata.
+    /// Returns the stored keys of the schema, without its metadata.
     pub(crate) fn of(schema: &'static str, values: &Values) -> Self {
         let mut section = values.clone();
         section.retain(|name| name != schema && belongs(name, schema));
@@ -47,72 +47,38 @@ impl RawSection {
         format!("{}.{key}", self.schema)
     }
 
-    /// The JSON text under a key.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// fn has_coupon(cart: &session_runtime::RawSection) -> bool {
-    ///     cart.get("coupon").is_some()
-    /// }
-    /// ```
+    /// Returns the JSON text under a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(&self.name(key))
     }
 
-    /// The value under a key, `None` if it is absent.
+    /// Returns the value under a key; `None` if the key is absent.
     ///
     /// # Errors
     ///
-    /// The text is not one of this type.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// fn quantity(cart: &session_runtime::RawSection) -> Result<u32, serde_json::Error> {
-    ///     Ok(cart.read("quantity")?.unwrap_or(0))
-    /// }
-    /// ```
+    /// Fails if the text does not decode as this type.
     pub fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, serde_json::Error> {
         self.get(key).map(from_text).transpose()
     }
 
-    /// Sets a key.
+    /// Sets the value of a key.
     ///
     /// # Errors
     ///
-    /// The value cannot be written as JSON.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// fn in_cents(cart: &mut session_runtime::RawSection) -> Result<(), serde_json::Error> {
-    ///     let euros: u64 = cart.read("total")?.unwrap_or(0);
-    ///     cart.write("total", &(euros * 100))
-    /// }
-    /// ```
+    /// Fails if the value cannot be written as JSON.
     pub fn write<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), serde_json::Error> {
         let text = serde_json::to_string(value)?;
         self.values.set(self.name(key).into(), text.into());
         Ok(())
     }
 
-    /// Removes a key, and says whether it was there.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// fn forget(cart: &mut session_runtime::RawSection) -> Result<(), std::convert::Infallible> {
-    ///     cart.remove("old_total");
-    ///     Ok(())
-    /// }
-    /// ```
+    /// Removes a key, and returns whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
         self.values.remove(&self.name(key)).is_some()
     }
 
-    /// The keys, in bytewise order.
+    /// Returns the keys in bytewise order.
     ///
     /// # Examples
     ///
@@ -125,8 +91,8 @@ impl RawSection {
         self.values.iter().map(|(name, _)| &name[self.schema.len() + 1..])
     }
 
-    /// Moves a key and, of a map that is stored entry by entry, its entries. The version that wrote them knew nothing of
-    /// the new name, so what is there already was left by somebody else.
+    /// Renames a key and, for a map that is stored entry by entry, its entries. The version that wrote them did not
+    /// use the new name, so texts already under it come from another program and are overwritten.
     pub(crate) fn rename(&mut self, from: &str, to: &str) {
         let (from, to) = (self.name(from), self.name(to));
         let moved: Vec<(Text, Text)> = self
@@ -146,7 +112,7 @@ impl RawSection {
     }
 }
 
-/// Names are the schema's own, texts the visitor's.
+/// Shows only the schema's key: the texts are the visitor's data.
 impl std::fmt::Debug for RawSection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RawSection").field("schema", &self.schema).finish_non_exhaustive()

@@ -1,7 +1,8 @@
-//! What a guard saw when it was opened: the record as loaded, with the request's own changes laid over it.
+//! Record as a guard saw it when it was opened: the loaded texts with the request's own changes applied.
 //!
-//! A guard's changes are found against its own view, and only then laid over what the request knows by that time: a save
-//! of another guard in between may have brought in what other requests stored, which this guard never touched.
+//! The changes of a guard are found against its own snapshot, and only then applied to the current state of the
+//! request. In between, a save of another guard may have loaded changes of other requests, which this guard never
+//! touched.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -11,47 +12,47 @@ use crate::id::SessionKey;
 use crate::record::{Text, Values};
 use crate::schema::change::Change;
 
-/// The stored texts as one guard sees them.
+/// Stored texts as one guard sees them.
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
     session: Option<SessionKey>,
-    /// How often the request had started over.
+    /// Number of times that the request had started over.
     epoch: u32,
     values: Values,
     over: Overlay,
 }
 
-/// Set, or removed, since the record was loaded.
+/// Texts set since the record was loaded; `None` for a removed key.
 pub(crate) type Overlay = BTreeMap<Text, Option<Text>>;
 
 impl Snapshot {
-    /// The record of this session, with these changes.
+    /// Creates a snapshot of the record of this session, with these changes.
     pub(crate) fn new(session: SessionKey, values: Values, over: Overlay) -> Self {
         Self { session: Some(session), epoch: 0, values, over }
     }
 
-    /// Values of nobody's record.
+    /// Creates a snapshot of values that belong to no session.
     pub(crate) fn of_values(values: Values) -> Self {
         Self { values, ..Self::default() }
     }
 
-    /// No record, with these changes.
+    /// Creates a snapshot of these changes, without a record.
     pub(crate) fn of_changes(over: Overlay) -> Self {
         Self { over, ..Self::default() }
     }
 
-    /// The same, of a request that has started over that often.
+    /// Sets the number of times that the request has started over.
     pub(crate) fn at(mut self, epoch: u32) -> Self {
         self.epoch = epoch;
         self
     }
 
-    /// How often the request had started over when the view was made.
+    /// Returns the number of times that the request had started over when the snapshot was made.
     pub(crate) fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// Whose record it is.
+    /// Returns the key of the session that the record belongs to.
     pub(crate) fn session(&self) -> Option<SessionKey> {
         self.session
     }
@@ -60,7 +61,7 @@ impl Snapshot {
         self.entry(name).map(|(_, text)| text)
     }
 
-    /// The key as it is stored, and its text.
+    /// Returns the key as it is stored, and its text.
     pub(crate) fn entry(&self, name: &str) -> Option<(&Text, &Text)> {
         match self.over.get_key_value(name) {
             Some((name, over)) => over.as_ref().map(|text| (name, text)),
@@ -68,7 +69,7 @@ impl Snapshot {
         }
     }
 
-    /// The keys that begin with `prefix`.
+    /// Returns the keys that begin with `prefix`, with their texts.
     pub(crate) fn prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Text, &'a Text)> {
         let stored =
             self.values.prefix(prefix).filter(|(name, _)| self.over.is_empty() || !self.over.contains_key(name));
@@ -77,7 +78,7 @@ impl Snapshot {
         stored.map(|(name, text)| (name, text)).chain(over.filter_map(|(name, text)| Some((name, text.as_ref()?))))
     }
 
-    /// The guard's own changes are part of what it sees from now on.
+    /// Applies the guard's own changes, so that the snapshot includes them.
     pub(crate) fn apply(&mut self, changes: &[Change]) {
         self.over.extend(changes.iter().map(|change| (change.name.clone(), change.ours.clone())));
     }

@@ -1,7 +1,7 @@
-//! A value beside the set of its fields that were written: what the generated `…Mut` types are made of.
+//! Schema value that tracks which of its fields were written; the generated `…Mut` types wrap it.
 //!
-//! The only mutable access names a field and marks it, so nothing is written past the tracking, not even by code of the
-//! struct's own module. A mark is one bit; what really changed is found by comparison when the guard ends.
+//! Every mutable access marks the fields that it exposes, so no write bypasses the tracking, not even in the struct's
+//! own module. A mark is one bit; the actual changes are found by comparison when the guard ends.
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use crate::schema::codec::ChangeRecorder;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::{FieldOps, FieldSpec, Place, Renew, Schema};
 
-/// A schema's value and which of its fields were touched, set or cleared.
+/// Value of a schema, with marks for the fields that were touched, set or cleared.
 #[doc(hidden)]
 pub struct Tracked<S: Schema> {
     value: S,
@@ -22,20 +22,20 @@ pub struct Tracked<S: Schema> {
     user: User<S>,
 }
 
-/// The user of the session, where this schema names one.
+/// User of the session, if a field of this schema names one.
 enum User<S: Schema> {
-    /// None that could go.
+    /// No user that could leave.
     Unwatched,
-    /// A `renew` field of the stored session holds more than its default. The view tells when it changes.
+    /// A `renew` field of the stored session is not at its default. A comparison with the snapshot detects its change.
     Watched(Box<Snapshot>),
-    /// The user has gone: the other fields have started from their defaults.
+    /// The user has left: the other fields have started from their defaults.
     Gone(Box<Before<S>>),
 }
 
-/// The fields as they were before the user went.
+/// Fields as they were before the user left.
 struct Before<S: Schema> {
     value: S,
-    /// Those that had been edited, and not set as a whole.
+    /// Fields that had been edited, but not set as a whole.
     edited: S::Marks,
 }
 
@@ -45,12 +45,12 @@ impl<S: Schema> Tracked<S> {
         Self { value, touched, set, cleared, user: User::Unwatched }
     }
 
-    /// The value of a session whose user one of the fields names. Where that field changes, the others start over.
+    /// Creates the value of a session whose user is named by a field. If that field changes, the others start over.
     pub(crate) fn of_user(value: S, snapshot: Snapshot) -> Self {
         Self { user: User::Watched(Box::new(snapshot)), ..Self::new(value) }
     }
 
-    /// The field, to be edited in place.
+    /// Returns the field, to be edited in place.
     #[inline]
     pub fn edit<T, K>(&mut self, field: Place<S, T, K>) -> &mut T {
         self.look();
@@ -58,7 +58,7 @@ impl<S: Schema> Tracked<S> {
         field.slot(&mut self.value)
     }
 
-    /// Replaces the field; stored even if it is the default.
+    /// Replaces the field. The value is stored even if it is the default.
     #[inline]
     pub fn set<T, K>(&mut self, field: Place<S, T, K>, value: T) {
         *self.edit(field) = value;
@@ -67,7 +67,7 @@ impl<S: Schema> Tracked<S> {
         self.look();
     }
 
-    /// [`set`](Self::set) for an `Option`, given what is inside.
+    /// Sets an `Option` to `Some(value)`; see [`set`](Self::set).
     #[inline]
     pub fn set_some<T: IsOption<U>, U, K>(&mut self, field: Place<S, T, K>, value: U) {
         self.set(field, T::some(value));
@@ -84,13 +84,13 @@ impl<S: Schema> Tracked<S> {
         taken
     }
 
-    /// Back to the default; the key leaves the stored map.
+    /// Resets the field to its default and removes its key from the stored map.
     #[inline]
     pub fn clear<T, K>(&mut self, field: Place<S, T, K>) {
         drop(self.take(field));
     }
 
-    /// Free editing; changes are found by comparison.
+    /// Edits any fields; the changes are found by comparison.
     pub fn update<R>(&mut self, edit: impl FnOnce(&mut S) -> R) -> R {
         self.look();
         self.touched.as_mut().fill(u64::MAX);
@@ -107,7 +107,7 @@ impl<S: Schema> Tracked<S> {
         self.touched.as_ref().iter().any(|word| *word != 0)
     }
 
-    /// Notices that the user has gone. An edit in place is noticed at the next access.
+    /// Detects that the user has left. An edit in place is detected at the next access.
     #[inline]
     fn look(&mut self) {
         if let User::Watched(snapshot) = &self.user
@@ -124,7 +124,8 @@ impl<S: Schema> Tracked<S> {
         users.into_iter().any(|(at, field)| self.ends_user(at, field, snapshot))
     }
 
-    /// What cannot be encoded is an error when the changes are taken.
+    /// Returns whether the field ends the session of its user. A value that cannot be encoded does not; it is an error
+    /// when the changes are taken.
     fn ends_user(&self, at: usize, field: &FieldOps<S>, snapshot: &Snapshot) -> bool {
         let mut changes = ChangeRecorder::new(S::SPEC, snapshot);
         changes.begin(has(&self.set, at), has(&self.cleared, at));
@@ -133,7 +134,7 @@ impl<S: Schema> Tracked<S> {
             && changes.into_found().iter().any(Change::ends_user)
     }
 
-    /// Fields that were set or cleared stay, those that name the user too; the others start from their defaults.
+    /// Keeps the fields that were set or cleared and those that name the user. The others start from their defaults.
     #[cold]
     fn start_over(&mut self) {
         let mut fresh = (S::NEW)();
@@ -152,8 +153,8 @@ impl<S: Schema> Tracked<S> {
         self.user = User::Gone(Box::new(Before { value, edited }));
     }
 
-    /// Every marked field whose value is not what the guard saw, and with `confirms` each one that was set to just that.
-    /// The marks are gone then, and the guard goes on from these changes.
+    /// Returns a change for every marked field whose value differs from the snapshot and, with `confirms`, for each
+    /// one that was set to the value it had. Then the marks are cleared, and later changes build on these.
     pub(crate) fn take_changes(&mut self, snapshot: &Snapshot, confirms: bool) -> Result<Found, SessionError> {
         self.look();
         let found = match &self.user {
@@ -192,19 +193,19 @@ impl<S: Schema> Tracked<S> {
         Ok(changes.into_found())
     }
 
-    /// The fields that were set or cleared as a whole.
+    /// Returns the fields that were set or cleared as a whole.
     pub(crate) fn replaced(&self) -> Vec<&'static FieldSpec> {
         let fields = S::FIELDS.iter().enumerate().filter(|(at, _)| self.is_replaced(*at));
         fields.map(|(_, field)| &field.spec).collect()
     }
 
-    /// Nothing of the value before is left in the field.
+    /// Returns whether nothing of the previous value is left in the field.
     fn is_replaced(&self, at: usize) -> bool {
         has(&self.set, at) || has(&self.cleared, at)
     }
 }
 
-/// The standard library's `Option`: the type of a field that is spelled so.
+/// The standard library's `Option`. Required of the type of a field that is spelled `Option`.
 #[diagnostic::on_unimplemented(
     message = "a field that is spelled `Option` is an optional value, and `{Self}` is a type of another crate or module",
     label = "not `std::option::Option`",
@@ -230,7 +231,7 @@ impl<S: Schema> Deref for Tracked<S> {
     }
 }
 
-/// The fields as JSON; `…` for those marked `redact`.
+/// Shows the fields as JSON, and `…` for those marked `redact`.
 impl<S: Schema> fmt::Debug for Tracked<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct(S::KEY);

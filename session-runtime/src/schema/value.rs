@@ -1,9 +1,9 @@
-//! The stored shape of types, as a tree that the compiler can compare.
+//! Stored shapes of types, as trees that the compiler can compare.
 //!
-//! A tree and no text: a generic impl cannot build a text of computed length in a constant. Two types with one shape are
-//! one thing to a stored session, whatever they are called.
+//! A shape is a tree rather than a text, because a generic impl cannot build a text of computed length in a constant.
+//! For a stored session, two types with the same shape are equal, whatever their names.
 
-/// Types without parts; a type without `as` is checked at each save.
+/// Implements `SessionValue` for types without parts. Values of a type without `as` are checked at each save.
 macro_rules! prims {
     ($($ty:ty = $name:literal $(as $reads:ident)?)*) => {$(
         impl SessionValue for $ty {
@@ -21,16 +21,17 @@ mod standard;
 
 pub use self::reads::Reads;
 
-/// A type whose stored shape is known, so that a changed shape is found at compile time.
+/// Type whose stored shape is known, so that a changed shape is found at compile time.
 ///
-/// Asked of a field's type where its schema is pinned with `layout`. Implemented for what the standard library has, for
-/// `serde_json::Value`, and behind features for `chrono`, `time`, `uuid`, `rust_decimal` and `url`; derive it for structs
-/// and enums of your own, beside serde's derives: see the [derive macro](macro@crate::SessionValue). Implement it by hand
-/// only together with serde's traits: it says what those write.
+/// Required of the field types of a schema that is pinned with `layout`. Implemented for types of the standard
+/// library, for `serde_json::Value`, and behind features for `chrono`, `time`, `uuid`, `rust_decimal` and `url`.
+/// Derive it for structs and enums of your own, beside serde's derives: see the
+/// [derive macro](macro@crate::SessionValue). Implement it by hand only together with serde's traits, since it
+/// describes the form that those write.
 ///
-/// A derived shape is taken at its word in a release build. Each value of another type is read once before it is stored,
-/// and a value that would not come back is refused ([`ErrorKind::Unencodable`](crate::ErrorKind::Unencodable)). A build
-/// with debug assertions reads the values of every type.
+/// A release build trusts a derived shape. A value of any other type is read back once before it is stored, and
+/// refused with [`ErrorKind::Unencodable`](crate::ErrorKind::Unencodable) if the result differs. A build with debug
+/// assertions reads back the values of every type.
 ///
 /// # Examples
 ///
@@ -49,14 +50,14 @@ pub use self::reads::Reads;
 /// enum Payment {
 ///     Card { last4: String },
 ///     Invoice,
-///     /// What a newer program stored is kept as it is.
+///     /// Keeps a variant that a newer program stored.
 ///     #[serde(untagged)]
 ///     #[session(other)]
 ///     Unknown(serde_json::Value),
 /// }
 /// ```
 ///
-/// By hand:
+/// An impl by hand:
 ///
 /// ```
 /// use session_runtime::{SessionValue, value::Ty};
@@ -72,9 +73,10 @@ pub use self::reads::Reads;
     note = "derive `SessionValue` beside serde's traits, or name the shape on the field: `#[session(opaque = \"name@1\")]`"
 )]
 pub trait SessionValue {
-    /// What serde makes of a value of this type.
+    /// Shape that serde writes for a value of this type.
     const TY: Ty;
-    /// How far reading is known to undo writing. An impl by hand leaves it out: its values are read at each save.
+    /// Degree to which a value is known to be read as it was written. An impl by hand leaves this out: its values are
+    /// read back at each save.
     #[doc(hidden)]
     #[must_use]
     fn __reads() -> Reads {
@@ -82,7 +84,7 @@ pub trait SessionValue {
     }
 }
 
-/// A stored shape.
+/// Stored shape.
 ///
 /// # Examples
 ///
@@ -93,31 +95,31 @@ pub trait SessionValue {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Ty {
-    /// A value without parts: `bool`, `u32`, `str`, …
+    /// Value without parts: `bool`, `u32`, `str`, …
     Prim(&'static str),
-    /// `null` or this.
+    /// `null` or a value of this shape.
     Nullable(&'static Ty),
-    /// Any number of these, in an order that counts: `Vec`.
+    /// Sequence of any length, whose order matters: `Vec`.
     Seq(&'static Ty),
-    /// Any number of these, in an order that does not count: `HashSet`, `BTreeSet`, `BinaryHeap`.
+    /// Collection of any length, whose order does not matter: `HashSet`, `BTreeSet`, `BinaryHeap`.
     Set(&'static Ty),
-    /// So many of these.
+    /// Array of this length.
     Array(&'static Ty, usize),
-    /// From these keys to these values.
+    /// Map from keys to values of these shapes.
     Map(&'static Ty, &'static Ty),
-    /// One of each, in this order.
+    /// One element of each shape, in this order.
     Tuple(&'static [Ty]),
-    /// An object with these keys.
+    /// Object with these keys.
     Struct(Struct),
-    /// One of several.
+    /// One of several variants.
     Enum(Enum),
-    /// Whatever its author promises under this name; another name is another shape.
+    /// Shape that its author promises to keep under this name; another name is another shape.
     Opaque(&'static str),
-    /// Of a key of an object: this, or no key at all (`skip_serializing_if`).
+    /// Value of an object's key, or no key at all (`skip_serializing_if`).
     Skippable(&'static Ty),
 }
 
-/// An object with named keys.
+/// Object with named keys.
 ///
 /// # Examples
 ///
@@ -128,13 +130,13 @@ pub enum Ty {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Struct {
-    /// The keys, in any order.
+    /// Keys, in any order.
     pub keys: &'static [Key],
-    /// Whether a key that is not among them makes the whole unreadable.
+    /// True if any other key makes the whole object unreadable.
     pub closed: bool,
 }
 
-/// A key of an object.
+/// Key of an object.
 ///
 /// # Examples
 ///
@@ -145,9 +147,9 @@ pub struct Struct {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// As it is stored.
+    /// Name in the stored form.
     pub name: &'static str,
-    /// What is stored under it.
+    /// Shape of the value under the key.
     pub ty: Ty,
 }
 
@@ -163,34 +165,26 @@ pub struct Key {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Enum {
-    /// How the variant is told.
+    /// Encoding of the variant's name.
     pub tag: Tag,
-    /// The variants, in any order, without the one that takes what is unknown.
+    /// Variants in any order, without the catch-all for unknown ones.
     pub variants: &'static [Variant],
-    /// Whether a variant that is not among them is read and written back unchanged.
+    /// True if an unknown variant is read, and written back unchanged.
     pub open: bool,
 }
 
-/// How a stored enum tells its variant.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::value::Tag;
-///
-/// let tag = Tag::Internal("kind");
-/// ```
+/// Encoding of the variant's name in a stored enum. See [`Enum`] for an example.
 #[derive(Clone, Copy, Debug)]
 pub enum Tag {
     /// `"Eur"`, or `{"Other": content}`.
     External,
-    /// A key of the content says so.
+    /// Key inside the content that holds the name.
     Internal(&'static str),
-    /// Two keys: the tag's and the content's.
+    /// Two keys: one for the name and one for the content.
     Adjacent(&'static str, &'static str),
 }
 
-/// A variant.
+/// Variant of an enum.
 ///
 /// # Examples
 ///
@@ -201,8 +195,8 @@ pub enum Tag {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Variant {
-    /// As it is stored.
+    /// Name in the stored form.
     pub name: &'static str,
-    /// What it holds; `None` for nothing at all.
+    /// Shape of the content; `None` for a variant without content.
     pub content: Option<Ty>,
 }

@@ -15,7 +15,7 @@ use crate::schema::{SchemaSpec, Schemas};
 use crate::store::Store;
 use crate::version::versioned::Versions;
 
-/// Puts [`Sessions`] together.
+/// Builder of [`Sessions`].
 ///
 /// # Examples
 ///
@@ -40,22 +40,14 @@ pub struct SessionsBuilder {
 }
 
 impl SessionsBuilder {
-    /// The store; wins over the configuration's URL.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{MemoryStore, Sessions};
-    ///
-    /// let builder = Sessions::builder().store(MemoryStore::new());
-    /// ```
+    /// Sets the store. It takes precedence over the URL of the configuration.
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
         self.shared_store(Arc::new(store))
     }
 
-    /// Sessions in the cookies themselves; wins over the configuration's URL. Read first
-    /// [what that cannot do](crate::CookieStore).
+    /// Keeps sessions in the cookies themselves. This takes precedence over the URL of the configuration. Read about
+    /// [its limits](crate::CookieStore) first.
     ///
     /// # Examples
     ///
@@ -72,50 +64,21 @@ impl SessionsBuilder {
         self.shared_cookie_store(Arc::new(store))
     }
 
-    /// The settings. Default: [`SessionConfig::new`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{SessionConfig, Sessions};
-    ///
-    /// let builder = Sessions::builder().config(SessionConfig::new().store("memory:"));
-    /// ```
+    /// Sets the configuration. Default: [`SessionConfig::new`].
     #[must_use]
     pub fn config(mut self, config: SessionConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// The clock. Default: the operating system's.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{Sessions, clock::SystemClock};
-    ///
-    /// let builder = Sessions::builder().clock(SystemClock);
-    /// ```
+    /// Sets the clock. Default: the operating system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
     }
 
-    /// The schemas: one, or a tuple of up to sixteen. Two with one key do not compile.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Session, Sessions};
-    /// #[derive(Session)]
-    /// #[session(key = "cart", version = 1)]
-    /// struct Cart {
-    ///     coupon: Option<String>,
-    /// }
-    ///
-    /// let builder = Sessions::builder().schemas::<Cart>();
-    /// ```
+    /// Sets the schemas: one, or a tuple of up to sixteen. Two with the same key do not compile.
     #[must_use]
     pub fn schemas<S: Schemas>(mut self) -> Self {
         let () = S::UNIQUE;
@@ -123,11 +86,11 @@ impl SessionsBuilder {
         self
     }
 
-    /// Checks everything and opens the store if the configuration names one.
+    /// Checks all settings, and opens the store if the configuration names one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`]: no store, a setting that makes no sense or is insecure, a store that cannot be opened.
+    /// [`ErrorKind::Config`]: no store, an invalid or insecure setting, or a store that cannot be opened.
     ///
     /// # Examples
     ///
@@ -196,7 +159,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// With sessions in the cookies there is nothing to be found anywhere else.
+    /// Returns the sealer if sessions are kept in cookies. Sets a store that supports nothing, since no session is kept
+    /// anywhere else.
     #[cfg(feature = "cookie")]
     fn take_sealer(&mut self, cookie: &CookieRules) -> Result<Option<Arc<crate::store::cookie::Sealer>>, SessionError> {
         use crate::store::cookie::{CookieStore, Sealer, Unsupported, say_what_is_missing};
@@ -228,7 +192,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// Plain HTTP in a debug profile: the cookie is not `Secure` unless the configuration says so.
+    /// Sets whether this is plain HTTP in a debug profile: the cookie is then not `Secure` unless the configuration
+    /// demands it.
     #[cfg(feature = "rocket")]
     pub(crate) fn insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
@@ -241,7 +206,7 @@ impl SessionsBuilder {
         self
     }
 
-    /// The compiler sees a shared key only in a full build, so it is looked for here too.
+    /// Refuses two schemas with one key. The compiler detects them only in a full build.
     fn check_keys(&self) -> Result<(), SessionError> {
         for (at, schema) in self.schemas.iter().enumerate() {
             if let Some(other) = self.schemas[..at].iter().find(|other| other.key == schema.key) {

@@ -1,8 +1,9 @@
-//! All stored sessions at once: who is stored in which version, and bringing the old ones up.
+//! Work on all stored sessions: counting their versions, and upgrading old ones.
 //!
-//! A walk in batches over a store that can scan. Every session is saved by itself, on the condition that nothing in it has
-//! changed since it was read, and keeps its deadlines. What is done is done: a walk that was broken off is begun again, and
-//! passes over what is up to date. A session that cannot be read is counted and named, and the walk goes on.
+//! Scans in batches, which the store must support. Each session is saved by itself, with the precondition that nothing
+//! in it has changed since it was read, and keeps its deadlines. Saved upgrades remain: an interrupted scan can be
+//! started again, and skips sessions that are up to date. A session that cannot be read is counted and named, and the
+//! scan goes on.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -23,7 +24,7 @@ use crate::store::{Cursor, Damage, StoreError, StoreErrorKind, Wanted};
 use crate::version::status::VersionStatus;
 use crate::version::versioned::Versioned;
 
-/// How to walk over all sessions.
+/// Options of [`Sessions::census`] and [`Sessions::migrate`].
 ///
 /// # Examples
 ///
@@ -35,15 +36,16 @@ use crate::version::versioned::Versioned;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Everything but the saving. Default: `false`.
+    /// True to save nothing. Default: `false`.
     pub dry_run: bool,
-    /// Sessions read at a time; at least one. Default: 500.
+    /// Number of sessions read at a time; at least one. Default: 500.
     pub batch: usize,
-    /// Begins here: a [`Report::next`] of a walk over the same store. Default: at the beginning.
+    /// Start position: the [`Report::next`] of an earlier scan of the same store. Default: the beginning.
     pub after: Option<Cursor>,
-    /// Ends with the batch in which so many sessions were read; [`Report::next`] says where to go on. Default: all.
+    /// Number of sessions after which the scan ends, once their batch is complete. [`Report::next`] is then the
+    /// position to continue from. Default: all.
     pub most: Option<u64>,
-    /// Draws a bar on standard error, if that is a terminal. Default: `true`.
+    /// Draws a progress bar on standard error, if that is a terminal. Default: `true`.
     pub progress: bool,
 }
 
@@ -53,7 +55,7 @@ impl Default for Options {
     }
 }
 
-/// What became of one schema of one session.
+/// Outcome for one schema of one session.
 ///
 /// # Examples
 ///
@@ -65,19 +67,20 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It is in the version that this program writes.
+    /// The section is in the version that this program writes.
     Current,
-    /// It was brought to that version; in a dry run, it can be.
+    /// The section was upgraded to that version; in a dry run, it can be.
     Upgraded,
-    /// A newer program stored it.
+    /// A newer program stored the section.
     Newer,
-    /// No way leads up from its version.
+    /// No upgrade leads from the stored version to the current one.
     TooOld,
-    /// Its version is this program's, its layout is not.
+    /// The stored version is that of this program, but the layout is not.
     Forked,
-    /// A step of the upgrade failed, its metadata cannot be read, or it would be over a limit; it is as it was.
+    /// A step of the upgrade failed, the metadata cannot be read, or the result would exceed a limit. The section is
+    /// unchanged.
     Failed,
-    /// Others changed the session again and again; it is as they left it.
+    /// Other requests changed the session again and again. Their last change stands.
     Busy,
 }
 
@@ -95,7 +98,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Counts of a walk, and nothing of what is in the sessions.
+/// Counts of a scan, without any content of sessions.
 ///
 /// # Examples
 ///
@@ -111,39 +114,26 @@ impl fmt::Display for Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Nothing was saved.
+    /// True if nothing was saved.
     pub dry_run: bool,
-    /// Sessions that were read. A store that may list a session twice in one walk says so, and it counts twice.
+    /// Number of sessions that were read. One that the store lists twice in a scan counts twice; a store that may do so
+    /// documents it.
     pub sessions: u64,
-    /// By schema, stored version and outcome; the version is 0 where it cannot be read.
+    /// Number of sections by schema, stored version and outcome. The version is 0 if it cannot be read.
     pub counts: BTreeMap<(&'static str, u16, Outcome), u64>,
-    /// Sessions that the store cannot read, by the kind of damage. They were left as they are.
+    /// Number of sessions that the store cannot read, by kind of damage. They are left unchanged.
     pub unreadable: BTreeMap<Damage, u64>,
-    /// The first of these, at most [`MOST_NAMED`](Self::MOST_NAMED).
+    /// Keys of the first of these sessions, at most [`MOST_NAMED`](Self::MOST_NAMED).
     pub unreadable_keys: Vec<(SessionKey, Damage)>,
-    /// Where the next walk begins if [`Options::most`] ended this one.
+    /// Start position of the next scan, if [`Options::most`] ended this one.
     pub next: Option<Cursor>,
 }
 
 impl Report {
-    /// How many unreadable sessions are named; all are counted.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert_eq!(session_runtime::migrate::Report::MOST_NAMED, 100);
-    /// ```
+    /// Maximum number of unreadable sessions that are named; all are counted.
     pub const MOST_NAMED: usize = 100;
 
-    /// How many schemas of sessions came to this, in whatever version.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::migrate::{Outcome, Report};
-    ///
-    /// assert_eq!(Report::default().count(Outcome::Failed), 0);
-    /// ```
+    /// Returns the number of sections with this outcome, in any version.
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> u64 {
         self.counts.iter().filter(|((_, _, one), _)| *one == outcome).map(|(_, count)| count).sum()
@@ -161,7 +151,7 @@ impl Report {
     }
 }
 
-/// A line for each count, one for each unreadable session that is named, and one for the sum.
+/// Shows a line for each count, one for each unreadable session that is named, and one for the total.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for ((schema, version, outcome), count) in &self.counts {
@@ -177,11 +167,11 @@ impl fmt::Display for Report {
     }
 }
 
-/// How often a session is read again that others change meanwhile.
+/// Maximum number of attempts for a session that other requests change meanwhile.
 const TRIES: usize = 20;
 
 impl Sessions {
-    /// Counts which versions are stored, and what this program could do with them. Stores nothing.
+    /// Counts the stored versions, with the outcome that an upgrade by this program would have. Stores nothing.
     ///
     /// # Errors
     ///
@@ -207,14 +197,14 @@ impl Sessions {
         self.migrate(Options { dry_run: true, ..options }).await
     }
 
-    /// Brings every stored session to the versions that this program writes.
+    /// Upgrades every stored session to the versions that this program writes.
     ///
-    /// Safe beside running servers, and to be broken off and begun again at any time. A session that cannot be upgraded is
-    /// counted, and stays as it is.
+    /// Safe while servers are running; can be interrupted and started again at any time. A session that cannot be
+    /// upgraded is counted and left unchanged.
     ///
     /// # Errors
     ///
-    /// The store is unavailable, or cannot scan; what is done is done.
+    /// The store is unavailable, or cannot scan. Upgrades that are already saved remain.
     ///
     /// # Examples
     ///
@@ -250,9 +240,9 @@ impl Sessions {
     }
 }
 
-/// Brings one session up and counts it.
+/// Upgrades one session and counts it.
 async fn walk_over(core: &Core, key: SessionKey, record: Record, report: &mut Report) -> Result<(), SessionError> {
-    // A store in memory never waits, and other tasks of this thread have to run too.
+    // A store in memory never waits, and other tasks of this thread must run too.
     give_way().await;
     match bring_up(core, key, record, report.dry_run).await {
         Ok(found) => {
@@ -262,7 +252,7 @@ async fn walk_over(core: &Core, key: SessionKey, record: Record, report: &mut Re
             }
             Ok(())
         }
-        // It was damaged since the page was read.
+        // The record was damaged after the page was read.
         Err(error) if is_unreadable(&error) => {
             report.add_unreadable(key, Damage::Head);
             Ok(())
@@ -276,7 +266,7 @@ fn is_unreadable(error: &SessionError) -> bool {
     cause.is_some_and(|cause| cause.kind() == StoreErrorKind::Corrupt)
 }
 
-/// Lets other tasks run.
+/// Yields to other tasks.
 async fn give_way() {
     let mut has_waited = false;
     poll_fn(|context| {
@@ -291,7 +281,7 @@ async fn give_way() {
 
 type Found = (&'static SchemaSpec, u16, Outcome);
 
-/// One session, read again for as long as somebody else is faster.
+/// Upgrades one session, and loads it again after each conflict.
 async fn bring_up(core: &Core, key: SessionKey, record: Record, dry_run: bool) -> Result<Vec<Found>, SessionError> {
     let mut record = record;
     for _ in 0..TRIES {
@@ -323,7 +313,7 @@ fn in_place_of_upgraded(found: Vec<Found>, instead: Outcome) -> Vec<Found> {
     found.into_iter().map(each).collect()
 }
 
-/// What is to be said of each schema that is stored, and the patch that brings all of them up.
+/// Returns the outcome for each stored schema, and the patch that upgrades all of them.
 fn look(core: &Core, record: &Record) -> (Vec<Found>, Patch) {
     let mut values = Versioned::new(record.values.clone());
     let mut patch = Patch::on_generation(record.head.generation);
@@ -350,7 +340,7 @@ fn rewrite(
 ) -> Result<Outcome, SessionError> {
     let mut own = Patch::on_generation(patch.generation);
     values.rewrite(schema, &core.versions, &mut own)?;
-    // While it is on hold, the older version is the one to be written.
+    // While a version is held, the older version is the one to write.
     let outcome = if own.changes_values() { Outcome::Upgraded } else { Outcome::Current };
     patch.set.append(&mut own.set);
     patch.remove.append(&mut own.remove);
@@ -369,7 +359,8 @@ fn refused(schema: &'static SchemaSpec, error: &SessionError) -> Outcome {
     }
 }
 
-/// How far the walk is. Keys are random, so in a store that goes by their order a key says what share lies before it.
+/// Progress bar of a scan. Keys are random, so if a store scans in their order, a key gives the share of sessions
+/// before it.
 struct Bar {
     is_drawn: bool,
 }
@@ -395,7 +386,7 @@ impl Bar {
         });
         let end = if next.is_none() { "\n" } else { "" };
         let line = format!("\r{}{} sessions{end}", share.unwrap_or_default(), report.sessions);
-        // A terminal that has gone is no reason to stop.
+        // A terminal that has closed is no reason to stop.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }

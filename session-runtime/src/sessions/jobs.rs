@@ -1,7 +1,7 @@
-//! Work outside requests: jobs that know a session's key.
+//! Work outside requests, on a session given by its key.
 //!
-//! Same rules as in a request, but no cookie, no touch of the deadline, and a merge is never needed: the work runs again
-//! on what is stored now.
+//! The rules of a request apply, except that there is no cookie and no touch of the deadline. A merge is never needed:
+//! after a conflict, the work runs again on the stored values.
 
 use std::collections::BTreeMap;
 
@@ -23,24 +23,11 @@ use crate::version::versioned::{Versioned, Versions};
 const SWEEP_BATCH: usize = 1_000;
 
 impl Sessions {
-    /// A schema's values of one session; `None` if there is no such session.
+    /// Returns the values of a schema in one session; `None` if the session does not exist.
     ///
     /// # Errors
     ///
     /// The store is unavailable, a stored value does not decode, or the schema is not one of this application's.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Session, SessionKey, Sessions, store::MemoryStore};
-    /// # #[derive(Session)]
-    /// # #[session(key = "cart", version = 1)]
-    /// # struct Cart { coupon: Option<String> }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// assert!(sessions.read::<Cart>(&SessionKey::from_bytes([0; 16])).await?.is_none());
-    /// # Ok(()) }
-    /// ```
     pub async fn read<S: Schema>(&self, key: &SessionKey) -> Result<Option<S>, SessionError> {
         self.core.index_of::<S>()?;
         let wanted = Wanted::schemas(&[S::KEY]);
@@ -54,12 +41,12 @@ impl Sessions {
         loaded.map(decode).transpose()
     }
 
-    /// Loads a session, runs `work` on one schema, saves what changed; runs again whenever the record changed meanwhile.
-    /// `None` if there is no such session.
+    /// Loads a session, runs `work` on one schema, and saves the changes. Repeats this whenever the record has changed
+    /// meanwhile. Returns `None` if the session does not exist.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read); and [`ErrorKind::RenewInJob`] if `work` changed a `renew` field.
+    /// The errors of [`read`](Self::read), and [`ErrorKind::RenewInJob`] if `work` changed a `renew` field.
     ///
     /// # Examples
     ///
@@ -105,12 +92,13 @@ impl Sessions {
         }
     }
 
-    /// Drops everything stored of a schema in one session, without decoding it. A session that does not exist is fine.
+    /// Drops the stored section of a schema in one session, without decoding it. Succeeds if the session does not
+    /// exist.
     ///
     /// # Errors
     ///
-    /// The store is unavailable. [`ErrorKind::RenewInJob`] if a `renew` field of the schema holds more than its default, or
-    /// cannot be read: [`destroy`](Self::destroy) the session.
+    /// The store is unavailable. [`ErrorKind::RenewInJob`] if a `renew` field of the schema holds more than its
+    /// default, or cannot be read: [`destroy`](Self::destroy) the session instead.
     ///
     /// # Examples
     ///
@@ -154,41 +142,20 @@ impl Sessions {
         }
     }
 
-    /// Ends a session for good; one that does not exist is fine.
+    /// Destroys a session. Succeeds if it does not exist.
     ///
     /// # Errors
     ///
     /// The store is unavailable; the outcome is then unknown.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{SessionKey, Sessions, store::MemoryStore};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
-    /// sessions.destroy(&SessionKey::from_bytes([0; 16])).await?;
-    /// # Ok(()) }
-    /// ```
     pub async fn destroy(&self, key: &SessionKey) -> Result<(), SessionError> {
         self.core.run(&Budget::new(self.core.deadline), self.core.store.delete(*key)).await
     }
 
-    /// Removes expired records, in batches, and says how many. The fairing does this by itself.
+    /// Removes expired records in batches, and returns their number. The fairing does this on its own.
     ///
     /// # Errors
     ///
     /// The store is unavailable.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{Sessions, store::MemoryStore};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// # let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
-    /// let removed = sessions.sweep().await?;
-    /// # assert_eq!(removed, 0);
-    /// # Ok(()) }
-    /// ```
     pub async fn sweep(&self) -> Result<u64, SessionError> {
         let mut removed = 0;
         loop {
@@ -206,7 +173,7 @@ impl Sessions {
     }
 }
 
-/// The keys of a schema, those that are lost or damaged too.
+/// Returns the stored keys of a schema, including those that are lost or damaged.
 fn stored_keys(loaded: &Loaded, schema: &SchemaSpec) -> Vec<Text> {
     let readable = loaded.record.values.of_schema(schema.key).map(|(name, _)| name);
     let unreadable = loaded.unreadable.iter().filter(|name| belongs(name, schema.key));
@@ -220,7 +187,7 @@ fn check_readable(loaded: &Loaded, schema: &'static SchemaSpec) -> Result<(), Se
     Ok(())
 }
 
-/// Whether a `renew` field holds more than its default, or may do so: it cannot be read.
+/// Returns whether a `renew` field holds more than its default, or cannot be read.
 fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) -> bool {
     let mut renewing = schema.fields().filter(|field| field.renew != Renew::Off).peekable();
     if renewing.peek().is_none() {

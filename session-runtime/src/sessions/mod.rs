@@ -1,7 +1,7 @@
 //! [`Sessions`]: the store, the settings and the schemas of one application, without a web framework.
 //!
-//! Opens a [`Visit`] for a request's cookie, and does the work outside requests: read, update, destroy, sweep. An adapter
-//! to a framework needs [`Sessions::open`] and [`Visit::finish`] and nothing else.
+//! Opens a [`Visit`] for the cookie of a request, and works on sessions outside requests: read, update, destroy, sweep.
+//! An adapter to a framework needs only [`Sessions::open`] and [`Visit::finish`].
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ mod jobs;
 
 pub use builder::SessionsBuilder;
 
-/// The sessions of an application: makes the fairing, and works outside requests.
+/// The sessions of an application: creates the fairing, and gives access outside requests.
 ///
-/// Cheap to clone; all clones are one. With Rocket it is managed state: take `&State<Sessions>` in a handler, or
-/// [`Sessions::fetch`] anywhere else.
+/// Cheap to clone; all clones share one state. With Rocket it is managed state: take `&State<Sessions>` in a handler,
+/// or [`Sessions::fetch`] anywhere else.
 ///
 /// # Examples
 ///
@@ -43,21 +43,15 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Starts a builder, for programs without Rocket and for jobs.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let builder = session_runtime::Sessions::builder();
-    /// ```
+    /// Returns a builder, for programs without Rocket and for jobs.
     #[must_use]
     pub fn builder() -> SessionsBuilder {
         SessionsBuilder::default()
     }
 
-    /// Opens the visit of one request. `cookie_lines` are the values of its `Cookie` headers, untouched.
+    /// Opens the visit of one request. `cookie_lines` are the unchanged values of its `Cookie` headers.
     ///
-    /// Nothing is loaded until somebody asks.
+    /// Loads nothing until a guard needs it.
     ///
     /// # Examples
     ///
@@ -82,44 +76,19 @@ impl Sessions {
         Visit::new(self.core.clone(), found.into(), now)
     }
 
-    /// Whether the schema is one of this application's.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, Session, Sessions};
-    /// #[derive(Session)]
-    /// #[session(key = "cart", version = 1)]
-    /// struct Cart {
-    ///     coupon: Option<String>,
-    /// }
-    ///
-    /// let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
-    /// assert!(sessions.knows::<Cart>());
-    /// # Ok::<(), session_runtime::SessionError>(())
-    /// ```
+    /// Returns whether the schema belongs to this application.
     #[must_use]
     pub fn knows<S: Schema>(&self) -> bool {
         self.core.index_of::<S>().is_ok()
     }
 
-    /// The name of the session cookie.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{MemoryStore, Sessions};
-    ///
-    /// let sessions = Sessions::builder().store(MemoryStore::new()).build()?;
-    /// assert_eq!(sessions.cookie_name(), "__Host-id");
-    /// # Ok::<(), session_runtime::SessionError>(())
-    /// ```
+    /// Returns the name of the session cookie.
     #[must_use]
     pub fn cookie_name(&self) -> &str {
         &self.core.cookie.name
     }
 
-    /// Whether there is nothing on a server, so nothing to sweep.
+    /// True if sessions are kept in cookies, so that there is nothing on a server to sweep.
     #[cfg(feature = "rocket")]
     #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "with the feature it looks at it"))]
     pub(crate) fn are_in_cookies(&self) -> bool {
@@ -129,22 +98,12 @@ impl Sessions {
         false
     }
 
-    /// Connects to the store and sets up what is missing there, so that what cannot work shows at the start of a program.
-    /// The fairing does this at the launch.
+    /// Connects to the store and sets up anything that is missing there, so that a fault shows at the start of the
+    /// program. The fairing does this at launch.
     ///
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) or [`Unavailable`](crate::ErrorKind::Unavailable), with the reason.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{MemoryStore, Sessions};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-    /// Sessions::builder().store(MemoryStore::new()).build()?.prepare().await
-    /// # }
-    /// ```
     pub async fn prepare(&self) -> Result<(), SessionError> {
         self.core.store.prepare().await.map_err(|error| {
             let place = self.core.store.describe();
@@ -153,7 +112,7 @@ impl Sessions {
     }
 }
 
-/// Says which schemas there are and no more.
+/// Shows the keys of the schemas only.
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let keys: Vec<&str> = self.core.schemas.iter().map(|schema| schema.key).collect();

@@ -1,17 +1,17 @@
-//! A cache of this process in front of any store.
+//! [`CachedStore`]: an in-process cache in front of any store.
 //!
-//! Takes the calls of a store; answers a load from a copy where that is good enough, and passes on everything else. What is
-//! promised, and what not, is said at [`CachedStore`].
+//! A load is answered from a copy if the copy is good enough; every other call goes to the store. The guarantees and
+//! their limits are documented at [`CachedStore`].
 //!
-//! How old a copy is says a monotonic clock of the process: the moment that a request passes in may be long past when it
-//! asks, and the system's clock may jump. The age counts from before the store was asked.
+//! The age of a copy is measured with the process's monotonic clock: the `now` that a request passes in may be long
+//! past at the time of the load, and the system clock may jump. The age counts from before the store was called.
 //!
-//! A copy is put in place only if nothing was written since its load began, so a slow load brings nothing back. A write
-//! that is acknowledged changes the copy in place if the revision shows that nothing else came between, and drops it
-//! otherwise; so does a write whose outcome is unknown, one that was given up included. Parts of one revision that were
-//! loaded apart stand in one copy, as old as the oldest of them.
+//! A copy is added only if no write has ended since its load began, so a slow load cannot restore old data. An
+//! acknowledged write updates the copy in place if the revision shows that nothing else changed in between; otherwise
+//! it drops the copy. A write whose outcome is unknown also drops the copy, including a cancelled one. Parts of one
+//! revision that were loaded separately are merged into one copy, which is as old as its oldest part.
 //!
-//! Deliberately absent: copies of what is *not* there, so that a new session is seen at once; loads that wait for each
+//! Deliberately absent: copies of absent records, so that a new session is visible at once; loads that wait for each
 //! other; messages between nodes; scans and sweeps, which go to the store.
 
 use std::fmt;
@@ -33,31 +33,32 @@ mod stripes;
 const BOUND: Duration = Duration::from_secs(1);
 const CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A cache of this process in front of a store.
+/// An in-process cache in front of a store.
 ///
 /// | promise | holds |
 /// |---|---|
-/// | a write that is acknowledged is in the store | yes: it goes there first, with its conditions; the cache holds copies only |
-/// | a hit costs no call of the store | yes |
+/// | an acknowledged write is in the store | yes: it goes there first, with its preconditions; the cache holds copies |
+/// | a hit makes no call to the store | yes |
 /// | this process sees its own writes, logins and logouts | at once |
-/// | and those of other processes | after the [bound](Self::bound) at the latest: an old id, too, is served that long |
-/// | no write is lost to an old copy | yes: what is to be written is read from the store itself |
-/// | a key or a secret that is not known here | is asked of the store, each time |
-/// | logout is final, concurrent writes merge, survives a restart | as the store behind it |
-/// | clock that judges deadlines | the application's, for hits too |
+/// | this process sees those of other processes | within the [bound](Self::bound); an old id works until then |
+/// | an old copy causes no lost write | yes: the data to be changed is read from the store itself |
+/// | a key or a secret that is not in the cache | is looked up in the store, each time |
+/// | logout is final, concurrent writes merge, survives a restart | as in the store behind the cache |
+/// | clock that decides expiry | the application's, for hits too |
 ///
-/// | work | calls of the store |
+/// | work | calls to the store |
 /// |---|---|
-/// | a request that reads (`&S`) | none, or one when there is no copy or an old one |
-/// | a request that writes (`Session<S>`), a job's `update` | as without the cache: a load and a patch |
+/// | a request that reads (`&S`) | none; one if there is no copy or the copy is too old |
+/// | a request that writes (`Session<S>`), `update` in a job | as without the cache: a load and a patch |
 ///
-/// A store that is down is noticed by those who read when the bound is over, and at once by those who write. Time in which
-/// the whole machine sleeps does not count.
+/// If the store is down, writes fail at once, and reads fail when the bound has passed. Time during which the whole
+/// machine sleeps does not count towards the age of a copy.
 ///
 /// # Security
 ///
-/// After a logout or a login on another node, this one may serve the old id for as long as the bound. It reads what was
-/// stored then and can write nothing. A node sees its own at once.
+/// After a logout or a login on another node, this node may accept the old id until the bound has passed. A request
+/// with the old id reads the data from before that change, and cannot write. A node sees its own logouts and logins at
+/// once.
 ///
 /// # Examples
 ///
@@ -77,34 +78,17 @@ pub struct CachedStore<S> {
 }
 
 impl<S: Store> CachedStore<S> {
-    /// A cache in front of this store.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{CachedStore, MemoryStore};
-    ///
-    /// let store = CachedStore::new(MemoryStore::new());
-    /// ```
+    /// Creates a cache in front of this store.
     #[must_use]
     pub fn new(store: S) -> Self {
         Self { store, bound: BOUND, capacity: CAPACITY_BYTES, stripes: Stripes::new(BOUND, CAPACITY_BYTES) }
     }
 
-    /// How old a copy may be that is served. Default: 1 second. With zero every load asks the store.
+    /// Sets the maximum age of a copy that is served. Default: 1 second. With zero, every load goes to the store.
     ///
     /// # Security
     ///
-    /// For this long other nodes' logouts and logins are not seen here.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{CachedStore, MemoryStore};
-    /// use std::time::Duration;
-    ///
-    /// let store = CachedStore::new(MemoryStore::new()).bound(Duration::from_millis(200));
-    /// ```
+    /// For this long, logouts and logins on other nodes may go unnoticed here.
     #[must_use]
     pub fn bound(mut self, bound: Duration) -> Self {
         self.bound = bound;
@@ -112,16 +96,8 @@ impl<S: Store> CachedStore<S> {
         self
     }
 
-    /// How much memory the copies may take. Bytes, of keys, texts and what keeps them together. Default: 67,108,864
-    /// (64 MiB). When it is full, sessions that are seldom used make room.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{CachedStore, MemoryStore};
-    ///
-    /// let store = CachedStore::new(MemoryStore::new()).capacity(8 * 1024 * 1024);
-    /// ```
+    /// Sets the memory limit of the copies in bytes, including keys, texts and overhead. Default: 67,108,864 (64 MiB).
+    /// A full cache evicts sessions that are rarely used.
     #[must_use]
     pub fn capacity(mut self, bytes: u64) -> Self {
         self.capacity = bytes;
@@ -129,15 +105,7 @@ impl<S: Store> CachedStore<S> {
         self
     }
 
-    /// Forgets all copies.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{CachedStore, MemoryStore};
-    ///
-    /// CachedStore::new(MemoryStore::new()).clear();
-    /// ```
+    /// Drops all copies.
     pub fn clear(&self) {
         self.stripes.clear();
     }
@@ -173,7 +141,8 @@ impl<S: Store> Store for CachedStore<S> {
         let began = self.stripes.begin(key);
         let loaded = self.store.load(key, wanted, now).await?;
         match &loaded {
-            // A copy would have to keep what is unreadable too. Such records are rare, and asked for each time.
+            // A copy would have to hold the unreadable keys too. Such records are rare, so each load reads them from
+            // the store.
             Some(loaded) if !loaded.unreadable.is_empty() => self.stripes.forget(key),
             Some(loaded) => self.stripes.put(key, began, RecordCopy::of_load(loaded.clone(), wanted, began.at)),
             None => self.stripes.forget(key),

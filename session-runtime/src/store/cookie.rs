@@ -1,18 +1,19 @@
-//! [`CookieStore`]: the session itself in the cookie, sealed, and nothing on the server.
+//! [`CookieStore`]: the session itself in a sealed cookie, without any state on the server.
 //!
-//! | room | takes | gives |
+//! | module | takes | gives |
 //! |---|---|---|
-//! | `key` | the key ring as texts | keys for sealing, named by four bytes |
+//! | `key` | the key ring as texts | keys for sealing, each with an id of four bytes |
 //! | `content` | a record | its bytes, and back |
 //! | `seal` | those bytes | the text in the cookie, and back |
-//! | `drawer` | what a cookie held | a store of one record, for one request |
-//! | `nowhere` | a job's wish | *unsupported* |
+//! | `request_store` | the content of a cookie | a store of one record, for one request |
+//! | `unsupported` | an operation of a job | the error *unsupported* |
 //!
-//! A request's guards, changes, merges, deadlines and versions are those of every store: what the request does, it does to
-//! the one record in its drawer, and each change seals that record anew for the answer's `Set-Cookie`.
+//! Guards, changes, merges, deadlines and versions work as in every other store: a request changes the one record in
+//! its `RequestStore`, and each change seals that record again for the `Set-Cookie` header of the response.
 //!
-//! Deliberately absent: another decoder for what does not open, a choice of algorithms, and compression. With compression
-//! the length of the cookie would tell how much of what a visitor sends is like what the session keeps from him.
+//! Deliberately absent: a second decoder for cookies that do not open, a choice of algorithms, and compression. With
+//! compression, the length of the cookie would reveal how much the input of a visitor resembles data that the session
+//! hides from that visitor.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,35 +32,37 @@ pub(crate) use unsupported::Unsupported;
 
 use key::Ring;
 
-/// The session itself in the cookie, sealed: no server to run, and less to promise.
+/// Store that keeps the session itself in the cookie, sealed. It needs no server and gives fewer guarantees.
 ///
-/// # What it cannot do
+/// # Limitations
 ///
 /// | promise | holds |
 /// |---|---|
-/// | logout is final | **no**: the browser loses its cookie, but a copy of it works until its deadline |
-/// | a login or a renewal ends the old id | **no**: the cookie from before goes on showing what was in it, until its deadline |
-/// | concurrent writes merge | **no**: of two requests at once, the cookie that the browser gets last wins whole |
-/// | the newest state counts | **no**: a visitor can go back to an older cookie of his own (no stock, no balance, no tries left in here) |
-/// | work outside a request | **no**: reading, changing or destroying by key, sweeping, listing, migrating are [`Unsupported`] |
-/// | large sessions | **no**: a `Set-Cookie` line of at most 4,096 bytes, name and attributes counted; more is [`TooLarge`] |
+/// | logout is final | **no**: the browser deletes its cookie, but a copy of it works until its deadline |
+/// | a login or a renewal ends the old id | **no**: the old cookie opens until its deadline, with its old content |
+/// | concurrent writes merge | **no**: of two concurrent requests, the cookie that the browser receives last wins |
+/// | only the newest state counts | **no**: a visitor can replay an old cookie; keep no stock, balance or tries in it |
+/// | work outside a request | **no**: read, change or destroy by key, sweep, list and migrate are [`Unsupported`] |
+/// | large sessions | **no**: a `Set-Cookie` line of over 4,096 bytes, attributes included, is [`TooLarge`] |
 /// | survives a restart, works on several machines | yes, with the same keys |
-/// | nobody reads it or changes it | yes, but its length shows |
-/// | idle and absolute deadline | yes: they stand inside the seal; judged by the application's clock |
-/// | a key can be replaced | yes: put the new one first, remove the old one when `idle` has passed |
+/// | the content is secret and cannot be changed | yes, but its length is visible |
+/// | idle and absolute deadline | yes: inside the seal, checked with the application's clock |
+/// | a key can be replaced | yes: put the new key first, and remove the old one after `idle` has passed |
 ///
-/// To end copied cookies before their deadline, keep `absolute` short, or remove the key that sealed them, which ends all.
-/// `renew_every` seals anew and ends nothing. What must be revoked belongs into a store on a server.
+/// To end copied cookies before their deadline, keep `absolute` short, or remove the key that sealed them, which ends
+/// all cookies sealed with it. `renew_every` seals the cookie again and ends no older one. Data that must be revocable
+/// belongs in a store on a server.
 ///
-/// # Use
+/// # Usage
 ///
-/// In `Rocket.toml`: `store = "cookie:"` and `keys = ["…"]` in the table `[default.session]`. A key is 32 random bytes as
-/// base64url, base64 or hex: `openssl rand -base64 32`. The first of several seals, all of them open; a cookie of an older
-/// key is sealed anew with the first one by the next answer. Two applications that share keys and the name of the cookie
-/// take each other's sessions unless they have [names](Self::application), in the configuration `store = "cookie:shop"`.
+/// `Rocket.toml` needs `store = "cookie:"` and `keys = ["…"]` in the table `[default.session]`. A key is 32 random
+/// bytes as base64url, base64 or hex: `openssl rand -base64 32`. The first of several keys seals, all of them open. The
+/// next response seals a cookie of an older key again with the first key. Two applications that share keys and the
+/// cookie name accept each other's sessions unless they have different [names](Self::application), in the configuration
+/// `store = "cookie:shop"`.
 ///
-/// XChaCha20-Poly1305 with 24 random bytes of nonce; keys by HKDF-SHA256; version, purpose, name of the cookie and of the
-/// application are authenticated with it.
+/// The cipher is XChaCha20-Poly1305 with a random nonce of 24 bytes. The keys are derived with HKDF-SHA256. The
+/// version, the purpose, the name of the cookie and the name of the application are authenticated too.
 ///
 /// # Examples
 ///
@@ -79,12 +82,13 @@ pub struct CookieStore {
 }
 
 impl CookieStore {
-    /// With these keys, each 32 random bytes as base64url, base64 or hex. The first seals, all of them open.
+    /// Creates a store with these keys, each 32 random bytes as base64url, base64 or hex. The first key seals, all of
+    /// them open.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config): there is no key, one has another length or another alphabet, repeats itself,
-    /// or is there twice. The text names the key by its place only.
+    /// [`Config`](crate::ErrorKind::Config) if there is no key, or if a key has another length or alphabet, repeats
+    /// itself, or is given twice. The message identifies the key only by its position.
     ///
     /// # Examples
     ///
@@ -100,43 +104,26 @@ impl CookieStore {
         Ok(Self { ring: Ring::new(keys)?, application: String::new() })
     }
 
-    /// The application's name, which becomes part of what the seal covers. Default: none.
+    /// Sets the name of the application, which is authenticated with every cookie. Default: none.
     ///
-    /// Another name, like another name of the cookie, makes all cookies from before foreign.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::CookieStore;
-    ///
-    /// let store = CookieStore::new([CookieStore::random_key()?])?.application("shop");
-    /// # Ok::<(), session_runtime::SessionError>(())
-    /// ```
+    /// A change of this name, or of the cookie name, invalidates all existing cookies.
     #[must_use]
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.application = name.into();
         self
     }
 
-    /// A fresh key as text, for tests and for programs that keep keys in a place of their own: 43 characters of base64url.
+    /// Generates a random key as text, for tests and for programs that store their keys elsewhere: 43 characters of
+    /// base64url.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable): the operating system gave no random bytes.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::CookieStore;
-    ///
-    /// assert_ne!(CookieStore::random_key()?, CookieStore::random_key()?);
-    /// # Ok::<(), session_runtime::SessionError>(())
-    /// ```
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the operating system returned no random bytes.
     pub fn random_key() -> Result<String, SessionError> {
         key::random_text()
     }
 
-    /// The store that `cookie:` or `cookie:application` names, if the URL is one.
+    /// Creates the store for `cookie:` or `cookie:application`; `None` if the URL has another scheme.
     pub(crate) fn of_url(url: &str, keys: &[impl AsRef<str>]) -> Option<Result<Arc<Self>, SessionError>> {
         let (scheme, application) = url.split_once(':')?;
         let store = || Ok(Arc::new(Self::new(keys)?.application(application)));
@@ -144,7 +131,7 @@ impl CookieStore {
     }
 }
 
-/// Says how many keys there are, and none of them.
+/// Shows the number of keys, but no key.
 impl fmt::Debug for CookieStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("CookieStore");
@@ -152,7 +139,7 @@ impl fmt::Debug for CookieStore {
     }
 }
 
-/// Said once where sessions begin, since nobody reads it later.
+/// Logs the missing guarantees once, when the sessions are built.
 pub(crate) fn say_what_is_missing() {
     tracing::warn!(
         "session store `cookie:`: sessions are in the cookies themselves. Nothing can be revoked: a copied cookie works \

@@ -1,11 +1,11 @@
-//! What a store fails with: a kind, the operation, and a cause that holds nothing of a visitor's.
+//! Store errors: a kind, the failed operation, and a cause without any data of a visitor.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::error::{ErrorKind, SessionError};
 
-/// What a store fails with.
+/// Error of a store operation.
 ///
 /// # Examples
 ///
@@ -22,71 +22,37 @@ pub struct StoreError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// The kinds of [`StoreError`].
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::store::{StoreError, StoreErrorKind};
-///
-/// assert_eq!(StoreError::new(StoreErrorKind::Corrupt, "load").kind(), StoreErrorKind::Corrupt);
-/// ```
+/// Kind of a [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// Down, too slow, locked by another process, out of space. Trying again later may help.
+    /// The store is down, too slow, locked by another process or out of space. A later attempt may succeed.
     Unavailable,
-    /// The record is unreadable as a whole.
+    /// The whole record is unreadable.
     Corrupt,
-    /// This store cannot do it.
+    /// The store does not support the operation.
     Unsupported,
-    /// The store takes no record of this size.
+    /// The record is larger than the store accepts.
     TooLarge,
     /// The store cannot be opened at all.
     Setup,
 }
 
 impl StoreError {
-    /// A failure of this kind during the named operation.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::{StoreError, StoreErrorKind};
-    ///
-    /// let error = StoreError::new(StoreErrorKind::Unsupported, "scan");
-    /// assert_eq!(error.to_string(), "session store does not support `scan`");
-    /// ```
+    /// Creates an error of this kind for the named operation.
     #[must_use]
     pub const fn new(kind: StoreErrorKind, during: &'static str) -> Self {
         Self { kind, during, source: None }
     }
 
-    /// With its cause. A cause that may hold ids, keys or stored values must not be given.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::{StoreError, StoreErrorKind};
-    ///
-    /// let error = StoreError::new(StoreErrorKind::Unavailable, "load").because("connection refused");
-    /// assert!(std::error::Error::source(&error).is_some());
-    /// ```
+    /// Adds the cause. It must not contain ids, keys or stored values.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Which kind of failure it is.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::{StoreError, StoreErrorKind};
-    ///
-    /// assert_eq!(StoreError::new(StoreErrorKind::Setup, "open").kind(), StoreErrorKind::Setup);
-    /// ```
+    /// Returns the kind of the failure.
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind

@@ -1,15 +1,16 @@
-//! Records in this process's memory: the fastest store, and everything is gone with the process.
+//! [`MemoryStore`]: records in the memory of this process. The fastest store; all records are lost when the process
+//! ends.
 //!
 //! | promise | holds |
 //! |---|---|
 //! | logout is final, concurrent writes merge | yes |
 //! | survives a restart | no |
 //! | several processes | no: each has its own sessions |
-//! | clock that judges deadlines | the application's |
+//! | clock that decides expiry | the application's |
 //!
-//! The map is split into shards with a lock each, held for one operation. A sweep looks at one shard at a time, so it
-//! never stops requests for longer than a walk through that shard takes. The shards follow each other in the order of
-//! the keys: a page of a scan visits the shards that it takes sessions from, and no other.
+//! The map is split into shards, each with a lock that is held for one operation. A sweep locks one shard at a time, so
+//! it blocks requests no longer than a walk through that shard takes. The shards are in key order, so a page of a scan
+//! visits only the shards that it takes sessions from.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -24,11 +25,12 @@ use crate::id::SessionKey;
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched, Refusal};
 
-/// One for each value of the first [`SHARD_BITS`] bits of a key. A million sessions are 244 a shard.
+/// Number of shards: one for each value of the first [`SHARD_BITS`] bits of a key. A million sessions are 244 per
+/// shard.
 const SHARDS: usize = 1 << SHARD_BITS;
 const SHARD_BITS: u32 = 12;
 
-/// Sessions in memory, for tests, for development, and for programs whose sessions may end with them.
+/// Sessions in memory, for tests, for development, and for programs whose sessions may end with the process.
 ///
 /// # Examples
 ///
@@ -40,19 +42,19 @@ const SHARD_BITS: u32 = 12;
 /// ```
 pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,
-    /// Where the next sweep begins.
+    /// Shard at which the next sweep begins.
     sweep_from: AtomicUsize,
 }
 
 type Shard = HashMap<SessionKey, Box<Entry>, BuildHasherDefault<KeyHasher>>;
 
-/// A key is random already, and nobody but this library chooses one: a part of it is its hash.
+/// Hasher that returns a part of the key. That is enough, since keys are random and only this library generates them.
 #[derive(Default)]
 struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn write(&mut self, bytes: &[u8]) {
-        // The last bytes, since the first decide on the shard.
+        // The last bytes, since the first ones select the shard.
         self.0 = bytes.last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
     }
 
@@ -69,44 +71,26 @@ struct Entry {
 }
 
 impl MemoryStore {
-    /// An empty store.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(session_runtime::MemoryStore::new().is_empty());
-    /// ```
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { shards, sweep_from: AtomicUsize::new(0) }
     }
 
-    /// How many records there are, expired ones that nobody swept yet included.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert_eq!(session_runtime::MemoryStore::new().len(), 0);
-    /// ```
+    /// Number of records, including expired ones that have not been swept yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// Whether there is no record.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(session_runtime::MemoryStore::new().is_empty());
-    /// ```
+    /// True if there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Keys are random, so their first bits spread them evenly.
+    /// Locks the shard of a key. Keys are random, so their first bits spread them evenly.
     fn shard(&self, key: SessionKey) -> MutexGuard<'_, Shard> {
         lock(&self.shards[shard_of(key) % SHARDS])
     }
@@ -124,7 +108,7 @@ impl std::fmt::Debug for MemoryStore {
     }
 }
 
-/// Nothing panics while a lock is held; should it, each operation leaves a record whole.
+/// Ignores poisoning: nothing panics under the lock, and a panic would still leave every record whole.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -216,7 +200,7 @@ fn shard_of(key: SessionKey) -> usize {
     usize::from(u16::from_be_bytes([first, second]) >> (u16::BITS - SHARD_BITS))
 }
 
-/// The first keys of the shard behind `from`, expired ones included, in order.
+/// Returns the first `limit` keys of the shard after `from`, in order, including expired ones.
 fn first_keys(shard: &Shard, from: Option<SessionKey>, limit: usize) -> Vec<SessionKey> {
     let mut keys: Vec<SessionKey> = shard.keys().copied().filter(|key| from < Some(*key)).collect();
     if keys.len() > limit {
@@ -227,13 +211,13 @@ fn first_keys(shard: &Shard, from: Option<SessionKey>, limit: usize) -> Vec<Sess
     keys
 }
 
-/// Takes at most `limit` expired sessions out of the shard. They are dropped when the lock is free again.
+/// Removes at most `limit` expired sessions from the shard. The caller drops them after it has released the lock.
 #[expect(clippy::vec_box, reason = "they are taken out as they are, in their boxes")]
 fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<Box<Entry>> {
     let is_expired = |_: &SessionKey, entry: &mut Box<Entry>| entry.record.head.expires <= before;
     let expired = shard.extract_if(is_expired).take(limit).map(|(_, entry)| entry).collect();
     if shard.len() < shard.capacity() / 8 {
-        // A flood of visitors has gone, and so may the room for it.
+        // Releases memory after a peak in the number of sessions.
         shard.shrink_to_fit();
     }
     expired

@@ -1,28 +1,28 @@
-//! Where records live: the contract of a store, and the stores that come with this crate.
+//! The store contract, and the stores of this crate.
 //!
-//! | operation | must |
+//! | operation | requirement |
 //! |---|---|
-//! | [`create`](Store::create) | answer *taken* if the key exists, and leave that record alone |
-//! | [`load`](Store::load) | give nothing for an absent or expired record; name what is [unreadable](Loaded::unreadable) |
-//! | [`patch`](Store::patch) | apply atomically, or say *gone*, *renewed* or *conflict*, in this order; never create |
-//! | [`delete`](Store::delete) | be idempotent and final |
-//! | [`sweep`](Store::sweep) | remove only what expired a minute ago or earlier |
-//! | [`scan`](Store::scan) | list every session page by page, or answer *unsupported* |
+//! | [`create`](Store::create) | returns `Taken` if the key exists, and leaves that record unchanged |
+//! | [`load`](Store::load) | returns no absent or expired record; lists [unreadable](Loaded::unreadable) keys |
+//! | [`patch`](Store::patch) | is atomic; refuses with `Gone`, `Renewed` or `Conflict`, in this order; never creates |
+//! | [`delete`](Store::delete) | is idempotent and final |
+//! | [`sweep`](Store::sweep) | removes only records that expired at least a minute ago |
+//! | [`scan`](Store::scan) | lists all sessions page by page, or fails with `Unsupported` |
 //!
-//! There is no upsert: a save that finds its record gone must not bring it back (that is how a logout is undone). Stores
-//! keep JSON texts byte for byte and never decode them. Deadlines stand in the record and are judged against the moment
-//! passed in. An engine that waits for a lock compares after it has it. The conformance kit
-//! (`session_runtime::testing`, feature `conformance`) runs every rule against any store.
+//! There is no upsert: a save whose record is gone must not create it again, or the save would undo a logout. Stores
+//! keep JSON texts byte for byte and never decode them. Deadlines are part of the record and are compared with the
+//! `now` passed in. An engine that waits for a lock compares them once it holds the lock. The conformance kit
+//! (`session_runtime::testing`, feature `conformance`) tests every rule against any store.
 //!
-//! # How to write one
+//! # Implementing a store
 //!
-//! A store that holds a record under a lock or in a transaction needs no rule of its own: [`Patch::refusal`],
-//! [`Patch::apply`] on the values and [`Patch::apply_head`] on the head are the contract of `patch`; `create`, `load` and
-//! `delete` are what they say. [`Patch::unchanged`] is a hint and may be ignored. `tests/store/third_party.rs` in this
-//! library's repository is a whole store in one short file: JSON files in a folder. The kit's own documentation shows how
-//! to run it.
+//! A store that holds a record under a lock or in a transaction implements `patch` with three calls:
+//! [`Patch::refusal`], [`Patch::apply`] on the values and [`Patch::apply_head`] on the head. For `create`, `load` and
+//! `delete`, the table above is enough. [`Patch::unchanged`] is a hint and may be ignored. `tests/store/third_party.rs`
+//! in this library's repository is a complete store in one short file, which keeps JSON files in a folder. The
+//! documentation of the kit shows how to run the kit.
 //!
-//! The feature `cache` puts a cache of the process in front of any store: `CachedStore`.
+//! The feature `cache` adds `CachedStore`, an in-process cache in front of any store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,19 +66,14 @@ pub use redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 
-/// What expired less than this ago is not swept yet: the clocks of nodes may differ by less.
-///
-/// # Examples
-///
-/// ```
-/// assert_eq!(session_runtime::store::SWEEP_GRACE.as_secs(), 60);
-/// ```
+/// Minimum time between the expiry of a record and its removal by a sweep. It covers clocks of nodes that differ by
+/// less.
 pub const SWEEP_GRACE: Duration = Duration::from_secs(60);
 
-/// A place for records, shared by all requests.
+/// Storage for records, shared by all requests.
 ///
-/// Object-safe; write `#[session_runtime::async_trait]` above an implementation. The module says what each operation must
-/// do, the conformance kit whether it does.
+/// Object-safe. An implementation needs the attribute `#[session_runtime::async_trait]`. The documentation of the
+/// module lists the requirements of each operation, and the conformance kit tests them.
 ///
 /// # Examples
 ///
@@ -89,11 +84,11 @@ pub const SWEEP_GRACE: Duration = Duration::from_secs(60);
 /// ```
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Stores a new record, or answers that the key is taken.
+    /// Stores a new record unless its key is taken.
     ///
     /// # Errors
     ///
-    /// When the store is unavailable; the outcome is then unknown.
+    /// Fails if the store is unavailable; the outcome is then unknown.
     ///
     /// # Examples
     ///
@@ -108,179 +103,92 @@ pub trait Store: Send + Sync + 'static {
     /// ```
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError>;
 
-    /// Reads what is wanted of a record that exists and has not expired. More than what is wanted is fine.
+    /// Reads the wanted part of a record that exists and has not expired. A store may return more than the wanted part.
     ///
-    /// A wanted key that is stored but lost or damaged is not left out silently: it stands in
-    /// [`Loaded::unreadable`], or its schema would read as defaults and be written over.
+    /// A wanted key that is stored but lost or damaged must be listed in [`Loaded::unreadable`]. If it were left out,
+    /// its schema would read as defaults and be overwritten.
     ///
     /// # Errors
     ///
-    /// When the store is unavailable, or the head of the record is unreadable.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
-    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
-    /// assert!(store.load(key, &Wanted::schemas(&["cart"]), now).await?.is_none());
-    /// # let _ = (key, now, Wanted::all());
-    /// # Ok(()) }
-    /// ```
+    /// Fails if the store is unavailable or the head of the record is unreadable.
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError>;
 
-    /// Applies a patch as a whole, or not at all.
+    /// Applies a patch completely or not at all.
     ///
     /// A patch that sets or expects an [unreadable](Loaded::unreadable) key may fail with
-    /// [`Corrupt`](StoreErrorKind::Corrupt). A patch that does nothing with it but remove it succeeds, and the key is
-    /// absent after that.
+    /// [`Corrupt`](StoreErrorKind::Corrupt). A patch that only removes such a key succeeds, and the key is absent
+    /// afterwards.
     ///
     /// # Errors
     ///
-    /// When the store is unavailable; the outcome is then unknown.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
-    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
-    /// let patch = session_runtime::patch::Patch::on_generation(0);
-    /// let patched = store.patch(key, patch, now).await?;
-    /// assert!(matches!(patched, session_runtime::patch::Patched::Gone));
-    /// # let _ = (key, now, Wanted::all());
-    /// # Ok(()) }
-    /// ```
+    /// Fails if the store is unavailable; the outcome is then unknown.
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError>;
 
-    /// Removes a record for good. One that is absent is fine.
+    /// Deletes a record permanently. Deleting an absent record succeeds.
     ///
     /// # Errors
     ///
-    /// When the store is unavailable; the outcome is then unknown.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
-    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
-    /// store.delete(key).await?;
-    /// store.delete(key).await?;
-    /// # let _ = (key, now, Wanted::all());
-    /// # Ok(()) }
-    /// ```
+    /// Fails if the store is unavailable; the outcome is then unknown.
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError>;
 
-    /// Removes at most `limit` records that expired [`SWEEP_GRACE`] ago or earlier, and says how many.
+    /// Removes at most `limit` records that expired at least [`SWEEP_GRACE`] ago, and returns their number.
     ///
     /// # Errors
     ///
-    /// When the store is unavailable.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, SessionKey, Store, clock::Timestamp, store::Wanted};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
-    /// let (store, key, now) = (MemoryStore::new(), SessionKey::from_bytes([7; 16]), Timestamp::from_millis(0));
-    /// assert_eq!(store.sweep(1_000, now).await?, 0);
-    /// # let _ = (key, now, Wanted::all());
-    /// # Ok(()) }
-    /// ```
+    /// Fails if the store is unavailable.
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError>;
 
-    /// Told once, before the first operation: the schemas that are fetched only when asked for (`lazy`). A store that moves
-    /// whole sessions keeps these apart.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{MemoryStore, Store};
-    ///
-    /// MemoryStore::new().set_lazy_schemas(&["history"]);
-    /// ```
+    /// Receives the keys of the `lazy` schemas, which are fetched only on use. Called once, before the first operation.
+    /// A store that transfers whole sessions stores these schemas separately.
     fn set_lazy_schemas(&self, schemas: &[&'static str]) {
         let _ = schemas;
     }
 
-    /// Whether a load may be answered by a copy, unless it is wanted [`fresh`](Wanted::fresh). Then whoever is about to
-    /// write loads once more. A store that wraps another one passes this on.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{MemoryStore, Store};
-    ///
-    /// assert!(!MemoryStore::new().is_cache());
-    /// ```
+    /// True if `load` may return a cached copy unless the load is [`fresh`](Wanted::fresh). A request that is about to
+    /// write then loads the record again, as `fresh`. A store that wraps another one must forward this call.
     fn is_cache(&self) -> bool {
         false
     }
 
-    /// Connects and sets up what is missing, such as a table. Called at the launch, so that what cannot work stops it; a
-    /// store does the same at its first operation otherwise.
+    /// Connects and creates missing parts, such as a table. Called at launch, so that a store that cannot work stops
+    /// the launch. Without this call, a store does the same at its first operation.
     ///
     /// # Errors
     ///
-    /// [`Setup`](StoreErrorKind::Setup) for what only an operator can mend, [`Unavailable`](StoreErrorKind::Unavailable)
-    /// for what may pass.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, Store};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
-    /// MemoryStore::new().prepare().await
-    /// # }
-    /// ```
+    /// [`Setup`](StoreErrorKind::Setup) for a failure that only an operator can fix,
+    /// [`Unavailable`](StoreErrorKind::Unavailable) for one that may be temporary.
     async fn prepare(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Names the store for a line in the log: its kind and its place, such as host and port or a path. Never a user or a
-    /// password. Default: the name of the type. A store that wraps another one names that too.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{MemoryStore, Store};
-    ///
-    /// assert_eq!(MemoryStore::new().describe(), "memory");
-    /// ```
+    /// Describes the store for the log: its kind and its location, such as host and port or a path. The text must not
+    /// contain a user name or a password. Default: the name of the type. A store that wraps another one includes the
+    /// description of the inner store.
     fn describe(&self) -> String {
         std::any::type_name::<Self>().to_owned()
     }
 
-    /// A page of at most `limit` sessions; 0 counts as 1. The first page begins without a cursor, each other one at the
-    /// [`next`](Page::next) of the page before. Expired sessions are left out.
+    /// Returns a page of at most `limit` sessions; 0 counts as 1. The first page is requested without a cursor, each
+    /// later page with the [`next`](Page::next) cursor of the page before. Expired sessions are left out. The example
+    /// of [`Page`] reads all pages.
     ///
-    /// A session that is stored from the beginning of the walk to its end is on at least one page, whatever others do
-    /// meanwhile. It may be on two where the store says so. A page costs what it returns, however many sessions there are.
+    /// A session that is stored from the start of the scan to its end is on at least one page, regardless of concurrent
+    /// changes. It may be on two pages if the store documents that. The cost of a page depends on the sessions it
+    /// returns, not on the number of stored sessions.
     ///
-    /// A session that cannot be read is listed as [`unreadable`](Page::unreadable) and does not end the walk.
+    /// A session that cannot be read is listed as [`unreadable`](Page::unreadable) and does not end the scan.
     ///
     /// # Errors
     ///
-    /// *Unsupported* unless the store says otherwise, and for a cursor of another store.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use session_runtime::{MemoryStore, Store, clock::Timestamp};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::store::StoreError> {
-    /// let (store, now) = (MemoryStore::new(), Timestamp::from_millis(0));
-    /// let page = store.scan(None, 100, now).await?;
-    /// assert!(page.sessions.is_empty() && page.next.is_none());
-    /// # Ok(()) }
-    /// ```
+    /// [`Unsupported`](StoreErrorKind::Unsupported) if the store does not implement `scan`, or if another store made
+    /// the cursor.
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         let _ = (from, limit, now);
         Err(StoreError::new(StoreErrorKind::Unsupported, "scan"))
     }
 }
 
-/// A shared store is a store, so that a program can keep a handle of its own.
+/// Implements [`Store`] for a shared store, so that a program can keep a handle of its own.
 #[async_trait]
 impl<S: Store + ?Sized> Store for Arc<S> {
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
@@ -324,24 +232,16 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
 }
 
-/// The answer of [`Store::create`].
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::store::Created;
-///
-/// assert_ne!(Created::Done, Created::Taken);
-/// ```
+/// Result of [`Store::create`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
     /// The record is stored.
     Done,
-    /// There is a record under this key already, expired or not; it was left alone.
+    /// A record with this key already exists, expired or not; it was left unchanged.
     Taken,
 }
 
-/// What [`Store::load`] found.
+/// Result of a [`Store::load`] that found a record.
 ///
 /// # Examples
 ///
@@ -354,18 +254,18 @@ pub enum Created {
 /// ```
 #[derive(Clone)]
 pub struct Loaded {
-    /// The head, and at least the keys that were wanted.
+    /// The head, and at least the wanted keys.
     pub record: Record,
-    /// Bytes of all keys and texts of the whole record.
+    /// Size of all keys and texts of the whole record, in bytes.
     pub bytes: usize,
     /// Number of keys of the whole record.
     pub keys: usize,
-    /// Wanted keys that are stored but lost or damaged; they are not in [`record`](Self::record). The bare key of a schema
-    /// stands for all of its keys where the store no longer knows them. Usually empty.
+    /// Wanted keys that are stored but lost or damaged; they are not in [`record`](Self::record). If the store has lost
+    /// the keys of a schema themselves, the bare key of the schema stands for all of them. Usually empty.
     pub unreadable: Vec<Text>,
 }
 
-/// Says how much and no more: keys may hold what a visitor chose.
+/// Shows counts only, since keys may contain text chosen by a visitor.
 impl fmt::Debug for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("Loaded");

@@ -1,4 +1,4 @@
-//! The store that the configuration names by its URL.
+//! Opens the store named by the URL in the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use super::{MemoryStore, Store};
 use crate::config::ServerConfig;
 use crate::error::{ErrorKind, SessionError};
 
-/// The store behind a cache of this process, if one is wished for. Without the feature the settings have refused it.
+/// Wraps the store in an in-process cache if a bound is set. Without the feature `cache`, the settings have already
+/// rejected a bound.
 pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Arc<dyn Store> {
     match bound {
         #[cfg(feature = "cache")]
@@ -24,12 +25,12 @@ pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Ar
     }
 }
 
-/// The store that a URL names.
+/// Opens the store named by a URL.
 pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Result<Arc<dyn Store>, SessionError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(refused(&format!("not a URL; it knows {}; did you mean `sqlite://file`?", known())));
     };
-    // Not looked at where there is no store on a server.
+    // Unused in a build without a store on a server.
     let _ = (server, deadline);
     match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
@@ -46,7 +47,7 @@ pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Resu
     }
 }
 
-/// Names the scheme only: a password may follow it.
+/// Message for an unknown scheme. It contains only the scheme, since a password may follow it.
 fn unknown(scheme: &str) -> String {
     match feature_of(scheme) {
         Some(feature) => format!(
@@ -75,7 +76,7 @@ fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, SessionError> {
     Ok(Arc::new(SqliteStore::open(path)?))
 }
 
-/// The URLs of this build's stores.
+/// Lists the URL forms of the stores in this build.
 fn known() -> String {
     let urls = [
         ("memory:", true),

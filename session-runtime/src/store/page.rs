@@ -1,4 +1,4 @@
-//! One page of a scan: the sessions that it holds, those that cannot be read, and where the next page begins.
+//! One page of a scan: its sessions, the unreadable ones, and the start of the next page.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -10,8 +10,8 @@ use crate::record::Record;
 
 /// One page of [`Store::scan`](super::Store::scan).
 ///
-/// A page may hold fewer sessions than asked for, or none, and not be the last: some of those that the store looked at
-/// have expired. The last page is the one whose [`next`](Self::next) is `None`.
+/// A page may hold fewer sessions than requested, or none, without being the last one, because expired sessions are
+/// left out. The last page is the one whose [`next`](Self::next) is `None`.
 ///
 /// # Examples
 ///
@@ -33,31 +33,23 @@ use crate::record::Record;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Page {
-    /// The sessions of this page that have not expired, in any order.
+    /// Sessions of this page that have not expired, in any order.
     pub sessions: Vec<(SessionKey, Record)>,
-    /// Sessions of this page that the store cannot read. It leaves them as they are.
+    /// Sessions of this page that the store cannot read. The scan leaves them unchanged.
     pub unreadable: Vec<(SessionKey, Damage)>,
-    /// Where the next page begins; `None` on the last page.
+    /// Start of the next page; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
 impl Page {
-    /// A page of sessions, all of them readable.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::Page;
-    ///
-    /// assert!(Page::new(Vec::new(), None).sessions.is_empty());
-    /// ```
+    /// Creates a page of readable sessions.
     #[must_use]
     pub const fn new(sessions: Vec<(SessionKey, Record)>, next: Option<Cursor>) -> Self {
         Self { sessions, unreadable: Vec::new(), next }
     }
 }
 
-/// Which part of a session cannot be read.
+/// Part of a session that cannot be read.
 ///
 /// # Examples
 ///
@@ -69,11 +61,11 @@ impl Page {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Damage {
-    /// The head, which holds the deadlines and the secret; or the record as a whole.
+    /// The head, which holds the deadlines and the secret; or the whole record.
     Head,
     /// A stored key or text.
     Value,
-    /// A part that the store keeps elsewhere is missing, such as a hash of a `lazy` schema that Redis evicted.
+    /// A part that the store keeps separately is missing, such as the hash of a `lazy` schema that Redis evicted.
     Missing,
 }
 
@@ -87,10 +79,10 @@ impl fmt::Display for Damage {
     }
 }
 
-/// The place at which a page of a scan begins.
+/// Position at which a page of a scan begins.
 ///
-/// Its text belongs to the store that made it. `Display` and `FromStr` keep it between two runs of a program. It may
-/// hold keys of sessions, which are safe to show; `Debug` shows nothing.
+/// The text of a cursor has a meaning only for the store that made it. `Display` and `FromStr` save a cursor between
+/// two runs of a program. The text may contain keys of sessions, which are safe to show; `Debug` hides it.
 ///
 /// # Examples
 ///
@@ -104,36 +96,20 @@ impl fmt::Display for Damage {
 pub struct Cursor(Box<str>);
 
 impl Cursor {
-    /// A place that a store describes by this text. A store that goes through its sessions in the order of their keys
-    /// uses `Cursor::from(key)`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::Cursor;
-    ///
-    /// assert_eq!(Cursor::new("node-3:17").as_str(), "node-3:17");
-    /// ```
+    /// Creates a cursor from the store's own text for a position. A store that scans in key order uses
+    /// `Cursor::from(key)`.
     #[must_use]
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
 
-    /// The text that the store gave it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::Cursor;
-    ///
-    /// assert_eq!(Cursor::new("node-3:17").as_str(), "node-3:17");
-    /// ```
+    /// Returns the text that the store chose for the position.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The key behind which the page begins, in a store that goes through its sessions in the order of their keys.
+    /// Returns the key after which the page begins, for a store that scans in key order.
     ///
     /// # Errors
     ///
@@ -153,22 +129,14 @@ impl Cursor {
         self.0.parse().map_err(|_| Self::foreign())
     }
 
-    /// The error for a cursor that another store made.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::store::{Cursor, StoreErrorKind};
-    ///
-    /// assert_eq!(Cursor::foreign().kind(), StoreErrorKind::Unsupported);
-    /// ```
+    /// Returns the error for a cursor that another store made.
     #[must_use]
     pub fn foreign() -> StoreError {
         StoreError::new(StoreErrorKind::Unsupported, "scan").because("the cursor was made by another store")
     }
 }
 
-/// The place behind this session, in a store that goes through its sessions in the order of their keys.
+/// Position after this session, for a store that scans in key order.
 impl From<SessionKey> for Cursor {
     fn from(key: SessionKey) -> Self {
         Self(key.to_string().into())

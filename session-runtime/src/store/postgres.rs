@@ -1,52 +1,53 @@
-//! Records in `PostgreSQL`: several machines share them, and they are as durable as the database is set up to be.
+//! Records in `PostgreSQL`, shared by several machines. They are as durable as the database is configured to be.
 //!
-//! # Layout, version 1
+//! # Tables, format 1
 //!
-//! In a schema of the application's choice. A patch touches the rows that it changes, whatever the session's size.
+//! The tables are in a schema of the application's choice. A patch touches only the rows that it changes, whatever the
+//! size of the session.
 //!
 //! ```text
-//! session_record                        one row a session
+//! session_record                        one row per session
 //! ├ key                bytea, 16 bytes, the primary key
 //! ├ expires            bigint, indexed   ┐
 //! ├ created, touched, ends               │ milliseconds since 1970-01-01 UTC
 //! ├ secret_since, previous_until         │
 //! ├ generation_since                     ┘
 //! ├ expiry_kind        0 default, 1 after, 2 at, 3 browser close
-//! ├ expiry             its duration or moment, in milliseconds
+//! ├ expiry             its duration or instant, in milliseconds
 //! ├ secret, previous   hashes, 32 bytes; `previous` is NULL unless there is one
 //! ├ generation, revision
 //! └ bytes, keys        totals of the names and texts
 //!
-//! session_value                         one row a stored key
+//! session_value                         one row per stored key
 //! ├ session            the record's key           ┐
 //! ├ schema             the name up to its dot     │ the primary key, bytewise
 //! ├ field              the rest, dot included     ┘
 //! └ content            the JSON text, byte for byte: `convert_from(content, 'UTF8')` shows it
 //!
-//! session_layout       version, in one row
+//! session_layout       the format version, in one row
 //! session_patch(…)     applies a patch in one call
 //! session_delete(…)    removes a record
-//! session_forget()     a trigger: a record that goes takes its values along
+//! session_forget()     a trigger: deletes the values of a deleted record
 //! ```
 //!
-//! Bytes, not text: a database may have any encoding and collation. Unsigned numbers are stored as the `bigint` with the
-//! same bits.
+//! Columns are bytes, not text: a database may have any encoding and collation. Unsigned numbers are stored as the
+//! `bigint` with the same bits.
 //!
 //! # A patch
 //!
-//! A patch that sets up to four keys, and nothing else, says which revision it was made from. One prepared statement then
-//! updates the record if it has that revision still, and sets the keys if it did: nothing is compared, and no value is
-//! read. If that finds no such record, or for any other patch, the function is called.
+//! A patch that only sets up to four keys names the revision that it was made from. One prepared statement updates the
+//! record if it still has that revision, and sets the keys if the update matched. It compares no value and reads none.
+//! If it matches no record, and for every other patch, the function is called.
 //!
-//! `session_patch` locks the record, then looks, then writes. Each statement of such a function has a snapshot of its own,
-//! so what is compared is read after the lock is held; one statement that did all of it would compare with what was there
-//! before it waited. A base of more than 64 bytes is sent as its SHA-256.
+//! `session_patch` locks the record, then reads, then writes. Each statement in such a function has its own snapshot,
+//! so the values that it compares are read after the lock is held. A single statement for all of it would compare the
+//! values from before it waited. A base of more than 64 bytes is sent as its SHA-256.
 //!
-//! Why one statement does for an unchanged record, though it sees values as they were before it waited for the lock: see
-//! `sql.rs`.
+//! `sql.rs` explains why one statement suffices for an unchanged record, although it sees the values as they were
+//! before it waited for the lock.
 //!
-//! Deliberately absent: session state on a connection that a pooler or the application shares out, foreign keys (each new
-//! value would pay for a look-up), and `jsonb` (it would not keep a text as it is).
+//! Deliberately absent: session state on a connection that a pooler or the application shares, foreign keys (each new
+//! value would cost a lookup), and `jsonb` (it does not preserve a text).
 
 mod access;
 mod builder;
@@ -82,7 +83,7 @@ use crate::record::patch::{Patch, Patched};
 
 const NO_NAME: &str = "the name of the schema must have 1 to 63 bytes, or the server would cut it";
 
-/// The layout that this library makes and knows.
+/// Format version of the tables that this library creates and reads.
 const LAYOUT: i32 = 1;
 
 /// Sessions in `PostgreSQL` 13 or newer.
@@ -91,45 +92,47 @@ const LAYOUT: i32 = 1;
 /// |---|---|
 /// | logout is final, concurrent writes merge | yes: a patch compares after it has locked the record |
 /// | survives a restart, or a crash of the process | yes: nothing is acknowledged before its commit |
-/// | survives a crash of the machine | as `fsync` and `synchronous_commit` of the database say; by default yes |
-/// | survives the loss of the machine | as the replication is set up: after a failover to an asynchronous standby the last moments may be undone, a logout included |
+/// | survives a crash of the machine | as `fsync` and `synchronous_commit` of the database are set; by default yes |
+/// | survives the loss of the machine | as the replication is set up: a failover to an asynchronous standby may undo the last writes, a logout included |
 /// | several processes and machines | yes |
-/// | clock that judges deadlines | the application's |
+/// | clock for deadlines | the application's |
 ///
-/// A load is one round trip and moves the wanted schemas alone; so is a patch, or two where somebody else has written
-/// since the load, and a `create` or a `delete`. A write whose answer is lost is not sent again: its outcome is unknown. One
-/// that the database has rolled back since others were at work (serialization failure, deadlock) is.
+/// A load is one round trip and transfers only the wanted schemas. A `create`, a `delete` and a patch are one round
+/// trip each; a patch takes two if another request has written since the load. A write whose response is lost is not
+/// sent again: its outcome is unknown. A write that the database rolled back because of concurrent transactions
+/// (serialization failure, deadlock) is sent again.
 ///
 /// # Connections
 ///
-/// By URL, the store has [a few of its own](PostgresStoreBuilder::connections), opened when first needed and opened again
-/// when they end. Each carries many requests at once, and the next is used where requests would wait behind others. A patch
-/// or `delete` waits at most 1 s for a lock that somebody else holds. A server that answers nothing for half a second while
-/// callers give up gets a new connection. TCP looks after an idle one each minute, unless the URL has `keepalives`.
-/// These connections are told (`SET`) how long to wait for a lock, to plan each statement once, to use indexes and to compile
-/// nothing, whatever the database or the user has set.
+/// A store opened by URL has [its own connections](PostgresStoreBuilder::connections), opened when first needed and
+/// reopened when they end. Each carries many requests at once; a request that would wait behind others uses the next
+/// one. A patch or `delete` waits at most 1 s for a lock that another transaction holds. A connection without any
+/// response for half a second while callers give up is replaced. TCP probes an idle connection every minute, unless the
+/// URL has `keepalives`. The store sets the lock timeout on these connections (`SET`) and makes the server plan each
+/// statement once, use indexes and compile nothing, whatever the database or the user has set.
 ///
-/// Or a `deadpool_postgres::Pool` of the application's: a connection is taken for one operation and given back. Give it
-/// timeouts; where a caller gives up during an operation, that connection is closed. Nothing is set on its connections, and
-/// the application need not set anything for the store's sake: planner settings that are good for sessions are bad for other
-/// queries. Connections of the store's own, by URL, do more operations in a second. Before each operation the store looks
-/// whether the connection was left inside a transaction, in the same round trip. Such a connection is closed, with a line in
-/// the log, and another one is taken, so that nothing is acknowledged that is rolled back later.
+/// A store over a `deadpool_postgres::Pool` of the application takes a connection for each operation and returns it.
+/// Give the pool timeouts. If a caller gives up during an operation, that connection is closed. The store sets nothing
+/// on these connections, and the application need not set anything for the store: planner settings that are good for
+/// sessions are bad for other queries. The store's own connections, by URL, do more operations per second. Before each
+/// operation, in the same round trip, the store checks whether the connection was left inside a transaction. Such a
+/// connection is closed and logged, and another one is taken, so that no acknowledged write is rolled back later.
 ///
-/// `PgBouncer` and other poolers in transaction mode are noticed by themselves (the process number in the greeting is not
-/// the one that answers); statements are then sent unnamed and nothing is kept on the connection.
+/// `PgBouncer` and other poolers in transaction mode are detected: the process number in the greeting is not that of
+/// the process that answers. Statements are then sent unnamed, and nothing is kept on the connection.
 ///
 /// # Encryption
 ///
-/// `sslmode` in the URL is `disable`, `prefer` (the default: encrypted if the server can) or `require`. Whenever a
-/// connection is encrypted, certificate and host name are checked, so `verify-ca` and `verify-full` mean `require`. Overlay a
-/// network say `require`: with `prefer` whoever sits between can have it unencrypted.
+/// `sslmode` in the URL is `disable`, `prefer` (the default: encrypted if the server supports it) or `require`. An
+/// encrypted connection always checks the certificate and the host name, so `verify-ca` and `verify-full` mean
+/// `require`. Use `require` over a network: with `prefer`, an attacker on the path can force an unencrypted connection.
 ///
 /// # Tables
 ///
-/// They are made at the launch, unless they are there. A user who may not do that gets them from
-/// [`sql`](Self::sql) and needs `USAGE` on the schema, `SELECT` on `session_layout`, and `SELECT`, `INSERT`, `UPDATE` and
-/// `DELETE` on `session_record` and `session_value`. Tables of a newer layout are refused and left as they were.
+/// The store creates its tables at launch unless they exist. If its user may not do that, an operator creates them from
+/// [`sql`](Self::sql). The user then needs `USAGE` on the schema, `SELECT` on `session_layout`, and `SELECT`, `INSERT`,
+/// `UPDATE` and `DELETE` on `session_record` and `session_value`. Tables of a newer format are refused and left
+/// unchanged.
 ///
 /// # Examples
 ///
@@ -143,48 +146,34 @@ const LAYOUT: i32 = 1;
 pub struct PostgresStore {
     access: Access,
     statements: Statements,
-    /// Whether the server takes the schema's name as it is.
+    /// True if the server accepts the schema's name unchanged.
     is_named: bool,
-    /// Set once the tables are known to be there.
+    /// Set once the tables are known to exist.
     ready: OnceCell<()>,
 }
 
 impl PostgresStore {
-    /// A store by its URL. Connects at the launch, or with the first operation.
+    /// Opens a store by its URL. It connects at launch or with the first operation.
     ///
     /// # Errors
     ///
-    /// As [`PostgresStoreBuilder::open`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let store = session_runtime::PostgresStore::open("postgres://localhost/shop")?;
-    /// # Ok::<(), session_runtime::store::StoreError>(())
-    /// ```
+    /// The errors of [`PostgresStoreBuilder::open`].
     pub fn open(url: impl Into<String>) -> Result<Self, StoreError> {
         Self::builder(url).open()
     }
 
     /// Settings for the database that the URL names.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let store = session_runtime::PostgresStore::builder("postgres://localhost/shop").schema("web").open()?;
-    /// # Ok::<(), session_runtime::store::StoreError>(())
-    /// ```
     pub fn builder(url: impl Into<String>) -> PostgresStoreBuilder {
         PostgresStoreBuilder::new(url.into(), ServerConfig::default())
     }
 
-    /// The store of a URL in the configuration.
+    /// Opens the store of a URL in the configuration.
     pub(super) fn configured(url: &str, server: &ServerConfig) -> Result<Self, StoreError> {
         PostgresStoreBuilder::new(url.to_owned(), server.clone()).open()
     }
 
-    /// A store on the application's own pool, in the schema of this name. A name of more than 63 bytes, which the server
-    /// would cut, is refused at the launch and by each operation.
+    /// Returns a store on the application's own pool, in the schema of this name. A name of more than 63 bytes, which
+    /// the server would truncate, is refused at launch and by each operation.
     ///
     /// # Examples
     ///
@@ -201,14 +190,8 @@ impl PostgresStore {
         Self::new(Access::Pool(SharedPool::new(pool)), Some(schema))
     }
 
-    /// What creates the tables in this schema, for an operator to run where the application may not. Runs as a whole or
-    /// not at all; does nothing if they are there. With a name of more than 63 bytes it fails.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// assert!(session_runtime::PostgresStore::sql("web").contains("CREATE TABLE \"web\".session_record"));
-    /// ```
+    /// SQL that creates the tables in this schema, for an operator to run where the application may not. It runs as a
+    /// whole or not at all, does nothing if the tables exist, and fails for a name of more than 63 bytes.
     #[must_use]
     pub fn sql(schema: &str) -> String {
         sql::layout(schema)
@@ -220,7 +203,7 @@ impl PostgresStore {
         Self { access, statements, is_named: sql::is_name(schema), ready: OnceCell::new() }
     }
 
-    /// Sees to the tables once.
+    /// Creates or checks the tables, once.
     async fn ready(&self) -> Result<(), Fault> {
         if self.ready.get().is_none() && !self.is_named {
             return Err(Fault::Setting(NO_NAME));
@@ -237,7 +220,7 @@ impl PostgresStore {
         self.version().await
     }
 
-    /// Whether the tables are there and known.
+    /// Checks that the tables exist and have a known format.
     async fn version(&self) -> Result<(), Fault> {
         let version = self.access.simple(&self.statements.version).await?;
         match version.and_then(|version| version.parse().ok()) {

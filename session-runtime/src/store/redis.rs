@@ -1,36 +1,37 @@
 //! Records in Redis or Valkey: one server or a cluster, shared by any number of processes.
 //!
-//! # Layout
+//! # Stored form
 //!
 //! ```text
-//! session:{key}            a hash: one field for each stored key, and the head under a NUL
-//! session:{key}:history    the same for a schema that is kept apart (`lazy`), with a mark under the NUL
+//! session:{key}            a hash: one field per stored key, and the head under a NUL
+//! session:{key}:history    the same for a schema in a hash of its own (`lazy`), with a marker under the NUL
 //!
-//! head: 164 bytes and more, integers big-endian, moments shifted so that they are ordered bytewise
-//!   0  layout, 1        25  touched               74  hash of the secret before   140  revision
+//! head: at least 164 bytes, integers big-endian, timestamps shifted so that they sort bytewise, names NUL-terminated
+//!   0  format, 1        25  touched               74  hash of previous secret     140  revision
 //!   1  created          33  kind of expiry       106  accepted until, if flag 2   148  bytes of all names and texts
-//!   9  ends             34  its choice           114  (after the flag at 82)      156  number of keys
-//!  17  expires          42  secret, since, flag  123  generation, flag, raised    164  schemas kept apart, a NUL behind each
+//!   9  ends             34  its value            114  (after the flag at 82)      156  number of keys
+//!  17  expires          42  secret, since, flag  123  generation, flag, raised    164  schemas in own hashes
 //! ```
 //!
-//! The key stands in braces, so that a cluster has all hashes of a session in one slot. The head is one field, because
-//! scripts cut and compare its bytes: a number in Lua is a float, a counter of the engine is signed, and text is ordered
+//! The key is in braces, so that a cluster keeps all hashes of a session in one slot. The head is one field because
+//! scripts slice and compare its bytes: a number in Lua is a float, a counter of the engine is signed, and text sorts
 //! by the server's locale.
 //!
-//! Where a schema lives is decided when its first key is stored and stands in the head from then on. So programs that do
-//! not agree about what is `lazy` read and write each other's sessions, and a hash that the engine evicted is missed.
+//! The hash of a schema is chosen when its first key is stored, and the head records it from then on. So programs that
+//! disagree about which schemas are `lazy` can read and write each other's sessions, and the eviction of a hash is
+//! detected.
 //!
 //! # Commands
 //!
-//! A load is one `HGETALL`, or one script if a `lazy` schema is wanted. Each write is one script, which does all or
-//! nothing: it checks before it writes, and a server that is out of memory refuses it as a whole. Every hash gets the
-//! engine's deadline in the step that creates it.
+//! A load is one `HGETALL`, or one script if a `lazy` schema is wanted. Each write is one script that does all or
+//! nothing: it checks before it writes, and a server that is out of memory refuses it as a whole. Every hash gets its
+//! expiry time in the engine in the step that creates it.
 //!
-//! A write that only sets a few keys goes by a short script, which takes nothing but the revision that was loaded. If that
-//! has changed, the script that compares each key follows. A schema in a hash of its own is always written by the latter.
+//! A write that only sets a few keys uses a short script, which accepts only the loaded revision. If the revision has
+//! changed, the script that compares each key follows. The latter always writes a schema in a hash of its own.
 //!
-//! Deliberately absent: `WATCH` and `MULTI` (they need a connection of their own), blocking commands, reads from replicas
-//! (they may show a session that has been logged out), and arithmetic on stored values.
+//! Deliberately absent: `WATCH` and `MULTI` (they need a connection of their own), blocking commands, reads from
+//! replicas (they may return a session that has been logged out), and arithmetic on stored values.
 
 mod builder;
 mod call;
@@ -74,7 +75,7 @@ use crate::record::patch::{Patch, Patched};
 
 pub use self::builder::{RedisConnection, RedisStoreBuilder};
 
-/// How often a part of a session is looked for that a cluster may be moving, and the pause before the first time.
+/// Retries for a part of a session that a cluster may be moving, and the pause before the first one.
 const MOST_LOOKS: u32 = 5;
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -82,24 +83,24 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 ///
 /// | promise | holds |
 /// |---|---|
-/// | logout is final, concurrent writes merge | yes: each write is one atomic script, and none is ever sent twice |
-/// | survives a restart, or a crash of the server | as `appendonly` and `appendfsync` are set: by default Redis forgets what it has not saved |
-/// | survives a failover | replication is asynchronous: it can undo the last acknowledged writes, a logout included |
-/// | memory | set `maxmemory-policy noeviction`. Any other policy evicts sessions in use once `maxmemory` is reached, acknowledged ones too; the launch warns of it. Full: writes fail, nothing is half-written |
-/// | several processes | yes, also with programs that do not agree about what is `lazy` |
-/// | clock that judges deadlines | the application's; the server's own removes what expired six minutes ago, and must not be further ahead |
+/// | logout is final, concurrent writes merge | yes: each write is one atomic script, and none is sent twice |
+/// | survives a restart, or a crash of the server | as `appendonly` and `appendfsync` are set: by default Redis loses unsaved writes |
+/// | survives a failover | replication is asynchronous: a failover can undo the last acknowledged writes, a logout included |
+/// | memory | set `maxmemory-policy noeviction`. Any other policy evicts sessions in use once `maxmemory` is reached, acknowledged ones too; the launch logs a warning. When memory is full, writes fail as a whole |
+/// | several processes | yes, also with programs that disagree about which schemas are `lazy` |
+/// | clock for deadlines | the application's. The server removes sessions that expired six minutes ago by its own clock, which must not be further ahead |
 ///
-/// A write whose answer was lost has an unknown outcome and fails as unavailable. Connections are made again in the
-/// background. Each of [`ServerConfig::connections`](crate::config::ServerConfig) carries many requests at once. Needs a
-/// tokio runtime with time and I/O.
+/// A write whose response was lost has an unknown outcome and fails as unavailable. Connections are reopened in the
+/// background. Each of [`ServerConfig::connections`](crate::config::ServerConfig) carries many requests at once.
+/// Requires a tokio runtime with time and I/O.
 ///
 /// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HEXISTS`, `EXISTS`, `DEL`,
-/// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace. With `INFO`, a
-/// scan notices that a server was restarted or replaced during the walk, and misses no session for that; the launch warns
-/// of eviction.
+/// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace. `INFO` is
+/// optional. With it, a scan detects that a server was restarted or replaced during the walk and misses no session for
+/// that reason, and the launch warns of eviction.
 ///
-/// A scan may list a session twice: while the server makes its table smaller, and after a failover. Sessions of a slot
-/// that a cluster moves during the walk may be left out of it.
+/// A scan may return a session twice: while the server shrinks its table, and after a failover. It may miss sessions of
+/// a slot that a cluster moves during the walk.
 ///
 /// # Examples
 ///
@@ -113,24 +114,24 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 pub struct RedisStore {
     wire: Wire,
     namespace: Namespace,
-    /// For the log.
+    /// Address, for the log.
     place: Box<str>,
     lazy: OnceLock<Box<[&'static str]>>,
-    /// Where the next sweep begins.
+    /// Start of the next sweep.
     sweep_from: Mutex<Place>,
 }
 
 impl RedisStore {
-    /// The servers that a URL names, with default settings. Connects at the launch, or when it is first used.
+    /// Opens a store on the servers that a URL names, with default settings. It connects at launch or on first use.
     ///
-    /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, `redis+unix:///path?db=0&user=…&pass=…` for a socket in
-    /// the file system (Unix only), and `redis-cluster://…` or `rediss-cluster://…` with one or more hosts of a cluster,
-    /// separated by commas. `protocol=resp2` behind the `?` is for servers and proxies without RESP3. In a password write
-    /// special characters as `%2B` and the like.
+    /// `redis://user:password@host:6379/0`, `rediss://…` with TLS, `redis+unix:///path?db=0&user=…&pass=…` for a socket
+    /// in the file system (Unix only), and `redis-cluster://…` or `rediss-cluster://…` with one or more hosts of a
+    /// cluster, separated by commas. `protocol=resp2` after the `?` is for servers and proxies without RESP3.
+    /// Percent-encode special characters in a password, such as `%2B`.
     ///
     /// # Errors
     ///
-    /// [`Setup`](super::StoreErrorKind::Setup) if it is no such URL.
+    /// [`Setup`](super::StoreErrorKind::Setup) if the URL has none of these forms.
     ///
     /// # Examples
     ///
@@ -145,16 +146,7 @@ impl RedisStore {
         Self::builder(url).open()
     }
 
-    /// The servers that a URL names, with settings of your own.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::RedisStore;
-    ///
-    /// let store = RedisStore::builder("redis://localhost").namespace("shop").open()?;
-    /// # Ok::<(), session_runtime::store::StoreError>(())
-    /// ```
+    /// Settings for a store on the servers that a URL names.
     pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
         RedisStoreBuilder::new(url.into())
     }
@@ -186,7 +178,7 @@ impl RedisStore {
         if let Some(head) = self.patched_unchanged(key, patch, now).await? {
             return Ok(Patched::Done(head));
         }
-        // Rare, as all that is boxed here: not in the room that every load and save has for it.
+        // Boxed: inlining this rare path would grow the future of every load and save.
         Box::pin(self.change_compared(key, patch, now)).await
     }
 
@@ -196,14 +188,14 @@ impl RedisStore {
         let mut tries = 0;
         loop {
             let changed = read::patched(self.wire.run(&script::PATCH, main, &call).await?.node()?, patch);
-            // Nothing was written, so that it may be sent again.
+            // Nothing was written, so the call may be sent again.
             if !changed.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
                 return changed;
             }
         }
     }
 
-    /// The hashes of a slot that a cluster moves arrive one after the other. Whether it is worth to look again.
+    /// Pauses while a cluster moves a slot, whose hashes arrive one after the other. Returns whether to try again.
     async fn waits_for_parts(&self, tries: &mut u32) -> bool {
         let waits = *tries < MOST_LOOKS && self.wire.is_cluster().await.unwrap_or(false);
         if waits {
@@ -219,7 +211,7 @@ impl RedisStore {
         if !apart {
             let reply = self.wire.send(&write::load_main(main), At::Name(main)).await?;
             let Some(found) = Main::read(reply.node()?, wanted, now)? else { return Ok(None) };
-            // Another program may keep apart what this one does not.
+            // Another program may have put a schema that is not lazy here into a hash of its own.
             if !found.lacks(wanted) {
                 return Ok(Some(found.loaded()));
             }
@@ -236,7 +228,7 @@ impl RedisStore {
         Ok(reply.node()?.number()? > 0)
     }
 
-    /// Connects, and tries the script that changes nothing.
+    /// Connects, and runs a script that changes nothing.
     async fn try_out(&self) -> Result<(), Fault> {
         self.wire.connect().await?;
         let main = self.namespace.main(write::NOBODY);
@@ -284,7 +276,7 @@ impl Store for RedisStore {
         self.clean(limit, now.before(SWEEP_GRACE)).await.map_err(|fault| fault.during("sweep"))
     }
 
-    /// Counts once: what is told later is left out.
+    /// Accepts the first call only; later ones are ignored.
     fn set_lazy_schemas(&self, schemas: &[&'static str]) {
         let _ = self.lazy.set(schemas.iter().copied().filter(|schema| !schema.is_empty()).collect());
     }

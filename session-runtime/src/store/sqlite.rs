@@ -1,44 +1,47 @@
-//! Records in an `SQLite` file: the embedded default. Acknowledged changes survive a restart and a killed process.
+//! [`SqliteStore`]: records in an `SQLite` file, the embedded default. Acknowledged changes survive a restart and a
+//! killed process.
 //!
-//! # Layout
+//! # Tables
 //!
-//! In one table a session is one range of rows and a schema one range in that, so that a load is one walk and a small
-//! change touches one page.
+//! In the table `entry`, a session is one range of rows and a schema is one range within it. So a load is one range
+//! scan, and a small change touches one page.
 //!
 //! ```text
 //! entry
-//! ├ session   the session's key, 16 bytes          ┐ the primary key, bytewise
-//! ├ name      0 for the head, else the stored key  ┘ that of an entry, which holds a `/`, as a blob
-//! ├ content   the head as below; or the JSON text byte for byte as it came; or, for more than 600 bytes, its number in
-//! │           `large`, so that no search has to read it
-//! └ expires   milliseconds since 1970-01-01 UTC in the head's row, indexed; else NULL
+//! ├ session   the session's key, 16 bytes          ┐ primary key, in bytewise order; the stored
+//! ├ name      0 for the head, else the stored key  ┘ key of an entry, with a `/`, is a blob
+//! ├ content   the head as below; or the JSON text byte for byte; or, above 600 bytes, the id of the text in `large`,
+//! │           so that no search has to read it
+//! └ expires   milliseconds since 1970-01-01 UTC in the row of the head, indexed; else NULL
 //!
 //! large
 //! ├ id
 //! └ json
 //!
-//! head: 155 bytes, integers big-endian, moments as in `expires`
-//!   0  layout, 1            11  created        75  generation             115  hash of the secret before, 32 bytes
-//!   1  flags                19  touched        83  raised at, if flag 4   147  accepted until, if flag 2
+//! head: 155 bytes, integers big-endian, times as in `expires`
+//!   0  format number, 1     11  created        75  generation              115  previous secret's hash, 32 bytes
+//!   1  flags                19  touched        83  raised at, if flag 4    147  accepted until, if flag 2
 //!   2  kind of expiry       27  ends           91  revision
 //!   3  its duration         35  secret hash    99  bytes of all names and texts
-//!      or moment            67  drawn at      107  number of keys
+//!      or time              67  secret since  107  number of keys
 //!
-//! flags: 1 there is a secret before, 2 it ends, 4 the generation was raised
+//! flags: 1 there is a previous secret, 2 it ends, 4 the generation was raised
 //! expiry: 0 default, 1 after, 2 at, 3 browser close
 //! ```
 //!
-//! The header's `application_id` is `sess` in ASCII and `user_version` the layout's version; a file of another program, or
-//! of a newer layout, is refused and left as it was. The file is in WAL mode: two more stand beside it while it is open.
+//! In the header of the file, `application_id` is `sess` in ASCII and `user_version` is the format number. A file of
+//! another program or of a newer format is refused and left unchanged. The file is in WAL mode: while it is open, two
+//! more files exist beside it.
 //!
 //! # Threads
 //!
-//! A load is done by its caller while that is quick, else by a thread, and each write by the one thread that writes. That
-//! takes whatever waits, runs it in one transaction, commits, and only then answers. If one write of such a group fails,
-//! the group is rolled back and each write is tried in a transaction of its own. A write whose caller has gone before it
-//! began is left out. The threads end when the store is dropped, which waits for them.
+//! A load runs on the caller's thread while reads are fast, otherwise on a reader thread. Every write runs on the
+//! single writer thread. This thread takes all waiting writes, runs them in one transaction, commits, and only then
+//! answers. If one write of such a group fails, the group is rolled back, and each write is tried in a transaction of
+//! its own. A write is skipped if its caller has gone before it begins. Dropping the store ends the threads and waits
+//! for them.
 //!
-//! Deliberately absent: a pool of writers (`SQLite` has one at a time), and JSON functions (texts are never looked into).
+//! Deliberately absent: a pool of writers (`SQLite` has one at a time), and JSON functions (texts are never parsed).
 
 mod chunks;
 mod connection;
@@ -71,10 +74,10 @@ use crate::id::SessionKey;
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
 
-/// Connections for each of the two ways to read, unless the builder was told otherwise.
+/// Maximum number of connections for each of the two ways to read, unless set in the builder.
 const MOST_READERS: usize = 8;
 
-/// Sessions removed by one transaction of a sweep, so that writes of requests do not wait for all of it.
+/// Number of sessions that a sweep removes in one transaction, so that writes of requests need not wait for all of it.
 const SWEEP_STEP: usize = 100;
 
 /// Sessions in an `SQLite` file.
@@ -82,23 +85,24 @@ const SWEEP_STEP: usize = 100;
 /// | promise | holds |
 /// |---|---|
 /// | logout is final, concurrent writes merge | yes |
-/// | survives a restart, or a crash of the process | yes: nothing is acknowledged before its commit |
-/// | survives a crash of the machine | with [`Durability::Power`]; else the last moments may be undone, a logout included |
-/// | several processes | yes, on one machine; network file systems do not lock well enough |
-/// | clock that judges deadlines | the application's |
+/// | survives a restart or a crash of the process | yes: nothing is acknowledged before its commit |
+/// | survives a crash of the machine | with [`Durability::Power`]; else the last changes may be undone, logouts too |
+/// | several processes | yes, on one machine; the locks of network file systems are not reliable enough |
+/// | clock that decides expiry | the application's |
 ///
-/// A load is done on the caller's thread while the file is in memory: it takes a few microseconds, fewer than a hand-over.
-/// Where more than one in 17 takes over a millisecond, as on a disk that has to be waited for, and where another process
-/// holds a lock, threads read instead; after a second one load is tried again. So a slow disk costs the runtime one read
-/// a second, and one that has stopped no more than what was begun within a millisecond. Writes are done by one thread.
+/// A load runs on the caller's thread while the file is in memory: it takes a few microseconds, less than handing it to
+/// another thread. If more than one load in 17 takes over a millisecond, as on a slow disk, reader threads take over;
+/// after one second, one load is tried on the caller's thread again. A load that finds the file locked by another
+/// process moves to a reader thread too. So a slow disk blocks the runtime for one read per second, and a disk that has
+/// stopped blocks only the reads that began within one millisecond. All writes run on one thread.
 ///
-/// Several stores, in one process or in many, may use one file. Dropping the last one folds the write-ahead log back into
-/// it.
+/// Several stores, in one process or in many, may use the same file. Dropping the last one merges the write-ahead log
+/// back into it.
 ///
-/// A file that is removed, renamed or replaced while it is open is noticed with the next write, and by the sweep of each
-/// minute. That write fails as unavailable, since it went into a file that is not at the path. One line in the log says what
-/// happened, and the file that is at the path then is opened, or a new one made. Until one can be opened, all fails as
-/// unavailable.
+/// A file that is removed, renamed or replaced while it is open is detected by the next write, and by the sweep that
+/// runs every minute. That write fails as unavailable, since it went into a file that is not at the path. One line in
+/// the log describes the change. The store then opens the file that is now at the path, or creates a new one. Until
+/// that succeeds, all operations fail as unavailable.
 ///
 /// # Examples
 ///
@@ -111,7 +115,7 @@ const SWEEP_STEP: usize = 100;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqliteStore {
-    // Dropped in this order: the last connection to close is the writer's, which then empties the log.
+    // Dropped in this order: the last connection to close must be the writer's, which then empties the log.
     readers: Readers,
     writer: Writer,
     /// The path, for the log.
@@ -125,25 +129,13 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`Setup`](super::StoreErrorKind::Setup) if the file cannot be created or is not this library's;
+    /// [`Setup`](super::StoreErrorKind::Setup) if the file cannot be created or does not belong to this library;
     /// [`Unavailable`](super::StoreErrorKind::Unavailable) if another process keeps it locked.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SqliteStore;
-    ///
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("sessions.db");
-    /// let store = SqliteStore::open(&path)?;
-    /// assert!(path.exists());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::builder(path).open()
     }
 
-    /// Settings for the file at `path`.
+    /// Returns the settings for the file at `path`.
     ///
     /// # Examples
     ///
@@ -171,21 +163,13 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// What an acknowledged change survives.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::store::Durability;
-///
-/// assert_eq!(Durability::default(), Durability::Process);
-/// ```
+/// Failures that an acknowledged change survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// A crash of the process (`synchronous = NORMAL`). The default.
     ///
-    /// After a crash of the machine the file is sound, but the changes since the last checkpoint may be gone: a session
-    /// that was logged out may be logged in again.
+    /// After a crash of the machine the file is intact, but the changes since the last checkpoint may be lost: a
+    /// session that was logged out may be logged in again.
     #[default]
     Process,
     /// A crash of the machine and loss of power too (`synchronous = FULL`): every group of writes waits for the disk.
@@ -215,43 +199,20 @@ pub struct SqliteStoreBuilder {
 }
 
 impl SqliteStoreBuilder {
-    /// What an acknowledged change survives. Default: [`Durability::Process`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{SqliteStore, store::Durability};
-    ///
-    /// let builder = SqliteStore::builder("sessions.db").durability(Durability::Power);
-    /// ```
+    /// Sets the failures that an acknowledged change survives. Default: [`Durability::Process`].
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// How long to wait for a lock that another process holds. Default: 1 second.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::SqliteStore;
-    /// use std::time::Duration;
-    ///
-    /// let builder = SqliteStore::builder("sessions.db").busy_timeout(Duration::from_millis(250));
-    /// ```
+    /// Sets the time to wait for a lock of another process. Default: 1 second.
     pub const fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// Number of threads that read where the caller should not, see [`SqliteStore`]; at least one is used. Default: one
-    /// for two cores, at most 8.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let builder = session_runtime::SqliteStore::builder("sessions.db").readers(4);
-    /// ```
+    /// Sets the number of threads for reads that must not run on the caller's thread, see [`SqliteStore`]; at least one
+    /// is used. Default: one for two cores, at most 8.
     pub const fn readers(mut self, threads: usize) -> Self {
         self.readers = threads;
         self
@@ -261,7 +222,7 @@ impl SqliteStoreBuilder {
     ///
     /// # Errors
     ///
-    /// As [`SqliteStore::open`].
+    /// The same as for [`SqliteStore::open`].
     ///
     /// # Examples
     ///
@@ -282,7 +243,7 @@ impl SqliteStoreBuilder {
     }
 }
 
-/// The whole path, since the folder that a program was started in is easily mistaken.
+/// Returns the absolute path, since the working directory of a program is easily mistaken.
 fn place(path: &Path) -> String {
     std::path::absolute(path).as_deref().unwrap_or(path).display().to_string()
 }
@@ -331,7 +292,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Sizes of what is in memory fit; the bound is `SQLite`'s.
+/// Converts a size to an integer of `SQLite`. The size of data in memory always fits.
 fn stored(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,5 @@
-//! Encryption by rustls. A certificate is always checked, and so is the name in it; what can be chosen is which roots are
-//! trusted, and what this program shows of itself.
+//! TLS with rustls. The server's certificate and its host name are always verified. The trusted roots and the client
+//! certificate can be configured.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-/// Certificates, as PEM.
+/// Certificates in PEM form.
 #[derive(Clone, Default)]
 pub(super) struct Certificates {
-    /// Who may sign the server's certificate. `None`: whom browsers trust.
+    /// Authorities that may sign the server's certificate. `None`: those that browsers trust.
     pub(super) roots: Option<Vec<u8>>,
-    /// What is shown to the server, and its key.
+    /// Certificate presented to the server, and its key.
     pub(super) client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -23,11 +23,11 @@ impl Certificates {
         self.roots.is_some() || self.client.is_some()
     }
 
-    /// What connections are made with.
+    /// Builds the TLS configuration of the connections.
     ///
     /// # Errors
     ///
-    /// What is wrong with the certificates.
+    /// The message describes the invalid certificate or key.
     pub(super) fn config(&self) -> Result<ClientConfig, &'static str> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(|_| "no TLS version is built in")?;

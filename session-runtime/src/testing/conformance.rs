@@ -1,24 +1,25 @@
-//! Every rule of the [store contract](crate::store), run against any store.
+//! Conformance kit: runs every rule of the [store contract](crate::store) against a store.
 //!
-//! Takes a store and the present moment, gives a [`Report`] that lists what holds and what does not, all at once. Each rule
-//! works on fresh random keys, so a store may be shared and may be full. The rules of [`sweep`](Store::sweep) need it
-//! alone: they remove everything that expired up to two hours after the moment given, and they count.
+//! Takes a store and the current time; returns a [`Report`] of all kept and broken rules. Each rule works on fresh
+//! random keys, so the store may be shared and may hold other records. The rules of [`sweep`](Store::sweep) need
+//! exclusive use of it: they count removals, and they remove every record that expired up to two hours after the given
+//! time.
 //!
-//! | rules about | demand |
+//! | rules | requirement |
 //! |---|---|
-//! | create | byte for byte, exclusive |
-//! | load | expired is absent, at least what is wanted, totals of all |
-//! | patch | gone, renewed, conflict in this order; all or nothing; revision and totals |
-//! | unchanged | what a patch says of an unchanged record counts for that one only |
-//! | head | touch, choice and secrets apply on their conditions only |
-//! | kept | what a patch writes comes back exactly, and what it does not name stays |
+//! | create | stores byte for byte; never overwrites a record |
+//! | load | leaves out expired records; returns at least the requested schemas, with the totals of the whole record |
+//! | patch | answers gone, renewed or conflict, in this order; all or nothing; counts revision and totals |
+//! | unchanged | the hint of a patch about an unchanged record counts for that record only |
+//! | head | touch, choice of expiry and new secrets apply only under their conditions |
+//! | kept | patched parts are loaded exactly, and all other parts stay |
 //! | delete | idempotent, final, complete |
-//! | race | nothing is lost or half seen, a deleted record stays deleted |
-//! | sweep | what expired a minute ago or earlier, and nothing else |
-//! | scan | everything, page by page, whole and as it is now; or *unsupported*, never an empty list instead |
+//! | race | no change is lost or half visible; a deleted record stays deleted |
+//! | sweep | removes the records that expired a minute ago or earlier, and no others |
+//! | scan | lists every record, page by page, whole and current; or *unsupported*, never an empty list instead |
 //!
-//! Needs a tokio runtime; on one with several threads the races are real ones. Deliberately absent: restarts and crashes,
-//! since only a store's own tests know how to bring them about.
+//! Needs a tokio runtime; the races are real only if it has several threads. Deliberately absent: restarts and crashes,
+//! which only a store's own tests can cause.
 //!
 //! # Examples
 //!
@@ -56,21 +57,9 @@ use crate::store::Store;
 
 type Verdict = Result<(), Broken>;
 
-/// Runs every rule against a store, one after the other, with `now` as the present moment.
+/// Runs every rule against a store, one after the other, with `now` as the current time.
 ///
-/// An engine that removes expired records by its own clock needs the real present.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::{MemoryStore, clock::Timestamp, testing::conformance};
-/// use std::sync::Arc;
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let report = conformance::check(Arc::new(MemoryStore::new()), Timestamp::from_millis(0)).await;
-/// assert!(report.failed().is_empty());
-/// # }
-/// ```
+/// A store engine that removes expired records by its own clock needs the real time.
 pub async fn check(store: Arc<dyn Store>, now: Timestamp) -> Report {
     let mut report = Report { passed: Vec::new(), failed: Vec::new() };
     for rule in rules() {
@@ -82,15 +71,7 @@ pub async fn check(store: Arc<dyn Store>, now: Timestamp) -> Report {
     report
 }
 
-/// All rules, for a store that leaves some out or a test harness that shows each by name.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::testing::conformance;
-///
-/// assert!(conformance::rules().any(|rule| rule.name() == "delete_is_final"));
-/// ```
+/// Returns all rules, for a store that leaves some out, or for a test harness that lists each by name.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     let rooms = [
         create::RULES,
@@ -108,7 +89,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     rooms.into_iter().flatten()
 }
 
-/// One demand on a store.
+/// Requirement on a store.
 ///
 /// # Examples
 ///
@@ -126,7 +107,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Its name, made for test output and for leaving it out.
+    /// Name of the rule, for test output and for leaving the rule out.
     ///
     /// # Examples
     ///
@@ -142,37 +123,17 @@ impl Rule {
         self.name
     }
 
-    /// What it demands, in a sentence.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::testing::conformance;
-    ///
-    /// assert!(conformance::rules().all(|rule| rule.demand().ends_with('.')));
-    /// ```
+    /// Requirement in one sentence.
     #[must_use]
     pub const fn demand(&self) -> &'static str {
         self.demand
     }
 
-    /// Whether `store` keeps it. A store that panics does not.
+    /// Checks that `store` keeps the rule. A store that panics breaks it.
     ///
     /// # Errors
     ///
-    /// The violation, with what was seen.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{MemoryStore, clock::Timestamp, testing::conformance};
-    /// use std::sync::Arc;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let rule = conformance::rules().next().unwrap();
-    /// assert!(rule.check(Arc::new(MemoryStore::new()), Timestamp::from_millis(0)).await.is_ok());
-    /// # }
-    /// ```
+    /// The violation, with the observed behaviour.
     pub async fn check(&self, store: Arc<dyn Store>, now: Timestamp) -> Result<(), Violation> {
         let verdict = trial::caught((self.run)(Trial::new(store, now))).await;
         verdict.map_err(|Broken(seen)| Violation { rule: self.name, demand: self.demand, seen })
@@ -185,7 +146,7 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// A rule that a store breaks.
+/// Rule that a store breaks, with the observed behaviour.
 ///
 /// # Examples
 ///
@@ -204,7 +165,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// The name of the rule.
+    /// Name of the broken rule.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         self.rule
@@ -219,7 +180,7 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// Which rules a store keeps and which it breaks.
+/// Result of [`check`]: the rules that a store keeps and those that it breaks.
 ///
 /// # Examples
 ///
@@ -240,34 +201,23 @@ pub struct Report {
 }
 
 impl Report {
-    /// The names of the rules that the store keeps.
+    /// Names of the rules that the store keeps.
     #[must_use]
     pub fn passed(&self) -> &[&'static str] {
         &self.passed
     }
 
-    /// The rules that the store breaks.
+    /// Violations of the rules that the store breaks.
     #[must_use]
     pub fn failed(&self) -> &[Violation] {
         &self.failed
     }
 
-    /// Ends a test unless every rule is kept.
+    /// Panics unless every rule is kept.
     ///
     /// # Panics
     ///
-    /// With all violations, if there is one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{MemoryStore, clock::Timestamp, testing::conformance};
-    /// use std::sync::Arc;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// conformance::check(Arc::new(MemoryStore::new()), Timestamp::from_millis(0)).await.assert();
-    /// # }
-    /// ```
+    /// If there is a violation. The message lists all of them.
     pub fn assert(&self) {
         assert!(self.failed.is_empty(), "{self}");
     }

@@ -1,4 +1,4 @@
-//! For tests of applications and of stores: a clock that is moved by hand, and the conformance kit.
+//! Tools for tests of applications and of stores: a clock that is moved by hand, and the conformance kit.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -12,7 +12,7 @@ use crate::id::SecretHash;
 use crate::record::Head;
 use crate::record::expiry::StoredExpiry;
 
-/// A clock that stands still until it is moved. Clones are one clock.
+/// Clock that stands still until it is moved. Clones share the same time.
 ///
 /// # Examples
 ///
@@ -30,53 +30,23 @@ use crate::record::expiry::StoredExpiry;
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// A clock that stands at 2026-01-01 00:00 UTC.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let clock = session_runtime::testing::ManualClock::new();
-    /// ```
+    /// Creates a clock that stands at 2026-01-01 00:00 UTC.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(AtomicI64::new(1_767_225_600_000)))
     }
 
-    /// Moves it forwards.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let clock = session_runtime::testing::ManualClock::new();
-    /// clock.advance(std::time::Duration::from_secs(60));
-    /// ```
+    /// Moves the clock forwards.
     pub fn advance(&self, duration: Duration) {
         self.set(self.timestamp().after(duration));
     }
 
-    /// Sets it, backwards too.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::{clock::Timestamp, testing::ManualClock};
-    ///
-    /// let clock = ManualClock::new();
-    /// clock.set(Timestamp::from_millis(0));
-    /// assert_eq!(clock.timestamp(), Timestamp::from_millis(0));
-    /// ```
+    /// Sets the clock, also to an earlier time.
     pub fn set(&self, to: Timestamp) {
         self.0.store(to.as_millis(), Ordering::SeqCst);
     }
 
-    /// Where it stands.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let clock = session_runtime::testing::ManualClock::new();
-    /// assert!(clock.timestamp().as_millis() > 0);
-    /// ```
+    /// Current time of the clock.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
@@ -89,16 +59,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// The head of a record created `millis` milliseconds after 1970-01-01 UTC, with an idle deadline of one hour and an
-/// absolute one of a day.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::testing::head_at;
-///
-/// assert_eq!(head_at(0).generation, 0);
-/// ```
+/// Returns the head of a record created `millis` milliseconds after 1970-01-01 UTC, with an idle deadline after one
+/// hour and an absolute deadline after one day.
 #[must_use]
 pub fn head_at(millis: i64) -> Head {
     const HOUR: Duration = Duration::from_secs(60 * 60);

@@ -1,15 +1,15 @@
-//! A struct and the one that it names as `previous`: what is asked of the two, one thing after the other.
+//! Checks of a struct and the one that it names as `previous`, one after the other.
 //!
-//! Generated code names two types that the macro cannot see into. An inherent constant exists where the bounds of its impl
-//! hold, and the trait's of the same name stands in where they do not; so a question is asked only if what comes before
-//! it is answered, and one mistake is one error. The names begin with `__`, since a trait of the author's for all types may
-//! have constants of any name:
+//! Generated code names two types that the macro cannot inspect. An inherent constant exists where the bounds of its
+//! impl hold; elsewhere the trait's constant of the same name replaces it. So a check runs only if the checks before it
+//! have passed, and one mistake gives one error. The names begin with `__`, because a trait that the user implements
+//! for all types may have constants of any name:
 //!
 //! ```text
-//! __UPGRADE.ask()          P derives `Session`; then: S is made of it by `From` or `TryFrom`, and P is the version below
-//! __ERROR.ask()            then: what that fails with is an error
-//! __UNKNOWN, __FORGOTTEN   the old names of keys are those of P, and none of its keys is lost
-//! __PREVIOUS               all of it holds
+//! __UPGRADE.ask()          P derives `Session`; then: S converts from P by `From` or `TryFrom`, P is the version below
+//! __ERROR.ask()            then: the error of that conversion implements `Error`
+//! __UNKNOWN, __FORGOTTEN   the old names of keys exist in P, and none of P's keys is lost
+//! __PREVIOUS               all checks have passed
 //! ```
 
 #![expect(clippy::unused_self, reason = "the type of what is asked decides which question it is")]
@@ -22,11 +22,11 @@ use crate::schema::history::Previous;
 use crate::schema::layout::{is_kept, is_next, is_renamed, not_kept, not_next, not_renamed};
 use crate::version::upgrade::{UpgradeError, UpgradeFrom, previous};
 
-/// `S` names `P` as the version below it.
+/// Schema `S` and the struct `P` that it names as the version below.
 #[doc(hidden)]
 pub struct Chain<S, P>(PhantomData<(S, P)>);
 
-/// Whether `P` is a schema is still to be asked.
+/// Check that `P` is a schema.
 #[doc(hidden)]
 pub struct Below<P>(PhantomData<P>);
 
@@ -38,12 +38,12 @@ impl<P> Below<P> {
     }
 }
 
-/// Whether there is a way up from `P` is still to be asked.
+/// Check that `S` can be upgraded from `P`.
 #[doc(hidden)]
 pub struct Upgrade<S, P>(PhantomData<(S, P)>);
 
 impl<S: Schema, P: Schema> Upgrade<S, P> {
-    /// The compiler evaluates this once the types fit.
+    /// Evaluated by the compiler once the types fit.
     #[track_caller]
     pub const fn ask(self)
     where
@@ -53,7 +53,7 @@ impl<S: Schema, P: Schema> Upgrade<S, P> {
     }
 }
 
-/// Whether `E` is an error is still to be asked.
+/// Check that `E` is an error.
 #[doc(hidden)]
 pub struct Fails<E>(PhantomData<E>);
 
@@ -65,7 +65,7 @@ impl<E> Fails<E> {
     }
 }
 
-/// Another question has been answered with no.
+/// Stands in for a check when an earlier one has failed.
 #[doc(hidden)]
 pub struct Asked;
 
@@ -75,11 +75,11 @@ impl Asked {
 
 impl<S: Schema, P: Schema> Chain<S, P> {
     pub const __UPGRADE: Upgrade<S, P> = Upgrade(PhantomData);
-    /// Why `P` is not the version right below.
+    /// Message if `P` is not the version right below.
     pub(crate) const GAP: Option<Message> = if is_next::<S, P>() { None } else { Some(not_next::<S, P>()) };
-    /// Which new names of fields have no old one in `P`.
+    /// Message if the old name of a field does not exist in `P`.
     pub const __UNKNOWN: Option<Message> = if is_renamed::<S, P>() { None } else { Some(not_renamed::<S, P>()) };
-    /// Which keys of `P` are lost.
+    /// Message if a key of `P` is lost.
     pub const __FORGOTTEN: Option<Message> = if is_kept::<S, P>() { None } else { Some(not_kept::<S, P>()) };
 }
 
@@ -88,7 +88,8 @@ impl<S: Schema + UpgradeFrom<P>, P: Schema> Chain<S, P> {
 }
 
 impl<S: Schema + UpgradeFrom<P, Error: UpgradeError>, P: Schema> Chain<S, P> {
-    /// `None` for a version that is not below: a struct that names itself, or two that name each other, would have no end.
+    /// `None` if `P` is not a lower version: a struct that names itself, or two that name each other, would form an
+    /// endless chain.
     pub const __PREVIOUS: Option<Previous<S>> = if P::VERSION < S::VERSION { Some(previous::<S, P>()) } else { None };
 }
 

@@ -1,9 +1,9 @@
-//! The table of one schema, with the functions that bring its stored sections to other versions.
+//! Table of one schema, with the functions that upgrade and downgrade its stored sections.
 
 use crate::schema::{Role, Schema, SchemaSpec, has_user, layout};
 use crate::version::upgrade;
 
-/// The `SPEC` of a schema, as the derive writes it.
+/// Returns the `SPEC` of a schema, for the code that the derive generates.
 #[must_use]
 pub const fn spec<S: Schema>() -> SchemaSpec {
     SchemaSpec {

@@ -1,11 +1,11 @@
-//! A schema's metadata entry: which version wrote its fields, and who may read and write them.
+//! The metadata of a schema: the version that wrote its section, and the versions that may read and write it.
 //!
 //! ```text
-//! {"v":1}                                  a version 1 that is not pinned
-//! {"v":3,"r":2,"w":3,"l":"9a41c07e"}       r, w: the lowest versions that may read, and write; l: the layout's hash
+//! {"v":1}                                  version 1, layout not pinned
+//! {"v":3,"r":2,"w":3,"l":"9a41c07e"}       r, w: lowest versions that may read and write; l: hash of the layout
 //! ```
 //!
-//! What is left out: `r` and `w` are then `v`, and an absent `l` is compared with nothing.
+//! `r` and `w` default to `v`. Without `l`, layouts are not compared.
 
 use serde::Deserialize;
 
@@ -21,20 +21,20 @@ pub(crate) struct Metadata {
     l: Option<String>,
 }
 
-/// How a program's version stands to the stored one.
+/// Relation of the stored version to the version of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VersionStatus {
-    /// The same, or nothing is stored.
+    /// Same version, or nothing is stored.
     Same,
-    /// Stored by this older version, which can be upgraded.
+    /// Older version, which can be upgraded.
     Older(u16),
-    /// Stored by a newer one that lets this one read, and perhaps write.
+    /// Newer version, which this program may read and perhaps write.
     Newer { writable: bool },
-    /// Stored by a newer one, and to be passed over.
+    /// Newer version, which this program ignores.
     Discarded,
 }
 
-/// What this program writes.
+/// Returns the metadata that this program writes.
 pub(crate) fn written(schema: &SchemaSpec) -> Text {
     if schema.version == 1 && schema.layout.is_none() {
         return r#"{"v":1}"#.into();
@@ -42,25 +42,25 @@ pub(crate) fn written(schema: &SchemaSpec) -> Text {
     text(schema.version, (schema.readers, schema.writers), schema.layout)
 }
 
-/// The entry of a version, with the lowest ones that may read and write it, and the hash of its layout.
+/// Returns the metadata of a version: the lowest versions that may read and write it, and the hash of its layout.
 pub(crate) fn text(version: u16, (readers, writers): (u16, u16), layout: Option<u32>) -> Text {
     let layout = layout.map(|layout| format!(",\"l\":\"{layout:08x}\"")).unwrap_or_default();
     format!("{{\"v\":{version},\"r\":{readers},\"w\":{writers}{layout}}}").into()
 }
 
-/// The version that wrote what is stored, if that can be read.
+/// Returns the version of the stored section, if its metadata can be read.
 pub(crate) fn version_of(schema: &SchemaSpec, values: &Values) -> Option<u16> {
     values.get(schema.key).and_then(parse).map(|metadata| metadata.v)
 }
 
-/// How this program stands to what is stored.
+/// Compares the stored version with the version of this program.
 pub(crate) fn version_status(
     schema: &'static SchemaSpec,
     ours: &str,
     values: &Values,
 ) -> Result<VersionStatus, SessionError> {
     let Some(text) = values.get(schema.key) else { return Ok(VersionStatus::Same) };
-    // What this program writes needs no parser.
+    // Metadata that this program wrote needs no parsing.
     if text == ours {
         return Ok(VersionStatus::Same);
     }
@@ -76,16 +76,16 @@ pub(crate) fn version_status(
 }
 
 fn parse(text: &str) -> Option<Metadata> {
-    // serde would take a list for the members in their order.
+    // serde also accepts an array of the members in order.
     let is_object = text.trim_start().starts_with('{');
     serde_json::from_str(text).ok().filter(|_| is_object)
 }
 
-/// Two branches may both have shipped this version.
+/// Compares the layouts, since two branches may both have shipped this version.
 fn same(schema: &'static SchemaSpec, metadata: &Metadata) -> Result<VersionStatus, SessionError> {
     match (&metadata.l, schema.layout.map(|layout| format!("{layout:08x}"))) {
         (Some(theirs), Some(ours)) if *theirs != ours => {
-            // Told only if it is a hash: who wrote it may have written anything.
+            // Shown only if it is a hash: the stored text may be anything.
             let is_hash = theirs.len() == 8 && theirs.bytes().all(|byte| byte.is_ascii_hexdigit());
             Err(SessionError::forked(schema, if is_hash { theirs } else { "unknown" }, &ours))
         }

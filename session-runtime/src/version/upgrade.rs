@@ -1,13 +1,13 @@
-//! A schema's stored keys from an older version to this one, and back to an older one while a rollout is on hold.
+//! Upgrades a stored section to the current version, and downgrades it while a version is held.
 //!
 //! Takes the stored texts of one schema and the version that wrote them; gives the texts as this version would have
-//! stored them. Keys that no version in the chain knows stay. Nothing is written here: what a lift found is stored with
-//! the first real change.
+//! stored them. Keys that are unknown to all versions in the chain stay. Nothing is written here: an upgraded section
+//! is stored with the first real change.
 //!
 //! ```text
 //! was(2 = "…")          the same keys, perhaps under a new name
 //! migrate(from = 1, …)  a function edits the texts, one version up
-//! previous = CartV2     the section is read as CartV2, of whatever version below, and converted
+//! previous = CartV2     the section is read as CartV2, after an upgrade from any version below, and converted
 //! ```
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use crate::schema::snapshot::Snapshot;
 use crate::schema::{Kind, Schema, SchemaSpec, read};
 use crate::version::status;
 
-/// From the version that wrote it to this one.
+/// Upgrades a section from the version that wrote it to this one.
 pub(crate) fn upgrade_section<S: Schema>(mut section: RawSection, mut from: u16) -> Result<RawSection, SessionError> {
     let history = &S::HISTORY;
     let mut before_steps = None;
@@ -59,7 +59,7 @@ pub(crate) fn upgrade_section<S: Schema>(mut section: RawSection, mut from: u16)
     Ok(section)
 }
 
-/// A step writes texts of any type, so each text that it changed is read before it may be stored.
+/// Checks that the texts changed by a step can be read before they are stored: a step can write texts of any type.
 fn steps_are_readable<S: Schema>(section: &RawSection, before: &RawSection, from: u16) -> Result<(), SessionError> {
     let mut written = section.values.clone();
     written.retain(|name| before.values.get(name) != section.values.get(name));
@@ -68,7 +68,7 @@ fn steps_are_readable<S: Schema>(section: &RawSection, before: &RawSection, from
     read.map(drop).map_err(|error| SessionError::upgrade(S::SPEC, from, S::VERSION).because(error))
 }
 
-/// Whether this program can read what that older version wrote, as far as this struct knows.
+/// Returns whether this program can read a section of that version, as far as this struct defines it.
 pub(crate) fn reads<S: Schema>(version: u16) -> bool {
     let history = &S::HISTORY;
     let below = history.previous.as_ref().is_some_and(|previous| {
@@ -77,7 +77,7 @@ pub(crate) fn reads<S: Schema>(version: u16) -> bool {
     version >= history.oldest && (version == S::VERSION || history.reads(version) || below)
 }
 
-/// Of those fields that the older layout has under their old name.
+/// Renames the fields that the older layout has under their old name.
 fn apply_renames(schema: &SchemaSpec, older: &[Pin], section: &mut RawSection) {
     for field in schema.fields() {
         if let Some(from) = field.renamed_from.filter(|from| older.iter().any(|(key, _)| key == from)) {
@@ -86,7 +86,7 @@ fn apply_renames(schema: &SchemaSpec, older: &[Pin], section: &mut RawSection) {
     }
 }
 
-/// The section with the value in place of what any version of the chain stored.
+/// Returns the section with the value in place of the texts that any version of the chain stored.
 fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSection, SessionError> {
     let nothing = Snapshot::default();
     let mut changes = ChangeRecorder::new(S::SPEC, &nothing);
@@ -103,7 +103,7 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
     for (name, text) in section.values.iter() {
         match texts.remove(name) {
             Some((new, known)) => {
-                // The spelling of another program stays.
+                // Another program's spelling of an equal value stays.
                 let is_same = same_text(Some(text), Some(&new), known);
                 stored.set(name.clone(), if is_same { text.clone() } else { new });
             }
@@ -118,7 +118,7 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
     Ok(section)
 }
 
-/// Whether a field of the schema, or of a version before it, has this stored key.
+/// True if a field of the schema, or of a version before it, has this stored key.
 fn is_known(schema: &SchemaSpec, name: &str) -> bool {
     let key = |field: &str| {
         let rest = name.get(schema.key.len() + 1..).and_then(|rest| rest.strip_prefix(field));
@@ -137,12 +137,12 @@ fn is_known(schema: &SchemaSpec, name: &str) -> bool {
     false
 }
 
-/// Set by name to what is the default.
+/// True if a field with this name is stored whole and the text is its default.
 fn is_default(schema: &SchemaSpec, name: &str, text: &str) -> bool {
     schema.fields().any(|field| field.kind == Kind::Whole && field.name == name && schema.is_initial(field, text))
 }
 
-/// Down to an older version; `None` if there is no way.
+/// Downgrades a section to an older version; `None` if that is impossible.
 pub(crate) fn downgrade_section<S: Schema>(values: &Values, to: u16) -> Option<Downgraded> {
     downgrade_from::<S>(RawSection::of(S::KEY, values), to)
 }
@@ -160,7 +160,7 @@ fn downgrade_from<S: Schema>(section: RawSection, to: u16) -> Option<Downgraded>
     downgrade(section, to)
 }
 
-/// The metadata of an older version that this program can write; `None` if there is no way down to it.
+/// Returns the metadata of an older version that this program can write; `None` if it cannot downgrade to it.
 pub(crate) fn downgraded_metadata<S: Schema>(version: u16) -> Option<Text> {
     let history = &S::HISTORY;
     if version == S::VERSION {
@@ -174,7 +174,7 @@ pub(crate) fn downgraded_metadata<S: Schema>(version: u16) -> Option<Text> {
     (previous.spec.downgraded_metadata)(version)
 }
 
-/// The error of an upgrade is kept as a cause, so it must be one.
+/// Error of an upgrade: it is kept as a cause, so it must implement `Error`.
 #[diagnostic::on_unimplemented(
     message = "the error of an upgrade must implement `Error + Send + Sync + 'static`, and `{Self}` does not",
     label = "its conversion fails with `{Self}`",
@@ -186,7 +186,7 @@ pub trait UpgradeError: Error + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<E: Error + Send + Sync + 'static> UpgradeError for E {}
 
-/// One struct from the one below it.
+/// Conversion of a struct from the version below it.
 #[diagnostic::on_unimplemented(
     message = "no upgrade from `{P}` to `{Self}`",
     label = "nothing converts it",
@@ -207,7 +207,7 @@ impl<P, S: TryFrom<P>> UpgradeFrom<P> for S {
     }
 }
 
-/// The step from `P`.
+/// Returns the step from `P`.
 pub(crate) const fn previous<S, P>() -> Previous<S>
 where
     P: Schema,
@@ -234,7 +234,7 @@ where
     S::upgrade_from(previous).map_err(|error| SessionError::upgrade(S::SPEC, P::VERSION, S::VERSION).because(error))
 }
 
-/// Whether there is a way from `S` back to `P`: an inherent constant where there is, the trait's where not.
+/// Lookup of the conversion from `S` back to `P`: an inherent constant where it exists, otherwise the trait's.
 #[doc(hidden)]
 pub struct Downgrades<S, P>(PhantomData<(S, P)>);
 
@@ -257,13 +257,13 @@ fn downgrade_to<S: Schema, P: Schema + TryFrom<S, Error: UpgradeError>>(section:
     let value = read::<S>(&Reader::new(S::SPEC, &snapshot))?;
     let value =
         P::try_from(value).map_err(|error| SessionError::upgrade(S::SPEC, S::VERSION, P::VERSION).because(error))?;
-    // What this version alone has goes; the older one knows nothing of it.
+    // Drops the keys that only this version has: the older one does not define them.
     let mut kept = section;
     kept.values.retain(|name| !is_known(S::SPEC, name) || is_known(P::SPEC, name));
     stored_form(&value, kept)
 }
 
-/// A step that edits the texts.
+/// Runs a step that edits the texts.
 #[doc(hidden)]
 pub fn run_step<E: UpgradeError>(
     step: impl FnOnce(&mut RawSection) -> Result<(), E>,

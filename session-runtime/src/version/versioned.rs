@@ -1,12 +1,13 @@
-//! The application's schemas in their versions: what is stored beside how this program sees it.
+//! Values of a record in two forms: as stored, and in the versions of this program's schemas.
 //!
-//! A section of an older version is brought to this one in memory, when a guard first asks for it; a read never stores
-//! that. The first real change stores the whole section anew, in one patch that rests on the whole record: what an older
-//! program changes meanwhile is found, and the upgrade begins again. While a rollout is on hold, the same way leads down.
+//! A section of an older version is upgraded in memory when a guard first needs it. A read never stores the result. The
+//! first real change stores the whole section anew, in one patch whose precondition is the whole record: if an older
+//! program has changed it meanwhile, that is detected, and the upgrade is repeated. While a version is held, the
+//! section is downgraded in the same way.
 //!
 //! ```text
-//!            lift                     changes              lower, if on hold
-//! stored ───────────▶ as seen here ───────────▶ as changed ─────────────────▶ stored
+//!          upgrade              changes              downgrade, if held
+//! stored ───────────▶ as seen ───────────▶ as changed ─────────────────▶ stored
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,14 +19,14 @@ use crate::schema::SchemaSpec;
 use crate::schema::section::RawSection;
 use crate::version::status::{VersionStatus, version_status, written};
 
-/// What a program writes of each schema's metadata, shared by all sessions of the process.
+/// Metadata that this program writes for each schema, shared by all sessions of the process.
 pub(crate) struct Versions(Vec<Version>);
 
 struct Version {
     schema: &'static SchemaSpec,
     name: Text,
     written: Text,
-    /// An older version to be written for now, and its metadata.
+    /// Older version to write for now, and its metadata.
     hold: Option<(u16, Text)>,
 }
 
@@ -43,7 +44,7 @@ impl Versions {
         self.0.iter().enumerate().find(|(_, version)| version.schema.key == schema.key)
     }
 
-    /// The name and the text of the metadata that a first write brings.
+    /// Returns the name and the text of the metadata that a first write stores.
     pub(crate) fn metadata(&self, schema: &SchemaSpec) -> (Text, Text) {
         match self.of(schema) {
             Some((_, version)) => (version.name.clone(), version.written.clone()),
@@ -51,8 +52,9 @@ impl Versions {
         }
     }
 
-    /// The values of a new record as they are to be stored. What it takes over from another record, `before`, and is of
-    /// this version there, stays so: a version on hold may have no room for it.
+    /// Returns the values of a new record in the form to be stored. A section that is taken over from another record,
+    /// `before`, and already has this version there is not downgraded, because the held version may be unable to
+    /// represent it.
     pub(crate) fn to_store(&self, mut values: Values, before: &Values) -> Result<Values, SessionError> {
         for version in &self.0 {
             let Some((held, metadata)) = &version.hold else { continue };
@@ -78,7 +80,7 @@ impl Version {
     }
 }
 
-/// Stops the launch where there is no way down.
+/// Returns the metadata of a held version. Stops the launch if there is no downgrade.
 fn held_metadata(schema: &'static SchemaSpec, held: u16) -> Result<Text, SessionError> {
     (schema.downgraded_metadata)(held).ok_or_else(|| SessionError::with(ErrorKind::Config, why_not_held(schema, held)))
 }
@@ -102,12 +104,12 @@ fn downgraded(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result
     (schema.downgrade)(values, held).unwrap_or_else(|| Err(SessionError::at_schema(ErrorKind::Config, schema)))
 }
 
-/// A record's values, as they are stored and as this program sees them.
+/// Values of a record, as they are stored and as this program sees them.
 #[derive(Clone, Default)]
 pub(crate) struct Versioned {
     stored: Values,
     seen: Values,
-    /// Schemas that are seen otherwise than they are stored, by their place in the application.
+    /// Bit set, by index in the application, of the schemas whose values differ from the stored ones.
     lifted: u32,
 }
 
@@ -124,7 +126,7 @@ impl Versioned {
         &self.seen
     }
 
-    /// Takes other values for stored, and sees them as it saw those before.
+    /// Replaces the stored values, and upgrades the same schemas as before.
     pub(crate) fn set_stored(&mut self, stored: Values, versions: &Versions) -> Result<(), SessionError> {
         let lifted = self.lifted;
         *self = Self::new(stored);
@@ -132,7 +134,7 @@ impl Versioned {
         each.try_for_each(|(_, version)| self.upgrade(version.schema, versions).map(drop))
     }
 
-    /// Both as stored and as seen; nothing of an older version.
+    /// Sets or removes a key in both forms. Must not be used for a section of an older version.
     pub(crate) fn set(&mut self, name: &str, text: Option<&Text>) {
         for values in [&mut self.stored, &mut self.seen] {
             match text {
@@ -142,7 +144,7 @@ impl Versioned {
         }
     }
 
-    /// Without anything of a schema, in whatever version.
+    /// Removes all keys of a schema, in any version.
     pub(crate) fn without(mut self, schema: &'static SchemaSpec, versions: &Versions) -> Self {
         for values in [&mut self.stored, &mut self.seen] {
             values.retain(|name| !belongs(name, schema.key));
@@ -153,7 +155,7 @@ impl Versioned {
         self
     }
 
-    /// How this program stands to what is stored of a schema.
+    /// Compares the stored version of a schema with this program's.
     pub(crate) fn stands(
         &self,
         schema: &'static SchemaSpec,
@@ -164,7 +166,7 @@ impl Versioned {
             .map_or(Ok(VersionStatus::Same), |(_, version)| version_status(schema, &version.written, &self.stored))
     }
 
-    /// Brings a schema to this program's version, unless that has been done.
+    /// Upgrades a schema to this program's version, unless that has been done.
     pub(crate) fn upgrade(
         &mut self,
         schema: &'static SchemaSpec,
@@ -191,7 +193,7 @@ impl Versioned {
         self.lifted |= 1 << at;
     }
 
-    /// Whether a write must be refused: an older program may not write everything that it may read.
+    /// Refuses a write if this program may only read the stored version.
     pub(crate) fn check_writable(
         &mut self,
         schema: &'static SchemaSpec,
@@ -203,9 +205,9 @@ impl Versioned {
         }
     }
 
-    /// Completes a patch that changes this schema, which is seen otherwise than it is stored or is to be stored
-    /// otherwise than it is seen: the whole section, in the form to be stored. Says whether it did, and the patch then
-    /// rests on the whole record.
+    /// Replaces the changes of this schema in a patch by its whole section in the form to be stored. Does so only if
+    /// the schema is seen in another form than it is stored, or is to be stored in another form than it is seen.
+    /// Returns whether it did; the patch then needs the whole record as its precondition.
     pub(crate) fn rewrite(
         &self,
         schema: &'static SchemaSpec,
@@ -238,7 +240,7 @@ impl Versioned {
         Ok(true)
     }
 
-    /// Whether what is stored is no newer than what is held, so that going on with that loses nothing.
+    /// Returns whether the stored version is not above the held one, so that writing the held one loses nothing.
     fn is_at_most(&self, schema: &'static SchemaSpec, version: &Version, held: u16) -> bool {
         match version_status(schema, &version.written, &self.stored) {
             Ok(VersionStatus::Same) => self.stored.get(schema.key).is_none(),
@@ -247,7 +249,7 @@ impl Versioned {
         }
     }
 
-    /// The values for a new record, with what was seen in its present version.
+    /// Returns the values for a new record, with upgraded sections in their present version.
     pub(crate) fn into_new(self, versions: &Versions) -> Values {
         let mut values = self.seen;
         for (at, version) in versions.0.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What serde writes and does not read back is refused, or the compiler is asked about it.
+//! Shapes that serde writes and does not read back are refused, here or by a check in the compiler.
 
 use super::*;
 
@@ -140,7 +140,7 @@ fn a_struct_that_refuses_unknown_keys_refuses_its_tag() {
     ));
 }
 
-/// What only the compiler can see is asked where serde reads from a buffer, and nowhere else.
+/// Checks in the compiler are generated where serde reads from a buffer, and nowhere else.
 #[test]
 fn the_compiler_is_asked_about_what_serde_buffers() {
     let asked = |input| -> Vec<String> {

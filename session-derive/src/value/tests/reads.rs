@@ -1,15 +1,15 @@
-//! Types whose values are read before they are stored, and keys that may be missing.
+//! Types whose values are read back before they are stored, and keys that may be missing.
 
 use super::*;
 
-/// How far reading undoes writing, without the paths.
+/// Returns the expression of type `Reads`, without the paths.
 fn reads(input: TokenStream) -> String {
     let code = derived(input);
     let reads = code.split_once("value :: Reads {").map_or("", |(_, reads)| reads.split_once('}').unwrap().0);
     reads.replace(":: session_runtime :: value :: Reads :: ", "").split_whitespace().collect()
 }
 
-/// Where serde reads through a buffer, or leaves out what is no default, a value is read before it is stored.
+/// Values are read back before they are stored where serde uses a buffer, or leaves out a value other than the default.
 #[test]
 fn what_may_not_be_read_again_is_doubtful() {
     let known = reads(quote!(

@@ -15,7 +15,7 @@ fn after(duration: Duration) -> StoredExpiry {
     Expiry::After(duration).into()
 }
 
-/// A session that is stored now, under these settings.
+/// Returns the head of a session that is stored now, under these settings.
 fn stored(lifetime: &Lifetime, expiry: StoredExpiry) -> Head {
     let ends = lifetime.ends(NOW);
     Head {
@@ -55,7 +55,8 @@ fn a_choice_decides_the_deadline_and_the_absolute_one_is_its_ceiling() {
     }
 }
 
-/// `remember` after the creation for a chosen time, `absolute` for the others, and the record's own end for all.
+/// The ceiling is `remember` after the creation for a chosen time, `absolute` for the other choices, and the end in the
+/// record for all of them.
 #[test]
 fn each_choice_has_a_ceiling_of_its_own() {
     let lifetime = Lifetime { remember: 2000 * HOUR, ..lifetime(TouchEvery::Off) };
@@ -71,7 +72,7 @@ fn each_choice_has_a_ceiling_of_its_own() {
     }
 }
 
-/// A period longer than half of what a use is good for would let a session expire that is in use.
+/// With a touch period longer than half of the granted idle time, a session in use could expire.
 #[test]
 fn a_use_moves_the_deadline_once_in_a_period_of_half_the_idle_time_at_most() {
     use TouchEvery::{Period, TenthOfIdle};
@@ -100,7 +101,7 @@ fn a_use_moves_the_deadline_once_in_a_period_of_half_the_idle_time_at_most() {
     }
 }
 
-/// The moment of a session that is to end at one is not moved, so there is nothing to write.
+/// A chosen moment and the absolute deadline cannot be extended, so there is nothing to write.
 #[test]
 fn a_chosen_moment_and_the_absolute_deadline_are_not_touched() {
     for touch_every in [TouchEvery::TenthOfIdle, TouchEvery::Period(MILLI), TouchEvery::Off] {
@@ -123,7 +124,7 @@ fn with_touching_off_a_write_moves_the_deadline_and_a_read_does_not() {
     assert_eq!(lifetime.touch(&head, true, NOW), None, "there is nothing to move");
 }
 
-/// After a restart with a longer idle time a tenth of that may be more than the session had left.
+/// After a restart with a longer `idle`, a tenth of it may exceed the remaining time of the session.
 #[test]
 fn a_session_in_use_outlives_a_longer_idle_time_in_the_settings() {
     let head = stored(&lifetime(TouchEvery::TenthOfIdle), StoredExpiry::Default);
@@ -135,7 +136,7 @@ fn a_session_in_use_outlives_a_longer_idle_time_in_the_settings() {
     }
 }
 
-/// A shorter idle time in the settings cuts no session that is stored: its deadline is moved once it is nearer.
+/// A shorter `idle` does not shorten stored sessions: a touch moves the deadline once the new one would be later.
 #[test]
 fn a_shorter_idle_time_in_the_settings_shortens_no_stored_deadline() {
     let head = stored(&lifetime(TouchEvery::TenthOfIdle), StoredExpiry::Default);

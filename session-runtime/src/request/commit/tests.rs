@@ -31,11 +31,11 @@ async fn first_write(sessions: &Sessions, coupon: &str) -> Result<SessionId, Err
     }
 }
 
-/// B19, C16: an id that is taken already is drawn anew, and the record under it is left alone.
+/// B19, C16: a taken id is drawn again, and the record under it stays unchanged.
 #[tokio::test]
 async fn a_taken_id_is_drawn_anew() {
     static DRAWN: AtomicU8 = AtomicU8::new(0);
-    // Each number is drawn four times: the second session meets the first one's id three times.
+    // Each number is drawn four times, so the second session draws the id of the first one three times.
     let random = Random(|bytes| {
         bytes.fill(DRAWN.fetch_add(1, Ordering::SeqCst) / 4);
         Ok(())
@@ -50,8 +50,8 @@ async fn a_taken_id_is_drawn_anew() {
     assert_eq!(kept.coupon().as_deref(), Some("FIRST"));
 }
 
-/// Two nodes whose random bytes repeat start sessions at once, over and over; every session is a record of its own, with
-/// its own values.
+/// Creates sessions on two nodes at once, many times, with random bytes that repeat. Each session must get a record of
+/// its own, with its own values.
 async fn repeating_ids_overwrite_nothing(stores: [Arc<impl crate::Store>; 2], random: Random) {
     let nodes = stores.map(|store| Arc::new(sessions(&store, random)));
     let mut started = Vec::new();
@@ -72,12 +72,12 @@ async fn repeating_ids_overwrite_nothing(stores: [Arc<impl crate::Store>; 2], ra
     }
 }
 
-/// Each number is drawn twice, so that one node's new id is the other's.
+/// Draws each number twice, so that both nodes draw the same id.
 fn every_number_twice(drawn: &AtomicU8, bytes: &mut [u8]) {
     bytes.fill(drawn.fetch_add(1, Ordering::SeqCst) / 2);
 }
 
-/// C16, memory: of two nodes with one id, one gets it, and the other draws again.
+/// C16, memory: if two nodes draw one id, one of them gets it, and the other draws again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_that_repeat_on_two_nodes_overwrite_nothing_in_memory() {
     static DRAWN: AtomicU8 = AtomicU8::new(0);
@@ -90,7 +90,7 @@ async fn ids_that_repeat_on_two_nodes_overwrite_nothing_in_memory() {
     assert_eq!(store.len(), 80);
 }
 
-/// C16, `SQLite`: the same on two stores of one file.
+/// C16, `SQLite`: the same with two stores on one file.
 #[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_that_repeat_on_two_nodes_overwrite_nothing_in_sqlite() {
@@ -104,7 +104,7 @@ async fn ids_that_repeat_on_two_nodes_overwrite_nothing_in_sqlite() {
     repeating_ids_overwrite_nothing([open(), open()], random).await;
 }
 
-/// C16: a source that repeats for ever is an error, not an endless loop and not an overwrite.
+/// C16: a source that repeats forever causes an error, neither an endless loop nor an overwrite.
 #[tokio::test]
 async fn an_id_that_is_always_taken_is_an_error() {
     let random = Random(|bytes| {
@@ -119,7 +119,7 @@ async fn an_id_that_is_always_taken_is_an_error() {
     assert_eq!((kept.coupon().as_deref(), store.len()), (Some("FIRST"), 1));
 }
 
-/// C16b: no random bytes, no session; nothing else is used in their place.
+/// C16b: without random bytes no session is created, and no other source is used.
 #[tokio::test]
 async fn without_random_bytes_there_is_no_session() {
     let store = Arc::new(MemoryStore::new());
@@ -128,7 +128,7 @@ async fn without_random_bytes_there_is_no_session() {
     assert!(store.is_empty());
 }
 
-/// C16b: no random bytes, no new id; and no change is stored under the old one.
+/// C16b: without random bytes the id is not renewed, and no change is stored under the old one.
 #[tokio::test]
 async fn without_random_bytes_there_is_no_new_id() {
     let store = Arc::new(MemoryStore::new());
@@ -144,7 +144,7 @@ async fn without_random_bytes_there_is_no_new_id() {
     assert_eq!(kept.coupon().as_deref(), Some("FIRST"));
 }
 
-/// C57: the writable view shows its fields, but for those marked `redact` and those that are not stored.
+/// C57: the `Debug` output of a writable guard shows its fields, except those that are marked `redact` or not stored.
 #[tokio::test]
 async fn debug_of_a_guard_redacts() {
     let sessions = sessions(&Arc::new(MemoryStore::new()), Random::default());
@@ -158,7 +158,7 @@ async fn debug_of_a_guard_redacts() {
     assert!(!shown.contains("4111") && shown.contains("card: …") && shown.contains("scratch: …"), "{shown}");
 }
 
-/// C57: what can be printed of a session names neither id, nor key, nor value.
+/// C57: the `Debug` output of a session contains neither its id, nor its key, nor a value.
 #[tokio::test]
 async fn debug_shows_no_secret() {
     let sessions = sessions(&Arc::new(MemoryStore::new()), Random::default());

@@ -1,7 +1,7 @@
-//! Maps and sets that are stored entry by entry, and what can be the key of such an entry.
+//! Maps and sets that are stored entry by entry, and the types of their keys.
 //!
-//! The part of a stored key after `/` is the entry's key as `serde_json` writes it, without the quotes: escaped, so that no
-//! control character reaches an engine. What does not come back as the key it was, is not read at all.
+//! The part of a stored key after `/` is the entry's key as `serde_json` writes it, without the quotes. It is escaped,
+//! so that no control character reaches a store. A key is read only from the exact text that it is written as.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, Hash};
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::SessionError;
 
-/// What [`Entries::each`] calls for an entry.
+/// Callback of [`Entries::each`].
 type Visit<'v, K, V> = dyn FnMut(&K, &V) -> Result<(), SessionError> + 'v;
 
-/// A map or a set that `merge = keys` stores entry by entry.
+/// Map or set that `merge = keys` stores entry by entry.
 ///
 /// Implemented for the maps and sets of the standard library whose keys are [`EntryKey`]s.
 ///
@@ -35,22 +35,22 @@ type Visit<'v, K, V> = dyn FnMut(&K, &V) -> Result<(), SessionError> + 'v;
             `String`, integers, `bool`, `char`, unit enums, newtypes of these"
 )]
 pub trait Entries: Default {
-    /// The key of an entry, or the element of a set.
+    /// Key of an entry, or element of a set.
     type Key: EntryKey;
-    /// The value of an entry; [`Present`] for a set.
+    /// Value of an entry; [`Present`] for a set.
     type Value: Serialize + DeserializeOwned;
 
-    /// Calls `visit` for every entry until it fails.
+    /// Calls `visit` for every entry, and stops at the first error.
     ///
     /// # Errors
     ///
-    /// The first error of `visit`.
+    /// Returns the first error of `visit`.
     fn each(&self, visit: &mut Visit<'_, Self::Key, Self::Value>) -> Result<(), SessionError>;
 
     /// Adds an entry.
     fn put(&mut self, key: Self::Key, value: Self::Value);
 
-    /// Whether there is an entry under `key`.
+    /// Returns whether there is an entry under `key`.
     fn holds(&self, key: &Self::Key) -> bool;
 }
 
@@ -115,7 +115,7 @@ sets! {
     BTreeSet<K> where K: Ord;
 }
 
-/// The stored value of a set's element: `true`.
+/// Stored value of a set's element: `true`.
 ///
 /// # Examples
 ///
@@ -138,9 +138,10 @@ impl<'de> Deserialize<'de> for Present {
     }
 }
 
-/// A key that can stand in a stored key: `String`, integers, `bool`, `char`, and what serde writes like one of these.
+/// Type that can be the key of an entry: `String`, integers, `bool`, `char`, and types that serde writes like one of
+/// these.
 ///
-/// For a unit enum or a newtype an empty `impl` is all it takes.
+/// A unit enum or a newtype needs only an empty `impl`.
 ///
 /// # Examples
 ///
@@ -165,7 +166,7 @@ impl<'de> Deserialize<'de> for Present {
     note = "another crate's type goes into a newtype of your own that has this impl"
 )]
 pub trait EntryKey: Serialize + DeserializeOwned {
-    /// Two keys are never written alike, and each is read as it was: nothing is to be checked.
+    /// True if no two keys are written alike and each reads back unchanged, so that no check is needed.
     #[doc(hidden)]
     const IS_CANONICAL: bool = false;
 
@@ -173,7 +174,7 @@ pub trait EntryKey: Serialize + DeserializeOwned {
     ///
     /// # Errors
     ///
-    /// When serde writes neither a string nor a number nor a `bool`.
+    /// Fails if serde writes neither a string, nor a number, nor a `bool`.
     #[allow(clippy::result_unit_err, reason = "there is one way to fail, and the caller knows the field to name")]
     fn write(&self, out: &mut String) -> Result<(), ()> {
         let text = serde_json::to_string(self).map_err(drop)?;
@@ -187,7 +188,7 @@ pub trait EntryKey: Serialize + DeserializeOwned {
         Ok(())
     }
 
-    /// The key that [`write`](Self::write) turns into exactly this text.
+    /// Returns the key that [`write`](Self::write) turns into exactly this text.
     #[must_use]
     fn read(text: &str) -> Option<Self> {
         let quoted = serde_json::from_str(&["\"", text, "\""].concat());
@@ -220,7 +221,7 @@ macro_rules! integer_keys {
 
             fn read(text: &str) -> Option<Self> {
                 let key: Self = text.parse().ok()?;
-                // `parse` also takes "+7" and "007", which nobody wrote.
+                // `parse` also accepts "+7" and "007", which `write` never produces.
                 let canonical = text == "0" || !text.trim_start_matches('-').starts_with(['0', '+']);
                 (canonical && !text.starts_with('+')).then_some(key)
             }
@@ -230,7 +231,8 @@ macro_rules! integer_keys {
 
 integer_keys! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
 
-/// Types of other crates that serde writes as a text or a number: an application cannot implement the trait for them.
+/// Implements `EntryKey` for types of other crates that serde writes as a text or a number, since an application
+/// cannot.
 macro_rules! foreign_keys {
     ($($key:ty)*) => { $(impl EntryKey for $key {})* };
 }
@@ -259,7 +261,7 @@ foreign_keys! { url::Url }
 mod tests {
     use super::*;
 
-    /// The key comes back from what is stored for it.
+    /// Checks that the key is read back from its stored text.
     fn returns<K: EntryKey + PartialEq + std::fmt::Debug>(key: &K) {
         let mut stored = String::new();
         key.write(&mut stored).unwrap();

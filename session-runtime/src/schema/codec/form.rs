@@ -1,26 +1,26 @@
-//! A value as serde's data model has it: what JSON makes one text of is told apart here.
+//! Values in serde's data model, which distinguishes values that JSON writes as the same text.
 //!
-//! JSON writes `None`, `()`, `Some(())`, NaN and a `null` of `serde_json::Value` alike, so the text alone cannot show that
-//! another value is read. Lists are compared without their order, since a set is written as a list.
+//! JSON writes `None`, `()`, `Some(())`, NaN and a `null` of `serde_json::Value` alike, so the text alone cannot show
+//! that a different value is read. Lists are compared without their order, since a set is written as a list.
 
 use serde::ser::{
     self, Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
-/// The value, as serde's data model has it.
+/// Value in serde's data model.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Form {
     None,
     Unit,
     Some(Box<Self>),
-    /// A number, a truth, a letter or a text.
+    /// Number, boolean, character or string.
     Plain(String),
     List(Vec<Self>),
     Map(Vec<(Self, Self)>),
 }
 
-/// `None` where serde refuses to write the value.
+/// Returns the form of a value; `None` if serde refuses to write it.
 pub(super) fn form<T: Serialize + ?Sized>(value: &T) -> Option<Form> {
     value.serialize(Writer).ok()
 }
@@ -29,7 +29,7 @@ type Written = Result<Form, serde_json::Error>;
 
 struct Writer;
 
-/// The parts of a list, a map or a struct; `variant` is the one that it is of.
+/// Parts of a list, a map or a struct; `variant` is the enum variant that contains them.
 struct Parts {
     variant: Option<&'static str>,
     list: Vec<Form>,
@@ -67,7 +67,7 @@ fn plain(text: &(impl ToString + ?Sized)) -> Form {
     Form::Plain(text.to_string())
 }
 
-/// Both zeros are written, and each is read as itself; one NaN is as good as another.
+/// Returns the form of a float. The two zeros differ, since each is written and read as itself; all NaNs are equal.
 fn float(number: f64) -> Form {
     Form::Plain(if number.is_nan() { "NaN".to_owned() } else { format!("{:x}", number.to_bits()) })
 }

@@ -1,8 +1,9 @@
-//! Texts to values, and whether the text of a value is that value again.
+//! Decoding of texts, and the check that the text of a value reads back as that value.
 //!
-//! serde writes more than it reads: below a tag, where a key is left out, deeper than `serde_json` goes. A type that is not
-//! known to be read as it was written is therefore read before it is stored. In a build with debug assertions each type
-//! is, so that tests find an impl that breaks its promise.
+//! serde writes some values that it cannot read: below a tag, where a key is left out, or nested deeper than
+//! `serde_json` reads. A value is therefore read back before it is stored, unless its type is known to be read as it
+//! was written. A build with debug assertions reads back the values of every type, so that tests find an impl that
+//! breaks its promise.
 
 use std::sync::LazyLock;
 
@@ -14,12 +15,12 @@ use super::form::form;
 use crate::schema::FieldSpec;
 use crate::schema::value::Reads;
 
-/// Whether a text that holds a `null` must be read before its value is taken for written.
+/// Returns whether a text that contains `null` must be read back before it is accepted.
 pub(super) fn null_is_doubtful(field: &FieldSpec) -> bool {
     cfg!(debug_assertions) || reads(field) != Reads::Always
 }
 
-/// Whether a text must be read before it is stored.
+/// Returns whether a text must be read back before it is stored.
 pub(super) fn is_doubtful(field: &FieldSpec) -> bool {
     cfg!(debug_assertions) || reads(field) == Reads::Perhaps
 }
@@ -28,18 +29,19 @@ fn reads(field: &FieldSpec) -> Reads {
     field.shape.map_or(Reads::Perhaps, |shape| (shape.reads)())
 }
 
-/// Whether the text that was written for a value is read as that value.
+/// Returns whether the text that was written for a value reads as that value.
 pub(super) fn reads_back<T: Serialize + DeserializeOwned>(field: &FieldSpec, value: &T, text: &str) -> bool {
     let Ok(read) = from_text_of::<T>(field, text) else { return false };
     let is_text = serde_json::to_string(&read).is_ok_and(|again| again == text);
-    // What is written as `null` may be several values; a set may be written in another order.
+    // Several values are written as `null`, and a set may be written in another order.
     (is_text && !text.contains("null")) || form(value).is_some_and(|written| form(&read) == Some(written))
 }
 
-/// The value of a text.
+/// Decodes a text.
 ///
 /// With `serde_json/arbitrary_precision`, which any crate of the application may switch on, a number inside a tagged,
-/// untagged or flattened type is read from a tree of values only. A tree lacks `RawValue`, so the text is tried as well.
+/// untagged or flattened type can only be read from a tree of values. A tree does not support `RawValue`, so the text
+/// is tried as well.
 pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     if *NUMBERS_ARE_TEXTS && let Ok(read) = serde_json::from_str::<Value>(text).and_then(serde_json::from_value) {
         return Ok(read);
@@ -47,8 +49,8 @@ pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, serde_json
     serde_json::from_str(text)
 }
 
-/// The value of a field's text. A type that is known to be read needs no tree, and what a tree respells, such as a
-/// `RawValue`, is read from the text.
+/// Decodes the text of a field. A type that is known to read back needs no tree. A value that a tree would spell
+/// differently, such as a `RawValue`, is read from the text.
 pub(super) fn from_text_of<T: Serialize + DeserializeOwned>(
     field: &FieldSpec,
     text: &str,
@@ -63,7 +65,7 @@ pub(super) fn from_text_of<T: Serialize + DeserializeOwned>(
     }
 }
 
-/// Whether `serde_json/arbitrary_precision` is on: a number is then given to its type as a map.
+/// True if `serde_json/arbitrary_precision` is on, which passes a number to its type as a map.
 static NUMBERS_ARE_TEXTS: LazyLock<bool> = LazyLock::new(|| serde_json::from_str::<IsMap>("0.5").is_ok_and(|is| is.0));
 
 struct IsMap(bool);
@@ -93,8 +95,8 @@ impl<'de> Deserialize<'de> for IsMap {
     }
 }
 
-/// Whether a `Decimal` is written with all its digits: `rust_decimal/serde-float`, which any crate of the application may
-/// switch on, writes a float.
+/// Returns whether a `Decimal` is written with all its digits. With `rust_decimal/serde-float`, which any crate of the
+/// application may switch on, it is written as a float.
 #[cfg(feature = "rust_decimal")]
 pub(crate) fn decimals_are_exact() -> bool {
     static ARE_EXACT: LazyLock<bool> = LazyLock::new(|| {

@@ -1,4 +1,4 @@
-//! Whether two stored texts are one value: the order of an object's keys means nothing, nor that of a set.
+//! Comparison of stored texts by value. The order of an object's keys is ignored, and so is that of a set.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::schema::FieldSpec;
 use crate::schema::layout::Shape;
 use crate::schema::value::{Enum, Tag, Ty};
 
-/// What is known of a text: its shape, and, where that is unknown, whether the type is spelled `HashSet`.
+/// Type information about a text: its shape, or, if that is unknown, whether the type is spelled `HashSet`.
 #[derive(Clone, Copy)]
 pub(crate) struct KnownText {
     ty: Option<&'static Ty>,
@@ -17,7 +17,7 @@ pub(crate) struct KnownText {
 }
 
 impl KnownText {
-    /// Of the text under a key of this field, be it the whole or one entry.
+    /// Returns the information for the text under a key of this field, which is the whole field or one entry.
     pub(crate) fn of(field: &FieldSpec) -> Self {
         let shape = field.shape;
         let ty = if field.prefix.is_empty() { shape.map(Shape::ty) } else { shape.and_then(Shape::of_entry) };
@@ -28,7 +28,7 @@ impl KnownText {
         Self { ty, is_set: false }
     }
 
-    /// What is always there, and nothing around it.
+    /// Removes any `Nullable` and `Skippable` around the shape.
     fn inner(self) -> Self {
         match self.ty {
             Some(Ty::Nullable(inner) | Ty::Skippable(inner)) => Self { ty: Some(inner), ..self }.inner(),
@@ -40,7 +40,7 @@ impl KnownText {
         self.is_set || matches!(self.ty, Some(Ty::Set(_)))
     }
 
-    /// Of the element at this place of a list.
+    /// Returns the information for the element at this position of a list.
     fn element(self, at: usize) -> Self {
         Self::of_part(match self.ty {
             Some(Ty::Seq(inner) | Ty::Set(inner) | Ty::Array(inner, _)) => Some(inner),
@@ -49,7 +49,8 @@ impl KnownText {
         })
     }
 
-    /// Of the value under this key of an object, whose members help to tell the variant.
+    /// Returns the information for the value under this key of an object. The object's members identify the variant of
+    /// an enum.
     fn member(self, key: &str, members: &Members<'_>) -> Self {
         Self::of_part(match self.ty {
             Some(Ty::Map(_, value)) => Some(value),
@@ -73,7 +74,7 @@ fn member_of_variant(one: &'static Enum, key: &str, members: &Members<'_>) -> Kn
     }
 }
 
-/// Whether two texts are one value, or both absent.
+/// Returns whether two texts are the same value, or both absent.
 pub(crate) fn same_text(a: Option<&str>, b: Option<&str>, known: KnownText) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a == b || same_value(a, b, known),
@@ -103,7 +104,7 @@ fn same_list(a: &[&RawValue], b: &[&RawValue], known: KnownText) -> bool {
     a.iter().zip(b).enumerate().all(|(at, (a, b))| same_value(a.get(), b.get(), known.element(at)))
 }
 
-/// In one order, the elements of two equal sets are equal one by one.
+/// Compares two sets by their sorted elements.
 fn same_set(a: &[&RawValue], b: &[&RawValue], known: KnownText) -> bool {
     let in_order = |elements: &[&RawValue]| {
         let mut texts: Vec<_> = elements.iter().map(|element| canonical(element.get(), known.element(0))).collect();
@@ -113,7 +114,7 @@ fn same_set(a: &[&RawValue], b: &[&RawValue], known: KnownText) -> bool {
     in_order(a) == in_order(b)
 }
 
-/// One text for all texts of a value.
+/// Returns the same text for all texts of one value.
 fn canonical(text: &str, known: KnownText) -> String {
     let (text, known) = (text.trim_ascii(), known.inner());
     if let Ok(members) = serde_json::from_str::<Members<'_>>(text) {

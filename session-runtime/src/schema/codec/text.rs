@@ -1,4 +1,4 @@
-//! Values to texts, each checked before it is stored, and texts to values.
+//! Encoding of values, which are checked before they are stored, and decoding of texts.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::{Entries, EntryKey};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::{FieldSpec, SchemaSpec};
 
-/// The stored keys of the entries so far, where two entries may be written under one.
+/// Stored keys of the entries so far, to find two entries that are written under the same key.
 #[derive(Default)]
 pub(super) struct Names(BTreeSet<String>);
 
@@ -21,8 +21,8 @@ impl Names {
     }
 }
 
-/// The text of a value; names the field where serde refuses, or where the `null` in it is another value once it is read:
-/// a number that JSON lacks, such as NaN, becomes `null`, and so does `Some(())`.
+/// Returns the text of a value. Fails, naming the field, if serde refuses the value, or if a `null` in the text reads
+/// as another value: a number that JSON lacks, such as NaN, is written as `null`, and so is `Some(())`.
 pub(super) fn encode<T: Serialize + DeserializeOwned>(
     schema: &'static SchemaSpec,
     field: &'static FieldSpec,
@@ -33,7 +33,7 @@ pub(super) fn encode<T: Serialize + DeserializeOwned>(
     Ok(text)
 }
 
-/// [`encode`], in place of what is in `text`: one buffer serves all entries of a map.
+/// Encodes like [`encode`], but replaces the content of `text`, so that one buffer serves all entries of a map.
 pub(super) fn encode_into<T: Serialize + DeserializeOwned>(
     text: &mut String,
     schema: &'static SchemaSpec,
@@ -48,7 +48,7 @@ pub(super) fn encode_into<T: Serialize + DeserializeOwned>(
     if written && !is_another() { Ok(()) } else { Err(unencodable(schema, field)) }
 }
 
-/// The text of a value that is about to be stored.
+/// Encodes a value that is about to be stored, and checks the text.
 pub(crate) fn encode_to_store<T: Serialize + DeserializeOwned>(
     schema: &'static SchemaSpec,
     field: &'static FieldSpec,
@@ -59,7 +59,7 @@ pub(crate) fn encode_to_store<T: Serialize + DeserializeOwned>(
     Ok(text)
 }
 
-/// Refuses a value that would not be read again from its text, on [`encode`]'s word about any `null`.
+/// Refuses a value that does not read back from its text. [`encode`] has already checked texts that contain `null`.
 pub(super) fn check<T: Serialize + DeserializeOwned>(
     schema: &'static SchemaSpec,
     field: &'static FieldSpec,
@@ -73,7 +73,7 @@ pub(super) fn check<T: Serialize + DeserializeOwned>(
     if is_checked || reads_back(field, value, text) { Ok(()) } else { Err(unencodable(schema, field)) }
 }
 
-/// Refuses an entry whose key is not read as the one that the map has.
+/// Refuses an entry whose stored key does not read back as its key in the map.
 pub(super) fn check_key<T: Entries>(
     schema: &'static SchemaSpec,
     field: &'static FieldSpec,
@@ -88,7 +88,7 @@ pub(super) fn unencodable(schema: &'static SchemaSpec, field: &'static FieldSpec
     SessionError::at_field(ErrorKind::Unencodable, schema, field)
 }
 
-/// The value of a text; names the field and the wanted type, never the text.
+/// Decodes a text. The error names the field and the expected type, never the text.
 pub(crate) fn decode<T: Serialize + DeserializeOwned>(
     schema: &'static SchemaSpec,
     field: &'static FieldSpec,
@@ -107,7 +107,8 @@ pub(super) fn decode_entry<T: Entries>(
     Ok((key, decode(schema, field, text)?))
 }
 
-/// Whether `text`, which this program wrote, says what is stored; another program may have spelled the same value otherwise.
+/// Returns whether `text`, which this program wrote, is the stored value. Another program may have spelled the same
+/// value differently.
 pub(super) fn is_same<T: Serialize + DeserializeOwned>(stored: &str, text: &str, field: &FieldSpec) -> bool {
     let respelled = || serde_json::to_string(&from_text_of::<T>(field, stored).ok()?).ok();
     let same = |stored: &str| same_text(Some(stored), Some(text), KnownText::of(field));

@@ -1,4 +1,4 @@
-//! What a program that knows an older layout may do with what this one stores.
+//! Access of programs with an older layout to the data that this program stores.
 
 use super::exact::{exact, exact_tag, exact_variant};
 use super::past::{below, keeps, was};
@@ -8,7 +8,7 @@ use crate::schema::const_message::Message;
 use crate::schema::value::{Enum, Struct, Ty, Variant};
 use crate::schema::{FieldSpec, Schema};
 
-/// A key of `P` that a program of its version cannot read as `S` stores it.
+/// Returns a key of `P` that a program of that version cannot read in the form that `S` stores.
 pub(crate) const fn unreadable<S: Schema, P: Schema>() -> Option<&'static str> {
     let mut at = 0;
     while at < fields::<P>().len() {
@@ -28,7 +28,7 @@ pub(super) const fn compatible_key<S: Schema>(old: &FieldSpec) -> Compatible {
     }
 }
 
-/// What a program of `P`'s version may do with what `S` stores.
+/// Returns the access of a program of `P`'s version to the data that `S` stores.
 pub(crate) const fn compatible<S: Schema, P: Schema>() -> Compatible {
     let (mut at, mut all) = (0, Compatible::Write);
     while at < fields::<P>().len() {
@@ -58,7 +58,7 @@ pub(super) const fn compatible_field(now: &FieldSpec, old: &FieldSpec) -> Compat
     }
 }
 
-/// `Write` for the same shape, `Read` where objects inside have keys more.
+/// Compares two shapes: `Write` for the same shape, `Read` if objects inside have additional keys.
 pub(super) const fn nested(now: &Ty, old: &Ty) -> Compatible {
     if exact(BASIS, now) == exact(BASIS, old) {
         return Compatible::Write;
@@ -69,7 +69,7 @@ pub(super) const fn nested(now: &Ty, old: &Ty) -> Compatible {
         | (Ty::Set(now), Ty::Set(old))
         | (Ty::Skippable(now), Ty::Skippable(old)) => nested(now, old),
         (Ty::Skippable(now @ Ty::Nullable(_)), old) => nested(now, old),
-        // It may leave out a key that this one wants.
+        // The older program may leave out a key that this one requires.
         (now, Ty::Skippable(old)) => match nested(now, old) {
             Compatible::No => Compatible::No,
             _ => Compatible::Read,
@@ -104,7 +104,7 @@ pub(super) const fn nested_object(now: &Struct, old: &Struct) -> Compatible {
     Compatible::Read
 }
 
-/// A catch-all keeps what it does not know, so it may be written back.
+/// Compares two enums, the older one with a catch-all. It keeps unknown variants, so they may be written back.
 pub(super) const fn nested_enum(now: &Enum, old: &Enum) -> Compatible {
     if exact_tag(BASIS, now) != exact_tag(BASIS, old) {
         return Compatible::No;
@@ -130,7 +130,7 @@ pub(super) const fn has_variant(variants: &[Variant], hash: u64) -> bool {
     false
 }
 
-/// The lowest versions of programs that may read and write what `S` stores, as the layouts say.
+/// Returns the lowest program versions that may read and write the data of `S`, according to the layouts.
 pub(crate) const fn computed<S: Schema>() -> (u16, u16) {
     let mut lowest = S::VERSION;
     while lowest > 1 {
@@ -150,7 +150,7 @@ pub(crate) const fn computed<S: Schema>() -> (u16, u16) {
     (readers, writers)
 }
 
-/// The same, tightened by `readers`.
+/// Returns the versions of [`computed`], tightened by `readers`.
 pub(crate) const fn allowed<S: Schema>() -> (u16, u16) {
     let (readers, writers) = computed::<S>();
     match S::HISTORY.readers {
@@ -159,7 +159,7 @@ pub(crate) const fn allowed<S: Schema>() -> (u16, u16) {
     }
 }
 
-/// Why older code that `readers` names cannot read this.
+/// Returns a message if `readers` names a version that cannot read the data of this one.
 #[must_use]
 pub const fn not_readable<S: Schema>() -> Option<Message> {
     match S::HISTORY.readers {

@@ -1,13 +1,14 @@
-//! When the text of a shape is no other shape's, and the form that is always exact.
+//! Test for shapes whose text is unique, and an exact form for all others.
 //!
-//! The text that `shape` hashes has no delimiters behind names, and pins in sources rest on it. It can be read in one way
-//! where no name in it looks like a type: those shapes are *plain* and keep that text. All others are hashed in a form
-//! with the length of each name and list before it.
+//! The text that `shape` hashes has no delimiters after names, and pins in source code depend on it. It is unambiguous
+//! if no name in it looks like a type: such shapes are *plain* and keep that text. All others are hashed in a form
+//! that puts the length before each name and list.
 
 use super::shape::{byte, next_key, next_variant, number, same, text};
 use crate::schema::value::{Enum, Struct, Tag, Ty, Variant};
 
-/// The names of values without parts that this crate gives. A plain text has no others, but at its end.
+/// Names that this crate gives to values without parts. A plain text contains no other names of such values, except at
+/// its end.
 #[rustfmt::skip]
 const BUILT_IN: &[&str] = &[
     "bool", "char", "str", "f32", "f64", "unit",
@@ -20,10 +21,11 @@ const BUILT_IN: &[&str] = &[
     "uuid", "uuid-nonnil", "decimal", "url",
 ];
 
-/// Bytes that begin or end a type or a list: in a name they would be taken for one.
+/// Bytes that begin or end a type or a list. In a name, they could be read as one.
 const MARKS: &[u8] = b"?[]#(){}|<~+.;:!*";
 
-/// Whether the text of a shape is that of no other plain shape. At the tail a name goes on to the end of the text.
+/// Returns whether no other plain shape has the text of this shape. At the tail, a name extends to the end of the
+/// text.
 pub(super) const fn is_plain(ty: &Ty, is_tail: bool) -> bool {
     match ty {
         Ty::Prim(name) => is_tail || is_built_in(name),
@@ -78,7 +80,8 @@ const fn is_plain_enum(one: &Enum) -> bool {
     }
 }
 
-/// Whether nothing in a name looks like a type, nor its beginning like the rest of a type's name.
+/// Returns whether nothing in a name looks like a type, and its beginning does not look like the rest of a type's
+/// name.
 const fn is_plain_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     let mut at = 0;
@@ -88,18 +91,18 @@ const fn is_plain_name(name: &str) -> bool {
         }
         at += 1;
     }
-    // `ip` and `v4`, `uuid` and `-nonnil`.
+    // As in `ip` and `v4`, `uuid` and `-nonnil`.
     !(bytes.is_empty() || bytes[0] == b'-' || begins(bytes, 0, b"v4") || begins(bytes, 0, b"v6"))
 }
 
-/// Whether a name that ends in `pi` and the `p` of its type make an `ip` of a shorter key, with a key next that may
-/// follow it: keys stand from the last to the first.
+/// Returns whether a name that ends in `pi`, followed by the `p` of its type, reads as a shorter key of type `ip` and
+/// a key that may come next. Keys are ordered from last to first.
 const fn runs_on(name: &str, ty: &Ty) -> bool {
     let (bytes, next) = (name.as_bytes(), first_letter(ty));
     bytes.len() > 2 && begins(bytes, bytes.len() - 2, b"pi") && next != 0 && next <= bytes[0]
 }
 
-/// Of the name of a value without parts; 0 for other types.
+/// Returns the first byte of the name of a value without parts; 0 for other types.
 const fn first_letter(ty: &Ty) -> u8 {
     match ty {
         Ty::Prim(name) if !name.is_empty() => name.as_bytes()[0],
@@ -123,7 +126,7 @@ const fn begins_built_in(bytes: &[u8], from: usize) -> bool {
     at < BUILT_IN.len()
 }
 
-/// Whether `part` stands in `bytes` at `from`.
+/// Returns whether `bytes` contains `part` at `from`.
 const fn begins(bytes: &[u8], from: usize, part: &[u8]) -> bool {
     let mut at = 0;
     while at < part.len() && from + at < bytes.len() && bytes[from + at] == part[at] {
@@ -140,7 +143,7 @@ const fn has(bytes: &[u8], byte: u8) -> bool {
     at < bytes.len()
 }
 
-/// Each name and each list with its length before it.
+/// Hashes the exact form, with the length before each name and list.
 pub(super) const fn exact(hash: u64, ty: &Ty) -> u64 {
     match ty {
         Ty::Prim(name) => word(byte(hash, b'p'), name),
@@ -206,7 +209,7 @@ const fn count(hash: u64, length: usize) -> u64 {
     byte(number(hash, length), b':')
 }
 
-/// Whether a value without parts of this name is somewhere inside.
+/// Returns whether the shape contains a value without parts of this name.
 pub(super) const fn holds(ty: &Ty, name: &str) -> bool {
     match ty {
         Ty::Prim(prim) => same(prim, name),

@@ -1,11 +1,11 @@
-//! The versions before: what they had is kept, renamed or retired, and each has the next above it.
+//! Checks against older versions: their keys are kept, renamed or retired, and the chain has no gaps.
 
 use super::shape::{hash, push_type, same};
 use super::{Pin, field_of, fields, pin_of};
 use crate::schema::const_message::Message;
 use crate::schema::{FieldSpec, Schema};
 
-/// Whether every key of `S` that an older layout has is there with the same shape, a rename counted or not.
+/// Returns whether `S` has every key of an older layout with the same shape. With `renamed`, a renamed key counts too.
 pub(super) const fn keeps<S: Schema>(pins: &[Pin], renamed: bool) -> bool {
     let mut at = 0;
     while at < pins.len() {
@@ -21,7 +21,7 @@ pub(super) const fn keeps<S: Schema>(pins: &[Pin], renamed: bool) -> bool {
     true
 }
 
-/// The field that holds what an older version had under `key`.
+/// Returns the field that holds the value an older version had under `key`.
 pub(super) const fn kept_as<S: Schema>(key: &str, renamed: bool) -> Option<&'static FieldSpec> {
     if let Some(field) = field_of::<S>(key) {
         return Some(field);
@@ -39,7 +39,7 @@ pub(super) const fn kept_as<S: Schema>(key: &str, renamed: bool) -> Option<&'sta
     None
 }
 
-/// Why an older version that `was` names is not this one without some keys.
+/// Returns a message if this version does more than add keys to an older one that `was` names.
 #[must_use]
 pub const fn not_additive<S: Schema>(at: usize) -> Option<Message> {
     let (version, pins) = S::HISTORY.was[at];
@@ -73,7 +73,7 @@ pub(super) const fn lost<S: Schema>(version: u16, pins: &[Pin]) -> Message {
     out
 }
 
-/// The version that `previous` must have: the one below all that `was` and `migrate` speak of.
+/// Returns the version that `previous` must have: the one below all that `was` and `migrate` cover.
 pub(super) const fn below<S: Schema>() -> u16 {
     let mut version = S::VERSION;
     while version > 1 && (was::<S>(version - 1).is_some() || migrates::<S>(version - 1)) {
@@ -104,12 +104,12 @@ pub(super) const fn migrates<S: Schema>(version: u16) -> bool {
     false
 }
 
-/// Whether `P` is the version right below, of the same schema.
+/// Returns whether `P` is the version right below, of the same schema.
 pub(crate) const fn is_next<S: Schema, P: Schema>() -> bool {
     P::HISTORY.is_refused || same(S::KEY, P::KEY) && P::VERSION == below::<S>()
 }
 
-/// Why it is not.
+/// Returns a message with the reason why `P` is not that version.
 pub(crate) const fn not_next<S: Schema, P: Schema>() -> Message {
     let mut out = Message::new();
     if same(S::KEY, P::KEY) && same(S::NAME, P::NAME) && S::VERSION == P::VERSION {
@@ -132,12 +132,13 @@ pub(crate) const fn not_next<S: Schema, P: Schema>() -> Message {
     out
 }
 
-/// Whether every key of `P`, and every key that it retired, is kept or retired.
+/// Returns whether every key of `P`, and every key that `P` retired, is kept or retired.
 pub(crate) const fn is_kept<S: Schema, P: Schema>() -> bool {
     P::HISTORY.is_refused || forgotten::<S, P>(0).is_none()
 }
 
-/// The first key from `at` on, those that `P` has before those that it retired, that is neither; and the next `at`.
+/// Returns the first key from position `at` that is neither kept nor retired, and the next position. The keys that `P`
+/// has come before those that it retired.
 pub(super) const fn forgotten<S: Schema, P: Schema>(mut at: usize) -> Option<(&'static str, usize)> {
     let retired = P::HISTORY.retired;
     while at < fields::<P>().len() + retired.len() {
@@ -166,12 +167,13 @@ pub(super) const fn is_retired<S: Schema>(key: &str) -> bool {
     false
 }
 
-/// Whether each `renamed_from` names a key that `P` has, or an older version that `was` names.
+/// Returns whether each `renamed_from` names a key of `P`, or of an older version that `was` names.
 pub(crate) const fn is_renamed<S: Schema, P: Schema>() -> bool {
     P::HISTORY.is_refused || unknown_name::<S, P>().is_none()
 }
 
-/// The first field whose old name no version below has. `migrate` may make keys of any name.
+/// Returns the first field whose old name exists in no version below. With `migrate`, every name is accepted, since it
+/// may create keys of any name.
 const fn unknown_name<S: Schema, P: Schema>() -> Option<&'static FieldSpec> {
     let mut at = 0;
     while S::HISTORY.migrate.is_empty() && at < fields::<S>().len() {
@@ -198,7 +200,7 @@ const fn was_has<S: Schema>(key: &str) -> bool {
     false
 }
 
-/// Which field it is, and the keys that it may name.
+/// Returns a message with the field that [`is_renamed`] rejects and the keys that it may name.
 pub(crate) const fn not_renamed<S: Schema, P: Schema>() -> Message {
     let mut out = Message::new();
     if let Some(field) = unknown_name::<S, P>() {
@@ -227,7 +229,7 @@ const fn push_keys<S: Schema>(out: &mut Message) {
     }
 }
 
-/// Which keys are not.
+/// Returns a message with the keys that are neither kept nor retired.
 pub(crate) const fn not_kept<S: Schema, P: Schema>() -> Message {
     let mut out = Message::new();
     let is_one = match forgotten::<S, P>(0) {

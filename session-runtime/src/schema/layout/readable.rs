@@ -1,7 +1,8 @@
-//! Shapes that serde writes and does not read back as they were.
+//! Checks for shapes whose values serde writes but does not read back unchanged.
 //!
-//! The derives ask where a field is declared, so a value of such a shape is refused before it can be stored. Opaque
-//! shapes are not looked into, and neither are keys of a map that only a value has: the save checks those.
+//! The derives run these checks where a field is declared, so a value of such a shape is refused before it can be
+//! stored. Opaque shapes are not inspected, and neither are map keys that exist only in a value; the save checks
+//! those.
 
 use super::Shape;
 use super::shape::{push_shape, same};
@@ -17,7 +18,7 @@ pub const fn null_in_option(shape: Option<&Shape>) -> Option<Message> {
     }
 }
 
-/// [`null_in_option`] for a shape that is known. Fields of structs and enums are checked where those are declared.
+/// Applies [`null_in_option`] to a known shape. Fields of structs and enums are checked where those are declared.
 #[must_use]
 pub const fn some_is_none(ty: &Ty) -> Option<Message> {
     match ty {
@@ -42,8 +43,8 @@ pub const fn some_is_none(ty: &Ty) -> Option<Message> {
     }
 }
 
-/// Whether serde writes a value of this shape as `null` by design. `serde_json::Value` is left to the save: it may hold
-/// `null` as `f64` may hold NaN.
+/// Returns whether serde writes a value of this shape as `null` by design. `serde_json::Value` is left to the save: it
+/// may hold `null`, as `f64` may hold NaN.
 const fn is_null(ty: &Ty) -> bool {
     match ty {
         Ty::Nullable(_) => true,
@@ -62,8 +63,8 @@ const fn written_as_null(inner: &Ty) -> Message {
     out
 }
 
-/// Refuses what serde does not read from the buffer that holds the content of a variant: map keys that are no text, and
-/// numbers of 128 bits. `cause` is the attribute that makes serde use the buffer.
+/// Refuses shapes that serde does not read from the buffer for the content of a variant: map keys that are not text,
+/// and numbers of 128 bits. `cause` is the attribute that makes serde use the buffer.
 #[must_use]
 pub const fn unbuffered(cause: &str, ty: &'static Ty) -> Option<Message> {
     match find(ty) {
@@ -73,7 +74,7 @@ pub const fn unbuffered(cause: &str, ty: &'static Ty) -> Option<Message> {
     }
 }
 
-/// A part that serde cannot read from a buffer.
+/// Part of a shape that serde cannot read from a buffer.
 #[derive(Clone, Copy)]
 enum Lost {
     Key(&'static Ty),
@@ -130,7 +131,7 @@ const fn find_in_variants(variants: &'static [Variant]) -> Option<Lost> {
     None
 }
 
-/// Whether a map's key is text in JSON and for serde alike: numbers and truths are spelled.
+/// Returns whether a map's key is text both in JSON and for serde. Numbers and booleans are text in JSON only.
 const fn is_text(key: &Ty) -> bool {
     match key {
         Ty::Prim(name) => !(is_number(name) || same(name, "bool")),
@@ -179,7 +180,7 @@ const fn wide_message(cause: &str, number: &str) -> Message {
     out
 }
 
-/// Refuses what cannot stand in a variant without a name, beside the key `tag` that names the variant.
+/// Refuses a shape that cannot be the unnamed field of a variant, beside the key `tag` that names the variant.
 #[must_use]
 pub const fn beside_tag(tag: &str, ty: &Ty) -> Option<Message> {
     match ty {
@@ -192,7 +193,7 @@ pub const fn beside_tag(tag: &str, ty: &Ty) -> Option<Message> {
     }
 }
 
-/// Whether what is written for this shape may have the key.
+/// Returns whether the text written for this shape may contain the key.
 const fn has_key(ty: &Ty, key: &str) -> bool {
     match ty {
         Ty::Struct(object) => {

@@ -1,4 +1,4 @@
-//! Shapes as hashes, and as words.
+//! Hashes of shapes, and their descriptions in messages.
 
 use super::exact::{exact, holds, is_plain};
 use crate::schema::FieldSpec;
@@ -25,25 +25,26 @@ pub(super) const fn fold(hash: u64) -> u32 {
     u32::from_be_bytes([bytes[0] ^ bytes[4], bytes[1] ^ bytes[5], bytes[2] ^ bytes[6], bytes[3] ^ bytes[7]])
 }
 
-/// A shape and its hashes. A constant per type, so that the compiler computes them once for all fields of that type.
+/// Shape with its hashes. It is a constant per type, so that the compiler computes them once for all fields of that
+/// type.
 #[doc(hidden)]
 pub struct Shape {
     pub(super) ty: &'static Ty,
     whole: u32,
     entries: u32,
     pub(crate) reads: fn() -> Reads,
-    /// There is a `Decimal` in it.
+    /// True if the shape contains a `Decimal`.
     pub(crate) has_decimals: bool,
 }
 
 impl Shape {
-    /// As its author promises.
+    /// Creates a shape that the field's author declares.
     #[must_use]
     pub const fn of(ty: &'static Ty) -> Self {
         Self::new(ty, || Reads::Perhaps)
     }
 
-    /// As the type says.
+    /// Creates the shape that the type declares.
     pub(crate) const fn known<T: SessionValue>() -> Self {
         Self::new(&T::TY, T::__reads)
     }
@@ -53,7 +54,7 @@ impl Shape {
         Self { ty, whole: fold(pinned(BASIS, ty)), entries: fold(by_entry(ty)), reads, has_decimals }
     }
 
-    /// The stored shape of one entry's value, where entries are stored one by one.
+    /// Returns the stored shape of one entry's value, if entries are stored one by one.
     pub(crate) const fn of_entry(&self) -> Option<&'static Ty> {
         match self.ty {
             Ty::Map(_, value) => Some(value),
@@ -61,18 +62,19 @@ impl Shape {
         }
     }
 
-    /// The stored shape.
+    /// Returns the stored shape.
     pub(crate) const fn ty(&self) -> &'static Ty {
         self.ty
     }
 }
 
-/// A shape whose text may be another's too is hashed in the exact form, which begins like no text of the other form.
+/// Hashes a shape for its pin. If its text could also be read as another shape, the exact form is hashed, which begins
+/// like no plain text.
 pub(super) const fn pinned(hash: u64, ty: &Ty) -> u64 {
     if is_plain(ty, true) { shape(hash, ty) } else { exact(byte(hash, b'!'), ty) }
 }
 
-/// A set stored entry by entry can be no list.
+/// Hashes a shape that is stored entry by entry. A set is hashed like a list, since a list cannot be stored so.
 const fn by_entry(ty: &Ty) -> u64 {
     let hash = byte(BASIS, b'*');
     match ty {
@@ -81,7 +83,7 @@ const fn by_entry(ty: &Ty) -> u64 {
     }
 }
 
-/// The hash of what is stored under a field's key; `None` if its shape is unknown.
+/// Returns the hash of the value under a field's key; `None` if its shape is unknown.
 pub(crate) const fn hash(field: &FieldSpec) -> Option<u32> {
     match field.shape {
         Some(shape) if field.prefix.is_empty() => Some(shape.whole),
@@ -96,7 +98,7 @@ pub(super) const fn shape(hash: u64, ty: &Ty) -> u64 {
         Ty::Nullable(inner) => shape(byte(hash, b'?'), inner),
         Ty::Seq(inner) => shape(byte(hash, b'['), inner),
         Ty::Set(inner) => shape(byte(hash, b'<'), inner),
-        // An `Option` is read where there is no key.
+        // An `Option` is read even if its key is absent.
         Ty::Skippable(inner @ Ty::Nullable(_)) => shape(hash, inner),
         Ty::Skippable(inner) => shape(byte(hash, b'~'), inner),
         Ty::Array(inner, length) => shape(number(byte(hash, b'#'), *length), inner),
@@ -110,7 +112,7 @@ pub(super) const fn shape(hash: u64, ty: &Ty) -> u64 {
 
 pub(super) const fn number(mut hash: u64, mut number: usize) -> u64 {
     const DIGITS: &[u8; 10] = b"0123456789";
-    // The digits backwards, which is as good as forwards.
+    // The digits are hashed backwards, which is as good as forwards.
     while number > 9 {
         hash = byte(hash, DIGITS[number % 10]);
         number /= 10;
@@ -139,7 +141,7 @@ pub(super) const fn object_shape(hash: u64, object: &Struct) -> u64 {
     byte(hash, b'}')
 }
 
-/// The last key before `above`.
+/// Returns the position of the last key before `above`.
 pub(super) const fn next_key(object: &Struct, above: Option<&str>) -> Option<usize> {
     let (mut best, mut at): (Option<usize>, usize) = (None, 0);
     while at < object.keys.len() {
@@ -176,7 +178,7 @@ pub(super) const fn next_variant(variants: &[Variant], above: Option<&str>) -> O
     best
 }
 
-/// Whether `name` is below `above` and above `best`.
+/// Returns whether `name` is below `above` and above `best`.
 pub(super) const fn comes_next(name: &str, above: Option<&str>, best: Option<&str>) -> bool {
     let fits = match above {
         Some(above) => less(name, above),

@@ -1,5 +1,5 @@
-//! What the compiler is made to say, in our words: its own words around them change from release to release. The schemas
-//! are written by hand, since what is wrong with them would not compile.
+//! Texts of our compile errors; the compiler's own text around them changes between releases. The schemas are written
+//! by hand, since their mistakes would not compile with the derive.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ impl SessionValue for Line {
     });
 }
 
-/// The pin of `field`, as it is.
+/// Returns the current pin of the field under `key`.
 fn pin<S: Schema>(key: &str) -> u32 {
     hash(field_of::<S>(key).unwrap()).unwrap()
 }
@@ -125,7 +125,7 @@ fn a_change_deep_inside_is_found() {
     assert!(text.text().contains("key `a` changed type; it is now map of str to [Option<u32>]\n"), "{}", text.text());
     let b = "key `b` changed type; it is now [[map of str to Option<{sku: str, qty: u64}>]]\n";
     assert!(text.text().contains(b), "{}", text.text());
-    // The hash of the same map under one key.
+    // The pin of `c` is the hash of the same map under one key.
     let c = "key `c` changed type; it is now map of u32 to u32, entry by entry\n";
     assert!(text.text().contains(c), "{}", text.text());
 }
@@ -141,7 +141,7 @@ fn an_empty_pin_says_what_to_paste() {
     assert_eq!(to_paste::<Unrecorded>().unwrap().text(), "layout = \"count:4d0f51c1 note:ec0d589b\"");
 }
 
-/// A release build refuses what is not recorded; the word is the build's, so both are asked here.
+/// A release build refuses a layout that is not recorded. This depends on the build, so both cases are tested here.
 #[test]
 fn an_unreleased_layout_is_for_builds_with_debug_assertions() {
     assert!(unreleased::<Unrecorded>(true).is_none());
@@ -223,7 +223,7 @@ fn readers_that_promise_too_much_are_told() {
     );
 }
 
-/// One mistake is one error: the macro has said what is wrong with the struct below, or the compiler will.
+/// One mistake causes one error: the macro or the compiler already reports the mistake in the previous struct.
 #[test]
 fn a_chain_is_not_judged_by_what_is_refused_already() {
     assert!(Chain::<Gap, Refused>::GAP.is_none() && Chain::<Gap, Refused>::__FORGOTTEN.is_none());
@@ -232,7 +232,7 @@ fn a_chain_is_not_judged_by_what_is_refused_already() {
     assert!(Chain::<Gap, Newest>::__PREVIOUS.is_none(), "no impl leads from one to the other");
 }
 
-/// Pins in sources outlive this program: the hashes may never change.
+/// Pins in source code outlive a release of this library, so the hashes must never change.
 #[test]
 fn hashes_stay_what_they_are() {
     let pins = [pin::<Changed>("items"), pin::<Changed>("coupon"), pin::<Changed>("note"), pin::<Deep>("c")];

@@ -56,7 +56,7 @@ fn emptied(_: &String, _: &String, _: String) -> String {
     String::new()
 }
 
-/// The outcome for a stored key of a schema, with the field's own merge.
+/// Merges a stored key of a schema with the field's own merge.
 fn merged<S: Schema>(
     name: &str,
     [base, theirs, ours]: [Option<&str>; 3],
@@ -70,7 +70,7 @@ fn merged<S: Schema>(
     merged.map(|merged| merged.map(|text| text.to_string())).map_err(|error| (error.kind(), error.to_string()))
 }
 
-/// The same where it must succeed.
+/// Returns the merged text of a merge that must succeed.
 fn value<S: Schema>(name: &str, texts: [Option<&str>; 3]) -> Option<String> {
     merged::<S>(name, texts).unwrap_or_else(|error| panic!("{name} {texts:?}: {error:?}"))
 }
@@ -79,7 +79,7 @@ fn kind<S: Schema>(name: &str, texts: [Option<&str>; 3]) -> Option<ErrorKind> {
     merged::<S>(name, texts).err().map(|(kind, _)| kind)
 }
 
-/// Where the other request changed nothing, there is nothing to merge, whatever the field says.
+/// If the other request changed nothing, there is nothing to merge, whatever the field's merge is.
 #[test]
 fn ours_is_taken_where_theirs_is_the_base() {
     for name in ["plain", "object", "signed", "tags", "counts", "spelled", "nothing"] {
@@ -101,7 +101,7 @@ fn the_last_write_of_a_plain_field_wins() {
     }
 }
 
-/// A spelling of the same value is no change: the order of an object's keys, of a set's elements.
+/// Another spelling of the same value is no change: the order of an object's keys, or of a set's elements.
 #[test]
 fn a_rejecting_field_refuses_a_changed_value_and_not_a_changed_spelling() {
     let [object, respelled] = [r#"{"a":1,"b":2}"#, r#"{"b": 2, "a": 1}"#].map(Some);
@@ -139,7 +139,7 @@ fn a_sum_adds_what_ours_changed_to_theirs() {
     }
 }
 
-/// Cleared by ours and not raised by theirs, a number is cleared; an absent number counts as the field's default.
+/// A number that ours cleared and theirs did not raise is cleared. An absent number counts as the field's default.
 #[test]
 fn a_cleared_sum_stays_cleared_unless_theirs_moved_it() {
     assert_eq!(value::<All>("unsigned", [Some("9"), Some("7"), None]), None);
@@ -179,7 +179,7 @@ fn a_merge_of_the_applications_own_gets_base_theirs_and_ours() {
     assert_eq!(stored.as_deref(), Some(r#""""#), "a default that was merged is stored");
 }
 
-/// A text that does not decode is an error that names the field; where the schema resets it, it is the default.
+/// A text that does not decode is an error that names the field, or the default if the schema resets such values.
 #[test]
 fn an_undecodable_text_is_an_error_or_the_default() {
     for name in ["signed", "unsigned", "counts", "spelled"] {
@@ -198,7 +198,7 @@ fn an_undecodable_text_is_an_error_or_the_default() {
     assert_eq!(value::<Lenient>("counts", [Some("1"), Some("[]"), Some("3")]).as_deref(), Some("2"));
 }
 
-/// A last write needs no look at what is there; everything else does.
+/// Only a last write does not depend on the stored value.
 #[test]
 fn what_is_merged_rests_on_what_was_loaded() {
     for field in All::SPEC.fields() {
@@ -207,7 +207,7 @@ fn what_is_merged_rests_on_what_was_loaded() {
     }
 }
 
-/// Sums of every integer type end at its bounds instead of wrapping around, and do not stop there on the way.
+/// Sums of every integer type saturate at its bounds instead of wrapping around; intermediate results do not saturate.
 #[test]
 fn every_integer_type_sums_up_to_its_bounds() {
     macro_rules! check {

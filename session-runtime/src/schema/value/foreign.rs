@@ -1,8 +1,8 @@
-//! The shapes of other crates' types, each behind the feature of its crate; `serde_json` is always there.
+//! Shapes of other crates' types, each behind the feature of its crate; `serde_json` is always available.
 //!
-//! A primitive is named after what is stored: two crates that write one thing alike, and read the same texts, have one name
-//! for it. What a feature of the other crate may change is fixed by our own feature where that is possible (`time`). All but
-//! ids are read at each save: the other crate may write what it does not read.
+//! A primitive is named after its stored form: types of two crates that write and read the same texts share a name. If
+//! a feature of the other crate may change the form, our own feature fixes it where that is possible (`time`). All
+//! values but ids are read back at each save, since the other crate may write texts that it does not read.
 
 use super::{SessionValue, Ty};
 
@@ -18,7 +18,7 @@ impl SessionValue for serde_json::Number {
     const TY: Ty = Ty::Prim("number");
 }
 
-/// In any time zone: the offset is stored, its name is not.
+/// Covers any time zone: the offset is stored, its name is not.
 #[cfg(feature = "chrono")]
 impl<Tz: chrono::TimeZone> SessionValue for chrono::DateTime<Tz> {
     const TY: Ty = Ty::Prim("datetime-rfc3339");
@@ -30,7 +30,7 @@ prims! {
     chrono::Weekday = "weekday-short" chrono::Month = "month-name"
 }
 
-/// Whole seconds, and nanoseconds that are never negative.
+/// Stored as whole seconds, and nanoseconds that are never negative.
 #[cfg(feature = "chrono")]
 impl SessionValue for chrono::TimeDelta {
     const TY: Ty = <(i64, i32)>::TY;
@@ -46,7 +46,7 @@ prims! {
 #[cfg(feature = "uuid")]
 prims! { uuid::Uuid = "uuid" as Always uuid::NonNilUuid = "uuid-nonnil" as Always }
 
-// As text, unless another crate of the application switches on `serde-float`.
+// Stored as text, unless another crate of the application switches on `serde-float`.
 #[cfg(feature = "rust_decimal")]
 prims! { rust_decimal::Decimal = "decimal" }
 

@@ -1,21 +1,21 @@
-//! How far a type is known to be read as it was written.
+//! Degrees to which a type is known to be read as it was written.
 
 use super::Ty;
 
-/// How far reading is known to undo writing, without reading anything.
+/// Degree to which a type is known to be read as it was written, without reading a value.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// Every value that can be written.
+    /// Every value that can be written is read as it was.
     Always,
-    /// Every value whose text has no `null` in it: JSON has no NaN, and no `Some` around a `null`.
+    /// Every value whose text contains no `null` is read as it was: JSON has no NaN, and no `Some` around a `null`.
     UnlessNull,
-    /// Unknown: each value is read before it is stored.
+    /// Unknown: each value is read back before it is stored.
     Perhaps,
 }
 
 impl Reads {
-    /// The lesser of two: a type is read as well as its parts are.
+    /// Returns the lesser of two degrees, since a type reads back only as well as its parts do.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -25,14 +25,14 @@ impl Reads {
         }
     }
 
-    /// Of an `Option` of a type with this shape.
+    /// Returns the degree for an `Option` of a type with this shape.
     #[must_use]
     pub const fn optional(self, ty: &Ty) -> Self {
         if may_be_null(ty) { self.and(Self::UnlessNull) } else { self }
     }
 }
 
-/// Whether a value of this shape may be written as `null`.
+/// Returns whether a value of this shape may be written as `null`.
 const fn may_be_null(ty: &Ty) -> bool {
     match ty {
         Ty::Prim(name) => matches!(name.as_bytes(), b"unit" | b"f32" | b"f64"),

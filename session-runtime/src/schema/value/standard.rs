@@ -1,7 +1,7 @@
-//! The shapes of the standard library's types, as serde writes them to JSON.
+//! Shapes of the standard library's types, as serde writes them to JSON.
 //!
 //! Deliberately absent: `SystemTime`, which serde cannot write for a time before 1970; `OsString`, whose stored form
-//! depends on the platform; `Rc`, `Arc`, cells, locks and atomics, in which a session does not see changes.
+//! depends on the platform; `Rc`, `Arc`, cells, locks and atomics, whose changes a session cannot detect.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -43,7 +43,7 @@ impl<T: ?Sized> SessionValue for PhantomData<T> {
     }
 }
 
-/// Types around one other that leave no trace of themselves.
+/// Implements `SessionValue` for wrappers that serde writes as the type inside.
 macro_rules! transparent {
     ($($wrapper:ident)*) => {$(
         impl<T: SessionValue> SessionValue for $wrapper<T> {
@@ -78,7 +78,7 @@ impl<T: SessionValue> SessionValue for Option<T> {
     }
 }
 
-/// Any number of one type.
+/// Implements `SessionValue` for collections of one type.
 macro_rules! many {
     ($kind:ident: $($ty:ty [$($hasher:ident)?])*) => {$(
         impl<T: SessionValue $(, $hasher)?> SessionValue for $ty {
@@ -92,10 +92,10 @@ macro_rules! many {
 
 many! { Seq: [T] [] Vec<T> [] VecDeque<T> [] LinkedList<T> [] }
 
-// What is read has no element twice, and no order: less than a list.
+// Reading drops duplicates and the order, so a set preserves less than a list.
 many! { Set: BinaryHeap<T> [] BTreeSet<T> [] HashSet<T, S> [S] }
 
-/// Of any length, although serde itself stops at 32.
+/// Covers any length, although serde itself stops at 32.
 impl<T: SessionValue, const N: usize> SessionValue for [T; N] {
     const TY: Ty = Ty::Array(&T::TY, N);
     fn __reads() -> Reads {
@@ -117,7 +117,7 @@ impl<K: SessionValue, V: SessionValue, S> SessionValue for HashMap<K, V, S> {
     }
 }
 
-/// From the longest to that of one.
+/// Implements `SessionValue` for tuples, from the longest down to one element.
 macro_rules! tuples {
     () => {};
     ($first:ident $($rest:ident)*) => {
@@ -133,7 +133,7 @@ macro_rules! tuples {
 
 tuples! { A B C D E F G H I J K L M N O P }
 
-/// Structs that serde knows by heart; all of them refuse other keys.
+/// Implements `SessionValue` for structs that serde itself supports, all of which refuse other keys.
 macro_rules! structs {
     ($($name:ident $(<$param:ident>)? { $($key:ident: $ty:ty),* })*) => {$(
         impl$(<$param: SessionValue>)? SessionValue for $name$(<$param>)? {

@@ -1,8 +1,8 @@
-//! A copy of a record, or of a part of it: what it can answer, and what a write makes of it.
+//! A copy of a record or of a part of it. It answers loads and is updated by writes of this process.
 //!
-//! Takes what the store answered; gives what the store would have answered. Every patch that changes a value raises the
-//! revision, so two loads of one revision fit together, and a patch that raised it by one is all that happened. Keys are
-//! random and used once; should one be used again, the moment of creation tells the two records apart.
+//! Every patch that changes a value raises the revision. So two loads of the same revision fit together, and a patch
+//! that raised the revision by one is the only change. Keys are random and used once; if a key is used again, the
+//! creation time distinguishes the two records.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use crate::record::patch::Patch;
 use crate::record::{Head, Record, Values};
 use crate::store::{Loaded, Wanted};
 
-/// What a copy takes beside its texts, in bytes: itself, its place in the map, its head.
+/// Overhead of a copy in bytes: the copy itself, its slot in the map, its head.
 const COPY_BYTES: usize = 512;
-/// What a stored key takes beside its texts, in bytes: two pointers with their lengths and counters.
+/// Overhead of a stored key in bytes: two pointers with their lengths and counters.
 const KEY_BYTES: usize = 64;
 
 pub(super) struct RecordCopy {
     head: Head,
     values: Values,
-    /// Whose values are all there.
+    /// Schemas whose values are complete in this copy.
     has: Wanted,
-    /// Of the whole record.
+    /// Bytes and keys of the whole record.
     bytes: usize,
     keys: usize,
-    /// The store was asked for each part at this moment or later.
+    /// Start of the oldest store call that contributed to this copy; its age counts from here.
     at: Instant,
-    /// When the answer was there.
+    /// Arrival of the store's answer.
     made: Instant,
 }
 
@@ -44,7 +44,7 @@ impl RecordCopy {
         Self { head: record.head, values: record.values, has: Wanted::all(), bytes, keys, at, made: Instant::now() }
     }
 
-    /// What the store would have answered when the copy was made, if that is good enough.
+    /// Returns the copy as the result of a load, if it is recent enough, has not expired and covers the wanted schemas.
     pub(super) fn answer(&self, wanted: &Wanted, now: Timestamp, bound: Duration) -> Option<Loaded> {
         let good =
             self.is_young(bound) && now < self.head.expires && wanted.allows_copy(&self.head) && self.covers(wanted);
@@ -65,7 +65,7 @@ impl RecordCopy {
         wanted.keys().is_some_and(|wanted| wanted.iter().all(|schema| has.contains(schema)))
     }
 
-    /// Whether this one was made while the load of the other one was under way, and shows more.
+    /// True if this copy was made while the load of the other one was in progress, and is newer.
     pub(super) fn overtook(&self, other: &Self) -> bool {
         self.made > other.at && self.version() > other.version()
     }
@@ -74,7 +74,7 @@ impl RecordCopy {
         (self.head.generation, self.head.revision)
     }
 
-    /// With what an older one has beside, if both are of one revision of one record.
+    /// Adds the schemas that only `other` holds, if both copies are of the same revision of the same record.
     pub(super) fn with(mut self, other: &Self, bound: Duration) -> Self {
         let fits = self.head.created == other.head.created && self.version() == other.version();
         if !fits || !other.is_young(bound) || self.covers(&other.has) {
@@ -91,8 +91,8 @@ impl RecordCopy {
         self
     }
 
-    /// After a patch of this process that the store has applied; `None` if more than that happened to the record, or the
-    /// patch is about values that are not there.
+    /// Returns the copy after a patch of this process that the store has applied. `None` if the record has changed in
+    /// another way too, or if the patch concerns values that are not in the copy.
     pub(super) fn patched(&self, patch: &Patch, head: &Head, at: Instant) -> Option<Self> {
         let revision = self.head.revision.wrapping_add(u64::from(patch.changes_values()));
         let alone =

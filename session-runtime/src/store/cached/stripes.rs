@@ -1,9 +1,9 @@
-//! Where copies stand, and who may put one there.
+//! Storage of the copies, and the rule that decides whether a copy may be added.
 //!
-//! Every key belongs to a stripe that counts the writes which ended. A load remembers the count from before it asked the
-//! store and puts its copy in place under the stripe's lock, only if the count is still that; a write raises it under the
-//! same lock, and takes the copy away or changes it. So no load brings back what a write ended, however slow it was. Keys
-//! that share a stripe cost each other a copy now and then, and nothing else. A hit takes no lock.
+//! Every key belongs to a stripe that counts the writes that have ended. A load reads the count before it calls the
+//! store. It then adds its copy under the stripe's lock, and only if the count is unchanged. A write increments the
+//! count under the same lock, and removes or updates the copy. So no load, however slow, restores data that a write has
+//! replaced. Keys that share a stripe occasionally cost each other a copy, with no other effect. A hit takes no lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,8 @@ use crate::record::{Head, Record};
 use crate::store::{Loaded, Wanted};
 
 const STRIPES: usize = 1024;
-/// The cache below takes no longer time; who sets a longer bound is asked to wait no shorter.
+/// Maximum time to live in the cache below, which does not accept every duration. With a longer bound, copies are
+/// dropped after this time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(super) struct Stripes {
@@ -28,7 +29,7 @@ pub(super) struct Stripes {
     stripes: Box<[Mutex<u64>]>,
 }
 
-/// The moment before the store was asked.
+/// Start of a store call: the time, and the stripe's count of writes.
 #[derive(Clone, Copy)]
 pub(super) struct Began {
     pub(super) at: Instant,
@@ -40,7 +41,7 @@ impl Stripes {
         let copies = Cache::builder()
             .weigher(|_, copy: &Arc<RecordCopy>| copy.weight())
             .max_capacity(capacity)
-            // So that nothing takes up memory which cannot be served any more.
+            // Frees the memory of copies that are too old to be served.
             .time_to_live(bound.min(LONGEST))
             .build();
         Self { bound, copies, stripes: (0..STRIPES).map(|_| Mutex::new(0)).collect() }
@@ -58,7 +59,7 @@ impl Stripes {
         Began { at: Instant::now(), writes: *self.stripe(key) }
     }
 
-    /// Puts a copy in place, unless something was written since its load began.
+    /// Adds a copy, unless a write has ended since its load began.
     pub(super) fn put(&self, key: SessionKey, began: Began, copy: RecordCopy) {
         let writes = self.stripe(key);
         if *writes != began.writes {
@@ -90,7 +91,7 @@ impl Stripes {
         Write { stripes: self, key, began: self.begin(key), open: true }
     }
 
-    /// Ends a write that is known to be done with the copy that is then right, if there is one.
+    /// Ends a write with a known outcome. `next` returns the copy that is valid from then on, if any.
     fn end(&self, key: SessionKey, began: Began, next: impl FnOnce(Option<&RecordCopy>) -> Option<RecordCopy>) {
         let mut writes = self.stripe(key);
         let alone = *writes == began.writes;
@@ -109,12 +110,13 @@ impl Stripes {
     }
 }
 
-/// Nothing panics while a lock is held that would leave the count wrong.
+/// Ignores poisoning: nothing panics under the lock in a way that leaves the count wrong.
 fn lock(stripe: &Mutex<u64>) -> MutexGuard<'_, u64> {
     stripe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A write under way. Dropped, it forgets the copy: refused, failed, given up or simply the end of the record.
+/// A write in progress. If it is dropped without a result, the copy is dropped too: the write was refused, failed, was
+/// cancelled, or deleted the record.
 pub(super) struct Write<'s> {
     stripes: &'s Stripes,
     key: SessionKey,

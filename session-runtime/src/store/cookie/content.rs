@@ -1,31 +1,31 @@
-//! What is inside the seal: a record as bytes, as short as it can be without compression.
+//! The content of the seal: a record as bytes, as short as possible without compression.
 //!
 //! ```text
 //! sealed at   number, milliseconds since 1970
 //! deadlines   number, number: idle and absolute
 //! times       number, number: created, touched
-//! expiry      byte 0-3, for 1 and 2 a number: default, after milliseconds, at a moment, when the browser closes
+//! expiry      byte 0-3, for 1 and 2 a number: default, after milliseconds, at a time, when the browser closes
 //! key         16 bytes
 //! generation  number
 //! values      until the end, in the order of their names:
-//!   begins    byte: 0 nothing, 1 the schema, 2 the schema and the field of the name before
+//!   shared    byte, the part shared with the previous name: 0 nothing, 1 the schema, 2 the schema and the field
 //!   name      number of bytes, the rest of the name
 //!   text      number of bytes, the JSON text
 //! ```
 //!
-//! A number has seven bits a byte, the lowest first. A moment is counted from that of sealing, with its sign in the lowest
-//! bit. What a name shares with the one before ends at a boundary that the program has set, and says nothing of what a
-//! visitor has put behind it.
+//! A number has seven bits per byte, the lowest first. A time is relative to the time of sealing, with its sign in the
+//! lowest bit. The part shared with the previous name ends at a boundary set by the program, so its length reveals
+//! nothing about the text that a visitor chose after it.
 //!
-//! Deliberately absent: the secret and its revisions. The seal is the proof that the cookie is ours, and one request is
-//! all that a revision is compared in.
+//! Deliberately absent: the secret, since the seal authenticates the cookie, and revisions, since they are compared
+//! only within one request.
 
 use crate::clock::Timestamp;
 use crate::id::{SessionId, SessionKey};
 use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, Record, Values};
 
-/// The record as bytes, sealed at this moment.
+/// Encodes a record, sealed at this time.
 pub(super) fn encode(key: SessionKey, record: &Record, sealed: Timestamp) -> Vec<u8> {
     let head = &record.head;
     let mut bytes = Writer { bytes: Vec::with_capacity(64 + record.values.bytes()), sealed };
@@ -47,7 +47,7 @@ pub(super) fn encode(key: SessionKey, record: &Record, sealed: Timestamp) -> Vec
     bytes.bytes
 }
 
-/// The record, if a deadline has not passed; the deadlines are looked at before anything else.
+/// Decodes a record whose deadlines have not passed; the deadlines are checked before anything else.
 pub(super) fn decode(bytes: &[u8], now: Timestamp) -> Option<(SessionKey, Record)> {
     let mut rest = Rest { bytes, sealed: Timestamp::from_millis(0) };
     rest.sealed = rest.moment()?;
@@ -74,7 +74,7 @@ pub(super) fn decode(bytes: &[u8], now: Timestamp) -> Option<(SessionKey, Record
     Some((key, Record { head, values: rest.values()? }))
 }
 
-/// What a name shares with the one before it.
+/// Part of a name that is shared with the previous one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shared {
     Nothing = 0,
@@ -95,7 +95,7 @@ impl Shared {
         [Self::Nothing, Self::Schema, Self::Field].into_iter().find(|shared| *shared as u8 == byte)
     }
 
-    /// How long that is in this name; zero if the name has no such part.
+    /// Length of this part in the previous name; zero if that name has no such part.
     fn length(self, before: &str) -> usize {
         let behind = |mark: char| before.find(mark).map_or(0, |at| at + 1);
         match self {
@@ -149,7 +149,7 @@ impl Writer {
     }
 }
 
-/// What has not been read yet.
+/// Bytes that have not been read yet.
 struct Rest<'b> {
     bytes: &'b [u8],
     sealed: Timestamp,

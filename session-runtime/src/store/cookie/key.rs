@@ -1,7 +1,8 @@
-//! The key ring: texts of the configuration to keys for sealing.
+//! The key ring: derives the sealing keys from the configured texts.
 //!
-//! Each text is a master key of 32 bytes. From it HKDF-SHA256 (RFC 5869) makes the key that seals and, under another
-//! purpose, the four bytes that name it in a cookie. The master is wiped at once, the sealing key when it is dropped.
+//! Each text is a master key of 32 bytes. HKDF-SHA256 (RFC 5869) derives the sealing key from it and, for another
+//! purpose, the four bytes that identify the key in a cookie. The master is wiped at once, the sealing key when it is
+//! dropped.
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
@@ -13,16 +14,17 @@ use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
 
 const KEY_BYTES: usize = 32;
-/// Digits of hex that were taken for bytes have 16 different ones at most; of three billion random keys one has.
+/// Fewest distinct bytes of an accepted key. Hex digits read as bytes have at most 16 distinct values; so has one in
+/// three billion random keys.
 const LEAST_DIFFERENT: usize = 17;
 
 const SEAL: &[u8] = b"session-runtime/cookie/v1/seal";
 const NAME: &[u8] = b"session-runtime/cookie/v1/key-id";
 
-/// What a cookie names its key by.
+/// Id of a key in a cookie.
 pub(super) type KeyId = [u8; 4];
 
-/// The keys, the one that seals first.
+/// All keys; the first one seals.
 pub(super) struct Ring {
     first: SealKey,
     others: Vec<SealKey>,
@@ -63,12 +65,12 @@ impl Ring {
         1 + self.others.len()
     }
 
-    /// The key that seals.
+    /// Returns the key that seals.
     pub(super) fn first(&self) -> &SealKey {
         &self.first
     }
 
-    /// The keys of this name, each with whether it is the one that seals: four bytes may name two.
+    /// Returns the keys with this id, each with a flag for the key that seals. Two keys may have the same four bytes.
     pub(super) fn named(&self, id: KeyId) -> impl Iterator<Item = (&SealKey, bool)> {
         let others = self.others.iter().map(|key| (key, false));
         std::iter::once((&self.first, true)).chain(others).filter(move |(key, _)| key.id == id)
@@ -85,14 +87,14 @@ impl SealKey {
     }
 }
 
-/// 32 fresh bytes as base64url.
+/// Generates 32 random bytes as base64url.
 pub(super) fn random_text() -> Result<String, SessionError> {
     let mut bytes = Master::default();
     Random::default().fill(&mut *bytes)?;
     Ok(Base64UrlUnpadded::encode_string(&*bytes))
 }
 
-/// Their lengths tell the three spellings apart.
+/// Decodes a key. The length of the text distinguishes the three encodings.
 fn parse(text: &str) -> Option<Master> {
     let mut bytes = Master::default();
     match text.len() {
@@ -113,7 +115,7 @@ fn hex(text: &[u8], bytes: &mut Master) -> Option<()> {
     Some(())
 }
 
-/// Zeros, a repeated word, counted digits: nothing that a random source gives.
+/// True for bytes that no random source produces: zeros, a repeated word, counted digits.
 fn is_made_up(master: &Master) -> bool {
     let mut sorted = master.clone();
     sorted.sort_unstable();

@@ -1,7 +1,7 @@
-//! One request's drawer: a store of at most one record, which came with the cookie and goes out in one.
+//! A store of at most one record, for one request: the record arrives in the cookie and leaves in a new one.
 //!
-//! Because it keeps the contract of a store, all that a request does to its session is done as with any other. Each change
-//! seals the record at once, so that what is too large for a cookie is refused where a store would refuse it.
+//! It keeps the contract of a store, so a request works on its session as in any other store. Each change seals the
+//! record at once, so a record that is too large for a cookie is refused where another store would refuse it.
 
 use std::sync::{Arc, PoisonError};
 
@@ -16,7 +16,7 @@ use crate::record::patch::{Patch, Patched, Refusal};
 use crate::store::{Created, Loaded, Store, StoreError, StoreErrorKind, Wanted};
 use crate::sync::{Mutex, MutexGuard};
 
-/// What one request knows of its session.
+/// The session of one request.
 pub(crate) struct RequestStore {
     sealer: Arc<Sealer>,
     held: Mutex<Held>,
@@ -24,26 +24,26 @@ pub(crate) struct RequestStore {
 
 struct Held {
     session: Option<(SessionKey, Record)>,
-    /// The `Set-Cookie` line of what is held, once this request has changed it.
+    /// `Set-Cookie` line of the held session, once this request has changed it.
     line: CookieCommand,
-    /// What came was sealed with an older key, and still is.
+    /// True while the session is still sealed with an older key.
     needs_reseal: bool,
 }
 
 impl RequestStore {
-    /// With what the cookie held, if it held something.
+    /// Creates the store with the content of the cookie, if there is any.
     pub(crate) fn new(sealer: Arc<Sealer>, opened: Option<Opened>) -> Self {
         let needs_reseal = opened.as_ref().is_some_and(|opened| opened.needs_reseal);
         let session = opened.map(|opened| (opened.key, opened.record));
         Self { sealer, held: Mutex::new(Held { session, line: CookieCommand::Keep, needs_reseal }) }
     }
 
-    /// The `Set-Cookie` line of what is held.
+    /// Returns the `Set-Cookie` line of the held session.
     pub(crate) fn line(&self) -> CookieCommand {
         self.held().line.clone()
     }
 
-    /// Seals with the newest key what an older one had sealed; `None` if there is nothing to do.
+    /// Seals a session of an older key again with the newest one; `None` if that is not needed.
     pub(crate) fn seal_anew(&self, now: Timestamp) -> Result<Option<CookieCommand>, StoreError> {
         let mut held = self.held();
         match held.session.clone().filter(|_| held.needs_reseal) {
@@ -55,12 +55,12 @@ impl RequestStore {
         }
     }
 
-    /// Nothing spans two statements under this lock that a panic could part.
+    /// Ignores poisoning: each change under this lock is a single assignment, so a panic cannot interrupt one.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seals, and only then holds.
+    /// Seals the record, and keeps it only if that succeeds.
     fn keep(
         &self,
         held: &mut Held,
@@ -83,7 +83,7 @@ impl Held {
 
 #[async_trait]
 impl Store for RequestStore {
-    /// A browser has one session, so a new one takes the place of the old one.
+    /// Replaces a session with another key, since a browser has one session.
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         let mut held = self.held();
         if held.session.as_ref().is_some_and(|(have, _)| *have == key) {

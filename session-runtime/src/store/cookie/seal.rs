@@ -1,4 +1,4 @@
-//! The seal: bytes of a record to the text in the cookie, and back.
+//! The seal: converts the bytes of a record to the text in the cookie, and back.
 //!
 //! ```text
 //! text      base64url without padding (RFC 4648 section 5) of
@@ -7,12 +7,12 @@
 //!   nonce       24 bytes, random
 //!   ciphertext  XChaCha20-Poly1305 of the content
 //!   tag         16 bytes
-//! beside it, authenticated: version, purpose, name of the cookie, name of the application, each after the first with
-//!   its length in 8 bytes before it
+//! associated data: version, purpose, name of the cookie, name of the application; each but the version follows its
+//!   length in 8 bytes
 //! ```
 //!
-//! Opening checks length and alphabet, then looks for the key, then opens the seal, and only then reads a byte of the
-//! content: the deadlines first. Whatever fails, the answer is the same nothing, and there is no second try.
+//! Opening checks length and alphabet, then looks up the key, then opens the seal, and only then reads the content,
+//! deadlines first. Every failure has the same result, `None`, and there is no second attempt.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ use crate::id::{Random, RandomError, SessionKey};
 use crate::record::Record;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// A browser keeps a cookie of 4,096 bytes of name and value (RFC 6265bis section 5.6), and some count the attributes too.
+/// Limit of a `Set-Cookie` line. A browser keeps a cookie with 4,096 bytes of name and value (RFC 6265bis section 5.6),
+/// and some browsers count the attributes too.
 pub(super) const MAX_COOKIE_BYTES: usize = 4096;
 
 const VERSION: u8 = 1;
@@ -37,20 +38,20 @@ const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
 const AROUND_BYTES: usize = 1 + size_of::<KeyId>() + NONCE_BYTES + TAG_BYTES;
 
-/// Seals and opens the one cookie of an application.
+/// Seals and opens the session cookie of an application.
 pub(crate) struct Sealer {
     store: Arc<CookieStore>,
     rules: CookieRules,
-    /// What is authenticated beside the content.
+    /// Data that is authenticated together with the content.
     associated_data: Vec<u8>,
     random: Random,
 }
 
-/// What a cookie held.
+/// Content of an opened cookie.
 pub(crate) struct Opened {
     pub(crate) key: SessionKey,
     pub(crate) record: Record,
-    /// An older key sealed it.
+    /// True if an older key sealed the cookie.
     pub(crate) needs_reseal: bool,
 }
 
@@ -60,7 +61,7 @@ impl Sealer {
         Self { store, rules, associated_data, random }
     }
 
-    /// The `Set-Cookie` line with this record. Refuses what browsers would not keep.
+    /// Returns the `Set-Cookie` line with this record. Fails if browsers would not keep it.
     pub(super) fn seal(
         &self,
         key: SessionKey,
@@ -69,7 +70,7 @@ impl Sealer {
         during: &'static str,
     ) -> Result<CookieCommand, StoreError> {
         let content = content::encode(key, record, now);
-        // Before a large record is worked on further: it needs four letters for three bytes at least.
+        // Rejects a large record early: base64url has at least four characters for three bytes.
         let least = (content.len() + AROUND_BYTES) / 3 * 4;
         if least > MAX_COOKIE_BYTES {
             return Err(too_large(least, during));
@@ -92,7 +93,7 @@ impl Sealer {
         Ok(Base64UrlUnpadded::encode_string(&[&[VERSION][..], &key.id, &nonce, &sealed].concat()))
     }
 
-    /// What the cookie's value holds, if it is ours and its time is not over.
+    /// Opens the value of a cookie. `None` if the seal is not valid or a deadline has passed.
     pub(crate) fn open(&self, value: &str, now: Timestamp) -> Option<Opened> {
         if value.len() > MAX_COOKIE_BYTES {
             return None;
@@ -114,7 +115,7 @@ impl Sealer {
     }
 }
 
-/// Each part with its length, so that no two lists of parts look alike.
+/// Encodes each part with its length, so that different lists of parts never look alike.
 pub(super) fn associated_data(version: u8, parts: &[&str]) -> Vec<u8> {
     let mut bytes = vec![version];
     for part in parts {

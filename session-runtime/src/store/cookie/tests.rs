@@ -1,4 +1,4 @@
-//! What needs a look inside the seal: other purposes, other versions, bytes of a content that nobody here wrote.
+//! Tests that need access to the inside of the seal: other purposes, other versions, malformed content.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,8 +74,8 @@ fn what_is_sealed_opens() {
     assert!(record.values == before.values);
 }
 
-/// C36: purpose and version are part of what is authenticated, so a seal made for another one does not open, though the
-/// key is right and the text well formed.
+/// C36: purpose and version are authenticated, so a seal made for another one does not open, although the key is right
+/// and the text well formed.
 #[test]
 fn another_purpose_or_version_does_not_open() {
     let store = store();
@@ -102,7 +102,7 @@ fn another_purpose_or_version_does_not_open() {
     }
 }
 
-/// C27: at the deadline itself, idle or absolute, it is over; one millisecond before, it is not.
+/// C27: a session is over at its idle or absolute deadline, and not one millisecond earlier.
 #[test]
 fn a_deadline_inside_the_seal_ends_it() {
     let sealer = Sealer::new(store(), rules("id"), Random::default());
@@ -117,7 +117,7 @@ fn a_deadline_inside_the_seal_ends_it() {
     }
 }
 
-/// C42: what is no good key is refused, and none of it is shown.
+/// C42: a bad key is rejected, and the error shows no part of it.
 #[test]
 fn bad_keys_are_refused_without_being_shown() {
     let good = CookieStore::random_key().unwrap();
@@ -167,7 +167,7 @@ fn debug_shows_no_key() {
     assert_eq!(format!("{store:?}"), r#"CookieStore { keys: 2, application: "shop", .. }"#);
 }
 
-/// Each master gives another key and another name, and neither is the master.
+/// Each master gives a different key and a different id, and neither is the master.
 #[test]
 fn keys_of_a_ring_differ() {
     let texts: Vec<String> = (0..100).map(|_| CookieStore::random_key().unwrap()).collect();
@@ -182,7 +182,8 @@ fn keys_of_a_ring_differ() {
     assert_eq!(names.len(), 100);
 }
 
-/// What a cookie cannot hold is refused with the record left as it was, and so is what the operating system fails to seal.
+/// A record that does not fit into a cookie is refused, and the held record stays unchanged. The same holds if the
+/// operating system fails to seal it.
 #[tokio::test]
 async fn a_drawer_holds_only_what_is_sealed() {
     let sealer = Arc::new(Sealer::new(store(), rules("id"), Random::default()));
@@ -209,7 +210,7 @@ async fn a_drawer_holds_only_what_is_sealed() {
     assert!(request_store.line() == CookieCommand::Keep);
 }
 
-/// C16b: no random bytes, no cookie; nothing else is used in their place.
+/// C16b: without random bytes there is no cookie, and nothing else is used in their place.
 #[test]
 fn without_random_bytes_nothing_is_sealed() {
     let sealer = Sealer::new(store(), rules("id"), Random(|_| Err(RandomError)));
@@ -217,7 +218,7 @@ fn without_random_bytes_nothing_is_sealed() {
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
 }
 
-/// The smallest record of a visitor, so that nobody spends bytes on the frame unseen: 45 around the content.
+/// Checks the size of the smallest record, so that a larger frame does not go unnoticed: 45 bytes around the content.
 #[test]
 fn the_frame_is_small() {
     let content = content::encode(key(), &record(&[]), now());
@@ -248,7 +249,7 @@ fn values() -> impl Strategy<Value = Values> {
 }
 
 proptest! {
-    /// What is written is read again, whatever the numbers and texts are.
+    /// Encoded content decodes to the same record, for any numbers and texts.
     #[test]
     fn content_survives(
         sealed in moment(),
@@ -271,13 +272,14 @@ proptest! {
             }
             None => prop_assert!(over),
         }
-        // Whoever has the key may still have written nonsense.
+        // The holder of a key may have sealed malformed content.
         for end in 0..bytes.len() {
             let _ = content::decode(&bytes[..end], first);
         }
     }
 
-    /// No bytes stop the reader, and what it reads is written as something that it reads the same.
+    /// Arbitrary bytes never panic the decoder, and accepted content is encoded to bytes that decode to the same
+    /// record.
     #[test]
     fn any_content_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let first = Timestamp::from_millis(i64::MIN);

@@ -1,4 +1,4 @@
-//! Where jobs look for sessions that are in cookies: in vain, and told so.
+//! The store of jobs when sessions are kept in cookies: jobs cannot reach these sessions.
 
 use async_trait::async_trait;
 
@@ -8,7 +8,7 @@ use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
 use crate::store::{Created, Loaded, Store, StoreError, StoreErrorKind, Wanted};
 
-/// Answers *unsupported*, never "nothing there".
+/// Fails every operation with *unsupported* and never reports a session as absent.
 pub(crate) struct Unsupported;
 
 const fn unsupported(operation: &'static str) -> StoreError {

@@ -1,4 +1,4 @@
-//! The way to the server: the store's own connections or the application's pool, and what is tried again on it.
+//! Access to the server: the store's own connections or the application's pool, with retries.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -16,11 +16,11 @@ use super::pool::Links;
 use super::pooler;
 use super::sql::{LockTimeout, OUTSIDE, Sql};
 
-/// How often an operation is tried that others keep from being done. Each round lets at least one of them through.
+/// Maximum attempts at an operation that conflicts with others. In each round at least one of them succeeds.
 const TRIES: u32 = 100;
-/// How often a load is tried whose connection ends under it: all of them may have ended at once.
+/// Maximum attempts at a load whose connection ends: all connections may have ended at once.
 const READS: u32 = 5;
-/// The longest pause between two tries; a random part of it is waited.
+/// Longest pause between two attempts. The store sleeps a random part of it.
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 pub(super) enum Access {
@@ -32,12 +32,12 @@ impl Access {
     pub(super) const fn lock_timeout(&self) -> LockTimeout {
         match self {
             Self::Own(_) => LockTimeout::Connection,
-            // What is set on a connection of the application's would stay there.
+            // A setting would stay on the application's connection.
             Self::Pool(_) => LockTimeout::Statement,
         }
     }
 
-    /// Where the server is, without user and password.
+    /// Address of the server, without user and password.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Own(links) => format!("at {}", links.place()),
@@ -45,7 +45,7 @@ impl Access {
         }
     }
 
-    /// Runs a statement; again where nothing has come of it. A write that may have happened is never sent twice.
+    /// Runs a statement, and repeats it if it had no effect. A write that may have been applied is never sent twice.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let mut tries = 0;
         loop {
@@ -63,7 +63,7 @@ impl Access {
         }
     }
 
-    /// Runs a text of one or more statements, and gives the first column of the first row.
+    /// Runs a text of one or more statements and returns the first column of the first row.
     pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
         let mut tries = 0;
         loop {
@@ -91,19 +91,20 @@ async fn own(links: &Links, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>,
     outcome
 }
 
-/// Longer each time, and never the same for two that are in each other's way.
+/// Sleeps for a random time whose upper bound grows with each attempt, so that conflicting callers do not retry in
+/// step.
 async fn pause(tries: u32) {
     let longest = Duration::from_millis(1 << tries.min(10)).min(LONGEST_PAUSE);
     let mut random = [0; 1];
-    // Without randomness: the longest.
+    // Without a random number: the longest pause.
     let part = getrandom::fill(&mut random).map_or(255, |()| random[0]);
     sleep(longest * u32::from(part) / 255).await;
 }
 
-/// The application's pool. A connection is taken for one operation.
+/// The application's pool. Each operation takes one connection.
 pub(super) struct SharedPool {
     pool: Pool,
-    /// Whether a pooler stands behind it, known once somebody has looked.
+    /// True once `is_pooled` has been determined: whether a pooler is behind the pool.
     is_known: AtomicBool,
     is_pooled: AtomicBool,
 }
@@ -127,14 +128,14 @@ impl SharedPool {
                     let statement = client.prepare_typed_cached(&sql.text, sql.types).await?;
                     client.query(&statement, params).await
                 };
-                // Prepared before the two are sent, so that the work is never the first.
+                // The check is prepared in advance: otherwise the work would be sent before it.
                 match client.prepare_typed_cached(OUTSIDE, &[]).await {
                     Ok(check) => outside(client.execute(&check, &[]), work).await,
                     Err(error) => Err(in_transaction(error)),
                 }
             }
         };
-        // One whose statements are not what they were is given up.
+        // A connection whose statements are no longer valid is closed.
         taken.is_sound =
             outcome.as_ref().err().is_none_or(|fault| !matches!(fault.remedy(), Remedy::Reconnect | Remedy::Reread));
         outcome
@@ -169,8 +170,8 @@ impl SharedPool {
     }
 }
 
-/// Sends the check that no transaction is open and the work behind it, in one go. Where the check fails the server runs
-/// nothing of the work: the transaction that is open has failed by that.
+/// Sends the check that no transaction is open, and the work behind it, in one round trip. If the check fails, the
+/// server runs nothing of the work: the failure has aborted the open transaction.
 async fn outside<C, T>(
     check: impl Future<Output = Result<C, Error>>,
     work: impl Future<Output = Result<T, Error>>,
@@ -178,7 +179,7 @@ async fn outside<C, T>(
     let (mut check, mut work) = (pin!(check), pin!(work));
     let (mut checked, mut done) = (None, None);
     poll_fn(|context| {
-        // Always first, so that it is sent first.
+        // Polled first, so that it is sent first.
         if checked.is_none() {
             checked = ready_now(check.as_mut(), context);
         }
@@ -202,7 +203,7 @@ fn ready_now<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Optio
     }
 }
 
-/// Why the check has failed.
+/// Fault of a failed check.
 fn in_transaction(error: Error) -> Fault {
     let fault = Fault::from(error);
     if !fault.is_transaction() {
@@ -215,7 +216,8 @@ fn in_transaction(error: Error) -> Fault {
     Fault::InTransaction
 }
 
-/// A connection of the pool. One that is not sound, as one whose answer nobody waited for, is closed instead of given back.
+/// A connection taken from the pool. If it is not sound, for example because its caller stopped waiting for the
+/// response, it is closed instead of returned.
 struct Taken {
     client: Option<Object>,
     is_sound: bool,

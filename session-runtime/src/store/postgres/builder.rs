@@ -1,4 +1,4 @@
-//! A URL and settings in, a [`PostgresStore`] out. Nothing is connected here.
+//! Builder of a [`PostgresStore`] from a URL and settings. Nothing connects here.
 
 use std::fmt;
 use std::time::Duration;
@@ -39,69 +39,38 @@ impl PostgresStoreBuilder {
         Self { url, server, certificates: Certificates::default() }
     }
 
-    /// The schema that holds the tables; made if it is not there. At most 63 bytes. Default: `public`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let builder = session_runtime::PostgresStore::builder("postgres://localhost/shop").schema("web");
-    /// ```
+    /// Schema that holds the tables, created if it does not exist. At most 63 bytes. Default: `public`.
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
         self.server.namespace = Some(schema.into());
         self
     }
 
-    /// Connections that all requests share; at least one is used. Default: 2.
+    /// Number of connections that all requests share, at least one. Default: 2.
     ///
-    /// Each carries many requests at once, one behind the other. A request takes the first on which it will wait for at most
-    /// about 1 ms behind others, else the one with the shortest wait. Where commits wait for a slow disk or a standby, more
-    /// connections commit more at a time.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let builder = session_runtime::PostgresStore::builder("postgres://localhost/shop").connections(8);
-    /// ```
+    /// Each connection carries many requests at once, one behind the other. A request takes the first connection on
+    /// which it will wait at most about 1 ms behind others, or else the one with the shortest wait. If commits wait for
+    /// a slow disk or a standby, more connections run more commits at the same time.
     pub const fn connections(mut self, connections: usize) -> Self {
         self.server.connections = connections;
         self
     }
 
-    /// How long one attempt to connect may take. Default: 1 second.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::PostgresStore;
-    /// use std::time::Duration;
-    ///
-    /// let builder = PostgresStore::builder("postgres://localhost/shop").connect_timeout(Duration::from_millis(300));
-    /// ```
+    /// Longest time for one attempt to connect. Default: 1 second.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.server.connect_timeout = timeout;
         self
     }
 
-    /// The pause after a failed attempt to connect, and the longest one: it doubles after each further attempt. Default: 50
-    /// milliseconds and 2 seconds.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::PostgresStore;
-    /// use std::time::Duration;
-    ///
-    /// let (first, longest) = (Duration::from_millis(100), Duration::from_secs(5));
-    /// let builder = PostgresStore::builder("postgres://localhost/shop").back_off(first, longest);
-    /// ```
+    /// First and longest pause after a failed attempt to connect. The pause doubles after each further attempt.
+    /// Default: 50 milliseconds and 2 seconds.
     pub const fn back_off(mut self, first: Duration, longest: Duration) -> Self {
         self.server.back_off = first;
         self.server.back_off_max = longest;
         self
     }
 
-    /// Trusts the servers whose certificates these sign, in PEM form, and no others. Default: the roots that browsers
-    /// trust, or the file that the URL names by `sslrootcert`.
+    /// Trusts only servers whose certificate is signed by these authorities, given as PEM. Default: the roots that
+    /// browsers trust, or the file that `sslrootcert` in the URL names.
     ///
     /// # Examples
     ///
@@ -109,7 +78,8 @@ impl PostgresStoreBuilder {
     /// use session_runtime::PostgresStore;
     ///
     /// let root = std::fs::read("/etc/shop/database.pem")?;
-    /// let store = PostgresStore::builder("postgres://db.example/shop?sslmode=require").root_certificates(root).open()?;
+    /// let store =
+    ///     PostgresStore::builder("postgres://db.example/shop?sslmode=require").root_certificates(root).open()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -117,12 +87,12 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Checks the settings. The first operation connects, or the launch does.
+    /// Checks the settings. The store connects at launch or with the first operation.
     ///
     /// # Errors
     ///
-    /// [`Setup`](StoreErrorKind::Setup) for a URL that is none, a certificate that cannot be read, or a name of more than 63
-    /// bytes, which the server would cut. Nothing of the URL is told.
+    /// [`Setup`](StoreErrorKind::Setup) for an invalid URL, an unreadable certificate, or a name of more than 63 bytes,
+    /// which the server would truncate. The error contains no part of the URL.
     ///
     /// # Examples
     ///
@@ -154,14 +124,14 @@ impl PostgresStoreBuilder {
     }
 }
 
-/// Without the URL, which may hold a password.
+/// Omits the URL, which may hold a password.
 impl fmt::Debug for PostgresStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStoreBuilder").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
-/// Why nothing can be built, in words of our own: a part of a password may look like anything.
+/// Reason why no store can be built, as a fixed text: any part of the input may be a password.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Refused(pub(super) &'static str);
@@ -179,10 +149,10 @@ const NOT_A_URL: Refused = Refused(
      special characters of a password are written as %40 and the like",
 );
 
-/// When TCP looks whether an idle connection is still there: sooner than what forwards it forgets it.
+/// Idle time before TCP probes a connection, shorter than the timeout of devices that forward it.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// What a URL says.
+/// Parsed URL.
 struct Url {
     config: Config,
     root_certificate: Option<String>,
@@ -190,7 +160,7 @@ struct Url {
 
 impl Url {
     fn parse(url: &str) -> Result<Self, Refused> {
-        // A `?` before the `@` is a part of the password.
+        // A `?` before the `@` is part of the password.
         let behind = url.find('@').unwrap_or(0);
         let (base, query) =
             url[behind..].find('?').map_or((url, ""), |at| (&url[..behind + at], &url[behind + at + 1..]));
@@ -223,7 +193,7 @@ impl Url {
     }
 }
 
-/// The text that `%2F` and the like stand for.
+/// Decodes percent-encoded text such as `%2F`.
 fn decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();

@@ -1,5 +1,5 @@
-//! A patch as the arrays that the function `session_patch` takes. A stored key goes as two parts: its schema, and the rest
-//! with the dot that it begins with.
+//! A patch as the arrays that the function `session_patch` takes. A stored key is passed in two parts: its schema, and
+//! the rest including the dot at its start.
 
 use std::error::Error;
 use std::fmt;
@@ -16,10 +16,10 @@ const EXPECTED: i16 = 2;
 const HASHED: i16 = 4;
 const OR_OURS: i16 = 8;
 
-/// A base that is longer goes as its hash.
+/// Longest base, in bytes, that is sent as text. A longer one is sent as its hash.
 const LONGEST_BASE: usize = 64;
 
-/// Stored keys and what goes beside them, column by column.
+/// Stored keys with their contents, flags and bases, column by column.
 #[derive(Default)]
 pub(super) struct Columns<'p> {
     pub(super) schemas: Vec<&'p [u8]>,
@@ -29,7 +29,7 @@ pub(super) struct Columns<'p> {
     pub(super) bases: Vec<Option<Base<'p>>>,
 }
 
-/// What a key must still hold.
+/// Value that a key must still have.
 pub(super) enum Base<'p> {
     Text(&'p [u8]),
     Hash([u8; 32]),
@@ -77,19 +77,19 @@ impl<'p> Columns<'p> {
     }
 }
 
-/// The schema of a stored key, and the rest.
+/// Splits a stored key into its schema and the rest.
 pub(super) fn parts(name: &str) -> (&str, &str) {
     name.split_at(name.find('.').unwrap_or(name.len()))
 }
 
-/// Every key that is changed once, and every expectation.
+/// Collects each changed key once, and every expectation.
 fn changes(patch: &Patch) -> Vec<Change<'_>> {
     let (set, expected) = (patch.set.iter(), patch.expected().iter());
     let mut changes = Vec::with_capacity(set.len() + patch.remove.len() + expected.len());
     changes.extend(set.map(|(name, text)| Change { name, content: Some(text), flags: CHANGES, base: None }));
     changes.extend(patch.remove.iter().map(|name| Change { name, content: None, flags: CHANGES, base: None }));
     changes.extend(expected.map(Change::expecting));
-    // Stable: of two changes of one key the later counts, and expectations come behind them.
+    // Stable sort: the later of two changes of one key wins, and expectations follow the changes.
     changes.sort_by_key(|change| change.name);
     changes.dedup_by(|later, kept| kept.name == later.name && kept.absorbs(later));
     changes
@@ -106,7 +106,7 @@ impl<'p> Change<'p> {
         Self { name: &expected.name, content: None, flags: EXPECTED | or_ours | hashed, base }
     }
 
-    /// Takes a later change of the same key in. A second expectation of one key stays apart.
+    /// Merges a later change of the same key. A second expectation of one key stays separate.
     fn absorbs(&mut self, later: &mut Self) -> bool {
         if later.flags & CHANGES != 0 {
             self.content = later.content;
@@ -143,7 +143,7 @@ impl fmt::Debug for Base<'_> {
     }
 }
 
-/// The revision that it rests on, if it does on that.
+/// Revision that the precondition requires, if it requires one.
 pub(super) fn revision(patch: &Patch) -> Option<i64> {
     match patch.precondition {
         Precondition::Revision(revision) => Some(revision.cast_signed()),
@@ -151,7 +151,7 @@ pub(super) fn revision(patch: &Patch) -> Option<i64> {
     }
 }
 
-/// What is asked, the deadline seen, touched, expires, kind of expiry, its number.
+/// Operation, deadline seen, touched, expires, kind of expiry, its number.
 pub(super) fn deadline(patch: &Patch) -> Option<[i64; 6]> {
     Some(match patch.deadline.as_ref()? {
         Deadline::Touch { seen, touched, expires } => {
@@ -164,7 +164,7 @@ pub(super) fn deadline(patch: &Patch) -> Option<[i64; 6]> {
     })
 }
 
-/// What is asked, a moment, the deadline seen; and the hashes: the one seen, the new one.
+/// Operation, instant, deadline seen; and the hashes: the one seen, the new one.
 pub(super) type Secret<'p> = ([i64; 3], [Option<&'p [u8]>; 2]);
 
 pub(super) fn secret(patch: &Patch) -> Option<Secret<'_>> {

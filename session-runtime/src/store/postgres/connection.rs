@@ -1,7 +1,8 @@
-//! One connection of the store's own, shared by many requests: each is sent when it comes, and the answers come in turn.
+//! A connection of the store's own, shared by many requests. Requests are sent as they come, and responses arrive in
+//! the same order.
 //!
-//! A caller that gives up leaves its answer to be thrown away, and the connection as good as it was. Unless nothing at all
-//! has been answered for a while: then the server, or the way to it, has stopped, and the connection is retired.
+//! When a caller gives up, its response is discarded and the connection stays usable. If no request at all has been
+//! answered for a while, the server or the network has stopped, and the connection is retired.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,12 +17,12 @@ use super::fault::Fault;
 use super::load_estimate::{Line, Place};
 use super::sql::{PLACES, Sql};
 
-/// How statements are sent.
+/// Ways to send statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Prepared once a connection.
+    /// Prepared once per connection.
     Prepared,
-    /// Parsed each time, since the next statement may meet another server process.
+    /// Parsed each time, since the next statement may reach another server process.
     Unnamed,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct Link {
     line: Arc<Line>,
     has_answered: AtomicBool,
     is_retired: AtomicBool,
-    /// Told when the connection has ended or is retired.
+    /// Notified when the connection has ended or is retired.
     pub(super) ended: Arc<Notify>,
     task: AbortHandle,
 }
@@ -58,12 +59,12 @@ impl Link {
         !self.client.is_closed() && !self.is_retired()
     }
 
-    /// Whether a request was answered since it was opened.
+    /// True if a request has been answered since the connection was opened.
     pub(super) fn has_answered(&self) -> bool {
         self.has_answered.load(Relaxed)
     }
 
-    /// How long one more request would wait behind the others.
+    /// Estimated time that one more request would wait behind the others.
     pub(super) fn wait(&self) -> Duration {
         self.line.wait()
     }
@@ -72,7 +73,7 @@ impl Link {
         self.is_retired.load(Relaxed)
     }
 
-    /// New requests go elsewhere; those under way may still be answered.
+    /// Diverts new requests to other connections. Requests in flight may still be answered.
     pub(super) fn retire(&self) {
         self.is_retired.store(true, Relaxed);
         self.ended.notify_one();
@@ -97,7 +98,7 @@ impl Link {
         rows.map_err(|error| self.line.judge(error.into()))
     }
 
-    /// Runs a text of one or more statements, and gives the first column of the first row.
+    /// Runs a text of one or more statements and returns the first column of the first row.
     pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
         let asked = Asked { link: self, place: self.line.join() };
         let first = simple(&self.client, text).await;
@@ -106,7 +107,7 @@ impl Link {
     }
 }
 
-/// With nobody left who waits, what is open is closed: at once if an answer is missing, else in good order.
+/// Closes the connection when no request uses it any more: at once if a response is due, otherwise gracefully.
 impl Drop for Link {
     fn drop(&mut self) {
         if self.line.is_owed() {
@@ -133,7 +134,7 @@ pub(super) async fn simple(client: &Client, text: &str) -> Result<Option<String>
     Ok(first.map(str::to_owned))
 }
 
-/// A request under way.
+/// A request in flight.
 struct Asked<'l> {
     link: &'l Link,
     place: Place<'l>,

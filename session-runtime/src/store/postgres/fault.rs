@@ -1,5 +1,5 @@
-//! What goes wrong below the store, told without a stored value: the server's five-letter code and what it stands for, never
-//! its message or details, which may quote keys.
+//! Failures below the store, described without any stored value: by the server's five-character code and its meaning,
+//! never by its message or details, which may quote keys.
 
 use std::error::Error as _;
 use std::{fmt, io};
@@ -9,37 +9,37 @@ use tokio_postgres::error::SqlState;
 
 use crate::store::{Damage, StoreError, StoreErrorKind};
 
-/// Why an operation failed.
+/// Reason why an operation failed.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// The server answered with an error.
+    /// The server responded with an error.
     Refused(SqlState),
-    /// No connection is to be had.
+    /// No connection is available.
     Lost(&'static str),
-    /// The connection ended without an answer, so what became of a write is unknown.
+    /// The connection ended without a response, so the outcome of a write is unknown.
     Ended(&'static str),
-    /// No connection with a reason that only an operator can mend.
+    /// No connection, for a reason that only an operator can fix.
     NotTrusted(Box<str>),
     /// The application left this connection inside a transaction, so nothing was run on it.
     InTransaction,
-    /// A setting that cannot be used.
+    /// An unusable setting.
     Setting(&'static str),
-    /// A row that this library did not write, or that was damaged; says which part of it.
+    /// A row that this library did not write, or that is damaged; names the part.
     Unreadable(&'static str),
     /// The tables are of a newer version of this library.
     Newer(i32),
 }
 
-/// What to do about a fault.
+/// Handling of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// The server has rolled everything back because of others at work: again.
+    /// The server rolled everything back because of concurrent transactions. Try again.
     Again,
-    /// Nothing has run, and nothing will on this connection: again on another one.
+    /// Nothing was run, and nothing will be on this connection. Try again on another one.
     Reconnect,
-    /// The connection has ended; what only reads can be sent again on another one.
+    /// The connection has ended. Try a read again on another one.
     Reread,
-    /// Nothing.
+    /// No retry: return the fault.
     Tell,
 }
 
@@ -54,8 +54,8 @@ impl Fault {
         match code.code() {
             // serialization failure, deadlock
             "40001" | "40P01" => Remedy::Again,
-            // no such statement, a statement of that name, a plan that no longer fits its table; and two for a connection
-            // that was ended while it was idle: what was sent at that moment was not read
+            // no such statement, a duplicate statement name, a plan that no longer fits its table; and two codes for a
+            // connection that was ended while it was idle: the server did not read what was sent at that moment
             "26000" | "42P05" | "0A000" | "57P05" | "25P03" => Remedy::Reconnect,
             // ended by an operator or by a crash
             "57P01" | "57P02" => Remedy::Reread,
@@ -63,7 +63,7 @@ impl Fault {
         }
     }
 
-    /// The server has ended the connection since it was idle.
+    /// Fault of a connection that the server ended because it was idle.
     pub(super) fn idle_end() -> Self {
         Self::Refused(SqlState::from_code("57P05"))
     }
@@ -72,23 +72,23 @@ impl Fault {
         matches!(self, Self::Refused(code) if code.code() == "57P05")
     }
 
-    /// Whether a statement that [fails inside a transaction](super::sql::OUTSIDE) has failed for that.
+    /// True if a statement that [fails inside a transaction](super::sql::OUTSIDE) failed for that reason.
     pub(super) fn is_transaction(&self) -> bool {
         // an invalid end of a transaction, a transaction that has failed
         matches!(self, Self::Refused(code) if matches!(code.code(), "2D000" | "25P02"))
     }
 
-    /// Whether the relation, its schema or a function is not there.
+    /// True if the relation or its schema does not exist.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Refused(code) if [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code))
     }
 
-    /// The fault of a record whose head cannot be read.
+    /// Attributes unreadable data to the head of the record.
     pub(super) fn of_head(self) -> Self {
         if let Self::Unreadable(_) = self { Self::Unreadable("head") } else { self }
     }
 
-    /// The damage of the one record that was read, if it is that and no failure of the server.
+    /// Returns the damage of the one record that was read, or the fault if the server failed.
     pub(super) fn damage(self) -> Result<Damage, Self> {
         match self {
             Self::Unreadable("head") => Ok(Damage::Head),
@@ -111,7 +111,7 @@ impl Fault {
     }
 }
 
-/// By the class of the code, its first two letters.
+/// Kind of an error by the class of its code, the first two characters.
 fn kind_of(code: &str) -> StoreErrorKind {
     match code.split_at_checked(2).map_or("", |(class, _)| class) {
         // wrong password, no such database, no such schema, no permission or no such table
@@ -141,13 +141,13 @@ impl From<Error> for Fault {
         if !SETTING_UP.iter().any(|begin| text.starts_with(begin)) {
             return Self::Ended("the client library could not read it");
         }
-        // The client library's own words, such as `password missing`: they hold no value.
+        // The client library's own text, such as `password missing`, contains no value.
         let cause = error.source().map(|cause| format!(": {cause}"));
         Self::NotTrusted([text, cause.unwrap_or_default()].concat().into())
     }
 }
 
-/// What the client library says of a connection that cannot be made as it was asked to.
+/// Error prefixes of the client library for a connection that cannot be set up as configured.
 const SETTING_UP: [&str; 3] = ["error performing TLS handshake", "authentication error", "invalid configuration"];
 
 fn from_io(error: &io::Error) -> Fault {
@@ -191,7 +191,7 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {}
 
-/// What a code stands for, by its own meaning or its class (`PostgreSQL`, appendix A).
+/// Meaning of a code, or else of its class (`PostgreSQL`, appendix A).
 fn meaning(code: &str) -> &'static str {
     match code {
         "25006" => "the server is read-only",

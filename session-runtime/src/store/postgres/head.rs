@@ -1,4 +1,5 @@
-//! A head as columns, and back. A column of another type, or with what this library does not write, is unreadable.
+//! Conversion between a head and its columns. A column of another type, or with a value that this library does not
+//! write, is unreadable.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
@@ -11,10 +12,10 @@ use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret, Record, Text, Values};
 use crate::store::{Loaded, Wanted};
 
-/// How many columns a head has.
+/// Number of columns of a head.
 pub(super) const COLUMNS: usize = 15;
 
-/// The columns of a head, as they are bound.
+/// Columns of a head, ready to be bound.
 pub(super) struct HeadColumns<'h> {
     pub(super) moments: [Quiet<i64>; 6],
     pub(super) secret: Quiet<&'h [u8]>,
@@ -46,17 +47,17 @@ impl<'h> HeadColumns<'h> {
     }
 }
 
-/// Sizes of what is in memory fit.
+/// Converts the size of data in memory, which always fits.
 pub(super) fn stored(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// A column's value.
+/// Reads a column.
 pub(super) fn column<'r, T: FromSql<'r>>(row: &'r Row, at: usize) -> Result<T, Fault> {
     row.try_get(at).map_err(|_| Fault::Unreadable("column"))
 }
 
-/// The head that stands in the first columns.
+/// Reads the head from the first columns.
 pub(super) fn head(row: &Row) -> Result<Head, Fault> {
     let moment = |at| column(row, at).map(Timestamp::from_millis);
     let maybe = |at| column::<Option<i64>>(row, at).map(|moment| moment.map(Timestamp::from_millis));
@@ -78,7 +79,7 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
     })
 }
 
-/// The whole row of a load.
+/// Reads the row of a load.
 pub(super) fn loaded(row: &Row, wanted: &Wanted) -> Result<Loaded, Fault> {
     let (bytes, keys) = totals(row)?;
     let mut unreadable = Vec::new();
@@ -91,14 +92,15 @@ fn totals(row: &Row) -> Result<(usize, usize), Fault> {
     Ok((total(13)?, total(14)?))
 }
 
-/// A head, and the values behind it, all of which must be readable.
+/// Reads a head and its values; fails if a value is unreadable.
 pub(super) fn record(row: &Row, wanted: &Wanted) -> Result<Record, Fault> {
     let mut unreadable = Vec::new();
     let record = Record { head: head(row)?, values: values(row, wanted, &mut unreadable)? };
     if unreadable.is_empty() { Ok(record) } else { Err(Fault::Unreadable("text")) }
 }
 
-/// A head with all values behind it, unless it has expired. A deadline always reads, as its column holds numbers only.
+/// Reads a head and all its values; `None` if the record has expired. The deadline is always readable, since its column
+/// holds only numbers.
 pub(super) fn live_record(row: &Row, now: Timestamp) -> Result<Option<Record>, Fault> {
     if now >= Timestamp::from_millis(column(row, 0)?) {
         return Ok(None);
@@ -109,7 +111,7 @@ pub(super) fn live_record(row: &Row, now: Timestamp) -> Result<Option<Record>, F
     if unreadable.is_empty() { Ok(Some(record)) } else { Err(Fault::Unreadable("text")) }
 }
 
-/// The values, and beside them the names of those whose content is not a text.
+/// Reads the values, and collects the names of those whose content is not UTF-8.
 fn values(row: &Row, wanted: &Wanted, unreadable: &mut Vec<Text>) -> Result<Values, Fault> {
     let Some(values) = column::<Option<Vec<&[u8]>>>(row, COLUMNS)? else { return Ok(Values::new()) };
     let mut pairs = Vec::with_capacity(values.len());
@@ -123,7 +125,7 @@ fn values(row: &Row, wanted: &Wanted, unreadable: &mut Vec<Text>) -> Result<Valu
     Ok(pairs.into_iter().map(|(name, content)| (wanted.text(name), wanted.text(content))).collect())
 }
 
-/// A name and its content, which stand side by side with a byte between them that is none of UTF-8.
+/// Splits a name from its content at the byte 255, which does not occur in UTF-8.
 fn pair(value: &[u8]) -> Result<(&str, &[u8]), Fault> {
     let mut parts = value.splitn(2, |byte| *byte == 0xff);
     let (name, content) = parts.next().zip(parts.next()).ok_or(Fault::Unreadable("text"))?;

@@ -1,4 +1,5 @@
-//! Who waits for answers on one connection: how long one more would, and whether the connection has stopped to answer.
+//! Load estimate of one connection: how long one more request would wait, and whether the connection has stopped
+//! responding.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,30 +7,30 @@ use std::time::{Duration, Instant};
 
 use super::fault::Fault;
 
-/// With nothing answered for so long, a caller that gives up has found a connection that is of no more use.
+/// Time without any response after which a caller that gives up has found an unusable connection.
 const STUCK: Duration = Duration::from_millis(500);
 
-/// As long as a statement may take whose caller has given up: it waits for a lock at most. After that it has been answered,
-/// or whoever asks next will find out.
+/// Longest time that a statement may take after its caller gave up: at most it waits for a lock. After that it is
+/// assumed to be answered; if it is not, the next caller finds out.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
 
-/// Of how many answers the pace is the average, roughly.
+/// Approximate number of responses over which the pace is averaged.
 const PACE: u32 = 8;
 
 #[derive(Default)]
 pub(super) struct Line {
     state: Mutex<State>,
-    /// The server has ended the connection since it was idle, so what had no answer by then was not read.
+    /// The server ended the connection because it was idle, so it did not read the requests that are unanswered.
     has_ended_idle: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    /// Requests without an answer, those that were given up left out.
+    /// Unanswered requests, without those that were given up.
     waiting: u32,
-    /// Since when nothing was answered; `None`: nothing is to be answered.
+    /// Start of the time without a response; `None` if no response is due.
     silent_since: Option<Instant>,
-    /// From one answer to the next, while there are requests.
+    /// Average time from one response to the next while requests wait.
     pace: Duration,
 }
 
@@ -38,14 +39,14 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers a fault of the connection that says what became of requests without an answer.
+    /// Records a fault of the connection if it decides the outcome of unanswered requests.
     pub(super) fn note(&self, fault: &Fault) {
         if fault.is_idle_end() {
             self.has_ended_idle.store(true, Relaxed);
         }
     }
 
-    /// The fault of a request, by all that is known of its connection.
+    /// Returns the fault of a request, given all recorded faults of its connection.
     pub(super) fn judge(&self, fault: Fault) -> Fault {
         self.note(&fault);
         match fault {
@@ -54,7 +55,7 @@ impl Line {
         }
     }
 
-    /// How long one more request would wait behind the others, by what is known of it.
+    /// Estimates how long one more request would wait behind the others.
     pub(super) fn wait(&self) -> Duration {
         let state = self.state();
         let Some(since) = state.silent_since else { return Duration::ZERO };
@@ -66,12 +67,12 @@ impl Line {
         }
     }
 
-    /// Whether several wait.
+    /// True if several requests wait.
     pub(super) fn is_crowded(&self) -> bool {
         self.state().waiting > 1
     }
 
-    /// Whether an answer is missing.
+    /// True if a response is due.
     pub(super) fn is_owed(&self) -> bool {
         self.state().silent_since.is_some()
     }
@@ -85,7 +86,7 @@ impl Line {
     }
 }
 
-/// A request's place in the line, which it leaves once.
+/// A waiting request, which leaves the line once.
 pub(super) struct Place<'l> {
     line: &'l Line,
     since: Instant,
@@ -98,13 +99,13 @@ impl Place<'_> {
         let now = Instant::now();
         let mut state = self.line.state();
         state.waiting -= 1;
-        // Before it asked, nothing may have been to be answered.
+        // Only the time since this request was sent counts.
         let begun = state.silent_since.map_or(self.since, |since| since.max(self.since));
         state.pace = state.pace * (PACE - 1) / PACE + now.saturating_duration_since(begun) / PACE;
         state.silent_since = (state.waiting > 0).then_some(now);
     }
 
-    /// Leaves without an answer. Whether the connection is stuck.
+    /// Leaves without a response. Returns whether the connection is stuck.
     pub(super) fn give_up(&mut self) -> bool {
         if std::mem::replace(&mut self.is_left, true) {
             return false;
@@ -141,11 +142,11 @@ mod tests {
         let _others = [line.join(), line.join()];
         sleep(MOMENT * 8);
         first.answered();
-        // An eighth of what the first took, for each.
+        // An eighth of the time of the first request, for each.
         assert!(line.wait() >= MOMENT * 2 && line.is_crowded());
     }
 
-    /// An hour of rest is nothing that anybody waited for.
+    /// An idle hour is not counted as waiting time.
     #[test]
     fn a_rest_is_no_pace() {
         let line = Line::default();

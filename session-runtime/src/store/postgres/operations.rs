@@ -1,4 +1,4 @@
-//! The operations of the store: what is bound to each statement, and what its rows mean.
+//! Operations of the store: the parameters of each statement, and the meaning of its rows.
 
 use tokio_postgres::Row;
 
@@ -14,10 +14,10 @@ use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
 use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
 
-/// Schemas that a load names one by one, and keys that a patch does; more go as an array.
+/// Number of schemas that a load passes one by one, and of keys that a patch does. More are passed as an array.
 pub(super) const FEW: usize = 4;
 
-/// Sessions removed by one statement of a sweep, so that requests on that connection do not wait for all of it.
+/// Sessions removed by one statement of a sweep, so that requests on that connection do not wait for the whole sweep.
 const SWEEP_STEP: usize = 200;
 
 impl PostgresStore {
@@ -67,7 +67,7 @@ impl PostgresStore {
             None => self.access.query(&all.load_all, &[&key, &now]).await?,
             Some([schema]) => self.access.query(&all.load_one, &[&key, &now, &schema.as_bytes()]).await?,
             Some([first, rest @ ..]) if rest.len() < FEW => {
-                // A place that is left over asks for the first again.
+                // Unused parameters repeat the first schema.
                 let schema = |n: usize| rest.get(n).unwrap_or(first).as_bytes();
                 let (first, [second, third, fourth]) = (first.as_bytes(), [0, 1, 2].map(schema));
                 self.access.query(&all.load_few, &[&key, &now, &first, &second, &third, &fourth]).await?
@@ -139,10 +139,10 @@ impl PostgresStore {
         }
     }
 
-    /// Looks at `limit` sessions, those that have expired included.
+    /// Reads `limit` sessions, including expired ones.
     pub(super) async fn scanned(&self, from: Option<SessionKey>, limit: usize, now: Timestamp) -> Result<Page, Fault> {
         self.ready().await?;
-        // Every key comes after the empty one.
+        // Every key sorts after the empty one.
         let from = Quiet(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
         let (until, most) = (Quiet(now.as_millis()), Quiet(stored(limit)));
         let rows = self.access.query(&self.statements.scan, &[&from, &until, &most]).await?;
@@ -164,7 +164,7 @@ fn session_key(bytes: &[u8]) -> Result<SessionKey, Fault> {
     bytes.try_into().map(SessionKey::from_bytes).map_err(|_| Fault::Unreadable("session key"))
 }
 
-/// The one number that a statement answered.
+/// Returns the single number in a result.
 fn count(rows: &[Row]) -> Result<usize, Fault> {
     let row = rows.first().ok_or(Fault::Unreadable("answer"))?;
     usize::try_from(column::<i64>(row, 0)?).map_err(|_| Fault::Unreadable("answer"))

@@ -1,9 +1,9 @@
-//! The store's own connections: opened when first needed, replaced when they end, each by a task of its own.
+//! The store's own connections, opened when first needed and replaced when they end. Each has its own task.
 //!
-//! A request takes the first connection on which it will not wait for long behind others: statements that stand in line
-//! cost the server and this program less than statements that come one by one. Where commits are slow, or somebody holds a
-//! lock, that is a short line, and the next connection is taken. With none open a request waits for an attempt under way;
-//! where all pause after a failed one it is told at once why that failed.
+//! A request takes the first connection on which it will not wait long behind others: queued statements cost the server
+//! and this program less than statements sent one by one. While commits are slow or another transaction holds a lock, a
+//! short queue already exceeds that wait, and the next connection is taken. If none is open, a request waits for an
+//! attempt in progress. If all pause after a failed attempt, it fails at once with the cause of that failure.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -24,10 +24,10 @@ use super::load_estimate::Line;
 use super::pooler;
 use super::sql::SET_UP;
 
-/// How long a request may have to wait behind others on a connection, before the next one is tried.
+/// Longest expected wait behind other requests before the next connection is tried.
 const SHORT_WAIT: Duration = Duration::from_millis(1);
 
-/// How to connect.
+/// Settings of a connection attempt.
 pub(super) struct Connector {
     pub(super) config: Config,
     pub(super) tls: MakeRustlsConnect,
@@ -48,11 +48,11 @@ struct Slot {
 
 #[derive(Clone)]
 enum State {
-    /// Nobody keeps this connection open: not yet, or the runtime that did has ended.
+    /// No task keeps this connection open: none was started, or its runtime has ended.
     Idle,
     Connecting,
     Open(Arc<Link>),
-    /// Until the next attempt.
+    /// The state until the next attempt.
     Failed(Fault),
 }
 
@@ -86,7 +86,7 @@ impl Links {
         config.get_dbname().map_or(hosts.clone(), |database| format!("{hosts}/{database}"))
     }
 
-    /// An open connection.
+    /// Returns an open connection.
     pub(super) async fn link(&self) -> Result<Arc<Link>, Fault> {
         let mut best: Option<(Duration, Arc<Link>)> = None;
         for slot in &self.slots {
@@ -103,7 +103,7 @@ impl Links {
         if let Some((_, link)) = best {
             return Ok(link);
         }
-        // One that pauses says nothing about another that is being opened.
+        // The failure of a paused slot does not apply to another that is connecting.
         let opening = self.slots.iter().find(|slot| !matches!(*slot.state.borrow(), State::Failed(_)));
         opening.unwrap_or(&self.slots[0]).opened().await
     }
@@ -120,7 +120,7 @@ impl Drop for Links {
 }
 
 impl Slot {
-    /// Has the connection opened and kept open, unless somebody does already.
+    /// Starts the task that opens the connection and keeps it open, unless one is running.
     fn start(&self, connector: &Arc<Connector>) {
         if !matches!(*self.state.borrow(), State::Idle) {
             return;
@@ -137,7 +137,7 @@ impl Slot {
         self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection once it is open, or why it is not.
+    /// Waits for the connection to open; returns the fault if it does not.
     async fn opened(&self) -> Result<Arc<Link>, Fault> {
         let mut state = self.state.subscribe();
         let is_decided = |state: &State| state.link().is_some() || matches!(state, State::Failed(_) | State::Idle);
@@ -150,7 +150,7 @@ impl Slot {
     }
 }
 
-/// The state of a connection that somebody keeps open. Idle again when that ends, with its runtime.
+/// State of a connection that a task keeps open. Reset to `Idle` when the task ends with its runtime.
 struct Kept(Arc<watch::Sender<State>>);
 
 impl Drop for Kept {
@@ -167,7 +167,7 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
                 let (link, opened) = (Arc::new(link), Instant::now());
                 kept.0.send_replace(State::Open(Arc::clone(&link)));
                 link.ended.notified().await;
-                // One that was never needed says nothing against the server, if it did not end at once.
+                // A connection that was never used is no evidence against the server, unless it ended at once.
                 let was_idle = !link.is_retired() && opened.elapsed() > connector.back_off_max;
                 if link.has_answered() || was_idle {
                     pause = connector.back_off;
@@ -185,8 +185,8 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
     }
 }
 
-/// Drives a connection. Where several wait, each time after all that are ready have asked: their statements share a packet,
-/// which costs more than a statement does, here and at the server.
+/// Drives a connection. While several requests wait, it first yields to all tasks that are ready to send, so that their
+/// statements share a packet. A packet costs more than a statement, here and at the server.
 async fn gathering(connection: impl Future<Output = Result<(), Error>>, line: &Line) {
     let (mut connection, mut others) = (pin!(connection), pin!(yield_now()));
     let ended = poll_fn(|context| {
@@ -198,7 +198,7 @@ async fn gathering(connection: impl Future<Output = Result<(), Error>>, line: &L
     })
     .await;
     if let Err(error) = ended {
-        // Before those who wait are told that there is no answer.
+        // Before the waiting requests fail.
         line.note(&Fault::from(error));
     }
 }
@@ -211,11 +211,11 @@ impl Connector {
             let line = Arc::new(Line::default());
             let (at_end, those_who_wait) = (Arc::clone(&ended), Arc::clone(&line));
             let task = tokio::spawn(async move {
-                // Whoever waits for an answer is told; nobody else needs to know.
+                // Waiting requests receive the error; no other code needs it.
                 gathering(connection, &those_who_wait).await;
                 at_end.notify_one();
             });
-            // The connection ends with the client, should this fail.
+            // If this fails, dropping the client ends the connection.
             let mode = pooler::mode(&client).await?;
             if mode == Mode::Prepared {
                 simple(&client, SET_UP).await?;

@@ -1,8 +1,8 @@
-//! Whether a connection pooler stands between: then the next statement may meet another server process, and what was
-//! prepared is not there, or is another program's.
+//! Detection of a connection pooler. Behind a pooler the next statement may reach another server process, where the
+//! prepared statements do not exist or are another program's.
 //!
-//! A pooler greets with a process number that it made up. The greeting's number is only told in a request to cancel, so one
-//! is written into memory, and compared with the number of the process that answers.
+//! A pooler greets with a process number that it made up. The client library reveals the number of the greeting only in
+//! a cancel request, so one is written into memory and compared with the number of the process that answers.
 
 use std::io;
 use std::pin::Pin;
@@ -15,21 +15,21 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use super::connection::{Mode, simple};
 use super::fault::Fault;
 
-/// How statements may be sent over this connection.
+/// Determines how statements may be sent over this connection.
 pub(super) async fn mode(client: &Client) -> Result<Mode, Fault> {
     let answering = simple(client, "SELECT pg_catalog.pg_backend_pid()").await?;
     let greeting = greeting(client).await.map(|process| process.to_string());
     Ok(if answering == greeting { Mode::Prepared } else { Mode::Unnamed })
 }
 
-/// A request to cancel: length, a code, the process, a secret; four bytes each.
+/// Length of a cancel request: length, code, process, secret; four bytes each.
 const CANCEL_BYTES: usize = 16;
-/// Two of these come first where TLS is asked for.
+/// Length of the TLS request that precedes it if TLS is used: the first two of these fields.
 const TLS_BYTES: usize = 8;
 
 async fn greeting(client: &Client) -> Option<i32> {
     let (mut ours, theirs) = duplex(64);
-    // The answer to a request for TLS, should there be one.
+    // The answer to a TLS request, if there is one.
     ours.write_all(b"S").await.ok()?;
     client.cancel_token().cancel_query_raw(theirs, Plain).await.ok()?;
     let mut sent = Vec::with_capacity(TLS_BYTES + CANCEL_BYTES);

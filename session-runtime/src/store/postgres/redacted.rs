@@ -1,5 +1,4 @@
-//! A parameter that does not show itself. The client library writes parameters into its debug log, and ours are the
-//! visitor's own.
+//! Redacted parameters. The client library writes parameters into its debug log, and these are the visitor's data.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +6,7 @@ use std::fmt;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
-/// Bound as what is inside, printed as nothing.
+/// Binds the inner value, and prints a placeholder.
 pub(super) struct Quiet<T>(pub(super) T);
 
 impl<T> fmt::Debug for Quiet<T> {

@@ -1,37 +1,37 @@
-//! The statements, written for one schema: what goes in, what comes out. None is built while a request waits.
+//! Statements for one database schema, with their parameters and results. None is built during a request.
 
 use tokio_postgres::types::Type;
 
 const LAYOUT: &str = include_str!("tables.sql");
 
-/// The columns of a head, in the order in which [`head`](super::head) reads them.
+/// Columns of a head, in the order in which [`head`](super::head) reads them.
 const HEAD: &str = "expires, created, touched, ends, expiry_kind, expiry, secret, secret_since, previous, \
     previous_until, generation, generation_since, revision, bytes, keys";
 
-/// One statement with the types of its parameters.
+/// A statement and the types of its parameters.
 pub(super) struct Sql {
     pub(super) text: String,
     pub(super) types: &'static [Type],
-    /// Whether it changes nothing, so that it may be sent again.
+    /// True if it changes nothing, so that it may be sent again.
     pub(super) reads: bool,
-    /// Where a connection keeps it once it is prepared.
+    /// Index of the prepared statement in a connection.
     pub(super) place: usize,
-    /// Whether it is worth its while only where it is prepared. Elsewhere it is not sent, and answers no row.
+    /// Run only as a prepared statement; otherwise skipped, returning no rows.
     pub(super) prepared_only: bool,
 }
 
-/// How many statements a connection prepares.
+/// Number of statements that a connection prepares.
 pub(super) const PLACES: usize = 11;
 
-/// The places of statements that only read.
+/// Indexes of the statements that only read.
 const READS: [usize; 5] = [1, 2, 6, 7, 8];
 
-/// The places of statements that are long, and short work once they are prepared.
+/// Indexes of statements that are long, but cheap once they are prepared.
 const PREPARED_ONLY: [usize; 2] = [9, 10];
 
 /// All statements of a store.
 pub(super) struct Statements {
-    /// key, head, schemas, fields, contents → how many records were made
+    /// key, head, schemas, fields, contents → number of created records
     pub(super) create: Sql,
     /// key, now → head, texts
     pub(super) load_all: Sql,
@@ -41,59 +41,60 @@ pub(super) struct Statements {
     pub(super) load_one: Sql,
     /// key, now, four schemas → head, texts
     pub(super) load_few: Sql,
-    /// as the function in `tables.sql` → head, texts, outcome
+    /// parameters of the function in `tables.sql` → head, texts, outcome
     pub(super) patch: Sql,
-    /// key, now, generation, revision, the next one, totals, schema, field, content → head, if the record was so
+    /// key, now, generation, revision, the next one, totals, schema, field, content → head, if the record matched
     pub(super) set_one: Sql,
     /// the same with four schemas, fields and contents
     pub(super) set_few: Sql,
     /// key
     pub(super) delete: Sql,
-    /// until when, limit → how many
+    /// deadline, limit → number of removed records
     pub(super) sweep: Sql,
-    /// after which key, now, limit → head, texts, key
+    /// preceding key, now, limit → head, texts, key
     pub(super) scan: Sql,
     /// → version
     pub(super) version: String,
     pub(super) layout: String,
 }
 
-/// Who sees to it that a write does not wait for long for a lock of somebody else's.
+/// Source of the lock timeout, which limits the wait of a write for a lock of another transaction.
 #[derive(Clone, Copy)]
 pub(super) enum LockTimeout {
-    /// The connection has been told to, by [`SET_UP`].
+    /// The connection has a timeout, set by [`SET_UP`].
     Connection,
-    /// Each statement for itself.
+    /// Each statement sets its own.
     Statement,
 }
 
-/// What a connection of the store's own is told at first. Planning a statement costs more than all the rest of it, so each is
-/// planned once, until the tables' statistics change. While they are small, reading them whole looks cheaper: not to be
-/// done, since they may be large before that. For the same reason statements say `expires + 0` where the index of deadlines
-/// is not what should be looked at.
+/// Settings sent first on a connection of the store's own. Planning a statement costs more than the rest of it, so each
+/// is planned once, until the statistics of the tables change. A sequential scan looks cheaper for small tables, but
+/// they may grow before the next plan, so it is disabled. For the same reason statements use `expires + 0` where the
+/// index on deadlines must not be used.
 ///
-/// A database or a role may have other settings, so all that the plans need are set: a way that is off counts as so costly that
-/// the server compiles the plan, which takes seconds. Names are found in `pg_catalog` alone.
+/// A database or a role may have other settings, so all settings that the plans need are set. The planner counts a
+/// disabled path as so costly that the server compiles the plan, which takes seconds. Names are resolved in
+/// `pg_catalog` only.
 pub(super) const SET_UP: &str = "SET lock_timeout = '1s'; SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_indexscan = on; SET enable_indexonlyscan = on;
     SET enable_nestloop = on; SET enable_hashjoin = on; SET enable_sort = on; SET jit = off;
     SET max_parallel_workers_per_gather = 0; SET default_transaction_isolation = 'read committed';
     SET search_path = pg_catalog";
 
-/// Fails inside a transaction that was begun before, and does nothing otherwise: only a transaction of the statement's own
-/// may be ended by it. Where it fails, so does what follows on the connection.
+/// Fails inside a transaction that is already open, and does nothing otherwise: it may end only the transaction of its
+/// own statement. If it fails, the statements that follow on the connection fail too.
 pub(super) const OUTSIDE: &str = "DO 'BEGIN COMMIT; END'";
 
-/// Bytes of the longest name. The server cuts what is longer, so that two names could mean one schema.
+/// Longest name in bytes. The server truncates longer ones, so that two names could denote one schema.
 pub(super) const LONGEST_NAME: usize = 63;
 
-/// Whether the server takes this as it is for the name of a schema.
+/// True if the server accepts this name of a schema unchanged.
 pub(super) fn is_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len()) && !name.contains('\0')
 }
 
 impl LockTimeout {
-    /// A condition that holds, and lets the transaction wait for a second from here on.
+    /// Condition that always holds, and limits lock waits of the transaction to a second from here on.
     const fn condition(self) -> &'static str {
         match self {
             Self::Connection => "",
@@ -138,7 +139,7 @@ impl Statements {
     }
 }
 
-/// What creates the tables in `schema` unless they are there.
+/// SQL that creates the tables in `schema` unless they exist.
 pub(super) fn layout(schema: &str) -> String {
     if !is_name(schema) {
         return format!(
@@ -188,7 +189,7 @@ const CREATE: &str = "WITH made AS (
 )
 SELECT count(*) FROM made";
 
-// No name has the byte 255 in it: it is none of UTF-8.
+// The separator 255 is in no name: the byte does not occur in UTF-8.
 const LOAD: &str = "SELECT {HEAD}, ARRAY (
   SELECT v.schema || v.field || pg_catalog.decode('ff', 'hex') || v.content
   FROM {schema}.session_value v
@@ -197,8 +198,9 @@ const LOAD: &str = "SELECT {HEAD}, ARRAY (
 FROM {schema}.session_record r
 WHERE r.key = $1 AND r.expires + 0 > $2";
 
-// How many are wanted is said where it can be: a plan for any number is a poor one, so on a connection of the application's
-// the server would make one for each load. Where it cannot, the subquery keeps it from looking.
+// The number of wanted schemas is fixed where possible: a plan for any number is a poor one, so on an application's
+// connection the server would plan each load again. Where it cannot be fixed, the subquery hides the array from the
+// planner.
 const ONE_SCHEMA: &str = "AND v.schema = $3";
 const FEW_SCHEMAS: &str = "AND v.schema IN ($3, $4, $5, $6)";
 const SCHEMAS: &str = "AND v.schema = ANY (ARRAY (SELECT unnest($3)))";
@@ -246,10 +248,10 @@ const SET_TYPES: &[Type] = &[
     Type::BYTEA,
 ];
 
-// The update waits for the record's lock and then looks at its conditions again, at the record as it stands by then; the
-// values are written after that. What is compared is the revision alone, and each change of a value raises it under that
-// lock. So with the revision that was loaded, every value is what was loaded, and so are the totals. A record that was
-// deleted in between is no row to update, and a new one under its key is not among those that the statement sees.
+// The update waits for the record's lock and then checks its conditions again on the current record. The values are
+// written after that. Only the revision is compared, and each change of a value raises it under that lock. So a record
+// with the loaded revision has the loaded values and the loaded totals. A record that was deleted in between is no row
+// to update, and a new one under its key is not visible to the statement.
 const SET: &str = "WITH saved AS (
   UPDATE {schema}.session_record r SET revision = $5, bytes = $6, keys = $7
   WHERE r.key = $1 AND r.expires + 0 > $2 AND r.generation = $3 AND r.revision = $4 {in_time}
@@ -266,7 +268,7 @@ const FEW_CHANGES: &str = "c.schema, c.field, c.content
   FROM saved, (VALUES ($8, $9, $10), ($11, $12, $13), ($14, $15, $16), ($17, $18, $19)) AS c (schema, field, content)
   WHERE c.content IS NOT NULL";
 
-// As an array they are looked up one by one, however many the planner thinks there are.
+// Keys in an array are looked up one by one, whatever number the planner expects.
 const SWEEP: &str = "WITH expired AS MATERIALIZED (
   SELECT r.key FROM {schema}.session_record r
   WHERE r.expires <= $1 ORDER BY r.expires LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -276,7 +278,8 @@ const SWEEP: &str = "WITH expired AS MATERIALIZED (
 )
 SELECT count(*) FROM removed";
 
-// The limit counts expired records too: a page looks at so many and no more. A key of another length is none.
+// The limit includes expired records, so that a page reads a bounded number. A key of another length is not a
+// session's.
 const SCAN: &str = "SELECT {HEAD}, CASE WHEN r.expires > $2 THEN ARRAY (
   SELECT v.schema || v.field || pg_catalog.decode('ff', 'hex') || v.content
   FROM {schema}.session_value v

@@ -1,6 +1,6 @@
 DO $layout$
 BEGIN
-  -- One node creates, the others wait and find everything there.
+  -- One node creates the tables; the others wait and find them.
   PERFORM pg_catalog.pg_advisory_xact_lock(8315179226369124211);
   IF pg_catalog.to_regnamespace({schema_text}) IS NULL THEN
     CREATE SCHEMA {schema};
@@ -40,8 +40,8 @@ BEGIN
     PRIMARY KEY (session, schema, field)
   ) WITH (fillfactor = 80);
 
-  -- A record takes its values along, whoever deletes it. Runs after the record's lock is held, so that it sees what was
-  -- written until then.
+  -- Deletes the values of a record, whichever statement deletes it. Runs after the record's lock is held, so that it
+  -- sees all values written until then.
   CREATE FUNCTION {schema}.session_forget() RETURNS trigger LANGUAGE plpgsql AS $forget$
   BEGIN
     DELETE FROM {schema}.session_value v WHERE v.session = OLD.key;
@@ -51,9 +51,9 @@ BEGIN
   CREATE TRIGGER session_forget AFTER DELETE ON {schema}.session_record
     FOR EACH ROW EXECUTE FUNCTION {schema}.session_forget();
 
-  -- Applies a patch, or says why not. Outcome: 0 done, 1 gone, 2 renewed, 3 conflict. Each statement in here has a snapshot
-  -- of its own: what is compared is read after the lock is held. Plans are made once a connection: those for the arrays at
-  -- hand would look cheaper, and planning costs more than all the rest.
+  -- Applies a patch, or returns why it does not apply. Outcome: 0 done, 1 gone, 2 renewed, 3 conflict. Each statement
+  -- in here has its own snapshot, so values are read after the lock is held. Plans are made once per connection: plans
+  -- for the actual arrays would look cheaper, but planning costs more than all the rest.
   --
   -- Flags of a key: 1 it changes (no content: removed), 2 it must be as loaded (no base: absent), 4 the base is a hash,
   -- 8 or as its content.
@@ -147,7 +147,7 @@ BEGIN
       head.bytes := GREATEST(head.bytes + more_bytes, 0);
       head.keys := GREATEST(head.keys + more_keys, 0);
     END IF;
-    -- Deadline: what is asked (1 touch, 2 choose), seen, touched, expires, kind of expiry, its number.
+    -- Deadline: operation (1 touch, 2 choose), deadline seen, touched, expires, kind of expiry, its number.
     IF p_deadline[1] = 2 OR (p_deadline[1] = 1 AND p_deadline[2] = before.expires) THEN
       head.touched := p_deadline[3];
       head.expires := p_deadline[4];
@@ -156,7 +156,7 @@ BEGIN
       head.expiry_kind := p_deadline[5];
       head.expiry := p_deadline[6];
     END IF;
-    -- Secret: what is asked (1 raise, 2 periodic, 3 presented), a moment, the deadline seen. Hashes: seen, new.
+    -- Secret: operation (1 raise, 2 periodic, 3 presented), instant, deadline seen. Hashes: seen, new.
     IF p_secret[1] = 1 THEN
       head.secret := p_hashes[2];
       head.secret_since := p_secret[2];

@@ -1,4 +1,4 @@
-//! Settings of a `RedisStore`: from a URL or the application's own connection to a store. Nothing connects here.
+//! Builder of a `RedisStore` from a URL or from the application's own connection. Nothing connects here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::config::ServerConfig;
 use crate::store::StoreError;
 use crate::store::tls::Certificates;
 
-/// What the names of all keys begin with, unless the builder was told otherwise.
+/// Default prefix of all key names.
 const NAMESPACE: &str = "session";
 
-/// How long an answer is waited for, unless the builder was told otherwise.
+/// Default timeout of a response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Settings of a [`RedisStore`].
@@ -53,7 +53,8 @@ impl RedisStoreBuilder {
         Self { place, server, certificates, answer_timeout: ANSWER_TIMEOUT }
     }
 
-    /// Connections, their timeouts and back-off, and the namespace. An existing connection keeps its own settings.
+    /// Sets the connections, their timeouts and back-off, and the namespace. An existing connection keeps its own
+    /// settings.
     ///
     /// # Examples
     ///
@@ -70,42 +71,22 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// What the names of all keys begin with: `shop` gives `shop:{…}`. No braces, at most 200 bytes. Default: `session`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::RedisStore;
-    ///
-    /// let store = RedisStore::builder("redis://localhost").namespace("shop").open()?;
-    /// # Ok::<(), session_runtime::store::StoreError>(())
-    /// ```
+    /// Prefix of all key names: `shop` gives `shop:{…}`. No braces, at most 200 bytes. Default: `session`.
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.server.namespace = Some(namespace.into());
         self
     }
 
-    /// How long one answer may take, or a connection that is waited for; it should not be longer than the deadline of a
-    /// request. A connection on which an answer is overdue is given up and made anew. Default: 2 seconds.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::RedisStore;
-    /// use std::time::Duration;
-    ///
-    /// let store = RedisStore::builder("redis://localhost").answer_timeout(Duration::from_millis(500)).open()?;
-    /// # Ok::<(), session_runtime::store::StoreError>(())
-    /// ```
+    /// Longest time for one response, and for a connection that a request waits for. It should not be longer than the
+    /// deadline of a request. A connection with an overdue response is closed and reopened. Default: 2 seconds.
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
         self
     }
 
-    /// The certificates of the authorities that the server's certificate may be signed by, as PEM. Default: those of
-    /// Mozilla.
+    /// Certificates of the authorities that may sign the server's certificate, as PEM. Default: those of Mozilla.
     ///
     /// # Examples
     ///
@@ -122,7 +103,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The certificate that this program shows to the server and its private key, as PEM. Default: none.
+    /// Certificate that this program presents to the server, and its private key, as PEM. Default: none.
     ///
     /// # Examples
     ///
@@ -139,19 +120,11 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The store. Connects at the launch, or when it is first used.
+    /// Returns the store. It connects at launch or on first use.
     ///
     /// # Errors
     ///
     /// [`Setup`](crate::store::StoreErrorKind::Setup) if the URL, the certificates or the namespace are unusable.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::RedisStore;
-    ///
-    /// assert!(RedisStore::builder("redis://localhost").namespace("{shop}").open().is_err());
-    /// ```
     pub fn open(self) -> Result<RedisStore, StoreError> {
         self.build().map_err(|fault| fault.during("open"))
     }
@@ -174,7 +147,7 @@ impl RedisStoreBuilder {
     }
 }
 
-/// Without the URL, which may hold a password.
+/// Omits the URL, which may hold a password.
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("RedisStoreBuilder");
@@ -182,16 +155,16 @@ impl fmt::Debug for RedisStoreBuilder {
     }
 }
 
-/// A connection that the application has already.
+/// A connection that the application already has.
 ///
-/// A `redis::aio::ConnectionManager`, which makes itself anew and sends nothing twice; or a
-/// `redis::cluster_async::ClusterConnection`, whose client must have been built with `retries(0)`, since it would
-/// send a write again whose answer was lost, and that may count twice.
+/// Either a `redis::aio::ConnectionManager`, which reconnects and sends nothing twice, or a
+/// `redis::cluster_async::ClusterConnection`. The client of the latter must have been built with `retries(0)`:
+/// otherwise it sends a write again if the response was lost, and that write may count twice.
 ///
-/// The application must not change the state of a connection that it shares: after a `SELECT 3` all requests look for their
-/// sessions in database 3, after an `AUTH` they have another user's rights, and `MULTI`, `CLIENT REPLY OFF` or `SUBSCRIBE`
-/// keep back their answers. Name user and database in the URL that the connection is made from, or give the store a
-/// connection of its own.
+/// The application must not change the state of a connection that it shares. After a `SELECT 3` all requests look for
+/// their sessions in database 3. After an `AUTH` they have another user's rights. `MULTI`, `CLIENT REPLY OFF` and
+/// `SUBSCRIBE` withhold their responses. Name the user and the database in the URL of the connection, or give the store
+/// its own connection.
 ///
 /// # Examples
 ///
@@ -206,7 +179,7 @@ impl fmt::Debug for RedisStoreBuilder {
 pub struct RedisConnection(Connection);
 
 impl RedisConnection {
-    /// The settings of a store over this connection.
+    /// Settings for a store over this connection.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! A command and its arguments, in the form in which they are sent.
+//! A command and its arguments in wire format.
 
 use std::fmt::Display;
 
@@ -6,18 +6,18 @@ use ::redis::Cmd;
 
 use super::name::Name;
 
-/// Room for the line in front of an argument and the line break behind it.
+/// Bytes reserved for the line before an argument and the line break after it.
 const FRAME: usize = 16;
 
-/// A command that is ready to leave.
+/// A command that is ready to be sent.
 pub(super) struct Call {
     words: usize,
-    /// Each word behind its length. In front of them goes how many there are.
+    /// Words, each after its length. The number of words is sent before them.
     packed: Vec<u8>,
 }
 
 impl Call {
-    /// A command with room for so many arguments, of so many bytes together.
+    /// Creates a command with capacity for `args` arguments of `bytes` bytes in total.
     pub(super) fn new(name: &str, args: usize, bytes: usize) -> Self {
         let mut call = Self { words: 0, packed: Vec::with_capacity(name.len() + bytes + (args + 1) * FRAME) };
         call.arg(name);
@@ -51,7 +51,7 @@ impl Call {
         out.extend_from_slice(&self.packed);
     }
 
-    /// The name and the arguments.
+    /// Returns the name and the arguments.
     pub(super) fn words(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &*self.packed;
         std::iter::from_fn(move || {
@@ -63,7 +63,7 @@ impl Call {
         })
     }
 
-    /// The same for a connection of the client library.
+    /// Returns the same command for a connection of the client library.
     pub(super) fn for_library(&self) -> Cmd {
         let mut command = Cmd::with_capacity(self.words, self.packed.len());
         self.words().for_each(|word| {

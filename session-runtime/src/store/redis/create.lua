@@ -1,7 +1,7 @@
 #!lua
--- Stores a new session, or answers 0 if its key is taken.
--- KEYS[1]: the main hash. ARGV: the engine's deadline; then for each hash its schema (empty: the main one), the number of
--- its pairs, and the pairs. The main hash comes first and holds the head.
+-- Stores a new session, or returns 0 if its key is taken.
+-- KEYS[1]: the main hash. ARGV: the engine's expiry time; then for each hash its schema (empty for the main one), the
+-- number of its pairs, and the pairs. The main hash comes first and holds the head.
 local main = KEYS[1]
 if redis.call('EXISTS', main) == 1 then
   return 0

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Removes a session with all its hashes. Answers how many there were.
--- KEYS[1]: the main hash. ARGV: schemas that may be kept apart, beside those that the head lists; before them the moment
--- from which on the session must have been expired, or nothing for one that goes in any case.
+-- Removes a session with all its hashes. Returns their number.
+-- KEYS[1]: the main hash. ARGV: the instant by which the session must have expired, or an empty text to remove it in
+-- any case; then schemas that may be in hashes of their own, in addition to those that the head lists.
 local main = KEYS[1]
 local head = redis.pcall('HGET', main, '\0')
 local readable = type(head) == 'string' and #head >= 164
@@ -26,7 +26,7 @@ for at = 2, #ARGV do
 end
 local removed = redis.pcall('UNLINK', unpack(doomed))
 if type(removed) == 'table' then
-  -- The slot is on its way to another node, which has a part already.
+  -- The slot is being moved to another node, which already has a part.
   return redis.error_reply('TRYAGAIN part of the session is elsewhere')
 end
 return removed

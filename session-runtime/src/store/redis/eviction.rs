@@ -1,7 +1,8 @@
-//! Whether the server evicts sessions: asked once, at the launch, of each master.
+//! Check whether the servers evict sessions, made once per master at launch.
 //!
-//! A server that evicts takes whole sessions, or the hash of a `lazy` schema, without any write having failed. Every policy
-//! but `noeviction` does that once `maxmemory` is reached, `volatile-ttl` too: each session has a deadline of the engine.
+//! A server that evicts removes whole sessions, or the hash of a `lazy` schema, although no write failed. Every policy
+//! but `noeviction` does that once `maxmemory` is reached. `volatile-ttl` does too, since each session has an expiry
+//! time in the engine.
 
 use super::call::Call;
 use super::fault::Fault;
@@ -9,7 +10,7 @@ use super::reply::Reply;
 use super::walk;
 use super::wire::{At, Wire};
 
-/// Writes a line to the log if a server may evict sessions.
+/// Logs a warning if a server may evict sessions.
 pub(super) async fn warn(wire: &Wire) {
     let Ok(masters) = walk::masters(wire).await else { return };
     for slot in masters {
@@ -23,7 +24,8 @@ pub(super) async fn warn(wire: &Wire) {
     tracing::debug!("no policy of Redis is known that evicts sessions");
 }
 
-/// The policy by which this server evicts, if it does and says so: a user may be allowed neither command.
+/// Returns the policy by which this server evicts sessions. `None` if it does not evict, or if the user may run neither
+/// command.
 async fn policy(wire: &Wire, at: At<'_>) -> Option<String> {
     let mut info = Call::new("INFO", 1, 8);
     info.arg("memory");

@@ -1,4 +1,4 @@
-//! What goes wrong between this process and the server, by kind and code: nothing that could hold a key, a value or a
+//! Failures between this process and the server, by kind and code. Nothing that could contain a key, a value or a
 //! password is kept.
 
 use std::error::Error;
@@ -10,19 +10,19 @@ use ::redis::{ErrorKind, RedisError};
 
 use crate::store::{Damage, StoreError, StoreErrorKind};
 
-/// A failure that has no operation yet.
+/// A failure without its operation.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     kind: StoreErrorKind,
     cause: Cause,
-    /// The connection is of no more use.
+    /// True if the connection is unusable.
     dropped: bool,
 }
 
-/// What an operator needs to know.
+/// Cause of a failure, for an operator.
 #[derive(Clone, Debug)]
 enum Cause {
-    /// The code of the server's answer, such as `OOM`.
+    /// Error code of the server, such as `OOM`.
     Answer(String),
     Connection(io::ErrorKind),
     Client(&'static str),
@@ -36,7 +36,7 @@ impl Fault {
         Self { kind: StoreErrorKind::Corrupt, cause: Cause::Unreadable(what), dropped: false }
     }
 
-    /// A hash that the head lists is not there: it was evicted, or is on its way to another node.
+    /// A hash that the head lists is absent: it was evicted, or is being moved to another node.
     pub(super) const fn missing() -> Self {
         Self { kind: StoreErrorKind::Corrupt, cause: Cause::Missing, dropped: false }
     }
@@ -57,28 +57,28 @@ impl Fault {
         Self { kind: StoreErrorKind::Unsupported, cause: Cause::Client(why), dropped: false }
     }
 
-    /// An answer of a shape that the command does not have.
+    /// A response of a form that the command does not have.
     pub(super) const fn unexpected() -> Self {
         Self::unavailable("the server answered something else than its documentation says")
     }
 
-    /// The server's answer is an error with this code.
+    /// An error response with this code.
     pub(super) fn answered(code: &str) -> Self {
         let (kind, cause) = answered(code);
         Self { kind, cause, dropped: false }
     }
 
-    /// The connection ended: what was under way may have been done.
+    /// The connection ended; commands in flight may have been executed.
     pub(super) fn ended() -> Self {
         Self { dropped: true, ..Self::unavailable("the connection ended") }
     }
 
-    /// The connection was given up, since an answer did not come.
+    /// The connection was closed because a response was overdue.
     pub(super) fn overdue() -> Self {
         Self { dropped: true, ..Self::unavailable("no answer in time") }
     }
 
-    /// What arrived is no answer at all.
+    /// Received bytes that are not a response.
     pub(super) fn malformed() -> Self {
         Self { dropped: true, ..Self::unavailable("the server does not speak the protocol of Redis") }
     }
@@ -87,22 +87,22 @@ impl Fault {
         self.dropped
     }
 
-    /// Whether the server has not got the script, and so did not run it.
+    /// True if the server does not have the script, and so did not run it.
     pub(super) fn is_missing_script(&self) -> bool {
         matches!(&self.cause, Cause::Answer(code) if code == "NOSCRIPT")
     }
 
-    /// Whether the slot of the name is on its way to another node, which may have the name already.
+    /// True if the slot of the name is being moved to another node, which may already have the name.
     pub(super) fn is_of_a_moving_slot(&self) -> bool {
         matches!(&self.cause, Cause::Answer(code) if code == "ASK")
     }
 
-    /// Whether the server refused the command itself, as one that is too old does.
+    /// True if the server rejected the command itself, as one that is too old does.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(&self.cause, Cause::Answer(code) if code == "ERR")
     }
 
-    /// The damage of the one record that was read, if it is that and no failure of the server.
+    /// Returns the damage of the one record that was read, or the fault if the server failed.
     pub(super) fn damage(self) -> Result<Damage, Self> {
         match self.cause {
             _ if self.kind != StoreErrorKind::Corrupt => Err(self),
@@ -148,19 +148,20 @@ fn answered(code: &str) -> (StoreErrorKind, Cause) {
     let kind = match code {
         "WRONGPASS" | "NOAUTH" => return refused(WRONG_PASSWORD),
         "NOPERM" => StoreErrorKind::Setup,
-        // Somebody else's key, or a destroyed one.
+        // A key of another program, or a damaged one.
         "WRONGTYPE" => StoreErrorKind::Corrupt,
         _ => StoreErrorKind::Unavailable,
     };
     (kind, Cause::Answer(code.to_owned()))
 }
 
-/// What stands where a code should be, if the server is none, is not shown.
+/// True for an error code. Other text, from a server that is not Redis, is not shown.
 fn is_code(code: &str) -> bool {
     !code.is_empty() && code.len() <= 24 && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// The library hides why no node of a cluster could be reached in a text; that is looked at and dropped.
+/// Fault of an I/O error. The library puts the reason why no cluster node was reachable into a text, which is searched
+/// and dropped.
 fn broken(error: &RedisError) -> (StoreErrorKind, Cause) {
     let told = error.detail().unwrap_or_default();
     if ["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| told.contains(code)) {
@@ -183,7 +184,7 @@ fn is_tls(error: &RedisError) -> bool {
     source::<rustls::Error>(error).is_some()
 }
 
-/// The cause, if it is of this type. The library keeps it in an `Arc`, which is what it gives as the source.
+/// Returns the cause if it is of this type. The library keeps it in an `Arc`, which it returns as the source.
 fn source<E: Error + 'static>(error: &RedisError) -> Option<&E> {
     let source = error.source()?;
     let shared = source.downcast_ref::<Arc<dyn Error + Send + Sync>>();

@@ -1,4 +1,4 @@
-//! A head as bytes, drawn in the docs of `redis`: what the scripts cut and compare without ever decoding it.
+//! Byte format of a head, drawn in the docs of `redis`. Scripts slice and compare the bytes without decoding them.
 
 use super::fault::Fault;
 use crate::clock::Timestamp;
@@ -7,7 +7,7 @@ use crate::record::expiry::StoredExpiry;
 use crate::record::patch::{Deadline, NewSecret};
 use crate::record::{Head, PreviousSecret};
 
-/// The field of the main hash that holds the head: no stored key holds a NUL.
+/// Field of the main hash that holds the head. No stored key contains a NUL.
 pub(super) const HEAD: &str = "\0";
 
 const LAYOUT: u8 = 1;
@@ -17,7 +17,7 @@ const NONE: u8 = 0;
 const THERE: u8 = 1;
 const ENDS: u8 = 2;
 
-/// A head, the totals of the whole record, and the schemas that have hashes of their own.
+/// A head, the totals of the whole record, and the schemas in hashes of their own.
 pub(super) struct StoredHead<'b> {
     pub(super) head: Head,
     pub(super) bytes: usize,
@@ -35,7 +35,7 @@ impl<'b> StoredHead<'b> {
     }
 }
 
-/// The head of a new record.
+/// Encodes the head of a new record.
 pub(super) fn encode(head: &Head, bytes: usize, keys: usize, apart: &[&str]) -> Vec<u8> {
     let mut out = Vec::with_capacity(LENGTH + apart.iter().map(|schema| schema.len() + 1).sum::<usize>());
     out.push(LAYOUT);
@@ -58,14 +58,14 @@ pub(super) fn encode(head: &Head, bytes: usize, keys: usize, apart: &[&str]) -> 
     out
 }
 
-/// Big-endian, shifted so that earlier moments are smaller bytes, those before 1970 too.
+/// Encodes an instant big-endian, shifted so that earlier instants sort first bytewise, even before 1970.
 pub(super) fn moment(moment: Timestamp) -> [u8; 8] {
     (moment.as_millis().cast_unsigned() ^ SIGN).to_be_bytes()
 }
 
 const SIGN: u64 = 1 << 63;
 
-/// A change of the deadline, as the script for patches takes it.
+/// Encodes a change of the deadline for the patch script.
 pub(super) fn encode_deadline(deadline: Option<&Deadline>) -> Vec<u8> {
     let mut out = Vec::new();
     match deadline {
@@ -84,7 +84,7 @@ pub(super) fn encode_deadline(deadline: Option<&Deadline>) -> Vec<u8> {
     out
 }
 
-/// A change of the secret, as the script for patches takes it.
+/// Encodes a change of the secret for the patch script.
 pub(super) fn encode_secret(secret: Option<&NewSecret>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
@@ -180,7 +180,7 @@ fn decode_expiry(rest: &mut Rest<'_>) -> Option<StoredExpiry> {
     }
 }
 
-/// What has not been read yet.
+/// Bytes that have not been read.
 struct Rest<'b>(&'b [u8]);
 
 impl Rest<'_> {

@@ -1,4 +1,4 @@
-//! One connection that many requests share, and that is made anew in the background when it ends.
+//! A connection that many requests share, reopened in the background when it ends.
 //!
 //! ```text
 //! idle ──first use──▶ connecting ──▶ up ──it ends──▶ connecting
@@ -7,8 +7,8 @@
 //!                      down ──┘
 //! ```
 //!
-//! While it connects requests wait, within their own deadline; while it is down they fail at once. Nothing is ever sent
-//! again: what was under way when the connection ended has an unknown outcome.
+//! Requests wait while it connects, within their own deadline, and fail at once while it is down. Nothing is sent
+//! again: a command in flight when the connection ended has an unknown outcome.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,16 +19,16 @@ use super::fault::Fault;
 use super::target::{Connection, Target};
 use crate::config::ServerConfig;
 
-/// A handle of the shared connection.
+/// Handle of the shared connection.
 pub(super) struct Link(Arc<Shared>);
 
 struct Shared {
     phase: watch::Sender<Phase>,
-    /// `None`: the application's own connection, which mends itself.
+    /// `None` for the application's own connection, which reconnects by itself.
     dialing: Option<Dialing>,
 }
 
-/// How to connect.
+/// Settings for connecting.
 pub(super) struct Dialing {
     pub(super) target: Arc<Target>,
     pub(super) back_off: Duration,
@@ -42,7 +42,7 @@ enum Phase {
     Down(Fault),
 }
 
-/// Tells a connection from the ones before it.
+/// Number that distinguishes a connection from earlier ones.
 type Number = u64;
 
 impl Dialing {
@@ -61,7 +61,7 @@ impl Link {
         Self(Arc::new(Shared { phase: watch::Sender::new(Phase::Up(connection, 0)), dialing: None }))
     }
 
-    /// The connection and its number, if it is there.
+    /// Returns the connection and its number, if it is up.
     pub(super) fn up(&self) -> Option<(Connection, Number)> {
         match &*self.0.phase.borrow() {
             Phase::Up(connection, number) => Some((connection.clone(), *number)),
@@ -69,7 +69,7 @@ impl Link {
         }
     }
 
-    /// The connection, which is made if need be, and its number.
+    /// Returns the connection and its number, and connects first if necessary.
     pub(super) async fn connection(&self) -> Result<(Connection, Number), Fault> {
         self.0.wake();
         let mut phase = self.0.phase.subscribe();
@@ -81,7 +81,7 @@ impl Link {
         }
     }
 
-    /// Told when the connection of this number turned out to have ended.
+    /// Reports that the connection of this number has ended.
     pub(super) fn lost(&self, number: Number) {
         self.0.lost(number);
     }
@@ -96,7 +96,7 @@ impl Shared {
         self.connect_if(|phase| matches!(phase, Phase::Up(_, up) if *up == number), number + 1);
     }
 
-    /// Begins to connect if the phase is this one, once.
+    /// Starts to connect if `applies` holds for the phase. Concurrent callers start only once.
     fn connect_if(self: &Arc<Self>, applies: impl Fn(&Phase) -> bool, number: Number) {
         let begun = self.dialing.is_some()
             && self.phase.send_if_modified(|phase| {
@@ -112,7 +112,7 @@ impl Shared {
     }
 }
 
-/// Tries until there is a connection, or nobody wants one any more.
+/// Connects, and retries until it succeeds or no handle is left.
 async fn connect(mut link: Unfinished, mut number: Number) {
     let mut failures = 0;
     while let Some(shared) = link.0.upgrade() {
@@ -126,7 +126,7 @@ async fn connect(mut link: Unfinished, mut number: Number) {
         let dialed = tokio::time::timeout(dialing.target.patience(), dialing.target.connect(lost)).await;
         match dialed.unwrap_or(Err(Fault::unavailable("the server did not take the connection in time"))) {
             Ok(connection) => {
-                // From here on it is somebody else's to begin again.
+                // Detached: later attempts to connect belong to other tasks.
                 link.0 = Weak::new();
                 shared.phase.send_replace(Phase::Up(connection, number));
                 return;
@@ -135,7 +135,7 @@ async fn connect(mut link: Unfinished, mut number: Number) {
         };
         let pause = pause(dialing, failures);
         failures += 1;
-        // What is left of this attempt does not speak for the next.
+        // Late notifications of this attempt do not apply to the next one.
         number += 1;
         drop(shared);
         tokio::time::sleep(pause).await;
@@ -146,7 +146,7 @@ fn pause(dialing: &Dialing, failures: u32) -> Duration {
     dialing.back_off.saturating_mul(1 << failures.min(16)).min(dialing.back_off_max)
 }
 
-/// A link that is being connected. Should the runtime end meanwhile, the next use begins again.
+/// A link while it connects. If the runtime ends meanwhile, the next use starts again.
 struct Unfinished(Weak<Shared>);
 
 impl Drop for Unfinished {

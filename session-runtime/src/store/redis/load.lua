@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Answers the main hash, then each hash that the session keeps apart and the caller wants.
+-- Returns the main hash, then each other hash of the session that the caller requests.
 -- KEYS[1]: the main hash. ARGV: 'all', or 'some' and schemas.
 local main = redis.call('HGETALL', KEYS[1])
 local answer, head = { main }, nil
@@ -20,7 +20,7 @@ for schema in string.gmatch(string.sub(head, 165), '[^%z]+') do
   if ARGV[1] == 'all' or wanted[schema] then
     local hash = redis.pcall('HGETALL', KEYS[1] .. ':' .. schema)
     if hash.err then
-      -- The slot is on its way to another node, which has this hash already.
+      -- The slot is being moved to another node, which already has this hash.
       return redis.error_reply('TRYAGAIN part of the session is elsewhere')
     end
     answer[#answer + 1] = hash

@@ -1,25 +1,28 @@
-//! Names of hashes: `<namespace>:{<key>}`, and `:<schema>` behind it for a schema that is kept apart. What stands in the
-//! braces decides on the slot of a cluster, so that all hashes of a session are on one node.
+//! Names of hashes: `<namespace>:{<key>}`, followed by `:<schema>` for a schema in a hash of its own. The text in
+//! braces determines the slot in a cluster, so that all hashes of a session are on one node.
 
 use super::fault::Fault;
 use crate::id::SessionKey;
 
-/// How a key is written: as its `Display` does, but not in constant time. A key is no secret, and stands here in each command.
+/// Alphabet in which a key is written. The result is that of its `Display`, but not in constant time: a key is not
+/// secret, and each command contains it.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const KEY_CHARS: usize = 22;
 
-/// In bytes.
+/// Longest namespace, in bytes.
 const LONGEST_NAMESPACE: usize = 200;
 
-/// What the names of all keys begin with.
+/// Prefix of all key names.
 pub(super) struct Namespace {
     prefix: Vec<u8>,
 }
 
 impl Namespace {
+    /// Checks a namespace.
+    ///
     /// # Errors
     ///
-    /// Braces would move the sessions to other slots, and nobody can type a control character.
+    /// For braces, which would move the sessions to other slots, and for control characters, which cannot be typed.
     pub(super) fn new(namespace: &str) -> Result<Self, Fault> {
         if namespace.contains(|letter: char| letter == '{' || letter == '}' || letter.is_control()) {
             return Err(Fault::setup("the namespace holds a brace or a control character"));
@@ -30,18 +33,18 @@ impl Namespace {
         Ok(Self { prefix: format!("{namespace}:{{").into_bytes() })
     }
 
-    /// The name of a session's main hash.
+    /// Name of a session's main hash.
     pub(super) const fn main(&self, key: SessionKey) -> Name<'_> {
         Name { prefix: self.prefix.as_slice(), key }
     }
 
-    /// The session whose main hash has this name.
+    /// Returns the session whose main hash has this name.
     pub(super) fn session(&self, name: &[u8]) -> Option<SessionKey> {
         let text = name.strip_prefix(&*self.prefix)?.strip_suffix(b"}")?;
         std::str::from_utf8(text).ok()?.parse().ok()
     }
 
-    /// A pattern for `SCAN` that the names of all main hashes match.
+    /// Pattern for `SCAN` that matches the names of all main hashes.
     pub(super) fn pattern(&self) -> Vec<u8> {
         let mut pattern = Vec::with_capacity(self.prefix.len() + 8);
         for byte in &self.prefix {
@@ -55,7 +58,7 @@ impl Namespace {
     }
 }
 
-/// The name of a main hash, which is written where it is needed.
+/// Name of a main hash, written where it is needed.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'n> {
     prefix: &'n [u8],
@@ -85,12 +88,12 @@ impl Name<'_> {
     }
 }
 
-/// The schema of a stored key: what stands before the first dot.
+/// Schema of a stored key: the part before the first dot.
 pub(super) fn schema_of(name: &str) -> &str {
     name.split_once('.').map_or(name, |(schema, _)| schema)
 }
 
-/// Names with a NUL are this store's own.
+/// Rejects a name that begins with NUL, which is reserved for this store.
 pub(super) fn check(name: &str) -> Result<(), Fault> {
     match name.as_bytes().first() {
         Some(0) => Err(Fault::unsupported("a stored key begins with NUL")),

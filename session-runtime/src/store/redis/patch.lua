@@ -1,14 +1,15 @@
 #!lua
--- Applies a patch as a whole, or says why not. Only bytes are moved and compared here: no number is ever decoded but the
--- two totals, and of a moment and the revision their halves. Nearly all patches change few values of the main hash alone:
--- for these hardly a table or a function is made, since they cost the server more than the commands.
--- KEYS[1]: the main hash. ARGV, moments and numbers as in the head:
---   1 now, login generation, how many follow of each: schemas to keep apart, expected, set, removed; a byte that is 1 if the
---     deadline or the secret changes; the revision that it rests on, if it does on that
---   2 deadline   3 the engine's deadline   4 secret: only if the byte says so
---   then the schemas; the names of what is expected, set and removed; the checks; the texts. No name is set or removed twice.
--- Answers the new head; or 0 gone, 1 renewed, 2 unreadable, 3 a hash of its own is missing; or, for a conflict, the head
--- and the expected names' texts.
+-- Applies a patch as a whole, or returns why it does not apply. Bytes are only moved and compared here. The only
+-- numbers decoded are the two totals, and the halves of timestamps and of the revision. Nearly all patches change few
+-- values of the main hash alone. For these, hardly any table or function is created, since they cost the server more
+-- than the commands.
+-- KEYS[1]: the main hash. ARGV, with timestamps and numbers as in the head:
+--   1 now, login generation, counts of: schemas to put into own hashes, expected, set, removed; a byte that is 1 if the
+--     deadline or the secret changes; the required revision, if the precondition is one
+--   2 deadline   3 the engine's expiry time   4 secret: only if that byte is 1
+--   then the schemas; the expected, set and removed names; the checks; the texts. No name is set or removed twice.
+-- Returns the new head; or 0 gone, 1 renewed, 2 unreadable, 3 a hash of its own is missing; or, for a conflict, the
+-- head and the texts of the expected names.
 local GONE, RENEWED, UNREADABLE, MISSING = 0, 1, 2, 3
 local call, sub, main, fixed = redis.call, string.sub, KEYS[1], ARGV[1]
 
@@ -19,7 +20,7 @@ local names = expected + sets + removes
 local first_check = first_name + names
 local first_text = first_check + expected
 
--- The head, and behind it the text of each name, false if there is none: as if all stood in the main hash.
+-- The head, then the text of each name, false if there is none: as if all were in the main hash.
 local found = call('HMGET', main, '\0', unpack(ARGV, first_name, first_name + math.min(names, 1000) - 1))
 for from = 1000, names - 1, 1000 do
   local last = math.min(from + 999, names - 1)
@@ -46,7 +47,8 @@ if sub(head, 124, 131) ~= sub(fixed, 9, 16) then
   return RENEWED
 end
 
--- Whether a hash is there. While its slot is on its way to another node, that may have it already.
+-- Returns whether a hash exists. While its slot is being moved, the other node may already have it; then an error
+-- response is returned too.
 local function is_there(hash)
   local answer = redis.pcall('EXISTS', hash)
   if type(answer) == 'table' then
@@ -55,7 +57,7 @@ local function is_there(hash)
   return answer == 1
 end
 
--- Where a schema lives is what the head says, whatever this program would choose. Nil: all are in the main hash.
+-- The head determines the hash of a schema, whatever this program would choose. Nil if all are in the main hash.
 local apart
 if #head > 164 then
   apart = {}
@@ -63,13 +65,13 @@ if #head > 164 then
     apart[schema] = main .. ':' .. schema
   end
 end
--- Nil for a name that stands in the main hash.
+-- Returns nil for a name in the main hash.
 local function elsewhere(homes, name)
   return homes[string.match(name, '^[^.]*')]
 end
 
--- The texts of names that do not stand in the main hash. A hash that is gone fails the patch, unless the patch does nothing
--- there but remove, the bare name of the schema among it: that drops what is left of the schema.
+-- Reads the texts of names outside the main hash. A missing hash fails the patch, unless the patch only removes names
+-- there and one of them is the bare name of the schema, which drops the rest of the schema.
 local lost
 if apart then
   local places_in = {}
@@ -143,7 +145,7 @@ if not as_loaded then
   return answer
 end
 
--- A schema whose hash is gone has no home from here on.
+-- A schema whose hash is missing is removed from the head.
 local tail, new_homes = sub(head, 165), nil
 if lost then
   tail = ''
@@ -156,7 +158,7 @@ if lost then
   end
 end
 
--- A schema that has nothing yet gets its home where this program wants it.
+-- A schema without any stored key gets the hash that this program chooses.
 for at = first_schema, first_name - 1 do
   local schema = ARGV[at]
   local is_new = not (apart and apart[schema]) and call('HEXISTS', main, schema) == 0
@@ -174,7 +176,7 @@ end
 
 local revision, small_revision, bytes, keys = struct.unpack('>I4I4I8I8', head, 141)
 if lost then
-  -- How much the lost hash held is not known, so the rest is counted.
+  -- The size of the lost hash is unknown, so the rest is counted.
   bytes, keys = 0, 0
   local hashes = { main }
   for _, hash in pairs(apart) do
@@ -207,7 +209,7 @@ end
 if bytes < 0 or bytes > 2 ^ 53 or keys < 0 or keys > 2 ^ 53 then
   bytes, keys = math.max(0, math.min(bytes, 2 ^ 53)), math.max(0, math.min(keys, 2 ^ 53))
 end
--- Wraps around, as a number of eight bytes does.
+-- Wraps around like an eight-byte number.
 if sets + removes > 0 then
   small_revision = (small_revision + 1) % 2 ^ 32
   revision = small_revision == 0 and (revision + 1) % 2 ^ 32 or revision
@@ -245,7 +247,7 @@ if after == head and sets + removes == 0 then
   return head
 end
 
--- What can fail has to fail before the first write.
+-- Operations that can fail must fail before the first write.
 if apart and (moved or new_homes) then
   for _, hash in pairs(apart) do
     local _, try_again = is_there(hash)
@@ -263,7 +265,7 @@ if new_homes then
   end
 end
 
--- What goes into the main hash, and by hash what goes into others.
+-- Pairs for the main hash, and pairs for each other hash.
 local pairs_here, pairs_in = { '\0', after }, apart and {}
 for set = 1, sets do
   local name = ARGV[first_name + expected + set - 1]

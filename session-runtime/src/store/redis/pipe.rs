@@ -1,4 +1,4 @@
-//! One connection to one server that many requests share: commands go in one behind the other, and answers come back in
+//! A connection to one server that many requests share. Commands are sent one behind the other, and responses arrive in
 //! the same order.
 //!
 //! ```text
@@ -7,16 +7,16 @@
 //!    └──────answer──── waiting ◀── driver ◀───────┘
 //! ```
 //!
-//! Where several ask at once a task of the connection's own, the driver, writes and reads for all of them, after all that
-//! are ready have asked: what a packet costs, here and at the server, is more than what a command costs. A request that is
-//! alone leads: it writes and reads itself, and no other task is woken. Who leads may be joined by others at any time, and
-//! may give up; then the driver takes over.
+//! When several requests are active, the connection's own task, the driver, writes and reads for all of them. It writes
+//! after all ready tasks have queued their commands: a packet costs more than a command, here and at the server. A
+//! request that is alone leads: it writes and reads by itself, and no other task is woken. Other requests may join at
+//! any time, and the leader may give up; then the driver takes over.
 //!
-//! A connection on which an answer is overdue is given up as a whole: those behind it would be overdue as well, and a
-//! server that does not answer should not find old commands when it does again. Nothing is ever sent twice.
+//! A connection with an overdue response is closed as a whole: the responses behind it would be overdue as well, and a
+//! server that responds again should not find old commands. Nothing is sent twice.
 //!
-//! Of our own, since the way there and back through the client library's connection costs more than twice the instructions,
-//! and more packets when sixteen visitors ask at once.
+//! This is not the client library's connection, since a round trip through that one costs more than twice the
+//! instructions, and more packets when sixteen visitors send at once.
 
 mod shared;
 
@@ -43,18 +43,18 @@ pub(super) trait Outgoing: AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncWrite + Send + Unpin + 'static> Outgoing for T {}
 
-/// What stands for an answer timeout that no clock can count.
+/// Replacement for a response timeout that the clock cannot represent.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What came back, as it arrived.
+/// A response as it arrived, or a fault.
 type Answer = Result<Vec<u8>, Fault>;
 
-/// A handle of the connection, which ends with the last of them.
+/// Handle of the connection, which ends with the last handle.
 #[derive(Clone)]
 pub(super) struct Pipe(Arc<Ends>);
 
 impl Pipe {
-    /// A connection over the halves of a stream; `lost` is called when it ends, also while nothing is asked.
+    /// Creates a connection over the halves of a stream. `lost` is called when it ends, even while it is idle.
     pub(super) fn over(
         (from, to): (impl Incoming, impl Outgoing),
         answer_timeout: Duration,
@@ -70,7 +70,7 @@ impl Pipe {
         Self(Arc::new(Ends(shared)))
     }
 
-    /// Sends a command and waits for its answer. `None`: the connection had ended before, and nothing was sent.
+    /// Sends a command and waits for its response. `None` if the connection had already ended; then nothing was sent.
     pub(super) async fn ask(&self, call: &Call) -> Option<Answer> {
         let shared = &*self.0.0;
         match poll_fn(|context| Poll::Ready(shared.enqueue(call, context))).await? {
@@ -80,7 +80,7 @@ impl Pipe {
     }
 }
 
-/// The connection ends with it: with the last handle, and with the driver, also if its runtime drops that.
+/// Ends the connection when dropped: with the last handle or with the driver, even if its runtime drops the driver.
 struct Ends(Arc<Shared>);
 
 impl Drop for Ends {
@@ -89,10 +89,10 @@ impl Drop for Ends {
     }
 }
 
-/// Reads until the answer of who leads is there, for whom else joins too.
+/// Reads until the leader has its response, and reads for requests that join.
 async fn lead(shared: &Shared) -> Answer {
     let leading = Leading(shared);
-    // Before it wrote it looked whether there is anything to read.
+    // The leader polled the stream before it wrote.
     let mut has_looked = true;
     poll_fn(|context| {
         leading.0.begin_to_lead();
@@ -104,7 +104,7 @@ async fn lead(shared: &Shared) -> Answer {
     .await
 }
 
-/// Until it has its answer, or gives up.
+/// Marks a request as leader until it has its response or gives up.
 struct Leading<'s>(&'s Shared);
 
 impl Drop for Leading<'_> {
@@ -113,7 +113,7 @@ impl Drop for Leading<'_> {
     }
 }
 
-/// The connection's task. Its outcome is why the connection is of no more use.
+/// Runs the connection's task. Returns the fault that ended the connection.
 async fn drive(shared: &Shared, answer_timeout: Duration) -> Fault {
     let (mut writing, mut watching) = (pin!(write(shared)), pin!(watch(shared, answer_timeout)));
     poll_fn(|context| {
@@ -131,7 +131,7 @@ async fn drive(shared: &Shared, answer_timeout: Duration) -> Fault {
     .await
 }
 
-/// Writes whatever has come when all that are ready have asked.
+/// Writes all queued commands after the ready tasks have queued theirs.
 async fn write(shared: &Shared) -> Fault {
     let (mut leaving, mut writer) = (Vec::new(), None);
     loop {
@@ -149,8 +149,8 @@ async fn write(shared: &Shared) -> Fault {
     }
 }
 
-/// Ends when an answer is overdue. Has the driver look at the stream once more after somebody led, whom the stream would
-/// tell otherwise that it has ended.
+/// Returns when a response is overdue. After a request led, it makes the driver poll the stream once more: otherwise
+/// the stream would report its end only to the task of that request.
 async fn watch(shared: &Shared, answer_timeout: Duration) -> Fault {
     loop {
         let since = poll_fn(|_| shared.poll_begun()).await;

@@ -1,4 +1,4 @@
-//! From what the server answers to records. Nothing is copied that is not wanted.
+//! Conversion of responses into records. Only wanted values are copied.
 
 use super::fault::Fault;
 use super::head::{HEAD, StoredHead};
@@ -8,16 +8,16 @@ use crate::record::patch::{Patch, Patched};
 use crate::record::{Head, Record, Text, Values};
 use crate::store::{Created, Loaded, Wanted};
 
-/// What stands in a main hash: its head, and what is wanted of the rest.
+/// Contents of a main hash: its head, and the wanted values.
 pub(super) struct Main<'r> {
     stored: StoredHead<'r>,
     values: Vec<(Text, Text)>,
-    /// Names whose value is not a text; a schema's bare name where its hash is gone.
+    /// Names of values that are not UTF-8, and the bare name of a schema whose hash is gone.
     unreadable: Vec<Text>,
 }
 
 impl<'r> Main<'r> {
-    /// `None`: there is no session, or it has expired.
+    /// Reads the response. `None` if there is no session, or if it has expired.
     pub(super) fn read(answer: Node<'r>, wanted: &Wanted, now: Timestamp) -> Result<Option<Self>, Fault> {
         let (hash, mut values, mut unreadable) = (answer.list()?, Vec::new(), Vec::new());
         if hash.len() == 0 {
@@ -26,14 +26,14 @@ impl<'r> Main<'r> {
         let mut head = None;
         let collected = collect(hash, wanted, &mut values, &mut unreadable, &mut head);
         let stored = StoredHead::decode(head.ok_or_else(|| Fault::unreadable("head"))?)?;
-        // Of one that has expired nobody asks what else there is.
+        // Damage of an expired session does not matter.
         if now >= stored.head.expires {
             return Ok(None);
         }
         collected.map(|()| Some(Self { stored, values, unreadable }))
     }
 
-    /// Whether a wanted schema is in a hash of its own, which has to be asked for.
+    /// True if a wanted schema is in a hash of its own, which has to be loaded as well.
     pub(super) fn lacks(&self, wanted: &Wanted) -> bool {
         self.stored.apart().any(|schema| wanted.wants(schema))
     }
@@ -45,14 +45,14 @@ impl<'r> Main<'r> {
     }
 }
 
-/// The answer of the script that loads the main hash and others.
+/// Reads the response of the script that loads the main hash and others.
 pub(super) fn all_hashes(answer: Node<'_>, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
     let mut hashes = answer.list()?;
     let Some(mut main) = Main::read(hashes.need()?, wanted, now)? else { return Ok(None) };
     let mut apart = main.stored.apart().filter(|schema| wanted.wants(schema));
     for hash in hashes {
         let (hash, schema) = (hash?.list()?, apart.next().ok_or_else(Fault::unexpected)?);
-        // Each hash beside the main one holds a mark, so an empty hash is an evicted one.
+        // Each hash beside the main one holds a marker, so an empty hash has been evicted.
         if hash.len() == 0 {
             main.unreadable.push(schema.into());
         }
@@ -81,7 +81,7 @@ pub(super) fn patched(answer: Node<'_>, patch: &Patch) -> Result<Patched, Fault>
     }
 }
 
-/// `None`: nothing was set.
+/// Reads the response of the short script; `None` if nothing was set.
 pub(super) fn set(answer: &Node<'_>) -> Result<Option<Head>, Fault> {
     match answer {
         Node::Nothing => Ok(None),
@@ -89,7 +89,7 @@ pub(super) fn set(answer: &Node<'_>) -> Result<Option<Head>, Fault> {
     }
 }
 
-/// The head, and the texts of what the patch expected.
+/// Reads the head, and the stored texts of the keys that the patch expected.
 fn conflict(mut parts: Nodes<'_>, patch: &Patch) -> Result<Record, Fault> {
     let head = StoredHead::decode(parts.need()?.text()?)?.head;
     let mut values = Values::new();
@@ -102,8 +102,8 @@ fn conflict(mut parts: Nodes<'_>, patch: &Patch) -> Result<Record, Fault> {
     Ok(Record { head, values })
 }
 
-/// Takes what is wanted of a hash, whose names and texts stand in turn, and its head if it has one. Looks at all of it, and
-/// fails for the first that is unreadable.
+/// Collects the wanted values of a hash, in which names and texts alternate, and its head if it has one. Reads all of
+/// it, and returns the fault of the first unreadable name.
 fn collect<'r>(
     mut hash: Nodes<'r>,
     wanted: &Wanted,
@@ -155,7 +155,7 @@ mod tests {
 
     const EXPIRES: Timestamp = Timestamp::from_millis(1_000);
 
-    /// A hash with the head behind a value.
+    /// A hash with a value and, after it, the head.
     fn hash(value: &[u8]) -> Reply {
         let head = Head {
             created: EXPIRES,

@@ -1,28 +1,28 @@
-//! What a server answered, whoever received it: the bytes of our own connections, or the values of the client library.
+//! Response of a server: the bytes of this library's own connections, or a value of the client library.
 
 use ::redis::Value;
 
 use super::fault::Fault;
 use super::resp;
 
-/// An answer that is no error.
+/// A response that is not an error.
 pub(super) enum Reply {
-    /// As it arrived, whole.
+    /// Complete, as it arrived.
     Bytes(Vec<u8>),
     Value(Value),
 }
 
-/// What stands in an answer. Nothing is copied.
+/// Content of a response, borrowed.
 #[derive(Debug, PartialEq)]
 pub(super) enum Node<'r> {
     Nothing,
     Number(i64),
     Text(&'r [u8]),
-    /// The pairs of a map stand one behind the other, as the older protocol has them.
+    /// The pairs of a map follow each other, as in the older protocol.
     List(Nodes<'r>),
 }
 
-/// What stands in a list, read when it is asked for.
+/// Content of a list, parsed on demand.
 #[derive(Debug, PartialEq)]
 pub(super) enum Nodes<'r> {
     Bytes(resp::Values<'r>),
@@ -53,7 +53,7 @@ impl<'r> Node<'r> {
 }
 
 impl<'r> Nodes<'r> {
-    /// How many there are.
+    /// Number of remaining elements.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Bytes(values) => values.len(),
@@ -61,7 +61,7 @@ impl<'r> Nodes<'r> {
         }
     }
 
-    /// The next; there must be one.
+    /// Returns the next element, which must exist.
     pub(super) fn need(&mut self) -> Result<Node<'r>, Fault> {
         self.next().unwrap_or_else(|| Err(Fault::unexpected()))
     }
@@ -86,7 +86,7 @@ fn of_library(value: &Value) -> Result<Node<'_>, Fault> {
         Value::BulkString(text) => Ok(Node::Text(text)),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(Node::Text(text.as_bytes())),
         Value::Okay => Ok(Node::Text(b"OK")),
-        // The last goes first.
+        // Reversed, because elements are taken from the end.
         Value::Array(values) => list(values.iter().rev().collect()),
         Value::Map(pairs) => list(pairs.iter().rev().flat_map(|(name, value)| [value, name]).collect()),
         _ => Err(Fault::unexpected()),

@@ -1,32 +1,31 @@
-//! Answers of a server: where one ends in bytes that arrive piece by piece, and what it says. RESP2 and RESP3, as far as the
-//! commands of this store are answered in them.
+//! Parser of responses that arrive in pieces. It covers RESP2 and RESP3 as far as the commands of this store need them.
 //!
-//! Nothing is reserved for a length that is only announced, and a list is read as far as somebody asks.
+//! No memory is reserved for an announced length, and a list is parsed only as far as it is read.
 
 use super::reply::{Node, Nodes};
 
-/// The longest line of a header, which is also what an error may be.
+/// Longest line of a header, and so the longest error.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// The server is not one of Redis, or speaks another version of it.
+/// The server is not Redis, or uses another version of its protocol.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Malformed;
 
-/// What kind of answer it is.
+/// Kind of a response.
 #[derive(Debug, PartialEq)]
 pub(super) enum Kind {
     Value,
-    /// The first word of an error, which is its code. What follows may hold a key or a value.
+    /// First word of an error, which is its code. The rest may contain a key or a value.
     Error(String),
-    /// Told without having been asked for.
+    /// Sent without a request.
     Push,
 }
 
-/// Looks for the end of an answer, and remembers how far it has looked.
+/// Finds the end of a response, and remembers the progress.
 #[derive(Debug)]
 pub(super) struct Extent {
     at: usize,
-    /// Values that have not begun yet.
+    /// Number of values that have not begun yet.
     missing: usize,
 }
 
@@ -37,7 +36,7 @@ impl Default for Extent {
 }
 
 impl Extent {
-    /// The length of the answer that `bytes` begin with; `None` if a part of it has not arrived yet.
+    /// Returns the length of the response at the start of `bytes`; `None` if part of it has not arrived yet.
     pub(super) fn of(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         while self.missing > 0 {
             if let Some((length, end)) = short(bytes, self.at) {
@@ -58,7 +57,7 @@ impl Extent {
     }
 }
 
-/// The length of a text and where it begins, for nearly all that arrives: those whose lengths have up to three digits.
+/// Returns the length and the start of a text whose length has up to three digits, as nearly all have.
 #[inline]
 fn short(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let digit = |byte: &u8| byte.is_ascii_digit().then(|| usize::from(byte - b'0'));
@@ -70,11 +69,11 @@ fn short(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// The first line of a value.
+/// First line of a value.
 struct Header<'b> {
     kind: u8,
     line: &'b [u8],
-    /// Where the line ends, its line break included.
+    /// End of the line, including its line break.
     end: usize,
 }
 
@@ -92,14 +91,14 @@ impl<'b> Header<'b> {
         }
     }
 
-    /// How many bytes and how many values belong to it.
+    /// Returns the number of bytes and of values that belong to it.
     #[inline]
     fn announces(&self) -> Result<(usize, usize), Malformed> {
         match self.kind {
             b'$' | b'=' | b'!' => Ok((self.length()?.map_or(0, |length| length + 2), 0)),
             b'*' | b'~' | b'>' => Ok((0, self.length()?.unwrap_or(0))),
             b'%' => Ok((0, 2 * self.length()?.unwrap_or(0))),
-            // Attributes stand in front of a value.
+            // Attributes precede a value.
             b'|' => Ok((0, 2 * self.length()?.unwrap_or(0) + 1)),
             b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => Ok((0, 0)),
             _ => Err(Malformed),
@@ -110,7 +109,7 @@ impl<'b> Header<'b> {
         matches!(self.kind, b'*' | b'~' | b'%')
     }
 
-    /// The list that `bytes` are, from this line on.
+    /// Parses the list in `bytes` that starts with this line.
     fn list(&self, bytes: &'b [u8]) -> Result<Node<'b>, Malformed> {
         let Some(_) = self.length()? else { return Ok(Node::Nothing) };
         let (_, left) = self.announces()?;
@@ -121,23 +120,23 @@ impl<'b> Header<'b> {
         matches!(self.kind, b'$' | b'=')
     }
 
-    /// What is all in one line; a text is so if it is none.
+    /// Parses a value of a single line. A text is one only if it is nil.
     fn node(&self) -> Result<Node<'b>, Malformed> {
         match self.kind {
             b':' => number(self.line).map(Node::Number),
             b'+' | b',' | b'#' | b'(' => Ok(Node::Text(self.line)),
             b'_' | b'$' | b'=' => Ok(Node::Nothing),
-            // No command of this store is answered by an error inside of another answer, or by attributes.
+            // The commands of this store return neither an error inside another response nor attributes.
             _ => Err(Malformed),
         }
     }
 
-    /// `None`: what RESP2 has for nothing.
+    /// Returns the length; `None` for the nil of RESP2.
     #[inline]
     fn length(&self) -> Result<Option<usize>, Malformed> {
         match self.line {
             [b'-', b'1'] => return Ok(None),
-            // As many digits as 512 MiB have, which no answer exceeds.
+            // As many digits as 512 MiB, which no response exceeds.
             line if (1..=9).contains(&line.len()) => {}
             _ => return Err(Malformed),
         }
@@ -152,7 +151,7 @@ impl<'b> Header<'b> {
     }
 }
 
-/// The kind of an answer that is there as a whole.
+/// Returns the kind of a complete response.
 pub(super) fn kind(answer: &[u8]) -> Result<Kind, Malformed> {
     match answer.first() {
         Some(b'>') => Ok(Kind::Push),
@@ -167,7 +166,7 @@ fn code(error: &[u8]) -> String {
     String::from_utf8_lossy(word).into_owned()
 }
 
-/// What a value says that is there as a whole.
+/// Parses a complete value.
 pub(super) fn node(answer: &[u8]) -> Result<Node<'_>, Malformed> {
     match Header::read(answer, 0)? {
         Some(header) if header.is_list() => header.list(answer),
@@ -175,7 +174,7 @@ pub(super) fn node(answer: &[u8]) -> Result<Node<'_>, Malformed> {
     }
 }
 
-/// Values that stand one behind the other, whole.
+/// Consecutive complete values.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Values<'b> {
     bytes: &'b [u8],
@@ -183,9 +182,9 @@ pub(super) struct Values<'b> {
 }
 
 impl<'b> Values<'b> {
-    /// How many are left. As many as could be, where more were announced.
+    /// Number of remaining values, but at most as many as the bytes can hold.
     pub(super) fn len(&self) -> usize {
-        // Each takes three bytes at least.
+        // Each takes at least three bytes.
         self.left.min(self.bytes.len() / 3)
     }
 
@@ -206,7 +205,7 @@ impl<'b> Values<'b> {
             return header.node();
         };
         let text = self.take(header.end, length)?;
-        // Three letters for the format, and a colon.
+        // Skips three letters for the format, and a colon.
         let from = if header.kind == b'=' { 4 } else { 0 };
         text.get(from..).map(Node::Text).ok_or(Malformed)
     }
@@ -231,7 +230,7 @@ impl<'b> Iterator for Values<'b> {
         self.left = self.left.checked_sub(1)?;
         let node = self.node();
         if node.is_err() {
-            // Nobody knows where the next would begin.
+            // The start of the next value is unknown.
             self.left = 0;
         }
         Some(node)
@@ -261,7 +260,7 @@ mod tests {
         ">2\r\n$10\r\ninvalidate\r\n_\r\n",
     ];
 
-    /// All that stands in an answer.
+    /// Formats the content of a response.
     fn shown(node: Result<Node<'_>, Malformed>) -> String {
         match node {
             Err(Malformed) => "malformed".to_owned(),
@@ -292,7 +291,7 @@ mod tests {
         for (answer, expected) in ANSWERS.iter().zip(nodes) {
             assert_eq!(kind(answer.as_bytes()), Ok(Kind::Value));
             assert_eq!(shown(node(answer.as_bytes())), expected);
-            // The same inside of another.
+            // The same inside another response.
             let list = format!("*2\r\n{answer}:7\r\n");
             assert_eq!(shown(node(list.as_bytes())), format!("[{expected} 7]"));
         }
@@ -329,9 +328,9 @@ mod tests {
             let list = format!("*1\r\n{bytes}");
             assert_eq!(shown(node(list.as_bytes())), "[malformed]");
         }
-        // Nothing behind it is read: nobody knows where it would begin.
+        // Nothing after it is parsed: its start is unknown.
         assert_eq!(shown(node(b"*3\r\n:1\r\n:x\r\n:7\r\n")), "[1 malformed]");
-        // Announced, never sent: nothing is kept for it.
+        // Announced but never sent: no memory is reserved for it.
         assert_eq!(Extent::default().of(b"*999999999\r\n$999999999\r\n"), Ok(None));
     }
 

@@ -1,16 +1,17 @@
-//! Sessions page by page, in no order: each page is a few steps of `SCAN`.
+//! Scan of all sessions page by page, in no order. Each page is a few steps of `SCAN`.
 //!
-//! A cursor names the slots that the walk is at, the run of the server that has them, that server's own cursor, and the
-//! sessions whose names a step gave beyond the limit of its page. So nothing is kept between two pages, and any process
-//! can go on.
+//! A cursor contains the slots in progress, the run of the server that has them, that server's own cursor, and the
+//! sessions that a step returned beyond the limit of its page. So no state is kept between two pages, and any process
+//! can continue.
 //!
-//! `SCAN` gives every name that is there from its beginning to its end, some of them twice while the server makes its
-//! table smaller. Its cursor means nothing to another process: where a master was restarted, or replaced by a replica,
-//! its slots are walked from their beginning, and sessions that pages held already are on a page again. A session of a
-//! slot that a cluster moves during the walk may be left out, as it may be on neither master when that one is asked.
+//! `SCAN` returns every name that exists from its start to its end, some of them twice while the server shrinks its
+//! table. Its cursor is meaningless to another server process. If a master was restarted or replaced by a replica, its
+//! slots are walked again from the start, and sessions of earlier pages are returned again. A session of a slot that a
+//! cluster moves during the walk may be missing, since each of the two masters may be queried while the session is on
+//! the other.
 //!
-//! A step is a script, since the client library sends a command without a key to any node while the one with the slot is
-//! away. A script with a key is refused by every node but that one.
+//! A step is a script, since the client library sends a command without a key to any node while the node with the slot
+//! is unavailable. A script with a key is refused by every node but that one.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -24,10 +25,10 @@ use crate::id::SessionKey;
 use crate::record::Text;
 use crate::store::{Cursor, Damage, Loaded, Page, Wanted};
 
-/// Steps of one page: where most names belong to others, pages are short.
+/// Maximum number of steps per page. If most names belong to other programs, pages are short.
 const MOST_STEPS: usize = 8;
 
-/// The pause before a part of a session that a cluster may be moving is looked for again.
+/// Pause before another read of a part of a session that a cluster may be moving.
 const PART_PAUSE: Duration = Duration::from_millis(100);
 
 impl RedisStore {
@@ -48,7 +49,7 @@ impl RedisStore {
         Ok(page)
     }
 
-    /// The sessions among about `count` names, and the walk behind them.
+    /// Returns the sessions among about `count` names, and advances the walk.
     async fn step(&self, walk: &mut Walk, slots: &Slots, count: usize) -> Result<Vec<SessionKey>, Fault> {
         let Some(range) = slots.behind(walk.slot) else { return Ok(Vec::new()) };
         let from = (&*walk.run, walk.at);
@@ -62,7 +63,7 @@ impl RedisStore {
         Ok(keys)
     }
 
-    /// The live records among these keys, and those that cannot be read.
+    /// Returns the live records of these keys, and the keys of unreadable ones.
     async fn records(&self, keys: &[SessionKey], now: Timestamp) -> Result<Page, Fault> {
         let mut page = Page::default();
         self.read_into(&mut page, keys, now).await?;
@@ -94,30 +95,30 @@ impl RedisStore {
     }
 }
 
-/// A schema of which the bare name alone is unreadable has lost its hash.
+/// Returns the damage of a record. A schema of which only the bare name is unreadable has lost its hash.
 fn damage(loaded: &Loaded) -> Option<Damage> {
     let is_lost = |name: &Text| !name.contains('.') && loaded.record.values.of_schema(name).next().is_none();
     let kind = |lost| if lost { Damage::Missing } else { Damage::Value };
     (!loaded.unreadable.is_empty()).then(|| kind(loaded.unreadable.iter().any(is_lost)))
 }
 
-/// A place in the walk over all sessions.
+/// Position in the walk over all sessions.
 #[derive(Default)]
 pub(super) struct Walk {
-    /// All slots before this one are done.
+    /// First slot that is not finished.
     slot: u16,
-    /// The last slot of the range that `at` belongs to.
+    /// Last slot of the range that `at` belongs to.
     last: u16,
-    /// The run of the server that `at` belongs to.
+    /// Run of the server that `at` belongs to.
     run: String,
-    /// The server's own cursor; 0 at the beginning of a range.
+    /// Cursor of the server; 0 at the start of a range.
     at: u64,
-    /// Sessions that no page has held yet.
+    /// Sessions that are not on any page yet.
     found: Vec<SessionKey>,
 }
 
 impl Walk {
-    /// The walk that a cursor stands for; `None` if another store made it.
+    /// Parses a cursor; `None` if another store made it.
     pub(super) fn parse(cursor: &Cursor) -> Option<Self> {
         let mut parts = cursor.as_str().split(':');
         let mut next = || parts.next();
@@ -143,22 +144,22 @@ impl Walk {
         slots.behind(self.slot).is_none()
     }
 
-    /// Begins a range, or goes on in it if the run of the server is the one that was asked before.
+    /// Starts a range, or continues it if the run of the server is still the same.
     fn go_on_in(&mut self, first: u16, last: u16, run: String) {
         if self.at == 0 || self.run != run {
             (self.slot, self.last, self.run) = (self.slot.max(first), last, run);
         }
-        // Fewer slots than when the walk came here: another master has the rest.
+        // Fewer slots than at the start of the range: another master has the rest.
         self.last = self.last.min(last);
     }
 
-    /// The range is done.
+    /// Ends the range.
     fn leave(&mut self) {
         *self = Self { slot: self.last + 1, found: std::mem::take(&mut self.found), ..Self::default() };
     }
 }
 
-/// A number as Redis gives its runs, or none.
+/// True for the identifier of a run, or an empty text.
 fn is_run(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
@@ -187,7 +188,7 @@ mod tests {
         assert!(Walk::parse(&Cursor::new(format!("0:0::0:{key},"))).is_some());
     }
 
-    /// What was seen of a run counts for that run alone, and slots that went to another master are left to it.
+    /// Progress in a run counts for that run alone, and slots that went to another master are left to it.
     #[test]
     fn a_walk_keeps_to_the_slots_that_it_has_walked() {
         let gone_on = |run: &str, last| {

@@ -1,12 +1,12 @@
-//! The scripts: each is one atomic step of the server. They begin with `#!lua`, so that a server out of memory, without
-//! its disk or no longer the master refuses one before it has done anything.
+//! Scripts, each of which is one atomic step of the server. They begin with `#!lua`, so that a server that is out of
+//! memory, cannot write to its disk or is no longer the master refuses a script before it has done anything.
 
 use std::sync::LazyLock;
 
 use super::call::Call;
 use super::name::Name;
 
-/// A script and the name under which servers know it.
+/// A script and the hash by which servers identify it.
 pub(super) struct Script {
     text: &'static str,
     hash: String,
@@ -24,14 +24,14 @@ impl Script {
         Self { text, hash: sha1_hex(text) }
     }
 
-    /// The beginning of a call with one key, with room for what follows.
+    /// Starts a call with one key, with capacity for the rest.
     pub(super) fn call(&self, main: Name<'_>, args: usize, bytes: usize) -> Call {
         let mut call = Call::new("EVALSHA", args + 3, bytes + main.len() + self.hash.len() + 1);
         call.arg(&self.hash).arg("1").name(main);
         call
     }
 
-    /// The same call for a server that has not got the script.
+    /// Returns the same call for a server that does not have the script.
     pub(super) fn in_full(&self, call: &Call) -> Call {
         let mut full =
             Call::new("EVAL", call.words().count(), self.text.len() + call.words().map(<[u8]>::len).sum::<usize>());
@@ -43,7 +43,7 @@ impl Script {
     }
 }
 
-/// SHA-1 in hexadecimal, as the server computes it, by the client library's own way to name scripts.
+/// SHA-1 in hexadecimal, as the server computes it, from the type of the client library that names scripts.
 pub(super) fn sha1_hex(text: &str) -> String {
     ::redis::Script::new(text).get_hash().to_owned()
 }

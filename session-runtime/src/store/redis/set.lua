@@ -1,13 +1,13 @@
 #!lua
--- Sets keys of the main hash if nothing in the session has changed since it was loaded, at half of what `patch.lua` costs.
--- Every change of a value raises the revision in the step that writes it. So a record of the revision that was loaded holds
--- what was loaded, and its totals are those that the caller has reckoned. Deadline and secret may have changed: they do not
--- raise the revision, and are taken from the head that is there, where expiry and login generation are looked at. A session
--- that was deleted has no head, and no key is given twice. Only a failover that undoes writes may give a revision twice.
--- KEYS[1]: the main hash. ARGV, moments and numbers as in the head:
---   1 now, login generation, revision that was loaded; what takes the place of revision and totals
+-- Sets keys of the main hash if the session is unchanged since it was loaded, at half of the cost of `patch.lua`. Every
+-- change of a value raises the revision in the step that writes it. So a record of the loaded revision holds the loaded
+-- values, and the totals that the caller computed are right. The deadline and the secret may have changed: they do not
+-- raise the revision. They are taken from the current head, whose expiry and login generation are checked. A deleted
+-- session has no head, and no key is assigned twice. Only a failover that undoes writes can assign a revision twice.
+-- KEYS[1]: the main hash. ARGV, with timestamps and numbers as in the head:
+--   1 now, login generation, loaded revision; the replacement of revision and totals
 --   then names and texts in turn; no name is set twice
--- Answers the new head. Or nil, and nothing is written: `patch.lua` has to judge.
+-- Returns the new head. Returns nil if nothing was written: then `patch.lua` decides.
 local sub, main, fixed = string.sub, KEYS[1], ARGV[1]
 
 local head = redis.call('HGET', main, '\0')
@@ -24,7 +24,7 @@ end
 local after = sub(head, 1, 140) .. sub(fixed, 25)
 if #head > 164 then
   local tail = sub(head, 165)
-  -- Whole names are compared. What stands in a hash of its own is not for this script.
+  -- Compares whole names. This script does not write a schema in a hash of its own.
   local apart = '\0' .. tail
   for at = 2, #ARGV, 2 do
     if string.find(apart, '\0' .. string.match(ARGV[at], '^[^.]*') .. '\0', 1, true) then

@@ -1,4 +1,4 @@
-//! A single server: from its address to a connection that knows its user and its database.
+//! A single server: connects to its address, and selects user and database.
 
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use super::pipe::Pipe;
 use super::target::DEAD_AFTER;
 use crate::store::tls::Certificates;
 
-/// Where a server is, and how it is greeted.
+/// Address of a server, and the settings of its greeting.
 pub(super) struct Single {
     address: Address,
     greeting: RedisConnectionInfo,
@@ -54,7 +54,7 @@ impl Single {
         Ok(Self { address, greeting: info.redis_settings().clone() })
     }
 
-    /// Connects once. `lost` is called when the connection ends, also while nothing is asked.
+    /// Connects once. `lost` is called when the connection ends, even while it is idle.
     pub(super) async fn connect(
         &self,
         answer_timeout: Duration,
@@ -107,7 +107,8 @@ const NO_TLS: Fault = Fault::setup("there are certificates, and no `rediss:`");
 const NO_RESP3: Fault = Fault::setup("the server does not speak RESP3; `?protocol=resp2` may help");
 const NO_DATABASE: Fault = Fault::setup("the server has no database of this number");
 
-/// A server that has no room for another connection refuses whatever comes, and closes it.
+/// Fault of a refused greeting. A server without room for another connection refuses every command, and closes the
+/// connection.
 async fn refused(pipe: &Pipe) -> Fault {
     match ask(pipe, &Call::new("PING", 0, 0)).await {
         Err(fault) if fault.is_dropped() => Fault::ended(),
@@ -119,7 +120,7 @@ async fn ask(pipe: &Pipe, call: &Call) -> Result<(), Fault> {
     pipe.ask(call).await.unwrap_or_else(|| Err(Fault::ended())).map(drop)
 }
 
-/// A stream to a machine. One that is gone is noticed by the system, also while nothing is asked.
+/// Connects to a host. The operating system detects a host that is gone, even while the connection is idle.
 async fn connected(host: &str, port: u16) -> std::io::Result<TcpStream> {
     let tcp = TcpStream::connect((host, port)).await?;
     tcp.set_nodelay(true)?;

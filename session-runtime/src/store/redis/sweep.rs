@@ -1,5 +1,5 @@
-//! Removing what has expired. The engine does that by itself, some minutes later; so each sweep looks at a bounded number
-//! of names, and the next goes on where it ended.
+//! Removal of expired records. The engine removes them by itself some minutes later, so each sweep looks at a bounded
+//! number of names, and the next one continues from there.
 
 use std::sync::PoisonError;
 
@@ -10,11 +10,11 @@ use super::walk::{self, Place, STEP};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 
-/// Names that one sweep looks at, those of others included.
+/// Number of names that one sweep looks at, including those of other programs.
 const MOST_NAMES: usize = 10_000;
 
 impl RedisStore {
-    /// Removes the expired among the next names, and goes round once at most.
+    /// Removes the expired records among the next names, in at most one round over all names.
     pub(super) async fn clean(&self, limit: usize, before: Timestamp) -> Result<usize, Fault> {
         let masters = walk::masters(&self.wire).await?;
         let start = *self.sweep_from.lock().unwrap_or_else(PoisonError::into_inner);
@@ -24,7 +24,7 @@ impl RedisStore {
             let step = walk::step(&self.wire, &self.namespace, &masters, place).await?;
             removed += self.remove_expired(&step.keys, limit - removed, before).await?;
             if removed == limit {
-                // Others of this step may have expired too: the next sweep begins with it.
+                // More sessions of this step may have expired: the next sweep starts with it.
                 break;
             }
             names += STEP.max(step.keys.len());

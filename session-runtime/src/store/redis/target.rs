@@ -1,4 +1,4 @@
-//! Where the servers are and how to connect to them: from a URL and certificates to connections. Nothing is retried here.
+//! Addresses of the servers, and how to connect to them, from a URL and certificates. Nothing is retried here.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::pipe::Pipe;
 use super::single::Single;
 use crate::store::tls::Certificates;
 
-/// After so long without a sign of life from the machine of the server, the system gives the connection up.
+/// Time without a response from the server's machine after which the operating system ends the connection.
 pub(super) const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 const NO_SOCKET: Fault =
     Fault::setup("a socket is named as `redis+unix:///path`, user and password behind it as `?user=…&pass=…`");
 
-/// What a connection is made of.
+/// Addresses and settings of a connection.
 pub(super) struct Target {
     nodes: Nodes,
     timeouts: Timeouts,
@@ -42,7 +42,7 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
-/// How long is waited for one node.
+/// Timeouts for one node.
 #[derive(Clone, Copy)]
 pub(super) struct Timeouts {
     pub(super) connect: Duration,
@@ -77,7 +77,7 @@ impl Target {
         &self.place
     }
 
-    /// How long connecting may take: a cluster's client first waits for nodes that are down, then asks one of the others.
+    /// Longest time to connect. A cluster's client first waits for nodes that are down, then tries one of the others.
     pub(super) fn patience(&self) -> Duration {
         match &self.nodes {
             Nodes::Single(_) => self.timeouts.connect,
@@ -85,7 +85,7 @@ impl Target {
         }
     }
 
-    /// Connects once. `lost` is called when a connection to a single server ends, also while nothing is asked.
+    /// Connects once. `lost` is called when a connection to a single server ends, even while it is idle.
     pub(super) async fn connect(&self, lost: impl FnOnce() + Send + 'static) -> Result<Connection, Fault> {
         match &self.nodes {
             Nodes::Single(server) => server.connect(self.timeouts.answer, lost).await.map(Connection::Single),
@@ -94,7 +94,7 @@ impl Target {
     }
 }
 
-/// A URL for each of the hosts that stand in one, separated by commas.
+/// Splits a URL with several hosts, separated by commas, into one URL per host.
 fn nodes(rest: &str, scheme: &str) -> Vec<String> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
@@ -103,7 +103,7 @@ fn nodes(rest: &str, scheme: &str) -> Vec<String> {
     hosts.split(',').map(|host| format!("{scheme}://{user}{at}{host}{path}")).collect()
 }
 
-/// RESP3, unless the URL says otherwise.
+/// Parses a URL. The protocol is RESP3, unless the URL sets another.
 fn info(url: &str) -> Result<ConnectionInfo, Fault> {
     let info = url.into_connection_info().map_err(|_| Fault::setup("the URL is not one of a Redis server"))?;
     let mut settings = info.redis_settings().clone();
@@ -121,7 +121,8 @@ fn tcp() -> TcpSettings {
     settings
 }
 
-/// The library would send a write again whose answer was lost. What a server refuses is sent again by us.
+/// Builds a cluster client that does not retry: it would send a write again whose response was lost. This store itself
+/// sends a command again that a server refused.
 fn cluster(nodes: Vec<ConnectionInfo>, certificates: Certificates, timeouts: Timeouts) -> Result<ClusterClient, Fault> {
     let mut builder = ClusterClientBuilder::new(nodes).retries(0).tcp_settings(tcp());
     builder = builder.response_timeout(timeouts.answer).connection_timeout(timeouts.connect);
@@ -136,10 +137,11 @@ fn for_library(certificates: Certificates) -> TlsCertificates {
     TlsCertificates { client_tls, root_cert: certificates.roots }
 }
 
-/// The TLS of a cluster's client leaves the choice to the application. Where that made none, it gets one here.
+/// Installs a default cryptography provider if the application has chosen none. The TLS of a cluster's client leaves
+/// the choice to the application.
 fn provide_cryptography() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Fails only if somebody else was quicker.
+        // Fails only if another thread was faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }

@@ -1,12 +1,12 @@
-//! Waiting for several operations at once, so that they share round trips.
+//! Concurrent operations, which share round trips.
 
 use std::future::Future;
 use std::task::Poll;
 
-/// Sessions that a scan or a sweep asks for at once.
+/// Number of sessions that a scan or a sweep requests at once.
 pub(super) const AT_ONCE: usize = 64;
 
-/// Runs the futures at the same time; their results in order.
+/// Runs the futures concurrently, and returns their results in order.
 pub(super) async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {

@@ -1,11 +1,12 @@
-//! The usual patch: it sets few keys, and nobody has changed the session since it was loaded. One script that compares and
-//! sets, at half of what the one for all patches costs the server.
+//! Fast path for the usual patch: it sets few keys of a session that is unchanged since it was loaded. One script
+//! compares and sets, at half of the cost that the script for all patches has for the server.
 //!
-//! Takes a patch that says what holds if the session is unchanged. Gives the head, or nothing if it is another kind of patch
-//! or the session is not so any more: nothing is written then, and the script for all patches judges.
+//! It applies to a patch that carries the revision and totals of an unchanged session, and returns the new head. It
+//! returns `None` for any other patch and for a changed session: then nothing is written, and the script for all
+//! patches decides.
 //!
-//! Those are two round trips, but only where another request came in between, or where a schema that this program does not
-//! keep apart is in a hash of its own because another program put it there.
+//! The second script is a second round trip. It is needed only if another request came in between, or if another
+//! program has put a schema that is not lazy here into a hash of its own.
 
 use super::RedisStore;
 use super::call::Call;
@@ -18,10 +19,10 @@ use crate::id::SessionKey;
 use crate::record::Head;
 use crate::record::patch::{Patch, Unchanged};
 
-/// More keys than this are for the other script: that no name is there twice is looked up one by one.
+/// Most keys that this script takes. The check that no name occurs twice is a linear search.
 const FEW: usize = 16;
 
-/// Now, generation and revision; the next revision and the totals.
+/// Bytes of now, generation and revision, the next revision and the totals.
 const FIXED_PART: usize = 48;
 
 impl RedisStore {
@@ -37,7 +38,7 @@ impl RedisStore {
     }
 }
 
-/// `None` unless all it does is to set few keys of the main hash.
+/// Builds the call; `None` unless the patch only sets few keys of the main hash.
 fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Option<Call> {
     let unchanged = patch.only_sets(FEW)?;
     let stays_here = |name: &str| check(name).is_ok() && !lazy.contains(&schema_of(name));

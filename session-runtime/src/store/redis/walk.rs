@@ -1,4 +1,4 @@
-//! The names of all sessions, in no order: `SCAN` over every master.
+//! Names of all sessions, in no order, by `SCAN` on every master.
 
 use std::ops::RangeInclusive;
 
@@ -11,27 +11,27 @@ use super::wire::{At, Wire};
 use super::write;
 use crate::id::SessionKey;
 
-/// Names that the server looks at in one step.
+/// Number of names that the server looks at in one step.
 pub(super) const STEP: usize = 1_000;
 
-/// How many slots a cluster has.
+/// Number of slots of a cluster.
 pub(super) const SLOTS: u16 = 16_384;
 
-/// A place in the walk over all masters.
+/// Position in the walk over all masters.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Place {
     master: usize,
     cursor: u64,
 }
 
-/// What one step of a walk found.
+/// Result of one step of a walk.
 pub(super) struct Step {
     pub(super) keys: Vec<SessionKey>,
-    /// Where the next begins; the beginning after the last.
+    /// Start of the next step; the default after the last one.
     pub(super) next: Place,
 }
 
-/// Looks at the names behind this place. `masters` has one slot of each.
+/// Looks at the names after this position. `masters` has one slot of each master.
 pub(super) async fn step(wire: &Wire, namespace: &Namespace, masters: &[u16], from: Place) -> Result<Step, Fault> {
     let Some(slot) = masters.get(from.master) else { return Ok(Step { keys: Vec::new(), next: Place::default() }) };
     let mut call = Call::new("SCAN", 5, 128);
@@ -46,20 +46,20 @@ pub(super) async fn step(wire: &Wire, namespace: &Namespace, masters: &[u16], fr
     Ok(Step { keys, next })
 }
 
-/// The sessions that one step found on the master of a range.
+/// Sessions that one step found on the master of a range.
 pub(super) struct Names {
-    /// The run of the server that answered.
+    /// Run of the server that answered.
     pub(super) run: String,
     pub(super) keys: Vec<SessionKey>,
-    /// The server's cursor behind them; 0 at the end.
+    /// Cursor of the server after them; 0 at the end.
     pub(super) next: u64,
 }
 
-/// Slots that are tried where one is on its way to another master.
+/// Number of slots to try if one is being moved to another master.
 const MOST_SLOTS: u128 = 16;
 
-/// Looks at about `count` names on the master of this range: behind the cursor, or from the beginning if that belongs to
-/// another run of the server.
+/// Looks at about `count` names on the master of this range: after the cursor, or from the start if the cursor belongs
+/// to another run of the server.
 pub(super) async fn names(
     wire: &Wire,
     namespace: &Namespace,
@@ -86,7 +86,7 @@ fn names_of(answer: Node<'_>, namespace: &Namespace) -> Result<Names, Fault> {
     Ok(Names { run, keys, next })
 }
 
-/// The answer of `SCAN`: the next cursor, and the sessions among the names.
+/// Reads a response of `SCAN`: the next cursor, and the sessions among the names.
 fn page(answer: Node<'_>, namespace: &Namespace) -> Result<(u64, Vec<SessionKey>), Fault> {
     let mut page = answer.list()?;
     let cursor = std::str::from_utf8(page.need()?.text()?).ok().and_then(|cursor| cursor.parse().ok());
@@ -95,15 +95,15 @@ fn page(answer: Node<'_>, namespace: &Namespace) -> Result<(u64, Vec<SessionKey>
     Ok((cursor.ok_or_else(Fault::unexpected)?, keys.collect::<Result<_, Fault>>()?))
 }
 
-/// The slots of all masters, by ranges in their order. A single server has one range.
+/// Slots of all masters, as ranges in order. A single server has one range.
 pub(super) struct Slots(Vec<Range>);
 
-/// Neighbouring slots of one master.
+/// Consecutive slots of one master.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) first: u16,
     pub(super) last: u16,
-    /// Its address.
+    /// Address of the master.
     master: String,
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn slots(wire: &Wire) -> Result<Slots, Fault> {
     Ok(Slots::of(ranges))
 }
 
-/// One slot of each master: the way to ask it.
+/// Returns one slot of each master, by which it is addressed.
 pub(super) async fn masters(wire: &Wire) -> Result<Vec<u16>, Fault> {
     Ok(slots(wire).await?.masters())
 }
@@ -134,7 +134,7 @@ fn range_of(range: Node<'_>) -> Result<Range, Fault> {
 }
 
 impl Range {
-    /// A key in one of the slots; another one for each number of tries.
+    /// Returns a key in one of the slots, a different one for each value of `tries`.
     fn key(&self, tries: u128) -> SessionKey {
         let keys = (tries << 32..).map(|n| SessionKey::from_bytes(n.to_be_bytes()));
         let mut in_range = keys.filter(|key| (self.first..=self.last).contains(&slot_of(*key)));
@@ -165,13 +165,13 @@ impl Slots {
         masters.into_iter().map(|range| range.first).collect()
     }
 
-    /// The range that holds this slot, or the one behind it.
+    /// Returns the range that holds this slot, or the next range.
     pub(super) fn behind(&self, slot: u16) -> Option<&Range> {
         self.0.iter().find(|range| range.last >= slot)
     }
 
-    /// Whether a session that the master of `range` has belongs to these slots of it. Its others are walked by
-    /// themselves. A session of a slot that is another master's is on its way, and is taken where it is found.
+    /// Returns whether a session found on the master of `range` belongs to `slots`. Other ranges of that master are
+    /// walked separately. A session whose slot belongs to another master is being moved, and counts where it is found.
     pub(super) fn is_of(&self, key: SessionKey, slots: RangeInclusive<u16>, range: &Range) -> bool {
         if self.0.len() == 1 {
             return true;
@@ -182,7 +182,7 @@ impl Slots {
     }
 }
 
-/// The slot of all names of a session: CRC-16 of what stands in the braces, polynomial 0x1021.
+/// Slot of all names of a session: CRC-16 of the text in braces, polynomial 0x1021.
 fn slot_of(key: SessionKey) -> u16 {
     let crc = key.to_string().bytes().fold(0, |crc: u16, byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(slots.behind(40), None);
     }
 
-    /// Of a master with two ranges each session is taken once; one that is on its way is taken wherever it is.
+    /// Each session of a master with two ranges is returned once; one that is being moved is returned wherever it is.
     #[test]
     fn a_session_is_taken_with_its_own_range() {
         let key = SessionKey::from_bytes([7; 16]);
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// As `CLUSTER KEYSLOT session:{…}` answers.
+    /// Slots as `CLUSTER KEYSLOT session:{…}` returns them.
     #[test]
     fn a_slot_is_the_one_that_redis_computes() {
         assert_eq!(slot_of(SessionKey::from_bytes([0; 16])), 4813);

@@ -1,5 +1,5 @@
-//! Sending a command and getting its answer. The only commands that are sent twice are those that a server refused to
-//! run: a script that it has not got, a slot that it has no longer.
+//! Sending of commands and receipt of responses. A command is sent twice only if a server refused to run it, because it
+//! does not have the script or no longer has the slot.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,30 +17,30 @@ use super::reply::Reply;
 use super::script::Script;
 use super::target::Connection;
 
-/// How often a command is sent to where a cluster says that its slot is now.
+/// Number of redirects that a command follows in a cluster.
 const MOST_REDIRECTS: u32 = 6;
 
-/// How many connections are tried that turn out to have ended before.
+/// Number of connections tried if they turn out to have ended.
 const MOST_CONNECTIONS: u32 = 3;
 
-/// While slots move. Doubled each time.
+/// Pause before a redirect is followed while slots move. It doubles each time.
 const REDIRECT_PAUSE: Duration = Duration::from_millis(5);
 
-/// Connections used in turn.
+/// Connections, used in turn.
 pub(super) struct Wire {
     links: Box<[Link]>,
     turn: AtomicUsize,
     answer_timeout: Duration,
 }
 
-/// Which node of a cluster is asked. A single server is asked whatever this says.
+/// Node of a cluster to send a command to. A single server ignores it.
 #[derive(Clone, Copy)]
 pub(super) enum At<'n> {
-    /// The one with the slot of this name.
+    /// The node with the slot of this name.
     Name(Name<'n>),
-    /// The one with this slot; any other while that one is away.
+    /// The node with this slot; any other while that node is unavailable.
     Slot(u16),
-    /// The one with the slot of this name, and no other if that slot is on its way.
+    /// The node with the slot of this name, and no other if that slot is being moved.
     Owner(Name<'n>),
 }
 
@@ -49,7 +49,7 @@ impl Wire {
         Self { links: links.into(), turn: AtomicUsize::new(0), answer_timeout }
     }
 
-    /// Runs a script, also on a server that does not know it yet.
+    /// Runs a script, even on a server that does not have it yet.
     pub(super) async fn run(&self, script: &Script, main: Name<'_>, call: &Call) -> Result<Reply, Fault> {
         self.run_at(script, At::Name(main), call).await
     }
@@ -62,8 +62,8 @@ impl Wire {
         }
     }
 
-    /// Sends a command and waits for its answer. On a connection that had ended before it is not sent, and a new one is
-    /// waited for.
+    /// Sends a command and waits for its response. If the connection had already ended, the command was not sent, and a
+    /// new connection is awaited.
     pub(super) async fn send(&self, call: &Call, at: At<'_>) -> Result<Reply, Fault> {
         let link = &self.links[self.turn.fetch_add(1, Ordering::Relaxed) % self.links.len()];
         for _ in 0..MOST_CONNECTIONS {
@@ -72,9 +72,9 @@ impl Wire {
                 None => Box::pin(self.in_time(link.connection())).await?,
             };
             let answered = match connection {
-                // Watches the time itself.
+                // Enforces the timeout itself.
                 Connection::Single(pipe) => pipe.ask(call).await.map(|answered| answered.map(Reply::Bytes)),
-                // What is rare is not in the room that every request has for this.
+                // Boxed: inlining rare paths would grow the future of every request.
                 Connection::Managed(manager) => Some(Box::pin(self.in_time(ask_manager(manager, call))).await),
                 Connection::Cluster(cluster) => Some(Box::pin(self.in_time(ask_cluster(cluster, call, at))).await),
             };
@@ -94,13 +94,13 @@ impl Wire {
         outcome.unwrap_or(Err(Fault::unavailable("no answer in time")))
     }
 
-    /// Whether the servers are a cluster.
+    /// Returns whether the servers are a cluster.
     pub(super) async fn is_cluster(&self) -> Result<bool, Fault> {
         let (connection, _) = self.links[0].connection().await?;
         Ok(matches!(connection, Connection::Cluster(_)))
     }
 
-    /// Connects all, so that the first requests find them.
+    /// Opens all connections, so that they are ready for the first requests.
     pub(super) async fn connect(&self) -> Result<(), Fault> {
         for link in &self.links {
             link.connection().await?;
@@ -113,7 +113,7 @@ async fn ask_manager(mut manager: ConnectionManager, call: &Call) -> Result<Repl
     Ok(Reply::Value(unwrapped(manager.send_packed_command(&call.for_library()).await)?))
 }
 
-/// An answer that is an error is an error.
+/// Turns an error response into an `Err`.
 fn unwrapped(answered: RedisResult<Value>) -> RedisResult<Value> {
     match answered? {
         Value::ServerError(error) => Err(error.into()),
@@ -125,18 +125,18 @@ async fn ask_cluster(mut connection: ClusterConnection, call: &Call, at: At<'_>)
     Ok(Reply::Value(follow(&mut connection, &call.for_library(), at).await?))
 }
 
-/// Asks until a node answers that has the slot.
+/// Sends a command until a node that has the slot answers.
 async fn follow(connection: &mut ClusterConnection, command: &Cmd, at: At<'_>) -> RedisResult<Value> {
     let mut redirects = 0;
     loop {
         let routing = RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(route(at)));
         let answered = unwrapped(connection.route_command(command.clone(), routing).await);
         let Err(error) = answered else { return answered };
-        // It was refused before it was run, so that it may be sent again.
+        // The server refused it before running it, so it may be sent again.
         let again = match error.kind() {
             ErrorKind::Server(ServerErrorKind::Ask) if matches!(at, At::Owner(_)) => false,
             ErrorKind::Server(ServerErrorKind::Ask) => return ask_elsewhere(connection, command, &error).await,
-            // The library learns from the refusal where the slot is now.
+            // The library takes the new node of the slot from the refusal.
             ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain) => redirects < MOST_REDIRECTS,
             _ => false,
         };
@@ -155,7 +155,7 @@ fn route(at: At<'_>) -> Route {
     }
 }
 
-/// A slot is on its way to another node, which takes a command for it only behind `ASKING`.
+/// Sends a command to the node that a slot is being moved to. That node accepts it only after `ASKING`.
 async fn ask_elsewhere(connection: &mut ClusterConnection, command: &Cmd, told: &RedisError) -> RedisResult<Value> {
     let address = told.redirect_node().and_then(|(address, _)| address.rsplit_once(':'));
     let Some((host, port)) = address.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?))) else {

@@ -1,4 +1,4 @@
-//! From records and patches to calls of the scripts. The arguments are explained there.
+//! Conversion of records and patches into calls of the scripts. The scripts explain their arguments.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::record::patch::{Deadline, Expected, Patch, Precondition};
 use crate::record::{Record, Text};
 use crate::store::SWEEP_GRACE;
 
-/// How much later than a sweep may remove a record the engine removes it by itself: the engine judges by its own clock.
+/// Time from when a sweep may remove a record to its removal by the engine, which uses its own clock.
 const ENGINE_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// The last moment of the year 9999: engines do not take just any number.
+/// Last instant of the year 9999: engines do not accept every number.
 const LAST: i64 = 253_402_300_799_999;
 
-/// A base that is longer than its hash is sent as its hash.
+/// Longest base that is sent as text, in bytes. A base longer than its hash is sent as the hash.
 const LONGEST_BASE: usize = 40;
 
 pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> Result<Call, Fault> {
@@ -78,20 +78,20 @@ pub(super) fn patch(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'sta
     Ok(command)
 }
 
-/// What a patch leaves of each name that it changes, none of them twice.
+/// Net changes of a patch, each name once.
 struct Changes<'p> {
     set: Vec<(&'p str, &'p str)>,
     remove: Vec<&'p str>,
 }
 
 impl<'p> Changes<'p> {
-    /// Of two changes of one name the later counts; removals come behind all that is set.
+    /// Keeps the later of two changes of one name. Removals override everything that is set.
     fn of(patch: &'p Patch) -> Self {
         let mut remove: Vec<&str> = patch.remove.iter().map(|name| &**name).collect();
         remove.sort_unstable();
         remove.dedup();
         let mut set: Vec<(&str, &str)> = patch.set.iter().rev().map(|(name, text)| (&**name, &**text)).collect();
-        // Stable: the later one is still in front.
+        // Stable sort: the later change is still in front.
         set.sort_by_key(|(name, _)| *name);
         set.dedup_by_key(|(name, _)| *name);
         set.retain(|(name, _)| remove.binary_search(name).is_err());
@@ -107,7 +107,7 @@ fn changes_head(patch: &Patch) -> bool {
     patch.deadline.is_some() || patch.secret.is_some()
 }
 
-/// Longest form of the argument that every patch has.
+/// Longest form, in bytes, of the argument that every patch has.
 const FIXED_PART: usize = 41;
 
 fn fixed_part(patch: &Patch, now: Timestamp, counts: [usize; 4]) -> Result<Vec<u8>, Fault> {
@@ -152,15 +152,15 @@ pub(super) fn load_all(main: Name<'_>, wanted: Option<&[&'static str]>) -> Call 
     command
 }
 
-/// A key that no session has, to try a script with.
+/// Key that no session has, to try a script with.
 pub(super) const NOBODY: SessionKey = SessionKey::from_bytes([0; 16]);
 
-/// When the engine may remove a record by itself, in milliseconds since 1970.
+/// Time at which the engine may remove a record by itself, in milliseconds since 1970.
 fn engine_deadline(expires: Timestamp) -> i64 {
     expires.after(SWEEP_GRACE).after(ENGINE_MARGIN).as_millis().clamp(1, LAST)
 }
 
-/// Of all names and texts, roughly.
+/// Approximate size of all names and texts.
 fn room(patch: &Patch) -> usize {
     let expected = patch.expected().iter().map(|expected| expected.name.len() + 2 + LONGEST_BASE);
     let set = patch.set.iter().map(|(name, text)| name.len() + text.len());
@@ -168,7 +168,7 @@ fn room(patch: &Patch) -> usize {
     expected.chain(set).chain(remove).sum::<usize>() + 192
 }
 
-/// What a value must be: a kind, whether our own text will do, and the text or its hash.
+/// Writes the check of a value: a kind, whether the patch's own text is accepted too, and the text or its hash.
 fn put_base_check(out: &mut String, base: Option<&str>, or_ours: bool) {
     out.clear();
     out.push(match base {

@@ -1,7 +1,7 @@
-//! Long texts stand in a table of their own, and their row holds a number instead.
+//! Long texts in a table of their own; the row of such a text holds an id instead.
 //!
-//! A search in a tree of whole rows reads each row that it compares with, however long: one text of 100 KB would be read
-//! by every request of that session, and by those of its neighbours.
+//! A search in a tree of whole rows reads each row that it compares with, however long the row is. One text of 100 KB
+//! would be read by every request of that session, and by those of its neighbours.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Statement, ToSql};
@@ -9,31 +9,31 @@ use rusqlite::{Statement, ToSql};
 use super::fault::Fault;
 use crate::record::Text;
 
-/// Bytes of the longest text that stands in its row. With its key, and a name that is not long, such a row fits into a
-/// quarter of a page, so that no part of it is kept elsewhere.
+/// Maximum size in bytes of a text that is stored in its row. With its key and a name of moderate length, such a row
+/// fits into a quarter of a page, so no part of it is stored elsewhere.
 const MOST: usize = 600;
 
-/// The statements for long texts.
+/// Statements for long texts.
 pub(super) struct Large<'c> {
-    /// id → text
+    /// Parameter: id. Column: text.
     pub(super) read: Statement<'c>,
-    /// text
+    /// Parameter: text.
     pub(super) add: Statement<'c>,
-    /// id
+    /// Parameter: id.
     pub(super) remove: Statement<'c>,
 }
 
-/// A text, and where it stands. As a parameter it is what its row holds.
+/// A text and its location. As a parameter, it is the content of its row.
 pub(super) struct Stored {
     pub(super) text: Text,
-    /// Its number, if it is a long one.
+    /// Id of the text in `large`, if it is a long one.
     large: Option<i64>,
-    /// The content is not a text, or the long text is gone: `text` is empty then.
+    /// True if the content is not a text or the long text is missing; `text` is then empty.
     pub(super) is_damaged: bool,
 }
 
 impl Stored {
-    /// A content that can be removed and nothing else.
+    /// Creates the value for damaged content, which can only be removed.
     pub(super) fn damaged(content: ValueRef<'_>) -> Self {
         Self { text: "".into(), large: content.as_i64().ok(), is_damaged: true }
     }
@@ -45,10 +45,10 @@ impl ToSql for Stored {
     }
 }
 
-/// id → text
+/// Parameter: id. Column: text.
 pub(super) const READ: &str = "SELECT json FROM large WHERE id = ?1";
 
-/// The long text with this number.
+/// Reads the long text with this id.
 pub(super) fn read(statement: &mut Statement<'_>, id: i64) -> Result<Text, Fault> {
     let mut rows = statement.query([id])?;
     let row = rows.next()?.ok_or(Fault::Unreadable("long text"))?;
@@ -56,7 +56,7 @@ pub(super) fn read(statement: &mut Statement<'_>, id: i64) -> Result<Text, Fault
 }
 
 impl Large<'_> {
-    /// The text that a row's content stands for.
+    /// Reads the text of a row from its content.
     pub(super) fn find(&mut self, content: ValueRef<'_>) -> Result<Stored, Fault> {
         Ok(match content {
             ValueRef::Integer(id) => Stored { text: read(&mut self.read, id)?, large: Some(id), is_damaged: false },
@@ -64,14 +64,14 @@ impl Large<'_> {
         })
     }
 
-    /// Puts a long text away.
+    /// Stores a text in `large` if it is long.
     pub(super) fn put(&mut self, text: &Text) -> Result<Stored, Fault> {
         let is_long = text.len() > MOST;
         let large = if is_long { Some(self.add.insert([&**text])?) } else { None };
         Ok(Stored { text: text.clone(), large, is_damaged: false })
     }
 
-    /// The text is replaced or removed.
+    /// Removes the long text of a value that was replaced or removed.
     pub(super) fn forget(&mut self, stored: &Stored) -> Result<(), Fault> {
         if let Some(id) = stored.large {
             self.remove.execute([id])?;

@@ -1,4 +1,4 @@
-//! The writer's connection with its statements, compiled once.
+//! The writer's connection and its statements, compiled once.
 
 use std::fmt::Write as _;
 
@@ -13,30 +13,32 @@ pub(super) struct Db<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
     roll_back: Statement<'c>,
-    /// session, a few names or NULLs → names and contents, the head first; its deadline beside it
+    /// Parameters: session, a few names or NULLs. Columns: name, content, and the deadline in the row of the head,
+    /// which comes first.
     pub(super) few: Statement<'c>,
-    /// session, head, deadline
+    /// Parameters: session, head, deadline.
     pub(super) add: Statement<'c>,
-    /// session, head
+    /// Parameters: session, head.
     pub(super) change: Statement<'c>,
-    /// session, head, deadline
+    /// Parameters: session, head, deadline.
     pub(super) touch: Statement<'c>,
-    /// session, name, content
+    /// Parameters: session, name, content.
     pub(super) add_value: Statement<'c>,
-    /// session, name, content
+    /// Parameters: session, name, content.
     pub(super) change_value: Statement<'c>,
-    /// session, name
+    /// Parameters: session, name.
     pub(super) remove_value: Statement<'c>,
-    /// session
+    /// Parameter: session.
     pub(super) remove: Statement<'c>,
-    /// session
+    /// Parameter: session.
     pub(super) remove_large: Statement<'c>,
     pub(super) large: Large<'c>,
-    /// expired by, limit → keys
+    /// Parameters: latest deadline, limit. Column: session.
     pub(super) expired: Statement<'c>,
 }
 
-/// Names that one execution looks up; `known` binds each. Most patches need no more: the metadata of a schema, and a value or two.
+/// Number of names that one execution looks up; `known` binds each of them. Most patches need no more: the metadata of
+/// a schema, and a value or two.
 pub(super) const FEW: usize = 2;
 
 impl<'c> Db<'c> {
@@ -68,7 +70,7 @@ impl<'c> Db<'c> {
         })
     }
 
-    /// Begins a transaction that may write; waits for the lock of another process.
+    /// Begins a transaction that may write. Waits for the lock of another process.
     pub(super) fn begin(&mut self) -> Result<(), Fault> {
         self.roll_back();
         self.begin.execute([])?;
@@ -80,7 +82,8 @@ impl<'c> Db<'c> {
         Ok(())
     }
 
-    /// Undoes what is open. `SQLite` undoes some failures by itself; one that it cannot undo shows at the next begin.
+    /// Rolls back an open transaction. `SQLite` rolls back by itself after some failures. If a rollback fails, the next
+    /// `begin` fails.
     pub(super) fn roll_back(&mut self) {
         if !self.connection.is_autocommit() {
             let _ = self.roll_back.execute([]);
@@ -88,7 +91,8 @@ impl<'c> Db<'c> {
     }
 }
 
-/// One statement, since each execution costs more than what it looks up. A name that is NULL finds nothing.
+/// Builds one statement for all names, since each execution costs more than its lookups. A name that is NULL matches no
+/// row.
 fn select_few() -> String {
     let mut sql = HEAD.to_owned();
     for at in 2..2 + FEW {

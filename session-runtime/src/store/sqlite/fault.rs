@@ -1,4 +1,4 @@
-//! What goes wrong below the store, told without a stored value: `SQLite`'s code, never a statement or what was bound to it.
+//! Failures below the store. They contain the error code of `SQLite`, but no stored value, statement or parameter.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,31 +9,31 @@ use rusqlite::types::FromSqlError;
 
 use crate::store::{Damage, StoreError, StoreErrorKind};
 
-/// Why a job failed.
+/// Reason why a job failed.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// `SQLite` refused or failed.
     Engine(rusqlite::Error),
-    /// A row that this library did not write, or that was damaged; says which part of it.
+    /// A row is damaged or was not written by this library; contains the name of the unreadable part.
     Unreadable(&'static str),
     /// The file at the path is not the one that was written to.
     Moved,
-    /// A bug of ours; the thread goes on.
+    /// A bug in this library; the thread continues.
     Panicked,
 }
 
 impl Fault {
-    /// Whether the lock of another connection was in the way, which may pass.
+    /// True if the lock of another connection was in the way, which may be temporary.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self, Self::Engine(error) if is_busy(error))
     }
 
-    /// The fault of a record whose head cannot be read.
+    /// Converts any unreadable part to an unreadable head.
     pub(super) fn of_head(self) -> Self {
         if let Self::Unreadable(_) = self { Self::Unreadable("head") } else { self }
     }
 
-    /// The damage of the one record that was read, if it is that and no failure of the file.
+    /// Returns the damage of the record that was read; `Err` if the file itself failed.
     pub(super) fn damage(self) -> Result<Damage, Self> {
         match self {
             Self::Unreadable("head") => Ok(Damage::Head),
@@ -58,7 +58,8 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Does the work on a connection. What a panic leaves open there is undone before the next.
+/// Runs work on a connection and catches a panic. A transaction that the panic leaves open is rolled back before the
+/// next job.
 pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Panicked))
 }
@@ -69,14 +70,14 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-/// A column of another type, or text that is not UTF-8.
+/// A column has another type, or its text is not UTF-8.
 impl From<FromSqlError> for Fault {
     fn from(_: FromSqlError) -> Self {
         Self::Unreadable("column")
     }
 }
 
-/// `SQLite`'s own code. Its message is left out: it may quote what it was working on.
+/// Error code of `SQLite`. Its message is left out, since it may quote the data of the statement.
 #[derive(Debug)]
 pub(super) struct Cause(Option<ffi::Error>);
 

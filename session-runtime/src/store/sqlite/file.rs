@@ -1,37 +1,38 @@
-//! The file at the path: whether it is still the one that is open.
+//! Detects whether the file at the path is still the one that is open.
 //!
-//! A file that is removed, renamed or replaced under a running program stays open, and writes to it succeed; they are lost
-//! with the last connection. So each group of writes looks at the path after its commit and before its answer. `SQLite`
-//! keeps what was committed last in a log beside the file, with an index of its own, so these count too.
+//! A file that is removed, renamed or replaced under a running program stays open, and writes to it succeed; they are
+//! lost when the last connection closes. So each group of writes checks the path after its commit and before its
+//! answer. `SQLite` keeps the latest commits in a log beside the file, which has an index in another file, so these two
+//! are checked too.
 
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The files as they were opened.
+/// Paths of the files, and their identities when they were opened.
 pub(super) struct OpenFile {
     files: [PathBuf; 3],
     identities: [Option<Identity>; 3],
 }
 
-/// What has become of the path.
+/// Change of the files at the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// There is no file.
+    /// The file is missing.
     Removed,
-    /// There is another file.
+    /// Another file is at the path.
     Replaced,
-    /// The log or its index is gone or another one; the file itself is the same.
+    /// The log or its index is missing or has been replaced; the file itself is the same.
     OtherLog {
-        /// Nobody has made a new log yet, so what stands in the old one may be written to the file.
+        /// True if there is no new log yet, so the content of the old one may be written to the file.
         is_free: bool,
     },
 }
 
 impl OpenFile {
-    /// The file at this path, the log and its index, which are there once a connection has read.
+    /// Records the file at this path, the log and its index. The latter two exist once a connection has read.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
-        // `SQLite` names the two others after the file that links lead to.
+        // `SQLite` derives the names of the other two from the target of symbolic links.
         let target = path.canonicalize()?;
         let beside = |end: &str| {
             let mut name = target.clone().into_os_string();
@@ -47,7 +48,7 @@ impl OpenFile {
         self.identities[0] == file
     }
 
-    /// `None`: all is as it was opened.
+    /// Returns the change since the files were opened, if any.
     pub(super) fn change(&self) -> Option<Change> {
         let now = [0, 1, 2].map(|at: usize| identity(&self.files[at]));
         if now == self.identities {
@@ -61,7 +62,7 @@ impl OpenFile {
     }
 }
 
-/// Tells a file from all others, for as long as it is open.
+/// Identity of a file, unique as long as the file is open.
 pub(super) type Identity = (u64, u64);
 
 pub(super) fn identity(path: &Path) -> Option<Identity> {
@@ -74,7 +75,7 @@ fn of(file: &Metadata) -> Identity {
     (file.dev(), file.ino())
 }
 
-/// An open file cannot be removed there.
+/// Always the same identity, since an open file cannot be removed on these systems.
 #[cfg(not(unix))]
 fn of(_file: &Metadata) -> Identity {
     (0, 0)

@@ -1,7 +1,7 @@
-//! Opening a file: whose it is, which layout it has, and making an empty one ours.
+//! Opens a file: checks its owner and its format number, and creates the tables in an empty file.
 //!
-//! Safe when several processes start at once: the tables are made in one transaction that looks again after it has the
-//! lock. Nothing is written to a file before it is known to be empty or ours.
+//! Safe when several processes start at once: one transaction creates the tables, and checks again after it has the
+//! lock. Nothing is written to a file unless it is empty or belongs to this library.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -17,12 +17,13 @@ use super::worker::Opened;
 use crate::store::{StoreError, StoreErrorKind};
 
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"sess");
-/// Layout 1 was never released.
+/// Format number of the file. Format 1 was never released.
 const LAYOUT: i32 = 2;
-/// A log that grew beyond this many bytes, as beside a reader that kept its snapshot for long, is cut back once it is written
-/// from its beginning again. A little more than the 1,000 pages after which it is checkpointed, so that it is not cut in normal use.
+/// Size in bytes above which the log is truncated when it is next written from its beginning. A log grows this large,
+/// for example, while a reader keeps its snapshot for long. The limit is slightly above the 1,000 pages after which the
+/// log is checkpointed, so that it is not truncated in normal use.
 const LOG_BYTES: i64 = 5 << 20;
-/// What `SQLite` itself takes for no file.
+/// Path that `SQLite` treats as a database without a file.
 const MEMORY: &str = ":memory:";
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
@@ -40,7 +41,7 @@ const TABLES: &str = "
         json TEXT NOT NULL
     ) STRICT;";
 
-/// What all connections of a store share.
+/// Settings shared by all connections of a store.
 pub(super) struct Settings {
     pub(super) path: PathBuf,
     pub(super) durability: Durability,
@@ -53,19 +54,19 @@ enum Owner {
 }
 
 impl Settings {
-    /// From here on the path no longer depends on the folder that the program is in.
+    /// Makes the path absolute, so that it no longer depends on the working directory.
     pub(super) fn new(path: PathBuf, durability: Durability, busy_timeout: Duration) -> Self {
         let is_named = !path.as_os_str().is_empty() && path.as_os_str() != MEMORY;
         let path = std::path::absolute(&path).ok().filter(|_| is_named).unwrap_or(path);
         Self { path, durability, busy_timeout }
     }
 
-    /// The writer's connection to a file that has our tables by then, and that file.
+    /// Opens the writer's connection, creates the tables if they are missing, and records the file.
     pub(super) fn open(&self) -> Result<Opened, StoreError> {
         self.create_file()?;
         let before = file::identity(&self.path);
         let connection = self.prepare()?;
-        // The first read makes the log and its index; of a table that stays small.
+        // The first read creates the log and its index. It reads a table that stays small.
         self.patiently(|| Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?))?;
         match OpenFile::at(&self.path) {
             Ok(file) if file.is(before) => Ok(Opened { connection, file }),
@@ -75,8 +76,8 @@ impl Settings {
 
     fn prepare(&self) -> Result<Connection, StoreError> {
         let mut connection = self.connect()?;
-        // Until there is a log, whatever the durability: `NORMAL` may leave a journal whose header reached the disk before
-        // its content, and after a power cut that would be rolled back into the file.
+        // `FULL` until there is a log, whatever the durability: with `NORMAL`, the header of a journal may reach the
+        // disk before its content, and after a power cut such a journal would be rolled back into the file.
         connection.pragma_update(None, "synchronous", "FULL").map_err(|error| self.refused(&error))?;
         self.patiently(|| self.claim(&mut connection))?;
         self.patiently(|| self.use_log(&connection))?;
@@ -84,21 +85,22 @@ impl Settings {
         Ok(connection)
     }
 
-    /// A connection that reads and nothing else, and that would rather fail than wait for a lock.
+    /// Opens a read-only connection that fails instead of waiting for a lock.
     pub(super) fn connect_spot(&self) -> Result<Connection, StoreError> {
         let connection = self.connect_reader()?;
         connection.busy_timeout(Duration::ZERO).map_err(|error| self.refused(&error))?;
         Ok(connection)
     }
 
-    /// A connection that reads and nothing else.
+    /// Opens a read-only connection.
     pub(super) fn connect_reader(&self) -> Result<Connection, StoreError> {
         let connection = self.connect()?;
         connection.pragma_update(None, "query_only", true).map_err(|error| self.refused(&error))?;
         Ok(connection)
     }
 
-    /// Sessions are the visitors' own: on Unix the file is for its owner only, and `SQLite` gives the log the same mode.
+    /// Creates the file if it is missing. Sessions are private: on Unix only the owner may access the file, and
+    /// `SQLite` gives the log the same mode.
     fn create_file(&self) -> Result<(), StoreError> {
         if self.path.is_dir() {
             return Err(self.setup("is a folder; name a file in it"));
@@ -122,7 +124,7 @@ impl Settings {
     fn connect(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| self.refused(&error))?;
-        // Asked first: a read-only file in WAL mode fails everything else in ways that do not say so.
+        // Checked first: on a read-only file in WAL mode, all other steps fail with errors that do not mention it.
         if connection.is_readonly(MAIN_DB).map_err(|error| self.refused(&error))? {
             return Err(self.setup("is read-only; let this program write to it"));
         }
@@ -140,16 +142,16 @@ impl Settings {
         match self.durability {
             Durability::Process => connection.pragma_update(None, "synchronous", "NORMAL"),
             Durability::Power => {
-                // Without it, Apple's systems only hand the data to the disk's own cache.
+                // Without this, Apple's systems only pass the data to the disk's own cache.
                 connection.pragma_update(None, "fullfsync", true)?;
                 connection.pragma_update(None, "synchronous", "FULL")
             }
         }
     }
 
-    /// Makes an empty file ours; one that is ours already stays as it is.
+    /// Creates the tables in an empty file; leaves a file of this library unchanged.
     fn claim(&self, connection: &mut Connection) -> Result<(), Refused> {
-        // One transaction, or another process may make the tables between two of the questions.
+        // One transaction for all queries, since another process may create the tables between two of them.
         let snapshot = connection.transaction()?;
         let owner = self.owner(&snapshot)?;
         snapshot.finish()?;
@@ -157,7 +159,7 @@ impl Settings {
             return Ok(());
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have been faster while this one waited for the lock.
+        // Another process may have created the tables while this one waited for the lock.
         if matches!(self.owner(&transaction)?, Owner::Nobody) {
             transaction.execute_batch(TABLES)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -193,7 +195,7 @@ impl Settings {
         Err(self.setup("cannot have a write-ahead log; use a local file system").into())
     }
 
-    /// Some steps of opening do not wait for a lock by themselves.
+    /// Retries a step of opening while the file is locked, because some steps do not wait for a lock themselves.
     fn patiently(&self, mut step: impl FnMut() -> Result<(), Refused>) -> Result<(), StoreError> {
         let begun = Instant::now();
         loop {
@@ -232,7 +234,7 @@ impl Settings {
     }
 }
 
-/// Why a step of opening did not succeed: for good, or by an answer of `SQLite` that may pass.
+/// Reason why a step of opening failed: a final error, or an error of `SQLite` that may be temporary.
 enum Refused {
     Because(StoreError),
     Engine(rusqlite::Error),

@@ -1,4 +1,4 @@
-//! A head as bytes, drawn in the docs of `sqlite`: one column to read and to write instead of fifteen.
+//! The head as bytes, in the format documented in `sqlite`: one column to read and to write instead of fifteen.
 
 use super::fault::Fault;
 use crate::clock::Timestamp;
@@ -6,7 +6,7 @@ use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret};
 
-/// A head, and the totals of the whole record that stand beside it.
+/// A head, and the totals of the whole record that are stored with it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct HeadRow {
     pub(super) head: Head,
@@ -22,19 +22,20 @@ const PREVIOUS_UNTIL: u8 = 2;
 const GENERATION_SINCE: u8 = 4;
 
 impl HeadRow {
-    /// Counts a key that is no longer there, or not with this text. A damaged total stays a number.
+    /// Subtracts a key that is gone or has another text now. The subtraction saturates, since a stored total may be
+    /// damaged.
     pub(super) fn lose(&mut self, name: &str, text: &str) {
         self.bytes = self.bytes.saturating_sub(name.len() + text.len());
         self.keys = self.keys.saturating_sub(1);
     }
 
-    /// Counts a key that is there now.
+    /// Adds a key.
     pub(super) fn gain(&mut self, name: &str, text: &str) {
         self.bytes = self.bytes.saturating_add(name.len() + text.len());
         self.keys = self.keys.saturating_add(1);
     }
 
-    /// All but the deadline, which has a column of its own.
+    /// Encodes everything except the deadline, which has a column of its own.
     pub(super) fn encode(&self) -> Vec<u8> {
         let head = &self.head;
         let previous = head.previous.as_ref();
@@ -100,7 +101,7 @@ fn decode(bytes: &[u8], expires: Timestamp) -> Option<HeadRow> {
     Some(HeadRow { head, bytes: total, keys })
 }
 
-/// What has not been read yet.
+/// Bytes that have not been read yet.
 struct Rest<'b>(&'b [u8]);
 
 impl Rest<'_> {

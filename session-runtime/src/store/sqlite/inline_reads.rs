@@ -1,9 +1,9 @@
-//! Reads on the caller's own thread: what is in memory, as almost all of a sessions' file is, is read in less time than a
-//! hand-over to another thread takes.
+//! Reads on the caller's own thread. Almost all of a session file is in memory, and reading from memory takes less time
+//! than handing the read to another thread.
 //!
-//! A disk that has to be waited for would keep a thread of the runtime from its other requests. So a read is done on the
-//! spot only while reads are quick: where more than one in 17 is slow, threads read for a second; then one is tried
-//! again. While a read has not come back, none follows it.
+//! A slow disk would block a thread of the runtime, and with it other requests. So reads run inline only while they are
+//! fast. If more than one in 17 is slow, reader threads take over for a second; then one inline read is tried again.
+//! While an inline read is overdue, no other one starts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -13,16 +13,16 @@ use super::fault::{Fault, caught};
 use super::read::Reader;
 use super::readers::Slot;
 
-/// A read that takes longer had to wait for the disk, or its thread for a core.
+/// Duration above which a read is slow: it had to wait for the disk, or its thread for a core.
 const SLOW: Duration = Duration::from_millis(1);
-/// How long threads read once the disk was found slow.
+/// Time during which reader threads read after the disk was slow.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Quick reads that make up for a slow one.
+/// Number of fast reads that make up for a slow one.
 const WEIGHT: u64 = 16;
-/// So many slow reads are too many when nothing made up for them.
+/// Number of slow reads, with no fast ones to make up for them, after which reader threads take over.
 const TOO_MANY: u64 = 4;
 
-/// Connections, one for each core, for whoever comes first.
+/// Connections for inline reads, one for each core; a read takes any free one.
 pub(super) struct InlineReads {
     opened: Instant,
     each: Box<[Spot]>,
@@ -31,11 +31,11 @@ pub(super) struct InlineReads {
 
 struct Spot {
     slot: Arc<Slot>,
-    /// When the read that uses it began.
+    /// Start of the read that uses the connection, or [`IDLE`].
     since: AtomicU64,
 }
 
-/// No read is under way.
+/// No read is in progress.
 const IDLE: u64 = u64::MAX;
 
 impl InlineReads {
@@ -44,7 +44,7 @@ impl InlineReads {
         Self { opened: Instant::now(), each: slots.into_iter().map(inline_reads).collect(), pace: Pace::default() }
     }
 
-    /// Reads, or says `None`: every connection is in use, reads are slow, or another process holds a lock.
+    /// Runs a read inline. `None` if every connection is in use, reads are slow, or another process holds a lock.
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&mut Option<Reader>) -> Result<T, Fault>,
@@ -80,10 +80,10 @@ impl Spot {
     }
 }
 
-/// How quick reads were of late. Times in microseconds since the store was opened.
+/// Recent speed of reads. Times are in microseconds since the store was opened.
 #[derive(Default)]
 struct Pace {
-    /// Quick reads that are missing to make up for the slow ones.
+    /// Number of fast reads still needed to make up for the slow ones.
     debt: AtomicU64,
     slow_until: AtomicU64,
 }
@@ -93,7 +93,7 @@ impl Pace {
         now < self.slow_until.load(Ordering::Relaxed)
     }
 
-    /// Threads may overtake each other here: then a read counts for nothing, or for two.
+    /// Records the duration of a read. Threads may race here, in which case a read counts not at all, or twice.
     fn note(&self, now: u64, took: u64) {
         let debt = self.debt.load(Ordering::Relaxed);
         if took <= micros(SLOW) {
@@ -107,7 +107,7 @@ impl Pace {
         if is_too_much {
             self.slow_until.store(now + micros(PAUSE), Ordering::Relaxed);
         }
-        // After the pause one more slow read is too many.
+        // After the pause, one more slow read is too many.
         self.debt.store(debt.min((TOO_MANY - 1) * WEIGHT), Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! Where jobs wait for a thread: one lock, one wake-up per job, none while every thread is busy anyway.
+//! Queue of jobs for threads: one lock, one wake-up per job, and no wake-up while every thread is busy.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ pub(super) struct Queue<T> {
 
 struct State<T> {
     jobs: VecDeque<T>,
-    /// Threads that sleep and that nobody woke yet.
+    /// Number of sleeping threads that have not been woken yet.
     idle: usize,
     closed: bool,
 }
@@ -21,7 +21,7 @@ impl<T> Queue<T> {
         Self { state: Mutex::new(state), filled: Condvar::new() }
     }
 
-    /// Puts a job at the end. A closed queue drops it, and with it the caller's hope for an answer.
+    /// Appends a job. A closed queue drops it, and its caller receives an error.
     pub(super) fn push(&self, job: T) {
         let mut state = self.lock();
         if state.closed {
@@ -53,20 +53,20 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Lets no job in any more; those that wait are still taken.
+    /// Rejects new jobs; the waiting ones are still taken.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_all();
     }
 
-    /// Drops all jobs that wait, and lets none in any more.
+    /// Drops all waiting jobs and rejects new ones.
     pub(super) fn abandon(&self) {
         self.close();
         let jobs = std::mem::take(&mut self.lock().jobs);
         drop(jobs);
     }
 
-    /// Nothing panics while the lock is held; should it, the jobs are still whole.
+    /// Ignores poisoning: nothing panics under the lock, and a panic would still leave the jobs whole.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

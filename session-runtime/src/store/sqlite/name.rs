@@ -1,7 +1,7 @@
-//! A stored key as the second part of a row's key.
+//! Stored keys as the second part of a row's key.
 //!
-//! `SQLite` sorts numbers before text and text before blobs. The head is a number, fields are text and the entries of maps
-//! blobs, so a session begins with its head and its fields, side by side on one page however many entries follow.
+//! `SQLite` sorts numbers before text, and text before blobs. The head is a number, fields are text, and entries of
+//! maps are blobs. So a session begins with its head and its fields, which share one page however many entries follow.
 
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -20,7 +20,7 @@ impl ToSql for Name<'_> {
     }
 }
 
-/// The stored key of a row that is no head.
+/// Reads the stored key of a row that is not a head.
 pub(super) fn read(value: ValueRef<'_>) -> Result<&str, Fault> {
     let bytes = value.as_bytes()?;
     str::from_utf8(bytes).map_err(|_| Fault::Unreadable("name"))

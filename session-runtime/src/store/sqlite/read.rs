@@ -1,4 +1,4 @@
-//! What readers do. One statement is one snapshot, so a record is never read half before and half after a change.
+//! Read operations. One statement is one snapshot, so a record is never read partly before and partly after a change.
 
 use std::fmt::Write as _;
 
@@ -13,28 +13,29 @@ use crate::id::SessionKey;
 use crate::record::{Record, Text, Values};
 use crate::store::{Cursor, Loaded, Page, Wanted};
 
-/// A connection that reads. It keeps its statements once they were used, and may go from thread to thread.
+/// A connection that reads. It caches the statements that it has used, and may move between threads.
 pub(super) struct Reader {
     connection: Connection,
     loads: Loads,
 }
 
-/// Sets of schemas, and the statement that loads each.
+/// Sets of schemas, and the statement that loads each set.
 struct Loads(Vec<(Box<[&'static str]>, String)>);
 
-/// Sets that are kept; an application has few.
+/// Maximum number of sets that are kept; an application has few.
 const KEPT: usize = 64;
 
-/// session → names and contents, the head first; its deadline beside it
+/// Parameter: session. Columns: name, content, and the deadline in the row of the head, which comes first.
 const ALL: &str = "SELECT name, content, expires FROM entry WHERE session = ?1 ORDER BY name";
 
-/// after this key, limit → keys, heads, deadlines; rows under a key that is none belong to no session
+/// Parameters: key before the page, limit. Columns: key, head, deadline. Rows whose key is not valid belong to no
+/// session.
 const SCAN: &str = "SELECT session, content, expires FROM entry WHERE session > ?1 AND name = 0 AND length(session) = 16 \
     ORDER BY session LIMIT ?2";
 
 impl Reader {
     pub(super) fn new(connection: Connection) -> Self {
-        // Beside the loads: all, a scan, long texts.
+        // Besides the loads: all values, a scan, long texts.
         connection.set_prepared_statement_cache_capacity(KEPT + 3);
         Self { connection, loads: Loads(Vec::new()) }
     }
@@ -50,9 +51,9 @@ impl Reader {
         Ok(Some(Loaded { record: Record { head, values }, bytes, keys, unreadable }))
     }
 
-    /// Looks at `limit` sessions, those that have expired included.
+    /// Reads a page of `limit` sessions, counting the expired ones that it leaves out.
     pub(super) fn scan(&self, from: Option<SessionKey>, limit: usize, now: Timestamp) -> Result<Page, Fault> {
-        // Every key comes after the empty blob.
+        // Every key sorts after the empty blob.
         let from = from.as_ref().map_or(&[][..], |key| key.as_bytes());
         let mut scan = self.connection.prepare_cached(SCAN)?;
         let mut heads = scan.query(params![from, stored(limit)])?;
@@ -70,12 +71,12 @@ impl Reader {
         Ok(page)
     }
 
-    /// The record with the head that a scan found, unless it has expired.
+    /// Reads the record of a head found by a scan, unless it has expired.
     fn record(&self, row: &Row<'_>, key: SessionKey, now: Timestamp) -> Result<Option<Record>, Fault> {
         let Some(HeadRow { head, .. }) = live(row, now).map_err(Fault::of_head)? else { return Ok(None) };
         let mut all = self.connection.prepare_cached(ALL)?;
         let mut rows = all.query([&key.as_bytes()[..]])?;
-        // The head, which is there already.
+        // Skips the head, which has been read already.
         rows.next()?;
         let mut unreadable = Vec::new();
         let record = Record { head, values: values(&self.connection, rows, &Wanted::all(), &mut unreadable)? };
@@ -95,8 +96,9 @@ impl Loads {
     }
 }
 
-/// One statement, so that a load has one snapshot and pays for one execution: the head and the fields of all schemas, which
-/// lie side by side, and the entries of those that are wanted. The reader leaves out fields that nobody asked for.
+/// Builds one statement, so that a load has one snapshot and costs one execution. It selects the head and the fields of
+/// all schemas, which are stored side by side, and the entries of the wanted schemas. The reader skips fields that are
+/// not wanted.
 fn select(schemas: &[&str]) -> String {
     let mut sql = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name < x''".to_owned();
     for schema in schemas {
@@ -112,7 +114,7 @@ fn select(schemas: &[&str]) -> String {
     sql
 }
 
-/// The head in a row with its content and its deadline behind the first column, unless it has expired.
+/// Decodes the head from a row whose second column is the content and third the deadline, unless it has expired.
 pub(super) fn live(row: &Row<'_>, now: Timestamp) -> Result<Option<HeadRow>, Fault> {
     let expires = moment(row, 2)?;
     if now >= expires {
@@ -125,7 +127,7 @@ fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
     Ok(Timestamp::from_millis(row.get_ref(column)?.as_i64()?))
 }
 
-/// The values, and beside them the names of those whose content is not a text or is gone.
+/// Reads the values. Adds to `unreadable` the names of those whose content is not a text or is missing.
 fn values(
     connection: &Connection,
     mut rows: Rows<'_>,
@@ -147,7 +149,7 @@ fn values(
     Ok(values)
 }
 
-/// The text that a row's content stands for.
+/// Reads the text of a row from its content.
 fn text(connection: &Connection, content: ValueRef<'_>, wanted: &Wanted) -> Result<Text, Fault> {
     match content {
         ValueRef::Integer(id) => chunks::read(&mut *connection.prepare_cached(chunks::READ)?, id),

@@ -1,4 +1,4 @@
-//! Who reads: the caller itself while that is quick, else a thread.
+//! Dispatch of reads: to the caller's own thread while reads are fast, else to a reader thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,12 @@ use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::store::{Loaded, Page, StoreError, Wanted};
 
-/// Reads that a thread takes at a time: under load the others need not be woken for each.
+/// Maximum number of reads that a thread takes at a time. Under load, this saves waking another thread for each read.
 const AT_ONCE: usize = 16;
 
 type Job = Box<dyn FnOnce(&Slot) + Send>;
 
-/// Connections that read. Dropping them waits for what was begun.
+/// Connections and threads that read. Dropping this waits for reads that have begun.
 pub(super) struct Readers {
     settings: Arc<Settings>,
     slots: Arc<Slots>,
@@ -30,11 +30,11 @@ pub(super) struct Readers {
 pub(super) struct Slots {
     spots: Box<[Arc<Slot>]>,
     threads: Box<[Arc<Slot>]>,
-    /// The file is gone, and no connection may be opened.
+    /// True while the file is gone and no connection may be opened.
     are_closed: AtomicBool,
 }
 
-/// A connection, opened when it is used.
+/// A connection that is opened on use.
 #[derive(Default)]
 pub(super) struct Slot(Mutex<Option<Reader>>);
 
@@ -43,11 +43,11 @@ impl Slot {
         Self(Mutex::new(Some(reader)))
     }
 
-    /// `None`: in use.
+    /// Locks the connection; `None` if it is in use.
     pub(super) fn try_take(&self) -> Option<MutexGuard<'_, Option<Reader>>> {
         match self.0.try_lock() {
             Ok(reader) => Some(reader),
-            // Panics are caught before they get here; should one, the connection is still whole.
+            // Panics are caught earlier. Even after one, the connection would be usable.
             Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(std::sync::TryLockError::WouldBlock) => None,
         }
@@ -59,7 +59,7 @@ impl Slot {
 }
 
 impl Slots {
-    /// With connections for reads on the spot, which do not wait for a lock, and one for each thread, which do.
+    /// Opens connections for inline reads, which do not wait for a lock, and one for each thread, which do.
     pub(super) fn open(settings: &Settings, spots: usize, threads: usize) -> Result<Self, StoreError> {
         let inline_reads = |_| settings.connect_spot().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
         let thread = |_| settings.connect_reader().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
@@ -70,7 +70,7 @@ impl Slots {
         })
     }
 
-    /// Closes all connections, after what they are doing. Reads fail from here on.
+    /// Closes all connections after their current reads. From then on, reads fail.
     pub(super) fn close(&self) {
         self.are_closed.store(true, Ordering::SeqCst);
         for slot in self.spots.iter().chain(&self.threads) {
@@ -78,12 +78,12 @@ impl Slots {
         }
     }
 
-    /// Lets reads open connections to the file that is there now.
+    /// Allows reads to open connections to the file that is now at the path.
     pub(super) fn reopen(&self) {
         self.are_closed.store(false, Ordering::SeqCst);
     }
 
-    /// Runs a read on a slot's connection, which is opened if need be.
+    /// Runs a read on the connection of a slot, and opens the connection if necessary.
     fn read<T>(
         &self,
         slot: &mut Option<Reader>,
@@ -127,7 +127,7 @@ impl Readers {
         self.on_a_thread(DURING, move |reader| reader.load(key, &wanted, now)).await
     }
 
-    /// Reads many sessions, so always on a thread.
+    /// Reads a page of sessions, always on a reader thread because of their number.
     pub(super) async fn scan(
         &self,
         from: Option<SessionKey>,
@@ -149,7 +149,7 @@ impl Readers {
                     let mut reader = slot.take();
                     let read = || slots.read(&mut reader, || settings.connect_reader(), work);
                     let outcome = caught(read).map_err(|fault| fault.to_error(during));
-                    // A caller that has gone does not want to know.
+                    // Fails if the caller has gone, which is fine.
                     drop(answer.send(outcome));
                 }
             })

@@ -1,4 +1,4 @@
-//! Threads that serve one queue, and how a caller waits for what one of them answers.
+//! Threads that serve one queue, and the channel on which a caller waits for an answer.
 
 use std::io;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::store::{StoreError, StoreErrorKind};
 
 const ENDED: &str = "the store's thread has ended";
 
-/// Where a job leaves its outcome.
+/// Sender for the outcome of a job.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// Dropping them lets them finish what waits, and waits for that.
+/// Worker threads with their queue. Dropping this waits until they have run all waiting jobs.
 pub(super) struct Threads<J> {
     queue: Arc<Queue<J>>,
     threads: Vec<JoinHandle<()>>,
@@ -25,7 +25,7 @@ impl<J: Send + 'static> Threads<J> {
         Self { queue: Arc::new(Queue::new()), threads: Vec::new() }
     }
 
-    /// One thread more, which serves the queue until that is closed.
+    /// Starts another thread, which serves the queue until the queue is closed.
     pub(super) fn spawn(&mut self, serve: impl FnOnce(&Queue<J>) + Send + 'static) -> io::Result<()> {
         let queue = Guard(Arc::clone(&self.queue));
         let thread = thread::Builder::new().name("session-sqlite".to_owned()).spawn(move || serve(&queue.0))?;
@@ -33,11 +33,11 @@ impl<J: Send + 'static> Threads<J> {
         Ok(())
     }
 
-    /// Waits for the answer to a job without blocking. May be given up at any time.
+    /// Waits for the answer to a job without blocking. May be cancelled at any time.
     pub(super) async fn ask<T>(&self, during: &'static str, job: impl FnOnce(Answer<T>) -> J) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
         self.queue.push(job(answer));
-        // A job that is dropped unanswered means that its thread is gone.
+        // A job dropped without an answer means that its thread has ended.
         outcome.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, during).because(ENDED)))
     }
 }
@@ -52,7 +52,7 @@ impl<J> Drop for Threads<J> {
     }
 }
 
-/// However a thread ends, nobody waits for an answer that will not come.
+/// Abandons the queue when a thread ends for any reason, so that no caller waits for an answer that will never come.
 struct Guard<J>(Arc<Queue<J>>);
 
 impl<J> Drop for Guard<J> {
@@ -61,7 +61,7 @@ impl<J> Drop for Guard<J> {
     }
 }
 
-/// A thread or its connection could not be made.
+/// Error for a thread or a connection that could not be created.
 pub(super) fn not_set_up(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::new(StoreErrorKind::Setup, "open").because(cause)
 }

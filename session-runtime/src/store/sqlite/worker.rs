@@ -1,5 +1,4 @@
-//! The thread that writes and what it is given: jobs that run on its connection, keep their outcome, and answer when told
-//! to.
+//! The writer thread and its jobs. A job runs on the writer's connection, keeps its outcome, and sends it on request.
 
 use std::sync::Arc;
 use std::thread;
@@ -24,32 +23,32 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Tries whether the statements fit the tables.
+    /// Checks that the statements fit the tables.
     fn check(&self) -> Result<(), StoreError> {
         Db::new(&self.connection).map(drop).map_err(|error| not_set_up(Cause::of(&error)))
     }
 }
 
-/// Where the file is, and the connections that read it.
+/// Settings with the path of the file, and the connections that read it.
 pub(super) struct Watched {
     pub(super) settings: Arc<Settings>,
     pub(super) readers: Arc<Slots>,
 }
 
 impl Watched {
-    /// Closes everything, the writer last.
+    /// Closes all connections, the writer last.
     fn close(&self, connection: Connection, change: Change) {
         tracing::error!("`{}`: {}", self.settings.path.display(), told(change));
         self.readers.close();
         if change == (Change::OtherLog { is_free: false }) {
-            // Without it the old log would be written over what others have stored since.
+            // Otherwise the old log would overwrite data that other processes have stored since.
             let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             if kept.is_err() {
                 tracing::error!("the removed log may be written to the SQLite file");
             }
         } else {
-            // The old file gets what belongs to it, wherever it is now. And a log that was left at the path is empty then:
-            // `SQLite` would take it for the log of the next file there.
+            // Writes the log into the old file, wherever that is now. It also empties a log that was left at the path,
+            // which `SQLite` would treat as the log of the next file there.
             let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             if emptied.is_err() {
                 tracing::warn!("the last changes could not be written to the SQLite file that was moved");
@@ -92,14 +91,15 @@ fn chain(error: &StoreError) -> String {
     format!("{error}{}", cause.unwrap_or_default())
 }
 
-/// Writes that come faster than one in this time are let gather, since a commit costs more than what it commits.
+/// Mean time between writes below which they are collected into groups, since a commit costs more than the writes in
+/// it.
 const DENSE: Duration = Duration::from_micros(50);
-/// For how long. Systems add up to as much again.
+/// Time for which they are collected. Operating systems add up to as much again.
 const GATHER: Duration = Duration::from_micros(100);
-/// Writes that may share a transaction. More would keep the first of them waiting.
+/// Maximum number of writes in one transaction. With more, the first of them would wait too long.
 const GROUP: usize = 256;
 
-/// The connection that writes. Dropping it waits for what was begun.
+/// The writer thread. Dropping this waits for writes that have begun.
 pub(super) struct Writer(Threads<Box<dyn Job>>);
 
 impl Writer {
@@ -110,7 +110,7 @@ impl Writer {
         Ok(Self(threads))
     }
 
-    /// Has the work done in a transaction.
+    /// Runs the work in a transaction.
     pub(super) async fn run<T, W>(&self, during: &'static str, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -122,7 +122,7 @@ impl Writer {
 
 type Jobs = Vec<Box<dyn Job>>;
 
-/// Serves the queue on the file at the path, on another one whenever that changes.
+/// Serves the queue with the file at the path, and with the next file whenever that changes.
 fn serve_all(queue: &Queue<Box<dyn Job>>, mut opened: Opened, place: &Watched) {
     let mut jobs = Vec::with_capacity(GROUP);
     loop {
@@ -138,13 +138,13 @@ fn serve_all(queue: &Queue<Box<dyn Job>>, mut opened: Opened, place: &Watched) {
 fn serve_file(queue: &Queue<Box<dyn Job>>, opened: &Opened, jobs: &mut Jobs) -> Option<Change> {
     match Db::new(&opened.connection) {
         Ok(mut db) => serve(queue, &mut db, &opened.file, jobs),
-        // They could be prepared when the file was opened, so it is another one.
+        // The statements could be prepared when the file was opened, so this is another file.
         Err(_) => Some(Change::Replaced),
     }
 }
 
-/// Opens what is at the path, and then answers the jobs that have failed: their callers find the store as it is from then on.
-/// While it cannot be opened, so do all jobs; `None` once the queue is closed.
+/// Opens the file at the path, and then answers the jobs that have failed, so that their callers find the store in its
+/// new state. While the file cannot be opened, all jobs fail. Returns `None` once the queue is closed.
 fn reopen(queue: &Queue<Box<dyn Job>>, place: &Watched, jobs: &mut Jobs) -> Option<Opened> {
     let mut opened = place.open();
     jobs.drain(..).for_each(Job::answer);
@@ -164,7 +164,8 @@ fn reopen(queue: &Queue<Box<dyn Job>>, place: &Watched, jobs: &mut Jobs) -> Opti
     opened.ok()
 }
 
-/// Serves the queue, the jobs at hand first. Ends when the path changes, or with `None` when the queue is closed.
+/// Serves the queue, starting with the jobs in `jobs`. Returns the change when the path changes, and `None` when the
+/// queue is closed.
 fn serve(queue: &Queue<Box<dyn Job>>, db: &mut Db<'_>, file: &OpenFile, jobs: &mut Jobs) -> Option<Change> {
     let mut is_dense = false;
     loop {
@@ -185,8 +186,8 @@ fn serve(queue: &Queue<Box<dyn Job>>, db: &mut Db<'_>, file: &OpenFile, jobs: &m
     }
 }
 
-/// Runs the jobs as one transaction, and answers after the commit. Where the file is no longer at the path they have failed,
-/// and are not answered yet. One that fails takes the others back with it, so each is then run alone.
+/// Runs the jobs in one transaction, and answers after the commit. If a job fails, the transaction is rolled back, and
+/// each job then runs in its own. If the file is no longer at the path, all jobs have failed, and are not answered yet.
 fn write(db: &mut Db<'_>, file: &OpenFile, jobs: &mut Jobs) -> Option<Change> {
     jobs.retain(|job| job.is_awaited());
     let outcome = transaction(db, jobs);
@@ -204,12 +205,12 @@ fn one_by_one(db: &mut Db<'_>, file: &OpenFile, jobs: &mut Jobs) {
     while let Some(mut job) = rest.next() {
         let undone = transaction(db, std::slice::from_mut(&mut job));
         if file.change().is_some() {
-            // The next group finds it too.
+            // The next group detects the change too.
             job.fail(&Fault::Moved);
         }
         job.answer();
         if let Err(Undone::BeforeBegin(fault)) = undone {
-            // The lock is somebody else's. The others do not wait for it one after the other.
+            // Another process holds the lock. The other jobs fail now instead of waiting for it one after the other.
             return rest.for_each(|mut job| {
                 job.fail(&fault);
                 job.answer();
@@ -218,11 +219,11 @@ fn one_by_one(db: &mut Db<'_>, file: &OpenFile, jobs: &mut Jobs) {
     }
 }
 
-/// Why a transaction left nothing behind.
+/// Reason why a transaction was rolled back.
 enum Undone {
-    /// There was no lock to be had. All jobs have failed by that.
+    /// The lock was not available. All jobs have failed for this reason.
     BeforeBegin(Fault),
-    /// A job or the commit failed. Jobs that ran before may hold an outcome of success, which must not be told.
+    /// A job or the commit failed. Earlier jobs may hold an outcome of success, which must not be sent.
     AfterBegin,
 }
 
@@ -234,7 +235,7 @@ fn transaction(db: &mut Db<'_>, jobs: &mut [Box<dyn Job>]) -> Result<(), Undone>
         fail(jobs, &fault);
         return Err(Undone::BeforeBegin(fault));
     }
-    // Asked again for each: the caller may have gone while others of the group ran.
+    // Checked again for each job: its caller may have gone while others of the group ran.
     if !jobs.iter_mut().all(|job| !job.is_awaited() || job.run(db)) {
         db.roll_back();
         return Err(Undone::AfterBegin);
@@ -252,15 +253,15 @@ fn fail(jobs: &mut [Box<dyn Job>], fault: &Fault) {
     }
 }
 
-/// A piece of work on a connection. Runs at least once before it answers, again if what it did was rolled back.
+/// Work on a connection. Runs at least once before it answers, and again if its changes were rolled back.
 trait Job: Send {
-    /// Whether its caller still waits.
+    /// True while the caller still waits.
     fn is_awaited(&self) -> bool;
     /// Does the work and keeps the outcome; false if it failed.
     fn run(&mut self, db: &mut Db<'_>) -> bool;
-    /// Replaces the outcome.
+    /// Replaces the outcome with a failure.
     fn fail(&mut self, fault: &Fault);
-    /// Tells the caller.
+    /// Sends the outcome to the caller.
     fn answer(self: Box<Self>);
 }
 
@@ -287,13 +288,13 @@ impl<T: Send, W: FnMut(&mut Db<'_>) -> Result<T, Fault> + Send> Job for Task<T, 
 
     fn answer(self: Box<Self>) {
         if let Some(outcome) = self.outcome {
-            // A caller that has gone does not want to know.
+            // Fails if the caller has gone, which is fine.
             drop(self.answer.send(outcome));
         }
     }
 }
 
-// The head of a test record comes from the conformance kit.
+// The conformance kit provides the head of a test record.
 #[cfg(all(test, feature = "conformance"))]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
@@ -335,7 +336,7 @@ mod tests {
         writer.run("patch", |_| -> Result<(), Fault> { panic!("on purpose") }).await.unwrap_err().kind()
     }
 
-    /// Keeps the thread until the sender is dropped, so that what is sent meanwhile becomes one group.
+    /// Blocks the thread until the sender is dropped, so that jobs sent meanwhile form one group.
     async fn hold(writer: &Writer, gate: mpsc::Receiver<()>) {
         let gate = Mutex::new(gate);
         let wait = move |_: &mut Db<'_>| {

@@ -1,5 +1,5 @@
-//! What the writer does, each inside a transaction that somebody else begins and ends. Rows that a change does not
-//! concern are neither read nor written, whatever the session's size.
+//! Write operations, each inside a transaction that the caller begins and ends. Rows that a change does not concern are
+//! neither read nor written, whatever the size of the session.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,14 @@ use crate::record::Record;
 use crate::record::patch::{Patch, Patched, Refusal};
 use crate::store::Created;
 
-/// The keys that a patch names and that are there.
+/// Stored keys that a patch names.
 type Known<'p> = BTreeMap<&'p str, Stored>;
 
-/// session → bytes of all names and texts, number of keys
+/// Parameter: session. Columns: bytes of all names and texts, number of keys.
 const COUNT: &str = "SELECT coalesce(sum(length(CAST(name AS BLOB)) + length(coalesce(CAST(json AS BLOB), CAST(content AS BLOB)))), 0), \
     count(*) FROM entry LEFT JOIN large ON typeof(content) = 'integer' AND id = content WHERE session = ?1 AND name <> 0";
 
-/// Whether the patch does nothing with this key but remove it.
+/// True if the patch does nothing with this key except remove it.
 fn only_removes(patch: &Patch, name: &str) -> bool {
     let is_set = patch.set.iter().any(|(set, _)| **set == *name);
     let is_expected = patch.expected().iter().any(|expected| *expected.name == *name);
@@ -73,7 +73,8 @@ impl Db<'_> {
         Ok(())
     }
 
-    /// Removes at most `limit` sessions that expired by `before`. The keys are not read as keys: a damaged one goes too.
+    /// Removes at most `limit` sessions that expired by `before`. Keys are not decoded, so a damaged one is removed
+    /// too.
     pub(super) fn sweep(&mut self, limit: usize, before: Timestamp) -> Result<usize, Fault> {
         let mut rows = self.expired.query(params![before.as_millis(), stored(limit)])?;
         let mut expired = Vec::new();
@@ -87,7 +88,7 @@ impl Db<'_> {
         Ok(expired.len())
     }
 
-    /// The head, if the session exists and has not expired, and what the patch names.
+    /// Returns the head and the stored keys that the patch names, if the session exists and has not expired.
     fn known<'p>(
         &mut self,
         key: SessionKey,
@@ -120,8 +121,7 @@ impl Db<'_> {
         Ok(head.map(|head| (head, known)))
     }
 
-    /// Sets and removes the keys, and counts what that does to the totals. What is known follows, since a patch may name
-    /// a key twice.
+    /// Sets and removes the keys, and updates the totals. Updates `known` too, since a patch may name a key twice.
     fn change_values<'p>(
         &mut self,
         key: SessionKey,
@@ -149,7 +149,7 @@ impl Db<'_> {
         if is_damaged { self.count(key, row) } else { Ok(()) }
     }
 
-    /// Counts the totals anew, since it is not known how much a damaged value counted for.
+    /// Counts the totals again, since the share of a damaged value is unknown.
     fn count(&self, key: &[u8], row: &mut HeadRow) -> Result<(), Fault> {
         let total = |at: Result<i64, _>| at.map(|total| usize::try_from(total).unwrap_or(0));
         (row.bytes, row.keys) =
@@ -163,7 +163,7 @@ impl Db<'_> {
         self.large.forget(&before)
     }
 
-    /// Writes the head as far as it changed: a patch of values alone leaves the index of deadlines in peace.
+    /// Writes the head if it changed. A patch of values alone does not touch the index of deadlines.
     fn write_head(&mut self, key: SessionKey, before: &HeadRow, after: &HeadRow) -> Result<(), Fault> {
         let (key, expires) = (&key.as_bytes()[..], after.head.expires);
         if before.head.expires != expires {

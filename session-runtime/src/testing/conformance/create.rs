@@ -17,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[
     rule!(one_of_many_creates_wins, "Of many creates under one key at once, exactly one is done."),
 ];
 
-/// Names and texts that stores are known to change.
+/// Names and texts that some stores are known to alter.
 pub(super) const VALUES: [(&str, &str); 11] = [
     ("cart", r#"{"v":1}"#),
     ("cart.items/", "1"),
@@ -43,7 +43,7 @@ async fn created_record_comes_back(trial: Trial) -> Verdict {
     Ok(())
 }
 
-/// No field has the value of another one.
+/// Head in which no two fields have the same value.
 pub(super) fn unusual_head(trial: &Trial) -> Head {
     let at = |millis| trial.now.after(Duration::from_millis(millis));
     Head {
@@ -55,7 +55,7 @@ pub(super) fn unusual_head(trial: &Trial) -> Head {
         secret: hash(0xff),
         secret_since: trial.now.before(Duration::from_millis(5)),
         previous: Some(PreviousSecret { hash: hash(0), until: Some(at(13)) }),
-        // Beyond what a float, and beyond what a signed counter holds.
+        // Too large for a float, and too large for a signed counter.
         generation: (1 << 53) + 1,
         generation_since: Some(trial.now.before(Duration::from_millis(3))),
         revision: (1 << 63) + 1,

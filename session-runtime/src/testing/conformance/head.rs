@@ -1,4 +1,4 @@
-//! Rules about what a patch does to deadlines and secrets.
+//! Rules about the effect of a patch on deadlines and secrets.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn renewing(secret: NewSecret) -> Patch {
     Patch { secret: Some(secret), ..Patch::on_generation(0) }
 }
 
-/// Applies the patch and demands this head.
+/// Applies the patch and requires it to result in this head.
 async fn must_become(trial: &Trial, key: SessionKey, patch: Patch, head: &Head) -> Verdict {
     let done = trial.done(key, patch).await?;
     ensure!(done == *head, "the head became {done:?}");
@@ -85,7 +85,7 @@ async fn choice_always_applies(trial: Trial) -> Verdict {
     Ok(())
 }
 
-/// A record whose secret, the second, was renewed periodically, and its head.
+/// Stores a record whose secret, the second one, comes from a periodic renewal; returns its key and its head.
 async fn renewed(trial: &Trial) -> Result<(SessionKey, Head), Broken> {
     let previous = Some(PreviousSecret { hash: hash(1), until: None });
     let head = Head { secret: hash(2), previous, ..trial.head() };

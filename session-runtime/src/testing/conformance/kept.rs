@@ -1,4 +1,4 @@
-//! Rules about what a patch leaves as it is, and about how exactly a store keeps what a patch writes.
+//! Rules about the parts of a record that a patch leaves as they are, and about exact storage of those that it writes.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn seconds(trial: &Trial, seconds: u64) -> Timestamp {
     trial.now.after(Duration::from_secs(seconds))
 }
 
-/// Heads in which every part has a value that a store may lose.
+/// Heads whose every part has a value that a store might lose.
 fn heads(trial: &Trial) -> [Head; 4] {
     let head = unusual_head(trial);
     let at = StoredExpiry::At(trial.now.after(Duration::from_millis(3_600_017)));
@@ -73,7 +73,7 @@ async fn the_rest_of_the_head_stays(trial: Trial) -> Verdict {
     Ok(())
 }
 
-/// Applies the patch, and demands the head that [`Patch::apply_head`] makes.
+/// Applies the patch and requires the head that [`Patch::apply_head`] computes.
 async fn must_become(trial: &Trial, key: SessionKey, head: &Head, patch: Patch) -> Verdict {
     let mut expected = head.clone();
     patch.apply_head(&mut expected);
@@ -109,7 +109,7 @@ async fn moments_are_kept_to_the_millisecond(trial: Trial) -> Verdict {
     Ok(())
 }
 
-/// The numbers are those that a float, or a signed number, would round to a neighbour.
+/// Uses numbers that a float or a signed number would round to a neighbour.
 async fn counters_are_kept_exactly(trial: Trial) -> Verdict {
     let (generation, revision) = ((1 << 53) + 1, (1 << 63) + 1);
     let head = Head { generation, revision, ..trial.head() };
@@ -140,7 +140,7 @@ async fn patched_texts_come_back(trial: Trial) -> Verdict {
     let at_once = trial.stored(&[("cart", "[]")]).await?;
     trial.done(at_once, setting(&values)).await?;
     trial.must_hold(at_once, &values).await?;
-    // A few at a time, as a request does it whose record nobody has changed meanwhile.
+    // A few at a time, like a request whose record no other request has changed.
     let in_turn = trial.stored(&[("cart", "[]")]).await?;
     for few in values.chunks(3) {
         let patch = saying(setting(few), &trial.load(in_turn).await?);
@@ -163,7 +163,7 @@ async fn the_later_of_two_changes_counts(trial: Trial) -> Verdict {
     trial.must_hold(key, &[("cart.a", "3")]).await
 }
 
-/// In base64url the first characters are `A` and `a`, and the last bytes are what columns of a fixed length are padded with.
+/// Uses keys that begin with `A` or `a` in base64url, and that end with bytes used to pad columns of a fixed length.
 async fn session_keys_are_bytes(trial: Trial) -> Verdict {
     let mut keys = Vec::new();
     for (first, last) in [(0, 0), (26 << 2, 0), (0, b' '), (26 << 2, b' '), (0, b'0')] {

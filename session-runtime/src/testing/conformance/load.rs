@@ -61,7 +61,7 @@ async fn wanted_schemas_are_loaded(trial: Trial) -> Verdict {
     Ok(())
 }
 
-/// All that is wanted, and of the rest nothing that was not stored.
+/// Requires all values of the requested schemas, and no value that was not stored.
 fn must_contain(values: &Values, schemas: &[&'static str]) -> Verdict {
     let (stored, wanted) = (texts(&VALUES), Wanted::schemas(schemas));
     let mut all = stored.iter().filter(|(name, _)| wanted.wants(name));

@@ -1,4 +1,4 @@
-//! Rules about when a patch is refused.
+//! Rules about the conditions that refuse a patch.
 
 use super::trial::{HOUR, Trial, ensure, fresh_key, removing, resting, rule, setting, unexpected};
 use super::{Rule, Verdict};

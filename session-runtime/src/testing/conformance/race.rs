@@ -1,4 +1,4 @@
-//! Rules about what happens at the same time.
+//! Rules about concurrent operations.
 
 use super::trial::{Broken, Trial, ensure, resting, rule, saying, setting, together, unexpected};
 use super::{Rule, Verdict};
@@ -74,13 +74,13 @@ async fn increments_are_exact(trial: Trial) -> Verdict {
     trial.must_hold(key, &[("cart.count", &(TASKS * INCREMENTS).to_string())]).await
 }
 
-/// Adds one to what is there, as the runtime would: again on what a conflict tells.
+/// Adds one to the stored counter as the runtime does: after a conflict it starts from the values in the answer.
 async fn increment(trial: &Trial, key: SessionKey) -> Verdict {
     const TRIES: usize = 10_000;
     let loaded = trial.load(key).await?;
     let mut values = loaded.record.values.clone();
     for tries in 0..TRIES {
-        // So that on one thread too, others come between the look and the patch.
+        // On a single thread too, other tasks must run between the load and the patch.
         tokio::task::yield_now().await;
         let base = values.get("cart.count").ok_or_else(|| Broken("the counter is gone".into()))?;
         let next = base.parse::<u32>().map_err(|_| Broken(format!("the counter is {base:?}")))? + 1;
@@ -145,7 +145,7 @@ async fn delete_wins_every_race(trial: Trial) -> Verdict {
                 Ok(())
             }
         };
-        // Both orders of arrival.
+        // Covers both orders of arrival.
         together([round % 2 == 0, round % 2 == 1, false].map(task)).await?.into_iter().collect::<Verdict>()?;
         trial.must_be_gone(key).await?;
         ensure!(trial.is_vacant(key).await?, "something is still stored under the key");

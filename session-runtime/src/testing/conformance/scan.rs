@@ -1,4 +1,4 @@
-//! Rules about `scan`, which a store may lack but must not feign.
+//! Rules about `scan`. A store may lack the operation but must not fake it.
 
 use std::collections::HashSet;
 
@@ -22,13 +22,13 @@ pub(super) const RULES: &[Rule] = &[
     rule!(scan_leaves_the_expired_out, "A scan lists no record that has expired."),
 ];
 
-/// Pages without a record that a walk may meet in a row before it counts as endless.
+/// Number of consecutive empty pages after which a scan counts as endless.
 const MOST_EMPTY_PAGES: usize = 1_000_000;
 
-/// A walk over all records.
+/// Result of a scan over all pages.
 struct Walk {
     sessions: Vec<(SessionKey, Record)>,
-    /// It came to a page without a cursor.
+    /// True if the scan came to a page without a cursor.
     has_ended: bool,
 }
 
@@ -56,7 +56,7 @@ impl Walk {
     }
 }
 
-/// One page; `None` if the store cannot scan.
+/// Returns one page; `None` if the store does not support scans.
 async fn page(trial: &Trial, from: Option<&Cursor>, limit: usize) -> Result<Option<Page>, Broken> {
     match trial.store.scan(from, limit, trial.now).await {
         Err(error) if error.kind() == StoreErrorKind::Unsupported && from.is_none() => Ok(None),
@@ -64,13 +64,14 @@ async fn page(trial: &Trial, from: Option<&Cursor>, limit: usize) -> Result<Opti
     }
 }
 
-/// All pages, each of at most `limit` records; `None` if the store cannot scan.
+/// Scans all pages, each of at most `limit` records; `None` if the store does not support scans.
 async fn walk(trial: &Trial, limit: usize) -> Result<Option<Walk>, Broken> {
     let Some(first) = page(trial, None, limit).await? else { return Ok(None) };
     rest(trial, first, limit).await.map(Some)
 }
 
-/// The page and all behind it, until a cursor is met again or nothing comes any more.
+/// Collects the given page and those behind it, until there is no cursor, a cursor repeats, or too many pages are
+/// empty.
 async fn rest(trial: &Trial, first: Page, limit: usize) -> Result<Walk, Broken> {
     let (mut sessions, mut next) = (first.sessions, first.next);
     let (mut met, mut empty) = (HashSet::new(), 0);
@@ -117,7 +118,7 @@ async fn scan_lists_large_records(trial: Trial) -> Verdict {
         all.must_hold(other, &many, &trial.head())?;
         all.must_hold(small, &[("cart", "{}")], &trial.head())?;
     }
-    // Later walks of the kit need not read them again.
+    // Later scans of the kit need not read these records again.
     trial.store.delete(one).await?;
     trial.store.delete(other).await?;
     Ok(())
@@ -148,7 +149,7 @@ async fn scan_keeps_to_its_limit(trial: Trial) -> Verdict {
     Ok(())
 }
 
-/// Two of three records have expired, so that nearly every page is short, and some are empty.
+/// Stores two expired records for each live one, so that nearly every page is short and some are empty.
 async fn a_short_page_is_not_the_last(trial: Trial) -> Verdict {
     let mut keys = Vec::new();
     for _ in 0..20 {
@@ -178,7 +179,7 @@ async fn scan_survives_changes(trial: Trial) -> Verdict {
     loop {
         let listed = keys.iter().position(|key| one.sessions.iter().any(|(one, _)| one == key));
         sessions.append(&mut one.sessions);
-        // The same cursor again would be a breach of another rule.
+        // The same cursor again would break another rule.
         let Some(from) = one.next.filter(|next| before.as_ref() != Some(next)) else { break };
         if let Some(at) = listed.filter(|_| deleted < 6) {
             trial.store.delete(keys.swap_remove(at)).await?;

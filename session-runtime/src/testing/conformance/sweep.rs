@@ -1,4 +1,4 @@
-//! Rules about `sweep`. A record that was removed is told from one that has expired by creating another in its place.
+//! Rules about `sweep`. They create a record under the same key to distinguish a removed record from an expired one.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
 const MILLISECOND: Duration = Duration::from_millis(1);
 const BATCH: usize = 1_000;
 
-/// Removes what other rules left behind, so that the counts are this rule's.
+/// Removes the records that other rules left, so that the counts belong to this rule.
 async fn emptied(trial: &Trial, now: Timestamp) -> Verdict {
     while trial.store.sweep(BATCH, now).await? > 0 {}
     Ok(())
@@ -126,7 +126,7 @@ async fn sweep_never_undoes_a_touch(trial: Trial) -> Verdict {
     let late = seen.after(SWEEP_GRACE);
     for _ in 0..16 {
         let key = trial.stored(&[("cart.a", "1")]).await?;
-        // The toucher's clock is behind the sweeper's.
+        // The clock of the touch is behind that of the sweep.
         let (toucher, sweeper) = (trial.clone(), trial.clone());
         let patch = Patch { deadline: touching(&trial, seen).deadline, ..setting(&[("cart.a", "2")]) };
         let touch = tokio::spawn(async move { toucher.patch(key, patch).await });

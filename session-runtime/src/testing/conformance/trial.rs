@@ -1,4 +1,4 @@
-//! What the rules are written with: a store, a present moment, fresh keys, and words for what they expect.
+//! Building blocks of the rules: a store, a current time, fresh keys, and checks with readable messages.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::testing::head_at;
 
 pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// What was seen instead of what was demanded.
+/// Observed behaviour that violates the rule.
 #[derive(Debug)]
 pub(super) struct Broken(pub(super) String);
 
-/// An operation that fails breaks every rule that needs it.
+/// Makes a failed operation break every rule that needs it.
 impl From<StoreError> for Broken {
     fn from(error: StoreError) -> Self {
         let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
@@ -26,7 +26,7 @@ impl From<StoreError> for Broken {
     }
 }
 
-/// Ends a rule unless the condition holds; the text says what was seen.
+/// Ends a rule unless the condition holds; the text describes the observed behaviour.
 macro_rules! ensure {
     ($holds:expr, $($seen:tt)+) => {
         if !$holds {
@@ -36,7 +36,7 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
-/// A rule named after the function that tries it.
+/// Creates a rule named after the function that checks it.
 macro_rules! rule {
     ($name:ident, $demand:literal) => {
         Rule { name: stringify!($name), demand: $demand, run: |trial| Box::pin($name(trial)) }
@@ -44,7 +44,7 @@ macro_rules! rule {
 }
 pub(super) use rule;
 
-/// One run of one rule.
+/// Single run of one rule.
 #[derive(Clone)]
 pub(super) struct Trial {
     pub(super) store: Arc<dyn Store>,
@@ -56,7 +56,7 @@ impl Trial {
         Self { store, now }
     }
 
-    /// A head that was created now and expires in an hour.
+    /// Head of a record that is created now and expires in an hour.
     pub(super) fn head(&self) -> Head {
         head_at(self.now.as_millis())
     }
@@ -69,12 +69,12 @@ impl Trial {
         Ok(key)
     }
 
-    /// Stores a record that lives for an hour under a fresh key.
+    /// Stores a record under a fresh key; it expires in an hour.
     pub(super) async fn stored(&self, values: &[(&str, &str)]) -> Result<SessionKey, Broken> {
         self.stored_with(self.head(), values).await
     }
 
-    /// Stores records that expire at this moment, one key each.
+    /// Stores records that expire at this time, each under its own key.
     pub(super) async fn expiring(&self, expires: Timestamp, count: usize) -> Result<Vec<SessionKey>, Broken> {
         let mut keys = Vec::with_capacity(count);
         for _ in 0..count {
@@ -87,7 +87,7 @@ impl Trial {
         Ok(self.store.load(key, &Wanted::all(), now).await?)
     }
 
-    /// The whole record, which must be there.
+    /// Loads the whole record, which must exist.
     pub(super) async fn load(&self, key: SessionKey) -> Result<Loaded, Broken> {
         self.load_at(key, self.now).await?.ok_or_else(|| Broken("a record that must be there was not loaded".into()))
     }
@@ -97,7 +97,7 @@ impl Trial {
         Ok(())
     }
 
-    /// The record holds these values and no other, and its totals are theirs.
+    /// Requires the record to hold exactly these values, with their totals.
     pub(super) async fn must_hold(&self, key: SessionKey, values: &[(&str, &str)]) -> Verdict {
         let values = texts(values);
         let Loaded { record, bytes, keys, .. } = self.load(key).await?;
@@ -106,7 +106,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Whether nothing at all is stored under the key: the way to tell a removed record from one that has expired.
+    /// Returns whether nothing at all is stored under the key. This distinguishes a removed record from an expired one.
     pub(super) async fn is_vacant(&self, key: SessionKey) -> Result<bool, Broken> {
         let record = Record { head: self.head(), values: Values::new() };
         let vacant = self.store.create(key, record).await? == Created::Done;
@@ -120,7 +120,7 @@ impl Trial {
         Ok(self.store.patch(key, patch, self.now).await?)
     }
 
-    /// Applies a patch that must be applied, and demands that the answer tells the head as it is then loaded.
+    /// Applies a patch that must succeed, and requires the head in the answer to be the one that is loaded afterwards.
     pub(super) async fn done(&self, key: SessionKey, patch: Patch) -> Result<Head, Broken> {
         let answer = self.patch(key, patch).await?;
         let Patched::Done(head) = answer else { return Err(unexpected("done", &answer)) };
@@ -147,7 +147,7 @@ pub(super) fn unexpected(wanted: &str, answer: &Patched) -> Broken {
     Broken(format!("a patch answered {got} instead of {wanted}"))
 }
 
-/// Keys that nobody else has.
+/// Returns a random key that no record has.
 pub(super) fn fresh_key() -> SessionKey {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("an operating system that runs tests gives random bytes");
@@ -162,7 +162,7 @@ pub(super) fn texts(values: &[(&str, &str)]) -> Values {
     values.iter().map(|(name, text)| (Text::from(*name), Text::from(*text))).collect()
 }
 
-/// A patch of the first login generation that sets these keys.
+/// Returns a patch of generation 0 that sets these keys.
 pub(super) fn setting(values: &[(&str, &str)]) -> Patch {
     let set = values.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
     Patch { set, ..Patch::on_generation(0) }
@@ -172,14 +172,14 @@ pub(super) fn removing(names: &[&str]) -> Patch {
     Patch { remove: names.iter().map(|name| (*name).into()).collect(), ..Patch::on_generation(0) }
 }
 
-/// The patch, saying what holds if the record is still as it was loaded.
+/// Adds the hint that holds if the record is still as it was loaded.
 pub(super) fn saying(patch: Patch, loaded: &Loaded) -> Patch {
     let Loaded { record: Record { head, values }, bytes, keys, .. } = loaded;
     let unchanged = Unchanged::since(&patch, head, values, *bytes, *keys);
     Patch { unchanged, ..patch }
 }
 
-/// The patch, resting on these values; `None` is absent.
+/// Adds the precondition that these keys have these values; `None` means absent.
 pub(super) fn resting(patch: Patch, on: &[(&str, Option<&str>)]) -> Patch {
     let expected = |(name, base): &(&str, Option<&str>)| Expected {
         name: (*name).into(),
@@ -189,14 +189,14 @@ pub(super) fn resting(patch: Patch, on: &[(&str, Option<&str>)]) -> Patch {
     Patch { precondition: Precondition::Values(on.iter().map(expected).collect()), ..patch }
 }
 
-/// The rules' own values are short, except one that is not worth reading.
+/// Formats values for a message. Cuts long ones: only one value of the rules is long, and it is not worth reading.
 fn shown(values: &Values) -> String {
     let cut = |text: &str| text.chars().take(40).collect::<String>();
     let pairs = values.iter().take(20).map(|(name, text)| format!("{}={}", cut(name), cut(text)));
     format!("[{}]", pairs.collect::<Vec<_>>().join(", "))
 }
 
-/// Runs the futures at the same time; their results in order.
+/// Runs the futures concurrently; returns their results in order.
 pub(super) async fn together<F>(futures: impl IntoIterator<Item = F>) -> Result<Vec<F::Output>, Broken>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
@@ -209,7 +209,7 @@ where
     Ok(results)
 }
 
-/// The verdict, or that there is none because of a panic.
+/// Returns the verdict; a panic is a violation.
 pub(super) async fn caught(rule: impl Future<Output = Verdict> + Send + 'static) -> Verdict {
     together([rule]).await?.pop().unwrap_or(Ok(()))
 }

@@ -1,4 +1,4 @@
-//! Rules about what a patch says of a record that nobody has changed: a hint, and true of that record only.
+//! Rules about the hint of a patch for an unchanged record. The hint holds for that record only.
 
 use super::trial::{Trial, ensure, fresh_key, removing, resting, rule, saying, setting, unexpected};
 use super::{Rule, Verdict};
@@ -61,7 +61,7 @@ async fn changed_is_judged(trial: Trial) -> Verdict {
     trial.must_hold(key, &values).await
 }
 
-/// A key that is set twice, and many keys: the later text counts, and nothing is lost.
+/// Sets one key twice, then many keys: the later text counts, and nothing is lost.
 async fn unchanged_names_no_demand(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let loaded = trial.load(key).await?;

@@ -1,4 +1,4 @@
-//! Rules about what a patch that applies does to the values.
+//! Rules about the effect of a patch on the values.
 
 use super::trial::{Trial, ensure, removing, resting, rule, setting};
 use super::{Rule, Verdict};

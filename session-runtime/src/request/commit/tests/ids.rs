@@ -1,4 +1,4 @@
-//! The ids that reach browsers: every byte of them is one of the source's, and no byte is used for two of them.
+//! Ids that reach browsers: each byte comes from the random source, and none is used for two ids.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ struct Auth {
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A browser, with a session whose id is the bytes 0 to 31.
+/// Creates a session whose id consists of the bytes 0 to 31.
 async fn visitor() -> (Sessions, ManualClock, SessionId) {
     let (clock, config) = (ManualClock::new(), SessionConfig::new().idle(9 * HOUR).renew_every(HOUR));
     let builder = Sessions::builder().store(Arc::new(MemoryStore::new())).config(config).clock(clock.clone());
@@ -34,7 +34,7 @@ fn open(sessions: &Sessions, id: SessionId) -> Visit {
     sessions.open([format!("{}={}", sessions.cookie_name(), id.to_cookie()).as_str()])
 }
 
-/// The id in the cookie that goes out.
+/// Returns the id in the cookie of the response.
 async fn sent(sessions: &Sessions, visit: Visit) -> Option<SessionId> {
     let finished = visit.finish(200).await;
     assert!(finished.error.is_none());
@@ -52,7 +52,7 @@ fn set(bytes: std::ops::Range<u8>) -> BTreeSet<u8> {
     bytes.collect()
 }
 
-/// A first save sends an id of the source's bytes as they are.
+/// A first save sends an id that holds the bytes of the source unchanged.
 #[tokio::test]
 async fn a_first_cookie_holds_the_bytes_of_the_source() {
     let (_, _, id) = visitor().await;
@@ -61,7 +61,7 @@ async fn a_first_cookie_holds_the_bytes_of_the_source() {
     assert!(is_used_up());
 }
 
-/// A login, an explicit and a periodic renewal: the key stays, and the secret is made of new bytes alone.
+/// A login, an explicit renewal and a periodic renewal keep the key, and draw all bytes of the secret again.
 #[tokio::test]
 async fn every_renewed_secret_is_drawn_anew() {
     for way in ["login", "renew", "periodic"] {
@@ -84,7 +84,7 @@ async fn every_renewed_secret_is_drawn_anew() {
     }
 }
 
-/// A write without a session does not begin with the bytes that the cookie brought.
+/// A write without a session uses no byte of the presented cookie for the new id.
 #[tokio::test]
 async fn no_byte_of_an_unknown_id_gets_into_the_new_one() {
     for knows_the_key in [false, true] {

@@ -1,4 +1,4 @@
-//! A new session shows what is stored in it, whatever another request did to the one before.
+//! Reads of a new session match its stored values, whatever another request did to the old one.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn sessions() -> Sessions {
     Sessions::builder().store(Arc::new(MemoryStore::new())).schemas::<(Auth, Prefs)>().build().unwrap()
 }
 
-/// Two requests of one browser, whose session has a user and two sums of 5.
+/// Opens two requests of one browser, whose session has a user and two sums of 5.
 async fn two_requests(sessions: &Sessions) -> [Visit; 2] {
     let first = sessions.open([]);
     {
@@ -44,7 +44,7 @@ async fn finish(visit: &Visit) {
     assert!(visit.finish(200).await.error.is_none());
 }
 
-/// The sums as a finished request reads them, which are those that are stored.
+/// Returns the sums that a finished request reads. They must be those that are stored.
 async fn sums(sessions: &Sessions, visit: &Visit) -> (u32, u32) {
     let key = visit.key().unwrap();
     let stored = sessions.read::<Auth>(&key).await.unwrap().map(|auth| *auth.visits());
@@ -55,7 +55,7 @@ async fn sums(sessions: &Sessions, visit: &Visit) -> (u32, u32) {
     (visits, hints)
 }
 
-/// The login starts over, because another request has renewed the id: the sum of the user before is not read after it.
+/// The login starts over because another request has renewed the id: the sum of the previous user is not read after it.
 #[tokio::test]
 async fn reads_after_an_overtaken_login_show_nothing_of_the_user_before() {
     let sessions = sessions();
@@ -68,7 +68,7 @@ async fn reads_after_an_overtaken_login_show_nothing_of_the_user_before() {
     assert_eq!(sums(&sessions, &slow).await, (1, 5));
 }
 
-/// A logout carries over what another request has added to a lasting sum meanwhile.
+/// A logout keeps the amount that another request has added to a lasting sum meanwhile.
 #[tokio::test]
 async fn reads_after_a_logout_show_what_others_added_to_a_lasting_sum() {
     let sessions = sessions();
@@ -81,7 +81,7 @@ async fn reads_after_a_logout_show_what_others_added_to_a_lasting_sum() {
     assert_eq!(sums(&sessions, &slow).await, (0, 16));
 }
 
-/// Another request has ended the session; a restart begins one all the same.
+/// A restart begins a new session even if another request has ended the old one.
 #[tokio::test]
 async fn reads_after_a_restart_of_an_ended_session_show_only_what_was_added() {
     let sessions = sessions();

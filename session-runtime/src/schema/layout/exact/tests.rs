@@ -1,4 +1,4 @@
-//! No two shapes share the text that is hashed, and the pins of ordinary shapes stay what they were.
+//! No two shapes share the text that is hashed, and the pins of ordinary shapes do not change.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use super::*;
 use crate::SessionValue;
 use crate::schema::value::Key;
 
-/// Names and parts of names that read like types, or like the rest of one.
+/// Names and parts of names that look like types, or like the rest of one.
 const PARTS: [&str; 22] = [
     "p", "pi", "ip", "v4", "v6", "v4port", "port", "via", "m", "item", "o", "json", "str", "u32", "a", "z", "-nonnil",
     ".", ";", "}", "u8", "t",
 ];
 const PRIMS: [&str; 10] = ["ip", "ipv4", "str", "u32", "u8", "uuid", "uuid-nonnil", "unit", "v4", "own"];
 
-/// Numbers that look random and are the same in each run.
+/// Pseudo-random numbers, the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -70,7 +70,7 @@ impl Dice {
     }
 }
 
-/// `pinned` and `exact` are hashes of 64 bits: of so many shapes, two share one by chance once in a billion runs.
+/// `pinned` and `exact` are hashes of 64 bits: among this many shapes, two share one by chance once in a billion runs.
 #[test]
 fn no_two_layouts_share_a_text() {
     let (mut dice, mut seen, mut plain) = (Dice(20_261_130), HashMap::new(), 0);
@@ -85,7 +85,7 @@ fn no_two_layouts_share_a_text() {
     assert!(plain > 20_000 && seen.len() > 50_000, "{plain} plain, {} different", seen.len());
 }
 
-/// The criterion is needed: without it the same shapes collide.
+/// The test for plain shapes is needed: without it, these shapes collide.
 #[test]
 fn the_plain_text_alone_is_ambiguous() {
     let hop = |keys| Ty::Struct(Struct { keys, closed: false });
@@ -109,7 +109,7 @@ fn ordinary_names_are_plain() {
     assert!(runs_on("topi", &bool::TY), "`{{topipbool…` begins with a key `to` of type `ip`");
 }
 
-/// Each type without parts that this crate names: a pin may hold it anywhere.
+/// Every type without parts that this crate names is known, since a pin may contain it anywhere.
 #[test]
 fn built_in_names_are_known() {
     macro_rules! all {
@@ -138,7 +138,7 @@ fn built_in_names_are_known() {
     assert!(standard.iter().all(|ty| is_plain(ty, false)));
 }
 
-/// Types that read less than another of the same texts, each with a pin of its own.
+/// A type that reads fewer of the same texts than another has a pin of its own.
 #[test]
 fn narrower_types_have_a_pin_of_their_own() {
     use std::collections::{BTreeSet, BinaryHeap, HashSet};

@@ -1,4 +1,4 @@
-//! What the other crates write, to the letter: stored sessions hold it.
+//! Exact texts that other crates write, since stored sessions contain them.
 #![cfg(any(feature = "chrono", feature = "time", feature = "uuid", feature = "rust_decimal", feature = "url"))]
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::SessionValue;
 use crate::schema::value::Ty;
 
-/// The value is stored as this text, read from it, and recorded under this name.
+/// Checks that the value is stored as this text, read from it, and recorded under this name.
 fn check<T: Serialize + DeserializeOwned + SessionValue>(value: &T, name: &str, text: &str) {
     assert!(matches!(T::TY, Ty::Prim(known) if known == name), "{:?}", T::TY);
     same(value, &json!(text));
@@ -36,7 +36,7 @@ fn times_of_chrono() {
     assert!(matches!(chrono::TimeDelta::TY, Ty::Tuple([Ty::Prim("i64"), Ty::Prim("i32")])));
 }
 
-/// As text, whatever other crates ask of `time`.
+/// Times are stored as text, whatever features of `time` other crates switch on.
 #[cfg(feature = "time")]
 #[test]
 fn times_of_time() {
@@ -53,7 +53,8 @@ fn times_of_time() {
     check(&time::Month::March, "month-name", "March");
 }
 
-/// Under one name, each reads what the other wrote. Years of five digits are read by `chrono` only, so dates have two.
+/// Each crate reads the texts that the other writes under the same name. Only `chrono` reads years of five digits, so
+/// dates have two names.
 #[cfg(all(feature = "chrono", feature = "time"))]
 #[test]
 fn one_name_of_two_crates_is_one_text() {

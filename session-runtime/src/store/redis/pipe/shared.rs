@@ -1,7 +1,7 @@
-//! What the driver and the requests of a connection share: the stream, and who waits.
+//! State that the driver and the requests of a connection share: the stream, and the waiting requests.
 //!
-//! Two locks: the reader's is taken before the state's, never behind it. The stream wakes whoever read from it last; so
-//! whoever stops to read while others wait wakes the driver, which then does.
+//! There are two locks. The reader's is taken before the state's, never after it. The stream wakes the task that read
+//! last, so a task that stops reading while others wait wakes the driver, which then reads.
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
@@ -17,7 +17,7 @@ use super::super::fault::Fault;
 use super::super::resp::{self, Extent, Kind, Malformed};
 use super::{Answer, Incoming, Outgoing};
 
-/// Room for what arrives at once. A buffer that a large answer made four times as large is given back.
+/// Bytes reserved for one read. A buffer that a large response has grown beyond four times this size is freed.
 const ROOM: usize = 16 * 1024;
 
 pub(super) type Writer = Box<dyn AsyncWrite + Send + Unpin>;
@@ -29,42 +29,42 @@ pub(super) struct Shared {
 
 struct Reader {
     from: Box<dyn AsyncRead + Send + Unpin>,
-    /// What arrived of answers that are not complete.
+    /// Received bytes of incomplete responses.
     arrived: Vec<u8>,
     extent: Extent,
 }
 
 struct State {
-    /// `None`: the driver has it.
+    /// `None` while the driver has it.
     writer: Option<Writer>,
-    /// Commands that nobody has written yet.
+    /// Commands that are not written yet.
     outgoing: Vec<u8>,
-    /// Whether all that was written has left.
+    /// True if all written bytes have been flushed.
     is_flushed: bool,
-    /// Who waits for an answer, in the order of the commands.
+    /// Requests waiting for a response, in the order of their commands.
     waiting: VecDeque<Waiting>,
-    /// How many waited at the most, since nobody did.
+    /// Largest number of requests that waited at once since none did.
     crowd: usize,
     leader: Option<Leader>,
-    /// Whether somebody led since the driver looked last.
+    /// True if a request has led since the driver last looked.
     was_led: bool,
     driver: Driver,
-    /// Why nothing is sent any more.
+    /// Fault because of which nothing is sent any more.
     ended: Option<Fault>,
 }
 
 #[derive(Default)]
 struct Driver {
     waker: Option<Waker>,
-    /// Waits for commands.
+    /// True while the driver waits for commands.
     is_idle: bool,
-    /// Will look at the time.
+    /// True if the driver will check the time.
     is_timed: bool,
 }
 
 struct Waiting {
     since: Instant,
-    /// `None`: who leads.
+    /// `None` for the leader.
     answer: Option<oneshot::Sender<Answer>>,
 }
 
@@ -74,7 +74,7 @@ struct Leader {
     answer: Option<Answer>,
 }
 
-/// Where a request waits.
+/// Position of a request.
 pub(super) enum Place {
     Alone,
     Behind(oneshot::Receiver<Answer>),
@@ -101,9 +101,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a command, and writes it if nobody else is there. `None`: the connection has ended.
+    /// Queues a command, and writes it if no other request is active. `None` if the connection has ended.
     pub(super) fn enqueue(&self, call: &Call, context: &mut Context<'_>) -> Option<Place> {
-        // Nobody else would have told that the stream ended.
+        // Only a read reveals that the stream has ended.
         let looked = self.state().is_alone();
         if looked {
             let _ = self.poll_read(context);
@@ -120,12 +120,12 @@ impl Shared {
         Some(place)
     }
 
-    /// Hands out what has arrived, for as long as there is more. Ready: the connection has ended.
+    /// Delivers received responses while there are more. Ready when the connection has ended.
     pub(super) fn poll_read(&self, context: &mut Context<'_>) -> Poll<Fault> {
         self.poll_read_while(context, |_| true)
     }
 
-    /// The same for who leads, and has no more to do with the stream once its answer is there.
+    /// Variant of `poll_read` for the leader, which stops reading once its response is there.
     pub(super) fn poll_read_led(&self, context: &mut Context<'_>) -> Poll<Fault> {
         self.poll_read_while(context, |state| state.leader.as_ref().is_some_and(|leader| leader.answer.is_none()))
     }
@@ -133,7 +133,7 @@ impl Shared {
     fn poll_read_while(&self, context: &mut Context<'_>, goes_on: impl Fn(&State) -> bool) -> Poll<Fault> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = ready!(self.read_while(&mut reader, context, goes_on));
-        // Before anybody else reads what is left of the stream.
+        // Before another task reads the rest of the stream.
         self.end(&fault);
         Poll::Ready(fault)
     }
@@ -160,7 +160,7 @@ impl Shared {
         }
     }
 
-    /// Who reads needs no waking by itself.
+    /// Removes the leader's waker, which a leader that reads does not need.
     pub(super) fn begin_to_lead(&self) {
         if let Some(leader) = &mut self.state().leader {
             leader.waker = None;
@@ -180,7 +180,7 @@ impl Shared {
     pub(super) fn stop_leading(&self) {
         let mut state = self.state();
         (state.leader, state.was_led) = (None, true);
-        // Others joined, or the answer is still to come.
+        // Other requests joined, or the response is still due.
         let joined = !state.waiting.is_empty();
         state.wake_driver_if(joined);
     }
@@ -193,7 +193,7 @@ impl Shared {
         state.ended.clone()
     }
 
-    /// Waits for commands. Meanwhile the writer is where requests find it.
+    /// Waits for commands. Meanwhile the writer is available to requests.
     pub(super) fn poll_commands(&self, writer: &mut Option<Writer>) -> Poll<()> {
         let mut state = self.state();
         state.writer = state.writer.take().or(writer.take());
@@ -201,7 +201,7 @@ impl Shared {
         if state.driver.is_idle { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Exchanges the commands for an empty buffer.
+    /// Swaps the queued commands for an empty buffer, and takes the writer.
     pub(super) fn take_commands(&self, leaving: &mut Vec<u8>) -> Option<Writer> {
         let mut state = self.state();
         state.is_flushed = true;
@@ -209,7 +209,7 @@ impl Shared {
         state.writer.take()
     }
 
-    /// Since when the first answer is waited for; or a moment of now, if somebody led.
+    /// Returns when the wait for the first response began, or the current time if a request led.
     pub(super) fn poll_begun(&self) -> Poll<Instant> {
         let mut state = self.state();
         let was_led = std::mem::take(&mut state.was_led);
@@ -219,7 +219,7 @@ impl Shared {
         begun.map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Fails who waits and who comes later.
+    /// Fails all waiting requests and all later ones.
     pub(super) fn end(&self, fault: &Fault) {
         let mut state = self.state();
         state.ended.get_or_insert_with(|| fault.clone());
@@ -232,15 +232,16 @@ impl Shared {
 }
 
 impl State {
-    /// Whether nobody waits, who led before has taken its answer, and had nobody beside it.
+    /// True if no request waits, the last leader has taken its response, and no request had joined it.
     fn is_alone(&self) -> bool {
         self.waiting.is_empty() && self.leader.is_none() && self.crowd <= 1
     }
 
-    /// Writes what is outgoing, if that goes without waiting. What does not is left to the driver.
+    /// Writes the queued commands if that does not block, and leaves the rest to the driver. Returns whether all were
+    /// sent.
     fn write(&mut self) -> bool {
         let Some(writer) = &mut self.writer else { return false };
-        // The driver tries again, and is the one who is woken.
+        // The driver tries again and is the task to be woken.
         let mut context = Context::from_waker(Waker::noop());
         let written = match Pin::new(&mut *writer).poll_write(&mut context, &self.outgoing) {
             Poll::Ready(Ok(written)) => written,
@@ -259,7 +260,8 @@ impl State {
         self.outgoing.is_empty() && self.is_flushed
     }
 
-    /// How much of the commands has left is not known: the driver finds no writer, and ends the connection.
+    /// Drops the writer, because the number of sent commands is unknown. The driver finds no writer and ends the
+    /// connection.
     fn lose_writer(&mut self) -> bool {
         (self.writer, self.is_flushed) = (None, false);
         false
@@ -281,7 +283,7 @@ impl State {
         place
     }
 
-    /// Gives the answer to whom it belongs, unless that one has given up. False: nobody waits.
+    /// Passes a response to its request, unless that one has given up. False if no request waits.
     fn deliver(&mut self, answer: Answer) -> bool {
         match self.waiting.pop_front() {
             None => return false,
@@ -310,7 +312,7 @@ impl Reader {
         pin!(self.from.read_buf(&mut self.arrived)).poll(context)
     }
 
-    /// Hands out the answers that have arrived as a whole, and leaves the rest.
+    /// Delivers the complete responses, and keeps the rest.
     fn deliver(&mut self, mut give: impl FnMut(Answer) -> bool) -> Result<(), Malformed> {
         let mut read = 0;
         while let Some(length) = self.extent.of(&self.arrived[read..])? {
@@ -333,7 +335,7 @@ impl Reader {
     }
 }
 
-/// Empties a buffer, and gives it back if it has become large.
+/// Empties a buffer, and frees it if it has become large.
 pub(super) fn empty(buffer: &mut Vec<u8>) {
     buffer.clear();
     if buffer.capacity() > 4 * ROOM {

@@ -1,4 +1,4 @@
-//! The connection over a stream in memory, whose other end the test holds.
+//! Tests of the connection over an in-memory stream, whose other end the test holds.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ struct Connected {
     lost: Arc<AtomicUsize>,
 }
 
-/// A connection whose stream holds so many bytes on their way.
+/// Creates a connection over a stream that buffers `room` bytes.
 fn connected(room: usize) -> Connected {
     let (stream, server) = tokio::io::duplex(room);
     let lost = Arc::new(AtomicUsize::new(0));
@@ -30,7 +30,7 @@ fn connected(room: usize) -> Connected {
 }
 
 impl Connected {
-    /// Asks in a task of its own, which is given time to begin.
+    /// Sends a command in its own task, which gets time to start.
     async fn ask(&self, word: &str) -> JoinHandle<Result<Vec<u8>, Fault>> {
         let (pipe, call) = (self.pipe.clone(), Call::new(word, 0, 0));
         let asked = tokio::spawn(async move { pipe.ask(&call).await.expect("a connection") });
@@ -48,7 +48,7 @@ impl Connected {
         assert_eq!(std::str::from_utf8(&heard).unwrap(), call);
     }
 
-    /// Nothing is sent any more.
+    /// True if the connection sends nothing any more.
     async fn refuses(&self) -> bool {
         self.pipe.ask(&Call::new("PING", 0, 0)).await.is_none()
     }
@@ -74,7 +74,7 @@ async fn answers_come_in_the_order_of_the_commands() {
     assert_eq!(third.await.unwrap().unwrap(), b"$1\r\nc\r\n");
 }
 
-/// Between an answer that has arrived and the task that takes it somebody else may ask.
+/// Another request may start between the arrival of a response and the time its task takes it.
 #[tokio::test]
 async fn an_answer_that_was_not_taken_yet_is_kept() {
     let mut connected = connected(1024);
@@ -95,7 +95,7 @@ async fn who_gives_up_leaves_the_answer_to_nobody_else() {
     assert_eq!(second.await.unwrap().unwrap(), b"+b\r\n");
 }
 
-/// A server that reads slowly: neither who writes directly nor the driver loses a byte or its place.
+/// A slow server: neither a request that writes by itself nor the driver loses a byte or its place.
 #[tokio::test]
 async fn commands_that_do_not_fit_are_written_on() {
     let mut connected = connected(8);
@@ -120,7 +120,7 @@ async fn commands_that_do_not_fit_are_written_on() {
 #[tokio::test(start_paused = true)]
 async fn an_overdue_answer_ends_the_connection() {
     let mut connected = connected(1024);
-    // Idle for longer than an answer may take.
+    // Idle for longer than the response timeout.
     tokio::time::sleep(3 * TIMEOUT).await;
     let first = connected.ask("A").await;
     connected.says("+a\r\n").await;
@@ -155,7 +155,7 @@ async fn an_answer_that_nobody_asked_for_ends_the_connection() {
     assert!(connected.refuses().await);
 }
 
-/// Who is alone reads for itself, and is told before it sends anything that nobody is there any more.
+/// A request that is alone reads by itself, and detects before it sends anything that the server is gone.
 #[tokio::test]
 async fn a_connection_that_ends_after_somebody_led_takes_no_command() {
     let mut connected = connected(1024);
@@ -173,7 +173,7 @@ async fn a_connection_that_ends_after_somebody_led_takes_no_command() {
     assert!(heard.is_empty(), "a command was sent to nobody");
 }
 
-/// The driver notices by itself what nobody asks about.
+/// The driver detects the end by itself, even if no request is sent.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_ends_after_somebody_led_is_noticed_in_time() {
     let mut connected = connected(1024);
@@ -185,8 +185,8 @@ async fn a_connection_that_ends_after_somebody_led_is_noticed_in_time() {
     assert_eq!(connected.lost.load(Ordering::SeqCst), 1);
 }
 
-/// Some give up, beside a server that answers when it likes: each gets its own answer, and nobody waits for a wake that
-/// never comes.
+/// Some requests give up, and the server responds at irregular times. Each request gets its own response, and none
+/// waits for a wake-up that never comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_leads_joins_or_gives_up_the_answers_stay_in_order() {
     for tasks in [1, 2, 3, 16] {
@@ -201,7 +201,7 @@ async fn answers_stay_in_order(tasks: u64, rounds: u64) {
         let mut lines = tokio::io::BufReader::new(from).lines();
         let mut number = 0_u64;
         while let Ok(Some(line)) = lines.next_line().await {
-            // Of the three lines of a command only the last is a word.
+            // Only the last of a command's three lines is a word.
             if !line.starts_with(['*', '$']) {
                 number += 1;
                 if number.is_multiple_of(7) {
@@ -216,7 +216,7 @@ async fn answers_stay_in_order(tasks: u64, rounds: u64) {
         tokio::spawn(async move {
             let mut answered = 0;
             for round in 0..rounds {
-                // Now and then one is alone.
+                // Now and then one task is alone.
                 if (round + task).is_multiple_of(5) || (round % 50 > 25 && task > 0) {
                     tokio::time::sleep(Duration::from_micros((37 * round + 50 * task) % 400)).await;
                 }
@@ -253,7 +253,7 @@ async fn a_server_that_goes_fails_who_waits() {
     assert!(connected.refuses().await);
 }
 
-/// Takes what is written, and fails to send it.
+/// Accepts bytes, and fails to send them.
 struct Unsent;
 
 impl AsyncWrite for Unsent {
@@ -270,7 +270,8 @@ impl AsyncWrite for Unsent {
     }
 }
 
-/// An encrypted stream takes a command before it leaves: if that fails, nobody waits for the answer.
+/// An encrypted stream accepts a command before sending it. If sending fails, no request keeps waiting for the
+/// response.
 #[tokio::test]
 async fn a_command_that_was_taken_and_cannot_leave_ends_the_connection() {
     let (from, _server) = tokio::io::duplex(64);
@@ -291,7 +292,7 @@ async fn the_last_handle_ends_the_connection() {
     assert_eq!(connected.server.read(&mut [0; 8]).await.unwrap(), 0);
 }
 
-/// The driver of a runtime that is no more: nobody waits for it.
+/// The driver's runtime is gone: no request waits for it.
 #[test]
 fn a_runtime_that_ended_fails_who_asks_in_another() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
