@@ -94,6 +94,7 @@
 //! - A panic after the last writable guard was dropped looks like a normal response: if a catcher answers 200, the
 //!   earlier changes are stored.
 //! - Rocket's own log prints `Cookie` headers at debug level.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Unit tests derive schemas too, and generated code refers to the crate by its name.
 #[cfg(test)]
