@@ -1,6 +1,8 @@
 //! Items that generated code may use. Hidden, and tied to one exact version of the derive.
 
-pub use crate::schema::codec::{ByEntry, Initial, Passing, Whole, entries, pinned, pinned_entries, transient, whole};
+pub use crate::schema::codec::{
+    ByEntry, Initial, TransientField, Whole, entries, pinned, pinned_entries, transient, whole,
+};
 pub use crate::schema::const_message::refuse;
 pub use crate::schema::history::{History, Step};
 pub use crate::schema::layout::{

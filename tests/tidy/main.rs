@@ -3,6 +3,7 @@
 
 mod cases;
 mod install;
+mod prose;
 mod rooms;
 
 use std::path::{Path, PathBuf};
@@ -43,10 +44,42 @@ fn the_readme_begins_with_a_whole_program() {
     }
 }
 
-/// Every cargo feature, every setting and every attribute has its line in the README.
+/// The fields of a struct in a source file, without their types.
+fn fields(text: &str, name: &str) -> Vec<String> {
+    let body = text.split(&format!("struct {name} {{\n")).nth(1).unwrap().split("\n}").next().unwrap();
+    body.lines().filter_map(|line| line.trim().split_once(": ")).map(|(field, _)| field.to_owned()).collect()
+}
+
+/// The texts in a constant list of a source file.
+fn listed(text: &str, name: &str) -> Vec<String> {
+    let list = text.split(&format!("const {name}: &[&str]")).nth(1).unwrap().split("];").next().unwrap();
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Every setting of `Rocket.toml`, as the code reads it: `idle`, `server.connections`, ….
+fn settings() -> Vec<String> {
+    let text = read("session-runtime/src/rocket/config.rs");
+    let tables = [("cookie", "CookieTable"), ("limits", "LimitsTable"), ("server", "ServerTable")];
+    let mut names = fields(&text, "Table");
+    for (table, name) in tables {
+        names.retain(|name| name != table);
+        names.extend(fields(&text, name).iter().map(|field| format!("{table}.{field}")));
+    }
+    names
+}
+
+/// Every attribute and every merge of the derive, as the code knows them.
+fn attributes() -> Vec<String> {
+    let attributes = read("session-derive/src/attr.rs");
+    let merges = read("session-derive/src/attr/merge.rs");
+    [listed(&attributes, "STRUCT"), listed(&attributes, "FIELD"), listed(&merges, "MODES")].concat()
+}
+
+/// Every cargo feature, every setting and every attribute stands in a table of the README.
 #[test]
 fn everything_a_user_can_set_is_in_the_readme() {
     let readme = read("README.md");
+    let tables: String = readme.lines().filter(|line| line.starts_with('|')).collect();
     let features = read("session-runtime/Cargo.toml");
     let features = features.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
     for name in features
@@ -55,43 +88,14 @@ fn everything_a_user_can_set_is_in_the_readme() {
         .map(|(name, _)| name)
         .filter(|name| *name != "default")
     {
-        assert!(readme.contains(&format!("`{name}`")), "feature {name}");
+        assert!(tables.contains(&format!("`{name}`")), "feature {name}");
     }
-    let settings = [
-        "store",
-        "cookie",
-        "idle",
-        "absolute",
-        "remember",
-        "touch_every",
-        "renew_every",
-        "renew_grace",
-        "deadline",
-        "on_save_error",
-        "limits",
-        "server.connections",
-        "server.connect_timeout",
-        "server.back_off",
-        "server.namespace",
-        "cache",
-        "keys",
-    ];
-    let attributes = [
-        "key",
-        "version",
-        "lazy",
-        "on_invalid",
-        "crate",
-        "default",
-        "rename",
-        "accessor",
-        "merge",
-        "renew",
-        "transient",
-        "redact",
-    ];
+    let (settings, attributes) = (settings(), attributes());
+    assert!(settings.len() >= 25 && attributes.len() >= 32, "{settings:?} {attributes:?}");
     for name in settings.iter().chain(&attributes) {
-        assert!(readme.contains(&format!("`{name}")), "{name}");
+        // The whole name: a value, a table's key or the closing mark may follow it.
+        let found = ["`", " = ", ".<"].iter().any(|end| tables.contains(&format!("`{name}{end}")));
+        assert!(found, "{name}");
     }
 }
 

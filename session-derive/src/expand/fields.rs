@@ -102,7 +102,7 @@ fn place_kind(field: &Field) -> TokenStream {
     match field.kind() {
         Kind::Whole => quote!(Whole),
         Kind::Entries => quote!(ByEntry),
-        Kind::Transient => quote!(Passing),
+        Kind::Transient => quote!(TransientField),
     }
 }
 

@@ -26,7 +26,7 @@ impl Visit {
     }
 
     /// Does nothing: only a record in a cookie is sealed.
-    pub(crate) fn seal_anew(&self) {}
+    pub(crate) fn reseal(&self) {}
 }
 
 #[cfg(feature = "cookie")]
@@ -77,12 +77,12 @@ mod in_cookie {
         }
 
         /// Seals the session with the newest key if it is still sealed with an older one. A failure is only logged.
-        pub(crate) fn seal_anew(&self) {
+        pub(crate) fn reseal(&self) {
             let Some(request_store) = &self.request_store else { return };
             if self.state().session_status.live().is_none() {
                 return;
             }
-            match request_store.seal_anew(self.core.now()) {
+            match request_store.reseal(self.core.now()) {
                 Ok(Some(line)) => self.state().cookie = line,
                 Ok(None) => {}
                 Err(error) => {

@@ -31,15 +31,15 @@ pub(crate) enum IdentityChange {
 
 /// Returns the combined effect of the changed `renew` fields.
 pub(crate) fn identity_change(changes: &Changes) -> IdentityChange {
-    let turns = changes.values().map(field_turn);
-    turns.fold(IdentityChange::Same, |all, one| match (all, one) {
+    let effects = changes.values().map(field_effect);
+    effects.fold(IdentityChange::Same, |all, one| match (all, one) {
         (IdentityChange::Login, _) | (_, IdentityChange::Login) => IdentityChange::Login,
         (IdentityChange::Renewal, _) | (_, IdentityChange::Renewal) => IdentityChange::Renewal,
         (IdentityChange::Same, IdentityChange::Same) => IdentityChange::Same,
     })
 }
 
-fn field_turn(change: &Change) -> IdentityChange {
+fn field_effect(change: &Change) -> IdentityChange {
     let identity_change = match change.field.renew {
         Renew::Off => return IdentityChange::Same,
         Renew::Keep => IdentityChange::Renewal,
@@ -70,7 +70,7 @@ pub(crate) fn start_over(changes: &mut Changes, confirmed: Option<Box<Changes>>)
     earlier.retain(|_, change| !change.schema.lasting);
     earlier.append(changes);
     for (name, change) in earlier {
-        if let Some(change) = change.on_nothing()? {
+        if let Some(change) = change.rebased_on_empty()? {
             changes.insert(name, change);
         }
     }
@@ -78,7 +78,7 @@ pub(crate) fn start_over(changes: &mut Changes, confirmed: Option<Box<Changes>>)
 }
 
 /// Context of a change: the stored text of its key, and whether its guard belongs to an earlier session.
-pub(crate) struct Ground {
+pub(crate) struct ChangeContext {
     pub(crate) stored: Option<Text>,
     /// True if the request has begun another session since the guard was opened. There is then nothing to reject the
     /// change for.
@@ -91,7 +91,7 @@ pub(crate) fn absorb(
     changes: &mut Changes,
     confirmed: &mut Option<Box<Changes>>,
     found: Change,
-    ground: Ground,
+    ground: ChangeContext,
 ) -> Result<(), SessionError> {
     let earlier = changes.get(&found.name);
     if found.is_confirmation() {
@@ -213,7 +213,7 @@ pub(crate) fn fresh_values(changes: &Changes, versions: &Versions) -> Values {
 }
 
 /// Returns the changes rebased on an empty session. Of a sum, the added difference remains.
-pub(crate) fn rebase_on_nothing(changes: &Changes) -> Result<Changes, SessionError> {
+pub(crate) fn rebase_on_empty(changes: &Changes) -> Result<Changes, SessionError> {
     let mut rebased = changes.clone();
     for change in rebased.values_mut().filter(|change| matches!(change.field.merge, Merge::With(_) | Merge::Sum(_))) {
         change.ours = three_way(change, None)?;

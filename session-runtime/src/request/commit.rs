@@ -26,9 +26,9 @@ use crate::id::SessionId;
 use crate::record::expiry::{Span, StoredExpiry};
 use crate::record::{Head, Record, Values};
 use crate::request::budget::catch_panic;
-use crate::request::changes::{IdentityChange, fresh_values, identity_change, rebase, rebase_on_nothing, refused};
+use crate::request::changes::{IdentityChange, fresh_values, identity_change, rebase, rebase_on_empty, refused};
 use crate::request::core::Core;
-use crate::request::visit::{Finished, Live, Requested, SessionStatus, SessionWide, State, Use, Visit};
+use crate::request::visit::{Finished, Live, Purpose, Requested, SessionStatus, SessionWide, State, Visit};
 use crate::schema::SchemaSpec;
 use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
@@ -76,7 +76,7 @@ impl Visit {
         }
         let given_up = self.save_given_up();
         let (mut requested, left_open) = self.last_requested();
-        let wrote = requested.changes_values() || requested.over;
+        let wrote = requested.changes_values() || requested.starts_over;
         let broken = left_open.map(guard_left_open).or(given_up).or(requested.take_failure());
         let broken = broken.or_else(|| refused(&requested.changes));
         if failed || broken.is_some() {
@@ -91,7 +91,7 @@ impl Visit {
             _ => committed.map(drop),
         };
         if done.is_ok() && !failed {
-            self.seal_anew();
+            self.reseal();
         }
         self.end(requested, wrote, done.is_ok());
         done
@@ -174,8 +174,8 @@ impl Visit {
         let about_the_whole = ends || requested.renew || requested.expiry.is_some();
         if (unread && about_the_whole) || (copied && ends) {
             let group = self.core.groups.of(None);
-            let session_status = Box::pin(self.load_group(group, Use::Write)).await?;
-            self.set_loaded(session_status, group, Use::Write);
+            let session_status = Box::pin(self.load_group(group, Purpose::Write)).await?;
+            self.set_loaded(session_status, group, Purpose::Write);
         }
         Ok(())
     }
@@ -311,7 +311,9 @@ impl Visit {
         }
         let values = !requested.changes.is_empty();
         match session_status {
-            SessionStatus::Live(live) if requested.over => Box::pin(self.start_over(&live, requested, basis)).await,
+            SessionStatus::Live(live) if requested.starts_over => {
+                Box::pin(self.start_over(&live, requested, basis)).await
+            }
             SessionStatus::Live(live) => {
                 let save = Save::new(self, live, requested, basis, answered)?;
                 // Boxed like the other paths, so that a request that only reads does not pay for their size.
@@ -322,9 +324,9 @@ impl Visit {
             }
             SessionStatus::Ended if values && !requested.restart => Err(SessionError::new(ErrorKind::Gone)),
             SessionStatus::Anonymous | SessionStatus::Stale | SessionStatus::Ended if values => {
-                let values = fresh_values(&rebase_on_nothing(&requested.changes)?, &self.core.versions);
+                let values = fresh_values(&rebase_on_empty(&requested.changes)?, &self.core.versions);
                 let created = Box::pin(self.create(values, &Values::new(), requested.chosen_expiry())).await?;
-                requested.stored_anew();
+                requested.clear_stored_changes();
                 Ok(created)
             }
             _ => Ok(Outcome::Done),
@@ -383,7 +385,7 @@ impl Visit {
 impl Requested {
     /// True if the loss of these requests must not be reported as a success, whatever the settings.
     fn is_critical(&self) -> bool {
-        self.destroy || self.renew || self.over || identity_change(&self.changes) != IdentityChange::Same
+        self.destroy || self.renew || self.starts_over || identity_change(&self.changes) != IdentityChange::Same
     }
 
     /// Returns the expiry for a new session.
@@ -410,7 +412,7 @@ impl State {
     /// Restores the requests that an explicit save has left undone. Returns whether the work of an `update_now` has
     /// ended the session of a user, in which case open guards have seen the values of that user.
     fn after_save(&mut self, requested: Requested, error: Option<&SessionError>) -> bool {
-        let over = self.in_flight.is_over() && error.is_none() && !requested.over;
+        let starts_over = self.in_flight.starts_over() && error.is_none() && !requested.starts_over;
         self.in_flight.requested = None;
         self.in_flight.critical &=
             error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
@@ -426,19 +428,25 @@ impl State {
             // harm.
             Some(ErrorKind::Unavailable | ErrorKind::Panicked) => {
                 let SessionWide { destroy, restart, .. } = *requested;
-                SessionWide { destroy, restart, over: restart, failure: error.cloned(), ..SessionWide::default() }
-                    .into()
+                SessionWide {
+                    destroy,
+                    restart,
+                    starts_over: restart,
+                    failure: error.cloned(),
+                    ..SessionWide::default()
+                }
+                .into()
             }
             Some(_) => requested,
         };
-        if over {
+        if starts_over {
             self.epoch += 1;
         }
-        let put_back = if over { self.requested.leave_user() } else { Ok(()) };
+        let put_back = if starts_over { self.requested.leave_user() } else { Ok(()) };
         if let Err(error) = put_back.and_then(|()| self.requested.put_back(left)) {
             self.requested.set_failure(error);
         }
-        over
+        starts_over
     }
 }
 

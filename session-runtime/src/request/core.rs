@@ -12,7 +12,7 @@ use crate::id::Random;
 use crate::record::expiry::Lifetime;
 use crate::request::budget::{Budget, catch_panic};
 use crate::request::conflict_queue::Queues;
-use crate::request::load_set::Groups;
+use crate::request::load_set::LoadSets;
 use crate::schema::{OnlyNewest, Schema, SchemaSpec};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::version::versioned::Versions;
@@ -30,7 +30,7 @@ pub(crate) struct Core {
     pub(crate) schemas: Vec<&'static SchemaSpec>,
     /// True if any schema has a field that names the user.
     pub(crate) has_user: bool,
-    pub(crate) groups: Groups,
+    pub(crate) groups: LoadSets,
     pub(crate) versions: Versions,
     /// Queues in which conflicting saves of one session take turns.
     pub(crate) queues: Queues,
@@ -50,7 +50,7 @@ impl Core {
 
     /// Returns the index of the schema among the schemas of the application.
     pub(crate) fn index_of<S: Schema>(&self) -> Result<usize, SessionError> {
-        let () = OnlyNewest::<S>::ASKED;
+        let () = OnlyNewest::<S>::CHECKED;
         let id = TypeId::of::<S>();
         let found = self.schemas.iter().position(|schema| (schema.type_id)() == id);
         found.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))

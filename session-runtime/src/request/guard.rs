@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::visit::{Requested, Use, Visit};
+use super::visit::{Purpose, Requested, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::Schema;
 use crate::schema::snapshot::Snapshot;
@@ -79,7 +79,7 @@ impl<S: Schema> Session<'_, S> {
         let run = |requested: &mut Requested| {
             // Each run begins with the transient fields as they were before the first run.
             visit.carrier(at).clone_from(&carrier);
-            let (value, snapshot) = visit.decode::<S>(at, Use::Read)?;
+            let (value, snapshot) = visit.decode::<S>(at, Purpose::Read)?;
             let mut value = visit.track::<S>(value, &snapshot);
             result = Some(work(&mut value));
             visit.add_changes(at, S::TRACKED(&mut value), &snapshot, requested)
@@ -92,7 +92,7 @@ impl<S: Schema> Session<'_, S> {
     /// Updates the guard to the values that are stored now. If another request has stored values that cannot be read,
     /// the guard keeps its own: the save has succeeded all the same.
     fn refresh(&mut self) {
-        if let Ok((value, snapshot)) = self.visit.decode::<S>(self.at, Use::Read) {
+        if let Ok((value, snapshot)) = self.visit.decode::<S>(self.at, Purpose::Read) {
             (self.tracked, self.snapshot) = (self.visit.track(value, &snapshot), snapshot);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::visit::{Requested, State, Use, Visit};
+use super::visit::{Purpose, Requested, State, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::expiry::Expiry;
@@ -36,7 +36,7 @@ impl Visit {
 
     /// Gives the session a new id when the request finishes. Everything else stays. Creates no session.
     pub fn renew(&self) {
-        self.wish("renew", |state| state.requested.session_wide_mut().renew = true);
+        self.request_action("renew", |state| state.requested.session_wide_mut().renew = true);
     }
 
     /// Destroys the session when the request finishes. Later writes of the request are dropped.
@@ -57,7 +57,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn destroy(&self) {
-        self.wish("destroy", |state| state.requested = Requested::destruction(true));
+        self.request_action("destroy", |state| state.requested = Requested::destruction(true));
         self.values_changed();
     }
 
@@ -91,7 +91,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub fn restart(&self) {
-        self.wish("restart", |state| {
+        self.request_action("restart", |state| {
             if !state.requested.destroy {
                 state.restart(self.core.schemas());
             }
@@ -128,8 +128,8 @@ impl Visit {
     /// ```
     pub async fn clear<S: Schema>(&self) -> Result<(), SessionError> {
         let at = self.core.index_of::<S>()?;
-        self.fetch(Some(at), Use::Write).await?;
-        let over = {
+        self.fetch(Some(at), Purpose::Write).await?;
+        let starts_over = {
             let mut state = self.state();
             if state.finished {
                 return Err(SessionError::at_schema(ErrorKind::TooLate, S::SPEC));
@@ -139,7 +139,7 @@ impl Visit {
             }
             state.clear(S::SPEC, &self.core.versions)?
         };
-        if over {
+        if starts_over {
             self.forget_user(None);
         }
         *self.carrier(at) = None;
@@ -149,11 +149,11 @@ impl Visit {
 
     /// Sets the expiry of this session. Creates no session, but applies to one that this request creates.
     pub fn set_expiry(&self, expiry: Expiry) {
-        self.wish("set_expiry", |state| state.requested.session_wide_mut().expiry = Some(expiry));
+        self.request_action("set_expiry", |state| state.requested.session_wide_mut().expiry = Some(expiry));
     }
 
     /// Applies `change` if the response has not gone out yet; otherwise logs an error.
-    fn wish(&self, what: &'static str, change: impl FnOnce(&mut State)) {
+    fn request_action(&self, what: &'static str, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         if state.finished {
             tracing::error!("`{what}` was called after the session's response had gone out; it does nothing");

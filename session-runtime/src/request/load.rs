@@ -15,13 +15,13 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SecretHash, SessionId};
 use crate::record::Record;
-use crate::request::load_set::Group;
+use crate::request::load_set::LoadSet;
 use crate::store::{Loaded, StoreErrorKind, Wanted};
 use crate::version::versioned::Versioned;
 
 /// Purpose of a load.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
+pub(crate) enum Purpose {
     /// Reading: a copy from a cache is enough.
     Read,
     /// Writing: no copy, since writes based on it would overwrite newer values of another node.
@@ -30,7 +30,7 @@ pub(crate) enum Use {
 
 impl Visit {
     /// Fetches the load set of the schema if it is not loaded yet; for `None`, the session as such.
-    pub(super) async fn fetch(&self, schema: Option<usize>, purpose: Use) -> Result<(), SessionError> {
+    pub(super) async fn fetch(&self, schema: Option<usize>, purpose: Purpose) -> Result<(), SessionError> {
         if let Some(known) = self.fetched(schema, purpose) {
             return known;
         }
@@ -52,8 +52,8 @@ impl Visit {
     }
 
     /// Stores the result of a load of this load set in the state.
-    pub(crate) fn set_loaded(&self, mut session_status: SessionStatus, group: &Group, purpose: Use) {
-        let fresh = purpose == Use::Write || !self.store().is_cache();
+    pub(crate) fn set_loaded(&self, mut session_status: SessionStatus, group: &LoadSet, purpose: Purpose) {
+        let fresh = purpose == Purpose::Write || !self.store().is_cache();
         let mut state = self.state();
         if let SessionStatus::Live(live) = &mut session_status
             && fresh
@@ -76,7 +76,7 @@ impl Visit {
         }
     }
 
-    pub(super) fn fetched(&self, schema: Option<usize>, purpose: Use) -> Option<Result<(), SessionError>> {
+    pub(super) fn fetched(&self, schema: Option<usize>, purpose: Purpose) -> Option<Result<(), SessionError>> {
         let state = self.state();
         // The stored values of this schema are no longer read.
         if schema.is_some_and(|at| !state.counts(self.core.schemas()[at])) {
@@ -85,7 +85,7 @@ impl Visit {
         if let Some(error) = &state.failed_load {
             return Some(Err(error.clone()));
         }
-        let good = if purpose == Use::Write { state.fresh } else { state.fetched };
+        let good = if purpose == Purpose::Write { state.fresh } else { state.fetched };
         let there = match (&state.session_status, schema) {
             (SessionStatus::Unread(_), _) => false,
             (SessionStatus::Live(_), Some(at)) => good & (1 << at) != 0,
@@ -95,8 +95,8 @@ impl Visit {
     }
 
     /// Returns the load set of all schemas whose values are loaded.
-    pub(crate) fn fetched_group(&self) -> Group {
-        Group::new(self.core.schemas(), self.state().fetched)
+    pub(crate) fn fetched_group(&self) -> LoadSet {
+        LoadSet::new(self.core.schemas(), self.state().fetched)
     }
 
     /// Marks the values of all schemas as loaded: this request has created the record.
@@ -105,10 +105,10 @@ impl Visit {
         (state.fetched, state.fresh) = (u32::MAX, u32::MAX);
     }
 
-    pub(crate) async fn load_group(&self, group: &Group, purpose: Use) -> Result<SessionStatus, SessionError> {
+    pub(crate) async fn load_group(&self, group: &LoadSet, purpose: Purpose) -> Result<SessionStatus, SessionError> {
         let session_status = self.state().session_status.clone();
         let wanted = group.wanted.clone();
-        let wanted = if purpose == Use::Write { wanted.fresh() } else { wanted };
+        let wanted = if purpose == Purpose::Write { wanted.fresh() } else { wanted };
         match session_status {
             SessionStatus::Unread(id) => self.load_record(id, wanted).await,
             SessionStatus::Live(live) => Box::pin(self.load_more(&live, wanted)).await,

@@ -7,14 +7,14 @@ use crate::schema::SchemaSpec;
 use crate::version::status;
 
 /// A load set: some of the schemas of the application.
-pub(crate) struct Group {
+pub(crate) struct LoadSet {
     /// Selection to load from the store.
     pub(crate) wanted: Wanted,
     /// One bit for each schema, in the order of the application.
     pub(crate) bits: u32,
 }
 
-impl Group {
+impl LoadSet {
     pub(crate) fn new(schemas: &[&'static SchemaSpec], bits: u32) -> Self {
         let mut keys: Vec<_> = members(schemas, bits).map(|schema| schema.key).collect();
         keys.sort_unstable();
@@ -43,34 +43,34 @@ fn usual(schema: &SchemaSpec) -> impl Iterator<Item = Text> {
 }
 
 /// Load sets of an application, built once.
-pub(crate) struct Groups {
-    eager: Group,
+pub(crate) struct LoadSets {
+    eager: LoadSet,
     /// Load set of each lazy schema, by index of the schema.
-    lazy: Vec<Option<Group>>,
+    lazy: Vec<Option<LoadSet>>,
     /// Schemas that are kept when the session starts over.
-    lasting: Option<Group>,
+    lasting: Option<LoadSet>,
 }
 
-impl Groups {
+impl LoadSets {
     pub(crate) fn new(schemas: &[&'static SchemaSpec]) -> Self {
         let bit = |at: usize| 1 << at;
         let eager = schemas.iter().enumerate().filter(|(_, schema)| !schema.lazy).map(|(at, _)| bit(at)).sum();
-        let own = |(at, schema): (usize, &&SchemaSpec)| schema.lazy.then(|| Group::kept(schemas, bit(at)));
+        let own = |(at, schema): (usize, &&SchemaSpec)| schema.lazy.then(|| LoadSet::kept(schemas, bit(at)));
         let lasting = schemas.iter().enumerate().filter(|(_, schema)| schema.lasting).map(|(at, _)| bit(at)).sum();
         Self {
-            eager: Group::kept(schemas, eager),
+            eager: LoadSet::kept(schemas, eager),
             lazy: schemas.iter().enumerate().map(own).collect(),
-            lasting: (lasting != 0).then(|| Group::new(schemas, lasting)),
+            lasting: (lasting != 0).then(|| LoadSet::new(schemas, lasting)),
         }
     }
 
     /// Returns the schemas that are kept when the session starts over, if there are any.
-    pub(crate) fn lasting(&self) -> Option<&Group> {
+    pub(crate) fn lasting(&self) -> Option<&LoadSet> {
         self.lasting.as_ref()
     }
 
     /// Returns the load set of a schema; for `None`, the one that guards of the whole session need.
-    pub(crate) fn of(&self, schema: Option<usize>) -> &Group {
+    pub(crate) fn of(&self, schema: Option<usize>) -> &LoadSet {
         schema.and_then(|at| self.lazy[at].as_ref()).unwrap_or(&self.eager)
     }
 }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_nearly_all_sessions_hold_is_in_memory_once() {
-        let group = Group::kept(&[Cart::SPEC], 1);
+        let group = LoadSet::kept(&[Cart::SPEC], 1);
         let is_shared = |text: &str| Arc::ptr_eq(&group.wanted.text(text), &group.wanted.clone().fresh().text(text));
         for text in ["cart", "cart._coupon", r#"{"v":1}"#, "null", "1"] {
             assert_eq!((&*group.wanted.text(text), is_shared(text)), (text, true));

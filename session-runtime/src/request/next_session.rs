@@ -35,7 +35,7 @@ impl Visit {
     ) -> Result<Outcome, SessionError> {
         let stored = self.lasting_of(live, requested).await?;
         let values = self.next_values(&stored, &requested.changes)?;
-        let before = self.state().place();
+        let before = self.state().checkpoint();
         self.create(values, &stored, requested.chosen_expiry()).await?;
         let next = self.state().session_status.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
         let done = match self.end_session(live, next, requested, basis).await {
@@ -50,12 +50,12 @@ impl Visit {
         };
         if !matches!(done, Ok(Outcome::Done)) {
             // The browser keeps its id.
-            self.take_back(before, next).await;
+            self.delete_unsent(before, next).await;
             return done;
         }
-        requested.stored_anew();
+        requested.clear_stored_changes();
         if next.is_none() {
-            self.stand_anonymous();
+            self.set_anonymous();
         }
         done
     }
@@ -89,7 +89,7 @@ impl Visit {
             changes.clone().into_iter().partition(|(_, change)| change.schema.lasting);
         let mut values = Versioned::new(stored.clone());
         schemas_of(&lasting).try_for_each(|schema| values.check_writable(schema, versions))?;
-        let lasting = rebase(&lasting, |change| values.seen().get_text(&change.name).cloned())?;
+        let lasting = rebase(&lasting, |change| values.current().get_text(&change.name).cloned())?;
         let mut patch = Patch::on_generation(0);
         fill(&mut patch, &lasting, versions, &values, 0)?;
         let mut next = stored.clone();
@@ -143,15 +143,15 @@ impl Visit {
     }
 
     /// Marks the session as absent and removes the cookie.
-    fn stand_anonymous(&self) {
+    fn set_anonymous(&self) {
         let mut state = self.state();
         state.session_status = SessionStatus::Anonymous;
         state.cookie = self.core.cookie.remove();
     }
 
     /// Deletes the next session after a failure: its id was sent to no browser.
-    async fn take_back(&self, before: crate::request::visit::Place, next: Option<SessionKey>) {
-        self.state().set_place(before);
+    async fn delete_unsent(&self, before: crate::request::visit::Checkpoint, next: Option<SessionKey>) {
+        self.state().restore(before);
         let Some(key) = next else { return };
         if let Err(error) = self.core.run(&self.budget, self.store().delete(key)).await {
             tracing::warn!("a session that was begun in vain could not be removed: {}", error.chain());

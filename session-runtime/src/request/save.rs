@@ -175,7 +175,7 @@ impl<'v> Save<'v> {
         let is_dropped = |schema: &SchemaSpec| !self.requested.counts(schema);
         for schema in schemas_of(&self.requested.changes).filter(|schema| !is_dropped(schema)) {
             self.live.check_readable(schema)?;
-            match self.live.values.stands(schema, versions)? {
+            match self.live.values.status_of(schema, versions)? {
                 VersionStatus::Same | VersionStatus::Newer { writable: true } => {}
                 _ => Arc::make_mut(&mut self.live).values.check_writable(schema, versions)?,
             }
@@ -190,7 +190,7 @@ impl<'v> Save<'v> {
         let SessionStatus::Live(mut fresh) = fresh else { return Ok(false) };
         let live = Arc::make_mut(&mut fresh);
         live.head = live.stored.clone();
-        let stored = |change: &Change| live.values.seen().get_text(&change.name).cloned();
+        let stored = |change: &Change| live.values.current().get_text(&change.name).cloned();
         let counted = |change: &Change| stored(change).filter(|_| self.requested.counts(change.schema));
         self.requested.changes = rebase(&self.requested.changes, counted)?;
         self.live = fresh;
@@ -306,7 +306,7 @@ impl<'v> Save<'v> {
     fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
         let theirs = Versioned::new(theirs.values.clone());
         for schema in schemas_of(&self.requested.changes) {
-            match theirs.stands(schema, &self.visit.core.versions)? {
+            match theirs.status_of(schema, &self.visit.core.versions)? {
                 VersionStatus::Same | VersionStatus::Newer { writable: true } => {}
                 VersionStatus::Newer { writable: false } => return Err(SessionError::read_only(schema)),
                 VersionStatus::Older(_) | VersionStatus::Discarded => return Ok(false),
@@ -345,8 +345,8 @@ impl<'v> Save<'v> {
             _ => (self.live.id, false),
         };
         let moved = deadline.is_some_and(|deadline| deadline.is_in(&head));
-        let tells = renewed || visit.is_in_cookie() || moved && self.refreshes(&head);
-        let cookie = tells.then(|| visit.new_cookie(id, &head, visit.core.now()));
+        let sends_cookie = renewed || visit.is_in_cookie() || moved && self.refreshes(&head);
+        let cookie = sends_cookie.then(|| visit.new_cookie(id, &head, visit.core.now()));
         if !visit.is_finished()
             && let Err(error) = self.apply()
         {
@@ -406,7 +406,7 @@ impl<'v> Save<'v> {
             return Err(SessionError::new(ErrorKind::Renewed));
         }
         let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
-        let changes = self.pending_of_login(&values)?;
+        let changes = self.login_changes(&values)?;
         self.keep_for_login(&mut values);
         for (name, text) in fresh_values(&changes, &self.visit.core.versions).iter() {
             values.set(name.clone(), text.clone());
@@ -416,13 +416,13 @@ impl<'v> Save<'v> {
         }
         let expiry = self.requested.expiry.map_or(self.live.head.expiry, Into::into);
         let created = self.visit.create(values, self.live.values.stored(), expiry).await?;
-        self.requested.stored_anew();
+        self.requested.clear_stored_changes();
         Ok(created)
     }
 
     /// Returns the changes that a login keeps. If the session already had a user, these are only the changes that hold
     /// nothing of it.
-    fn pending_of_login(&self, loaded: &Values) -> Result<Changes, SessionError> {
+    fn login_changes(&self, loaded: &Values) -> Result<Changes, SessionError> {
         let mut changes = self.requested.changes.clone();
         if self.had_user(loaded) {
             start_over(&mut changes, self.requested.confirmed.clone())?;

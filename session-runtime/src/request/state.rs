@@ -4,14 +4,14 @@ use std::collections::btree_map::Entry;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::visit::Use;
+use super::visit::Purpose;
 use crate::cookie::CookieCommand;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::expiry::Expiry;
 use crate::record::{Head, Text, Values, belongs};
-use crate::request::changes::{Changes, Ground, absorb, refused, start_over};
-use crate::schema::change::{Change, Found};
+use crate::request::changes::{ChangeContext, Changes, absorb, refused, start_over};
+use crate::schema::change::{Change, GuardChanges};
 use crate::schema::snapshot::{Overlay, Snapshot};
 use crate::schema::tracked::Tracked;
 use crate::schema::{FieldSpec, Renew, Schema, SchemaSpec};
@@ -66,7 +66,7 @@ pub(crate) struct Requested {
 
 /// Actions requested for the session as a whole.
 #[derive(Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each wish stands on its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each request_action stands on its own")]
 pub(crate) struct SessionWide {
     /// Schemas whose stored section is dropped. Later writes to them are in [`Requested::changes`].
     pub(crate) dropped: Vec<&'static SchemaSpec>,
@@ -74,7 +74,7 @@ pub(crate) struct SessionWide {
     pub(crate) renew: bool,
     /// True if the stored session ends and another begins with its lasting schemas: a user has left, or `restart` was
     /// called.
-    pub(crate) over: bool,
+    pub(crate) starts_over: bool,
     /// True if `restart` was called: the session then starts over whatever the status of the response.
     pub(crate) restart: bool,
     pub(crate) destroy: bool,
@@ -90,7 +90,7 @@ impl SessionWide {
         dropped: Vec::new(),
         expiry: None,
         renew: false,
-        over: false,
+        starts_over: false,
         restart: false,
         destroy: false,
         after_destroy: false,
@@ -102,7 +102,7 @@ impl SessionWide {
         self.dropped = earlier.dropped;
         self.expiry = self.expiry.or(earlier.expiry);
         self.renew |= earlier.renew;
-        self.over |= earlier.over;
+        self.starts_over |= earlier.starts_over;
         self.restart |= earlier.restart;
         self.destroy |= earlier.destroy;
         self.after_destroy |= earlier.after_destroy;
@@ -158,7 +158,7 @@ impl Requested {
 
     /// Clears the changes after a new record has taken them all. Applied to that record, a change of a sum would show
     /// the sum of the old session.
-    pub(crate) fn stored_anew(&mut self) {
+    pub(crate) fn clear_stored_changes(&mut self) {
         self.changes.clear();
         if let Some(session_wide) = self.session_wide.as_deref_mut() {
             session_wide.dropped.clear();
@@ -169,7 +169,7 @@ impl Requested {
     pub(crate) fn keep(&mut self, saved: Self, done: bool) {
         self.changes = saved.changes;
         if let Some(session_wide) = self.session_wide.as_deref_mut() {
-            session_wide.over &= !done;
+            session_wide.starts_over &= !done;
             session_wide.dropped = saved.session_wide.map(|saved| saved.dropped).unwrap_or_default();
         }
     }
@@ -178,7 +178,7 @@ impl Requested {
     pub(crate) fn unconditional(&self) -> Self {
         let Some(session_wide) = self.session_wide.as_deref() else { return Self::default() };
         let SessionWide { destroy, renew, restart, .. } = *session_wide;
-        SessionWide { destroy, renew, restart, over: restart, ..SessionWide::default() }.into()
+        SessionWide { destroy, renew, restart, starts_over: restart, ..SessionWide::default() }.into()
     }
 
     /// True if values are changed or sections dropped.
@@ -189,7 +189,7 @@ impl Requested {
     /// Returns whether the stored values of a schema are still the base of the changes.
     pub(crate) fn counts(&self, schema: &SchemaSpec) -> bool {
         self.session_wide.as_deref().is_none_or(|session_wide| {
-            (!session_wide.over || schema.lasting)
+            (!session_wide.starts_over || schema.lasting)
                 && session_wide.dropped.iter().all(|dropped| dropped.key != schema.key)
         })
     }
@@ -197,7 +197,7 @@ impl Requested {
     /// Ends the stored session, and begins one with the lasting schemas and the values that this request set.
     pub(crate) fn start_over(&mut self) -> Result<(), SessionError> {
         let session_wide = self.session_wide_mut();
-        session_wide.over = true;
+        session_wide.starts_over = true;
         session_wide.dropped.retain(|schema| schema.lasting);
         start_over(&mut self.changes, self.confirmed.take())
     }
@@ -220,26 +220,26 @@ impl Requested {
     /// Adds the changes that a guard found. `outdated`: the request has started over since the guard was opened.
     pub(crate) fn absorb(
         &mut self,
-        found: Found,
+        found: GuardChanges,
         outdated: bool,
-        ground: impl Fn(&Self, &Change) -> Ground,
+        ground: impl Fn(&Self, &Change) -> ChangeContext,
     ) -> Result<(), SessionError> {
         let is_user = |change: &Change| change.field.renew == Renew::User;
         let users: Vec<Text> =
             found.changes.iter().filter(|change| is_user(change)).map(|it| it.name.clone()).collect();
-        if found.over && !outdated {
+        if found.starts_over && !outdated {
             self.start_over()?;
         }
         let before = found.before.into_iter().map(|change| (change, true));
-        let changes = found.changes.into_iter().map(|change| (change, outdated && !found.over));
+        let changes = found.changes.into_iter().map(|change| (change, outdated && !found.starts_over));
         for (change, outdated) in before.chain(changes) {
-            let change = if outdated { change.on_nothing()? } else { Some(change) };
+            let change = if outdated { change.rebased_on_empty()? } else { Some(change) };
             let Some(change) = change else { continue };
             let ground = ground(self, &change);
             absorb(&mut self.changes, &mut self.confirmed, change, ground)?;
         }
         let left = |name: &Text| self.changes.get(name).is_some_and(Change::ends_user);
-        if !self.over && users.iter().any(left) { self.start_over() } else { Ok(()) }
+        if !self.starts_over && users.iter().any(left) { self.start_over() } else { Ok(()) }
     }
 
     /// Removes refused edits of fields that this guard has since set or cleared as a whole.
@@ -254,7 +254,7 @@ impl Requested {
 
     /// Restores the changes and actions of a failed save. Those requested since take precedence.
     pub(crate) fn put_back(&mut self, mut earlier: Self) -> Result<(), SessionError> {
-        if self.over && !earlier.over {
+        if self.starts_over && !earlier.starts_over {
             earlier.start_over()?;
         }
         for schema in &self.dropped {
@@ -346,8 +346,8 @@ impl InFlight {
     }
 
     /// True if the save starts over.
-    pub(crate) fn is_over(&self) -> bool {
-        self.requested.as_deref().is_some_and(|requested| requested.over)
+    pub(crate) fn starts_over(&self) -> bool {
+        self.requested.as_deref().is_some_and(|requested| requested.starts_over)
     }
 }
 
@@ -358,19 +358,19 @@ impl State {
         &mut self,
         schema: &'static SchemaSpec,
         versions: &Versions,
-        purpose: Use,
+        purpose: Purpose,
     ) -> Result<Snapshot, SessionError> {
-        let (over, epoch) = (self.changes_of(schema), self.epoch);
+        let (overlay, epoch) = (self.changes_of(schema), self.epoch);
         let counts = self.counts(schema);
         match &mut self.session_status {
             SessionStatus::Live(live) if !self.requested.destroy && counts => {
                 live.check_readable(schema)?;
                 match (purpose, upgraded(live, schema, versions)?) {
-                    (Use::Write, VersionStatus::Newer { writable: false }) => Err(SessionError::read_only(schema)),
-                    _ => Ok(Snapshot::new(live.id.key, live.values.seen().clone(), over).at(epoch)),
+                    (Purpose::Write, VersionStatus::Newer { writable: false }) => Err(SessionError::read_only(schema)),
+                    _ => Ok(Snapshot::new(live.id.key, live.values.current().clone(), overlay).at(epoch)),
                 }
             }
-            _ => Ok(Snapshot::of_changes(over).at(epoch)),
+            _ => Ok(Snapshot::of_changes(overlay).at(epoch)),
         }
     }
 
@@ -379,9 +379,9 @@ impl State {
         let in_flight = self.in_flight.requested.as_deref().filter(|_| self.requested.counts(schema));
         let changes = in_flight.into_iter().flat_map(|requested| &requested.changes).chain(&self.requested.changes);
         // `collect` would sort the changes first, which costs time even if there are none.
-        let mut over = Overlay::new();
-        over.extend(changes.filter(|(_, it)| !it.stale).map(|(name, change)| (name.clone(), change.ours.clone())));
-        over
+        let mut overlay = Overlay::new();
+        overlay.extend(changes.filter(|(_, it)| !it.stale).map(|(name, change)| (name.clone(), change.ours.clone())));
+        overlay
     }
 
     /// Returns whether the stored values of a schema are still the base of the changes.
@@ -395,10 +395,10 @@ impl State {
     }
 
     /// Adds changes that were found against `snapshot`.
-    pub(super) fn absorb(&mut self, found: Found, snapshot: &Snapshot) -> Result<(), SessionError> {
+    pub(super) fn absorb(&mut self, found: GuardChanges, snapshot: &Snapshot) -> Result<(), SessionError> {
         let outdated = snapshot.epoch() != self.epoch;
         let moved = outdated || self.session_status.live().map(|live| live.id.key) != snapshot.session();
-        let was_over = self.requested.over;
+        let did_start_over = self.requested.starts_over;
         let (session_status, in_flight) = (&self.session_status, &self.in_flight);
         let stored = |requested: &Requested, change: &Change| {
             if !requested.counts(change.schema) {
@@ -411,8 +411,8 @@ impl State {
         };
         let absorbed = self
             .requested
-            .absorb(found, outdated, |requested, change| Ground { stored: stored(requested, change), moved });
-        if self.requested.over && !was_over {
+            .absorb(found, outdated, |requested, change| ChangeContext { stored: stored(requested, change), moved });
+        if self.requested.starts_over && !did_start_over {
             self.epoch += 1;
         }
         absorbed
@@ -432,7 +432,7 @@ impl State {
         let session_wide = requested.session_wide_mut();
         session_wide.failure = session_wide.failure.take().filter(|error| error.schema().is_some_and(is_lasting));
         session_wide.dropped.retain(|schema| schema.lasting);
-        (session_wide.over, session_wide.restart) = (true, true);
+        (session_wide.starts_over, session_wide.restart) = (true, true);
         self.epoch += 1;
     }
 
@@ -444,7 +444,7 @@ impl State {
                 field.renew == renew && snapshot.get(field.name).is_some_and(|text| !schema.is_initial(field, text))
             };
             let fields = schema.fields().any(|field| field.renew == renew);
-            let snapshot = if fields { Some(state.stored_view(schema, versions)) } else { None };
+            let snapshot = if fields { Some(state.stored_snapshot(schema, versions)) } else { None };
             snapshot.is_some_and(|snapshot| {
                 snapshot.is_none_or(|snapshot| schema.fields().any(|field| stored(&snapshot, field)))
             })
@@ -455,14 +455,14 @@ impl State {
         }
         self.requested.drop_schema(schema);
         if is_logout {
-            self.epoch += u32::from(!self.requested.over);
+            self.epoch += u32::from(!self.requested.starts_over);
             self.requested.start_over()?;
         }
         Ok(is_logout)
     }
 
     /// Returns the stored values of a schema in the version of this program; `None` if they cannot be read.
-    fn stored_view(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Option<Snapshot> {
+    fn stored_snapshot(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Option<Snapshot> {
         if !self.counts(schema) {
             return Some(Snapshot::default());
         }
@@ -475,7 +475,7 @@ impl State {
                     Err(_) | Ok(VersionStatus::Discarded) => return None,
                     Ok(_) => {}
                 }
-                Some(Snapshot::new(live.id.key, live.values.seen().clone(), in_flight))
+                Some(Snapshot::new(live.id.key, live.values.current().clone(), in_flight))
             }
             _ => Some(Snapshot::default()),
         }
@@ -489,14 +489,14 @@ impl State {
         let Some(session_wide) = requested.session_wide.as_deref_mut() else { return };
         session_wide.dropped.clear();
         session_wide.expiry = None;
-        self.epoch += u32::from(session_wide.over && !session_wide.restart);
-        session_wide.over = session_wide.restart;
+        self.epoch += u32::from(session_wide.starts_over && !session_wide.restart);
+        session_wide.starts_over = session_wide.restart;
     }
 
     /// Returns the stored session, unless this request ends it.
     pub(super) fn live(&self) -> Option<&Live> {
-        let is_over = self.requested.destroy || self.requested.over || self.in_flight.is_over();
-        self.session_status.live().filter(|_| !is_over)
+        let has_ended = self.requested.destroy || self.requested.starts_over || self.in_flight.starts_over();
+        self.session_status.live().filter(|_| !has_ended)
     }
 
     /// Returns whether a field of the stored session names a user. A change of that field ends the session.
@@ -519,14 +519,14 @@ fn upgraded(
     schema: &'static SchemaSpec,
     versions: &Versions,
 ) -> Result<VersionStatus, SessionError> {
-    match live.values.stands(schema, versions)? {
+    match live.values.status_of(schema, versions)? {
         stands @ (VersionStatus::Same | VersionStatus::Newer { .. }) => Ok(stands),
         _ => Arc::make_mut(live).values.upgrade(schema, versions),
     }
 }
 
 /// State of the load and the cookie, to be restored after a failure.
-pub(crate) struct Place {
+pub(crate) struct Checkpoint {
     session_status: SessionStatus,
     fetched: u32,
     fresh: u32,
@@ -534,14 +534,14 @@ pub(crate) struct Place {
 }
 
 impl State {
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
         let (session_status, cookie) = (self.session_status.clone(), self.cookie.clone());
-        Place { session_status, fetched: self.fetched, fresh: self.fresh, cookie }
+        Checkpoint { session_status, fetched: self.fetched, fresh: self.fresh, cookie }
     }
 
-    pub(crate) fn set_place(&mut self, place: Place) {
-        (self.session_status, self.cookie) = (place.session_status, place.cookie);
-        (self.fetched, self.fresh) = (place.fetched, place.fresh);
+    pub(crate) fn restore(&mut self, checkpoint: Checkpoint) {
+        (self.session_status, self.cookie) = (checkpoint.session_status, checkpoint.cookie);
+        (self.fetched, self.fresh) = (checkpoint.fetched, checkpoint.fresh);
     }
 }
 
@@ -555,6 +555,6 @@ impl SessionStatus {
 
     pub(crate) fn values(&self) -> &Values {
         const NONE: &Values = &Values::new();
-        self.live().map_or(NONE, |live| live.values.seen())
+        self.live().map_or(NONE, |live| live.values.current())
     }
 }

@@ -13,10 +13,10 @@ use crate::clock::Timestamp;
 use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::request::budget::Budget;
-use crate::request::changes::Ground;
+use crate::request::changes::ChangeContext;
 use crate::request::core::Core;
 use crate::request::failures::Failures;
-use crate::schema::change::Found;
+use crate::schema::change::GuardChanges;
 use crate::schema::codec::Reader;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
@@ -24,8 +24,8 @@ use crate::schema::{Schema, SchemaSpec, carry, read};
 use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
 
 pub use super::guard::Session;
-pub(crate) use super::load::Use;
-pub(crate) use super::state::{InFlight, Live, Place, Requested, SessionStatus, SessionWide, State};
+pub(crate) use super::load::Purpose;
+pub(crate) use super::state::{Checkpoint, InFlight, Live, Requested, SessionStatus, SessionWide, State};
 
 /// Access of one request to its session.
 ///
@@ -158,7 +158,7 @@ impl Visit {
     /// The store is unavailable, or a stored value does not decode.
     pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
         let at = self.core.index_of::<S>()?;
-        self.fetch(Some(at), Use::Read).await?;
+        self.fetch(Some(at), Purpose::Read).await?;
         self.snapshot(at)
     }
 
@@ -181,7 +181,7 @@ impl Visit {
     #[must_use]
     pub fn loaded<S: Schema>(&self) -> Option<&S> {
         let at = self.core.index_of::<S>().ok()?;
-        self.fetched(Some(at), Use::Read)?.ok()?;
+        self.fetched(Some(at), Purpose::Read)?.ok()?;
         self.snapshot(at).ok()
     }
 
@@ -192,7 +192,7 @@ impl Visit {
         let first = if let Some(first) = slot.snapshots.get() {
             first
         } else {
-            let first = Box::new(Decoded::new(version, self.decode::<S>(at, Use::Read)?.0));
+            let first = Box::new(Decoded::new(version, self.decode::<S>(at, Purpose::Read)?.0));
             slot.snapshots.get_or_init(|| first)
         };
         // A slot belongs to one schema, so the first snapshot in it is always of this type.
@@ -200,7 +200,7 @@ impl Visit {
         let mut newest = first.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))?.newest();
         // Another reader may add a value first, and that value may be an older one.
         while newest.version < version {
-            let next = Box::new(Decoded::new(version, self.decode::<S>(at, Use::Read)?.0));
+            let next = Box::new(Decoded::new(version, self.decode::<S>(at, Purpose::Read)?.0));
             newest = newest.next.get_or_init(|| next).newest();
         }
         Ok(&newest.value)
@@ -229,10 +229,10 @@ impl Visit {
     /// ```
     pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
         let at = self.core.index_of::<S>()?;
-        self.fetch(Some(at), Use::Write).await?;
+        self.fetch(Some(at), Purpose::Write).await?;
         // Opened before decoding, so that this guard sees the changes of the previous one.
         let open = self.open_guard(at)?;
-        let (value, snapshot) = self.decode::<S>(at, Use::Write)?;
+        let (value, snapshot) = self.decode::<S>(at, Purpose::Write)?;
         Ok(Session { visit: self, at, tracked: self.track(value, &snapshot), snapshot, _open: open })
     }
 
@@ -242,7 +242,7 @@ impl Visit {
     ///
     /// The store is unavailable.
     pub async fn load(&self) -> Result<(), SessionError> {
-        self.fetch(None, Use::Read).await
+        self.fetch(None, Purpose::Read).await
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -310,7 +310,7 @@ impl Visit {
     }
 
     /// Decodes the current values, and returns them with their snapshot.
-    pub(super) fn decode<S: Schema>(&self, at: usize, purpose: Use) -> Result<(S, Snapshot), SessionError> {
+    pub(super) fn decode<S: Schema>(&self, at: usize, purpose: Purpose) -> Result<(S, Snapshot), SessionError> {
         let snapshot = self.state().snapshot(S::SPEC, &self.core.versions, purpose)?;
         let mut value = read::<S>(&Reader::new(S::SPEC, &snapshot))?;
         if S::SPEC.has_transient {
@@ -353,7 +353,7 @@ impl Visit {
         snapshot: &mut Snapshot,
     ) -> Result<(), SessionError> {
         let Some(found) = self.take_changes(at, tracked, snapshot)? else { return Ok(()) };
-        if found.over {
+        if found.starts_over {
             return self.record_over(at, found, snapshot);
         }
         snapshot.apply(&found.changes);
@@ -363,7 +363,7 @@ impl Visit {
     /// Records the changes of a guard whose user has left. The guard then sees an empty session with the values that it
     /// set.
     #[cold]
-    fn record_over(&self, at: usize, found: Found, snapshot: &mut Snapshot) -> Result<(), SessionError> {
+    fn record_over(&self, at: usize, found: GuardChanges, snapshot: &mut Snapshot) -> Result<(), SessionError> {
         let mut fresh = Snapshot::default();
         fresh.apply(&found.changes);
         let absorbed = self.absorb(at, found, snapshot);
@@ -378,7 +378,7 @@ impl Visit {
         at: usize,
         tracked: &mut Tracked<S>,
         snapshot: &Snapshot,
-    ) -> Result<Option<Found>, SessionError> {
+    ) -> Result<Option<GuardChanges>, SessionError> {
         if !tracked.is_touched() {
             return Ok(None);
         }
@@ -404,7 +404,7 @@ impl Visit {
         tracked: &mut Tracked<S>,
         snapshot: &Snapshot,
         outdated: bool,
-    ) -> Result<Found, SessionError> {
+    ) -> Result<GuardChanges, SessionError> {
         let confirms = self.core.has_user && snapshot.session().is_some();
         let found = tracked.take_changes(snapshot, confirms)?;
         if S::SPEC.has_transient && !outdated {
@@ -414,16 +414,16 @@ impl Visit {
     }
 
     /// Adds changes that were found against `snapshot` to the changes of the request.
-    fn absorb(&self, at: usize, found: Found, snapshot: &Snapshot) -> Result<(), SessionError> {
+    fn absorb(&self, at: usize, found: GuardChanges, snapshot: &Snapshot) -> Result<(), SessionError> {
         // A guard that was opened before its user was stored does not detect that this user has left.
-        let kept = found.over.then_some(at);
-        let (absorbed, over) = {
+        let kept = found.starts_over.then_some(at);
+        let (absorbed, starts_over) = {
             let mut state = self.state();
             let epoch = state.epoch;
             (state.absorb(found, snapshot), state.epoch != epoch)
         };
         // After the changes are in: a value that is decoded before must not be taken for the newest.
-        if over {
+        if starts_over {
             self.forget_user(kept);
         } else {
             self.slots[at].version.fetch_add(1, Ordering::Release);
@@ -466,8 +466,10 @@ impl Visit {
         let found = self.take_found(at, tracked, snapshot, false)?;
         let state = self.state();
         let moved = state.session_status.live().map(|live| live.id.key) != snapshot.session();
-        requested
-            .absorb(found, false, |requested, change| Ground { stored: state.stored_for(requested, change), moved })
+        requested.absorb(found, false, |requested, change| ChangeContext {
+            stored: state.stored_for(requested, change),
+            moved,
+        })
     }
 
     /// Locks the transient fields of a schema for the next guard.

@@ -48,9 +48,9 @@ impl Change {
 
 /// Changes that one guard made.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(crate) struct GuardChanges {
     /// True if a `renew` field left a value that was not its default.
-    pub(crate) over: bool,
+    pub(crate) starts_over: bool,
     /// Edits of the previous user's values, against the guard's snapshot.
     pub(crate) before: Vec<Change>,
     /// All other changes: against the guard's snapshot, or against an empty session if the session starts over.

@@ -183,21 +183,21 @@ pub trait Access<S>: Sync {
 
 /// Field that is stored under one key.
 #[doc(hidden)]
-pub type Whole<S, T> = Place<S, T, AsOne>;
+pub type Whole<S, T> = Place<S, T, WholeValue>;
 
 /// Field that is stored under one key per entry.
 #[doc(hidden)]
-pub type ByEntry<S, T> = Place<S, T, EachEntry>;
+pub type ByEntry<S, T> = Place<S, T, EntryByEntry>;
 
 /// Field that is never stored.
 #[doc(hidden)]
-pub type Passing<S, T> = Place<S, T, Never>;
+pub type TransientField<S, T> = Place<S, T, Never>;
 
 #[doc(hidden)]
-pub enum AsOne {}
+pub enum WholeValue {}
 
 #[doc(hidden)]
-pub enum EachEntry {}
+pub enum EntryByEntry {}
 
 #[doc(hidden)]
 pub enum Never {}
@@ -246,7 +246,7 @@ pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
 #[must_use]
 pub const fn transient<S: Schema, T: Transient + 'static>(
     name: &'static str,
-    place: &'static Passing<S, T>,
+    place: &'static TransientField<S, T>,
 ) -> FieldOps<S> {
     FieldOps { spec: FieldSpec { kind: Kind::Transient, ..spec(name, place.at) }, place }
 }
@@ -412,7 +412,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
     }
 }
 
-impl<S: Schema, T: Transient + 'static> Access<S> for Passing<S, T> {
+impl<S: Schema, T: Transient + 'static> Access<S> for TransientField<S, T> {
     fn read(&self, _: &mut S, _: &Reader<'_>) -> Result<(), SessionError> {
         Ok(())
     }

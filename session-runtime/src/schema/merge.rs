@@ -166,7 +166,7 @@ impl Change {
     /// Rebases the change on an empty session. A value that was set, or that was made without a stored value, stays;
     /// of a sum, the difference stays. An edit of any other value is kept as stale, since it contains part of that
     /// value. Returns `None` if nothing is left of the change.
-    pub(crate) fn on_nothing(mut self) -> Result<Option<Self>, SessionError> {
+    pub(crate) fn rebased_on_empty(mut self) -> Result<Option<Self>, SessionError> {
         if self.schema.lasting || self.stale {
             return Ok(Some(self));
         }

@@ -64,7 +64,7 @@ impl<S: Schema<Role: Newest<S>>> NewestSchema for S {}
 pub(crate) struct OnlyNewest<S>(PhantomData<S>);
 
 impl<S: Schema> OnlyNewest<S> {
-    pub(crate) const ASKED: () = assert!(!S::SPEC.is_archived, "{}", archived(S::SPEC).text());
+    pub(crate) const CHECKED: () = assert!(!S::SPEC.is_archived, "{}", archived(S::SPEC).text());
 }
 
 pub(crate) const fn archived(schema: &SchemaSpec) -> Message {

@@ -19,7 +19,7 @@ pub(crate) struct Snapshot {
     /// Number of times that the request had started over.
     epoch: u32,
     values: Values,
-    over: Overlay,
+    overlay: Overlay,
 }
 
 /// Texts set since the record was loaded; `None` for a removed key.
@@ -27,8 +27,8 @@ pub(crate) type Overlay = BTreeMap<Text, Option<Text>>;
 
 impl Snapshot {
     /// Creates a snapshot of the record of this session, with these changes.
-    pub(crate) fn new(session: SessionKey, values: Values, over: Overlay) -> Self {
-        Self { session: Some(session), epoch: 0, values, over }
+    pub(crate) fn new(session: SessionKey, values: Values, overlay: Overlay) -> Self {
+        Self { session: Some(session), epoch: 0, values, overlay }
     }
 
     /// Creates a snapshot of values that belong to no session.
@@ -37,8 +37,8 @@ impl Snapshot {
     }
 
     /// Creates a snapshot of these changes, without a record.
-    pub(crate) fn of_changes(over: Overlay) -> Self {
-        Self { over, ..Self::default() }
+    pub(crate) fn of_changes(overlay: Overlay) -> Self {
+        Self { overlay, ..Self::default() }
     }
 
     /// Sets the number of times that the request has started over.
@@ -63,8 +63,8 @@ impl Snapshot {
 
     /// Returns the key as it is stored, and its text.
     pub(crate) fn entry(&self, name: &str) -> Option<(&Text, &Text)> {
-        match self.over.get_key_value(name) {
-            Some((name, over)) => over.as_ref().map(|text| (name, text)),
+        match self.overlay.get_key_value(name) {
+            Some((name, overlay)) => overlay.as_ref().map(|text| (name, text)),
             None => self.values.entry(name),
         }
     }
@@ -72,14 +72,14 @@ impl Snapshot {
     /// Returns the keys that begin with `prefix`, with their texts.
     pub(crate) fn prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Text, &'a Text)> {
         let stored =
-            self.values.prefix(prefix).filter(|(name, _)| self.over.is_empty() || !self.over.contains_key(name));
-        let over = self.over.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        let over = over.take_while(move |(name, _)| Borrow::<str>::borrow(*name).starts_with(prefix));
-        stored.map(|(name, text)| (name, text)).chain(over.filter_map(|(name, text)| Some((name, text.as_ref()?))))
+            self.values.prefix(prefix).filter(|(name, _)| self.overlay.is_empty() || !self.overlay.contains_key(name));
+        let overlay = self.overlay.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let overlay = overlay.take_while(move |(name, _)| Borrow::<str>::borrow(*name).starts_with(prefix));
+        stored.map(|(name, text)| (name, text)).chain(overlay.filter_map(|(name, text)| Some((name, text.as_ref()?))))
     }
 
     /// Applies the guard's own changes, so that the snapshot includes them.
     pub(crate) fn apply(&mut self, changes: &[Change]) {
-        self.over.extend(changes.iter().map(|change| (change.name.clone(), change.ours.clone())));
+        self.overlay.extend(changes.iter().map(|change| (change.name.clone(), change.ours.clone())));
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::error::SessionError;
-use crate::schema::change::{Change, Found};
+use crate::schema::change::{Change, GuardChanges};
 use crate::schema::codec::ChangeRecorder;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::{FieldOps, FieldSpec, Place, Renew, Schema};
@@ -155,13 +155,16 @@ impl<S: Schema> Tracked<S> {
 
     /// Returns a change for every marked field whose value differs from the snapshot and, with `confirms`, for each
     /// one that was set to the value it had. Then the marks are cleared, and later changes build on these.
-    pub(crate) fn take_changes(&mut self, snapshot: &Snapshot, confirms: bool) -> Result<Found, SessionError> {
+    pub(crate) fn take_changes(&mut self, snapshot: &Snapshot, confirms: bool) -> Result<GuardChanges, SessionError> {
         self.look();
         let found = match &self.user {
             User::Gone(before) => self.after_user(before, snapshot)?,
-            _ => Found { changes: self.diff(&self.value, &self.touched, snapshot, confirms)?, ..Found::default() },
+            _ => GuardChanges {
+                changes: self.diff(&self.value, &self.touched, snapshot, confirms)?,
+                ..GuardChanges::default()
+            },
         };
-        if found.over {
+        if found.starts_over {
             self.user = User::Unwatched;
         }
         (self.touched, self.set, self.cleared) = Default::default();
@@ -169,13 +172,13 @@ impl<S: Schema> Tracked<S> {
     }
 
     #[cold]
-    fn after_user(&self, before: &Before<S>, snapshot: &Snapshot) -> Result<Found, SessionError> {
+    fn after_user(&self, before: &Before<S>, snapshot: &Snapshot) -> Result<GuardChanges, SessionError> {
         let mut edited = S::Marks::default();
         let kept = (0..S::FIELDS.len()).filter(|at| has(&before.edited, *at) && !self.is_replaced(*at));
         kept.for_each(|at| mark(&mut edited, at));
         let before = self.diff(&before.value, &edited, snapshot, false)?;
         let changes = self.diff(&self.value, &self.touched, &Snapshot::default(), false)?;
-        Ok(Found { over: true, before, changes })
+        Ok(GuardChanges { starts_over: true, before, changes })
     }
 
     fn diff(

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
 use crate::request::conflict_queue::Queues;
 use crate::request::core::Core;
-use crate::request::load_set::Groups;
+use crate::request::load_set::LoadSets;
 use crate::schema::{SchemaSpec, Schemas};
 use crate::store::Store;
 use crate::version::versioned::Versions;
@@ -133,7 +133,7 @@ impl SessionsBuilder {
             on_save_error: self.config.on_save_error,
             cookie,
             has_user: self.schemas.iter().any(|schema| schema.has_user),
-            groups: Groups::new(&self.schemas),
+            groups: LoadSets::new(&self.schemas),
             versions: Versions::new(&self.schemas, &self.config.hold)?,
             schemas: self.schemas,
             queues: Queues::default(),
@@ -163,7 +163,7 @@ impl SessionsBuilder {
     /// anywhere else.
     #[cfg(feature = "cookie")]
     fn take_sealer(&mut self, cookie: &CookieRules) -> Result<Option<Arc<crate::store::cookie::Sealer>>, SessionError> {
-        use crate::store::cookie::{CookieStore, Sealer, Unsupported, say_what_is_missing};
+        use crate::store::cookie::{CookieStore, Sealer, Unsupported, warn_about_limits};
         let of_url = |url: &String| CookieStore::of_url(url, &self.config.keys);
         let store = match (&self.cookie_store, &self.store) {
             (None, None) => self.config.store.as_ref().and_then(of_url).transpose()?,
@@ -175,7 +175,7 @@ impl SessionsBuilder {
                 "`session.cache`: sessions in cookies are on no server, so there is nothing to cache; leave it out";
             return Err(SessionError::with(ErrorKind::Config, detail));
         }
-        say_what_is_missing();
+        warn_about_limits();
         self.store = Some(Arc::new(Unsupported));
         Ok(Some(Arc::new(Sealer::new(store, cookie.clone(), self.random))))
     }

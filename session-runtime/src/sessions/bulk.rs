@@ -229,7 +229,7 @@ impl Sessions {
                 report.add_unreadable(key, damage);
             }
             for (key, record) in page.sessions {
-                walk_over(core, key, record, &mut report).await?;
+                upgrade_and_count(core, key, record, &mut report).await?;
             }
             bar.draw(after.as_ref(), &report);
             if after.is_none() || options.most.is_some_and(|most| report.sessions >= most) {
@@ -241,10 +241,15 @@ impl Sessions {
 }
 
 /// Upgrades one session and counts it.
-async fn walk_over(core: &Core, key: SessionKey, record: Record, report: &mut Report) -> Result<(), SessionError> {
+async fn upgrade_and_count(
+    core: &Core,
+    key: SessionKey,
+    record: Record,
+    report: &mut Report,
+) -> Result<(), SessionError> {
     // A store in memory never waits, and other tasks of this thread must run too.
     give_way().await;
-    match bring_up(core, key, record, report.dry_run).await {
+    match upgrade_session(core, key, record, report.dry_run).await {
         Ok(found) => {
             report.sessions += 1;
             for (schema, version, outcome) in found {
@@ -282,17 +287,22 @@ async fn give_way() {
 type Found = (&'static SchemaSpec, u16, Outcome);
 
 /// Upgrades one session, and loads it again after each conflict.
-async fn bring_up(core: &Core, key: SessionKey, record: Record, dry_run: bool) -> Result<Vec<Found>, SessionError> {
+async fn upgrade_session(
+    core: &Core,
+    key: SessionKey,
+    record: Record,
+    dry_run: bool,
+) -> Result<Vec<Found>, SessionError> {
     let mut record = record;
     for _ in 0..TRIES {
-        let (found, patch) = look(core, &record);
+        let (found, patch) = inspect(core, &record);
         if dry_run || patch.is_empty() {
             return Ok(found);
         }
         let budget = Budget::new(core.deadline);
         let (values, limits) = (&record.values, core.limits);
         if limits.check_patch(&patch, values, values.bytes(), values.len()).is_err() {
-            return Ok(in_place_of_upgraded(found, Outcome::Failed));
+            return Ok(replace_upgraded(found, Outcome::Failed));
         }
         match core.run(&budget, core.store.patch(key, patch, core.now())).await? {
             Patched::Done(_) => return Ok(found),
@@ -304,17 +314,17 @@ async fn bring_up(core: &Core, key: SessionKey, record: Record, dry_run: bool) -
             None => return Ok(Vec::new()),
         }
     }
-    Ok(in_place_of_upgraded(look(core, &record).0, Outcome::Busy))
+    Ok(replace_upgraded(inspect(core, &record).0, Outcome::Busy))
 }
 
-fn in_place_of_upgraded(found: Vec<Found>, instead: Outcome) -> Vec<Found> {
+fn replace_upgraded(found: Vec<Found>, instead: Outcome) -> Vec<Found> {
     let each =
         |(schema, version, outcome)| (schema, version, if outcome == Outcome::Upgraded { instead } else { outcome });
     found.into_iter().map(each).collect()
 }
 
 /// Returns the outcome for each stored schema, and the patch that upgrades all of them.
-fn look(core: &Core, record: &Record) -> (Vec<Found>, Patch) {
+fn inspect(core: &Core, record: &Record) -> (Vec<Found>, Patch) {
     let mut values = Versioned::new(record.values.clone());
     let mut patch = Patch::on_generation(record.head.generation);
     let mut found = Vec::new();

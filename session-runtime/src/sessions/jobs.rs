@@ -196,7 +196,8 @@ fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) 
     let is_readable = check_readable(&loaded, schema).is_ok();
     let mut values = Versioned::new(loaded.record.values);
     let stands = values.upgrade(schema, versions);
-    let is_set = |field: &FieldSpec| values.seen().get(field.name).is_some_and(|text| !schema.is_initial(field, text));
+    let is_set =
+        |field: &FieldSpec| values.current().get(field.name).is_some_and(|text| !schema.is_initial(field, text));
     match stands {
         Ok(VersionStatus::Same | VersionStatus::Older(_) | VersionStatus::Newer { .. }) if is_readable => {
             renewing.any(is_set)
@@ -206,7 +207,7 @@ fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) 
 }
 
 fn decode<S: Schema>(key: SessionKey, values: &Versioned) -> Result<(S, Snapshot), SessionError> {
-    let snapshot = Snapshot::new(key, values.seen().clone(), BTreeMap::new());
+    let snapshot = Snapshot::new(key, values.current().clone(), BTreeMap::new());
     Ok((schema::read(&Reader::new(S::SPEC, &snapshot))?, snapshot))
 }
 

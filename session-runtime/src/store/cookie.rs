@@ -140,7 +140,7 @@ impl fmt::Debug for CookieStore {
 }
 
 /// Logs the missing guarantees once, when the sessions are built.
-pub(crate) fn say_what_is_missing() {
+pub(crate) fn warn_about_limits() {
     tracing::warn!(
         "session store `cookie:`: sessions are in the cookies themselves. Nothing can be revoked: a copied cookie works \
          until its deadline, after a logout too. Of two requests at once the last cookie wins. Jobs cannot read, change or \

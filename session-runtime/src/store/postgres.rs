@@ -84,7 +84,7 @@ use crate::record::patch::{Patch, Patched};
 const NO_NAME: &str = "the name of the schema must have 1 to 63 bytes, or the server would cut it";
 
 /// Format version of the tables that this library creates and reads.
-const LAYOUT: i32 = 1;
+const FORMAT: i32 = 1;
 
 /// Sessions in `PostgreSQL` 13 or newer.
 ///
@@ -224,8 +224,8 @@ impl PostgresStore {
     async fn version(&self) -> Result<(), Fault> {
         let version = self.access.simple(&self.statements.version).await?;
         match version.and_then(|version| version.parse().ok()) {
-            Some(LAYOUT) => Ok(()),
-            Some(newer) if newer > LAYOUT => Err(Fault::Newer(newer)),
+            Some(FORMAT) => Ok(()),
+            Some(newer) if newer > FORMAT => Err(Fault::Newer(newer)),
             _ => Err(Fault::Unreadable("layout")),
         }
     }

@@ -108,35 +108,35 @@ fn downgraded(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result
 #[derive(Clone, Default)]
 pub(crate) struct Versioned {
     stored: Values,
-    seen: Values,
+    current: Values,
     /// Bit set, by index in the application, of the schemas whose values differ from the stored ones.
-    lifted: u32,
+    upgraded: u32,
 }
 
 impl Versioned {
     pub(crate) fn new(stored: Values) -> Self {
-        Self { seen: stored.clone(), stored, lifted: 0 }
+        Self { current: stored.clone(), stored, upgraded: 0 }
     }
 
     pub(crate) fn stored(&self) -> &Values {
         &self.stored
     }
 
-    pub(crate) fn seen(&self) -> &Values {
-        &self.seen
+    pub(crate) fn current(&self) -> &Values {
+        &self.current
     }
 
     /// Replaces the stored values, and upgrades the same schemas as before.
     pub(crate) fn set_stored(&mut self, stored: Values, versions: &Versions) -> Result<(), SessionError> {
-        let lifted = self.lifted;
+        let upgraded = self.upgraded;
         *self = Self::new(stored);
-        let mut each = versions.0.iter().enumerate().filter(|(at, _)| lifted & (1 << at) != 0);
+        let mut each = versions.0.iter().enumerate().filter(|(at, _)| upgraded & (1 << at) != 0);
         each.try_for_each(|(_, version)| self.upgrade(version.schema, versions).map(drop))
     }
 
     /// Sets or removes a key in both forms. Must not be used for a section of an older version.
     pub(crate) fn set(&mut self, name: &str, text: Option<&Text>) {
-        for values in [&mut self.stored, &mut self.seen] {
+        for values in [&mut self.stored, &mut self.current] {
             match text {
                 Some(text) => drop(values.set(name.into(), text.clone())),
                 None => drop(values.remove(name)),
@@ -146,17 +146,17 @@ impl Versioned {
 
     /// Removes all keys of a schema, in any version.
     pub(crate) fn without(mut self, schema: &'static SchemaSpec, versions: &Versions) -> Self {
-        for values in [&mut self.stored, &mut self.seen] {
+        for values in [&mut self.stored, &mut self.current] {
             values.retain(|name| !belongs(name, schema.key));
         }
         if let Some((at, _)) = versions.of(schema) {
-            self.lifted &= !(1 << at);
+            self.upgraded &= !(1 << at);
         }
         self
     }
 
     /// Compares the stored version of a schema with this program's.
-    pub(crate) fn stands(
+    pub(crate) fn status_of(
         &self,
         schema: &'static SchemaSpec,
         versions: &Versions,
@@ -173,24 +173,24 @@ impl Versioned {
         versions: &Versions,
     ) -> Result<VersionStatus, SessionError> {
         let Some((at, version)) = versions.of(schema) else { return Ok(VersionStatus::Same) };
-        let stands = version_status(schema, &version.written, &self.stored)?;
-        if self.lifted & (1 << at) == 0 {
-            match stands {
+        let status_of = version_status(schema, &version.written, &self.stored)?;
+        if self.upgraded & (1 << at) == 0 {
+            match status_of {
                 VersionStatus::Older(from) => {
                     let section = (schema.upgrade)(RawSection::of(schema.key, &self.stored), from)?;
-                    self.see(at, schema, section.values());
+                    self.set_current(at, schema, section.values());
                 }
-                VersionStatus::Discarded => self.see(at, schema, &Values::new()),
+                VersionStatus::Discarded => self.set_current(at, schema, &Values::new()),
                 VersionStatus::Same | VersionStatus::Newer { .. } => {}
             }
         }
-        Ok(stands)
+        Ok(status_of)
     }
 
-    fn see(&mut self, at: usize, schema: &SchemaSpec, section: &Values) {
-        self.seen.retain(|name| name == schema.key || !belongs(name, schema.key));
-        section.iter().for_each(|(name, text)| drop(self.seen.set(name.clone(), text.clone())));
-        self.lifted |= 1 << at;
+    fn set_current(&mut self, at: usize, schema: &SchemaSpec, section: &Values) {
+        self.current.retain(|name| name == schema.key || !belongs(name, schema.key));
+        section.iter().for_each(|(name, text)| drop(self.current.set(name.clone(), text.clone())));
+        self.upgraded |= 1 << at;
     }
 
     /// Refuses a write if this program may only read the stored version.
@@ -215,12 +215,12 @@ impl Versioned {
         patch: &mut Patch,
     ) -> Result<bool, SessionError> {
         let Some((at, version)) = versions.of(schema) else { return Ok(false) };
-        let is_lifted = self.lifted & (1 << at) != 0;
+        let is_lifted = self.upgraded & (1 << at) != 0;
         let hold = version.hold.as_ref().filter(|(held, _)| self.is_at_most(schema, version, *held));
         if !is_lifted && hold.is_none() {
             return Ok(false);
         }
-        let mut after = self.seen.clone();
+        let mut after = self.current.clone();
         patch.apply(&mut after);
         let (section, metadata) = match hold {
             Some((held, metadata)) => (downgraded(schema, &after, *held)?, metadata),
@@ -251,9 +251,9 @@ impl Versioned {
 
     /// Returns the values for a new record, with upgraded sections in their present version.
     pub(crate) fn into_new(self, versions: &Versions) -> Values {
-        let mut values = self.seen;
+        let mut values = self.current;
         for (at, version) in versions.0.iter().enumerate() {
-            if self.lifted & (1 << at) != 0 && values.get(version.schema.key).is_some() {
+            if self.upgraded & (1 << at) != 0 && values.get(version.schema.key).is_some() {
                 values.set(version.name.clone(), version.written.clone());
             }
         }

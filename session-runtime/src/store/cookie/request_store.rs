@@ -44,7 +44,7 @@ impl RequestStore {
     }
 
     /// Seals a session of an older key again with the newest one; `None` if that is not needed.
-    pub(crate) fn seal_anew(&self, now: Timestamp) -> Result<Option<CookieCommand>, StoreError> {
+    pub(crate) fn reseal(&self, now: Timestamp) -> Result<Option<CookieCommand>, StoreError> {
         let mut held = self.held();
         match held.session.clone().filter(|_| held.needs_reseal) {
             Some((key, record)) => {

@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::Fault;
-use super::load_estimate::{Line, Place};
+use super::load_estimate::{LoadEstimate, Place};
 use super::sql::{PLACES, Sql};
 
 /// Ways to send statements.
@@ -33,7 +33,7 @@ pub(super) struct Link {
     client: Client,
     mode: Mode,
     prepared: [OnceCell<Statement>; PLACES],
-    line: Arc<Line>,
+    line: Arc<LoadEstimate>,
     has_answered: AtomicBool,
     is_retired: AtomicBool,
     /// Notified when the connection has ended or is retired.
@@ -42,7 +42,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, mode: Mode, line: Arc<Line>, ended: Arc<Notify>, task: AbortHandle) -> Self {
+    pub(super) fn new(
+        client: Client,
+        mode: Mode,
+        line: Arc<LoadEstimate>,
+        ended: Arc<Notify>,
+        task: AbortHandle,
+    ) -> Self {
         Self {
             client,
             mode,

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::fault::Fault;
-use super::redacted::Quiet;
+use super::redacted::Redacted;
 use crate::clock::Timestamp;
 use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
@@ -17,14 +17,14 @@ pub(super) const COLUMNS: usize = 15;
 
 /// Columns of a head, ready to be bound.
 pub(super) struct HeadColumns<'h> {
-    pub(super) moments: [Quiet<i64>; 6],
-    pub(super) secret: Quiet<&'h [u8]>,
-    pub(super) secret_since: Quiet<i64>,
-    pub(super) previous: Quiet<Option<&'h [u8]>>,
-    pub(super) previous_until: Quiet<Option<i64>>,
-    pub(super) generation: Quiet<i64>,
-    pub(super) generation_since: Quiet<Option<i64>>,
-    pub(super) rest: [Quiet<i64>; 3],
+    pub(super) moments: [Redacted<i64>; 6],
+    pub(super) secret: Redacted<&'h [u8]>,
+    pub(super) secret_since: Redacted<i64>,
+    pub(super) previous: Redacted<Option<&'h [u8]>>,
+    pub(super) previous_until: Redacted<Option<i64>>,
+    pub(super) generation: Redacted<i64>,
+    pub(super) generation_since: Redacted<Option<i64>>,
+    pub(super) rest: [Redacted<i64>; 3],
 }
 
 impl<'h> HeadColumns<'h> {
@@ -35,14 +35,14 @@ impl<'h> HeadColumns<'h> {
         let [expires, created, touched, ends] = [head.expires, head.created, head.touched, head.ends].map(moment);
         let previous = head.previous.as_ref();
         Self {
-            moments: [expires, created, touched, ends, kind.into(), number].map(Quiet),
-            secret: Quiet(head.secret.as_bytes()),
-            secret_since: Quiet(moment(head.secret_since)),
-            previous: Quiet(previous.map(|previous| &previous.hash.as_bytes()[..])),
-            previous_until: Quiet(previous.and_then(|previous| previous.until).map(moment)),
-            generation: Quiet(head.generation.cast_signed()),
-            generation_since: Quiet(head.generation_since.map(moment)),
-            rest: [head.revision.cast_signed(), stored(values.bytes()), stored(values.len())].map(Quiet),
+            moments: [expires, created, touched, ends, kind.into(), number].map(Redacted),
+            secret: Redacted(head.secret.as_bytes()),
+            secret_since: Redacted(moment(head.secret_since)),
+            previous: Redacted(previous.map(|previous| &previous.hash.as_bytes()[..])),
+            previous_until: Redacted(previous.and_then(|previous| previous.until).map(moment)),
+            generation: Redacted(head.generation.cast_signed()),
+            generation_since: Redacted(head.generation_since.map(moment)),
+            rest: [head.revision.cast_signed(), stored(values.bytes()), stored(values.len())].map(Redacted),
         }
     }
 }

@@ -18,7 +18,7 @@ const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
 const PACE: u32 = 8;
 
 #[derive(Default)]
-pub(super) struct Line {
+pub(super) struct LoadEstimate {
     state: Mutex<State>,
     /// The server ended the connection because it was idle, so it did not read the requests that are unanswered.
     has_ended_idle: AtomicBool,
@@ -34,7 +34,7 @@ struct State {
     pace: Duration,
 }
 
-impl Line {
+impl LoadEstimate {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +88,7 @@ impl Line {
 
 /// A waiting request, which leaves the line once.
 pub(super) struct Place<'l> {
-    line: &'l Line,
+    line: &'l LoadEstimate,
     since: Instant,
     is_left: bool,
 }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_where_nobody_is() {
-        let line = Line::default();
+        let line = LoadEstimate::default();
         assert_eq!(line.wait(), Duration::ZERO);
         let mut place = line.join();
         sleep(MOMENT);
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn each_in_front_takes_as_long_as_those_before() {
-        let line = Line::default();
+        let line = LoadEstimate::default();
         let mut first = line.join();
         let _others = [line.join(), line.join()];
         sleep(MOMENT * 8);
@@ -149,7 +149,7 @@ mod tests {
     /// An idle hour is not counted as waiting time.
     #[test]
     fn a_rest_is_no_pace() {
-        let line = Line::default();
+        let line = LoadEstimate::default();
         line.join().give_up();
         line.state.lock().unwrap().silent_since = Instant::now().checked_sub(Duration::from_secs(3600));
         assert_eq!(line.wait(), Duration::ZERO, "whoever asks next finds out");
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_line_without_answers_is_stuck_and_avoided() {
-        let line = Line::default();
+        let line = LoadEstimate::default();
         let (mut first, mut second) = (line.join(), line.join());
         assert!(!first.give_up() && !first.give_up());
         line.state.lock().unwrap().silent_since = Instant::now().checked_sub(STUCK);

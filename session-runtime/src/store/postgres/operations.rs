@@ -7,7 +7,7 @@ use super::changes::{self, Columns};
 use super::connection::Param;
 use super::fault::Fault;
 use super::head::{self, COLUMNS, HeadColumns, column, stored};
-use super::redacted::Quiet;
+use super::redacted::Redacted;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::Record;
@@ -23,10 +23,11 @@ const SWEEP_STEP: usize = 200;
 impl PostgresStore {
     pub(super) async fn created(&self, key: SessionKey, record: &Record) -> Result<Created, Fault> {
         self.ready().await?;
-        let key = Quiet(&key.as_bytes()[..]);
+        let key = Redacted(&key.as_bytes()[..]);
         let head = HeadColumns::of(record);
         let values = Columns::of_values(&record.values);
-        let (schemas, fields, contents) = (Quiet(values.schemas), Quiet(values.fields), Quiet(values.contents));
+        let (schemas, fields, contents) =
+            (Redacted(values.schemas), Redacted(values.fields), Redacted(values.contents));
         let [expires, created, touched, ends, kind, number] = &head.moments;
         let [revision, bytes, keys] = &head.rest;
         let params: [Param<'_>; 19] = [
@@ -61,7 +62,7 @@ impl PostgresStore {
         now: Timestamp,
     ) -> Result<Option<Loaded>, Fault> {
         self.ready().await?;
-        let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
+        let (key, now) = (Redacted(&key.as_bytes()[..]), Redacted(now.as_millis()));
         let all = &self.statements;
         let rows = match wanted.keys() {
             None => self.access.query(&all.load_all, &[&key, &now]).await?,
@@ -73,7 +74,7 @@ impl PostgresStore {
                 self.access.query(&all.load_few, &[&key, &now, &first, &second, &third, &fourth]).await?
             }
             Some(schemas) => {
-                let schemas = Quiet(schemas.iter().map(|schema| schema.as_bytes()).collect::<Vec<_>>());
+                let schemas = Redacted(schemas.iter().map(|schema| schema.as_bytes()).collect::<Vec<_>>());
                 self.access.query(&all.load, &[&key, &now, &schemas]).await?
             }
         };
@@ -85,15 +86,16 @@ impl PostgresStore {
         if let Some(head) = self.patched_unchanged(key, patch, now).await? {
             return Ok(Patched::Done(head));
         }
-        let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
-        let (generation, revision) = (Quiet(patch.generation.cast_signed()), Quiet(changes::revision(patch)));
+        let (key, now) = (Redacted(&key.as_bytes()[..]), Redacted(now.as_millis()));
+        let (generation, revision) = (Redacted(patch.generation.cast_signed()), Redacted(changes::revision(patch)));
         let changes = Columns::of_patch(patch);
-        let (schemas, fields, contents) = (Quiet(changes.schemas), Quiet(changes.fields), Quiet(changes.contents));
-        let (flags, bases) = (Quiet(changes.flags), Quiet(changes.bases));
+        let (schemas, fields, contents) =
+            (Redacted(changes.schemas), Redacted(changes.fields), Redacted(changes.contents));
+        let (flags, bases) = (Redacted(changes.flags), Redacted(changes.bases));
         let (deadline, secret) = (changes::deadline(patch), changes::secret(patch));
-        let deadline = Quiet(deadline.as_ref().map(|deadline| &deadline[..]));
-        let hashes = Quiet(secret.as_ref().map(|(_, hashes)| &hashes[..]));
-        let secret = Quiet(secret.as_ref().map(|(secret, _)| &secret[..]));
+        let deadline = Redacted(deadline.as_ref().map(|deadline| &deadline[..]));
+        let hashes = Redacted(secret.as_ref().map(|(_, hashes)| &hashes[..]));
+        let secret = Redacted(secret.as_ref().map(|(secret, _)| &secret[..]));
         let params: [Param<'_>; 12] = [
             &key,
             &now,
@@ -120,17 +122,17 @@ impl PostgresStore {
 
     pub(super) async fn deleted(&self, key: SessionKey) -> Result<(), Fault> {
         self.ready().await?;
-        let key = Quiet(&key.as_bytes()[..]);
+        let key = Redacted(&key.as_bytes()[..]);
         self.access.query(&self.statements.delete, &[&key]).await.map(drop)
     }
 
     pub(super) async fn swept(&self, limit: usize, now: Timestamp) -> Result<usize, Fault> {
         self.ready().await?;
-        let until = Quiet(now.before(SWEEP_GRACE).as_millis());
+        let until = Redacted(now.before(SWEEP_GRACE).as_millis());
         let mut removed = 0;
         loop {
             let step = SWEEP_STEP.min(limit - removed);
-            let most = Quiet(stored(step));
+            let most = Redacted(stored(step));
             let swept = count(&self.access.query(&self.statements.sweep, &[&until, &most]).await?)?;
             removed += swept;
             if swept < step || removed == limit {
@@ -143,8 +145,8 @@ impl PostgresStore {
     pub(super) async fn scanned(&self, from: Option<SessionKey>, limit: usize, now: Timestamp) -> Result<Page, Fault> {
         self.ready().await?;
         // Every key sorts after the empty one.
-        let from = Quiet(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
-        let (until, most) = (Quiet(now.as_millis()), Quiet(stored(limit)));
+        let from = Redacted(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
+        let (until, most) = (Redacted(now.as_millis()), Redacted(stored(limit)));
         let rows = self.access.query(&self.statements.scan, &[&from, &until, &most]).await?;
         let (mut page, mut last) = (Page::default(), None);
         for row in &rows {

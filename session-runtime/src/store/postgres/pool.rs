@@ -20,7 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::{Link, Mode, simple};
 use super::fault::Fault;
-use super::load_estimate::Line;
+use super::load_estimate::LoadEstimate;
 use super::pooler;
 use super::sql::SET_UP;
 
@@ -187,7 +187,7 @@ async fn keep(kept: Kept, connector: Arc<Connector>) {
 
 /// Drives a connection. While several requests wait, it first yields to all tasks that are ready to send, so that their
 /// statements share a packet. A packet costs more than a statement, here and at the server.
-async fn gathering(connection: impl Future<Output = Result<(), Error>>, line: &Line) {
+async fn gathering(connection: impl Future<Output = Result<(), Error>>, line: &LoadEstimate) {
     let (mut connection, mut others) = (pin!(connection), pin!(yield_now()));
     let ended = poll_fn(|context| {
         if line.is_crowded() {
@@ -208,7 +208,7 @@ impl Connector {
         let connect = async {
             let (client, connection) = self.config.connect(self.tls.clone()).await?;
             let ended = Arc::new(Notify::new());
-            let line = Arc::new(Line::default());
+            let line = Arc::new(LoadEstimate::default());
             let (at_end, those_who_wait) = (Arc::clone(&ended), Arc::clone(&line));
             let task = tokio::spawn(async move {
                 // Waiting requests receive the error; no other code needs it.

@@ -7,15 +7,15 @@ use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
 /// Binds the inner value, and prints a placeholder.
-pub(super) struct Quiet<T>(pub(super) T);
+pub(super) struct Redacted<T>(pub(super) T);
 
-impl<T> fmt::Debug for Quiet<T> {
+impl<T> fmt::Debug for Redacted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("_")
     }
 }
 
-impl<T: ToSql> ToSql for Quiet<T> {
+impl<T: ToSql> ToSql for Redacted<T> {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         self.0.to_sql(kind, out)
     }

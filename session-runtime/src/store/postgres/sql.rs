@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::Type;
 
-const LAYOUT: &str = include_str!("tables.sql");
+const FORMAT: &str = include_str!("tables.sql");
 
 /// Columns of a head, in the order in which [`head`](super::head) reads them.
 const HEAD: &str = "expires, created, touched, ends, expiry_kind, expiry, secret, secret_since, previous, \
@@ -147,7 +147,7 @@ pub(super) fn layout(schema: &str) -> String {
         );
     }
     let name = quoted(schema, '"');
-    let text = LAYOUT.replace("{schema_text}", &quoted(&name, '\''));
+    let text = FORMAT.replace("{schema_text}", &quoted(&name, '\''));
     text.replace("{layout_text}", &quoted(&format!("{name}.session_layout"), '\'')).replace("{schema}", &name)
 }
 

@@ -10,14 +10,14 @@ use super::connection::Param;
 use super::fault::Fault;
 use super::head::{self, stored};
 use super::operations::FEW;
-use super::redacted::Quiet;
+use super::redacted::Redacted;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::patch::{Patch, Unchanged};
 use crate::record::{Head, Text};
 
 /// Parameters of one key; `None` if there is none.
-type Change<'p> = [Quiet<Option<&'p [u8]>>; 3];
+type Change<'p> = [Redacted<Option<&'p [u8]>>; 3];
 
 impl PostgresStore {
     pub(super) async fn patched_unchanged(
@@ -27,10 +27,10 @@ impl PostgresStore {
         now: Timestamp,
     ) -> Result<Option<Head>, Fault> {
         let Some(Unchanged { revision, bytes, keys }) = patch.only_sets(FEW) else { return Ok(None) };
-        let (key, now) = (Quiet(&key.as_bytes()[..]), Quiet(now.as_millis()));
+        let (key, now) = (Redacted(&key.as_bytes()[..]), Redacted(now.as_millis()));
         let [generation, revision, next] =
-            [patch.generation, revision, revision.wrapping_add(1)].map(|number| Quiet(number.cast_signed()));
-        let [bytes, keys] = [bytes, keys].map(|total| Quiet(stored(total)));
+            [patch.generation, revision, revision.wrapping_add(1)].map(|number| Redacted(number.cast_signed()));
+        let [bytes, keys] = [bytes, keys].map(|total| Redacted(stored(total)));
         let [first, second, third, fourth] = [0, 1, 2, 3].map(|at| change(patch.set.get(at)));
         let params: [Param<'_>; 19] = [
             &key,
@@ -62,7 +62,7 @@ impl PostgresStore {
 }
 
 fn change(set: Option<&(Text, Text)>) -> Change<'_> {
-    let Some((name, text)) = set else { return [const { Quiet(None) }; 3] };
+    let Some((name, text)) = set else { return [const { Redacted(None) }; 3] };
     let (schema, field) = parts(name);
-    [schema, field, text].map(|part| Quiet(Some(part.as_bytes())))
+    [schema, field, text].map(|part| Redacted(Some(part.as_bytes())))
 }

@@ -18,7 +18,7 @@ use crate::store::{StoreError, StoreErrorKind};
 
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"sess");
 /// Format number of the file. Format 1 was never released.
-const LAYOUT: i32 = 2;
+const FORMAT: i32 = 2;
 /// Size in bytes above which the log is truncated when it is next written from its beginning. A log grows this large,
 /// for example, while a reader keeps its snapshot for long. The limit is slightly above the 1,000 pages after which the
 /// log is checkpointed, so that it is not truncated in normal use.
@@ -163,7 +163,7 @@ impl Settings {
         if matches!(self.owner(&transaction)?, Owner::Nobody) {
             transaction.execute_batch(TABLES)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-            transaction.pragma_update(None, "user_version", LAYOUT)?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
         }
         Ok(transaction.commit()?)
     }
@@ -173,14 +173,14 @@ impl Settings {
         let (application, layout) = (number("application_id")?, number("user_version")?);
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         match (application, layout) {
-            (APPLICATION_ID, LAYOUT) => Ok(Owner::Us),
+            (APPLICATION_ID, FORMAT) => Ok(Owner::Us),
             (0, 0) if tables == 0 => Ok(Owner::Nobody),
             (APPLICATION_ID, _) => {
                 let remedy = match layout {
-                    ..LAYOUT => "it was never released: name another file",
+                    ..FORMAT => "it was never released: name another file",
                     _ => "use the program's newer release",
                 };
-                let problem = format!("has layout {layout}, this program knows {LAYOUT}; {remedy}");
+                let problem = format!("has layout {layout}, this program knows {FORMAT}; {remedy}");
                 Err(self.setup(&problem).into())
             }
             _ => Err(self.setup("is a database of another program; name another file").into()),

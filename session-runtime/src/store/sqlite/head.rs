@@ -14,7 +14,7 @@ pub(super) struct HeadRow {
     pub(super) keys: usize,
 }
 
-const LAYOUT: u8 = 1;
+const FORMAT: u8 = 1;
 const LENGTH: usize = 155;
 
 const PREVIOUS: u8 = 1;
@@ -47,7 +47,7 @@ impl HeadRow {
         let (kind, choice) = head.expiry.to_parts();
         let moment = |moment: Option<Timestamp>| moment.map_or(0, Timestamp::as_millis).to_be_bytes();
         let mut bytes = Vec::with_capacity(LENGTH);
-        bytes.extend_from_slice(&[LAYOUT, flags, kind]);
+        bytes.extend_from_slice(&[FORMAT, flags, kind]);
         bytes.extend_from_slice(&choice.to_be_bytes());
         for at in [head.created, head.touched, head.ends] {
             bytes.extend_from_slice(&moment(Some(at)));
@@ -73,7 +73,7 @@ impl HeadRow {
 fn decode(bytes: &[u8], expires: Timestamp) -> Option<HeadRow> {
     let mut rest = Rest(bytes);
     let [layout, flags, kind] = rest.take()?;
-    if layout != LAYOUT || bytes.len() != LENGTH {
+    if layout != FORMAT || bytes.len() != LENGTH {
         return None;
     }
     let expiry = StoredExpiry::from_parts(kind, rest.number()?.cast_signed())?;

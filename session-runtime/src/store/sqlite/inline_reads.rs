@@ -25,11 +25,11 @@ const TOO_MANY: u64 = 4;
 /// Connections for inline reads, one for each core; a read takes any free one.
 pub(super) struct InlineReads {
     opened: Instant,
-    each: Box<[Spot]>,
+    each: Box<[InlineSlot]>,
     pace: Pace,
 }
 
-struct Spot {
+struct InlineSlot {
     slot: Arc<Slot>,
     /// Start of the read that uses the connection, or [`IDLE`].
     since: AtomicU64,
@@ -40,7 +40,7 @@ const IDLE: u64 = u64::MAX;
 
 impl InlineReads {
     pub(super) fn new(slots: Vec<Arc<Slot>>) -> Self {
-        let inline_reads = |slot| Spot { slot, since: AtomicU64::new(IDLE) };
+        let inline_reads = |slot| InlineSlot { slot, since: AtomicU64::new(IDLE) };
         Self { opened: Instant::now(), each: slots.into_iter().map(inline_reads).collect(), pace: Pace::default() }
     }
 
@@ -53,7 +53,7 @@ impl InlineReads {
         if self.pace.is_slow(begun) || self.each.iter().any(|inline_reads| inline_reads.is_overdue(begun)) {
             return None;
         }
-        let (inline_reads, mut reader) = self.each.iter().find_map(Spot::take)?;
+        let (inline_reads, mut reader) = self.each.iter().find_map(InlineSlot::take)?;
         inline_reads.since.store(begun, Ordering::Relaxed);
         let outcome = caught(|| read(&mut reader));
         inline_reads.since.store(IDLE, Ordering::Relaxed);
@@ -69,7 +69,7 @@ impl InlineReads {
     }
 }
 
-impl Spot {
+impl InlineSlot {
     fn take(&self) -> Option<(&Self, MutexGuard<'_, Option<Reader>>)> {
         Some((self, self.slot.try_take()?))
     }

@@ -38,7 +38,7 @@ pub(super) struct Watched {
 impl Watched {
     /// Closes all connections, the writer last.
     fn close(&self, connection: Connection, change: Change) {
-        tracing::error!("`{}`: {}", self.settings.path.display(), told(change));
+        tracing::error!("`{}`: {}", self.settings.path.display(), log_message(change));
         self.readers.close();
         if change == (Change::OtherLog { is_free: false }) {
             // Otherwise the old log would overwrite data that other processes have stored since.
@@ -65,7 +65,7 @@ impl Watched {
     }
 }
 
-const fn told(change: Change) -> &'static str {
+const fn log_message(change: Change) -> &'static str {
     match change {
         Change::Removed => {
             "the file of the sessions was removed or renamed: its sessions are lost to this program, which begins with an \
