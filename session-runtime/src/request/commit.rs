@@ -421,7 +421,7 @@ impl State {
             // A destruction stays requested, and a chosen expiry applies to a session that may yet be created.
             None => {
                 let (destroy, expiry) = (requested.destroy, requested.expiry.filter(|_| !stored));
-                SessionWide { destroy, expiry, ..SessionWide::default() }.into()
+                SessionWide { expiry, destroy, ..SessionWide::default() }.into()
             }
             Some(ErrorKind::Gone) => Requested::destruction(requested.destroy),
             // The outcome is unknown, and sending the changes again could count twice. Ending a session twice does no

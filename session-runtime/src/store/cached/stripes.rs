@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) struct Stripes {
     bound: Duration,
     copies: Cache<SessionKey, Arc<RecordCopy>>,
-    stripes: Box<[Mutex<u64>]>,
+    writes: Box<[Mutex<u64>]>,
 }
 
 /// Start of a store call: the time, and the stripe's count of writes.
@@ -44,7 +44,7 @@ impl Stripes {
             // Frees the memory of copies that are too old to be served.
             .time_to_live(bound.min(LONGEST))
             .build();
-        Self { bound, copies, stripes: (0..STRIPES).map(|_| Mutex::new(0)).collect() }
+        Self { bound, copies, writes: (0..STRIPES).map(|_| Mutex::new(0)).collect() }
     }
 
     pub(super) fn hit(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Option<Loaded> {
@@ -80,7 +80,7 @@ impl Stripes {
     }
 
     pub(super) fn clear(&self) {
-        for stripe in &self.stripes {
+        for stripe in &self.writes {
             let mut writes = lock(stripe);
             *writes = writes.wrapping_add(1);
         }
@@ -106,7 +106,7 @@ impl Stripes {
     fn stripe(&self, key: SessionKey) -> MutexGuard<'_, u64> {
         // Keys are random, so any two bytes spread them evenly.
         let [first, second, ..] = *key.as_bytes();
-        lock(&self.stripes[usize::from(u16::from_be_bytes([first, second])) % STRIPES])
+        lock(&self.writes[usize::from(u16::from_be_bytes([first, second])) % STRIPES])
     }
 }
 
