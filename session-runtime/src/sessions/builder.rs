@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Sessions;
 use crate::clock::{Clock, SystemClock};
 use crate::config::SessionConfig;
-use crate::cookie::CookieRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
 use crate::request::conflict_queue::Queues;
@@ -162,7 +161,10 @@ impl SessionsBuilder {
     /// Returns the sealer if sessions are kept in cookies. Sets a store that supports nothing, since no session is kept
     /// anywhere else.
     #[cfg(feature = "cookie")]
-    fn take_sealer(&mut self, cookie: &CookieRules) -> Result<Option<Arc<crate::store::cookie::Sealer>>, SessionError> {
+    fn take_sealer(
+        &mut self,
+        cookie: &crate::cookie::CookieRules,
+    ) -> Result<Option<Arc<crate::store::cookie::Sealer>>, SessionError> {
         use crate::store::cookie::{CookieStore, Sealer, Unsupported, warn_about_limits};
         let of_url = |url: &String| CookieStore::of_url(url, &self.config.keys);
         let store = match (&self.cookie_store, &self.store) {
