@@ -27,6 +27,8 @@ pub struct Account {
     pub(crate) level: u8,
     #[session(merge = sum)]
     pub(crate) points: i64,
+    #[session(merge = keys)]
+    pub(crate) rights: BTreeSet<String>,
     #[session(transient)]
     pub(crate) scratch: Option<String>,
 }
@@ -265,6 +267,23 @@ async fn after_the_setter_of_another_user_the_other_fields_are_defaults() {
     }
 }
 
+/// A set that is stored element by element and a transient field stay too, if they were set before the user.
+#[rocket::async_test]
+async fn entries_and_transient_values_set_before_the_user_are_kept() {
+    for site in Site::both() {
+        let mut browser = site.of_ada().await;
+        site.edit::<Account>(&mut browser, |account| {
+            account.set_rights(["read".to_owned()].into());
+            account.set_scratch("bob's".into());
+            account.set_user("bob".into());
+            assert_eq!((account.rights().len(), account.scratch().as_deref()), (1, Some("bob's")));
+        })
+        .await;
+        let visit = site.open(&browser);
+        assert_eq!(visit.read::<Account>().await.unwrap().rights(), &["read".to_owned()].into());
+    }
+}
+
 /// A guard that is held while another one stores the user does not hand on the transient fields either.
 #[rocket::async_test]
 async fn a_user_who_was_stored_after_the_guard_was_opened_leaves_no_transient_value() {
@@ -434,6 +453,22 @@ async fn another_user_by_update_now_begins_with_defaults() {
     assert_eq!(own(&site.values(&browser).await), [&account[..], &basket].concat());
     assert_eq!(site.language(&browser).await.as_deref(), Some("fr"));
     assert_eq!(site.spy().all().await.len(), 1, "nothing is left of the first run");
+}
+
+/// A guard that was open during such an `update_now` has seen the first user's values, and hands none of them on.
+#[rocket::async_test]
+async fn an_edit_of_the_first_users_value_after_an_update_now_is_refused() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let visit = site.open(&browser);
+    let mut basket = visit.write::<Basket>().await.unwrap();
+    let mut account = visit.write::<Account>().await.unwrap();
+    account.update_now(|account| account.set_user("bob".into())).await.unwrap();
+    basket.notes_mut().push("more".into());
+    drop((account, basket));
+    assert_eq!(site.close(visit, &mut browser).await, Some(ErrorKind::PreviousUser));
+    assert_eq!(site.user(&browser).await.as_deref(), Some("bob"));
+    assert!(site.values(&browser).await.get("basket.notes").is_none());
 }
 
 /// All stored keys of a lasting schema go along, those of another program's version too.

@@ -59,3 +59,44 @@ async fn a_save_of_a_dropped_write_is_no_success() {
     cart.set_coupon("B".into());
     assert_eq!(cart.save().await.map_err(|error| error.kind()), Err(ErrorKind::Gone));
 }
+
+/// A request whose save another request's logout has refused.
+async fn ended_elsewhere() -> (Web, Browser, Visit) {
+    let (web, browser) = Web::of_visitor().await;
+    let visit = web.open(&browser);
+    let mut cart = visit.write::<Cart>().await.unwrap();
+    cart.set_coupon("B".into());
+    let logout = web.open(&browser);
+    logout.destroy();
+    assert_eq!(web.close(logout, &mut browser.clone()).await, None);
+    assert_eq!(cart.save().await.map_err(|error| error.kind()), Err(ErrorKind::Gone));
+    drop(cart);
+    (web, browser, visit)
+}
+
+/// After a refused save the request still does not bring the session back.
+#[rocket::async_test]
+async fn a_write_after_a_refused_save_creates_no_session() {
+    let (web, mut browser, visit) = ended_elsewhere().await;
+    let before = browser.clone();
+    visit.write::<Cart>().await.unwrap().set_coupon("C".into());
+    assert_eq!(web.close(visit, &mut browser).await, None);
+    assert_eq!((web.store.spy.records(), browser), (0, before));
+}
+
+/// A refused save is told once: nothing is left to be saved.
+#[rocket::async_test]
+async fn a_save_of_nothing_after_a_refused_save_is_no_error() {
+    let (_web, _browser, visit) = ended_elsewhere().await;
+    visit.write::<Cart>().await.unwrap().save().await.unwrap();
+}
+
+/// A restart begins a session although another request has ended the one before.
+#[rocket::async_test]
+async fn a_restart_after_a_refused_save_begins_a_session() {
+    let (web, mut browser, visit) = ended_elsewhere().await;
+    visit.restart();
+    visit.write::<Cart>().await.unwrap().set_coupon("C".into());
+    assert_eq!(web.close(visit, &mut browser).await, None);
+    assert_eq!(web.coupon(&browser).await.as_deref(), Some("C"));
+}

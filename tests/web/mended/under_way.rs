@@ -197,3 +197,34 @@ async fn a_kept_turn_does_not_stop_the_session() {
     other.write::<History>().await.unwrap().pages_mut().push("x".into());
     assert_eq!(web.close(other, &mut browser.clone()).await, None);
 }
+
+/// A renewal that is stored cannot be lost, so the loss of a later change is only logged.
+#[rocket::async_test]
+async fn a_change_that_is_lost_after_a_stored_renewal_is_only_logged() {
+    let (web, mut browser) = Web::with(patient().on_save_error(OnSaveError::Log)).with_visitor().await;
+    let visit = web.open(&browser);
+    let mut cart = visit.write::<Cart>().await.unwrap();
+    visit.renew();
+    cart.save().await.unwrap();
+    cart.set_coupon("B".into());
+    drop(cart);
+    web.store.spy.break_down("patch", Fault::Down);
+    assert_eq!(web.close(visit, &mut browser).await, None);
+}
+
+/// A restart whose save failed counts for reads, and the end of the request ends the session.
+#[rocket::async_test]
+async fn a_restart_whose_save_failed_takes_effect_at_the_end() {
+    let (web, mut browser) = Web::of_visitor().await;
+    let before = browser.clone();
+    let visit = web.open(&browser);
+    let mut cart = visit.write::<Cart>().await.unwrap();
+    visit.restart();
+    web.store.spy.break_down("delete", Fault::Down);
+    assert_eq!(cart.save().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    web.store.spy.mend();
+    drop(cart);
+    assert_eq!(visit.read::<Cart>().await.unwrap().coupon(), &None);
+    assert_eq!(web.close(visit, &mut browser).await, Some(ErrorKind::Unavailable));
+    assert_eq!((web.store.spy.records(), web.coupon(&before).await), (0, None));
+}

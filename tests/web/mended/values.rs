@@ -3,7 +3,7 @@
 use session_runtime::ErrorKind;
 
 use super::{Odd, Tally, Web};
-use crate::app::{Auth, Browser, Cart, CartMut, Prefs};
+use crate::app::{Auth, Browser, Cart, CartMut, Prefs, Settings};
 
 /// An undecodable optional field reads as absent and stays stored until it is replaced.
 #[rocket::async_test]
@@ -12,6 +12,34 @@ async fn an_undecodable_option_stays_stored() {
     web.plant(&browser, &[("prefs", r#"{"v":1}"#), ("prefs.language", "7")]).await;
     web.edit::<Prefs>(&mut browser, |prefs| prefs.update(|prefs| prefs.settings.dark = true)).await;
     assert_eq!(web.stored(&browser, "prefs.language").await.as_deref(), Some("7"));
+}
+
+/// A field that was set to its default, or cleared, is replaced even if what is stored does not decode.
+#[rocket::async_test]
+async fn an_undecodable_field_is_replaced_by_its_default() {
+    let (web, mut browser) = Web::of_visitor().await;
+    web.plant(&browser, &[("prefs", r#"{"v":1}"#), ("prefs.language", "7"), ("prefs.settings", "7")]).await;
+    web.edit::<Prefs>(&mut browser, |prefs| {
+        prefs.clear_language();
+        prefs.set_settings(Settings::default());
+    })
+    .await;
+    assert_eq!(web.stored(&browser, "prefs.language").await, None);
+    assert_eq!(web.stored(&browser, "prefs.settings").await.as_deref(), Some(r#"{"dark":false}"#));
+}
+
+/// A map that was set as a whole leaves no entry of before, not even one that does not decode.
+#[rocket::async_test]
+async fn an_undecodable_entry_leaves_with_a_map_that_is_replaced() {
+    for (name, b) in [("c", None), ("b", Some("3"))] {
+        let (web, mut browser) = Web::of_visitor().await;
+        let planted = [("prefs", r#"{"v":1}"#), ("prefs.values/a", "1"), ("prefs.values/b", r#""two""#)];
+        web.plant(&browser, &planted).await;
+        web.edit::<Prefs>(&mut browser, |prefs| prefs.set_values([(name.to_owned(), 3)].into())).await;
+        assert_eq!(web.stored(&browser, "prefs.values/a").await, None);
+        assert_eq!(web.stored(&browser, "prefs.values/b").await.as_deref(), b);
+        assert_eq!(web.stored(&browser, &format!("prefs.values/{name}")).await.as_deref(), Some("3"));
+    }
 }
 
 /// A sum whose base does not decode counts from the default.
