@@ -81,3 +81,21 @@ async fn the_grace_outlives_the_next_periodic_renewal() {
     }
     assert_eq!(web.coupon(&old).await.as_deref(), Some("A"), "five seconds after the next id was shown");
 }
+
+/// A periodic renewal waits for the end of the grace before it, and no longer.
+#[rocket::async_test]
+async fn a_periodic_renewal_that_is_due_comes_at_the_end_of_the_grace() {
+    let milli = Duration::from_millis(1);
+    let config = patient().renew_every(5_000 * milli).renew_grace(10_000 * milli);
+    let (web, mut browser) = Web::with(config).with_visitor().await;
+    let mut ids = vec![browser.clone()];
+    for pause in [5_000, 1_000, 9_999, 1] {
+        web.clock.advance(pause * milli);
+        let visit = web.open(&browser);
+        visit.read::<Cart>().await.unwrap();
+        assert_eq!(web.close(visit, &mut browser).await, None);
+        ids.push(browser.clone());
+    }
+    let is_new: Vec<bool> = ids.windows(2).map(|ids| ids[0] != ids[1]).collect();
+    assert_eq!(is_new, [true, false, false, true]);
+}

@@ -105,3 +105,20 @@ async fn a_failed_start_over_keeps_what_is_loaded() {
     auth.save().await.unwrap_err();
     assert_eq!(visit.read::<History>().await.unwrap().pages(), &["first"]);
 }
+
+/// What a save has stored is the base of what follows, even if the session cannot be read again.
+#[rocket::async_test]
+async fn a_save_that_cannot_be_read_again_is_counted_once() {
+    let (web, mut browser) = Web::of_cart(|cart| cart.set_visits(1)).await;
+    let visit = web.open(&browser);
+    let mut cart = visit.write::<Cart>().await.unwrap();
+    *cart.visits_mut() += 10;
+    web.store.spy.break_down("load", Fault::Down);
+    cart.save().await.unwrap();
+    web.store.spy.mend();
+    assert_eq!(*visit.read::<Cart>().await.unwrap().visits(), 11);
+    *cart.visits_mut() += 100;
+    drop(cart);
+    assert_eq!(web.close(visit, &mut browser).await, None);
+    assert_eq!(web.stored(&browser, "cart.visits").await.as_deref(), Some("111"));
+}

@@ -1,8 +1,17 @@
 //! `clear`: what is stored of a schema goes without being decoded.
 
-use session_runtime::ErrorKind;
+use std::sync::{Arc, Mutex};
 
-use super::{Account, Basket, Look, Orders, Site, Staff, own};
+use session_runtime::clock::Timestamp;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
+use session_runtime::testing::ManualClock;
+use session_runtime::{ErrorKind, MemoryStore, SessionKey, Sessions, Store, async_trait};
+
+use super::{Account, All, Basket, Look, Orders, Site, Staff, own};
+use crate::app::patient;
+use crate::spy::Fault;
 
 /// Texts that no guard of this program reads: another type, a newer version, a fork, broken metadata.
 const UNREADABLE: [(&str, &str); 4] =
@@ -180,4 +189,150 @@ async fn a_cleared_lasting_schema_does_not_go_along() {
         assert_eq!(site.close(visit, &mut browser).await, None);
         assert_eq!((site.language(&browser).await, site.user(&browser).await.as_deref()), (None, Some("bob")));
     }
+}
+
+/// A removal in another schema is stored with the clear.
+#[rocket::async_test]
+async fn a_clear_beside_a_removal_in_another_schema_does_both() {
+    for site in Site::both() {
+        let mut browser = site.of_ada().await;
+        let visit = site.open(&browser);
+        visit.clear::<Basket>().await.unwrap();
+        visit.write::<Account>().await.unwrap().clear_roles();
+        assert_eq!(site.close(visit, &mut browser).await, None);
+        let visit = site.open(&browser);
+        assert!(visit.read::<Basket>().await.unwrap().items().is_empty());
+        let account = visit.read::<Account>().await.unwrap();
+        assert_eq!((account.user().as_deref(), account.roles().len()), (Some("ada"), 0));
+    }
+}
+
+/// A clear rests on the whole record; if that has changed and cannot be read again, the store has failed, and no other
+/// request has won.
+#[rocket::async_test]
+async fn a_clear_that_cannot_read_a_changed_session_fails_as_the_store_does() {
+    let site = Site::served();
+    let mut browser = site.of_ada().await;
+    let visit = site.open(&browser);
+    visit.clear::<Basket>().await.unwrap();
+    site.edit::<Look>(&mut browser.clone(), |look| look.set_language("fr".into())).await;
+    site.spy().break_down("load", Fault::Down);
+    assert_eq!(site.close(visit, &mut browser).await, Some(ErrorKind::Unavailable));
+}
+
+/// A store that has lost one value; a patch can remove its key and do nothing else with it.
+#[derive(Default)]
+struct Lossy {
+    store: MemoryStore,
+    lost: Mutex<Option<&'static str>>,
+    is_down: Mutex<bool>,
+}
+
+impl Lossy {
+    fn site() -> (Arc<Self>, Site) {
+        let (store, clock) = (Arc::new(Self::default()), ManualClock::new());
+        let builder = Sessions::builder().store(store.clone()).config(patient()).clock(clock.clone());
+        (store, Site { sessions: builder.schemas::<All>().build().unwrap(), spy: None, clock })
+    }
+
+    fn lose(&self, name: &'static str) {
+        *self.lost.lock().unwrap() = Some(name);
+    }
+
+    fn set_down(&self, is_down: bool) {
+        *self.is_down.lock().unwrap() = is_down;
+    }
+
+    fn lost(&self) -> Option<&'static str> {
+        *self.lost.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Store for Lossy {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.store.create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        if *self.is_down.lock().unwrap() {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "load"));
+        }
+        let mut loaded = self.store.load(key, wanted, now).await?;
+        if let (Some(loaded), Some(lost)) = (&mut loaded, self.lost()) {
+            loaded.record.values.remove(lost);
+            loaded.unreadable.push(lost.into());
+        }
+        Ok(loaded)
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        let lost = self.lost();
+        if patch.set.iter().any(|(name, _)| Some(&**name) == lost) {
+            return Err(StoreError::new(StoreErrorKind::Corrupt, "patch"));
+        }
+        let removes = patch.remove.iter().any(|name| Some(&**name) == lost);
+        let patched = self.store.patch(key, patch, now).await?;
+        if removes && matches!(patched, Patched::Done(_)) {
+            *self.lost.lock().unwrap() = None;
+        }
+        Ok(patched)
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.sweep(limit, now).await
+    }
+}
+
+/// A value that the store has lost is removed before it is written anew.
+#[rocket::async_test]
+async fn a_lost_value_is_written_anew_after_a_clear() {
+    let (store, site) = Lossy::site();
+    let mut browser = site.of_ada().await;
+    store.lose("basket.notes");
+    let visit = site.open(&browser);
+    assert_eq!(visit.write::<Basket>().await.err().map(|error| error.kind()), Some(ErrorKind::Unreadable));
+    visit.clear::<Basket>().await.unwrap();
+    visit.write::<Basket>().await.unwrap().notes_mut().push("new".into());
+    assert_eq!(site.close(visit, &mut browser).await, None);
+    let visit = site.open(&browser);
+    let basket = visit.read::<Basket>().await.unwrap();
+    assert_eq!((basket.notes().as_slice(), *basket.visits()), (&["new".to_owned()][..], 0));
+    assert_eq!(site.user(&browser).await.as_deref(), Some("ada"));
+}
+
+/// The removal is refused as any write is, once another request has renewed the id.
+#[rocket::async_test]
+async fn a_clear_of_a_lost_value_that_a_login_has_overtaken_is_refused() {
+    let (store, site) = Lossy::site();
+    let mut browser = site.of_ada().await;
+    store.lose("basket.notes");
+    let slow = site.open(&browser);
+    slow.clear::<Basket>().await.unwrap();
+    slow.write::<Basket>().await.unwrap().notes_mut().push("new".into());
+    site.edit::<Staff>(&mut browser.clone(), |staff| staff.set_operator("eve".into())).await;
+    assert_eq!(site.close(slow, &mut browser).await, Some(ErrorKind::Renewed));
+}
+
+/// A clear that is stored mends its schema, even if the session cannot be read again after that.
+#[rocket::async_test]
+async fn a_lost_value_is_mended_by_a_save_that_cannot_be_read_again() {
+    let (store, site) = Lossy::site();
+    let mut browser = site.of_ada().await;
+    store.lose("basket.notes");
+    let visit = site.open(&browser);
+    visit.clear::<Basket>().await.unwrap();
+    let mut account = visit.write::<Account>().await.unwrap();
+    store.set_down(true);
+    account.save().await.unwrap();
+    store.set_down(false);
+    drop(account);
+    visit.write::<Basket>().await.unwrap().notes_mut().push("new".into());
+    assert_eq!(site.close(visit, &mut browser).await, None);
+    let visit = site.open(&browser);
+    assert_eq!(visit.read::<Basket>().await.unwrap().notes().as_slice(), ["new"]);
 }

@@ -3,7 +3,8 @@
 use session_runtime::ErrorKind;
 
 use super::{Account, AccountMut, Basket, Look, Site, Staff, own};
-use crate::spy::Fault;
+use crate::app::Browser;
+use crate::spy::{Fault, SLOW};
 
 fn log_out(account: &mut AccountMut) {
     account.clear_user();
@@ -247,4 +248,26 @@ async fn an_edit_in_a_guard_that_was_open_during_a_save_does_not_reach_the_next_
     log_in(&mut slow.write::<Account>().await.unwrap());
     assert_eq!(site.close(slow, &mut browser).await, Some(ErrorKind::PreviousUser));
     assert_eq!(site.user(&browser).await.as_deref(), Some("ada"));
+}
+
+/// The same of a login that reads the session anew, since it clears a schema: it gets a session of its own.
+#[rocket::async_test]
+async fn a_login_that_is_overtaken_while_it_reads_anew_gets_a_session_of_its_own() {
+    let (site, mut browser) = (Site::served(), Browser::default());
+    site.edit::<Basket>(&mut browser, |basket| basket.set_remark("a visitor's".into())).await;
+    let mut other = browser.clone();
+    let slow = site.open(&browser);
+    slow.clear::<Basket>().await.unwrap();
+    log_in(&mut slow.write::<Account>().await.unwrap());
+    site.edit::<Look>(&mut browser.clone(), |look| look.set_language("fr".into())).await;
+    site.spy().break_down("load", Fault::Slow);
+    let overtake = async {
+        tokio::time::sleep(SLOW / 3).await;
+        site.spy().mend();
+        site.edit::<Staff>(&mut other, |staff| staff.set_operator("eve".into())).await;
+    };
+    let (end, ()) = tokio::join!(site.close(slow, &mut browser), overtake);
+    assert_eq!(end, None);
+    assert_eq!(site.user(&browser).await.as_deref(), Some("bob"));
+    assert_eq!(site.open(&other).read::<Staff>().await.unwrap().operator().as_deref(), Some("eve"));
 }

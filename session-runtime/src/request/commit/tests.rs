@@ -158,6 +158,23 @@ async fn debug_of_a_guard_redacts() {
     assert!(!shown.contains("4111") && shown.contains("card: …") && shown.contains("scratch: …"), "{shown}");
 }
 
+/// C57: a map that is stored entry by entry is shown as one object, in the order of its keys.
+#[tokio::test]
+async fn debug_of_a_guard_shows_entries() {
+    #[derive(Session)]
+    #[session(key = "basket", version = 1)]
+    struct Basket {
+        #[session(merge = keys)]
+        items: std::collections::HashMap<u8, Option<u8>>,
+    }
+    let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Basket>().build().unwrap();
+    let visit = sessions.open([]);
+    let mut basket = visit.write::<Basket>().await.unwrap();
+    basket.set_items([(7, Some(2)), (3, None)].into());
+    let shown = format!("{basket:?}");
+    assert!(shown.contains(r#"items: {"3":null,"7":2}"#), "{shown}");
+}
+
 /// C57: the `Debug` output of a session contains neither its id, nor its key, nor a value.
 #[tokio::test]
 async fn debug_shows_no_secret() {

@@ -278,6 +278,16 @@ mod tests {
         assert_eq!(std::num::NonZeroU32::read("07"), None);
     }
 
+    /// A tuple would be written as a list, and no key of that form is read.
+    #[test]
+    fn a_key_that_is_no_text_number_or_truth_is_refused() {
+        #[derive(Serialize, Deserialize)]
+        struct Pair(u8, u8);
+        impl EntryKey for Pair {}
+        let mut stored = String::new();
+        assert_eq!((Pair(1, 2).write(&mut stored), stored.as_str()), (Err(()), ""));
+    }
+
     #[cfg(feature = "uuid")]
     #[test]
     fn a_uuid_is_a_key_with_the_feature() {

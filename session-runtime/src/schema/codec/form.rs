@@ -275,6 +275,13 @@ mod tests {
         assert_ne!(form(&f64::INFINITY), form(&f64::NEG_INFINITY));
     }
 
+    /// A map is told by its values too, each of which JSON may write as `null`.
+    #[test]
+    fn maps_that_differ_in_one_value_are_told_apart() {
+        let map = |value: Option<()>| form(&HashMap::from([("a", None), ("b", value)]));
+        assert!(map(None).is_some() && map(None) != map(Some(())));
+    }
+
     #[test]
     fn order_means_nothing() {
         let numbers: Vec<u32> = (0..100).collect();

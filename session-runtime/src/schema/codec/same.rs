@@ -194,6 +194,13 @@ mod tests {
         assert!(same::<Adjacent>(r#"{"t":"set","c":[1,2]}"#, r#"{"t":"set","c":[2,1]}"#));
     }
 
+    /// Only the content of a variant is a set, and no other list beside its tag.
+    #[test]
+    fn a_list_beside_the_content_of_a_variant_keeps_its_order() {
+        let [one, other] = [r#"{"t":"set","c":[],"x":[1,2]}"#, r#"{"t":"set","c":[],"x":[2,1]}"#];
+        assert!(same::<Adjacent>(one, one) && !same::<Adjacent>(one, other));
+    }
+
     #[test]
     fn sets_that_differ_are_told_apart() {
         assert!(!same::<HashSet<u8>>("[1,2]", "[1,3]") && !same::<HashSet<u8>>("[1,1,2]", "[1,2,2]"));
