@@ -8,7 +8,7 @@ use rocket::figment::providers::{Format as _, Toml};
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{Request, catch, catchers, get, post, routes};
-use session_runtime::{Expiry, MemoryStore, Session, SessionConfig, SessionError, SessionHandle, Sessions};
+use session_runtime::{ErrorKind, Expiry, MemoryStore, Session, SessionConfig, SessionError, SessionHandle, Sessions};
 
 use crate::logs::Log;
 use crate::own::{Frail, Weakness, Work};
@@ -187,4 +187,22 @@ async fn a_request_during_an_outage_is_one_line_that_names_the_store() {
         assert!(line.starts_with("ERROR") && line.contains(Frail::PLACE), "{line}");
         store.mend();
     }
+}
+
+/// A race that another request has won is no fault of the server, so its line is no error.
+#[tokio::test]
+async fn a_change_that_lost_a_race_is_one_line_and_no_error() {
+    let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Work>().build().unwrap();
+    let visit = sessions.open([]);
+    visit.write::<Work>().await.unwrap().set_last(1);
+    let cookie = visit.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+    let [slow, winner] = [(); 2].map(|()| sessions.open([cookie.as_str()]));
+    slow.write::<Work>().await.unwrap().set_last(2);
+    winner.renew();
+    assert!(winner.finish(200).await.error.is_none());
+    let said = lines("refused", async {
+        assert_eq!(slow.finish(200).await.error.map(|error| error.kind()), Some(ErrorKind::Renewed));
+    });
+    let said = said.await;
+    assert!(said.len() == 1 && said[0].starts_with("INFO"), "{said:?}");
 }

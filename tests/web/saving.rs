@@ -1,10 +1,16 @@
 //! Which answers save, what goes out with them, and saving in the middle of a request.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocket::fairing::AdHoc;
 use rocket::local::asynchronous::Client;
-use session_runtime::{CookieConfig, Session, Sessions};
+use session_runtime::clock::Timestamp;
+use session_runtime::patch::{Patch, Patched};
+use session_runtime::record::Record;
+use session_runtime::store::{Created, Loaded, StoreError, Wanted};
+use session_runtime::{CookieConfig, MemoryStore, Session, SessionKey, Sessions, Store, async_trait};
 
 use crate::app::{Answer, App, Browser, Cart, patient};
 use crate::spy::{Fault, Spy};
@@ -231,4 +237,54 @@ async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
     assert!(visit.finish(200).await.error.is_none());
     let stored = sessions.read::<Cart>(&first.key().unwrap()).await.unwrap().unwrap();
     assert_eq!((*stored.visits(), stored.coupon().as_deref()), (111, Some("A")));
+}
+
+/// A store that counts the patches which tell it what the record is if nothing has changed.
+#[derive(Clone, Default)]
+struct Told {
+    store: Arc<MemoryStore>,
+    told: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Store for Told {
+    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
+        self.store.create(key, record).await
+    }
+
+    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
+        self.store.load(key, wanted, now).await
+    }
+
+    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
+        self.told.fetch_add(usize::from(patch.unchanged.is_some()), Ordering::SeqCst);
+        self.store.patch(key, patch, now).await
+    }
+
+    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.sweep(limit, now).await
+    }
+}
+
+/// A save tells the store what it knows of the record, which spares a store across a network the look at each base. After
+/// a conflict it knows nothing of it any more.
+#[rocket::async_test]
+async fn a_save_tells_the_store_what_an_unchanged_record_is() {
+    let store = Told::default();
+    let sessions = Sessions::builder().store(store.clone()).schemas::<Cart>().build().unwrap();
+    let first = sessions.open([]);
+    *first.write::<Cart>().await.unwrap().visits_mut() = 1;
+    let cookie = first.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+    let [one, overtaken] = [(); 2].map(|()| sessions.open([&*cookie]));
+    *overtaken.write::<Cart>().await.unwrap().visits_mut() += 10;
+    *one.write::<Cart>().await.unwrap().visits_mut() += 100;
+    for (visit, told) in [(one, 1), (overtaken, 2)] {
+        assert!(visit.finish(200).await.error.is_none());
+        assert_eq!(store.told.load(Ordering::SeqCst), told);
+    }
+    assert_eq!(*sessions.read::<Cart>(&first.key().unwrap()).await.unwrap().unwrap().visits(), 111);
 }
