@@ -266,3 +266,17 @@ async fn a_logout_by_field_of_a_request_that_fails_is_discarded() {
         assert_eq!(site.language(&browser).await.as_deref(), Some("fr"));
     }
 }
+
+/// A count that this request has lowered is none of the next user's: not an entry of zero either.
+#[rocket::async_test]
+async fn a_lowered_count_of_the_first_user_leaves_no_entry() {
+    for site in Site::both() {
+        let mut browser = site.of_ada().await;
+        let visit = site.open(&browser);
+        *visit.write::<Basket>().await.unwrap().items_mut().entry(7).or_default() -= 1;
+        visit.write::<Account>().await.unwrap().set_user("bob".into());
+        assert_eq!(site.close(visit, &mut browser).await, None);
+        assert_eq!(site.user(&browser).await.as_deref(), Some("bob"));
+        assert!(site.open(&browser).read::<Basket>().await.unwrap().items().is_empty());
+    }
+}

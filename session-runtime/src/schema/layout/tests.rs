@@ -59,7 +59,7 @@ macro_rules! upgrades {
     )*};
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Line {
     sku: String,
     qty: u64,
@@ -139,6 +139,16 @@ fn an_empty_pin_says_what_to_paste() {
         "the stored layout of session schema `cart` is not recorded yet: layout = \"count:4d0f51c1 note:ec0d589b\""
     );
     assert_eq!(to_paste::<Unrecorded>().unwrap().text(), "layout = \"count:4d0f51c1 note:ec0d589b\"");
+}
+
+schema!(Passing "cart" 1 { 0 count: u32 as whole, 1 scratch: BTreeMap<u8, Line> as transient, }
+    History::new().layout(&[("count", 0x4d0f_51c1)]));
+
+/// A field that is never stored needs no pin, whatever its type.
+#[test]
+fn a_transient_field_is_no_part_of_the_layout() {
+    assert!(drift::<Passing>(false).is_none());
+    assert_eq!(to_paste::<Passing>().unwrap().text(), "layout = \"count:4d0f51c1\"");
 }
 
 /// A release build refuses a layout that is not recorded. This depends on the build, so both cases are tested here.
