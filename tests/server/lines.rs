@@ -7,6 +7,7 @@ use rocket::figment::Figment;
 use rocket::figment::providers::{Format as _, Toml};
 use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
+use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, catch, catchers, get, post, routes};
 use session_runtime::{ErrorKind, Expiry, MemoryStore, Session, SessionConfig, SessionError, SessionHandle, Sessions};
 
@@ -144,6 +145,34 @@ fn write(mut work: Session<Work>) {
     *work.count_mut() += 1;
 }
 
+/// Fetched only when a guard asks for it.
+#[derive(Session)]
+#[session(key = "late", version = 1, lazy)]
+struct Late {
+    pages: u64,
+}
+
+/// From this guard on the store is down.
+struct Down;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Down {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let store = request.rocket().state::<Frail>().unwrap();
+        for operation in ["load", "patch"] {
+            store.weaken(operation, Weakness::Fails);
+        }
+        Outcome::Success(Self)
+    }
+}
+
+#[post("/late")]
+fn late(mut work: Session<Work>, _down: Down, late: Option<&Late>) {
+    *work.count_mut() += late.map_or(1, |late| *late.pages());
+}
+
 #[post("/save")]
 async fn save(mut work: Session<'_, Work>) -> Result<(), SessionError> {
     *work.count_mut() += 1;
@@ -205,4 +234,26 @@ async fn a_change_that_lost_a_race_is_one_line_and_no_error() {
     });
     let said = said.await;
     assert!(said.len() == 1 && said[0].starts_with("INFO"), "{said:?}");
+}
+
+/// A guard and then the save fail for one reason.
+#[tokio::test]
+async fn a_load_and_a_save_of_one_request_that_both_fail_are_one_line() {
+    // Before Rocket takes the place.
+    Log::listen();
+    let store = Frail::over(MemoryStore::new());
+    let config = SessionConfig::new().deadline(Duration::from_secs(6));
+    let rocket = rocket::custom(figment(""))
+        .attach(Sessions::fairing::<(Work, Late)>().store(store.clone()).config(config))
+        .manage(store.clone())
+        .mount("/", routes![write, late]);
+    let client = Client::untracked(rocket).await.unwrap();
+    let answer = client.post("/").dispatch().await;
+    let cookie = answer.headers().get_one("Set-Cookie").unwrap().split(';').next().unwrap().to_owned();
+    let said = lines("", async {
+        let request = client.post("/late").header(Header::new("Cookie", cookie));
+        assert_eq!(request.dispatch().await.status(), Status::ServiceUnavailable);
+    });
+    let said = said.await;
+    assert!(said.len() == 1 && said[0].starts_with("ERROR"), "{said:?}");
 }
