@@ -223,7 +223,7 @@ fn renew_fits(field: &Field, errors: &mut Errors) {
 
 fn nothing_lasting(model: &Model, field: &Field, errors: &mut Errors) {
     if let (Some(_), Some(renew)) = (&model.attrs.options.lasting, &field.attrs.options.renew) {
-        let message = "a `lasting` schema goes along to the next user, so it cannot hold a `renew` field: move the field \
+        let message = "a `lasting` schema is kept for the next user, so it cannot hold a `renew` field: move the field \
                        to a schema of its own";
         errors.at(&renew.name, message);
     }

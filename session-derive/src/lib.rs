@@ -56,6 +56,11 @@ use proc_macro::TokenStream;
 ///
 /// For a field `note: Option<U>`, `set_note` takes the inner `U`. An `Option` is assigned: `*cart.note_mut() = option`.
 ///
+/// A field whose value did not change is not written, whichever accessor touched it; `None` is never stored. The fields
+/// themselves are read-only behind a guard, so `cart.coupon = …` does not compile: use an accessor, or
+/// `cart.update(|cart| cart.coupon = …)`. A schema in a module of its own needs `pub(crate)` fields, so that routes can
+/// call the accessors. Tera refuses a map whose keys are numbers: give a template a list of pairs.
+///
 /// A field without a stored value has its default: `None` if the type is spelled `Option<…>`, the expression of
 /// `default = …` if there is one, and `Default::default()` otherwise.
 ///
@@ -129,6 +134,17 @@ use proc_macro::TokenStream;
 /// your own that holds a `HashSet`.
 ///
 /// `merge(sum)`, `merge = with(path)` and `merge(with = path)` are other spellings of the same.
+///
+/// # Starting over
+///
+/// When a `renew` field leaves a user, for its default or for another user, the session starts over: a new record is
+/// stored under a new key, and the old one is deleted. The new record holds the `lasting` schemas and the values that
+/// this request set. If nothing remains, no record is stored and the cookie is removed.
+///
+/// After the setter of the `renew` field, the other fields of its schema have their defaults. An edit of a stored value
+/// of the previous user (`roles_mut()` before the setter, or `update`) fails the save with `ErrorKind::PreviousUser`.
+/// `set_roles(…)` is allowed at any time. With `merge = sum` or `keys(sum)`, an edit is allowed too: the difference
+/// counts.
 ///
 /// # Refused structs
 ///

@@ -27,9 +27,43 @@ mod check;
 /// | `renew_every` | off |
 /// | `renew_grace` | 10 seconds |
 /// | `deadline` | 2 seconds |
-/// | `on_save_error` | fail |
-/// | `limits` | 1 MiB and 10,000 keys a record |
+/// | `on_save_error` | fail (in `Rocket.toml` `"fail"` or `"log"`) |
+/// | `limits` | 1 MiB and 10,000 keys a record (in `Rocket.toml` `limits.record` and `limits.keys`) |
+/// | `server` | 2 connections, 1 second for each attempt, pauses of 50 ms to 2 seconds; see [`ServerConfig`] |
+/// | `cache` | off |
 /// | `keys` | none; the cookie store needs one |
+/// | `hold` | the newest version of each schema (in `Rocket.toml` `hold.cart = 2`) |
+/// | `cookie` | see [`CookieConfig`] |
+///
+/// The keys of `cookie` in `Rocket.toml` are `name`, `path`, `domain`, `same_site` (`"Strict"`, `"Lax"` or `"None"`),
+/// `secure` and `persistent`. Those of `server` have the names of the fields of [`ServerConfig`].
+///
+/// # Settings in `Rocket.toml`
+///
+/// With Rocket, the settings are the table `[default.session]` of `Rocket.toml`, or that of another profile, such as
+/// `[release.session]`. A bare `[session]` is a profile of that name and stops the launch. The environment variable
+/// `ROCKET_SESSION` holds the whole table.
+///
+/// ```toml
+/// [release.session]
+/// store = "sqlite:///var/lib/shop/sessions.db"
+/// idle = "30m"
+/// limits.record = "64KiB"
+/// cookie = { same_site = "Strict", persistent = true }
+/// ```
+///
+/// ```console
+/// $ ROCKET_SESSION='{idle="30m"}' cargo run
+/// ```
+///
+/// Durations have a unit (`"500ms"`, `"30m"`, `"14d"`). `touch_every`, `renew_every` and `cache` also take `"off"`. An
+/// unknown key, an insecure combination, or an `idle` longer than `absolute` stops the launch with the reason.
+/// `ROCKET_SESSION_STORE`, `[default.sessions]` and the like are not read, and the launch warns of them. It also logs
+/// where sessions are stored and when they end.
+///
+/// An application can set a default that all of these override:
+/// `Config::figment().join(Serialized::default("session.store", "sqlite://sessions.db"))`. A bare pair in `join` would
+/// be a value for all profiles and override `Rocket.toml`.
 ///
 /// # Examples
 ///
@@ -227,7 +261,12 @@ impl SessionConfig {
 
     /// Sets the store by its URL: `memory:`, `sqlite://file`, `postgres://host/database`, `redis://host`,
     /// `rediss://host`, `redis+unix:///socket`, `redis-cluster://host`, `rediss-cluster://host` or `cookie:`, each if
-    /// its feature is on.
+    /// its feature is on. Default with Rocket: `sqlite://sessions.db` in the debug profile, if the feature `sqlite` is
+    /// on. Other profiles must name a store.
+    ///
+    /// The path in `sqlite://sessions.db` is relative to the folder in which the program starts, and that in
+    /// `sqlite:///var/lib/shop/sessions.db` is absolute. The folder must exist. Spaces in the path stand as they are;
+    /// parameters (`?`, `#`) are refused.
     #[must_use]
     pub fn store(mut self, url: impl Into<String>) -> Self {
         self.store = Some(url.into());
@@ -325,6 +364,9 @@ impl SessionConfig {
     }
 
     /// Sets the time limit for all store operations of one request. Default: 2 seconds.
+    ///
+    /// If the time limit passes, the log states how much of it the store took. If that was little, blocked worker
+    /// threads are the likely cause: hash passwords in `tokio::task::spawn_blocking`.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;

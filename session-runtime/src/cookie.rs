@@ -72,7 +72,8 @@ impl CookieConfig {
     /// holds; otherwise `id`.
     ///
     /// Browsers keep one set of cookies for all ports of a host (RFC 6265 section 8.5). Applications that are developed
-    /// side by side on several ports of `localhost` each need their own name.
+    /// side by side on several ports of `localhost` each need their own name. Otherwise every cookie that one
+    /// application sets replaces the session of the other.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -176,7 +177,8 @@ impl CookieConfig {
             ),
             (
                 !secure && !insecure,
-                "`session.cookie.secure = false` is for the debug profile only: anybody on the way could read the cookie",
+                "`session.cookie.secure = false` is for the debug profile only: anyone on the network path could read \
+                 the cookie",
             ),
         ];
         match wrong.into_iter().find(|(wrong, _)| *wrong) {

@@ -21,8 +21,8 @@ const ID_CHARS: usize = 43;
 /// Key of a session, for jobs, indexes and admin pages.
 ///
 /// Safe to store and to show, and useless as a cookie. It stays the same when the id is renewed. `Display` and
-/// `FromStr` use 22 characters of base64url (RFC 4648 section 5). `Debug` shows no bytes, so that keys do not get into
-/// logs.
+/// `FromStr` use 22 characters of base64url (RFC 4648 section 5), and so do serde's traits, so that a table of jobs can
+/// hold a key. `Debug` shows no bytes, so that keys do not get into logs.
 ///
 /// # Examples
 ///

@@ -50,11 +50,12 @@
 //! | types inside fields | the derive macro [`SessionValue`](macro@SessionValue) |
 //! | a struct that changes | the guide [Changing a session struct](guide) |
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`SessionHandle`] |
-//! | settings | [`SessionConfig`], [`CookieConfig`], and the README for `Rocket.toml` |
+//! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`] |
 //! | sessions outside requests | [`Sessions`] |
 //! | all stored sessions at once | [`migrate`] |
 //! | stores, and writing one | [`store`] |
 //! | another web framework | [`Visit`] |
+//! | the structure of this crate | [architecture] |
 //!
 //! # Features
 //!
@@ -81,9 +82,17 @@
 //! - No request can bring back a destroyed session. A login renews the id, and the old id is invalid at once.
 //! - A logout wins over a concurrent login: it deletes the session even if a login happened between its load and its
 //!   save.
+//! - If a request outlives its session, or another request destroys the session meanwhile, its writes are dropped with
+//!   one line in the log, and it sets no cookie.
+//! - Calls of `destroy`, `restart`, `renew` and `set_expiry` after the response has begun, as in a stream, have no
+//!   effect except a line in the log.
+//! - After a panic or a 5xx response, field writes and a chosen expiry are discarded. `destroy`, `restart` and `renew`
+//!   take effect all the same.
+//! - `absolute` and `remember` count from the creation of a session. No login, read or sweep moves these deadlines.
 //! - Two concurrent first requests of one visitor create two sessions, and the browser keeps the last cookie.
 //! - If the response to a login is lost, so is the anonymous session: its old id is already invalid.
 //! - If a client repeats a POST after a 503, the request may take effect twice: the outcome of a lost save is unknown.
+//! - `SameSite=Lax` keeps the cookie from cross-site POSTs. CSRF tokens are the task of the application.
 //! - Only a `__Host-` cookie is immune to cookies that a subdomain sets (cookie tossing).
 //! - A change through `&self` (an atomic, a `Mutex`) is not detected. A different order inside a `HashSet` that is part
 //!   of another value counts as a change.
@@ -100,6 +109,8 @@
 #[cfg(test)]
 extern crate self as session_runtime;
 
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
 pub mod clock;
 pub mod config;
 pub mod cookie;

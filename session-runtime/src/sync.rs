@@ -100,7 +100,7 @@ mod tried {
         }
 
         async fn take(&self) {
-            self.free.acquire(1).await.expect("nobody closes it");
+            self.free.acquire(1).await.expect("the semaphore is never closed");
         }
     }
 

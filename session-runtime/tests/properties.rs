@@ -58,7 +58,7 @@ async fn saved(long: f64, short: f32) -> (f64, f32) {
 
 /// A damaged record may hold any number; found by fuzzing.
 #[test]
-fn the_greatest_revision_and_generation_stop_nobody() {
+fn the_greatest_revision_and_generation_block_no_patch() {
     let now = Timestamp::from_millis(0);
     let hash = SecretHash::from_bytes([1; 32]);
     let mut head = Head {

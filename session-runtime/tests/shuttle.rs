@@ -371,7 +371,7 @@ fn parts_of_one_request_lose_nothing() {
 }
 
 #[test]
-fn what_was_written_is_read_afterwards() {
+fn a_written_value_is_read_afterwards() {
     explore(a_reader_beside_a_writer);
 }
 
@@ -406,7 +406,7 @@ fn a_guard_beside_an_update_loses_nothing() {
 }
 
 #[test]
-fn a_guard_beside_the_end_is_stored_or_told() {
+fn a_guard_beside_the_end_is_stored_or_reported() {
     explore(a_guard_beside_the_end);
 }
 

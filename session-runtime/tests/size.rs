@@ -93,7 +93,7 @@ async fn one_line_of_a_thousand_is_one_entry() {
 }
 
 #[tokio::test]
-async fn a_lazy_schema_that_nobody_asks_for_is_not_moved() {
+async fn an_unused_lazy_schema_is_not_moved() {
     let (store, sessions, cookie) = visitor().await;
     let visit = sessions.open([cookie.as_str()]);
     visit.write::<Cart>().await.unwrap().set_coupon("SPRING".into());

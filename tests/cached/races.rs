@@ -53,7 +53,7 @@ async fn a_fresh_load_under_way_does_not_undo_a_write() {
 
 /// C19: a load that began in the middle of a logout, and saw the record, is over before it; the logout takes it along.
 #[tokio::test]
-async fn what_was_loaded_during_a_delete_goes_with_it() {
+async fn a_copy_loaded_during_a_delete_is_removed_with_it() {
     let (node, behind) = node().await;
     load(&node).await.unwrap();
     let seen = behind.before_answer("delete", node.delete(KEY), async { load(&node).await.is_some() }).await.1;

@@ -120,7 +120,7 @@ fn push(cart: &mut <Cart as Schema>::Mut, n: u32) {
 
 /// B81: a request that reads costs nothing, one that writes what it costs without the cache.
 #[tokio::test(start_paused = true)]
-async fn what_requests_cost() {
+async fn reads_cost_no_call_and_writes_the_usual_two() {
     let [node] = fleet();
     let mut browser = visitor(std::slice::from_ref(&node)).await;
     for _ in 0..10 {
@@ -163,7 +163,7 @@ async fn writes_that_go_from_node_to_node_all_stay() {
 
 /// The same in requests that have read from the cache before they write.
 #[tokio::test(start_paused = true)]
-async fn what_was_read_before_a_write_is_read_again() {
+async fn a_write_reads_again_even_after_a_cached_read() {
     let nodes: [Node; 2] = fleet();
     let mut browser = visitor(&nodes).await;
     nodes[0].edit::<Cart>(&mut browser, |cart| push(cart, 1)).await.unwrap();

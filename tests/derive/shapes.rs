@@ -200,7 +200,7 @@ fn enums() {
 
 /// Four representations of one enum: none is another's.
 #[test]
-fn representations_are_told_apart() {
+fn representations_are_distinguished() {
     let shapes = [External::TY, Internal::TY, Adjacent::TY];
     let written = [
         serde_json::to_value(External::Named { some_number: 1, unit: () }),

@@ -9,7 +9,7 @@ use crate::http::Request;
 /// C60: with the store down whoever needs the session is told to come back, and is never taken for a stranger; routes
 /// without a session do not notice. Once the store is up, the visitor is who they were.
 #[test]
-fn a_store_that_is_down_makes_nobody_anonymous() {
+fn a_store_that_is_down_makes_no_user_anonymous() {
     for kind in Kind::ALL {
         let mut engine = Engine::start(kind);
         let app = App::at(&engine.url());

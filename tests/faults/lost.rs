@@ -95,7 +95,7 @@ fn a_first_save_whose_answer_is_lost_gives_no_cookie() {
 
 /// C61b: a login whose answer is lost lets nobody in: no cookie went out, and the old id opens nothing that is new.
 #[test]
-fn a_login_whose_answer_is_lost_lets_nobody_in() {
+fn a_login_whose_answer_is_lost_logs_no_user_in() {
     for kind in Kind::WITH_WAY {
         for (what, how) in [("login", Lost::Cut), ("login", Lost::Silently), ("renew", Lost::Cut)] {
             let (engine, app) = begin(kind);

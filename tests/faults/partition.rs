@@ -252,12 +252,12 @@ fn report(kind: Kind, fleet: &Fleet, stored: u64) {
 
 /// C75: Redis.
 #[test]
-fn two_nodes_apart_from_redis_keep_what_they_told() {
+fn two_nodes_cut_off_from_redis_keep_acknowledged_changes() {
     apart_for_a_while(Kind::Redis);
 }
 
 /// C75: `PostgreSQL`.
 #[test]
-fn two_nodes_apart_from_postgres_keep_what_they_told() {
+fn two_nodes_cut_off_from_postgres_keep_acknowledged_changes() {
     apart_for_a_while(Kind::Postgres);
 }

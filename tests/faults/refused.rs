@@ -166,7 +166,7 @@ fn a_full_disk_serves_reads() {
 
 /// C67: who wants to log out while nothing can be written is told that it did not happen, and is not logged out.
 #[test]
-fn a_logout_that_is_refused_is_told() {
+fn a_logout_that_is_refused_is_reported() {
     let engine = Engine::start(Kind::Redis);
     let app = App::at(&engine.url());
     let visitor: Cookie = app.visitor();

@@ -86,7 +86,7 @@ async fn plant(store: &MemoryStore, stored: &str, clock: &ManualClock) -> Sessio
 }
 
 #[tokio::test]
-async fn what_is_written_is_the_stored_form_of_this_release() {
+async fn written_sessions_have_the_stored_form_of_this_release() {
     let (store, clock) = (Arc::new(MemoryStore::new()), ManualClock::new());
     let visit = sessions(&store, &clock).open([]).into_filled().await;
     let record = record(&store, visit, &clock).await;

@@ -13,7 +13,7 @@ use crate::session::{NOW, add, assert_fails, at_last, count, count_unchanged, co
 
 /// A transaction that somebody forgot to end: writes of that session fail in time, all else goes on.
 #[tokio::test]
-async fn a_lock_of_somebody_else_makes_writes_fail_in_time() {
+async fn a_lock_of_another_client_makes_writes_fail_in_time() {
     let server = Postgres::start("");
     let store = patient(server.url());
     counter(&store, key(1)).await;
@@ -43,7 +43,7 @@ async fn a_lock_of_somebody_else_makes_writes_fail_in_time() {
 
 /// A connection on which a write waits for a lock is not taken for others.
 #[tokio::test]
-async fn nobody_waits_behind_a_write_that_waits() {
+async fn a_write_that_waits_delays_no_other_request() {
     let server = Postgres::start("");
     let store = patient(server.url());
     counter(&store, key(1)).await;

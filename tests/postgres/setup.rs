@@ -37,8 +37,8 @@ async fn a_newer_layout_is_refused_and_left_alone() {
     let open = || patient(server.url());
     counter(&open(), key(1)).await;
     server.execute("UPDATE session_layout SET version = 2").await;
-    assert_fails(open().prepare().await, StoreErrorKind::Setup, "layout 2, which is newer");
-    assert_fails(open().delete(key(1)).await, StoreErrorKind::Setup, "layout 2, which is newer");
+    assert_fails(open().prepare().await, StoreErrorKind::Setup, "format 2, which is newer");
+    assert_fails(open().delete(key(1)).await, StoreErrorKind::Setup, "format 2, which is newer");
     assert_eq!(server.ask("SELECT count(*) FROM session_record").await, 1);
     assert_eq!(server.ask("SELECT version::bigint FROM session_layout").await, 2);
 }
@@ -105,7 +105,7 @@ async fn a_url_in_the_settings_opens_the_store() {
 }
 
 #[tokio::test]
-async fn what_only_an_operator_can_mend_stops_the_launch_and_tells_no_password() {
+async fn a_wrong_setup_stops_the_launch_and_shows_no_password() {
     let server = Postgres::start("");
     let wrong = server.url().replace(PASSWORD, "not-the-password");
     let store = patient(wrong);
@@ -117,7 +117,7 @@ async fn what_only_an_operator_can_mend_stops_the_launch_and_tells_no_password()
 }
 
 #[test]
-fn a_url_that_is_none_tells_nothing_of_itself() {
+fn an_invalid_url_is_not_shown() {
     for url in
         ["postgres://u:geheim@h:port/db", "postgres://u:ge@h?geheim=1", "postgres://u:geheim@h/db?sslmode=perhaps"]
     {

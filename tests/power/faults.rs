@@ -145,26 +145,26 @@ fn fail_everywhere(durability: Durability, fault: Fault, stays: bool) {
 
 /// C71b: an operation that fails, and works again at the next try.
 #[test]
-fn an_operation_that_fails_once_is_told_and_loses_nothing() {
+fn an_operation_that_fails_once_is_reported_and_loses_nothing() {
     fail_everywhere(Durability::Power, Fault::Error, false);
 }
 
 #[test]
-fn an_operation_that_fails_once_is_told_and_loses_nothing_with_durability_process() {
+fn an_operation_that_fails_once_is_reported_and_loses_nothing_with_durability_process() {
     fail_everywhere(Durability::Process, Fault::Error, false);
 }
 
 #[test]
-fn a_disk_that_fails_until_it_is_mended_is_told_and_loses_nothing() {
+fn a_disk_that_fails_until_it_is_mended_is_reported_and_loses_nothing() {
     fail_everywhere(Durability::Power, Fault::Error, true);
 }
 
 #[test]
-fn a_write_that_finds_room_for_its_first_half_is_told_and_loses_nothing() {
+fn a_write_that_finds_room_for_its_first_half_is_reported_and_loses_nothing() {
     fail_everywhere(Durability::Power, Fault::Full, false);
 }
 
 #[test]
-fn a_disk_that_is_full_until_it_is_mended_is_told_and_loses_nothing() {
+fn a_disk_that_is_full_until_it_is_mended_is_reported_and_loses_nothing() {
     fail_everywhere(Durability::Power, Fault::Full, true);
 }

@@ -33,7 +33,7 @@ async fn a_url_is_enough() {
 }
 
 #[test]
-fn every_scheme_is_known_and_no_password_is_told() {
+fn every_scheme_is_known_and_no_password_is_shown() {
     let known = ["redis://h", "rediss://h", "redis-cluster://a:1,b:2", "rediss-cluster://a:1", "REDIS://:pw@h/1"];
     for url in known.into_iter().chain(["redis+unix:///run/redis.sock?db=1&pass=pw"]) {
         assert!(configured(url).is_ok(), "{url}");

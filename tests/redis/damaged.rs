@@ -77,7 +77,7 @@ async fn a_head_of_another_layout_is_unreadable() {
 
 /// C62: a value of another type under the key of a session.
 #[tokio::test]
-async fn somebody_elses_key_is_unreadable() {
+async fn a_value_of_another_type_is_unreadable() {
     let broken = damaged(|server, name| redis::cmd("SET").arg(name).arg("text").exec(server).unwrap()).await;
     broken.must_be_unreadable().await;
 }

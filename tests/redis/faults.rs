@@ -46,7 +46,7 @@ async fn a_write_whose_answer_is_lost_is_never_sent_again() {
 
 /// Answers that come too late are not taken for those of later requests.
 #[tokio::test]
-async fn a_late_answer_is_nobody_elses() {
+async fn a_late_answer_reaches_no_other_request() {
     let server = Redis::start();
     let proxy = Proxy::start(server.address()).await;
     let store = through(&proxy);
@@ -235,7 +235,7 @@ async fn a_replica_refuses_writes_and_nothing_is_written() {
 
 /// A wrong password stops the launch, and is not told to anybody.
 #[tokio::test]
-async fn a_wrong_password_is_told_without_the_password() {
+async fn a_wrong_password_is_reported_without_the_password() {
     let server = Redis::with_password("right-4711");
     let port = server.address().port();
     for user in [":wrong-0815", "ada:wrong-0815", ""] {

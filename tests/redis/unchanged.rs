@@ -161,7 +161,7 @@ async fn a_schema_kept_apart_does_not_slow_the_others_down() {
 
 /// This program would write into the main hash what another one keeps apart.
 #[tokio::test]
-async fn what_another_program_keeps_apart_stays_apart() {
+async fn a_schema_that_another_program_made_lazy_stays_lazy() {
     let server = Redis::start();
     let (ours, theirs) = (store(&server, &[]), store(&server, &["log", "history"]));
     create(&theirs, 1, &[("cart.a", "1"), ("history", "{}"), ("log.a", "1")]).await;

@@ -109,7 +109,7 @@ async fn a_page_does_not_look_at_all_names() {
 
 /// A name that is a session's and holds something else is named as unreadable.
 #[tokio::test]
-async fn a_scan_names_the_key_of_somebody_else() {
+async fn a_scan_reports_a_value_of_another_type_as_unreadable() {
     let server = Redis::start();
     let store = RedisStore::open(server.url()).unwrap();
     create(&store, 1, &[]).await;

@@ -19,7 +19,7 @@ fn work_outside_a_request_is_unsupported() {
 
 /// What it cannot do is said once at the launch.
 #[test]
-fn the_launch_says_what_is_missing() {
+fn the_launch_warns_that_nothing_can_be_revoked() {
     let site = Plan::new(&[&key()]).launch();
     site.browser().post("/add/7").expect(200);
     let said: Vec<String> =

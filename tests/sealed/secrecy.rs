@@ -20,7 +20,7 @@ fn traces(key: &str) -> Vec<String> {
 
 /// C57: neither key nor cookie nor value is in what the library says, at TRACE, in a whole life with all that goes wrong.
 #[test]
-fn the_log_tells_neither_key_nor_content() {
+fn the_log_shows_neither_key_nor_content() {
     let (old, new) = (key(), key());
     let mut cookies = Vec::new();
     for keys in [vec![&*old], vec![&*new, &*old], vec![&*new]] {
@@ -49,7 +49,7 @@ fn the_log_tells_neither_key_nor_content() {
 
 /// C57: nor in the `Debug` output of anything that holds a key.
 #[tokio::test]
-async fn debug_tells_neither_key_nor_content() {
+async fn debug_shows_neither_key_nor_content() {
     let key = key();
     let store = || CookieStore::new([&key]).unwrap().application("shop");
     let config = SessionConfig::new().store("cookie:").keys([&key]);

@@ -93,7 +93,7 @@ fn a_later_write_sets_no_cookie() {
 
 /// C46, C48: a page that never asks for the session says nothing about it, whatever cookie comes along.
 #[test]
-fn a_page_without_a_session_says_nothing_about_it() {
+fn a_page_without_a_session_has_no_session_headers() {
     let place = Place::new();
     let shop = place.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);

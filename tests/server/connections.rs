@@ -155,7 +155,7 @@ fn huge_headers_cost_no_memory() {
 
 /// C31: clients that send a header byte by byte and never finish it keep nobody else waiting.
 #[test]
-fn slow_headers_keep_nobody_waiting() {
+fn slow_headers_delay_no_other_client() {
     let place = Place::new();
     let mut shop = place.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);

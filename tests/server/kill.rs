@@ -183,9 +183,9 @@ fn kill_often(rounds: u64, random: &mut Random, tally: &mut Tally) {
 
 /// After every kill, every acknowledged add, first write, login and logout holds.
 #[test]
-fn what_was_acknowledged_survives_a_kill() {
+fn acknowledged_changes_survive_a_kill() {
     let rounds = number_from("SESSION_KILL_ROUNDS").unwrap_or(200);
-    let mut random = Random::seeded("what_was_acknowledged_survives_a_kill");
+    let mut random = Random::seeded("acknowledged_changes_survive_a_kill");
     let mut tally = Tally::default();
     let mut left = rounds;
     while left > 0 {

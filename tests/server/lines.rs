@@ -37,7 +37,7 @@ async fn launch(toml: &str) {
 
 /// A new user could not tell which file the sessions were in, or whether the settings were read.
 #[test]
-fn the_launch_says_where_sessions_are_and_when_they_end() {
+fn the_launch_logs_the_store_and_the_lifetimes() {
     for storage in [Storage::Memory, Storage::Sqlite, Storage::Postgres, Storage::Redis, Storage::Cluster] {
         let place = Place::new();
         let shop = place.open_with(Profile::Debug, storage, r#",absolute="20d",remember="60d""#);

@@ -79,7 +79,7 @@ fn traces_of(cookie: &Cookie) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_tells_nothing(text: &str, cookies: &[Cookie]) {
+fn assert_reveals_nothing(text: &str, cookies: &[Cookie]) {
     let lower = text.to_lowercase();
     for word in SECRETS.map(str::to_owned).into_iter().chain(cookies.iter().flat_map(traces_of)) {
         assert!(!text.contains(&word) && !lower.contains(&word.to_lowercase()), "{word} is in:\n{text}");
@@ -137,7 +137,7 @@ fn everything(storage: Storage) -> Vec<Cookie> {
 
 /// C57: a whole life at TRACE leaves no id, key, cookie or value in what the library logs.
 #[test]
-fn the_log_tells_nothing_of_a_visitor() {
+fn the_log_reveals_nothing_about_a_visitor() {
     let log = Log::listen();
     let cookies: Vec<Cookie> = [Storage::Memory, Storage::Sqlite].into_iter().flat_map(everything).collect();
     let lines = log.lines();
@@ -146,12 +146,12 @@ fn the_log_tells_nothing_of_a_visitor() {
     {
         assert!(lines.iter().any(|line| line.contains(expected)), "{expected} should be in:\n{}", lines.join("\n"));
     }
-    assert_tells_nothing(&lines.join("\n"), &cookies);
+    assert_reveals_nothing(&lines.join("\n"), &cookies);
 }
 
 /// C57: nor does `{:?}` or `{:#?}` of any public type that holds an id, a key, a value, or an address with a password.
 #[tokio::test]
-async fn debug_tells_nothing_of_a_visitor() {
+async fn debug_reveals_nothing_about_a_visitor() {
     let mut shown = String::new();
     let mut show = |value: &dyn std::fmt::Debug| write!(shown, "{value:?}\n{value:#?}\n").unwrap();
     let store = std::sync::Arc::new(MemoryStore::new());
@@ -198,7 +198,7 @@ async fn debug_tells_nothing_of_a_visitor() {
     show(&Expiry::Default);
     show(&error);
     show(&session_runtime::SessionError::from(error));
-    assert_tells_nothing(&shown, &[cookie]);
+    assert_reveals_nothing(&shown, &[cookie]);
 }
 
 /// B63, B69, C02, C08: each of these is one line in the log and no more, unless lines for debugging are asked for: a save dropped after a logout, a record that is
@@ -232,7 +232,7 @@ async fn each_event_is_one_line() {
     logout.finish(200).await;
     let before = log.here().len();
     assert_eq!(late.finish(200).await.cookie.header(), None);
-    assert_one(&log.here()[before..], "INFO", "what this request wrote is dropped");
+    assert_one(&log.here()[before..], "INFO", "this request's changes are dropped");
 }
 
 #[track_caller]

@@ -152,14 +152,14 @@ fn places_that_cannot_be_written_are_refused() {
 }
 
 #[test]
-fn another_layout_is_refused() {
+fn another_format_is_refused() {
     let (_folder, path) = file();
     drop(SqliteStore::open(&path).unwrap());
-    for layout in [1, 3] {
+    for format in [1, 3] {
         let file = Connection::open(&path).unwrap();
-        file.pragma_update(None, "user_version", layout).unwrap();
+        file.pragma_update(None, "user_version", format).unwrap();
         drop(file);
-        refused(&path, &format!("has layout {layout}, this program knows 2"));
+        refused(&path, &format!("has format {format}; this program supports 2"));
     }
 }
 
@@ -251,7 +251,7 @@ async fn a_damaged_row_does_not_fail_the_writes_of_others() {
 }
 
 #[tokio::test]
-async fn a_lock_of_another_program_is_waited_for_and_then_told() {
+async fn a_lock_of_another_program_is_waited_for_and_then_reported() {
     let (_folder, path) = file();
     let timeout = Duration::from_millis(200);
     let store = Arc::new(SqliteStore::builder(&path).busy_timeout(timeout).open().unwrap());
@@ -280,7 +280,7 @@ async fn a_lock_of_another_program_is_waited_for_and_then_told() {
 }
 
 #[tokio::test]
-async fn a_full_file_is_told_and_the_next_write_works_again() {
+async fn a_full_file_is_reported_and_the_next_write_works_again() {
     let (_folder, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     create(&store, 1, &[("cart.a", "0")]).await;

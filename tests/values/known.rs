@@ -57,7 +57,7 @@ fn always<T: Serialize + DeserializeOwned + SessionValue + PartialEq + Debug>(va
 }
 
 #[test]
-fn what_is_never_checked_is_always_read() {
+fn values_that_are_never_checked_are_always_read() {
     let texts = ["", "null", "\u{0}\"\\\n", "7", "true", "🦀"].map(str::to_owned);
     always(texts.clone());
     always(['\0', '"', '🦀']);
@@ -93,7 +93,7 @@ fn what_is_never_checked_is_always_read() {
 }
 
 #[test]
-fn what_may_not_be_read_is_checked() {
+fn values_that_might_not_be_read_are_checked() {
     let where_null =
         [<f64>::__reads(), <Option<()>>::__reads(), <Vec<Option<f32>>>::__reads(), <Option<Option<u8>>>::__reads()];
     assert_eq!(where_null, [Reads::UnlessNull; 4]);

@@ -112,8 +112,9 @@ async fn a_hold_without_a_way_back_stops_the_launch() {
         assert!(error.contains("`impl TryFrom<Cart> for CartV2`"), "{error}");
         for never in [0, 9] {
             let error = build(SessionConfig::new().hold("cart", never)).unwrap_err();
-            let why =
-                format!("cannot be held at version {never}: this program has version 5, and a hold is of an older one");
+            let why = format!(
+                "cannot be held at version {never}: this program has version 5, and only an older version can be held"
+            );
             assert!(error.contains(&why), "{error}");
         }
         assert!(build(SessionConfig::new().hold("basket", 1)).unwrap_err().contains("`basket`"));

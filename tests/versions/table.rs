@@ -94,7 +94,7 @@ async fn a_newer_version_that_does_not_allow_it_is_refused() {
 
 /// B74: the other policy.
 #[tokio::test]
-async fn who_opts_for_it_passes_over_a_newer_version() {
+async fn a_schema_that_opts_in_ignores_a_newer_version() {
     for (store, _folder) in stores() {
         let (cookie, key) = begin(&store, r#"{"v":3}"#).await;
         let before = stored(&store, key).await;

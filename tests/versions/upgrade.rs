@@ -130,7 +130,7 @@ async fn a_rename_takes_the_value_of_the_older_version() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_chain_is_too_old() {
+async fn a_version_older_than_the_chain_is_too_old() {
     for (store, _folder) in stores() {
         let (cookie, key) = begin(&store).await;
         let before = stored(&store, key).await;

@@ -96,7 +96,7 @@ fn a_deadline_that_passes_on_blocked_workers_asks_about_them() {
 }
 
 #[test]
-fn a_deadline_that_passes_on_a_slow_store_says_so() {
+fn an_error_at_the_deadline_names_the_slow_store() {
     let message = failure(Duration::from_secs(60), Duration::from_millis(800), async {});
     assert!(message.contains("the store took 800 ms of the 800 ms") || taken(&message) > Duration::from_millis(500));
     assert!(!message.contains("blocked"), "{message}");

@@ -212,7 +212,7 @@ async fn a_jumping_clock_does_no_harm() {
 
 /// B31: age and date agree with the configured default.
 #[rocket::async_test]
-async fn the_configured_default_is_what_the_handle_says() {
+async fn the_handle_returns_the_configured_default() {
     let (app, mut browser) = app(|config| config).await;
     assert_eq!(left(&app, &mut browser).await, 3600);
 }

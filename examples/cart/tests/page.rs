@@ -145,7 +145,7 @@ fn a_page_takes_the_notices_that_it_shows_and_no_other() {
 
 /// In an earlier version the address carried the notice, and anyone could write such an address.
 #[test]
-fn the_address_says_nothing() {
+fn the_address_sets_no_notice() {
     for word in ["coupon", "goodbye", "%3Cb%3EYou+won%3C/b%3E"] {
         let html = get(&browser(), &format!("/?notice={word}"));
         assert!(notice(&html).is_empty() && !html.contains("You won") && !html.contains("aria-invalid"));
@@ -222,7 +222,7 @@ fn prices_follow_the_currency() {
 }
 
 #[test]
-fn it_says_who_is_logged_in() {
+fn the_page_shows_the_user() {
     let browser = browser();
     assert!(get(&browser, "/").contains("Nothing is stored about you"));
     send(&browser, "/shop/login", "user=Ann");
@@ -260,7 +260,7 @@ fn no_copy_of_the_page_is_kept() {
 }
 
 #[test]
-fn what_a_visitor_wrote_is_text() {
+fn visitor_input_is_shown_as_text() {
     let browser = browser();
     send(&browser, "/shop/login", "user=%3Cb%3E%22Ann%22%26%27");
     send(&browser, "/shop/coupon", "coupon=%3Ci+a%3D%27%22%3E");

@@ -58,7 +58,7 @@ async fn the_new_program_takes_over_what_the_old_one_stored() {
 }
 
 #[rocket::async_test]
-async fn once_it_wrote_the_old_one_is_told_to_come_back() {
+async fn after_a_write_of_the_new_program_the_old_one_answers_503() {
     let store = Arc::default();
     let cookie = visitor(&store).await;
     let visit = new(&store).open([cookie.as_str()]);

@@ -189,7 +189,7 @@ fn versions(attributes: proc_macro2::TokenStream) -> StructOptions {
 }
 
 #[test]
-fn reads_what_a_struct_says_of_other_versions() {
+fn reads_the_attributes_about_other_versions() {
     let options = versions(quote!(
         version = 4,
         layout = "items:1f3a9c02  coupon:ec0d589b",
@@ -218,7 +218,7 @@ fn refuses_pins_that_are_none() {
     for pin in ["items", "items:123", "items:1F3A9C02", ":1f3a9c02", "items:1f3a9c02,coupon:ec0d589b"] {
         assert!(struct_errors(quote!(layout = #pin))[0].starts_with("expected `key:8 hex digits`"), "{pin}");
     }
-    let twice = "key `items` is given twice; leave it empty, `layout = \"\"`, and the compiler says what to paste";
+    let twice = "key `items` is given twice; leave it empty, `layout = \"\"`, and the compiler prints what to paste";
     assert_eq!(struct_errors(quote!(layout = "items:1f3a9c02 items:1f3a9c02")), [twice]);
 }
 

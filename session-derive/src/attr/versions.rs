@@ -28,7 +28,7 @@ pub(crate) struct Migrate {
 impl Layout {
     /// Parses `= "items:1f3a9c02 coupon:ec0d589b"`.
     pub(super) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
-        Self::new(string(name, input)?, "leave it empty, `layout = \"\"`, and the compiler says what to paste")
+        Self::new(string(name, input)?, "leave it empty, `layout = \"\"`, and the compiler prints what to paste")
     }
 
     fn new(literal: LitStr, help: &str) -> syn::Result<Self> {

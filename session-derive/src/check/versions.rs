@@ -38,7 +38,7 @@ fn ways(model: &Model, errors: &mut Errors) -> HashSet<u16> {
         if step.from >= version {
             errors.at(&step.name, format!("`migrate` begins at an older version, and this is version {version}"));
         } else if !ways.insert(step.from) {
-            errors.at(&step.name, format!("there are two ways up from version {}", step.from));
+            errors.at(&step.name, format!("there are two upgrades from version {}", step.from));
         }
     }
     ways
@@ -83,8 +83,8 @@ fn pinned(model: &Model, errors: &mut Errors) {
     let has_past = *version > 1 || options.previous.is_some() || options.was.is_some();
     if has_past && !model.attrs.mentions("layout") && !model.attrs.mentions("unreleased") {
         let message = format!(
-            "version {version} does not record its layout: write `layout = \"\"`, and the compiler says what to paste; or \
-             `unreleased` while it is designed"
+            "version {version} does not record its layout: write `layout = \"\"`, and the compiler prints what to \
+             paste; or `unreleased` while it is designed"
         );
         errors.at(literal, message);
     }

@@ -217,7 +217,7 @@ pub(super) fn stub_update(model: &Model) -> TokenStream {
 fn update_with(model: &Model, edit: &TokenStream, body: &TokenStream) -> TokenStream {
     let Model { ident, vis, generics, .. } = model;
     let (_, ty_generics, _) = generics.split_for_impl();
-    let doc = doc("Edits the whole struct; what changed is found by comparison.");
+    let doc = doc("Edits the whole struct; changes are found by comparison.");
     quote_spanned! {Span::mixed_site()=>
         #doc
         #vis fn update<__R>(&mut self, #edit: impl ::core::ops::FnOnce(&mut #ident #ty_generics) -> __R) -> __R {

@@ -168,7 +168,7 @@ impl Shapes<'_> {
     fn newtype(&mut self, field: &Field) -> TokenStream {
         let stored = self.field(field);
         if let Some(skip) = &stored.serde.skip {
-            self.errors.at(skip, "the only field of a struct is written whatever `skip` says: make it a unit struct");
+            self.errors.at(skip, "the only field of a struct is written despite `skip`: make it a unit struct");
         }
         stored.ty.unwrap_or_default()
     }
@@ -181,8 +181,8 @@ impl Shapes<'_> {
     fn part(&mut self, field: &Field) -> Option<TokenStream> {
         let Stored { ty, serde } = self.field(field);
         if let Some(skip_if) = &serde.skip_if {
-            let message = "fields without names are told by their place, and `skip_serializing_if` moves those behind \
-                           it: give the fields names";
+            let message = "fields without names are identified by position, and `skip_serializing_if` \
+                           moves those after it: give the fields names";
             self.errors.at(skip_if, message);
         }
         ty
@@ -223,7 +223,7 @@ impl Shapes<'_> {
         let is_option = option(&field.ty).is_some() && serde.with.is_none();
         if !(is_option || serde.has_default || object.has_default) {
             let message =
-                "what is left out cannot be read again without a default: add `#[serde(default)]` to the field";
+                "a skipped field cannot be read again without a default: add `#[serde(default)]` to the field";
             self.errors.at(skip_if, message);
         }
     }
@@ -306,7 +306,7 @@ impl Shapes<'_> {
         match (&options.other, &serde.untagged) {
             (None, None) => return false,
             (None, Some(untagged)) => {
-                let message = "an untagged variant is not told by a name: to keep unknown variants, write \
+                let message = "an untagged variant is not identified by a name: to keep unknown variants, write \
                                `#[session(other)]` beside it";
                 self.errors.at(untagged, message);
             }
@@ -315,10 +315,10 @@ impl Shapes<'_> {
                 self.errors.at(other, message);
             }
             (Some(other), Some(_)) if !last => {
-                self.errors.at(other, "the variant that takes what is unknown must be the last one");
+                self.errors.at(other, "the variant for unknown values must be the last one");
             }
             (Some(_), Some(_)) if !one_unnamed(&variant.fields) => {
-                let message = format!("what is unknown is kept in one field: `{}(serde_json::Value)`", variant.ident);
+                let message = format!("an unknown variant goes into one field: `{}(serde_json::Value)`", variant.ident);
                 self.errors.at(&variant.ident, message);
             }
             (Some(_), Some(_)) => {}

@@ -134,7 +134,7 @@ fn names_are_those_that_are_stored() {
 }
 
 #[test]
-fn what_is_skipped_is_not_recorded() {
+fn skipped_fields_are_not_recorded() {
     let line = quote!(
         struct Line {
             #[serde(skip, default)]
@@ -167,7 +167,7 @@ fn what_is_skipped_is_not_recorded() {
 }
 
 #[test]
-fn what_does_not_change_the_shape_is_allowed() {
+fn attributes_that_keep_the_shape_are_allowed() {
     let line = quote! {
         #[serde(bound = "T: Clone", crate = "serde", expecting = "a line", default)]
         #[derive(Clone)]
@@ -261,7 +261,7 @@ fn a_catch_all_is_written_in_one_way() {
                 B(Value),
             }
         ),
-        "an untagged variant is not told by a name",
+        "an untagged variant is not identified by a name",
     );
     mistake(
         quote!(
@@ -286,7 +286,7 @@ fn a_catch_all_is_written_in_one_way() {
     );
     for content in [quote!(), quote!((A, B)), quote!({ a: A })] {
         let input = quote!(enum E { A, #[serde(untagged)] #[session(other)] B #content });
-        mistake(input, "what is unknown is kept in one field: `B(serde_json::Value)`");
+        mistake(input, "an unknown variant goes into one field: `B(serde_json::Value)`");
     }
 }
 
@@ -333,7 +333,7 @@ fn an_opaque_name_stands_for_a_shape() {
 }
 
 #[test]
-fn what_cannot_be_recorded_is_refused() {
+fn shapes_that_cannot_be_recorded_are_refused() {
     for name in ["untagged", "from", "try_from", "into", "remote"] {
         let ident = quote::format_ident!("{name}");
         let found = mistakes(quote!(
@@ -386,7 +386,7 @@ fn what_cannot_be_recorded_is_refused() {
 }
 
 #[test]
-fn what_is_written_and_read_is_one_shape() {
+fn the_shapes_written_and_read_must_be_the_same() {
     for half in [quote!(skip_serializing), quote!(skip_deserializing)] {
         mistake(
             quote!(
@@ -423,7 +423,7 @@ fn what_is_written_and_read_is_one_shape() {
         quote!(
             struct S(u8, #[serde(skip_serializing_if = "x")] u8);
         ),
-        "fields without names are told by their",
+        "fields without names are identified by",
     );
 }
 

@@ -339,7 +339,7 @@ fn check_both(site: &Site, base: &Texts, patches: [&Patch; 2]) -> Values {
         }
         match answer {
             Patched::Done(head) => assert!(fits && head.revision == revision),
-            Patched::Conflict(record) => assert!(!fits && tells_what_is_expected(&record, patch, &model)),
+            Patched::Conflict(record) => assert!(!fits && answers_the_expected_texts(&record, patch, &model)),
             other => panic!("{other:?}"),
         }
     }
@@ -367,7 +367,7 @@ fn apply(patch: &Patch, model: &mut Texts) {
     }
 }
 
-fn tells_what_is_expected(record: &Record, patch: &Patch, model: &Texts) -> bool {
+fn answers_the_expected_texts(record: &Record, patch: &Patch, model: &Texts) -> bool {
     let told =
         |expected: &Expected| record.values.get(&expected.name) == model.get(&*expected.name).map(String::as_str);
     patch.expected().iter().all(told)

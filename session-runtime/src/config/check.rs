@@ -39,7 +39,7 @@ impl SessionConfig {
             ));
         }
         if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
-            return Err(SessionError::with(ErrorKind::Config, "`session.limits` of zero would let nothing be stored"));
+            return Err(SessionError::with(ErrorKind::Config, "`session.limits` must be at least 1"));
         }
         Ok(())
     }

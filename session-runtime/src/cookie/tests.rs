@@ -224,7 +224,7 @@ fn a_prefix_holds_the_settings_to_its_promise() {
 }
 
 #[test]
-fn what_would_break_the_header_is_refused() {
+fn settings_that_would_break_the_header_are_refused() {
     let names = [
         "", " ", "a b", "a=b", "a;b", "a,b", "a\"b", "a\tb", "a\0", "ä", "a(b", "a/b", "a:b", "a@b", "a[b", "a{b",
         "\u{7f}",

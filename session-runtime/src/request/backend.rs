@@ -9,7 +9,7 @@ use crate::record::Head;
 use crate::store::Store;
 
 #[cfg(not(feature = "cookie"))]
-#[expect(clippy::unused_self, reason = "with the feature `cookie` they look at it")]
+#[expect(clippy::unused_self, reason = "used with the feature `cookie`")]
 impl Visit {
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.core.store
@@ -48,7 +48,7 @@ mod in_cookie {
                 Found::Nothing | Found::Several => None,
             };
             if opened.is_none() && !matches!(found, Found::Nothing) {
-                tracing::debug!("sealed_cookie: doubled, not ours, damaged or past its time: treated as no session");
+                tracing::debug!("sealed_cookie: doubled, foreign, damaged or expired: treated as no session");
             }
             let id = opened.as_ref().map(|opened| SessionId::sealed(opened.key));
             let mut visit = Self::new(core, id.map_or(Presented::Nothing, Presented::Id), now);

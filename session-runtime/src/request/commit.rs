@@ -144,7 +144,7 @@ impl Visit {
         };
         match error.kind() {
             ErrorKind::Gone => {
-                tracing::info!("the session was destroyed: what this request wrote is dropped");
+                tracing::info!("the session was destroyed: this request's changes are dropped");
                 false
             }
             ErrorKind::Unavailable if self.core.on_save_error == OnSaveError::Log => {
@@ -484,7 +484,7 @@ impl Core {
             }
             tracing::error!("a new session id was taken already; drawing another");
         }
-        Err(SessionError::with(ErrorKind::Unavailable, "the operating system's random bytes repeat"))
+        Err(SessionError::with(ErrorKind::Unavailable, "four random ids in a row were taken"))
     }
 }
 

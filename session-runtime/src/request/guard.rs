@@ -10,6 +10,9 @@ use crate::schema::snapshot::Snapshot;
 
 /// Exclusive, writable access to the values of one schema. Its changes are recorded when it is dropped.
 ///
+/// The guard dereferences to [`S::Mut`](Schema::Mut), and that to `S`, so methods of your own on either type work. In
+/// an `async fn`, write the lifetime: `Session<'_, S>`.
+///
 /// # Examples
 ///
 /// ```
@@ -39,6 +42,10 @@ impl<S: Schema> Session<'_, S> {
     /// Stores the changes of the request now, including those of other finished guards. The guard then holds the stored
     /// values, and the cookie goes out whatever follows.
     ///
+    /// After a failed save the changes are still pending. Undo them, or the save at the end of the request fails too,
+    /// and its error becomes the response. After a save with an unknown outcome ([`ErrorKind::Unavailable`],
+    /// [`ErrorKind::Panicked`]) no change is sent again, since it could count twice.
+    ///
     /// # Errors
     ///
     /// The errors of the save at the end of the request, and [`ErrorKind::Gone`] if the session was destroyed
@@ -52,6 +59,10 @@ impl<S: Schema> Session<'_, S> {
 
     /// Applies the changes of the request to a fresh load, runs `work`, and stores the result. Repeats this whenever
     /// the record has changed meanwhile. For logic that no merge can express.
+    ///
+    /// Returns the result of the run whose changes were stored. Other writes answer with the values that the handler
+    /// saw: two concurrent adds to a `merge = sum` field may both answer 2 while 3 is stored. An answer made from the
+    /// result of `update_now` shows the stored value.
     ///
     /// # Errors
     ///

@@ -156,7 +156,7 @@ impl Visit {
     fn request_action(&self, what: &'static str, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         if state.finished {
-            tracing::error!("`{what}` was called after the session's response had gone out; it does nothing");
+            tracing::error!("`{what}` was called after the response was sent; it has no effect");
         } else {
             change(&mut state);
         }

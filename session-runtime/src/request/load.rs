@@ -195,7 +195,7 @@ impl Visit {
 }
 
 fn unknown() -> SessionStatus {
-    tracing::debug!("unknown_id: the session id in the cookie is not one of ours, or no longer");
+    tracing::debug!("unknown_id: the session id in the cookie was never issued or is no longer valid");
     SessionStatus::Anonymous
 }
 

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nearly_all_sessions_hold_is_in_memory_once() {
+    fn texts_of_nearly_all_sessions_are_in_memory_once() {
         let group = LoadSet::kept(&[Cart::SPEC], 1);
         let is_shared = |text: &str| Arc::ptr_eq(&group.wanted.text(text), &group.wanted.clone().fresh().text(text));
         for text in ["cart", "cart._coupon", r#"{"v":1}"#, "null", "1"] {

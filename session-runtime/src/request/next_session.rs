@@ -154,7 +154,7 @@ impl Visit {
         self.state().restore(before);
         let Some(key) = next else { return };
         if let Err(error) = self.core.run(&self.budget, self.store().delete(key)).await {
-            tracing::warn!("a session that was begun in vain could not be removed: {}", error.chain());
+            tracing::warn!("an unused new session could not be deleted: {}", error.chain());
         }
     }
 }

@@ -29,7 +29,15 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Loads and saves the sessions of a Rocket application; created by [`Sessions::fairing`].
 ///
 /// Attach it after every other response fairing: changes that a later one makes are too late for the session. Settings
-/// come from the table `session` of Rocket's configuration; values given here take precedence.
+/// come from the table `session` of Rocket's configuration (see [`SessionConfig`]); values given here take precedence.
+///
+/// Responses that used the session carry `Vary: Cookie`. Responses that set or remove the cookie also carry
+/// `Cache-Control: no-store`, and lose headers that caches obey in its place, such as `CDN-Cache-Control` and
+/// `Surrogate-Control`.
+///
+/// The fairing removes expired sessions from the store once a minute. A store that is down does not stop the launch; a
+/// wrong password does. During an outage, the log has one line for each request that needs the store, with the host and
+/// the port of the store.
 ///
 /// # Examples
 ///
@@ -58,7 +66,7 @@ pub struct SessionFairing {
 
 impl Sessions {
     /// Creates the fairing for one schema, or for a tuple of up to sixteen. Two schemas with the same key do not
-    /// compile.
+    /// compile. A route that uses a schema which the fairing lacks stops the launch; the log names the schema to add.
     #[must_use]
     pub fn fairing<S: Schemas>() -> SessionFairing {
         let () = S::UNIQUE;
@@ -217,7 +225,7 @@ impl SessionFairing {
         builder.config(config).build()
     }
 
-    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "with the feature it looks at it"))]
+    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "used with the feature `cookie`"))]
     fn has_cookie_store(&self) -> bool {
         #[cfg(feature = "cookie")]
         return self.cookie_store.is_some();

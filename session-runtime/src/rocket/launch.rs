@@ -17,7 +17,7 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
     let Lifetime { idle, absolute, remember, .. } = sessions.core.lifetime;
     let (idle, absolute) = (InWords(idle), InWords(absolute));
     let chosen = if remember > sessions.core.lifetime.absolute {
-        format!(", {} if they chose so", InWords(remember))
+        format!(", {} if remembered", InWords(remember))
     } else {
         String::new()
     };
@@ -56,8 +56,8 @@ fn to_pin(schema: &SchemaSpec) -> String {
     match (schema.to_paste)() {
         Some(pin) => format!("`{key}`, add `{}` to `{name}`", pin.text()),
         None => format!(
-            "`{key}`, derive `SessionValue` for the types in `{name}`, and write `layout = \"\"` to have the compiler say \
-             what to paste"
+            "`{key}`, derive `SessionValue` for the types in `{name}`, and write `layout = \"\"` to have the compiler \
+             print what to paste"
         ),
     }
 }

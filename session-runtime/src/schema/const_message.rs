@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_cut() {
+    fn text_that_does_not_fit_is_cut() {
         let mut message = Message::new();
         for _ in 0..1000 {
             message.push("five ");

@@ -17,7 +17,7 @@ impl SessionError {
     }
 
     pub(crate) fn read_only(schema: &'static SchemaSpec) -> Self {
-        let detail = format!("version {} may read it, and would lose something by writing", schema.version);
+        let detail = format!("this program (version {}) can read it but would lose data by writing", schema.version);
         Self::at_versions(ErrorKind::Newer, schema, detail)
     }
 

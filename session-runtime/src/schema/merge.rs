@@ -29,7 +29,7 @@ pub use crate::schema::field::{MergeFn, Merged, Merging};
 /// assert_eq!(u8::sum(2, 0, 5), 0);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`merge = sum` adds integers, and `{Self}` is none",
+    message = "`merge = sum` adds integers, and `{Self}` is not one",
     label = "not an integer",
     note = "use an integer type, or `merge = with = path` for a merge of your own"
 )]

@@ -231,7 +231,7 @@ pub(crate) enum OnNewer {
 
 /// Schema without its type: all that loading, saving and merging need.
 #[doc(hidden)]
-#[expect(clippy::struct_excessive_bools, reason = "a table of what the derive saw")]
+#[expect(clippy::struct_excessive_bools, reason = "one flag per attribute that the derive found")]
 pub struct SchemaSpec {
     pub(crate) key: &'static str,
     pub(crate) version: u16,

@@ -99,7 +99,7 @@ impl SessionsBuilder {
     /// assert!(Sessions::builder().build().is_err(), "no store");
     /// assert!(Sessions::builder().store(MemoryStore::new()).build().is_ok());
     /// ```
-    #[cfg_attr(not(feature = "cookie"), expect(unused_mut, reason = "sessions are in no cookies"))]
+    #[cfg_attr(not(feature = "cookie"), expect(unused_mut, reason = "changed only with the feature `cookie`"))]
     pub fn build(mut self) -> Result<Sessions, SessionError> {
         self.config.check()?;
         self.check_keys()?;

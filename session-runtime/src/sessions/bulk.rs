@@ -363,7 +363,7 @@ fn refused(schema: &'static SchemaSpec, error: &SessionError) -> Outcome {
         ErrorKind::TooOld => Outcome::TooOld,
         ErrorKind::Forked => Outcome::Forked,
         _ => {
-            tracing::warn!(schema = schema.key, "a stored session cannot be brought up: {}", error.chain());
+            tracing::warn!(schema = schema.key, "a stored session cannot be upgraded: {}", error.chain());
             Outcome::Failed
         }
     }

@@ -90,7 +90,7 @@ impl Sessions {
 
     /// True if sessions are kept in cookies, so that there is nothing on a server to sweep.
     #[cfg(feature = "rocket")]
-    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "with the feature it looks at it"))]
+    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "used with the feature `cookie`"))]
     pub(crate) fn are_in_cookies(&self) -> bool {
         #[cfg(feature = "cookie")]
         return self.core.sealer.is_some();

@@ -32,6 +32,9 @@ const SHARD_BITS: u32 = 12;
 
 /// Sessions in memory, for tests, for development, and for programs whose sessions may end with the process.
 ///
+/// In tests, `Sessions::fairing::<Cart>().store(MemoryStore::new())` gives the Rocket instance of each local client a
+/// store of its own.
+///
 /// # Examples
 ///
 /// ```
@@ -212,7 +215,7 @@ fn first_keys(shard: &Shard, from: Option<SessionKey>, limit: usize) -> Vec<Sess
 }
 
 /// Removes at most `limit` expired sessions from the shard. The caller drops them after it has released the lock.
-#[expect(clippy::vec_box, reason = "they are taken out as they are, in their boxes")]
+#[expect(clippy::vec_box, reason = "the map holds boxes; they are moved out without unboxing")]
 fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<Box<Entry>> {
     let is_expired = |_: &SessionKey, entry: &mut Box<Entry>| entry.record.head.expires <= before;
     let expired = shard.extract_if(is_expired).take(limit).map(|(_, entry)| entry).collect();

@@ -14,6 +14,10 @@
 //! `now` passed in. An engine that waits for a lock compares them once it holds the lock. The conformance kit
 //! (`session_runtime::testing`, feature `conformance`) tests every rule against any store.
 //!
+//! With a store on a server, a request that reads costs one round trip and one that writes two, whatever the size of
+//! the session. A conflict or an explicit save costs more. A `lazy` schema is fetched only when a guard needs it. Lost
+//! connections are made again in the background.
+//!
 //! # Implementing a store
 //!
 //! A store that holds a record under a lock or in a transaction implements `patch` with three calls:

@@ -28,13 +28,13 @@ pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Ar
 /// Opens the store named by a URL.
 pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Result<Arc<dyn Store>, SessionError> {
     let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(refused(&format!("not a URL; it knows {}; did you mean `sqlite://file`?", known())));
+        return Err(refused(&format!("not a URL; supported: {}; did you mean `sqlite://file`?", known())));
     };
     // Unused in a build without a store on a server.
     let _ = (server, deadline);
     match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
-        "memory" => Err(refused("`memory:` takes nothing behind the colon")),
+        "memory" => Err(refused("`memory:` takes nothing after the colon")),
         #[cfg(feature = "sqlite")]
         "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
         #[cfg(feature = "redis")]
@@ -54,7 +54,7 @@ fn unknown(scheme: &str) -> String {
             "`{scheme}:` URLs need the feature `{feature}` of session-runtime, which is off in this build: add it to \
              `features` in `Cargo.toml`"
         ),
-        None => format!("no store has `{scheme}:` URLs; this build knows {}", known()),
+        None => format!("no store has `{scheme}:` URLs; this build supports {}", known()),
     }
 }
 

@@ -99,6 +99,9 @@ const SWEEP_STEP: usize = 100;
 /// Several stores, in one process or in many, may use the same file. Dropping the last one merges the write-ahead log
 /// back into it.
 ///
+/// A program links `SQLite` once. Cargo picks a rusqlite from 0.29 to 0.43 that fits the program's other crates: sqlx
+/// 0.8 and 0.9, diesel 2, sea-orm 1 and 2, `rocket_db_pools`, `rocket_sync_db_pools`.
+///
 /// A file that is removed, renamed or replaced while it is open is detected by the next write, and by the sweep that
 /// runs every minute. That write fails as unavailable, since it went into a file that is not at the path. One line in
 /// the log describes the change. The store then opens the file that is now at the path, or creates a new one. Until

@@ -194,7 +194,7 @@ impl std::error::Error for Violation {}
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a report that nobody looks at hides what failed"]
+#[must_use = "an unread report hides failures"]
 pub struct Report {
     passed: Vec<&'static str>,
     failed: Vec<Violation>,

@@ -12,7 +12,7 @@
 //! __PREVIOUS               all checks have passed
 //! ```
 
-#![expect(clippy::unused_self, reason = "the type of what is asked decides which question it is")]
+#![expect(clippy::unused_self, reason = "the type of `self` selects the check")]
 
 use std::marker::PhantomData;
 

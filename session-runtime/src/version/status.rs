@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_says_who_may_read_and_write() {
+    fn a_newer_version_states_its_readers_and_writers() {
         assert_eq!(check(r#"{"v":3,"r":1,"w":1}"#), Ok(VersionStatus::Newer { writable: true }));
         assert_eq!(check(r#"{"v":3,"r":1,"w":2}"#), Ok(VersionStatus::Newer { writable: false }));
         assert_eq!(check(r#"{"v":3,"r":2,"w":2}"#), Err(ErrorKind::Newer));
     }
 
     #[test]
-    fn an_unpinned_first_version_says_its_number_only() {
+    fn an_unpinned_first_version_states_only_its_number() {
         assert_eq!(&*written(Cart::SPEC), r#"{"v":1}"#);
     }
 }

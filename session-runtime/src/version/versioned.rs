@@ -89,8 +89,8 @@ fn why_not_held(schema: &'static SchemaSpec, held: u16) -> String {
     let (key, version) = (schema.key, schema.version);
     if !(1..version).contains(&held) {
         return format!(
-            "schema `{key}` cannot be held at version {held}: this program has version {version}, and a hold is of an \
-             older one"
+            "schema `{key}` cannot be held at version {held}: this program has version {version}, and only an \
+             older version can be held"
         );
     }
     let previous = schema.previous.map_or("the struct of that version", |previous| previous.name);

@@ -147,7 +147,7 @@ impl Wrong {
     fn conflict(&self, patch: &Patch, record: &Record) -> Patched {
         let names = patch.expected().iter().map(|expected| &expected.name);
         let values = names.filter_map(|name| Some((name.clone(), record.values.get_text(name)?.clone())));
-        let told = if self.has(ConflictTellsNothing) { Values::new() } else { values.collect() };
+        let told = if self.has(ConflictAnswersNothing) { Values::new() } else { values.collect() };
         let whole = |text: &Text| if self.has(ConflictCutsTexts) { cut(text) } else { text.clone() };
         let told = told.iter().map(|(name, text)| (name.clone(), whole(text))).collect();
         Patched::Conflict(Record { head: record.head.clone(), values: told })

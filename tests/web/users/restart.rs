@@ -176,7 +176,7 @@ async fn a_restart_that_fails_is_an_error_and_leaves_no_second_session() {
 
 /// Another request logged in meanwhile: the session ends as by `destroy`.
 #[rocket::async_test]
-async fn a_restart_ends_the_session_whoever_logged_in_meanwhile() {
+async fn a_restart_ends_the_session_despite_a_login_meanwhile() {
     let site = Site::served();
     let mut browser = Browser::default();
     site.edit::<Look>(&mut browser, |look| look.set_language("de".into())).await;

@@ -3,8 +3,8 @@
 use super::*;
 
 #[test]
-fn what_is_left_out_needs_a_default() {
-    let refused = "what is left out cannot be read again without a default";
+fn a_skipped_field_needs_a_default() {
+    let refused = "a skipped field cannot be read again without a default";
     mistake(
         quote!(
             struct Filter {

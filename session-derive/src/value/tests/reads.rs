@@ -11,7 +11,7 @@ fn reads(input: TokenStream) -> String {
 
 /// Values are read back before they are stored where serde uses a buffer, or leaves out a value other than the default.
 #[test]
-fn what_may_not_be_read_again_is_doubtful() {
+fn values_that_might_not_be_read_again_are_checked() {
     let known = reads(quote!(
         struct Line {
             sku: String,

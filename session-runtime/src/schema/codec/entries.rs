@@ -29,7 +29,7 @@ type Visit<'v, K, V> = dyn FnMut(&K, &V) -> Result<(), SessionError> + 'v;
 /// assert!(Entries::holds(&cart, &7));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`merge = keys` needs a map or a set, and `{Self}` is none whose keys can be stored one by one",
+    message = "`merge = keys` needs a map or a set, and `{Self}` cannot be stored entry by entry",
     label = "not a map or set with storable keys",
     note = "use `HashMap`, `BTreeMap`, `HashSet` or `BTreeSet` with keys that implement `EntryKey`: \
             `String`, integers, `bool`, `char`, unit enums, newtypes of these"
@@ -161,7 +161,7 @@ impl<'de> Deserialize<'de> for Present {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of an entry that is stored by itself",
     label = "not usable as a stored key",
-    note = "`String`, integers, `bool`, `char` and addresses can, and ids and dates behind the features of their crates",
+    note = "`String`, integers, `bool`, `char` and addresses can, and ids and dates with the features of their crates",
     note = "for a unit enum of your own, or a newtype around one of these: `impl EntryKey for ... {{}}`",
     note = "another crate's type goes into a newtype of your own that has this impl"
 )]

@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_json_writes_as_null_is_told_apart() {
+    fn values_that_json_writes_as_null_are_distinguished() {
         let none = form(&None::<Option<()>>);
         assert!(none != form(&Some(())) && none != form(&()) && none != form(&Value::Null) && none != form(&f64::NAN));
         assert!(form(&Some(Some(()))) != form(&Some(None::<()>)));

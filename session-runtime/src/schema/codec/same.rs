@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_that_differ_are_told_apart() {
+    fn different_sets_are_distinguished() {
         assert!(!same::<HashSet<u8>>("[1,2]", "[1,3]") && !same::<HashSet<u8>>("[1,1,2]", "[1,2,2]"));
         assert!(!same::<HashSet<BTreeSet<u8>>>("[[1,2],[3]]", "[[1],[2,3]]"));
         assert!(!same::<HashSet<String>>(r#"["a,b"]"#, r#"["a","b"]"#));

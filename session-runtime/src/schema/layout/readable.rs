@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_cannot_stand_beside_a_tag() {
+    fn a_type_other_than_an_object_cannot_have_a_tag() {
         let no_object = |ty: &Ty| beside_tag("kind", ty).is_some();
         assert!(no_object(&u8::TY) && no_object(&<Option<u8>>::TY) && no_object(&<Vec<u8>>::TY));
         assert!(!no_object(&<()>::TY) && !no_object(&<BTreeMap<String, u8>>::TY) && !no_object(&Ty::Opaque("a@1")));

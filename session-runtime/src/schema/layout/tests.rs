@@ -85,7 +85,7 @@ schema!(Changed "cart" 3 {
 } History::new().layout(&[("items", 0x3b9d_ea59), ("coupon", 0xec0d_589b), ("gift", 0x4fb0_f3d8)]));
 
 #[test]
-fn a_changed_layout_is_told_key_by_key() {
+fn a_changed_layout_is_reported_key_by_key() {
     assert_eq!(
         drift::<Changed>(false).unwrap().text(),
         "stored layout of session schema `cart` changed but `version` is still 3\
@@ -133,7 +133,7 @@ fn a_change_deep_inside_is_found() {
 schema!(Unrecorded "cart" 1 { 0 count: u32 as whole, 1 note: Option<String> as whole, } History::new().layout(&[]));
 
 #[test]
-fn an_empty_pin_says_what_to_paste() {
+fn an_empty_pin_prints_the_layout_to_paste() {
     assert_eq!(
         drift::<Unrecorded>(false).unwrap().text(),
         "the stored layout of session schema `cart` is not recorded yet: layout = \"count:4d0f51c1 note:ec0d589b\""
@@ -165,7 +165,7 @@ schema!(Third "cart" 3 { 0 items: Vec<u64> as whole, 1 note: Option<String> as w
     History::new().was(&[(2, &[("items", 0xc799_2f67), ("coupon", 0xec0d_589b)]), (1, &[("items", 0xc7b9_c7f8)])]));
 
 #[test]
-fn what_is_not_additive_is_told_key_by_key() {
+fn changes_that_are_not_additive_are_reported_key_by_key() {
     assert!(not_additive::<Third>(1).is_none());
     assert_eq!(
         not_additive::<Third>(0).unwrap().text(),
@@ -185,7 +185,7 @@ schema!(Gap "cart" 3 { 0 count: u32 as whole, } History::new());
 upgrades!(First to Newest First to Gap Other to Gap Refused to Gap);
 
 #[test]
-fn a_gap_in_the_chain_is_told() {
+fn a_gap_in_the_chain_is_reported() {
     let gap = "migration chain of session schema `cart` has a gap: version 3 names a previous struct of version 1, \
                expected 2";
     assert_eq!(Chain::<Gap, First>::GAP.unwrap().text(), gap);
@@ -193,13 +193,13 @@ fn a_gap_in_the_chain_is_told() {
 }
 
 #[test]
-fn another_schema_below_is_told() {
+fn a_previous_struct_of_another_schema_is_reported() {
     let other = "`Other` belongs to session schema \"basket\", not to \"cart\"";
     assert_eq!(Chain::<Gap, Other>::GAP.unwrap().text(), other);
 }
 
 #[test]
-fn two_ways_up_from_one_version_are_told() {
+fn two_upgrades_from_one_version_are_reported() {
     let both = "`previous = Gap` cannot be combined with `was` or `migrate` for the same version, 3";
     schema!(Fourth "cart" 4 { 0 count: u32 as whole, } History::new().was(&[(3, &[("count", 0x4d0f_51c1)])]));
     assert_eq!(not_next::<Fourth, Gap>().text(), both);
@@ -217,7 +217,7 @@ fn keys_that_are_lost_are_named_at_once() {
 }
 
 #[test]
-fn a_struct_that_names_itself_is_told() {
+fn a_struct_that_names_itself_is_reported() {
     let itself = "`previous = Gap` names the struct itself: keep a copy of the struct as version 2 had it, under another name \
                   or in another module, marked `archived`, and name that";
     assert_eq!(not_next::<Gap, Gap>().text(), itself);
@@ -225,7 +225,7 @@ fn a_struct_that_names_itself_is_told() {
 }
 
 #[test]
-fn readers_that_promise_too_much_are_told() {
+fn readers_that_promise_too_much_are_reported() {
     assert_eq!(
         not_readable::<Newest>().unwrap().text(),
         "old code at version 1 cannot read session schema `cart` of version 3: key `count` is not what version 1 stored\

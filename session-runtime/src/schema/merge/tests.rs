@@ -200,7 +200,7 @@ fn an_undecodable_text_is_an_error_or_the_default() {
 
 /// Only a last write does not depend on the stored value.
 #[test]
-fn what_is_merged_rests_on_what_was_loaded() {
+fn every_merge_but_a_last_write_needs_the_base() {
     for field in All::SPEC.fields() {
         let last_write = ["plain", "tags"].contains(&field.key());
         assert_eq!(field.merge.needs_base(), !last_write, "{}", field.key());

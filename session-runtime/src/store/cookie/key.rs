@@ -50,7 +50,7 @@ impl Ring {
                 return Err(refused(&format!("key {place} of `session.keys` repeats itself and is not random")));
             }
             if masters.contains(&master) {
-                return Err(refused(&format!("key {place} of `session.keys` is there twice")));
+                return Err(refused(&format!("key {place} of `session.keys` is given twice")));
             }
             masters.push(master);
         }

@@ -65,7 +65,7 @@ fn value_of(sealer: &Sealer, record: &Record) -> String {
 }
 
 #[test]
-fn what_is_sealed_opens() {
+fn a_sealed_record_opens() {
     let sealer = Sealer::new(store(), rules("__Host-id"), Random::default());
     let before =
         record(&[("auth.user", "\"ada\""), ("cart", "{\"v\":1}"), ("cart.items/7", "2"), ("cart.items/8", "")]);

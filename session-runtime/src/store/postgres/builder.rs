@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idle_connections_are_looked_after_unless_the_url_says_how() {
+    fn idle_connections_have_keepalives_unless_the_url_sets_them() {
         let idle = |url| Url::parse(url).unwrap_or_else(|why| panic!("{why}")).config.get_keepalives_idle();
         assert_eq!(idle("postgres://localhost/shop"), KEEPALIVE);
         assert_eq!(idle("postgres://keepalives@localhost/shop?sslmode=require"), KEEPALIVE);

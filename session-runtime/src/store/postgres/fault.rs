@@ -175,14 +175,14 @@ impl fmt::Display for Cause {
             Fault::Lost(what) => write!(f, "no connection to PostgreSQL: {what}"),
             Fault::NotTrusted(what) => write!(f, "no connection to PostgreSQL: {what}"),
             Fault::InTransaction => {
-                f.write_str("the application left a connection of the pool inside a transaction, and the next ones too")
+                f.write_str("several connections of the application's pool were left inside a transaction")
             }
             Fault::Setting(what) => f.write_str(what),
             Fault::Unreadable(part) => write!(f, "a stored {part} is not what this library writes"),
             Fault::Newer(version) => {
                 write!(
                     f,
-                    "the tables have layout {version}, which is newer than this library; they were left as they are"
+                    "the tables have format {version}, which is newer than this program supports; they were not changed"
                 )
             }
         }
@@ -195,16 +195,16 @@ impl std::error::Error for Cause {}
 fn meaning(code: &str) -> &'static str {
     match code {
         "25006" => "the server is read-only",
-        "26000" | "42P05" => "prepared statements are not where they were",
+        "26000" | "42P05" => "a prepared statement is missing or exists already",
         "28P01" => "wrong user or password",
         "3D000" => "there is no such database",
-        "40001" | "40P01" => "others were at work on the same rows, again and again",
+        "40001" | "40P01" => "too many conflicts with concurrent transactions",
         "42501" => "the user may not do this",
         "42P01" | "42883" | "3F000" => "the tables or functions of sessions are missing",
         "53100" => "the disk is full",
         "53200" => "the server is out of memory",
         "53300" => "too many connections",
-        "55P03" => "a lock was not to be had in time",
+        "55P03" => "timed out waiting for a lock",
         "57014" => "the statement took too long or was canceled",
         "57P01" | "57P02" => "the server was shut down, or an operator closed the connection",
         "57P03" => "the server is starting or shutting down",
@@ -212,12 +212,12 @@ fn meaning(code: &str) -> &'static str {
         _ => match code.split_at_checked(2).map_or("", |(class, _)| class) {
             "08" => "the connection failed",
             "22" | "23" => "a stored row is not what this library writes",
-            "28" => "the user is not let in",
+            "28" => "the user was rejected",
             "40" => "the transaction was rolled back",
             "42" => "the tables are not what this library makes, or the user may not use them",
             "53" => "the server is out of resources",
             "57" => "an operator intervened",
-            "58" => "the system below the server failed",
+            "58" => "an error outside PostgreSQL itself, such as an I/O error",
             _ => "see the server's manual, appendix A",
         },
     }

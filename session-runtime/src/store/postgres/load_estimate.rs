@@ -125,7 +125,7 @@ mod tests {
     const MOMENT: Duration = Duration::from_millis(5);
 
     #[test]
-    fn nobody_waits_where_nobody_is() {
+    fn an_idle_connection_has_no_wait() {
         let line = LoadEstimate::default();
         assert_eq!(line.wait(), Duration::ZERO);
         let mut place = line.join();
@@ -152,7 +152,7 @@ mod tests {
         let line = LoadEstimate::default();
         line.join().give_up();
         line.state.lock().unwrap().silent_since = Instant::now().checked_sub(Duration::from_secs(3600));
-        assert_eq!(line.wait(), Duration::ZERO, "whoever asks next finds out");
+        assert_eq!(line.wait(), Duration::ZERO, "the next request tries the connection");
         line.join().answered();
         assert!(line.state.lock().unwrap().pace < Duration::from_secs(1));
     }

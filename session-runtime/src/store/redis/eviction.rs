@@ -21,7 +21,7 @@ pub(super) async fn warn(wire: &Wire) {
             );
         }
     }
-    tracing::debug!("no policy of Redis is known that evicts sessions");
+    tracing::debug!("Redis reports no policy that evicts sessions");
 }
 
 /// Returns the policy by which this server evicts sessions. `None` if it does not evict, or if the user may run neither

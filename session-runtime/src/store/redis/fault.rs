@@ -59,7 +59,7 @@ impl Fault {
 
     /// A response of a form that the command does not have.
     pub(super) const fn unexpected() -> Self {
-        Self::unavailable("the server answered something else than its documentation says")
+        Self::unavailable("unexpected reply from Redis")
     }
 
     /// An error response with this code.
@@ -163,8 +163,8 @@ fn is_code(code: &str) -> bool {
 /// Fault of an I/O error. The library puts the reason why no cluster node was reachable into a text, which is searched
 /// and dropped.
 fn broken(error: &RedisError) -> (StoreErrorKind, Cause) {
-    let told = error.detail().unwrap_or_default();
-    if ["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| told.contains(code)) {
+    let detail = error.detail().unwrap_or_default();
+    if ["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| detail.contains(code)) {
         return refused(WRONG_PASSWORD);
     }
     source(error).map_or(unavailable("the connection failed"), failed)
@@ -205,8 +205,8 @@ impl fmt::Display for Cause {
             Self::Answer(code) => write!(f, "the server answered `{code}`"),
             Self::Connection(kind) => write!(f, "the connection failed: {kind}"),
             Self::Client(why) => f.write_str(why),
-            Self::Missing => f.write_str("a part of the session that is kept apart is missing: was it evicted?"),
-            Self::Unreadable(what) => write!(f, "the {what} is not one that this library has written"),
+            Self::Missing => f.write_str("the hash of a lazy schema is missing; it may have been evicted"),
+            Self::Unreadable(what) => write!(f, "the {what} was not written by this library"),
         }
     }
 }

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_tells_its_session() {
+    fn a_name_gives_the_key_of_its_session() {
         let namespace = Namespace::new("a[b]*").unwrap();
         let key = SessionKey::from_bytes([0xfb; 16]);
         let name = namespace.main(key).to_vec();

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused() {
+    fn malformed_answers_are_refused() {
         let long = format!("+{}", "x".repeat(LONGEST_LINE + 1));
         for bytes in ["HTTP/1.1 400 Bad Request\r\n", "$x\r\n", "$-2\r\n", "*9999999999\r\n", "$\r\n", "+a\rb", &*long]
         {

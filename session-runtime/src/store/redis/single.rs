@@ -49,7 +49,7 @@ impl Single {
                 let tls = Some((TlsConnector::from(Arc::new(config)), name));
                 Address::Tcp { host: host.clone(), port: *port, tls }
             }
-            _ => return Err(Fault::setup("the URL asks for what this store does not do, such as `#insecure`")),
+            _ => return Err(Fault::setup("the URL has an option that is not supported, such as `#insecure`")),
         };
         Ok(Self { address, greeting: info.redis_settings().clone() })
     }
@@ -103,7 +103,7 @@ impl Single {
     }
 }
 
-const NO_TLS: Fault = Fault::setup("there are certificates, and no `rediss:`");
+const NO_TLS: Fault = Fault::setup("certificates need a `rediss:` URL");
 const NO_RESP3: Fault = Fault::setup("the server does not speak RESP3; `?protocol=resp2` may help");
 const NO_DATABASE: Fault = Fault::setup("the server has no database of this number");
 

@@ -18,7 +18,7 @@ use crate::store::tls::Certificates;
 pub(super) const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 const NO_SOCKET: Fault =
-    Fault::setup("a socket is named as `redis+unix:///path`, user and password behind it as `?user=…&pass=…`");
+    Fault::setup("write a socket as `redis+unix:///path`, user and password after it as `?user=…&pass=…`");
 
 /// Addresses and settings of a connection.
 pub(super) struct Target {
@@ -58,7 +58,7 @@ impl Target {
             scheme @ "redis+unix" if cfg!(unix) => (scheme.to_owned(), false),
             "redis-cluster" => ("redis".to_owned(), true),
             "rediss-cluster" => ("rediss".to_owned(), true),
-            _ => return Err(Fault::setup("the URL is of no Redis server")),
+            _ => return Err(Fault::setup("not a URL of a Redis server")),
         };
         if is_cluster && scheme == "rediss" {
             provide_cryptography();
@@ -68,7 +68,7 @@ impl Target {
         let nodes = match &nodes[..] {
             _ if is_cluster => Nodes::Cluster(Box::new(cluster(nodes, certificates, timeouts)?)),
             [info] => Nodes::Single(Box::new(Single::new(info, &certificates)?)),
-            _ => return Err(Fault::setup("several hosts, and no cluster")),
+            _ => return Err(Fault::setup("several hosts need a `redis-cluster:` or `rediss-cluster:` URL")),
         };
         Ok(Self { nodes, timeouts, place: place.join(", ").into() })
     }
@@ -105,7 +105,7 @@ fn nodes(rest: &str, scheme: &str) -> Vec<String> {
 
 /// Parses a URL. The protocol is RESP3, unless the URL sets another.
 fn info(url: &str) -> Result<ConnectionInfo, Fault> {
-    let info = url.into_connection_info().map_err(|_| Fault::setup("the URL is not one of a Redis server"))?;
+    let info = url.into_connection_info().map_err(|_| Fault::setup("not a URL of a Redis server"))?;
     let mut settings = info.redis_settings().clone();
     if !url.contains("protocol=") {
         settings = settings.set_protocol(ProtocolVersion::RESP3);

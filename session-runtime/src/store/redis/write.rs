@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_patch_rests_on_goes_as_text_or_as_hash() {
+    fn preconditions_of_a_patch_are_sent_as_text_or_as_hash() {
         let long = "x".repeat(LONGEST_BASE + 1);
         let mut check = String::new();
         let mut of = |base: Option<&str>, or_ours| {

@@ -89,7 +89,7 @@ impl Cause {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(error) = self.0 else { return f.write_str("SQLite was used wrongly") };
+        let Some(error) = self.0 else { return f.write_str("invalid use of SQLite") };
         let text = ffi::code_to_str(error.extended_code);
         match error.code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {

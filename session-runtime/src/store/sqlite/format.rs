@@ -170,17 +170,17 @@ impl Settings {
 
     fn owner(&self, connection: &Connection) -> Result<Owner, Refused> {
         let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-        let (application, layout) = (number("application_id")?, number("user_version")?);
+        let (application, format) = (number("application_id")?, number("user_version")?);
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        match (application, layout) {
+        match (application, format) {
             (APPLICATION_ID, FORMAT) => Ok(Owner::Us),
             (0, 0) if tables == 0 => Ok(Owner::Nobody),
             (APPLICATION_ID, _) => {
-                let remedy = match layout {
+                let remedy = match format {
                     ..FORMAT => "it was never released: name another file",
                     _ => "use the program's newer release",
                 };
-                let problem = format!("has layout {layout}, this program knows {FORMAT}; {remedy}");
+                let problem = format!("has format {format}; this program supports {FORMAT}; {remedy}");
                 Err(self.setup(&problem).into())
             }
             _ => Err(self.setup("is a database of another program; name another file").into()),
@@ -218,7 +218,7 @@ impl Settings {
             }
             Some(ErrorCode::NotADatabase) => self.setup("is not an SQLite database; name another file"),
             Some(ErrorCode::DatabaseCorrupt) => {
-                self.setup("is damaged, perhaps cut short; bring back a copy of it, or move it away to begin anew")
+                self.setup("is damaged, perhaps truncated; restore a copy of it, or move it away to start empty")
             }
             Some(ErrorCode::DiskFull) => self.setup("cannot be set up, since its disk is full; make room"),
             _ => self.setup(&format!(

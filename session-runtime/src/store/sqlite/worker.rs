@@ -68,20 +68,20 @@ impl Watched {
 const fn log_message(change: Change) -> &'static str {
     match change {
         Change::Removed => {
-            "the file of the sessions was removed or renamed: its sessions are lost to this program, which begins with an \
-             empty file at the same path"
+            "the file of the sessions was removed or renamed: this program can no longer reach its sessions, and \
+             starts with an empty file at the same path"
         }
         Change::Replaced => {
-            "the file of the sessions was replaced: its sessions are lost to this program, which uses those of the file \
-             that is at the path now"
+            "the file of the sessions was replaced: this program can no longer reach its sessions, and uses \
+             those of the file that is at the path now"
         }
         Change::OtherLog { is_free: true } => {
-            "the log (`-wal`, `-shm`) beside the file of the sessions was removed: what it held is written to the file, \
-             which is opened anew"
+            "the log (`-wal`, `-shm`) beside the file of the sessions was removed: its contents are written to the \
+             file, which is reopened"
         }
         Change::OtherLog { is_free: false } => {
-            "the log (`-wal`) beside the file of the sessions was replaced: what only the old one held is lost, and the \
-             file is opened anew"
+            "the log (`-wal`) beside the file of the sessions was replaced: changes that only the old log held are \
+             lost, and the file is reopened"
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[
     rule!(counters_are_kept_exactly, "Generation and revision are compared and raised as whole numbers of 64 bits."),
     rule!(
         patched_texts_come_back,
-        "Names and texts that a patch sets are loaded and told byte for byte, however long."
+        "Names and texts that a patch sets are loaded and answered byte for byte, however long."
     ),
     rule!(the_later_of_two_changes_counts, "Of two texts for one name the later counts, and a removal over both."),
     rule!(session_keys_are_bytes, "Session keys are compared byte by byte: no letter case, no padding."),
@@ -148,9 +148,9 @@ async fn patched_texts_come_back(trial: Trial) -> Verdict {
     }
     trial.must_hold(in_turn, &values).await?;
     for name in ["cart.long", "cart.longer"] {
-        let told = trial.must_conflict(at_once, resting(setting(&[(name, "1")]), &[(name, Some("\"x\""))])).await?;
+        let current = trial.must_conflict(at_once, resting(setting(&[(name, "1")]), &[(name, Some("\"x\""))])).await?;
         let stored = values.iter().find(|(one, _)| *one == name).map(|(_, text)| *text);
-        ensure!(told.values.get(name) == stored, "a conflict told another text than the one that is stored");
+        ensure!(current.values.get(name) == stored, "a conflict answered another text than the one that is stored");
     }
     Ok(())
 }

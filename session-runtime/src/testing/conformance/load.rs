@@ -8,7 +8,7 @@ use crate::record::Values;
 use crate::store::{Loaded, Wanted};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(absent_loads_nothing, "A key that nobody created loads nothing, and loading it creates nothing."),
+    rule!(absent_loads_nothing, "A key that was never created loads nothing, and loading it creates nothing."),
     rule!(expired_loads_nothing, "From its deadline on a record is absent, until a millisecond before it is there."),
     rule!(wanted_schemas_are_loaded, "A load gives metadata, fields and entries of every schema that it wants."),
     rule!(schemas_do_not_mix, "`cart` is not `cart-2`, `cartoon`, `car` or `Cart`."),
@@ -91,7 +91,7 @@ async fn totals_cover_the_whole_record(trial: Trial) -> Verdict {
         let Loaded { bytes, keys, .. } = load_some(&trial, schemas).await?;
         ensure!(
             bytes == stored.bytes() && keys == stored.len(),
-            "a load of {schemas:?} told {bytes} bytes, {keys} keys"
+            "a load of {schemas:?} gave {bytes} bytes, {keys} keys"
         );
     }
     Ok(())

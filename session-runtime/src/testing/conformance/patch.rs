@@ -6,13 +6,13 @@ use crate::record::patch::{Expected, Patch, Patched, Precondition};
 use crate::record::{Head, Record};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(patch_of_absent_is_gone, "A patch of a key that nobody created answers gone and creates nothing."),
+    rule!(patch_of_absent_is_gone, "A patch of a key that was never created answers gone and creates nothing."),
     rule!(patch_of_expired_is_gone, "A patch of a record that has expired answers gone and changes nothing."),
     rule!(other_generation_is_renewed, "A patch from before a login answers renewed and changes nothing."),
-    rule!(gone_comes_before_renewed, "A patch of an expired record answers gone, whatever else speaks against it."),
+    rule!(gone_comes_before_renewed, "A patch of an expired record answers gone, even after a login."),
     rule!(renewed_comes_before_conflict, "A patch from before a login answers renewed, whatever it rests on."),
     rule!(
-        conflict_tells_what_stands_there,
+        conflict_answers_the_current_texts,
         "A patch whose base has changed answers the current texts, and changes nothing."
     ),
     rule!(absence_is_a_base, "A key that was absent must still be absent, one that was there must still be there."),
@@ -79,15 +79,15 @@ async fn renewed_comes_before_conflict(trial: Trial) -> Verdict {
     trial.must_hold(key, &VALUES).await
 }
 
-async fn conflict_tells_what_stands_there(trial: Trial) -> Verdict {
+async fn conflict_answers_the_current_texts(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let on = [("cart.b", Some("2")), ("cart.a", Some("5")), ("cart.absent", Some("6"))];
     let patch = Patch { remove: vec!["cart".into()], ..resting(setting(&[("cart.a", "9"), ("cart.c", "9")]), &on) };
     let Record { head, values } = trial.must_conflict(key, patch).await?;
-    ensure!(head == trial.head(), "the answer told another head");
-    ensure!(values.get("cart.a") == Some("1"), "the answer did not tell the text that changed");
-    ensure!(values.get("cart.b") == Some("2"), "the answer did not tell the text that is as expected");
-    ensure!(values.get("cart.absent").is_none(), "the answer told a text for an absent key");
+    ensure!(head == trial.head(), "the answer has another head");
+    ensure!(values.get("cart.a") == Some("1"), "the answer lacks the text that changed");
+    ensure!(values.get("cart.b") == Some("2"), "the answer lacks the text that is as expected");
+    ensure!(values.get("cart.absent").is_none(), "the answer has a text for an absent key");
     ensure!(trial.load(key).await?.record.head == trial.head(), "the head changed");
     trial.must_hold(key, &VALUES).await
 }
@@ -95,8 +95,8 @@ async fn conflict_tells_what_stands_there(trial: Trial) -> Verdict {
 async fn absence_is_a_base(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let there = resting(setting(&[("cart.a", "9")]), &[("cart.a", None)]);
-    let told = trial.must_conflict(key, there).await?;
-    ensure!(told.values.get("cart.a") == Some("1"), "the answer did not tell the key that was expected to be absent");
+    let current = trial.must_conflict(key, there).await?;
+    ensure!(current.values.get("cart.a") == Some("1"), "the answer lacks the key that was expected to be absent");
     let missing = resting(setting(&[("cart.c", "9")]), &[("cart.c", Some("3"))]);
     trial.must_conflict(key, missing).await?;
     trial.must_hold(key, &VALUES).await?;
@@ -122,8 +122,8 @@ async fn revision_is_a_base(trial: Trial) -> Verdict {
     let patch = |revision| Patch { precondition: Precondition::Revision(revision), ..setting(&[("cart.a", "9")]) };
     trial.must_conflict(key, patch(1)).await?;
     trial.done(key, setting(&[("other.key", "1")])).await?;
-    let told = trial.must_conflict(key, patch(0)).await?;
-    ensure!(told.head.revision == 1, "the answer told another revision");
+    let current = trial.must_conflict(key, patch(0)).await?;
+    ensure!(current.head.revision == 1, "the answer has another revision");
     trial.must_hold(key, &[("cart", "{}"), ("cart.a", "1"), ("cart.b", "2"), ("other.key", "1")]).await?;
     trial.done(key, patch(1)).await?;
     trial.must_hold(key, &[("cart", "{}"), ("cart.a", "9"), ("cart.b", "2"), ("other.key", "1")]).await
@@ -167,7 +167,7 @@ async fn a_late_save_does_not_undo_an_upgrade(trial: Trial) -> Verdict {
     let key = trial.stored(&OLD).await?;
     trial.done(key, upgrade(0)).await?;
     let late = resting(setting(&[("cart.basket", r#"["b"]"#)]), &[("cart", Some(r#"{"v":1}"#))]);
-    let told = trial.must_conflict(key, late).await?;
-    ensure!(told.values.get("cart") == Some(r#"{"v":2}"#), "the answer did not tell the new metadata");
+    let current = trial.must_conflict(key, late).await?;
+    ensure!(current.values.get("cart") == Some(r#"{"v":2}"#), "the answer lacks the new metadata");
     trial.must_hold(key, &NEW).await
 }

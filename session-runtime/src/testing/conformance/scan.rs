@@ -11,7 +11,7 @@ use crate::store::{Cursor, Page, StoreErrorKind};
 pub(super) const RULES: &[Rule] = &[
     rule!(scan_lists_every_record, "A scan lists all records, head, names and texts, or is unsupported."),
     rule!(scan_lists_large_records, "A scan lists records of many keys and of long texts, whole."),
-    rule!(scan_lists_each_once, "A scan of records that nobody changes lists each of them once."),
+    rule!(scan_lists_each_once, "A scan of records that do not change lists each of them once."),
     rule!(scan_keeps_to_its_limit, "A page holds at most as many records as were asked for; 0 counts as 1."),
     rule!(a_short_page_is_not_the_last, "A page that holds fewer records than its limit is followed by the others."),
     rule!(scan_ends, "The last page has no cursor, and each other cursor leads on."),

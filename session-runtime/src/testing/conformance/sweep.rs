@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         "A sweep goes by the deadline that a choice of expiry left, not by another."
     ),
     rule!(sweep_removes_the_expired, "A sweep removes what expired a minute ago or earlier, whole, and counts it."),
-    rule!(sweep_removes_no_more_than_its_limit, "A sweep removes at most as many records as it is told to."),
+    rule!(sweep_removes_no_more_than_its_limit, "A sweep removes at most as many records as its limit allows."),
     rule!(sweep_removes_each_once, "Of two sweeps at once, each expired record is counted by one."),
     rule!(sweep_never_undoes_a_touch, "A touch that is acknowledged while a sweep runs is kept."),
 ];

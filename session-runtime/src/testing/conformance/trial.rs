@@ -125,7 +125,7 @@ impl Trial {
         let answer = self.patch(key, patch).await?;
         let Patched::Done(head) = answer else { return Err(unexpected("done", &answer)) };
         let loaded = self.load(key).await?.record.head;
-        ensure!(head == loaded, "the answer told another head than the one that is loaded");
+        ensure!(head == loaded, "the answer has another head than the one that is loaded");
         Ok(head)
     }
 

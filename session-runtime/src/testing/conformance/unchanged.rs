@@ -8,11 +8,11 @@ use crate::record::patch::{Deadline, NewSecret, Patch, Patched};
 use crate::testing::conformance::trial::hash;
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(unchanged_is_applied, "A patch that says what holds of an unchanged record is applied to that as any other."),
-    rule!(changed_is_judged, "What a patch says of an unchanged record does not count once a key has changed."),
+    rule!(unchanged_is_applied, "A patch that expects an unchanged record is applied to that like any other."),
+    rule!(changed_is_judged, "The expectation of an unchanged record does not count once a key has changed."),
     rule!(
         unchanged_names_no_demand,
-        "A patch that says too much of a record is done where its bases hold, and only there."
+        "A patch whose claims about a record go too far is done only where its bases hold."
     ),
     rule!(
         unchanged_keys_are_not_all,
@@ -55,8 +55,8 @@ async fn changed_is_judged(trial: Trial) -> Verdict {
     let values = [("cart", "{}"), ("cart.a", "1"), ("cart.b", "theirs"), ("cart.c", "theirs"), ("cart.d", "4")];
     trial.must_hold(key, &values).await?;
     trial.done(key, setting(&[("cart.a", "7")])).await?;
-    let told = trial.must_conflict(key, late(&[("cart.a", "9"), ("cart.d", "9")])).await?;
-    ensure!(told.values.get("cart.a") == Some("7"), "the answer did not tell the text that changed");
+    let current = trial.must_conflict(key, late(&[("cart.a", "9"), ("cart.d", "9")])).await?;
+    ensure!(current.values.get("cart.a") == Some("7"), "the answer lacks the text that changed");
     let values = [("cart", "{}"), ("cart.a", "7"), ("cart.b", "theirs"), ("cart.c", "theirs"), ("cart.d", "4")];
     trial.must_hold(key, &values).await
 }
@@ -94,7 +94,7 @@ async fn unchanged_keys_are_not_all(trial: Trial) -> Verdict {
     let touch = Deadline::Touch { seen: expires, touched: trial.now, expires: expires.after(super::trial::HOUR) };
     let touched = trial.done(key, Patch { deadline: Some(touch), ..setting(&[]) }).await?;
     let head = trial.done(key, late()).await?;
-    ensure!(head == Head { revision: 1, ..touched }, "the answer told another head");
+    ensure!(head == Head { revision: 1, ..touched }, "the answer has another head");
     trial.must_hold(key, &[("cart", "{}"), ("cart.a", "9"), ("cart.b", "2")]).await?;
 
     let key = trial.stored(&VALUES).await?;

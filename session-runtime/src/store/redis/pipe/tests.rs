@@ -38,11 +38,11 @@ impl Connected {
         asked
     }
 
-    async fn says(&mut self, answer: &str) {
+    async fn sends(&mut self, answer: &str) {
         self.server.write_all(answer.as_bytes()).await.unwrap();
     }
 
-    async fn hears(&mut self, call: &str) {
+    async fn receives(&mut self, call: &str) {
         let mut heard = vec![0; call.len()];
         self.server.read_exact(&mut heard).await.unwrap();
         assert_eq!(std::str::from_utf8(&heard).unwrap(), call);
@@ -54,7 +54,7 @@ impl Connected {
     }
 }
 
-fn told(fault: Fault) -> String {
+fn message(fault: Fault) -> String {
     let error = fault.during("test");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     std::error::Error::source(&error).unwrap().to_string()
@@ -64,13 +64,13 @@ fn told(fault: Fault) -> String {
 async fn answers_come_in_the_order_of_the_commands() {
     let mut connected = connected(1024);
     let (first, second, third) = (connected.ask("A").await, connected.ask("B").await, connected.ask("C").await);
-    connected.hears("*1\r\n$1\r\nA\r\n*1\r\n$1\r\nB\r\n*1\r\n$1\r\nC\r\n").await;
-    connected.says("+a\r\n>1\r\n+told\r\n-OOM not a byte is left\r\n$1").await;
+    connected.receives("*1\r\n$1\r\nA\r\n*1\r\n$1\r\nB\r\n*1\r\n$1\r\nC\r\n").await;
+    connected.sends("+a\r\n>1\r\n+told\r\n-OOM not a byte is left\r\n$1").await;
     assert_eq!(first.await.unwrap().unwrap(), b"+a\r\n");
     let full = second.await.unwrap().unwrap_err();
     assert!(!full.is_dropped());
-    assert_eq!(told(full), "the server answered `OOM`");
-    connected.says("\r\nc\r\n").await;
+    assert_eq!(message(full), "the server answered `OOM`");
+    connected.sends("\r\nc\r\n").await;
     assert_eq!(third.await.unwrap().unwrap(), b"$1\r\nc\r\n");
 }
 
@@ -79,19 +79,19 @@ async fn answers_come_in_the_order_of_the_commands() {
 async fn an_answer_that_was_not_taken_yet_is_kept() {
     let mut connected = connected(1024);
     let first = connected.ask("A").await;
-    connected.says("+a\r\n").await;
+    connected.sends("+a\r\n").await;
     let second = connected.ask("B").await;
-    connected.says("+b\r\n").await;
+    connected.sends("+b\r\n").await;
     assert_eq!(first.await.unwrap().unwrap(), b"+a\r\n");
     assert_eq!(second.await.unwrap().unwrap(), b"+b\r\n");
 }
 
 #[tokio::test]
-async fn who_gives_up_leaves_the_answer_to_nobody_else() {
+async fn the_answer_to_an_aborted_command_reaches_no_other() {
     let mut connected = connected(1024);
     let (first, second) = (connected.ask("A").await, connected.ask("B").await);
     first.abort();
-    connected.says("+a\r\n+b\r\n").await;
+    connected.sends("+a\r\n+b\r\n").await;
     assert_eq!(second.await.unwrap().unwrap(), b"+b\r\n");
 }
 
@@ -105,15 +105,15 @@ async fn commands_that_do_not_fit_are_written_on() {
         asked.push(connected.ask(word).await);
     }
     for word in words {
-        connected.hears(&format!("*1\r\n${}\r\n{word}\r\n", word.len())).await;
+        connected.receives(&format!("*1\r\n${}\r\n{word}\r\n", word.len())).await;
     }
     for (number, asked) in asked.into_iter().enumerate() {
-        connected.says(&format!(":{number}\r\n")).await;
+        connected.sends(&format!(":{number}\r\n")).await;
         assert_eq!(asked.await.unwrap().unwrap(), format!(":{number}\r\n").into_bytes());
     }
     let again = connected.ask("D").await;
-    connected.hears("*1\r\n$1\r\nD\r\n").await;
-    connected.says("+d\r\n").await;
+    connected.receives("*1\r\n$1\r\nD\r\n").await;
+    connected.sends("+d\r\n").await;
     assert_eq!(again.await.unwrap().unwrap(), b"+d\r\n");
 }
 
@@ -123,7 +123,7 @@ async fn an_overdue_answer_ends_the_connection() {
     // Idle for longer than the response timeout.
     tokio::time::sleep(3 * TIMEOUT).await;
     let first = connected.ask("A").await;
-    connected.says("+a\r\n").await;
+    connected.sends("+a\r\n").await;
     first.await.unwrap().unwrap();
     let second = connected.ask("B").await;
     tokio::time::sleep(TIMEOUT / 2).await;
@@ -131,24 +131,24 @@ async fn an_overdue_answer_ends_the_connection() {
     assert!(!second.is_finished());
     tokio::time::sleep(TIMEOUT / 2 + Duration::from_millis(1)).await;
     assert!(second.is_finished() && third.is_finished());
-    assert_eq!(told(second.await.unwrap().unwrap_err()), "no answer in time");
-    assert_eq!(told(third.await.unwrap().unwrap_err()), "no answer in time");
+    assert_eq!(message(second.await.unwrap().unwrap_err()), "no answer in time");
+    assert_eq!(message(third.await.unwrap().unwrap_err()), "no answer in time");
     assert_eq!((connected.refuses().await, connected.lost.load(Ordering::SeqCst)), (true, 1));
 }
 
 #[tokio::test]
-async fn what_is_no_answer_ends_the_connection() {
+async fn a_malformed_answer_ends_the_connection() {
     let mut connected = connected(1024);
     let asked = connected.ask("A").await;
-    connected.says("HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    assert_eq!(told(asked.await.unwrap().unwrap_err()), "the server does not speak the protocol of Redis");
+    connected.sends("HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    assert_eq!(message(asked.await.unwrap().unwrap_err()), "the server does not speak the protocol of Redis");
     assert!(connected.refuses().await);
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_asked_for_ends_the_connection() {
+async fn an_unrequested_answer_ends_the_connection() {
     let mut connected = connected(1024);
-    connected.says("+a\r\n").await;
+    connected.sends("+a\r\n").await;
     while connected.lost.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }
@@ -157,12 +157,12 @@ async fn an_answer_that_nobody_asked_for_ends_the_connection() {
 
 /// A request that is alone reads by itself, and detects before it sends anything that the server is gone.
 #[tokio::test]
-async fn a_connection_that_ends_after_somebody_led_takes_no_command() {
+async fn a_connection_that_ends_after_direct_reads_takes_no_command() {
     let mut connected = connected(1024);
     for _ in 0..3 {
         let asked = connected.ask("A").await;
-        connected.hears("*1\r\n$1\r\nA\r\n").await;
-        connected.says("+a\r\n").await;
+        connected.receives("*1\r\n$1\r\nA\r\n").await;
+        connected.sends("+a\r\n").await;
         asked.await.unwrap().unwrap();
     }
     connected.server.shutdown().await.unwrap();
@@ -170,15 +170,15 @@ async fn a_connection_that_ends_after_somebody_led_takes_no_command() {
     drop(connected.pipe);
     let mut heard = Vec::new();
     connected.server.read_to_end(&mut heard).await.unwrap();
-    assert!(heard.is_empty(), "a command was sent to nobody");
+    assert!(heard.is_empty(), "a command was sent after the connection had ended");
 }
 
 /// The driver detects the end by itself, even if no request is sent.
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_ends_after_somebody_led_is_noticed_in_time() {
+async fn a_connection_that_ends_after_direct_reads_is_noticed_in_time() {
     let mut connected = connected(1024);
     let asked = connected.ask("A").await;
-    connected.says("+a\r\n").await;
+    connected.sends("+a\r\n").await;
     asked.await.unwrap().unwrap();
     connected.server.shutdown().await.unwrap();
     tokio::time::sleep(2 * TIMEOUT + Duration::from_millis(1)).await;
@@ -188,7 +188,7 @@ async fn a_connection_that_ends_after_somebody_led_is_noticed_in_time() {
 /// Some requests give up, and the server responds at irregular times. Each request gets its own response, and none
 /// waits for a wake-up that never comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whoever_leads_joins_or_gives_up_the_answers_stay_in_order() {
+async fn answers_stay_in_order_when_requests_lead_join_or_give_up() {
     for tasks in [1, 2, 3, 16] {
         answers_stay_in_order(tasks, 400).await;
     }
@@ -247,9 +247,9 @@ async fn answers_stay_in_order(tasks: u64, rounds: u64) {
 async fn a_server_that_goes_fails_who_waits() {
     let mut connected = connected(1024);
     let asked = connected.ask("A").await;
-    connected.says("$5\r\nhal").await;
+    connected.sends("$5\r\nhal").await;
     connected.server.shutdown().await.unwrap();
-    assert_eq!(told(asked.await.unwrap().unwrap_err()), "the connection ended");
+    assert_eq!(message(asked.await.unwrap().unwrap_err()), "the connection ended");
     assert!(connected.refuses().await);
 }
 
