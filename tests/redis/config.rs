@@ -62,5 +62,5 @@ fn a_socket_is_named_by_its_whole_path() {
         assert!(told.contains("redis+unix:///path") && !told.contains("geheim"), "{told}");
     }
     let refused = told(&RedisStore::builder("redis+unix:///s").root_certificates("any").open().unwrap_err());
-    assert!(refused.contains("there are certificates"), "{refused}");
+    assert!(refused.contains("certificates need a `rediss:` URL"), "{refused}");
 }

@@ -93,7 +93,10 @@ async fn a_file_that_was_removed_is_one_line_in_the_log() {
     assert_unavailable(create(&store, 2).await);
     assert_works(&path, &store).await;
     let lines = log.with(&path.display().to_string());
-    assert!(lines.len() == 1 && lines[0].starts_with("ERROR") && lines[0].contains("sessions are lost"), "{lines:?}");
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("ERROR") && lines[0].contains("can no longer reach its sessions"),
+        "{lines:?}"
+    );
     fs::remove_dir_all(path.parent().unwrap()).unwrap();
     for n in 2..9 {
         assert_unavailable(create(&store, n).await);

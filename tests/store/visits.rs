@@ -17,7 +17,7 @@ use session_runtime::{
 
 mod merge;
 
-use self::merge::{lasting, merge};
+use self::merge::{Emptied, lasting, merge};
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
@@ -167,6 +167,7 @@ struct Request {
     restart: bool,
     /// An edit of a value of that user.
     refused: bool,
+    emptied: Emptied,
 }
 
 /// What goes out.
@@ -427,8 +428,20 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let standing = if cookie.is_some() { Standing::Unread } else { Standing::Anonymous };
         let (values, now) = (Values::default(), self.model.now);
         let (renew, destroy, over, restart, refused) = (false, false, false, false, false);
-        let model =
-            Request { browser, now, cookie, standing, values, renew, destroy, expire: None, over, restart, refused };
+        let model = Request {
+            browser,
+            now,
+            cookie,
+            standing,
+            values,
+            renew,
+            destroy,
+            expire: None,
+            over,
+            restart,
+            refused,
+            emptied: Emptied::default(),
+        };
         self.requests[request] = Some((visit, model));
     }
 
@@ -463,6 +476,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
             seen.language = language;
         } else {
             let mut cart = visit.write::<Cart>().await.unwrap();
+            request.emptied.note(edit);
             match edit {
                 Edit::Coupon(coupon) => (*cart.coupon_mut(), seen.coupon) = (coupon, coupon),
                 Edit::Visits(more) => {
@@ -572,16 +586,4 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         check(|| SqliteStore::open(folder.path().join("sessions.db")).unwrap(), &steps);
     }
-}
-
-/// Two requests use up what only one may have: of two removals of a `reject` field one is refused.
-#[test]
-fn of_two_removals_of_a_reject_field_one_is_refused() {
-    let store = std::sync::Arc::new(MemoryStore::new());
-    let open = |request| Step::Open { request, browser: 0 };
-    let write = |request, address| Step::Write { request, edit: Edit::Address(address) };
-    let finish = |request| Step::Finish { request, failed: false };
-    let first = [open(0), write(0, Some(1)), finish(0)];
-    let both = [open(0), write(0, None), open(1), Step::Read(1), finish(0), write(1, None), finish(1)];
-    check(|| store.clone(), &[&first[..], &both].concat());
 }

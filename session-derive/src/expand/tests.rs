@@ -7,7 +7,7 @@ use quote::quote;
 
 use super::*;
 
-const LINES: usize = 40;
+const LINES: usize = 41;
 const LINES_PER_FIELD: usize = 30;
 
 fn expanded(input: TokenStream) -> String {

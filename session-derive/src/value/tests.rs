@@ -162,7 +162,7 @@ fn skipped_fields_are_not_recorded() {
         quote!(
             struct Sku(#[serde(skip)] u8);
         ),
-        "the only field of a struct is written whatever",
+        "the only field of a struct is written despite `skip`",
     );
 }
 
@@ -282,7 +282,7 @@ fn a_catch_all_is_written_in_one_way() {
                 A,
             }
         ),
-        "the variant that takes what is unk",
+        "the variant for unknown values must be the last one",
     );
     for content in [quote!(), quote!((A, B)), quote!({ a: A })] {
         let input = quote!(enum E { A, #[serde(untagged)] #[session(other)] B #content });

@@ -66,7 +66,7 @@ pub(crate) struct Requested {
 
 /// Actions requested for the session as a whole.
 #[derive(Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each request_action stands on its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each action is independent of the others")]
 pub(crate) struct SessionWide {
     /// Schemas whose stored section is dropped. Later writes to them are in [`Requested::changes`].
     pub(crate) dropped: Vec<&'static SchemaSpec>,

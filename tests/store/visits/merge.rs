@@ -1,6 +1,10 @@
 //! Two requests at once, as the model has them.
 
-use super::{Request, Values};
+use std::collections::BTreeSet;
+
+use session_runtime::MemoryStore;
+
+use super::{Edit, Request, Step, Values, check};
 
 /// Base, theirs and ours to what is stored, and whether anything is written; nothing if a `reject` field changed twice.
 pub(super) fn merge(base: &Values, theirs: &Values, ours: &Values) -> Option<(Values, bool)> {
@@ -49,10 +53,39 @@ pub(super) fn lasting(values: &Values) -> Values {
     Values { language: values.language, ..Values::default() }
 }
 
+/// Fields and items that this request has removed: a value that it puts there holds nothing of the one before.
+#[derive(Default)]
+pub(super) struct Emptied {
+    coupon: bool,
+    address: bool,
+    items: BTreeSet<u8>,
+}
+
+impl Emptied {
+    pub(super) fn note(&mut self, edit: Edit) {
+        match edit {
+            Edit::Coupon(None) => self.coupon = true,
+            Edit::Address(None) => self.address = true,
+            Edit::NoItem(item) => drop(self.items.insert(item)),
+            _ => {}
+        }
+    }
+
+    /// The values without those that were removed.
+    fn without(&self, values: &Values) -> Values {
+        let mut left = values.clone();
+        left.coupon = left.coupon.filter(|_| !self.coupon);
+        left.address = left.address.filter(|_| !self.address);
+        left.items.retain(|item, _| !self.items.contains(item));
+        left
+    }
+}
+
 impl Request {
     /// The user goes, and with the user all that the session held. Of a sum the difference stays, and what was edited
     /// where nothing was.
-    pub(super) fn leave(&mut self, base: &Values) {
+    pub(super) fn leave(&mut self, loaded: &Values) {
+        let base = &self.emptied.without(loaded);
         let kept = lasting(&self.values);
         let ours = std::mem::replace(&mut self.values, kept);
         self.over = true;
@@ -74,4 +107,28 @@ impl Request {
             }
         }
     }
+}
+
+/// Two requests use up what only one may have: of two removals of a `reject` field one is refused.
+#[test]
+fn of_two_removals_of_a_reject_field_one_is_refused() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    let open = |request| Step::Open { request, browser: 0 };
+    let write = |request, address| Step::Write { request, edit: Edit::Address(address) };
+    let finish = |request| Step::Finish { request, failed: false };
+    let first = [open(0), write(0, Some(1)), finish(0)];
+    let both = [open(0), write(0, None), open(1), Step::Read(1), finish(0), write(1, None), finish(1)];
+    check(|| store.clone(), &[&first[..], &both].concat());
+}
+
+/// A quantity that a request puts where it has removed the previous user's is its own, and goes along.
+#[test]
+fn an_item_that_was_removed_first_goes_along_with_its_whole_count() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    let open = Step::Open { request: 0, browser: 0 };
+    let write = |edit| Step::Write { request: 0, edit };
+    let finish = Step::Finish { request: 0, failed: false };
+    let first = [open.clone(), write(Edit::User(Some(1))), write(Edit::Item(1, 1)), finish.clone()];
+    let second = [open, write(Edit::NoItem(1)), write(Edit::Item(1, 1)), write(Edit::User(Some(2))), finish];
+    check(|| store.clone(), &[&first[..], &second].concat());
 }

@@ -275,9 +275,9 @@ mod tests {
         assert_ne!(form(&f64::INFINITY), form(&f64::NEG_INFINITY));
     }
 
-    /// A map is told by its values too, each of which JSON may write as `null`.
+    /// Maps differ if one value differs, even where JSON writes both values as `null`.
     #[test]
-    fn maps_that_differ_in_one_value_are_told_apart() {
+    fn maps_that_differ_in_one_value_are_distinguished() {
         let map = |value: Option<()>| form(&HashMap::from([("a", None), ("b", value)]));
         assert!(map(None).is_some() && map(None) != map(Some(())));
     }
