@@ -114,7 +114,8 @@ pub enum OnSaveError {
     /// Sends 503 in place of the handler's response. The default.
     #[default]
     Fail,
-    /// Sends the handler's response and logs the loss, unless the request destroyed or renewed its session.
+    /// If the store is unavailable, sends the handler's response and logs the loss, unless the request destroyed,
+    /// restarted or renewed its session, or was a login or a logout. Other errors still replace the response.
     Log,
 }
 

@@ -258,7 +258,8 @@ pub enum CookieCommand {
     /// No change.
     #[default]
     Keep,
-    /// Sets the cookie by this `Set-Cookie` header, for a new secret or a new `Max-Age`.
+    /// Sets the cookie by this `Set-Cookie` header, for a new secret, a new `Max-Age`, or, with the cookie store, a
+    /// changed session.
     Set(String),
     /// Removes the cookie by this `Set-Cookie` header.
     Remove(String),

@@ -65,7 +65,7 @@ pub enum ErrorKind {
     Renewed,
     /// Another request also changed this `merge = reject` field.
     Rejected,
-    /// The record would be larger than the configured limit.
+    /// The record would be larger than the configured limit, or than the store accepts.
     TooLarge,
     /// Two writable guards of one schema are open at once in one request, or one outlives its handler.
     GuardOpen,
@@ -73,7 +73,8 @@ pub enum ErrorKind {
     TooLate,
     /// The schema is not registered with the fairing or the builder.
     UnknownSchema,
-    /// A job cannot change a `renew` field, because it has no browser to send the new id to.
+    /// A job cannot change a `renew` field, or clear one that holds a value, because it has no browser to send the new
+    /// id to.
     RenewInJob,
     /// A value of the previous user's session was edited. A `renew` field left that user in the same request: replace
     /// the field (`set_…`) instead of editing it, or edit it after the `renew` field was set.

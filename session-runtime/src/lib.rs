@@ -95,7 +95,7 @@
 //! - `SameSite=Lax` keeps the cookie from cross-site POSTs. CSRF tokens are the task of the application.
 //! - Only a `__Host-` cookie is immune to cookies that a subdomain sets (cookie tossing).
 //! - A change through `&self` (an atomic, a `Mutex`) is not detected. A different order inside a `HashSet` that is part
-//!   of another value counts as a change.
+//!   of another value counts as a change, unless the type derives `SessionValue`.
 //! - When a `renew` field changes from a user to its default or to another user, the session starts over: only the
 //!   first user's `lasting` schemas are carried over. An edit of another value of that user is refused at the save
 //!   ([`ErrorKind::PreviousUser`]); a field that was set as a whole is kept.

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use crate::{root, sources};
 
-/// From the lowest to the highest: a room may import rooms before it.
+/// From the lowest to the highest: a wing may import wings before it.
 const ORDER: [&str; 8] = ["error", "record", "schema", "version", "store", "request", "sessions", "rocket"];
 
-/// One `use` of another room.
+/// One mention of a path below `crate`.
 struct Import {
     file: String,
     line: usize,
@@ -61,7 +61,7 @@ fn file_of(folder: &Path, path: &[String]) -> Option<String> {
     })
 }
 
-/// The top folder of a file: a circle inside one room is between files, a circle of rooms is caught above.
+/// No file imports itself through others. A folder's root file and the files below it count as one.
 #[test]
 fn rooms_have_no_circles() {
     let folder = root().join("session-runtime/src");

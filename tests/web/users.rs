@@ -2,6 +2,7 @@
 
 mod clear;
 mod deadlines;
+mod open_guards;
 mod races;
 mod random;
 mod refused;
@@ -76,6 +77,8 @@ pub struct Look {
     pub(crate) language: Option<String>,
     #[session(merge = keys)]
     pub(crate) settings: BTreeMap<String, u32>,
+    #[session(merge = reject)]
+    pub(crate) theme: Option<String>,
 }
 
 #[derive(Session)]

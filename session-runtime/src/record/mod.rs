@@ -70,7 +70,7 @@ pub struct Head {
     pub secret_since: Timestamp,
     /// Secret from before a periodic renewal, while it is still accepted.
     pub previous: Option<PreviousSecret>,
-    /// Counter that every login and every explicit renewal raises.
+    /// Counter that every login, every renewal except a periodic one, and the end of the id raises.
     pub generation: u64,
     /// Moment at which [`generation`](Self::generation) was last raised.
     pub generation_since: Option<Timestamp>,

@@ -181,8 +181,8 @@ pub enum Deadline {
 /// ```
 #[derive(Clone, Debug)]
 pub enum NewSecret {
-    /// A login, a logout by field, or an explicit renewal: the old secret becomes invalid, and the generation goes up
-    /// by one.
+    /// A login, a logout by field, a changed `renew(keep)` field, or an explicit renewal: the old secret becomes
+    /// invalid, and the generation goes up by one.
     Raise {
         /// Hash of the new secret.
         hash: SecretHash,
@@ -299,8 +299,8 @@ impl Patch {
     /// Returns the hint for an unchanged record if all that the patch does is to set one to `most` keys, each once.
     #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(crate) fn only_sets(&self, most: usize) -> Option<Unchanged> {
-        let rests_on_it = |unchanged: &Unchanged| match self.precondition {
-            Precondition::Revision(demanded) => demanded == unchanged.revision,
+        let is_same_base = |unchanged: &Unchanged| match self.precondition {
+            Precondition::Revision(required) => required == unchanged.revision,
             Precondition::Values(_) => true,
         };
         let names = || self.set.iter().map(|(name, _)| name);
@@ -310,7 +310,7 @@ impl Patch {
             && self.deadline.is_none()
             && self.secret.is_none()
             && names().enumerate().all(is_once);
-        self.unchanged.filter(|unchanged| only_sets && rests_on_it(unchanged))
+        self.unchanged.filter(|unchanged| only_sets && is_same_base(unchanged))
     }
 
     /// Returns the keys that must be unchanged since the load.

@@ -91,55 +91,77 @@ pub(crate) fn absorb(
     changes: &mut Changes,
     confirmed: &mut Option<Box<Changes>>,
     found: Change,
-    ground: ChangeContext,
+    context: ChangeContext,
 ) -> Result<(), SessionError> {
-    let earlier = changes.get(&found.name);
     if found.is_confirmation() {
         confirm(changes, confirmed, found);
         return Ok(());
     }
+    let earlier = changes.get(&found.name);
     // The save refuses the earlier edit anyway, unless the whole field is set.
     if earlier.is_some_and(|earlier| earlier.stale) && !found.set {
         return Ok(());
     }
     let earlier = earlier.filter(|earlier| !earlier.stale);
-    let base = earlier.map_or(ground.stored, |earlier| earlier.base.clone());
-    let now = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
-    let is_current = now == found.base.as_deref();
-    let ours = match found.field.merge {
-        _ if found.stale || is_current => found.ours.clone(),
-        Merge::Reject if ground.moved => found.ours.clone(),
-        // Keeps the base that the guard saw, so that every save refuses the change.
-        Merge::Reject if !same_text(found.base.as_deref(), now, KnownText::of(found.field)) => {
-            changes.insert(found.name.clone(), found);
-            return Ok(());
-        }
-        _ => three_way(&found, now)?,
-    };
-    // A value that replaces one removed by an earlier guard holds nothing of it.
-    let is_own = |earlier: &Change| earlier.set || earlier.ours.is_none() && found.base.is_none();
-    let is_confirmed = |confirmed: &mut Box<Changes>| confirmed.remove(&found.name).is_some();
-    let set = found.set || earlier.is_some_and(is_own) || confirmed.as_mut().is_some_and(is_confirmed);
-    // Two edits that cancel each other out leave an absent key absent.
-    let absent =
-        !set && base.is_none() && ours.as_deref().is_some_and(|ours| found.schema.is_initial(found.field, ours));
-    let is_mixed = |earlier: &Change| earlier.mixed;
-    let mixed = !set && (earlier.is_some_and(is_mixed) || !is_current && !found.is_own());
-    let change = Change { base, ours, set, mixed, ..found };
-    if change.base != change.ours && !absent {
-        changes.insert(change.name.clone(), change);
+    let base = earlier.map_or(context.stored, |earlier| earlier.base.clone());
+    let current = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
+    if is_rejected(&found, current, context.moved) {
+        changes.insert(found.name.clone(), found);
         return Ok(());
+    }
+    let ours = on_current(&found, current, context.moved)?;
+    let confirmed_before = confirmed.as_mut().and_then(|confirmed| confirmed.remove(&found.name));
+    let was_confirmed = confirmed_before.is_some_and(|confirmed| confirmed.ours == found.base);
+    // A text that a merge altered holds some of the other one.
+    let set = ours == found.ours && (was_confirmed || replaces(&found, earlier));
+    let mixed = !set && is_mixed(&found, earlier, current);
+    keep(changes, confirmed, Change { base, ours, set, mixed, ..found });
+    Ok(())
+}
+
+/// True if the change is kept on the base that the guard saw, so that every save refuses it.
+fn is_rejected(found: &Change, current: Option<&str>, moved: bool) -> bool {
+    let is_rejecting = matches!(found.field.merge, Merge::Reject) && !found.stale && !moved;
+    is_rejecting && !same_text(found.base.as_deref(), current, KnownText::of(found.field))
+}
+
+/// Returns the text of the change, applied to the current text of the request.
+fn on_current(found: &Change, current: Option<&str>, moved: bool) -> Result<Option<Text>, SessionError> {
+    let is_moved = moved && matches!(found.field.merge, Merge::Reject);
+    if found.stale || is_moved || current == found.base.as_deref() {
+        return Ok(found.ours.clone());
+    }
+    three_way(found, current)
+}
+
+/// True if the whole value is replaced. A value that replaces one removed by an earlier guard holds nothing of it.
+fn replaces(found: &Change, earlier: Option<&Change>) -> bool {
+    let is_own = |earlier: &Change| earlier.set || earlier.ours.is_none() && found.base.is_none();
+    found.set || earlier.is_some_and(is_own)
+}
+
+/// True if the text holds some of a stored value that is not its base.
+fn is_mixed(found: &Change, earlier: Option<&Change>, current: Option<&str>) -> bool {
+    earlier.is_some_and(|earlier| earlier.mixed) || current != found.base.as_deref() && !found.is_own()
+}
+
+/// Records the change, or removes the earlier one that it cancels out.
+fn keep(changes: &mut Changes, confirmed: &mut Option<Box<Changes>>, change: Change) {
+    // Two edits that cancel each other out leave an absent key absent.
+    let is_absent = !change.set && change.base.is_none() && change.is_initial(change.ours.as_deref());
+    if change.base != change.ours && !is_absent {
+        changes.insert(change.name.clone(), change);
+        return;
     }
     changes.remove(&change.name);
     if change.is_confirmation() {
         confirmed.get_or_insert_default().insert(change.name.clone(), change);
     }
-    Ok(())
 }
 
 fn confirm(changes: &mut Changes, confirmed: &mut Option<Box<Changes>>, found: Change) {
     match changes.get_mut(&found.name) {
-        Some(earlier) => earlier.set = true,
+        Some(earlier) => earlier.set |= earlier.ours == found.ours,
         None => drop(confirmed.get_or_insert_default().insert(found.name.clone(), found)),
     }
 }

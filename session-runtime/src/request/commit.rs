@@ -160,8 +160,8 @@ impl Visit {
         }
     }
 
-    /// Loads the session for `destroy`, `renew` or `set_expiry`, which may come before any load. A copy from a cache is
-    /// not enough to destroy a session: only the store can confirm that the secret is still valid.
+    /// Loads the session for `destroy`, `restart`, `renew` or `set_expiry`, which may come before any load. A copy from
+    /// a cache is not enough to end a session: only the store can confirm that the secret is still valid.
     async fn settle_session_status(&self, requested: &Requested) -> Result<(), SessionError> {
         let (unread, copied) = {
             let state = self.state();
@@ -312,7 +312,11 @@ impl Visit {
         let values = !requested.changes.is_empty();
         match session_status {
             SessionStatus::Live(live) if requested.starts_over => {
-                Box::pin(self.start_over(&live, requested, basis)).await
+                let done = Box::pin(self.start_over(&live, requested, basis)).await;
+                if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Gone) {
+                    self.state().session_status = SessionStatus::Ended;
+                }
+                done
             }
             SessionStatus::Live(live) => {
                 let save = Save::new(self, live, requested, basis, answered)?;
@@ -451,7 +455,8 @@ impl State {
 }
 
 impl Core {
-    /// Creates a record under a new id, drawn until one is free. The record under a taken id is never touched.
+    /// Creates a record under a new id, drawn at most four times until one is free. The record under a taken id is
+    /// never touched.
     async fn create(
         &self,
         visit: &Visit,

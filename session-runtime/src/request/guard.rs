@@ -42,7 +42,7 @@ impl<S: Schema> Session<'_, S> {
     /// Stores the changes of the request now, including those of other finished guards. The guard then holds the stored
     /// values, and the cookie goes out whatever follows.
     ///
-    /// After a failed save the changes are still pending. Undo them, or the save at the end of the request fails too,
+    /// After a failed save the changes are still unsaved. Undo them, or the save at the end of the request fails too,
     /// and its error becomes the response. After a save with an unknown outcome ([`ErrorKind::Unavailable`],
     /// [`ErrorKind::Panicked`]) no change is sent again, since it could count twice.
     ///

@@ -66,9 +66,9 @@ impl<'v> Save<'v> {
         answered: bool,
     ) -> Result<Self, SessionError> {
         let identity_change = identity_change(&requested.changes);
-        let session_wide = requested.changes_values() || requested.expiry.is_some() || requested.renew;
+        let is_requested = requested.changes_values() || requested.expiry.is_some() || requested.renew;
         // A save that only records the use of the session counts from the start of the request.
-        let (now, secret) = (if session_wide { visit.core.now() } else { visit.now }, Secret::Keep);
+        let (now, secret) = (if is_requested { visit.core.now() } else { visit.now }, Secret::Keep);
         let mut save = Self { visit, live, requested, identity_change, basis, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
@@ -323,8 +323,8 @@ impl<'v> Save<'v> {
                 change.merge(theirs.values.get_text(&change.name).cloned())?;
             }
         }
-        let rested: Vec<_> = self.requested.changes.values().filter(|change| change.field.merge.needs_base()).collect();
-        let names = rested.iter().map(|change| &*change.name).chain(schemas);
+        let merged: Vec<_> = self.requested.changes.values().filter(|change| change.field.merge.needs_base()).collect();
+        let names = merged.iter().map(|change| &*change.name).chain(schemas);
         let values = &mut Arc::make_mut(&mut self.live).values;
         for name in names {
             values.set(name, theirs.values.get_text(name));
@@ -407,6 +407,7 @@ impl<'v> Save<'v> {
         }
         let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
         let changes = self.login_changes(&values)?;
+        let had_user = self.had_user(&values);
         self.keep_for_login(&mut values);
         for (name, text) in fresh_values(&changes, &self.visit.core.versions).iter() {
             values.set(name.clone(), text.clone());
@@ -417,6 +418,9 @@ impl<'v> Save<'v> {
         let expiry = self.requested.expiry.map_or(self.live.head.expiry, Into::into);
         let created = self.visit.create(values, self.live.values.stored(), expiry).await?;
         self.requested.clear_stored_changes();
+        if had_user {
+            self.visit.leave_user();
+        }
         Ok(created)
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct State {
     pub(crate) fetched: u32,
     /// Subset of `fetched` that did not come from a cache, so that writes may be based on it.
     pub(crate) fresh: u32,
-    /// Error of a failed load, which fails every guard of the request.
+    /// Error of a failed load, which fails every later guard that needs stored values.
     pub(super) failed_load: Option<SessionError>,
     /// Schemas with a writable guard, one bit each.
     pub(super) open: u32,
@@ -145,8 +145,8 @@ impl Requested {
         self.session_wide_mut().failure.get_or_insert(error);
     }
 
-    /// Returns everything for the save at the end of the request. The actions that affect reads until then stay here
-    /// too.
+    /// Returns everything for the save at the end of the request. The session-wide actions stay here too, since reads
+    /// depend on them, except dropped sections: those come back with [`keep`](Self::keep).
     pub(crate) fn hand_over(&mut self) -> Self {
         let (changes, confirmed) = (std::mem::take(&mut self.changes), self.confirmed.take());
         let handed = Self { changes, confirmed, session_wide: self.session_wide.clone() };
@@ -222,7 +222,7 @@ impl Requested {
         &mut self,
         found: GuardChanges,
         outdated: bool,
-        ground: impl Fn(&Self, &Change) -> ChangeContext,
+        context: impl Fn(&Self, &Change) -> ChangeContext,
     ) -> Result<(), SessionError> {
         let is_user = |change: &Change| change.field.renew == Renew::User;
         let users: Vec<Text> =
@@ -235,8 +235,8 @@ impl Requested {
         for (change, outdated) in before.chain(changes) {
             let change = if outdated { change.rebased_on_empty()? } else { Some(change) };
             let Some(change) = change else { continue };
-            let ground = ground(self, &change);
-            absorb(&mut self.changes, &mut self.confirmed, change, ground)?;
+            let context = context(self, &change);
+            absorb(&mut self.changes, &mut self.confirmed, change, context)?;
         }
         let left = |name: &Text| self.changes.get(name).is_some_and(Change::ends_user);
         if !self.starts_over && users.iter().any(left) { self.start_over() } else { Ok(()) }
@@ -252,9 +252,20 @@ impl Requested {
         self.changes.retain(|_, change| !change.stale || !is_replaced(change));
     }
 
+    /// Drops the changes to all schemas except the lasting ones, as a restart after them does.
+    fn drop_before_restart(&mut self) {
+        self.changes.retain(|_, change| change.schema.lasting);
+        self.confirmed = None;
+        if let Some(session_wide) = self.session_wide.as_deref_mut() {
+            session_wide.dropped.retain(|schema| schema.lasting);
+        }
+    }
+
     /// Restores the changes and actions of a failed save. Those requested since take precedence.
     pub(crate) fn put_back(&mut self, mut earlier: Self) -> Result<(), SessionError> {
-        if self.starts_over && !earlier.starts_over {
+        if self.restart && !earlier.restart {
+            earlier.drop_before_restart();
+        } else if self.starts_over && !earlier.starts_over {
             earlier.start_over()?;
         }
         for schema in &self.dropped {
@@ -263,12 +274,16 @@ impl Requested {
         for (name, change) in earlier.changes {
             match self.changes.entry(name) {
                 Entry::Vacant(entry) => drop(entry.insert(change)),
+                // A save still refuses the earlier edit, unless the whole field was set since.
+                Entry::Occupied(mut entry) if change.stale && !entry.get().set => drop(entry.insert(change)),
                 // The later change is based on the earlier one.
                 Entry::Occupied(mut entry) if entry.get().base == change.ours => {
-                    entry.get_mut().base = change.base;
-                    entry.get_mut().mixed |= change.mixed && !entry.get().set;
+                    entry.get_mut().rebase_on(change);
                     if entry.get().base == entry.get().ours {
-                        entry.remove();
+                        let change = entry.remove();
+                        if change.is_confirmation() {
+                            self.confirmed.get_or_insert_default().insert(change.name.clone(), change);
+                        }
                     }
                 }
                 Entry::Occupied(_) => {}
@@ -404,14 +419,15 @@ impl State {
             if !requested.counts(change.schema) {
                 return None;
             }
-            if let Some(change) = in_flight.change(&change.name) {
+            if let Some(change) = in_flight.change(&change.name).filter(|change| !change.stale) {
                 return change.ours.clone();
             }
             session_status.values().get_text(&change.name).filter(|_| in_flight.counts(change.schema)).cloned()
         };
-        let absorbed = self
-            .requested
-            .absorb(found, outdated, |requested, change| ChangeContext { stored: stored(requested, change), moved });
+        let absorbed = self.requested.absorb(found, outdated, |requested, change| ChangeContext {
+            stored: stored(requested, change),
+            moved: moved && !change.schema.lasting,
+        });
         if self.requested.starts_over && !did_start_over {
             self.epoch += 1;
         }
@@ -461,7 +477,8 @@ impl State {
         Ok(is_logout)
     }
 
-    /// Returns the stored values of a schema in the version of this program; `None` if they cannot be read.
+    /// Returns the stored values of a schema with those of a save in flight, in the version of this program; `None` if
+    /// they cannot be read.
     fn stored_snapshot(&mut self, schema: &'static SchemaSpec, versions: &Versions) -> Option<Snapshot> {
         if !self.counts(schema) {
             return Some(Snapshot::default());
@@ -520,7 +537,7 @@ fn upgraded(
     versions: &Versions,
 ) -> Result<VersionStatus, SessionError> {
     match live.values.status_of(schema, versions)? {
-        stands @ (VersionStatus::Same | VersionStatus::Newer { .. }) => Ok(stands),
+        status @ (VersionStatus::Same | VersionStatus::Newer { .. }) => Ok(status),
         _ => Arc::make_mut(live).values.upgrade(schema, versions),
     }
 }

@@ -434,6 +434,18 @@ impl Visit {
         absorbed
     }
 
+    /// Leaves the user whose session this request goes on without: open guards have seen values of that user.
+    pub(crate) fn leave_user(&self) {
+        {
+            let mut state = self.state();
+            state.epoch += 1;
+            if let Err(error) = state.requested.leave_user() {
+                state.requested.set_failure(error);
+            }
+        }
+        self.forget_user(None);
+    }
+
     /// Drops the decoded values and the transient fields of a user who has left. `kept`: schema whose guard holds none
     /// of them.
     #[cold]
@@ -465,7 +477,7 @@ impl Visit {
         requested.replace(tracked);
         let found = self.take_found(at, tracked, snapshot, false)?;
         let state = self.state();
-        let moved = state.session_status.live().map(|live| live.id.key) != snapshot.session();
+        let moved = state.session_status.live().map(|live| live.id.key) != snapshot.session() && !S::SPEC.lasting;
         requested.absorb(found, false, |requested, change| ChangeContext {
             stored: state.stored_for(requested, change),
             moved,

@@ -118,7 +118,8 @@ impl SessionHandle {
     ///
     /// Does not create a session. Takes effect whatever the response status.
     ///
-    /// A change of a `renew` field does this automatically (OWASP ASVS 5.0, 7.2.4). Call it after any other change of
+    /// A login through a `renew` field and a change of a `renew(keep)` field do this automatically (OWASP ASVS 5.0,
+    /// 7.2.4). Call it after any other change of
     /// the visitor's privileges.
     ///
     /// # Examples
@@ -145,7 +146,7 @@ impl SessionHandle {
 
     /// Ends the session and begins another one under a new id, which keeps the `lasting` schemas.
     ///
-    /// All of this happens within the request. It takes effect whatever the response status, as with
+    /// This happens when the request finishes or is saved, whatever the response status, as with
     /// [`destroy`](Self::destroy). Earlier writes of this request are dropped, except those to `lasting` schemas; later
     /// ones go into the new session. If the new session would be empty, the cookie is removed. Does nothing after
     /// `destroy`.
@@ -337,8 +338,8 @@ impl SessionHandle {
     }
 }
 
-/// Opens the visit with the raw `Cookie` lines, byte for byte. Only Rocket's local client has none; its cookies come
-/// from the jar.
+/// Opens the visit with the raw `Cookie` lines, byte for byte. A request without such a line has no cookies, except
+/// from Rocket's local client, whose cookies are in the jar.
 fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
     // Iterating over a browser's headers is cheaper than looking one up.
     let mut lines = request.headers().iter().filter_map(cookie_line).peekable();

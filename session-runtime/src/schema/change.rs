@@ -40,6 +40,13 @@ impl Change {
         self.field.renew == Renew::User && !self.is_initial(self.base.as_deref())
     }
 
+    /// Puts the change on the base of an earlier change, on which it is based.
+    pub(crate) fn rebase_on(&mut self, earlier: Self) {
+        self.base = earlier.base;
+        self.set |= earlier.set || earlier.ours.is_none();
+        self.mixed = !self.set && (self.mixed || earlier.mixed);
+    }
+
     /// Returns whether the field or entry was set to the text that it already had.
     pub(crate) fn is_confirmation(&self) -> bool {
         self.set && self.base.is_some() && self.base == self.ours

@@ -8,8 +8,8 @@
 //!
 //! The part after `/` is the key as `serde_json` writes it, without the quotes, so no control character reaches a
 //! store. A typed value is read from the loaded record and the changes of the request so far; later, its differences
-//! from that record become new changes. Two texts that differ only in the order of an object's keys are the same
-//! value.
+//! from that record become new changes. Two texts that differ only in the order of an object's keys, or of a set that
+//! the shape shows, are the same value.
 //!
 //! Deliberately absent: other versions, which `version::upgrade` handles.
 
@@ -142,7 +142,7 @@ impl<'a> ChangeRecorder<'a> {
     }
 
     /// Returns the changes, each with the text that the guard saw.
-    pub(crate) fn into_found(self) -> Vec<Change> {
+    pub(crate) fn into_changes(self) -> Vec<Change> {
         self.found
     }
 

@@ -131,7 +131,7 @@ impl<S: Schema> Tracked<S> {
         changes.begin(has(&self.set, at), has(&self.cleared, at));
         has(&self.touched, at)
             && field.place.diff(&self.value, &mut changes).is_ok()
-            && changes.into_found().iter().any(Change::ends_user)
+            && changes.into_changes().iter().any(Change::ends_user)
     }
 
     /// Keeps the fields that were set or cleared and those that name the user. The others start from their defaults.
@@ -193,7 +193,7 @@ impl<S: Schema> Tracked<S> {
             changes.begin(has(&self.set, at), has(&self.cleared, at));
             field.place.diff(value, &mut changes)?;
         }
-        Ok(changes.into_found())
+        Ok(changes.into_changes())
     }
 
     /// Returns the fields that were set or cleared as a whole.

@@ -195,10 +195,10 @@ fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) 
     }
     let is_readable = check_readable(&loaded, schema).is_ok();
     let mut values = Versioned::new(loaded.record.values);
-    let stands = values.upgrade(schema, versions);
+    let status = values.upgrade(schema, versions);
     let is_set =
         |field: &FieldSpec| values.current().get(field.name).is_some_and(|text| !schema.is_initial(field, text));
-    match stands {
+    match status {
         Ok(VersionStatus::Same | VersionStatus::Older(_) | VersionStatus::Newer { .. }) if is_readable => {
             renewing.any(is_set)
         }
@@ -223,13 +223,13 @@ fn run<S: Schema, R>(
     let (value, snapshot) = decode::<S>(key, &values)?;
     let mut value = S::WRAP(Tracked::new(value));
     let result = work(&mut value);
-    let changes = S::TRACKED(&mut value).take_changes(&snapshot, false)?.changes;
-    let pending: Changes = changes.into_iter().map(|change| (change.name.clone(), change)).collect();
-    if renews(&pending) {
+    let found = S::TRACKED(&mut value).take_changes(&snapshot, false)?.changes;
+    let changes: Changes = found.into_iter().map(|change| (change.name.clone(), change)).collect();
+    if renews(&changes) {
         return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
     }
     let mut patch = Patch::on_generation(head.generation);
-    fill(&mut patch, &pending, versions, &values, head.revision)?;
+    fill(&mut patch, &changes, versions, &values, head.revision)?;
     patch.precondition = Precondition::Revision(head.revision);
     Ok((result, patch, values))
 }

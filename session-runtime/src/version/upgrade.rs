@@ -94,7 +94,7 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
         field.place.diff(value, &mut changes)?;
     }
     let mut texts = BTreeMap::new();
-    for change in changes.into_found() {
+    for change in changes.into_changes() {
         if let Some(text) = change.ours {
             texts.insert(change.name, (text, KnownText::of(change.field)));
         }

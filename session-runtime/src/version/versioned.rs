@@ -173,9 +173,9 @@ impl Versioned {
         versions: &Versions,
     ) -> Result<VersionStatus, SessionError> {
         let Some((at, version)) = versions.of(schema) else { return Ok(VersionStatus::Same) };
-        let status_of = version_status(schema, &version.written, &self.stored)?;
+        let status = version_status(schema, &version.written, &self.stored)?;
         if self.upgraded & (1 << at) == 0 {
-            match status_of {
+            match status {
                 VersionStatus::Older(from) => {
                     let section = (schema.upgrade)(RawSection::of(schema.key, &self.stored), from)?;
                     self.set_current(at, schema, section.values());
@@ -184,7 +184,7 @@ impl Versioned {
                 VersionStatus::Same | VersionStatus::Newer { .. } => {}
             }
         }
-        Ok(status_of)
+        Ok(status)
     }
 
     fn set_current(&mut self, at: usize, schema: &SchemaSpec, section: &Values) {
@@ -205,9 +205,9 @@ impl Versioned {
         }
     }
 
-    /// Replaces the changes of this schema in a patch by its whole section in the form to be stored. Does so only if
-    /// the schema is seen in another form than it is stored, or is to be stored in another form than it is seen.
-    /// Returns whether it did; the patch then needs the whole record as its precondition.
+    /// Replaces the changes of this schema in a patch by the differences between the stored section and the section in
+    /// the form to be stored. Does so only if the schema is seen in another form than it is stored, or is to be stored
+    /// in another form than it is seen. Returns whether it did; the patch then needs the whole record as its precondition.
     pub(crate) fn rewrite(
         &self,
         schema: &'static SchemaSpec,
@@ -215,9 +215,9 @@ impl Versioned {
         patch: &mut Patch,
     ) -> Result<bool, SessionError> {
         let Some((at, version)) = versions.of(schema) else { return Ok(false) };
-        let is_lifted = self.upgraded & (1 << at) != 0;
+        let is_upgraded = self.upgraded & (1 << at) != 0;
         let hold = version.hold.as_ref().filter(|(held, _)| self.is_at_most(schema, version, *held));
-        if !is_lifted && hold.is_none() {
+        if !is_upgraded && hold.is_none() {
             return Ok(false);
         }
         let mut after = self.current.clone();

@@ -86,7 +86,7 @@ impl LoadEstimate {
     }
 }
 
-/// A waiting request, which leaves the line once.
+/// A waiting request, which stops waiting once.
 pub(super) struct Place<'l> {
     line: &'l LoadEstimate,
     since: Instant,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_answers_is_stuck_and_avoided() {
+    fn a_connection_without_answers_is_stuck_and_avoided() {
         let line = LoadEstimate::default();
         let (mut first, mut second) = (line.join(), line.join());
         assert!(!first.give_up() && !first.give_up());

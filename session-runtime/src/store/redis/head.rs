@@ -10,7 +10,7 @@ use crate::record::{Head, PreviousSecret};
 /// Field of the main hash that holds the head. No stored key contains a NUL.
 pub(super) const HEAD: &str = "\0";
 
-const LAYOUT: u8 = 1;
+const FORMAT: u8 = 1;
 const LENGTH: usize = 164;
 
 const NONE: u8 = 0;
@@ -38,7 +38,7 @@ impl<'b> StoredHead<'b> {
 /// Encodes the head of a new record.
 pub(super) fn encode(head: &Head, bytes: usize, keys: usize, apart: &[&str]) -> Vec<u8> {
     let mut out = Vec::with_capacity(LENGTH + apart.iter().map(|schema| schema.len() + 1).sum::<usize>());
-    out.push(LAYOUT);
+    out.push(FORMAT);
     out.extend_from_slice(&moment(head.created));
     out.extend_from_slice(&moment(head.ends));
     put_times(&mut out, head.expires, head.touched);
@@ -130,7 +130,7 @@ fn put_secret(out: &mut Vec<u8>, head: &Head) {
 
 fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
     let mut rest = Rest(bytes);
-    if rest.take()? != [LAYOUT] {
+    if rest.take()? != [FORMAT] {
         return None;
     }
     let (created, ends, expires, touched) = (rest.moment()?, rest.moment()?, rest.moment()?, rest.moment()?);

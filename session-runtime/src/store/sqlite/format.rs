@@ -86,7 +86,7 @@ impl Settings {
     }
 
     /// Opens a read-only connection that fails instead of waiting for a lock.
-    pub(super) fn connect_spot(&self) -> Result<Connection, StoreError> {
+    pub(super) fn connect_inline(&self) -> Result<Connection, StoreError> {
         let connection = self.connect_reader()?;
         connection.busy_timeout(Duration::ZERO).map_err(|error| self.refused(&error))?;
         Ok(connection)

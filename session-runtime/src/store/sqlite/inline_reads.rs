@@ -22,7 +22,7 @@ const WEIGHT: u64 = 16;
 /// Number of slow reads, with no fast ones to make up for them, after which reader threads take over.
 const TOO_MANY: u64 = 4;
 
-/// Connections for inline reads, one for each core; a read takes any free one.
+/// Connections for inline reads, one for each core and at most eight; a read takes any free one.
 pub(super) struct InlineReads {
     opened: Instant,
     each: Box<[InlineSlot]>,
@@ -40,8 +40,8 @@ const IDLE: u64 = u64::MAX;
 
 impl InlineReads {
     pub(super) fn new(slots: Vec<Arc<Slot>>) -> Self {
-        let inline_reads = |slot| InlineSlot { slot, since: AtomicU64::new(IDLE) };
-        Self { opened: Instant::now(), each: slots.into_iter().map(inline_reads).collect(), pace: Pace::default() }
+        let inline_slot = |slot| InlineSlot { slot, since: AtomicU64::new(IDLE) };
+        Self { opened: Instant::now(), each: slots.into_iter().map(inline_slot).collect(), pace: Pace::default() }
     }
 
     /// Runs a read inline. `None` if every connection is in use, reads are slow, or another process holds a lock.
@@ -50,13 +50,13 @@ impl InlineReads {
         read: impl FnOnce(&mut Option<Reader>) -> Result<T, Fault>,
     ) -> Option<Result<T, Fault>> {
         let begun = self.now();
-        if self.pace.is_slow(begun) || self.each.iter().any(|inline_reads| inline_reads.is_overdue(begun)) {
+        if self.pace.is_slow(begun) || self.each.iter().any(|slot| slot.is_overdue(begun)) {
             return None;
         }
-        let (inline_reads, mut reader) = self.each.iter().find_map(InlineSlot::take)?;
-        inline_reads.since.store(begun, Ordering::Relaxed);
+        let (slot, mut reader) = self.each.iter().find_map(InlineSlot::take)?;
+        slot.since.store(begun, Ordering::Relaxed);
         let outcome = caught(|| read(&mut reader));
-        inline_reads.since.store(IDLE, Ordering::Relaxed);
+        slot.since.store(IDLE, Ordering::Relaxed);
         let ended = self.now();
         self.pace.note(ended, ended - begun);
         let is_busy = outcome.as_ref().is_err_and(Fault::is_busy);
@@ -130,19 +130,19 @@ mod tests {
         Arc::new(Slot::new(Reader::new(connection)))
     }
 
-    fn spots(count: usize) -> InlineReads {
+    fn inline_reads(count: usize) -> InlineReads {
         InlineReads::new((0..count).map(|_| slot(Connection::open_in_memory().unwrap())).collect())
     }
 
     #[test]
-    fn a_read_that_does_not_come_back_is_the_last_on_the_spot() {
-        let spots = spots(2);
+    fn a_read_that_does_not_come_back_is_the_last_read_inline() {
+        let reads = inline_reads(2);
         let (begun, has_begun) = mpsc::channel();
         let (answer, disk) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
-            let spots = &spots;
+            let reads = &reads;
             scope.spawn(move || {
-                spots.read(|_| {
+                reads.read(|_| {
                     begun.send(()).unwrap();
                     disk.recv().unwrap();
                     Ok(())
@@ -150,16 +150,16 @@ mod tests {
             });
             has_begun.recv().unwrap();
             std::thread::sleep(2 * SLOW);
-            assert!(spots.read(|_| Ok(())).is_none());
+            assert!(reads.read(|_| Ok(())).is_none());
             answer.send(()).unwrap();
         });
-        assert!(spots.read(|_| Ok(())).is_some());
+        assert!(reads.read(|_| Ok(())).is_some());
     }
 
     #[test]
     fn a_read_that_finds_every_connection_in_use_is_left_to_the_threads() {
-        let spots = spots(1);
-        assert!(spots.read(|_| Ok(spots.read(|_| Ok(())).is_none())).unwrap().unwrap());
+        let reads = inline_reads(1);
+        assert!(reads.read(|_| Ok(reads.read(|_| Ok(())).is_none())).unwrap().unwrap());
     }
 
     #[test]
@@ -170,16 +170,16 @@ mod tests {
         other.execute_batch("BEGIN EXCLUSIVE; CREATE TABLE t (a)").unwrap();
         let connection = Connection::open(&path).unwrap();
         connection.busy_timeout(Duration::ZERO).unwrap();
-        let spots = InlineReads::new(vec![slot(connection)]);
-        assert!(spots.read(|reader| reader.as_ref().unwrap().scan(None, 1, Timestamp::from_millis(0))).is_none());
+        let reads = InlineReads::new(vec![slot(connection)]);
+        assert!(reads.read(|reader| reader.as_ref().unwrap().scan(None, 1, Timestamp::from_millis(0))).is_none());
     }
 
     #[test]
     fn a_panic_while_reading_is_an_error_of_that_read() {
-        let spots = spots(1);
-        let outcome = spots.read(|_| -> Result<(), Fault> { panic!("on purpose") });
+        let reads = inline_reads(1);
+        let outcome = reads.read(|_| -> Result<(), Fault> { panic!("on purpose") });
         assert!(matches!(outcome, Some(Err(Fault::Panicked))));
-        assert!(spots.read(|_| Ok(())).is_some());
+        assert!(reads.read(|_| Ok(())).is_some());
     }
 
     const QUICK: u64 = 20;
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_has_become_quick_is_read_on_the_spot_again() {
+    fn a_disk_that_has_become_quick_is_read_read_inline_again() {
         let pace = Pace::default();
         (0..TOO_MANY).for_each(|at| pace.note(at, LONG));
         assert!(pace.is_slow(TOO_MANY));

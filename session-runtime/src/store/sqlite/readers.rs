@@ -22,13 +22,13 @@ type Job = Box<dyn FnOnce(&Slot) + Send>;
 pub(super) struct Readers {
     settings: Arc<Settings>,
     slots: Arc<Slots>,
-    spots: InlineReads,
+    inline: InlineReads,
     threads: Threads<Job>,
 }
 
 /// All connections that read, for the writer to close.
 pub(super) struct Slots {
-    spots: Box<[Arc<Slot>]>,
+    inline: Box<[Arc<Slot>]>,
     threads: Box<[Arc<Slot>]>,
     /// True while the file is gone and no connection may be opened.
     are_closed: AtomicBool,
@@ -60,11 +60,11 @@ impl Slot {
 
 impl Slots {
     /// Opens connections for inline reads, which do not wait for a lock, and one for each thread, which do.
-    pub(super) fn open(settings: &Settings, spots: usize, threads: usize) -> Result<Self, StoreError> {
-        let inline_reads = |_| settings.connect_spot().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
+    pub(super) fn open(settings: &Settings, inline: usize, threads: usize) -> Result<Self, StoreError> {
+        let inline_slot = |_| settings.connect_inline().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
         let thread = |_| settings.connect_reader().map(|connection| Arc::new(Slot::new(Reader::new(connection))));
         Ok(Self {
-            spots: (0..spots).map(inline_reads).collect::<Result<_, _>>()?,
+            inline: (0..inline).map(inline_slot).collect::<Result<_, _>>()?,
             threads: (0..threads).map(thread).collect::<Result<_, _>>()?,
             are_closed: AtomicBool::new(false),
         })
@@ -73,7 +73,7 @@ impl Slots {
     /// Closes all connections after their current reads. From then on, reads fail.
     pub(super) fn close(&self) {
         self.are_closed.store(true, Ordering::SeqCst);
-        for slot in self.spots.iter().chain(&self.threads) {
+        for slot in self.inline.iter().chain(&self.threads) {
             drop(slot.take().take());
         }
     }
@@ -106,8 +106,8 @@ impl Readers {
             let slot = Arc::clone(slot);
             threads.spawn(move |queue| serve(queue, &slot)).map_err(not_set_up)?;
         }
-        let spots = InlineReads::new(slots.spots.iter().map(Arc::clone).collect());
-        Ok(Self { settings: Arc::clone(settings), slots: Arc::clone(slots), spots, threads })
+        let inline = InlineReads::new(slots.inline.iter().map(Arc::clone).collect());
+        Ok(Self { settings: Arc::clone(settings), slots: Arc::clone(slots), inline, threads })
     }
 
     pub(super) async fn load(
@@ -117,10 +117,10 @@ impl Readers {
         now: Timestamp,
     ) -> Result<Option<Loaded>, StoreError> {
         const DURING: &str = "load";
-        let on_the_spot = |slot: &mut Option<Reader>| {
-            self.slots.read(slot, || self.settings.connect_spot(), |reader| reader.load(key, wanted, now))
+        let read_inline = |slot: &mut Option<Reader>| {
+            self.slots.read(slot, || self.settings.connect_inline(), |reader| reader.load(key, wanted, now))
         };
-        if let Some(outcome) = self.spots.read(on_the_spot) {
+        if let Some(outcome) = self.inline.read(read_inline) {
             return outcome.map_err(|fault| fault.to_error(DURING));
         }
         let wanted = wanted.clone();

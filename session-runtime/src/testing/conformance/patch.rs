@@ -10,21 +10,21 @@ pub(super) const RULES: &[Rule] = &[
     rule!(patch_of_expired_is_gone, "A patch of a record that has expired answers gone and changes nothing."),
     rule!(other_generation_is_renewed, "A patch from before a login answers renewed and changes nothing."),
     rule!(gone_comes_before_renewed, "A patch of an expired record answers gone, even after a login."),
-    rule!(renewed_comes_before_conflict, "A patch from before a login answers renewed, whatever it rests on."),
+    rule!(renewed_comes_before_conflict, "A patch from before a login answers renewed, whatever its precondition."),
     rule!(
         conflict_answers_the_current_texts,
         "A patch whose base has changed answers the current texts, and changes nothing."
     ),
     rule!(absence_is_a_base, "A key that was absent must still be absent, one that was there must still be there."),
     rule!(own_text_is_accepted, "With `or_ours`, and only then, the very text that the patch sets is no conflict."),
-    rule!(revision_is_a_base, "A patch that rests on a revision answers a conflict after any change of keys."),
+    rule!(revision_is_a_base, "A patch whose precondition is a revision answers a conflict after any change of keys."),
     rule!(
         an_upgrade_is_one_step,
         "A patch that sets, removes and changes metadata is applied as a whole, or refused as a whole after any change."
     ),
     rule!(
         a_late_save_does_not_undo_an_upgrade,
-        "A patch that rests on metadata is a conflict once another patch has changed that."
+        "A patch whose precondition is metadata is a conflict once another patch has changed that."
     ),
     rule!(bases_are_compared_bytewise, "Texts that mean the same but are written otherwise are a conflict."),
 ];
