@@ -12,6 +12,7 @@ mod lifecycle;
 mod load;
 pub(crate) mod load_set;
 mod next_session;
+pub(crate) mod requested;
 mod save;
 mod state;
 pub mod visit;

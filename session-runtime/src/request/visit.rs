@@ -25,7 +25,8 @@ use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
 
 pub use super::guard::Session;
 pub(crate) use super::load::Purpose;
-pub(crate) use super::state::{Checkpoint, InFlight, Live, Requested, SessionStatus, SessionWide, State};
+pub(crate) use super::requested::{Requested, SessionWide};
+pub(crate) use super::state::{Checkpoint, InFlight, Live, SessionStatus, State};
 
 /// Access of one request to its session.
 ///

@@ -84,7 +84,7 @@ async fn a_write_after_a_refused_save_creates_no_session() {
     assert_eq!((web.store.spy.records(), browser), (0, before));
 }
 
-/// A refused save is told once: nothing is left to be saved.
+/// A refused save is reported once: nothing is left to be saved.
 #[rocket::async_test]
 async fn a_save_of_nothing_after_a_refused_save_is_no_error() {
     let (_web, _browser, visit) = ended_elsewhere().await;

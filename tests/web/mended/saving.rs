@@ -106,7 +106,7 @@ async fn a_failed_start_over_keeps_what_is_loaded() {
     assert_eq!(visit.read::<History>().await.unwrap().pages(), &["first"]);
 }
 
-/// What a save has stored is the base of what follows, even if the session cannot be read again.
+/// The stored values are the base of later changes, even if the session cannot be read again after the save.
 #[rocket::async_test]
 async fn a_save_that_cannot_be_read_again_is_counted_once() {
     let (web, mut browser) = Web::of_cart(|cart| cart.set_visits(1)).await;

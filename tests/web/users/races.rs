@@ -202,7 +202,7 @@ async fn a_second_user_of_a_session_that_lost_against_another_login_takes_nothin
     }
 }
 
-/// What a request sets is merged with what another one stored for the user: the next user gets only this request's part.
+/// A sum that a request sets is merged with another request's change: the next user gets only the difference.
 #[rocket::async_test]
 async fn a_sum_that_was_set_and_merged_with_the_users_takes_nothing_of_it_along() {
     let site = Site::served();

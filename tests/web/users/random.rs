@@ -30,7 +30,7 @@ struct Trial {
     lives: BTreeMap<SessionKey, Life>,
 }
 
-/// What the record of a session has held so far.
+/// Numbers and users that the record of a session has held so far.
 #[derive(Default)]
 struct Life {
     numbers: Numbers,

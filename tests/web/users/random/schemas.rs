@@ -116,7 +116,7 @@ impl Look {
     }
 }
 
-/// What one step writes and sees.
+/// Numbers that one step writes and sees.
 pub(super) struct Written {
     number: u32,
     /// A guard was opened for it: the session that the request then went on from, and the numbers that the guard showed.

@@ -148,7 +148,7 @@ impl Part {
         }
     }
 
-    /// What two requests do to a sum adds up to the bits of both only if both add.
+    /// Picks additions to a sum where two requests run: only those add up to the bits of both.
     fn way(self, way: Way, two: bool) -> Way {
         let is_sum = matches!(self, Self::Items(_) | Self::Visits);
         if two && is_sum && way != Way::Update { Way::Edit } else { way }
@@ -267,7 +267,7 @@ impl<'v> Held<'v> {
         }
     }
 
-    /// By a guard that is held, whose changes are then saved too, or by one that has none.
+    /// Saves through a guard that is held, with its changes, or else through a guard without changes.
     async fn save(&mut self, visit: &Visit) -> Result<(), SessionError> {
         if let Some(cart) = &mut self.cart {
             return cart.save().await;
