@@ -1,56 +1,56 @@
 //! A session cookie as a browser keeps it.
 
-use session_tests::base64url::ALPHABET;
-pub(crate) use session_tests::base64url::{decode, encode};
+use crate::base64url::ALPHABET;
+pub use crate::base64url::{decode, encode};
 
 /// A cookie's name and value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cookie {
-    pub(crate) name: String,
-    pub(crate) value: String,
+pub struct Cookie {
+    pub name: String,
+    pub value: String,
 }
 
 impl Cookie {
     /// The part of a `Set-Cookie` header that browsers send back.
-    pub(crate) fn of(set_cookie: &str) -> Self {
+    pub fn of(set_cookie: &str) -> Self {
         let pair = set_cookie.split(';').next().unwrap_or_default();
         let (name, value) = pair.split_once('=').expect("a Set-Cookie header begins with name=value");
         Self { name: name.to_owned(), value: value.to_owned() }
     }
 
-    pub(crate) fn pair(&self) -> String {
+    pub fn pair(&self) -> String {
         format!("{}={}", self.name, self.value)
     }
 
-    pub(crate) fn with_value(&self, value: impl Into<String>) -> Self {
+    pub fn with_value(&self, value: impl Into<String>) -> Self {
         Self { name: self.name.clone(), value: value.into() }
     }
 
     /// The 32 bytes behind the value.
-    pub(crate) fn bytes(&self) -> [u8; 32] {
+    pub fn bytes(&self) -> [u8; 32] {
         let bytes = decode(&self.value).expect("the session cookie is base64url");
         bytes.try_into().expect("the session cookie holds 32 bytes")
     }
 
     /// Where the record lives: the first half.
-    pub(crate) fn key(&self) -> [u8; 16] {
+    pub fn key(&self) -> [u8; 16] {
         self.bytes()[..16].try_into().unwrap()
     }
 
     /// What only the browser has: the second half.
-    pub(crate) fn secret(&self) -> [u8; 16] {
+    pub fn secret(&self) -> [u8; 16] {
         self.bytes()[16..].try_into().unwrap()
     }
 }
 
 /// The other texts that a careless decoder takes for the same 32 bytes: the last character's spare bits set.
-pub(crate) fn with_spare_bits(value: &str) -> Vec<String> {
+pub fn with_spare_bits(value: &str) -> Vec<String> {
     let (start, last) = value.split_at(value.len() - 1);
     let place = ALPHABET.iter().position(|letter| last.as_bytes() == [*letter]).expect("base64url");
     (1..4).map(|spare| format!("{start}{}", char::from(ALPHABET[place & !3 | spare]))).collect()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

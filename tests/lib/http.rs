@@ -11,42 +11,42 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request without a body.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     method: &'static str,
     path: String,
     cookie_lines: Vec<Vec<u8>>,
 }
 
 impl Request {
-    pub(crate) fn new(method: &'static str, path: impl Into<String>) -> Self {
+    pub fn new(method: &'static str, path: impl Into<String>) -> Self {
         Self { method, path: path.into(), cookie_lines: Vec::new() }
     }
 
-    pub(crate) fn get(path: impl Into<String>) -> Self {
+    pub fn get(path: impl Into<String>) -> Self {
         Self::new("GET", path)
     }
 
-    pub(crate) fn post(path: impl Into<String>) -> Self {
+    pub fn post(path: impl Into<String>) -> Self {
         Self::new("POST", path)
     }
 
     /// Adds a `Cookie` line with this one cookie.
-    pub(crate) fn cookie(self, cookie: &Cookie) -> Self {
+    pub fn cookie(self, cookie: &Cookie) -> Self {
         self.line(cookie.pair())
     }
 
     /// Adds a `Cookie` line with exactly these bytes.
-    pub(crate) fn line(mut self, line: impl Into<Vec<u8>>) -> Self {
+    pub fn line(mut self, line: impl Into<Vec<u8>>) -> Self {
         self.cookie_lines.push(line.into());
         self
     }
 
     /// Adds several `Cookie` lines.
-    pub(crate) fn lines<L: Into<Vec<u8>> + Clone>(self, lines: &[L]) -> Self {
+    pub fn lines<L: Into<Vec<u8>> + Clone>(self, lines: &[L]) -> Self {
         lines.iter().cloned().fold(self, Self::line)
     }
 
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\nHost: shop.test\r\n", self.method, self.path).into_bytes();
         for line in &self.cookie_lines {
             bytes.extend_from_slice(b"Cookie: ");
@@ -63,42 +63,42 @@ impl Request {
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub struct Answer {
+    pub status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
 impl Answer {
     /// The values of all header lines of this name.
-    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+    pub fn all(&self, name: &str) -> Vec<&str> {
         let lines = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         lines.map(|(_, value)| value.as_str()).collect()
     }
 
     /// How often a comma-separated header holds this word.
-    pub(crate) fn count(&self, name: &str, word: &str) -> usize {
+    pub fn count(&self, name: &str, word: &str) -> usize {
         let lines = self.all(name);
         let words = lines.iter().flat_map(|line| line.split(','));
         words.filter(|other| other.trim().eq_ignore_ascii_case(word)).count()
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self) -> T {
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> T {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no such JSON ({error}): {self:?}"))
     }
 
     /// The `Set-Cookie` lines.
-    pub(crate) fn set_cookies(&self) -> Vec<&str> {
+    pub fn set_cookies(&self) -> Vec<&str> {
         self.all("set-cookie")
     }
 
     /// The one cookie that this answer sets.
     #[track_caller]
-    pub(crate) fn new_cookie(&self) -> Cookie {
+    pub fn new_cookie(&self) -> Cookie {
         match self.set_cookies()[..] {
             [line] => Cookie::of(line),
             ref lines => panic!("expected one Set-Cookie line, got {}: {self:?}", lines.len()),
@@ -107,32 +107,32 @@ impl Answer {
 
     /// Checks the status and, with it, that no cookie is set.
     #[track_caller]
-    pub(crate) fn expect_silent(self, status: u16) -> Self {
+    pub fn expect_silent(self, status: u16) -> Self {
         assert!(self.set_cookies().is_empty(), "this answer should set no cookie: {self:?}");
         self.expect(status)
     }
 
     /// Checks that the store's failure is told as such: 503, when to come back, and no cookie.
     #[track_caller]
-    pub(crate) fn expect_unavailable(self) -> Self {
+    pub fn expect_unavailable(self) -> Self {
         assert_eq!(self.all("retry-after").len(), 1, "this answer should say when to come back: {self:?}");
         self.expect_silent(503)
     }
 
     #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Self {
+    pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         self
     }
 }
 
 /// One connection, kept alive.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: BufReader<TcpStream>,
 }
 
 impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -140,17 +140,17 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    pub(crate) fn ask(&mut self, request: &Request) -> io::Result<Answer> {
+    pub fn ask(&mut self, request: &Request) -> io::Result<Answer> {
         self.send(&request.bytes())?;
         self.receive(request.method == "HEAD")
     }
 
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }
 
     /// The next answer; one to `HEAD` has no body.
-    pub(crate) fn receive(&mut self, head_only: bool) -> io::Result<Answer> {
+    pub fn receive(&mut self, head_only: bool) -> io::Result<Answer> {
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| garbled(&status))?;
         let mut headers = Vec::new();

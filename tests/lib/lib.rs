@@ -1,14 +1,27 @@
-//! What the test targets share: base64url, nodes and their races, walks over all pages, handles that take turns, the log, a plain map that stores are compared with, real servers, and the README's program, compiled as it stands there.
+//! Code that the test targets share: an HTTP client, cookies, random numbers from a seed, the log, real servers, nodes of a
+//! fleet and their races, a plain map that stores are compared with, and the README's program, which compiles as it stands.
+
+#![allow(
+    missing_docs,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::unwrap_used,
+    reason = "only tests call these functions, and a test that cannot go on panics"
+)]
 
 pub mod base64url;
+pub mod cookie;
 pub mod fleet;
+pub mod http;
 pub mod log;
 pub mod model;
 pub mod pages;
+pub mod random;
 pub mod servers;
 pub mod turns;
 
 /// The README, whose Rust blocks are doc tests of this package.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
+#[doc = include_str!("../../README.md")]
 pub struct Readme;

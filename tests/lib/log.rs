@@ -1,7 +1,10 @@
-//! The log of this process: lines of the library, and of its client of PostgreSQL.
+//! The log of this process: the lines of the library and of its client of PostgreSQL, from the level TRACE on.
+//!
+//! A process has one logger, and Rocket installs its own if no other is there. A test that launches Rocket and reads the
+//! log calls [`Log::listen`] first.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-use std::thread::{self, ThreadId};
+use std::thread::{self, Thread};
 
 /// Every line, with the thread that wrote it.
 #[derive(Debug)]
@@ -9,7 +12,7 @@ pub struct Log(Mutex<Vec<Line>>);
 
 #[derive(Debug)]
 struct Line {
-    thread: ThreadId,
+    thread: Thread,
     is_ours: bool,
     text: String,
 }
@@ -19,32 +22,39 @@ impl Log {
     ///
     /// # Panics
     ///
-    /// If something else listens in this process.
+    /// If this process has another logger.
     pub fn listen() -> &'static Self {
         static LOG: Log = Log(Mutex::new(Vec::new()));
         static FIRST: Once = Once::new();
         FIRST.call_once(|| {
-            log::set_logger(&LOG).expect("nothing else listens in this process");
+            log::set_logger(&LOG).expect("this process has no other logger");
             log::set_max_level(log::LevelFilter::Trace);
         });
         &LOG
     }
 
-    /// The library's lines that hold these words, from any thread.
-    #[must_use]
-    pub fn with(&self, words: &str) -> Vec<String> {
-        self.ours(|line| line.text.contains(words))
+    /// The library's lines.
+    pub fn all(&self) -> Vec<String> {
+        self.ours(|_| true)
+    }
+
+    /// The library's lines that contain this text, from any thread.
+    pub fn with(&self, text: &str) -> Vec<String> {
+        self.ours(|line| line.text.contains(text))
     }
 
     /// The library's lines from this thread.
-    #[must_use]
     pub fn here(&self) -> Vec<String> {
         let id = thread::current().id();
-        self.ours(|line| line.thread == id)
+        self.ours(|line| line.thread.id() == id)
     }
 
-    /// Every line.
-    #[must_use]
+    /// The library's lines from all threads of this name.
+    pub fn of_threads(&self, name: &str) -> Vec<String> {
+        self.ours(|line| line.thread.name() == Some(name))
+    }
+
+    /// Every line, those of the client of PostgreSQL included.
     pub fn whole(&self) -> String {
         self.lines().iter().flat_map(|line| [&line.text, "\n"]).collect()
     }
@@ -66,7 +76,7 @@ impl log::Log for Log {
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
             let text = format!("{} {}", record.level(), record.args());
-            self.lines().push(Line { thread: thread::current().id(), is_ours: is_ours(record.target()), text });
+            self.lines().push(Line { thread: thread::current(), is_ours: is_ours(record.target()), text });
         }
     }
 

@@ -1,12 +1,12 @@
 //! What `SqliteStore` does with whichever version of rusqlite; `tests/neighbours/run` compiles this with two of them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[path = "../store/damaged.rs"]
+#[path = "../stores/sqlite/damaged.rs"]
 mod damaged;
-#[path = "../pages.rs"]
+#[path = "../stores/sqlite/files.rs"]
+mod files;
+#[path = "../lib/pages.rs"]
 mod pages;
-#[path = "../store/sqlite.rs"]
-mod sqlite;
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@
 
 mod disk;
 mod image;
-#[path = "../server/random.rs"]
+#[path = "../lib/random.rs"]
 #[allow(dead_code, reason = "shared with the tests of the launched server, which use all of it")]
 mod random;
 mod vfs;

@@ -1,8 +1,8 @@
 //! What answers say: the cookie's attributes, what caches may do, and what a refusal does not say.
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Request};
-use crate::place::{Place, Profile, Storage};
+use crate::process::{Place, Profile, Storage};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Request};
 
 /// Checks that a shared cache keeps this answer apart by cookie.
 #[track_caller]

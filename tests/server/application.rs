@@ -3,10 +3,11 @@
 
 use std::thread;
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Request};
-use crate::own::{Own, Weakness, patient};
-use crate::place::{Storage, poll};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Request};
+
+use crate::process::{Storage, poll};
+use crate::test_app::{Own, Weakness, patient};
 
 const STORAGES: [Storage; 2] = [Storage::Memory, Storage::Sqlite];
 

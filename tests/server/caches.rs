@@ -4,11 +4,11 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Connection, Request};
 use tempfile::TempDir;
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Connection, Request};
-use crate::place::{Place, Profile, Shop, Storage, poll};
+use crate::process::{Place, Profile, Shop, Storage, poll};
 
 /// A running proxy; dropping it ends it.
 struct Proxy {

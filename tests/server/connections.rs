@@ -3,8 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::http::Request;
-use crate::place::{Place, Profile, Shop, Storage, poll};
+use session_tests::http::Request;
+
+use crate::process::{Place, Profile, Shop, Storage, poll};
 
 /// `HEAD` says what `GET` would, without the body.
 #[test]

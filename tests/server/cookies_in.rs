@@ -1,10 +1,10 @@
 //! What comes in as a cookie: unknown, malformed, disguised, doubled, planted. Release profile, so that the name is
 //! `__Host-id` and a look-alike has something to gain.
 
-use crate::cookie::{Cookie, encode, with_spare_bits};
-use crate::http::Request;
-use crate::place::{Place, Profile, Shop, Storage};
-use crate::random::Random;
+use crate::process::{Place, Profile, Shop, Storage};
+use session_tests::cookie::{Cookie, encode, with_spare_bits};
+use session_tests::http::Request;
+use session_tests::random::Random;
 
 const NAME: &str = "__Host-id";
 

@@ -1,8 +1,8 @@
 //! A database in which somebody else wrote: whatever stands there, visitors are anonymous or refused, the row stays as it
 //! is, and the server stays up.
 
-use crate::http::Request;
-use crate::place::{Place, Profile, Storage};
+use crate::process::{Place, Profile, Storage};
+use session_tests::http::Request;
 
 /// B69, C38, `SQLite`: a head that is cut, that goes on, of another layout, with a kind of expiry that does not exist, or no
 /// head at all.

@@ -4,9 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::cookie::Cookie;
-use crate::http::Request;
-use crate::place::{Place, Profile, Shop, Storage};
+use session_tests::cookie::Cookie;
+use session_tests::http::Request;
+
+use crate::process::{Place, Profile, Shop, Storage};
 
 const SMALL: &str = r#"mount -t tmpfs -o size=512k tmpfs "$1""#;
 const FULL: &str = r#"mount -t tmpfs -o size=64k tmpfs "$1"; if cat /dev/zero > "$1/ballast"; then exit 1; fi"#;

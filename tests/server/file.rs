@@ -4,10 +4,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use session_tests::cookie::Cookie;
+use session_tests::http::Request;
 
-use crate::cookie::Cookie;
-use crate::http::Request;
-use crate::place::{Place, Profile, Storage};
+use crate::process::{Place, Profile, Storage};
 
 const PAGE_BYTES: usize = 4096;
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-use crate::place::{poll, programs};
+use crate::process::{poll, programs};
 
 /// One at a time: each of them is a dozen processes.
 static TURN: Mutex<()> = Mutex::new(());

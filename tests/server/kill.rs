@@ -21,12 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use session_tests::http::Connection;
+use session_tests::random::{Random, number_from};
+
 use self::fate::{Fate, Unanswered};
 use self::visitor::Visitors;
 use self::writer::Writer;
-use crate::http::Connection;
-use crate::place::{Place, Profile, Shop, Storage};
-use crate::random::{Random, number_from};
+use crate::process::{Place, Profile, Shop, Storage};
 
 const WRITERS: usize = 4;
 const BRINGERS: usize = 2;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::place::{Place, Profile};
+use crate::process::{Place, Profile};
 
 /// Checks that the launch is refused and that the output holds all these words. Upper or lower case is one: Rocket
 /// shows a key as the environment spells it.

@@ -10,10 +10,10 @@ use rocket::local::asynchronous::Client;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, catch, catchers, get, post, routes};
 use session_runtime::{ErrorKind, Expiry, MemoryStore, Session, SessionConfig, SessionError, SessionHandle, Sessions};
+use session_tests::log::Log;
 
-use crate::logs::Log;
-use crate::own::{Frail, Weakness, Work};
-use crate::place::{Place, Profile, Storage, programs};
+use crate::process::{Place, Profile, Storage, programs};
+use crate::test_app::{Frail, Weakness, Work};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -4,9 +4,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Connection, Request};
-use crate::place::{Place, Profile, Shop, Storage, poll};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Connection, Request};
+
+use crate::process::{Place, Profile, Shop, Storage, poll};
 
 /// Another program's transaction; everybody may read, and nobody else may write.
 struct Lock(rusqlite::Connection);

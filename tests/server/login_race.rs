@@ -7,10 +7,11 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use crate::cookie::Cookie;
-use crate::http::{Connection, Request};
-use crate::place::{Place, Profile, Shop, Storage, poll};
-use crate::random::Random;
+use session_tests::cookie::Cookie;
+use session_tests::http::{Connection, Request};
+use session_tests::random::Random;
+
+use crate::process::{Place, Profile, Shop, Storage, poll};
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 100;

@@ -1,8 +1,8 @@
 //! Logout, one request at a time; logout under load is in `logout_race`.
 
-use crate::cookie::{Cookie, encode};
-use crate::http::Request;
-use crate::place::{Place, Profile, Storage};
+use crate::process::{Place, Profile, Storage};
+use session_tests::cookie::{Cookie, encode};
+use session_tests::http::Request;
 
 /// The removal in the order-independent form that matters to a browser.
 #[track_caller]

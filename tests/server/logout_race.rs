@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Connection, Request};
-use crate::place::{Place, Profile, Shop, Storage, poll};
-use crate::random::Random;
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Connection, Request};
+use session_tests::random::Random;
+
+use crate::process::{Place, Profile, Shop, Storage, poll};
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 100;

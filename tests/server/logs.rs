@@ -4,62 +4,20 @@
 //! talkative it prints request headers, the `Cookie` header among them.
 
 use std::fmt::Write as _;
-use std::sync::{Mutex, Once};
-use std::thread::ThreadId;
 
 use session_runtime::patch::Patch;
 use session_runtime::record::Record;
 use session_runtime::store::{Durability, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::{CookieConfig, Expiry, MemoryStore, SessionConfig, SessionKey, Sessions, SqliteStore};
+use session_tests::cookie::{Cookie, encode, hex};
+use session_tests::http::{Answer, Request};
+use session_tests::log::Log;
 
-use crate::cookie::{Cookie, encode, hex};
-use crate::http::{Answer, Request};
-use crate::own::{Frail, Own, Weakness, Work, patient};
-use crate::place::Storage;
+use crate::process::Storage;
+use crate::test_app::{Frail, Own, Weakness, Work, patient};
 
 const SECRETS: [&str; 3] = ["hunter2-field", "anna-hunter2", "hunter2-entry"];
-
-/// Everything that the library said, line by line.
-pub(crate) struct Log(Mutex<Vec<(ThreadId, String)>>);
-
-impl Log {
-    /// Listens from the first call on, before an application of this process could take the place.
-    pub(crate) fn listen() -> &'static Self {
-        static LOG: Log = Log(Mutex::new(Vec::new()));
-        static FIRST: Once = Once::new();
-        FIRST.call_once(|| {
-            log::set_logger(&LOG).expect("nobody else listens in this process");
-            log::set_max_level(log::LevelFilter::Trace);
-        });
-        &LOG
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
-    }
-
-    /// What was said by the thread that asks.
-    pub(crate) fn here(&self) -> Vec<String> {
-        let id = std::thread::current().id();
-        self.0.lock().unwrap().iter().filter(|(thread, _)| *thread == id).map(|(_, line)| line.clone()).collect()
-    }
-}
-
-impl log::Log for Log {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.target().starts_with("session_runtime")
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let line = format!("{} {} {}", record.level(), record.target(), record.args());
-            self.0.lock().unwrap().push((std::thread::current().id(), line));
-        }
-    }
-
-    fn flush(&self) {}
-}
 
 /// What could be said of a session and must not be.
 fn traces_of(cookie: &Cookie) -> Vec<String> {
@@ -140,7 +98,7 @@ fn everything(storage: Storage) -> Vec<Cookie> {
 fn the_log_reveals_nothing_about_a_visitor() {
     let log = Log::listen();
     let cookies: Vec<Cookie> = [Storage::Memory, Storage::Sqlite].into_iter().flat_map(everything).collect();
-    let lines = log.lines();
+    let lines = log.all();
     for expected in
         ["unknown_id", "malformed or doubled", "unreadable as a whole", "could not be saved", "guard failed"]
     {

@@ -11,12 +11,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod cookie;
-mod http;
 mod mounts;
-mod own;
-mod place;
-mod random;
+mod process;
+mod test_app;
 
 mod answers;
 mod application;
@@ -25,6 +22,7 @@ mod connections;
 mod cookies_in;
 mod damaged;
 mod disk;
+mod faults;
 mod file;
 mod fleet;
 mod kill;

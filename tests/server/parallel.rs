@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::thread::{self, ScopedJoinHandle};
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Connection, Request};
-use crate::place::{Place, Profile, Shop, Storage};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Connection, Request};
+
+use crate::process::{Place, Profile, Shop, Storage};
 
 /// So many at once take longer than one request should, the more so on a busy machine.
 const PATIENT: &str = ",deadline=\"30s\"";

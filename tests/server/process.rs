@@ -15,13 +15,13 @@ use session_runtime::clock::Timestamp;
 use session_runtime::record::Values;
 use session_runtime::store::Wanted;
 use session_runtime::{SessionKey, SqliteStore, Store as _};
+use session_tests::cookie::{Cookie, hex};
+use session_tests::http::{Answer, Connection, Request};
 use session_tests::servers::cluster::Cluster;
 use session_tests::servers::postgres::Postgres;
 use session_tests::servers::redis::Redis;
 use tempfile::TempDir;
 
-use crate::cookie::{Cookie, hex};
-use crate::http::{Answer, Connection, Request};
 use crate::mounts;
 
 /// For things that take milliseconds; running out means that they do not happen at all.

@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::place::{Place, Profile, Storage};
+use crate::process::{Place, Profile, Storage};
 
 /// B14: cart, preferences, login and logout are as they were after a stop by SIGTERM.
 #[test]

@@ -21,11 +21,12 @@ mod visitor;
 
 use std::ops::Range;
 
+use session_tests::http::{Answer, Connection};
+use session_tests::random::{Random, number_from};
+
 use self::program::Program::{self, V1, V2, V3, V3Held};
 use self::visitor::{Ask, Visitor};
-use crate::http::{Answer, Connection};
-use crate::place::{Place, Shop};
-use crate::random::{Random, number_from};
+use crate::process::{Place, Shop};
 
 /// The same moments each time: a failure is the library's or the machine's, not luck.
 const SEED: u64 = 20_261_123;

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::cookie::{Cookie, encode, hex};
-use crate::http::Request;
-use crate::place::{Place, Profile, Shop, Storage};
+use session_tests::cookie::{Cookie, encode, hex};
+use session_tests::http::Request;
+
+use crate::process::{Place, Profile, Shop, Storage};
 
 /// Everything that ever carried an id: first write, login, another user, unknown, malformed, renewed, logged out.
 fn use_many_ids(shop: &Shop) -> Vec<Cookie> {

@@ -1,9 +1,9 @@
 //! The sweep of several processes, and of one that is told to stop in the middle.
 
-use crate::place::{Place, Profile, Storage, poll};
+use crate::process::{Place, Profile, Storage, poll};
 
 /// A file with this many sessions that expired long ago, and one that is alive; the server that made it has ended.
-fn with_expired(count: u32) -> (Place, crate::cookie::Cookie) {
+fn with_expired(count: u32) -> (Place, session_tests::cookie::Cookie) {
     let place = Place::new();
     let shop = place.open(Profile::Debug, Storage::Sqlite);
     let alive = shop.visitor(7);

@@ -20,12 +20,12 @@ use session_runtime::{
     MemoryStore, PostgresStore, RedisStore, Session, SessionConfig, SessionHandle, SessionKey, Sessions, SqliteStore,
     Store, async_trait,
 };
+use session_tests::http::{Answer, Connection, Request};
+use session_tests::log::Log;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
-use crate::http::{Answer, Connection, Request};
-use crate::logs::Log;
-use crate::place::Storage;
+use crate::process::Storage;
 
 #[derive(Session)]
 #[session(key = "own", version = 1)]

@@ -1,17 +1,11 @@
-//! Stores: the conformance kit over each of them, deliberately wrong ones that it must see through, what only `SQLite` has:
-//! files, locks, restarts; and random operations against plain models, of a store and of a session.
+//! The stores: the conformance kit and plain models over each of them, and the behaviour that only one of them has.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that cannot go on has failed")]
 
-mod conformance;
-mod damaged;
-mod exact;
-mod model;
-mod moved;
-mod nodes;
+mod cached;
+mod contract;
+mod cookie;
+mod postgres;
+mod redis;
 mod sqlite;
-mod third_party;
 mod visits;
-mod wrong;
-
-use session_tests::pages;

@@ -10,8 +10,8 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{Session, SessionConfig, SessionKey};
 use tokio::sync::Notify;
 
+use crate::recording_store::Spy;
 use crate::routes::rocket;
-use crate::spy::Spy;
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]

@@ -7,7 +7,7 @@ use rocket::{Request, Response, post, routes};
 use session_runtime::{Session, Sessions};
 
 use crate::app::Cart;
-use crate::spy::Spy;
+use crate::recording_store::Spy;
 
 /// Headers that a cache obeys in place of `Cache-Control`.
 const TARGETED: [&str; 8] = [

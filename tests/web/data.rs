@@ -8,8 +8,8 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{ErrorKind, Session, SessionKey, Sessions};
 
 use crate::app::{App, Browser, Cart, patient};
-use crate::mended::Web;
-use crate::spy::Spy;
+use crate::recording_store::Spy;
+use crate::regressions::Web;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {

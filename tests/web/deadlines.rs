@@ -8,7 +8,7 @@ use session_runtime::SessionConfig;
 use tokio::time::Instant;
 
 use crate::app::{Answer, App, Browser};
-use crate::spy::{Fault, SLOW, Spy};
+use crate::recording_store::{Fault, SLOW, Spy};
 
 const MANY: usize = 200;
 const DEADLINE: Duration = Duration::from_millis(500);

@@ -189,7 +189,7 @@ async fn a_touch_that_lost_against_a_login_sends_no_cookie() {
 async fn a_failed_touch_does_not_change_the_answer() {
     let (app, mut browser) = app(persistent).await;
     app.clock.advance(HOUR / 2);
-    app.spy.break_down("patch", crate::spy::Fault::Down);
+    app.spy.break_down("patch", crate::recording_store::Fault::Down);
     let answer = app.get(&mut browser, "/cart").await;
     assert_eq!((answer.status, answer.set_cookie.len()), (200, 0));
 }

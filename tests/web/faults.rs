@@ -6,7 +6,7 @@ use session_runtime::config::{Limits, OnSaveError};
 use session_runtime::{CookieConfig, SessionConfig};
 
 use crate::app::{App, Browser, patient};
-use crate::spy::{Fault, SECRET};
+use crate::recording_store::{Fault, SECRET};
 
 fn impatient() -> SessionConfig {
     SessionConfig::new().deadline(Duration::from_millis(100))

@@ -1,7 +1,7 @@
 //! What reading, taking and clearing fields does to a session, field by field and without a framework around it.
 
 use crate::app::{Auth, Browser, Cart, Prefs};
-use crate::mended::Web;
+use crate::regressions::Web;
 
 /// The names of everything that is stored for this browser.
 async fn stored_names(web: &Web, browser: &Browser) -> Vec<String> {

@@ -8,8 +8,8 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{CookieConfig, SameSite};
 
 use crate::app::{Answer, Barrier, patient};
+use crate::recording_store::Spy;
 use crate::routes::rocket;
-use crate::spy::Spy;
 
 const HOST: &str = "www.example.org";
 const PAGE: &str = "/shop/cart";

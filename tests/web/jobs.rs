@@ -7,7 +7,7 @@ use session_runtime::testing::{ManualClock, head_at};
 use session_runtime::{ErrorKind, SessionKey, Sessions, Store};
 
 use crate::app::{App, Auth, Browser, Cart, History, patient};
-use crate::spy::Spy;
+use crate::recording_store::Spy;
 
 async fn visitor(app: &App) -> (Browser, SessionKey) {
     let mut browser = Browser::default();

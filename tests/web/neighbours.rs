@@ -3,7 +3,7 @@
 use session_runtime::SessionConfig;
 
 use crate::app::{App, Browser, patient};
-use crate::spy::Spy;
+use crate::recording_store::Spy;
 
 /// Keys of other schemas, and of fields that this program does not have; the texts are those of its own fields.
 const THEIRS: [(&str, &str); 26] = [

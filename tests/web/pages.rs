@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use crate::app::{Answer, Auth, Cart};
-use crate::spy::{Fault, SECRET, Spy};
+use crate::recording_store::{Fault, SECRET, Spy};
 
 /// Without a status, as one forgets it.
 fn page<'r>(error: &SessionError, request: &'r Request<'_>) -> Response<'r> {

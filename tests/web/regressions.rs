@@ -27,7 +27,7 @@ use session_runtime::{ErrorKind, Schema, Session, SessionConfig, SessionKey, Ses
 use tokio::sync::Notify;
 
 use crate::app::{Answer, Auth, Browser, Cart, CartMut, History, Prefs, patient};
-use crate::spy::Spy;
+use crate::recording_store::Spy;
 
 /// A value that may be impossible to encode.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

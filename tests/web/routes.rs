@@ -11,7 +11,7 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{Expiry, Session, SessionConfig, SessionError, SessionHandle, SessionKey, Sessions};
 
 use crate::app::{All, Auth, Barrier, Cart, CartMut, History, Prefs};
-use crate::spy::Spy;
+use crate::recording_store::Spy;
 
 #[get("/ping")]
 fn ping() -> &'static str {

@@ -13,7 +13,7 @@ use session_runtime::store::{Created, Loaded, StoreError, Wanted};
 use session_runtime::{CookieConfig, MemoryStore, Session, SessionKey, Sessions, Store, async_trait};
 
 use crate::app::{Answer, App, Browser, Cart, patient};
-use crate::spy::{Fault, Spy};
+use crate::recording_store::{Fault, Spy};
 
 async fn visits(app: &App, browser: &Browser) -> i64 {
     let key = app.key(browser).await;

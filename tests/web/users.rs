@@ -16,7 +16,7 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{CookieStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Visit};
 
 use crate::app::{Answer, Browser, patient};
-use crate::spy::Spy;
+use crate::recording_store::Spy;
 
 #[derive(Session)]
 #[session(key = "account", version = 1)]

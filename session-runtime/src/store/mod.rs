@@ -22,9 +22,9 @@
 //!
 //! A store that holds a record under a lock or in a transaction implements `patch` with three calls:
 //! [`Patch::refusal`], [`Patch::apply`] on the values and [`Patch::apply_head`] on the head. For `create`, `load` and
-//! `delete`, the table above is enough. [`Patch::unchanged`] is a hint and may be ignored. `tests/store/third_party.rs`
-//! in this library's repository is a complete store in one short file, which keeps JSON files in a folder. The
-//! documentation of the kit shows how to run the kit.
+//! `delete`, the table above is enough. [`Patch::unchanged`] is a hint and may be ignored.
+//! `tests/stores/contract/third_party.rs` in this library's repository is a complete store in one short file, which keeps
+//! JSON files in a folder. The documentation of the kit shows how to run the kit.
 //!
 //! The feature `cache` adds `CachedStore`, an in-process cache in front of any store.
 

@@ -1,5 +1,4 @@
 //! `#[derive(SessionValue)]` records what serde writes.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use session_runtime::SessionValue;
 use session_runtime::value::Ty;
 
-use crate::fits::{check, fits};
+use super::fits::{check, fits};
 
 #[derive(Clone, Serialize, Deserialize, SessionValue)]
 #[serde(rename_all = "camelCase")]

@@ -15,7 +15,7 @@ use serde_json::json;
 use session_runtime::SessionValue;
 use session_runtime::value::Ty;
 
-use crate::fits::check;
+use super::fits::check;
 
 #[test]
 fn primitives() {

@@ -2,9 +2,7 @@
 //!
 //! And each target for a while without the fuzzer. How they are run, and for how long they were, is in `session-runtime/fuzz/README.md`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-#[path = "../../session-runtime/fuzz/src/lib.rs"]
+#[path = "../../../session-runtime/fuzz/src/lib.rs"]
 mod targets;
 
 mod runs;

@@ -3,18 +3,15 @@
 //! `SESSION_FUZZ_RUNS` says how many (2,000), `SESSION_TESTS_SEED` repeats a run. The release build is many times faster:
 //!
 //! ```console
-//! $ SESSION_FUZZ_RUNS=10000000 cargo test --release -p session-tests --test fuzz runs:: -- --nocapture
+//! $ SESSION_FUZZ_RUNS=10000000 cargo test --release -p session-tests --test language fuzz::runs:: -- --nocapture
 //! ```
-
-#[path = "../server/random.rs"]
-#[expect(dead_code, reason = "it can do more than is needed here")]
-mod random;
 
 use std::path::Path;
 use std::time::Instant;
 
-use self::random::{Random, number_from};
-use crate::targets;
+use session_tests::random::{Random, number_from};
+
+use super::targets;
 
 /// What parsers trip over: separators, names, ends of numbers, pieces of records.
 const WORDS: [&[u8]; 28] = [

@@ -3,7 +3,6 @@
 //! A file here is added with a release, or with a version of an example's schema, and never edited: somebody's store is
 //! full of such bytes. `0.1.0.json` holds every kind of value; `cart-N.json` and `upgrade-N.json` hold what version N of
 //! that example's cart stored.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
 
 mod programs;
 

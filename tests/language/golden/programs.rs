@@ -9,15 +9,15 @@ use std::sync::Arc;
 use session_runtime::record::Values;
 use session_runtime::{MemoryStore, Schemas, Session, SessionConfig, SessionKey, Sessions, Visit};
 
-use crate::{ManualClock, plant, record, texts};
+use super::{ManualClock, plant, record, texts};
 
-#[path = "../../examples/cart/session.rs"]
+#[path = "../../../examples/cart/session.rs"]
 #[expect(dead_code, reason = "the example uses more of it")]
 mod cart;
-#[path = "../../examples/upgrade/new/session.rs"]
+#[path = "../../../examples/upgrade/new/session.rs"]
 #[expect(dead_code, reason = "the example uses more of it")]
 mod new;
-#[path = "../../examples/upgrade/old/session.rs"]
+#[path = "../../../examples/upgrade/old/session.rs"]
 #[expect(dead_code, reason = "the example uses more of it")]
 mod old;
 

@@ -6,6 +6,6 @@
 #[test]
 fn messages() {
     let cases = trybuild::TestCases::new();
-    cases.pass("ui/pass/*/*.rs");
-    cases.compile_fail("ui/fail/*/*.rs");
+    cases.pass("language/ui/pass/*/*.rs");
+    cases.compile_fail("language/ui/fail/*/*.rs");
 }

@@ -9,11 +9,11 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 use session_runtime::{ErrorKind, Schema, Session};
 
-use crate::data::{
+use super::data::{
     Adjacent, Bytes, Closed, Data, Desc, External, Flat, Float32, Float64, Internal, Kind, LEAVES, New, Nothing, Pick,
     Plain, Raw, Root, Skips, SkipsDefault, Slot, TaggedStruct, Tree, Untagged, WRAPPERS, below, choose,
 };
-use crate::shelf::Shelf;
+use super::shelf::Shelf;
 
 /// A field that is not read again would take the whole schema along.
 #[derive(Session)]

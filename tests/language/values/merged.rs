@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use session_runtime::merge::Summable;
 use session_runtime::{ErrorKind, Session};
 
-use crate::shelf::Shelf;
+use super::shelf::Shelf;
 
 /// A number that is read up to a hundred, and summed without a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]

@@ -1,5 +1,4 @@
 //! A success answer means that the value can be read again: what serde writes and does not read is refused at the save.
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that cannot go on has failed")]
 #![allow(
     clippy::box_collection,
     clippy::reversed_empty_ranges,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use session_runtime::{ErrorKind, Session};
 
-use crate::shelf::Shelf;
+use super::shelf::Shelf;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Accepted;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use session_runtime::value::Ty;
 use session_runtime::{EntryKey, ErrorKind, Schema, Session, SessionError, SessionValue};
 
-use crate::shelf::Shelf;
+use super::shelf::Shelf;
 
 /// Without `SessionValue`, so nothing is known of it at compile time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use session_runtime::{ErrorKind, Session, SessionValue};
 
-use crate::shelf::Shelf;
+use super::shelf::Shelf;
 
 type Tags = HashSet<u32>;
 

@@ -11,8 +11,8 @@ use session_runtime::store::{Created, MemoryStore, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::{ErrorKind, Expiry, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
 
-use crate::program::{cookie, plant, program, stored, stores, text, with};
-use crate::shop::{v1, v2, v3};
+use super::program::{cookie, plant, program, stored, stores, text, with};
+use super::shop::{v1, v2, v3};
 
 const V1: &str = r#"{"v":1,"r":1,"w":1,"l":"b7c27214"}"#;
 

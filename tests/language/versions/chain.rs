@@ -8,7 +8,7 @@ use session_runtime::migrate::{Options, Outcome};
 use session_runtime::store::MemoryStore;
 use session_runtime::{RawSection, Schema, Session, SessionKey, Sessions, Store};
 
-use crate::program::{plant, program, stored};
+use super::program::{plant, program, stored};
 
 #[derive(Session)]
 #[session(key = "cart", version = 1, layout = "items:118a68db coupon:ec0d589b total:4d0fe23a")]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use session_runtime::{Session, SessionValue};
 
-use crate::program::{cookie, program, stores, text};
+use super::program::{cookie, program, stores, text};
 
 /// One line of the cart.
 #[derive(Serialize, Deserialize, SessionValue)]

@@ -2,8 +2,8 @@
 
 use session_runtime::{ErrorKind, Session, SessionConfig};
 
-use crate::program::{cookie, program, stored, stores, text, with};
-use crate::shop::{v1, v2, v3, v5};
+use super::program::{cookie, program, stored, stores, text, with};
+use super::shop::{v1, v2, v3, v5};
 
 fn held() -> SessionConfig {
     SessionConfig::new().hold("cart", 2)

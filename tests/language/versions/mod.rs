@@ -1,7 +1,5 @@
 //! A deploy that changes the struct loses nobody's session: versions read, upgraded, written and refused.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 mod bulk;
 mod chain;
 mod contract;

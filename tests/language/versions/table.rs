@@ -3,7 +3,7 @@
 use session_runtime::{ErrorKind, Session, SessionKey, Store};
 use std::sync::Arc;
 
-use crate::program::{cookie, plant, program, stored, stores, text};
+use super::program::{cookie, plant, program, stored, stores, text};
 
 #[derive(Session)]
 #[session(key = "cart", version = 2, oldest = 2, layout = "coupon:ec0d589b")]

@@ -3,8 +3,8 @@
 use session_runtime::{ErrorKind, SessionKey, Store};
 use std::sync::Arc;
 
-use crate::program::{cookie, plant, program, stored, stores, text};
-use crate::shop::{v1, v2, v3, v5};
+use super::program::{cookie, plant, program, stored, stores, text};
+use super::shop::{v1, v2, v3, v5};
 
 const METADATA: &str = "cart";
 

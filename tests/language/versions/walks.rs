@@ -13,9 +13,9 @@ use session_runtime::{Expiry, MemoryStore, PostgresStore, RedisStore, SessionKey
 use session_tests::servers::postgres::Postgres;
 use session_tests::servers::redis::Redis;
 
-use crate::bulk::{fill, quietly};
-use crate::program::{plant, program};
-use crate::shop::{v1, v3};
+use super::bulk::{fill, quietly};
+use super::program::{plant, program};
+use super::shop::{v1, v3};
 
 /// A store, and the way past it to what it holds.
 struct Engine {

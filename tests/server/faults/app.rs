@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Once, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,13 @@ use rocket::http::Status;
 use rocket::serde::json::Json;
 use rocket::{Build, Rocket, Shutdown, State, get, post, routes};
 use session_runtime::{Session, SessionConfig, SessionError, SessionHandle, Sessions, Store};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Connection, Request};
+use session_tests::log::Log;
+use session_tests::random::Random;
 use tokio::sync::Semaphore;
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Connection, Request};
-use crate::place::poll;
-use crate::random::Random;
+use crate::process::poll;
 
 /// Far above the deadline of a request, and far below what would be called hanging.
 pub(crate) const BOUNDED: Duration = Duration::from_secs(20);
@@ -204,26 +205,6 @@ impl Drop for App {
     }
 }
 
-/// Rocket's own log shows requests of every application of this process while another one begins.
-struct Quiet;
-
-impl Quiet {
-    fn install() {
-        static FIRST: Once = Once::new();
-        FIRST.call_once(|| log::set_logger(&Self).expect("nobody else logs in this process"));
-    }
-}
-
-impl log::Log for Quiet {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        false
-    }
-
-    fn log(&self, _: &log::Record<'_>) {}
-
-    fn flush(&self) {}
-}
-
 pub(crate) fn show(cookie: &Cookie) -> Request {
     Request::get("/show").cookie(cookie)
 }
@@ -247,7 +228,7 @@ fn fairing() -> session_runtime::SessionFairing {
 
 /// Reads neither files nor environment.
 fn application() -> Rocket<Build> {
-    Quiet::install();
+    Log::listen();
     let config = Figment::from(rocket::Config::debug_default())
         .merge(("port", 0))
         .merge(("log_level", "off"))

@@ -3,11 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::app::{App, change, show};
-use crate::engine::{Engine, Kind};
-use crate::http::Request;
+use super::app::{App, change, show};
+use super::engine::{Engine, Kind};
 use session_runtime::SessionConfig;
 use session_runtime::config::ServerConfig;
+use session_tests::http::Request;
 
 const ROUNDS: u64 = 20;
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::app::{App, SAID, change, show, slow};
-use crate::engine::{Engine, Kind};
-use crate::http::Request;
+use session_tests::http::Request;
+
+use super::app::{App, SAID, change, show, slow};
+use super::engine::{Engine, Kind};
 
 /// C60: with the store down whoever needs the session is told to come back, and is never taken for a stranger; routes
 /// without a session do not notice. Once the store is up, the visitor is who they were.

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
+use session_tests::cookie::Cookie;
 use session_tests::servers::cluster::replicas_of;
 
-use crate::app::{App, change, show};
-use crate::cookie::Cookie;
-use crate::engine::{Engine, Kind};
-use crate::place::poll;
+use super::app::{App, change, show};
+use super::engine::{Engine, Kind};
+use crate::process::poll;
 
 const CLIENTS: usize = 16;
 const NEXT: usize = 100;

@@ -15,7 +15,7 @@ use session_tests::servers::proxy::{Counts, Proxy};
 use session_tests::servers::redis::Redis;
 use tokio::runtime::Runtime;
 
-use crate::place::poll;
+use crate::process::poll;
 
 /// Logs each write before it is answered.
 const KEEPS: [&str; 6] = ["--appendonly", "yes", "--appendfsync", "no", "--save", ""];

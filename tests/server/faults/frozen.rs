@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::app::{App, BOUNDED, change, show};
-use crate::cookie::Cookie;
-use crate::engine::{Engine, Kind};
-use crate::place::poll;
+use session_tests::cookie::Cookie;
+
+use super::app::{App, BOUNDED, change, show};
+use super::engine::{Engine, Kind};
+use crate::process::poll;
 
 const REQUESTS: usize = 200;
 

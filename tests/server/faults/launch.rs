@@ -1,8 +1,8 @@
 //! Launches without a store, and with one that does not let the program in.
 
-use crate::engine::{Engine, Kind};
-use crate::http::Request;
-use crate::place::{Place, Profile, poll};
+use super::engine::{Engine, Kind};
+use crate::process::{Place, Profile, poll};
+use session_tests::http::Request;
 use session_tests::servers::postgres::PASSWORD;
 use session_tests::servers::redis::Redis;
 

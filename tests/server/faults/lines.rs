@@ -1,8 +1,8 @@
 //! Lines of the log during an outage.
 
-use crate::engine::{Engine, Kind};
-use crate::http::Request;
-use crate::place::{Place, Profile};
+use super::engine::{Engine, Kind};
+use crate::process::{Place, Profile};
+use session_tests::http::Request;
 use session_tests::servers::postgres::PASSWORD;
 
 /// One request wrote up to five lines, and none said which server was meant.

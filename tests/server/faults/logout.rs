@@ -5,9 +5,10 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::app::{App, change, show, slow};
-use crate::cookie::Cookie;
-use crate::engine::{Engine, Kind, Way};
+use session_tests::cookie::Cookie;
+
+use super::app::{App, change, show, slow};
+use super::engine::{Engine, Kind, Way};
 
 /// Less than a store waits for an answer.
 const HELD: Duration = Duration::from_secs(1);
@@ -62,12 +63,12 @@ impl Pair {
     }
 
     fn until(&self, holds: impl Fn(session_tests::servers::proxy::Counts) -> bool) {
-        crate::place::poll("the save to be held", || holds(self.way.counts()).then_some(()));
+        crate::process::poll("the save to be held", || holds(self.way.counts()).then_some(()));
     }
 
     fn assert_anonymous(&self, visitor: &Cookie) {
         for app in [&self.held, &self.quick] {
-            assert_eq!(app.ask(&show(visitor)).expect_silent(200).json::<crate::app::Shown>().0, 0);
+            assert_eq!(app.ask(&show(visitor)).expect_silent(200).json::<super::app::Shown>().0, 0);
         }
     }
 }

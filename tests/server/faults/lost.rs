@@ -2,12 +2,12 @@
 
 use session_runtime::SessionConfig;
 use session_runtime::config::ServerConfig;
+use session_tests::cookie::Cookie;
+use session_tests::http::Request;
 
-use crate::app::{App, SAID, change, slow};
-use crate::cookie::Cookie;
-use crate::engine::{Engine, Kind};
-use crate::http::Request;
-use crate::place::poll;
+use super::app::{App, SAID, change, slow};
+use super::engine::{Engine, Kind};
+use crate::process::poll;
 
 /// An engine and an application of which every kind of request has been there, so that the server knows every script and
 /// statement: else what is lost may be the answer that it does not.

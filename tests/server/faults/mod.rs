@@ -12,23 +12,6 @@
 //!
 //! `SESSION_TESTS_SEED` repeats a run's random moments.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "../server/cookie.rs"]
-#[allow(dead_code, reason = "shared with the target `server`, which uses the rest")]
-mod cookie;
-#[path = "../server/http.rs"]
-#[allow(dead_code, reason = "shared with the target `server`, which uses the rest")]
-mod http;
-#[path = "../server/mounts.rs"]
-mod mounts;
-#[path = "../server/place.rs"]
-#[allow(dead_code, reason = "shared with the target `server`, which uses the rest")]
-mod place;
-#[path = "../server/random.rs"]
-#[allow(dead_code, reason = "shared with the target `server`, which uses the rest")]
-mod random;
-
 mod app;
 mod engine;
 

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use crate::cookie::Cookie;
-use crate::engine::{Engine, Kind, Way};
-use crate::http::{Connection, Request};
-use crate::place::{Place, Profile, Shop, poll};
-use crate::random::Random;
+use session_tests::cookie::Cookie;
+use session_tests::http::{Connection, Request};
+use session_tests::random::Random;
+
+use super::engine::{Engine, Kind, Way};
+use crate::process::{Place, Profile, Shop, poll};
 
 const CLIENTS: u64 = 8;
 const SESSIONS: u64 = 4;

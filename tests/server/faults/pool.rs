@@ -5,12 +5,12 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool};
 use session_runtime::config::ServerConfig;
 use session_runtime::{PostgresStore, SessionConfig};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Request};
 use tokio_postgres::NoTls;
 
-use crate::app::{App, BOUNDED, change};
-use crate::cookie::Cookie;
-use crate::engine::{Engine, Kind};
-use crate::http::{Answer, Request};
+use super::app::{App, BOUNDED, change};
+use super::engine::{Engine, Kind};
 
 const REQUESTS: usize = 200;
 

@@ -1,12 +1,11 @@
 //! Servers that answer, and take no writes: out of memory, read-only, with a full disk.
 
+use super::app::{App, change};
+use super::engine::{Engine, Kind, wait};
+use crate::process::poll;
+use session_tests::cookie::Cookie;
+use session_tests::http::Request;
 use session_tests::servers::redis::Redis;
-
-use crate::app::{App, change};
-use crate::cookie::Cookie;
-use crate::engine::{Engine, Kind, wait};
-use crate::http::Request;
-use crate::place::poll;
 
 /// Writes are refused from `begin` on until `end`. In between sessions are read, and every write is told to come back;
 /// who was logged out before stays logged out, and who wants to log out meanwhile is not told that they are.

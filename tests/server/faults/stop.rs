@@ -1,9 +1,9 @@
 //! A program that is told to stop while its requests wait for the store.
 
-use crate::cookie::Cookie;
-use crate::engine::{Engine, Kind};
-use crate::http::{Connection, Request};
-use crate::place::{Place, Profile, poll};
+use super::engine::{Engine, Kind};
+use crate::process::{Place, Profile, poll};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Connection, Request};
 
 /// C74: SIGTERM with 50 adds in flight: each is answered before the process ends, and what was acknowledged is stored.
 #[test]

@@ -1,10 +1,10 @@
 //! A client that brings visitors, some of whom log in, some of whom log out again.
 
 use super::fate::{Fate, Unanswered};
-use crate::cookie::Cookie;
-use crate::http::{Answer, Connection, Request};
-use crate::place::{Place, Shop};
-use crate::random::Random;
+use crate::process::{Place, Shop};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Connection, Request};
+use session_tests::random::Random;
 
 /// What every visitor puts into the cart first.
 const CART: &str = r#"{"7":1}"#;

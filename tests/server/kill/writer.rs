@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use session_tests::cookie::Cookie;
+use session_tests::http::{Connection, Request};
+use session_tests::random::Random;
+
 use super::fate::Fate;
-use crate::cookie::Cookie;
-use crate::http::{Connection, Request};
-use crate::place::Shop;
-use crate::random::Random;
+use crate::process::Shop;
 
 const PRODUCTS: u64 = 5;
 

@@ -6,7 +6,7 @@ use rocket::{Build, Rocket, get, post};
 use session_runtime::Session;
 
 use super::{v1, v2, v3};
-use crate::place::{Place, Shop};
+use crate::process::{Place, Shop};
 
 const VERSION: &str = "SESSION_ROLLOUT_VERSION";
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Request};
+use session_tests::random::Random;
 
 use super::program::Program;
-use crate::cookie::Cookie;
-use crate::http::{Answer, Request};
-use crate::place::Place;
-use crate::random::Random;
+use crate::process::Place;
 
 /// Everything in a session but the preferences, as programs answer it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

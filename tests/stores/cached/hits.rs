@@ -8,7 +8,7 @@ use session_runtime::store::{Created, Wanted};
 use session_runtime::{CachedStore, SessionKey, Store};
 use tokio::time::advance;
 
-use crate::behind::{Behind, KEY, NOW, load, patch, record, setting, text};
+use super::behind::{Behind, KEY, NOW, load, patch, record, setting, text};
 
 /// So long that only time moved by hand is as long.
 const BOUND: Duration = Duration::from_secs(60 * 60);

@@ -2,7 +2,6 @@
 //! lost.
 //!
 //! Time is tokio's, paused and moved by hand, wherever the bound counts; the clock that judges deadlines is another one.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
 
 mod behind;
 mod conformance;

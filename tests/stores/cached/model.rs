@@ -14,7 +14,7 @@ use session_runtime::store::{Created, Loaded, Wanted};
 use session_runtime::{CachedStore, Store};
 use tokio::time::{Instant, advance};
 
-use crate::behind::{Behind, KEY, NOW, load, record};
+use super::behind::{Behind, KEY, NOW, load, record};
 
 const BOUND: Duration = Duration::from_secs(10);
 const NAMES: [&str; 5] = ["cart", "cart.a", "cart.items/7", "prefs.b", "cartoon.x"];

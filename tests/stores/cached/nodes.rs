@@ -6,8 +6,8 @@ use std::sync::Arc;
 use session_runtime::{CachedStore, Store};
 use session_tests::fleet::Fleet;
 
-use crate::behind::Behind;
-use crate::visitors::BOUND;
+use super::behind::Behind;
+use super::visitors::BOUND;
 
 /// Two nodes, each with a cache in front of the same store.
 fn fleet() -> (Fleet, Behind) {

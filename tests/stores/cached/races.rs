@@ -8,7 +8,7 @@ use session_runtime::patch::{NewSecret, Patch, Patched, Precondition};
 use session_runtime::store::Wanted;
 use session_runtime::{CachedStore, Store, id::SecretHash};
 
-use crate::behind::{Behind, KEY, NOW, load, patch, record, setting, text};
+use super::behind::{Behind, KEY, NOW, load, patch, record, setting, text};
 
 /// So long that nothing is right because it was forgotten.
 const HOUR: Duration = Duration::from_secs(60 * 60);

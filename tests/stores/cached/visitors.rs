@@ -6,7 +6,7 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{CachedStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Visit};
 use tokio::time::advance;
 
-use crate::behind::Behind;
+use super::behind::Behind;
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]

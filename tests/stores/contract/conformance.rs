@@ -8,7 +8,7 @@ use session_runtime::testing::conformance;
 use session_runtime::{MemoryStore, SqliteStore, Store};
 use session_tests::turns::Turns;
 
-use crate::third_party::FileStore;
+use super::third_party::FileStore;
 
 async fn keeps_every_rule(store: impl Store) {
     let store: Arc<dyn Store> = Arc::new(store);

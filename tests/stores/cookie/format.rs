@@ -1,9 +1,9 @@
 //! The format is what the documentation says: code that was written from that seals what the library opens, and opens
 //! what it seals.
 
-use crate::reference;
-use crate::sealing::{Content, Sealing};
-use crate::site::{Plan, key};
+use super::reference;
+use super::sealing::{Content, Sealing};
+use super::site::{Plan, key};
 
 #[test]
 fn the_seal_is_the_one_of_the_documentation() {
@@ -34,7 +34,7 @@ fn a_cookie_of_the_first_release_opens() {
     const KEY: [u8; 32] = *b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x20";
     let site = Plan::new(&[&reference::encode(&KEY)]).launch();
     site.clock.set(session_runtime::clock::Timestamp::from_millis(1_790_000_000_000));
-    let cookie = crate::cookie::Cookie { name: "id".into(), value: GOLDEN.into() };
+    let cookie = session_tests::cookie::Cookie { name: "id".into(), value: GOLDEN.into() };
     assert_eq!(site.browser_with(&cookie).shown(), (r#"{"7":2}"#.into(), "ada".into()));
 }
 

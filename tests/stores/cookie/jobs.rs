@@ -1,9 +1,10 @@
 //! What the cookie store cannot do is told as *unsupported*, never as "nothing there".
 
 use session_runtime::{CookieStore, ErrorKind, MemoryStore, SessionConfig, SessionKey, Sessions};
+use session_tests::log::Log;
 
-use crate::routes::{All, Cart};
-use crate::site::{Plan, key};
+use super::routes::{All, Cart};
+use super::site::{Plan, key};
 
 #[test]
 fn work_outside_a_request_is_unsupported() {
@@ -22,8 +23,7 @@ fn work_outside_a_request_is_unsupported() {
 fn the_launch_warns_that_nothing_can_be_revoked() {
     let site = Plan::new(&[&key()]).launch();
     site.browser().post("/add/7").expect(200);
-    let said: Vec<String> =
-        crate::log::all().lines().filter(|line| line.contains("Nothing can be revoked")).map(str::to_owned).collect();
+    let said: Vec<String> = Log::listen().with("Nothing can be revoked");
     assert!(!said.is_empty() && said.iter().all(|line| line.starts_with("WARN")), "{said:?}");
 }
 

@@ -1,7 +1,7 @@
 //! A visitor's way through the shop: as with any other store, as far as one browser can tell.
 
-use crate::http::Request;
-use crate::site::{DAY, MINUTE, Plan, SECOND, key, nobody};
+use super::site::{DAY, MINUTE, Plan, SECOND, key, nobody};
+use session_tests::http::Request;
 
 fn shown(cart: &str, user: &str) -> (String, String) {
     (cart.into(), user.into())
@@ -55,7 +55,7 @@ fn a_restart_ends_nothing() {
 fn the_handle_answers_as_with_a_store() {
     let site = Plan::new(&[&key()]).launch();
     let mut visitor = site.browser();
-    let facts = |visitor: &mut crate::site::Browser<'_>| visitor.get("/facts").expect(200).json::<serde_json::Value>();
+    let facts = |visitor: &mut super::site::Browser<'_>| visitor.get("/facts").expect(200).json::<serde_json::Value>();
     assert_eq!(facts(&mut visitor)["new"], true);
     visitor.post("/add/7").expect(200);
     let first = facts(&mut visitor);
@@ -137,7 +137,7 @@ fn a_persistent_cookie_lasts_as_long_as_its_content() {
     plan.cookie = plan.cookie.persistent(true);
     plan.config = plan.config.idle(10 * MINUTE);
     let site = plan.launch();
-    let line = |path: &str, visitor: &mut crate::site::Browser<'_>| {
+    let line = |path: &str, visitor: &mut super::site::Browser<'_>| {
         visitor.post(path).expect(200).set_cookies()[0].split_once("; ").unwrap().1.to_owned()
     };
     let mut visitor = site.browser();

@@ -3,26 +3,15 @@
 //! The application of `site` runs in this process behind a port of its own, with a clock that is moved by hand. What is
 //! sealed is also sealed and opened by code that was written from the documentation (`session-runtime/fuzz/src/sealing.rs`).
 
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that cannot go on has failed")]
 #![allow(clippy::needless_pass_by_value, reason = "Rocket hands guards over by value")]
 
-#[path = "../server/cookie.rs"]
-#[allow(dead_code, reason = "the server's tests need more of it")]
-mod cookie;
-#[path = "../server/http.rs"]
-#[allow(dead_code, reason = "the server's tests need more of it")]
-mod http;
-#[path = "../server/random.rs"]
-#[allow(dead_code, reason = "the server's tests need more of it")]
-mod random;
-#[path = "../../session-runtime/fuzz/src/reference.rs"]
+#[path = "../../../session-runtime/fuzz/src/reference.rs"]
 #[allow(dead_code, reason = "the fuzz targets need more of it")]
 mod reference;
-#[path = "../../session-runtime/fuzz/src/sealing.rs"]
+#[path = "../../../session-runtime/fuzz/src/sealing.rs"]
 #[allow(dead_code, reason = "the fuzz targets need more of it")]
 mod sealing;
 
-mod log;
 mod routes;
 mod site;
 

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use session_runtime::{CookieStore, Sessions};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Request};
+use session_tests::random::Random;
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Request};
-use crate::random::Random;
-use crate::routes::{All, Cart, random_text};
-use crate::site::{Plan, key};
+use super::routes::{All, Cart, random_text};
+use super::site::{Plan, key};
 
 /// Letters that no parser on the way changes: not by percent-decoding, not by `+` for a space, not by trimming or quotes.
 fn is_safe(value: &str) -> bool {
@@ -75,7 +75,7 @@ fn no_two_seals_are_alike() {
     let site = Plan::new(&[&key()]).launch();
     let mut connection = site.connect();
     let mut ask = || connection.ask(&Request::post("/add/7")).unwrap().new_cookie();
-    let seals: Vec<Vec<u8>> = (0..200).map(|_| crate::cookie::decode(&ask().value).unwrap()).collect();
+    let seals: Vec<Vec<u8>> = (0..200).map(|_| session_tests::cookie::decode(&ask().value).unwrap()).collect();
     for (at, seal) in seals.iter().enumerate() {
         assert!(seals[..at].iter().all(|other| other[5..29] != seal[5..29] && other[29..45] != seal[29..45]));
         assert_eq!(seal[..5], seals[0][..5]);

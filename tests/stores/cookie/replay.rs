@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use crate::http::Request;
-use crate::site::{MINUTE, Plan, key, nobody};
+use session_tests::http::Request;
+
+use super::site::{MINUTE, Plan, key, nobody};
 
 /// C26: as documented, a copy of the cookie works after the logout, until its deadline; not a moment longer.
 #[test]

@@ -1,9 +1,9 @@
 //! Keys are replaced without logging anybody out.
 
 use session_runtime::CookieStore;
+use session_tests::http::Request;
 
-use crate::http::Request;
-use crate::site::{Plan, key, nobody};
+use super::site::{Plan, key, nobody};
 
 fn ada() -> (String, String) {
     (r#"{"7":1}"#.into(), "ada".into())
@@ -63,7 +63,7 @@ fn sealing_anew_moves_nothing() {
         (visitor.cookie(), visitor.get("/facts").text())
     };
     plan.keys = vec![new, old];
-    plan.clock.advance(crate::site::MINUTE);
+    plan.clock.advance(super::site::MINUTE);
     let site = plan.launch();
     let mut visitor = site.browser_with(&first);
     let answer = visitor.get("/facts").expect(200);
@@ -94,8 +94,8 @@ fn a_failed_answer_seals_nothing() {
 #[test]
 fn a_key_may_be_base64_or_hex() {
     let bytes: Vec<u8> = (0..32).map(|at| at * 7 + 3).collect();
-    let hex = crate::cookie::hex(&bytes);
-    let url = crate::cookie::encode(&bytes);
+    let hex = session_tests::cookie::hex(&bytes);
+    let url = session_tests::cookie::encode(&bytes);
     let padded = url.replace('-', "+").replace('_', "/") + "=";
     let mut cookie = None;
     for spelling in [hex, url, padded] {

@@ -8,8 +8,7 @@ use rocket::serde::json::Json;
 use rocket::{Route, State, get, post};
 use serde_json::json;
 use session_runtime::{Expiry, Session, SessionError, SessionHandle, Sessions};
-
-use crate::random::Random;
+use session_tests::random::Random;
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
@@ -188,7 +187,7 @@ async fn jobs(session: &SessionHandle, sessions: &State<Sessions>) -> Json<Vec<S
     };
     Json(vec![
         told(sessions.read::<Cart>(&key).await.map(drop)),
-        told(sessions.update::<Cart, _>(&key, crate::routes::CartMut::clear_note).await.map(drop)),
+        told(sessions.update::<Cart, _>(&key, super::routes::CartMut::clear_note).await.map(drop)),
         told(sessions.destroy(&key).await),
         told(sessions.sweep().await.map(drop)),
         told(sessions.census(session_runtime::migrate::Options::default()).await.map(drop)),

@@ -1,18 +1,18 @@
 //! Keys and contents are in no log line, no `Debug` output and no error.
 
 use session_runtime::{CookieStore, SessionConfig, Sessions};
+use session_tests::http::Request;
+use session_tests::log::Log;
 
-use crate::http::Request;
-use crate::log;
-use crate::routes::{All, Cart};
-use crate::site::{Plan, key};
+use super::routes::{All, Cart};
+use super::site::{Plan, key};
 
 /// All that could give a key away: each spelling, and pieces of it.
 fn traces(key: &str) -> Vec<String> {
-    let bytes = crate::cookie::decode(key).unwrap();
+    let bytes = session_tests::cookie::decode(key).unwrap();
     let listed = bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     let pieces = [key[..16].to_owned(), key[20..36].to_owned()];
-    [crate::cookie::hex(&bytes), crate::cookie::hex(&bytes)[..16].to_owned(), listed]
+    [session_tests::cookie::hex(&bytes), session_tests::cookie::hex(&bytes)[..16].to_owned(), listed]
         .into_iter()
         .chain(pieces)
         .collect()
@@ -38,7 +38,7 @@ fn the_log_shows_neither_key_nor_content() {
         }
         assert!(!site.said().is_empty());
     }
-    let said = log::all();
+    let said = Log::listen().all().join("\n");
     assert!(said.contains("sealed_cookie") && said.contains("could not be saved"), "{said}");
     let secrets = [&old, &new].into_iter().flat_map(|key| traces(key)).chain(["hunter2".into()]);
     let pieces = cookies.iter().flat_map(|cookie| [cookie.value[..40].to_owned(), cookie.value[60..100].to_owned()]);
@@ -60,7 +60,7 @@ async fn debug_shows_neither_key_nor_content() {
     let of_guard = format!("{cart:?} {cart:#?}");
     drop(cart);
     let finished = visit.finish(200).await;
-    let value = crate::cookie::Cookie::of(finished.cookie.header().unwrap()).value;
+    let value = session_tests::cookie::Cookie::of(finished.cookie.header().unwrap()).value;
     let fairing = Sessions::fairing::<All>().cookie_store(store()).config(config.clone());
     let builder = Sessions::builder().cookie_store(store()).config(config.clone());
     let errors = CookieStore::new([&key, &key]).map(drop).unwrap_err();

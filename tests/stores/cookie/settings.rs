@@ -4,10 +4,10 @@ use rocket::figment::Figment;
 use rocket::figment::providers::{Format, Toml};
 use rocket::local::blocking::Client;
 use session_runtime::Sessions;
+use session_tests::log::Log;
 
-use crate::log;
-use crate::routes::{All, routes};
-use crate::site::key;
+use super::routes::{All, routes};
+use super::site::key;
 
 fn figment(profile: &str, toml: &str) -> Figment {
     let base = rocket::Config::figment().select(profile).merge(("log_level", "off"));
@@ -16,7 +16,7 @@ fn figment(profile: &str, toml: &str) -> Figment {
 
 #[expect(clippy::result_large_err, reason = "the error is Rocket's own")]
 fn launch(profile: &str, toml: &str) -> Result<Client, rocket::Error> {
-    log::listen();
+    Log::listen();
     let rocket = rocket::custom(figment(profile, toml)).attach(Sessions::fairing::<All>()).mount("/", routes());
     Client::tracked(rocket)
 }
@@ -24,13 +24,14 @@ fn launch(profile: &str, toml: &str) -> Result<Client, rocket::Error> {
 /// Why the launch was refused, from the log; Rocket wants its launch errors looked at.
 fn refused(profile: &str, settings: &str) -> String {
     let toml = format!("[default.session]\n{settings}");
-    let before = log::all().len();
+    let log = Log::listen();
+    let before = log.all().len();
     let launched = launch(profile, &toml);
     assert!(
         launched.is_err_and(|error| matches!(error.kind(), rocket::error::ErrorKind::FailedFairings(_))),
         "{settings}"
     );
-    log::all()[before..].to_owned()
+    log.all()[before..].join("\n")
 }
 
 /// `store = "cookie:"` with one key or several, in any profile.

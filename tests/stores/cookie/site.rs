@@ -11,11 +11,11 @@ use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
 use session_runtime::testing::ManualClock;
 use session_runtime::{CookieConfig, CookieStore, SessionConfig, Sessions};
+use session_tests::cookie::Cookie;
+use session_tests::http::{Answer, Connection, Request};
+use session_tests::log::Log;
 
-use crate::cookie::Cookie;
-use crate::http::{Answer, Connection, Request};
-use crate::log;
-use crate::routes::{All, routes};
+use super::routes::{All, routes};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ pub struct Site {
 impl Site {
     fn launch(plan: &Plan) -> Self {
         static SITES: AtomicUsize = AtomicUsize::new(0);
-        log::listen();
+        Log::listen();
         let name = format!("site {}", SITES.fetch_add(1, Ordering::Relaxed));
         let (send, receive) = mpsc::channel();
         let says_where = AdHoc::on_liftoff("where", move |rocket| {
@@ -101,7 +101,7 @@ impl Site {
 
     /// What the library said on behalf of this site.
     pub fn said(&self) -> Vec<String> {
-        log::of_thread(&self.name)
+        Log::listen().of_threads(&self.name)
     }
 
     pub fn browser(&self) -> Browser<'_> {

@@ -1,9 +1,9 @@
 //! A browser drops a cookie of more than 4,096 bytes without a word; so does nothing here.
 
 use session_runtime::CookieConfig;
+use session_tests::http::Answer;
 
-use crate::http::Answer;
-use crate::site::{Browser, Plan, key};
+use super::site::{Browser, Plan, key};
 
 const MOST: usize = 4096;
 
@@ -93,7 +93,7 @@ fn a_use_that_no_longer_fits_changes_no_answer() {
         longest(&mut visitor);
         visitor.cookie()
     };
-    plan.clock.advance(3 * crate::site::DAY);
+    plan.clock.advance(3 * super::site::DAY);
     let site = Plan { cookie: CookieConfig::new().name("id").path("/sh"), ..plan }.launch();
     let mut visitor = site.browser_with(&cookie);
     assert!(visitor.get("/note").expect_silent(200).text().len() > 2_000);

@@ -2,12 +2,12 @@
 //! and one line in the log.
 
 use session_runtime::CookieConfig;
+use session_tests::cookie::{Cookie, decode, encode};
+use session_tests::http::{Connection, Request};
 
-use crate::cookie::{Cookie, decode, encode};
-use crate::http::{Connection, Request};
-use crate::reference;
-use crate::sealing::{Content, Sealing};
-use crate::site::{Plan, Site, key};
+use super::reference;
+use super::sealing::{Content, Sealing};
+use super::site::{Plan, Site, key};
 
 const EVENT: &str = "sealed_cookie";
 
@@ -148,7 +148,7 @@ fn a_cookie_of_another_place_is_no_session() {
         Plan { application: "", ..plan() },
         Plan { application: "Shop", ..plan() },
         Plan { cookie: CookieConfig::new().name("i"), application: "dshop", ..plan() },
-        Plan { keys: vec![crate::site::key()], ..plan() },
+        Plan { keys: vec![super::site::key()], ..plan() },
     ];
     for plan in elsewhere {
         let there = Tries::of(&plan);

@@ -10,7 +10,7 @@ use session_tests::servers::postgres::{PgBouncer, Postgres};
 use session_tests::turns::Turns;
 use tokio_postgres::NoTls;
 
-use crate::session::patient;
+use super::session::patient;
 
 pub(crate) async fn keeps_every_rule(store: impl Store) {
     let report = conformance::check(Arc::new(store), SystemTime::now().into()).await;

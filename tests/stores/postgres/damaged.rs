@@ -5,7 +5,7 @@ use session_runtime::patch::{Patch, Patched};
 use session_runtime::store::{Created, StoreErrorKind, Wanted};
 use session_tests::servers::postgres::Postgres;
 
-use crate::session::{NOW, assert_fails, count, counter, key, patient, record, set, visits};
+use super::session::{NOW, assert_fails, count, counter, key, patient, record, set, visits};
 
 /// What somebody's script did to the rows: an error that says so, never a panic, and others are not concerned.
 #[tokio::test]

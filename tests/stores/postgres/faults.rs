@@ -10,7 +10,7 @@ use session_tests::servers::postgres::{Postgres, url};
 use session_tests::servers::proxy::Proxy;
 use tokio::time::timeout;
 
-use crate::session::{NOW, PATIENT, add, assert_fails, at_last, count, counter, key, patient, visits};
+use super::session::{NOW, PATIENT, add, assert_fails, at_last, count, counter, key, patient, visits};
 
 /// A request's budget.
 const BUDGET: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use session_runtime::Store;
 use session_runtime::store::{Created, StoreErrorKind, Wanted};
 use session_tests::servers::postgres::Postgres;
 
-use crate::session::{NOW, add, assert_fails, at_last, counter, key, patient, record, visits};
+use super::session::{NOW, add, assert_fails, at_last, counter, key, patient, record, visits};
 
 /// C67: a disk that is full refuses writes as unavailable, loads go on, and with room again writes do.
 #[tokio::test]

@@ -8,8 +8,8 @@ use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::Postgres;
 use tokio::time::timeout;
 
-use crate::conformance::pool;
-use crate::session::{NOW, add, assert_fails, at_last, count, count_unchanged, counter, key, patient, visits};
+use super::conformance::pool;
+use super::session::{NOW, add, assert_fails, at_last, count, count_unchanged, counter, key, patient, visits};
 
 /// A transaction that somebody forgot to end: writes of that session fail in time, all else goes on.
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! What users of `PostgresStore` rely on. Each test has a server of its own.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 mod conformance;
 mod damaged;
 mod faults;

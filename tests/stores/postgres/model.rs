@@ -4,7 +4,7 @@ use session_runtime::PostgresStore;
 use session_tests::model::{check, one_in};
 use session_tests::servers::postgres::Postgres;
 
-use crate::session::PATIENT;
+use super::session::PATIENT;
 
 /// C76: each case in a schema of its own.
 #[test]

@@ -10,8 +10,8 @@ use session_tests::servers::postgres::{PgBouncer, Postgres, url};
 use session_tests::servers::proxy::Proxy;
 use tokio::time::timeout;
 
-use crate::conformance::pool;
-use crate::session::{NOW, add, assert_fails, at_last, counter, key, patient, visits};
+use super::conformance::pool;
+use super::session::{NOW, add, assert_fails, at_last, counter, key, patient, visits};
 
 /// C65: far more requests than connections: each is answered, and none is done twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

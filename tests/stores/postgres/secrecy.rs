@@ -5,7 +5,7 @@ use session_runtime::{SessionKey, Store};
 use session_tests::log::Log;
 use session_tests::servers::postgres::{PASSWORD, Postgres};
 
-use crate::session::{NOW, patient, record, set, whole};
+use super::session::{NOW, patient, record, set, whole};
 
 const KEY: [u8; 16] = *b"a-session's-key!";
 const TEXT: &str = "\"written-by-a-visitor\"";

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use session_runtime::{PostgresStore, SessionKey, Store};
 use session_tests::servers::postgres::{Postgres, USER};
 
-use crate::conformance::keeps_every_rule;
-use crate::session::{PATIENT, add, counter, key, patient, visits};
+use super::conformance::keeps_every_rule;
+use super::session::{PATIENT, add, counter, key, patient, visits};
 
 /// Visitors who add to one session at once.
 const VISITORS: u64 = 20;
@@ -87,9 +87,9 @@ async fn a_connection_that_is_ended_for_being_idle_fails_no_write() {
     for n in 0..120 {
         // From a little before that moment to a little after it.
         tokio::time::sleep(Duration::from_micros(98_000 + u64::from(n) * 40)).await;
-        let record = crate::session::record(&[("cart", "{}")]);
+        let record = super::session::record(&[("cart", "{}")]);
         if let Err(error) = store.create(key(n), record).await {
-            failed.push(crate::session::whole(&error));
+            failed.push(super::session::whole(&error));
         }
     }
     assert!(failed.is_empty(), "{} failed: {}", failed.len(), failed[0]);

@@ -6,7 +6,7 @@ use session_runtime::store::{StoreErrorKind, Wanted};
 use session_runtime::{PostgresStore, SessionConfig, Sessions, Store};
 use session_tests::servers::postgres::{PASSWORD, Postgres};
 
-use crate::session::{NOW, PATIENT, assert_fails, counter, key, patient, visits, whole};
+use super::session::{NOW, PATIENT, assert_fails, counter, key, patient, visits, whole};
 
 /// Nodes that start at the same moment do not stumble over each other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -65,7 +65,7 @@ async fn names_that_the_server_would_cut_are_refused() {
     for (long, fits) in [("s".repeat(64), "s".repeat(63)), ("\u{e9}".repeat(32), "\u{e9}".repeat(31))] {
         let error = PostgresStore::builder(server.url()).schema(&long).open().unwrap_err();
         assert_fails(Err::<(), _>(error), StoreErrorKind::Setup, "63 bytes");
-        let pool = crate::conformance::pool(&server.url(), 1);
+        let pool = super::conformance::pool(&server.url(), 1);
         let pooled = PostgresStore::from_pool(pool, &long);
         assert_fails(pooled.prepare().await, StoreErrorKind::Setup, "63 bytes");
         assert_fails(pooled.delete(key(1)).await, StoreErrorKind::Setup, "63 bytes");

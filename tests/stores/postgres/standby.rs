@@ -4,7 +4,7 @@ use session_runtime::Store;
 use session_runtime::store::{Created, StoreErrorKind};
 use session_tests::servers::postgres::Postgres;
 
-use crate::session::{NOW, add, assert_fails, at_last, count, counter, key, patient, record, visits};
+use super::session::{NOW, add, assert_fails, at_last, count, counter, key, patient, record, visits};
 
 /// C67: after a failover that went to the wrong side: reads are answered, writes say why not, and nothing is half done.
 #[tokio::test]

@@ -8,8 +8,8 @@ use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{PgBouncer, Postgres, url};
 use session_tests::servers::proxy::Proxy;
 
-use crate::conformance::pool;
-use crate::session::{NOW, PATIENT, count, count_unchanged, counter, key, patient, record, set, visits};
+use super::conformance::pool;
+use super::session::{NOW, PATIENT, count, count_unchanged, counter, key, patient, record, set, visits};
 
 const ROUNDS: u64 = 20;
 

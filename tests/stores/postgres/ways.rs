@@ -8,8 +8,8 @@ use session_runtime::store::StoreErrorKind;
 use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{Postgres, own_by_server};
 
-use crate::conformance::keeps_every_rule;
-use crate::session::{assert_fails, counter, key, patient, visits};
+use super::conformance::keeps_every_rule;
+use super::session::{assert_fails, counter, key, patient, visits};
 
 /// The server's certificate for 127.0.0.1, signed by a root of our own; gives the root.
 fn encrypt(server: &mut Postgres) -> Vec<u8> {

@@ -10,7 +10,7 @@ use session_runtime::{RedisStore, SessionKey};
 use session_tests::pages;
 use session_tests::servers::cluster::{Cluster, connect, replicas_of};
 
-use crate::fixture::{
+use super::fixture::{
     assert_fails, create, eventually, keys_with_deadlines, load, load_all, must_hold, must_patch, name, now, patch,
     setting,
 };
@@ -152,7 +152,7 @@ async fn a_scan_goes_over_all_masters() {
         create(&store, number, &[("cart.number", &number.to_string())]).await;
     }
     let found: Vec<_> = pages::all(&store, 7, now()).await.into_iter().map(|(key, _)| key).collect();
-    let all: Vec<SessionKey> = (0..60).map(crate::fixture::key).collect();
+    let all: Vec<SessionKey> = (0..60).map(super::fixture::key).collect();
     assert_eq!(found, all);
 }
 

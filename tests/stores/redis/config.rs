@@ -4,7 +4,7 @@ use session_runtime::config::ServerConfig;
 use session_runtime::{ErrorKind, RedisStore, SessionConfig, Sessions};
 use session_tests::servers::redis::Redis;
 
-use crate::fixture::{create, key, now};
+use super::fixture::{create, key, now};
 
 #[derive(session_runtime::Session)]
 #[session(key = "cart", version = 1)]

@@ -10,7 +10,7 @@ use session_tests::servers::cluster::{Cluster, connect};
 use session_tests::servers::redis::Redis;
 use session_tests::turns::Turns;
 
-use crate::fixture::keys_with_deadlines;
+use super::fixture::keys_with_deadlines;
 
 /// The engine judges by its own clock too, so the present is the real one.
 async fn keeps_every_rule(store: impl Store) {

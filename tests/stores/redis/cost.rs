@@ -9,7 +9,7 @@ use session_runtime::store::{Store, Wanted};
 use session_tests::servers::proxy::Proxy;
 use session_tests::servers::redis::Redis;
 
-use crate::fixture::{create, key, load, must_patch, resting, setting};
+use super::fixture::{create, key, load, must_patch, resting, setting};
 
 /// How often the server ran each command, those inside scripts included.
 fn commands(server: &mut Connection) -> BTreeMap<String, u64> {

@@ -5,7 +5,7 @@ use session_runtime::RedisStore;
 use session_runtime::store::{Created, Store, StoreErrorKind, Wanted};
 use session_tests::servers::redis::Redis;
 
-use crate::fixture::{
+use super::fixture::{
     assert_fails, create, key, load, load_all, must_hold, must_patch, name, now, patch, record, removing, setting,
     values,
 };

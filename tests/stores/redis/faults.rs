@@ -9,7 +9,7 @@ use session_runtime::store::{Store, StoreErrorKind, Wanted};
 use session_tests::servers::proxy::Proxy;
 use session_tests::servers::redis::Redis;
 
-use crate::fixture::{
+use super::fixture::{
     assert_fails, create, eventually, key, keys_with_deadlines, load, load_all, must_hold, must_patch, name, patch,
     resting, setting, told,
 };
@@ -152,7 +152,7 @@ async fn a_full_server_refuses_writes_as_a_whole() {
         StoreErrorKind::Unavailable,
     );
     assert!(refused.contains("OOM"), "{refused}");
-    let created = store.create(key(3), crate::fixture::record(&session)).await;
+    let created = store.create(key(3), super::fixture::record(&session)).await;
     assert_fails(created, StoreErrorKind::Unavailable);
     must_hold(&store, 1, &session).await;
     store.delete(key(2)).await.unwrap();
@@ -225,12 +225,12 @@ async fn a_replica_refuses_writes_and_nothing_is_written() {
     // It forgets what it had, and reads from its master from now on.
     redis::cmd("REPLICAOF").arg("localhost").arg(port).exec(&mut replica.connect()).unwrap();
     let refused = assert_fails(
-        store.create(key(2), crate::fixture::record(&[("cart.a", "1")])).await,
+        store.create(key(2), super::fixture::record(&[("cart.a", "1")])).await,
         StoreErrorKind::Unavailable,
     );
     assert!(refused.contains("READONLY") || refused.contains("LOADING"), "{refused}");
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut replica.connect()).unwrap();
-    eventually(|| store.create(key(2), crate::fixture::record(&[("cart.a", "1")]))).await;
+    eventually(|| store.create(key(2), super::fixture::record(&[("cart.a", "1")]))).await;
 }
 
 /// A wrong password stops the launch, and is not told to anybody.
@@ -278,8 +278,8 @@ async fn the_listed_rights_are_enough() {
     store.prepare().await.unwrap();
     create(&store, 1, &[("cart.a", "1")]).await;
     must_patch(&store, 1, setting(&[("history.a", "1")])).await;
-    assert_eq!(store.scan(None, 10, crate::fixture::now()).await.unwrap().sessions.len(), 1);
-    assert_eq!(store.sweep(10, crate::fixture::now()).await.unwrap(), 0);
+    assert_eq!(store.scan(None, 10, super::fixture::now()).await.unwrap().sessions.len(), 1);
+    assert_eq!(store.sweep(10, super::fixture::now()).await.unwrap(), 0);
     store.delete(key(1)).await.unwrap();
 }
 

@@ -5,7 +5,7 @@ use session_runtime::patch::{Deadline, Expected, Patch, Patched, Precondition};
 use session_runtime::store::{Created, Store, StoreErrorKind, Wanted};
 use session_tests::servers::redis::Redis;
 
-use crate::fixture::{
+use super::fixture::{
     assert_fails, assert_holds, create, key, keys_with_deadlines, load, must_hold, must_patch, name, now, patch,
     record, removing, resting, setting, values,
 };

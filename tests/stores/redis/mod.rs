@@ -1,7 +1,5 @@
 //! What users of `RedisStore` rely on.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
-
 mod cluster;
 mod config;
 mod conformance;

@@ -11,8 +11,8 @@ use session_runtime::record::Head;
 use session_runtime::store::{Loaded, Store};
 use session_tests::servers::redis::Redis;
 
-use crate::cost::{assert_ran, reset};
-use crate::fixture::{create, key, load_all, must_hold, must_patch, now, patch, resting, setting};
+use super::cost::{assert_ran, reset};
+use super::fixture::{create, key, load_all, must_hold, must_patch, now, patch, resting, setting};
 
 const CART: [(&str, &str); 2] = [("cart", "{}"), ("cart.a", "1")];
 const SHORT: [(&str, u64); 3] = [("evalsha", 1), ("hget", 1), ("hset", 1)];
@@ -168,7 +168,7 @@ async fn a_schema_that_another_program_made_lazy_stays_lazy() {
     for name in ["history", "history.b", "log.a", "log"] {
         let loaded = load_all(&ours, 1).await.unwrap().unwrap();
         must_patch(&ours, 1, saying(setting(&[("cart.a", name), (name, "7")]), &loaded)).await;
-        let main: Vec<String> = redis::cmd("HKEYS").arg(crate::fixture::name(1)).query(&mut server.connect()).unwrap();
+        let main: Vec<String> = redis::cmd("HKEYS").arg(super::fixture::name(1)).query(&mut server.connect()).unwrap();
         assert!(main.iter().all(|stored| ["\0", "cart.a"].contains(&&**stored)), "{main:?}");
     }
     let all = [("cart.a", "log"), ("history", "7"), ("history.b", "7"), ("log", "7"), ("log.a", "7")];

@@ -10,7 +10,7 @@ use session_runtime::{RedisStore, SessionKey};
 use session_tests::pages;
 use session_tests::servers::redis::Redis;
 
-use crate::fixture::{create, eventually, key, name, now, record};
+use super::fixture::{create, eventually, key, name, now, record};
 
 /// Keys of others are not sessions.
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
     assert_eq!(all.len(), 40);
     for (number, (found, record)) in (0..40).zip(all) {
         assert_eq!(found, key(number));
-        assert_eq!(record.values, crate::fixture::values(&[("cart.n", "1"), ("history.n", "1")]));
+        assert_eq!(record.values, super::fixture::values(&[("cart.n", "1"), ("history.n", "1")]));
     }
 }
 

@@ -186,7 +186,7 @@ async fn a_damaged_row_is_an_error_and_stays() {
         assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{damage}");
         assert!(!shown.contains("private") && !shown.contains(&key(1).to_string()), "{shown}");
         create(&store, 2, &[]).await;
-        let (sessions, unreadable) = crate::pages::all_and_unreadable(&store, 1, NOW).await;
+        let (sessions, unreadable) = super::pages::all_and_unreadable(&store, 1, NOW).await;
         let part = if damage.contains("name = 0") { Damage::Head } else { Damage::Value };
         assert_eq!(unreadable, [(key(1), part)], "{damage}");
         assert_eq!(sessions.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [key(2)], "{damage}");
@@ -231,7 +231,7 @@ async fn a_key_of_another_length_is_no_session() {
     create(&store, 1, &[]).await;
     Connection::open(&path).unwrap().execute_batch("UPDATE entry SET session = x'01'").unwrap();
     create(&store, 2, &[]).await;
-    assert_eq!(crate::pages::all(&store, 1, NOW).await[0].0, key(2));
+    assert_eq!(super::pages::all(&store, 1, NOW).await[0].0, key(2));
     assert!(load(&store, key(1)).await.is_none());
 }
 

@@ -4,7 +4,7 @@ use session_runtime::ErrorKind;
 
 use super::{Silence, Web, add, give_up};
 use crate::app::Cart;
-use crate::spy::Fault;
+use crate::recording_store::Fault;
 
 /// A save that was given up may have been done: it is sent once, and the answer says that its outcome is unknown.
 #[rocket::async_test]

@@ -6,7 +6,7 @@ use session_runtime::ErrorKind;
 
 use super::{Odd, Silence, Trap, Web};
 use crate::app::{Auth, Cart, History};
-use crate::spy::Fault;
+use crate::recording_store::Fault;
 
 /// A rejected change is not forgotten by the next save of its guard.
 #[rocket::async_test]

@@ -6,7 +6,7 @@ use session_runtime::{ErrorKind, Expiry, SessionConfig};
 
 use super::{Odd, Silence, Trap, Web, give_up};
 use crate::app::{Auth, Browser, Cart, History, Prefs, PrefsMut};
-use crate::spy::Fault;
+use crate::recording_store::Fault;
 
 fn prefer(name: &str) -> impl FnOnce(&mut PrefsMut) {
     move |prefs| *prefs.values_mut().entry(name.to_owned()).or_default() += 1

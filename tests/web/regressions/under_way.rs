@@ -7,7 +7,7 @@ use session_runtime::config::OnSaveError;
 
 use super::{Silence, Web, add, give_up};
 use crate::app::{Auth, Cart, History, patient};
-use crate::spy::Fault;
+use crate::recording_store::Fault;
 
 /// A save after one that was given up cannot pass for both.
 #[rocket::async_test]

@@ -11,7 +11,7 @@ use session_runtime::{ErrorKind, MemoryStore, SessionKey, Sessions, Store, async
 
 use super::{Account, All, Basket, Look, Orders, Site, Staff, own};
 use crate::app::patient;
-use crate::spy::Fault;
+use crate::recording_store::Fault;
 
 /// Texts that no guard of this program reads: another type, a newer version, a fork, broken metadata.
 const UNREADABLE: [(&str, &str); 4] =

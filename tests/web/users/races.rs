@@ -4,7 +4,7 @@ use session_runtime::ErrorKind;
 
 use super::{Account, AccountMut, Basket, Look, Site, Staff, own};
 use crate::app::Browser;
-use crate::spy::{Fault, SLOW};
+use crate::recording_store::{Fault, SLOW};
 
 fn log_out(account: &mut AccountMut) {
     account.clear_user();

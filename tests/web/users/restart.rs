@@ -4,7 +4,7 @@ use session_runtime::ErrorKind;
 
 use super::{Account, AccountMut, Basket, Look, LookMut, Notices, Site, own};
 use crate::app::Browser;
-use crate::spy::Fault;
+use crate::recording_store::Fault;
 
 /// A notice and a language outlive the logout; nothing else does, whatever the answer and whatever was loaded before.
 #[rocket::async_test]
@@ -69,7 +69,7 @@ async fn a_restart_without_lasting_data_removes_the_cookie() {
             }
             assert_eq!(site.close(visit, &mut browser).await, None);
             assert_eq!(browser.0.is_some(), later);
-            let records = site.spy.as_ref().map(crate::spy::Spy::records);
+            let records = site.spy.as_ref().map(crate::recording_store::Spy::records);
             assert!(records.is_none_or(|records| records == usize::from(later)));
         }
     }

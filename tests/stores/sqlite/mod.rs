@@ -1,0 +1,7 @@
+//! The behaviour that only `SqliteStore` has: files, locks and restarts.
+
+mod damaged;
+mod files;
+mod moved;
+
+use session_tests::pages;
