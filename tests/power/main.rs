@@ -20,7 +20,7 @@
 mod disk;
 mod image;
 #[path = "../lib/random.rs"]
-#[allow(dead_code, reason = "shared with the tests of the launched server, which use all of it")]
+#[allow(dead_code, unreachable_pub, reason = "shared with the library of the other tests, which uses all of it")]
 mod random;
 mod vfs;
 mod work;
