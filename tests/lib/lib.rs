@@ -19,7 +19,7 @@ pub mod model;
 pub mod pages;
 pub mod random;
 pub mod servers;
-pub mod turns;
+pub mod stores;
 
 /// The README, whose Rust blocks are doc tests of this package.
 #[cfg(doctest)]

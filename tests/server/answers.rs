@@ -1,6 +1,6 @@
 //! What answers say: the cookie's attributes, what caches may do, and what a refusal does not say.
 
-use crate::process::{Place, Profile, Storage};
+use crate::process::{Host, Profile, Storage};
 use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Request};
 
@@ -35,8 +35,8 @@ fn a_new_id_comes_with_its_attributes_and_without_caching() {
         (Profile::Release, "__Host-id", "; Path=/; Secure; HttpOnly; SameSite=Lax"),
     ];
     for (profile, name, attributes) in profiles {
-        let place = Place::new();
-        let shop = place.open(profile, Storage::Memory);
+        let host = Host::new();
+        let shop = host.open(profile, Storage::Memory);
         let answer = shop.ask(&Request::post("/cart/add/7")).expect(200);
         let visitor = assert_attributes(&answer, name, attributes);
         assert_not_stored(&answer);
@@ -51,8 +51,8 @@ fn a_new_id_comes_with_its_attributes_and_without_caching() {
 /// C44: a fresh login, without a session before it.
 #[test]
 fn a_login_without_a_session_starts_one() {
-    let place = Place::new();
-    let shop = place.open(Profile::Release, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Release, Storage::Sqlite);
     let answer = shop.ask(&Request::post("/login/anna")).expect(204);
     let anna = assert_attributes(&answer, "__Host-id", "; Path=/; Secure; HttpOnly; SameSite=Lax");
     assert_not_stored(&answer);
@@ -62,8 +62,8 @@ fn a_login_without_a_session_starts_one() {
 /// C46: an answer that read the session varies by cookie and sets none, with a session and without one.
 #[test]
 fn a_read_varies_by_cookie_and_sets_none() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     for path in ["/cart", "/prefs", "/whoami"] {
         for request in [Request::get(path), Request::get(path).cookie(&visitor)] {
@@ -76,8 +76,8 @@ fn a_read_varies_by_cookie_and_sets_none() {
 /// C46: a write to a session that exists needs no new cookie.
 #[test]
 fn a_later_write_sets_no_cookie() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     let answer = shop.post("/cart/add/7", &visitor).expect_silent(200);
     assert_eq!(answer.text(), "2");
@@ -94,26 +94,26 @@ fn a_later_write_sets_no_cookie() {
 /// C46, C48: a page that never asks for the session says nothing about it, whatever cookie comes along.
 #[test]
 fn a_page_without_a_session_has_no_session_headers() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
-    let before = place.rows();
+    let before = host.rows();
     for request in [Request::get("/ping"), Request::get("/ping").cookie(&visitor), Request::get("/ping").line("id=x")] {
         let answer = shop.ask(&request).expect_silent(200);
         assert_eq!(answer.text(), "ok");
         assert!(answer.all("vary").is_empty(), "{answer:?}");
         assert!(answer.all("cache-control").is_empty(), "{answer:?}");
     }
-    assert_eq!(place.rows(), before);
+    assert_eq!(host.rows(), before);
 }
 
 /// C30: what is answered with 404 or 422 stores nothing and sets nothing.
 #[test]
 fn a_refusal_sets_no_cookie_and_stores_nothing() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
-    let before = place.rows();
+    let before = host.rows();
     let requests = [
         Request::get("/nowhere"),
         Request::get("/prefs/unset"),
@@ -130,15 +130,15 @@ fn a_refusal_sets_no_cookie_and_stores_nothing() {
             assert!(answer.set_cookies().is_empty(), "{request:?}: {answer:?}");
         }
     }
-    assert_eq!(place.rows(), before, "a refused request changed the store");
+    assert_eq!(host.rows(), before, "a refused request changed the store");
     assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
 }
 
 /// The page a visitor sees.
 #[test]
 fn the_front_page_is_html() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Memory);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Memory);
     let answer = shop.ask(&Request::get("/")).expect_silent(200);
     assert!(answer.all("content-type")[0].starts_with("text/html"), "{answer:?}");
     assert!(answer.text().contains("<html"), "{answer:?}");

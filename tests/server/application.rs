@@ -5,34 +5,35 @@ use std::thread;
 
 use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Request};
+use session_tests::stores::Fault;
 
 use crate::process::{Storage, poll};
-use crate::test_app::{Own, Weakness, patient};
+use crate::test_app::{TestApp, patient};
 
 const STORAGES: [Storage; 2] = [Storage::Memory, Storage::Sqlite];
 
 type Shown = (usize, u64, Vec<u32>, u32);
 
-fn visitor(own: &Own) -> Cookie {
-    own.ask(&Request::post("/job/0")).expect(200).new_cookie()
+fn visitor(app: &TestApp) -> Cookie {
+    app.ask(&Request::post("/job/0")).expect(200).new_cookie()
 }
 
-fn shown(own: &Own, cookie: &Cookie) -> Shown {
-    own.ask(&Request::get("/show").cookie(cookie)).expect_silent(200).json()
+fn shown(app: &TestApp, cookie: &Cookie) -> Shown {
+    app.ask(&Request::get("/show").cookie(cookie)).expect_silent(200).json()
 }
 
 /// B54: the cookie of a streamed answer goes out with the head, while the stream still waits.
 #[test]
 fn a_stream_sends_its_cookie_with_the_head() {
     for storage in STORAGES {
-        let own = Own::launch(storage, patient());
-        let mut connection = own.connect();
+        let app = TestApp::launch(storage, patient());
+        let mut connection = app.connect();
         connection.send(&Request::post("/stream").bytes()).unwrap();
         let head = connection.receive(true).unwrap().expect(200);
         let cookie = head.new_cookie();
-        assert_eq!(shown(&own, &cookie).1, 1, "stored before the first byte");
+        assert_eq!(shown(&app, &cookie).1, 1, "stored before the first byte");
         assert_eq!((head.count("cache-control", "no-store"), head.count("vary", "cookie")), (1, 1));
-        own.gate.open.notify_one();
+        app.gate.open.notify_one();
     }
 }
 
@@ -43,13 +44,13 @@ fn a_thousand_requests_of_one_session_lose_nothing() {
     const CLIENTS: u32 = 250;
     const EACH: u32 = 4;
     for storage in STORAGES {
-        let own = Own::launch(storage, patient());
-        let visitor = visitor(&own);
+        let app = TestApp::launch(storage, patient());
+        let visitor = visitor(&app);
         thread::scope(|scope| {
             for client in 0..CLIENTS {
-                let (own, visitor) = (&own, &visitor);
+                let (app, visitor) = (&app, &visitor);
                 scope.spawn(move || {
-                    let mut connection = own.connect();
+                    let mut connection = app.connect();
                     for at in 0..EACH {
                         let request = Request::post(format!("/job/{}", 1 + client * EACH + at)).cookie(visitor);
                         connection.ask(&request).unwrap().expect_silent(200);
@@ -58,7 +59,7 @@ fn a_thousand_requests_of_one_session_lose_nothing() {
             }
         });
         let all = 1 + CLIENTS * EACH;
-        let (done, count, mut list, last) = shown(&own, &visitor);
+        let (done, count, mut list, last) = shown(&app, &visitor);
         assert_eq!((done, count), (all as usize, u64::from(all)));
         list.sort_unstable();
         assert_eq!(list, (0..all).collect::<Vec<_>>());
@@ -71,8 +72,8 @@ fn a_thousand_requests_of_one_session_lose_nothing() {
 fn a_store_that_panics_costs_one_answer() {
     let servers = [Storage::Postgres, Storage::Redis, Storage::Cluster];
     for storage in STORAGES.into_iter().chain(servers) {
-        let own = Own::launch(storage, patient());
-        let visitor = visitor(&own);
+        let app = TestApp::launch(storage, patient());
+        let visitor = visitor(&app);
         let requests = [
             ("create", Request::post("/job/1")),
             ("load", Request::get("/show").cookie(&visitor)),
@@ -81,12 +82,12 @@ fn a_store_that_panics_costs_one_answer() {
             ("patch", Request::post("/renew").cookie(&visitor)),
             ("delete", Request::post("/logout").cookie(&visitor)),
         ];
-        let mut connection = own.connect();
+        let mut connection = app.connect();
         for (operation, request) in requests {
-            own.store.weaken(operation, Weakness::Panics);
+            app.store.fail(operation, Fault::Panics);
             let answer = connection.ask(&request).unwrap().expect_silent(500);
             assert!(!answer.text().is_empty(), "{operation}: a body");
-            own.store.mend();
+            app.store.recover();
             let answer = connection.ask(&Request::get("/show").cookie(&visitor)).unwrap();
             assert_eq!(answer.expect_silent(200).json::<Shown>().1, 1, "{operation}: on the same connection");
         }
@@ -97,12 +98,12 @@ fn a_store_that_panics_costs_one_answer() {
 #[test]
 fn a_handler_that_panics_stores_nothing() {
     for storage in STORAGES {
-        let own = Own::launch(storage, patient());
-        let visitor = visitor(&own);
-        let mut connection = own.connect();
+        let app = TestApp::launch(storage, patient());
+        let visitor = visitor(&app);
+        let mut connection = app.connect();
         connection.ask(&Request::post("/crash").cookie(&visitor)).unwrap().expect_silent(500);
         connection.ask(&Request::post("/crash")).unwrap().expect_silent(500);
-        assert_eq!(shown(&own, &visitor).1, 1);
+        assert_eq!(shown(&app, &visitor).1, 1);
         connection.ask(&Request::post("/job/1").cookie(&visitor)).unwrap().expect_silent(200);
     }
 }
@@ -111,15 +112,15 @@ fn a_handler_that_panics_stores_nothing() {
 #[test]
 fn a_client_that_leaves_mid_handler_is_saved() {
     for storage in STORAGES {
-        let own = Own::launch(storage, patient());
-        let visitor = visitor(&own);
-        let mut connection = own.connect();
+        let app = TestApp::launch(storage, patient());
+        let visitor = visitor(&app);
+        let mut connection = app.connect();
         connection.send(&Request::post("/slow").cookie(&visitor).bytes()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(own.gate.reached.notified());
+        runtime.block_on(app.gate.reached.notified());
         drop(connection);
-        own.gate.open.notify_one();
-        poll("the write of the client that left", || (shown(&own, &visitor).1 == 2).then_some(()));
+        app.gate.open.notify_one();
+        poll("the write of the client that left", || (shown(&app, &visitor).1 == 2).then_some(()));
     }
 }
 
@@ -127,14 +128,14 @@ fn a_client_that_leaves_mid_handler_is_saved() {
 #[test]
 fn a_logout_is_effective_at_once() {
     for storage in STORAGES {
-        let own = Own::launch(storage, patient());
-        let visitor = visitor(&own);
-        let mut connection = own.connect();
+        let app = TestApp::launch(storage, patient());
+        let visitor = visitor(&app);
+        let mut connection = app.connect();
         let answers: Vec<Answer> = ["/logout", "/job/1"]
             .map(|path| connection.ask(&Request::post(path).cookie(&visitor)).unwrap().expect(200))
             .into();
         assert_eq!(answers[0].new_cookie().value, "");
         assert_ne!(answers[1].new_cookie().key(), visitor.key());
-        assert_eq!(shown(&own, &visitor).1, 0);
+        assert_eq!(shown(&app, &visitor).1, 0);
     }
 }

@@ -8,7 +8,7 @@ use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Connection, Request};
 use tempfile::TempDir;
 
-use crate::process::{Place, Profile, Shop, Storage, poll};
+use crate::process::{Host, Profile, Shop, Storage, poll};
 
 /// A running proxy; dropping it ends it.
 struct Proxy {
@@ -109,15 +109,15 @@ fn two_visitors(proxy: &Proxy) {
 /// C48: behind a cache that follows the RFC.
 #[test]
 fn a_cache_keeps_visitors_apart() {
-    let place = Place::new();
-    let shop = place.open_with(Profile::Debug, Storage::Sqlite, ROLLING);
+    let host = Host::new();
+    let shop = host.open_with(Profile::Debug, Storage::Sqlite, ROLLING);
     two_visitors(&Proxy::before(&shop, ""));
 }
 
 /// C48: behind one that stores answers with `Set-Cookie` too, as administrators sometimes have it.
 #[test]
 fn a_cache_that_stores_cookies_keeps_visitors_apart() {
-    let place = Place::new();
-    let shop = place.open_with(Profile::Debug, Storage::Memory, ROLLING);
+    let host = Host::new();
+    let shop = host.open_with(Profile::Debug, Storage::Memory, ROLLING);
     two_visitors(&Proxy::before(&shop, "proxy_ignore_headers Set-Cookie;"));
 }

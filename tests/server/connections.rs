@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use session_tests::http::Request;
 
-use crate::process::{Place, Profile, Shop, Storage, poll};
+use crate::process::{Host, Profile, Shop, Storage, poll};
 
 /// `HEAD` says what `GET` would, without the body.
 #[test]
 fn head_answers_like_get_without_the_body() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     let mut connection = shop.connect();
     let head = connection.ask(&Request::new("HEAD", "/cart").cookie(&visitor)).unwrap().expect_silent(200);
@@ -27,8 +27,8 @@ fn head_answers_like_get_without_the_body() {
 #[test]
 fn pipelined_requests_see_each_others_writes() {
     for storage in [Storage::Memory, Storage::Sqlite] {
-        let place = Place::new();
-        let shop = place.open(Profile::Debug, storage);
+        let host = Host::new();
+        let shop = host.open(Profile::Debug, storage);
         let visitor = shop.visitor(7);
         let mut connection = shop.connect();
         let add = Request::post("/cart/add/7").cookie(&visitor).bytes();
@@ -46,8 +46,8 @@ fn pipelined_requests_see_each_others_writes() {
 #[test]
 fn a_client_that_hangs_up_does_not_undo_its_write() {
     for storage in [Storage::Memory, Storage::Sqlite] {
-        let place = Place::new();
-        let mut shop = place.open(Profile::Debug, storage);
+        let host = Host::new();
+        let mut shop = host.open(Profile::Debug, storage);
         let visitor = shop.visitor(7);
         let add = Request::post("/cart/add/7").cookie(&visitor).bytes();
         let reached = |shop: &Shop| shop.reached("POST /cart/add/7");
@@ -68,24 +68,24 @@ fn a_client_that_hangs_up_does_not_undo_its_write() {
 /// Half a request is no request.
 #[test]
 fn half_a_request_does_nothing() {
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
-    let before = place.rows();
+    let before = host.rows();
     let add = Request::post("/cart/add/7").cookie(&visitor).bytes();
     for end in [1, add.len() / 2, add.len() - 2] {
         shop.connect().send(&add[..end]).unwrap();
     }
     assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
-    assert_eq!(place.rows(), before);
+    assert_eq!(host.rows(), before);
     shop.assert_running();
 }
 
 /// C31: a long `Cookie` header with the good cookie at its end works, or is too long; the server stays up either way.
 #[test]
 fn a_long_cookie_header_works_or_is_refused() {
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     for bytes in [8_000, 200_000, 2_000_000] {
         let one = format!("filler={}; {}", "x".repeat(bytes), visitor.pair());
@@ -112,8 +112,8 @@ fn a_long_cookie_header_works_or_is_refused() {
 /// C31: thousands of cookies of the name make none, and cost no session.
 #[test]
 fn thousands_of_session_cookies_make_none() {
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     let line = vec![visitor.pair(); 2000].join("; ");
     let answer = shop.ask(&Request::get("/cart").line(line)).expect_silent(200);
@@ -126,8 +126,8 @@ fn thousands_of_session_cookies_make_none() {
 #[test]
 fn huge_headers_cost_no_memory() {
     const KILOBYTES: u64 = 64 * 1024;
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     let huge = [
         format!("filler={}; {}", "x".repeat(420_000), visitor.pair()),
@@ -157,10 +157,10 @@ fn huge_headers_cost_no_memory() {
 /// C31: clients that send a header byte by byte and never finish it keep nobody else waiting.
 #[test]
 fn slow_headers_delay_no_other_client() {
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
-    let before = (shop.memory(), place.rows());
+    let before = (shop.memory(), host.rows());
     let mut slow: Vec<_> = (0..200).map(|_| shop.connect()).collect();
     let header = Request::get("/cart").cookie(&visitor).bytes();
     let mut longest = Duration::ZERO;
@@ -176,7 +176,7 @@ fn slow_headers_delay_no_other_client() {
     assert!(longest < Duration::from_secs(5), "{longest:?}");
     assert!(shop.memory().saturating_sub(before.0) < 64 * 1024);
     drop(slow);
-    assert_eq!(place.rows(), before.1);
+    assert_eq!(host.rows(), before.1);
     shop.assert_running();
 }
 
@@ -184,8 +184,8 @@ fn slow_headers_delay_no_other_client() {
 #[test]
 fn a_redirect_is_answered_after_the_write() {
     for storage in [Storage::Memory, Storage::Sqlite] {
-        let place = Place::new();
-        let shop = place.open(Profile::Debug, storage);
+        let host = Host::new();
+        let shop = host.open(Profile::Debug, storage);
         let visitor = shop.visitor(7);
         for quantity in 2..30 {
             let form = "product=7";

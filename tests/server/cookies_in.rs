@@ -1,7 +1,7 @@
 //! What comes in as a cookie: unknown, malformed, disguised, doubled, planted. Release profile, so that the name is
 //! `__Host-id` and a look-alike has something to gain.
 
-use crate::process::{Place, Profile, Shop, Storage};
+use crate::process::{Host, Profile, Shop, Storage};
 use session_tests::cookie::{Cookie, encode, with_spare_bits};
 use session_tests::http::Request;
 use session_tests::random::Random;
@@ -32,8 +32,8 @@ const LOOK_ALIKES: [&str; 16] = [
 /// White space that HTTP itself has an opinion about: a control character may end in 400.
 const CONTROL: [&str; 3] = ["\x0b__Host-id", "__Host-id\x0b", "\x0c__Host-id"];
 
-fn open(place: &Place) -> Shop {
-    place.open(Profile::Release, Storage::Sqlite)
+fn open(host: &Host) -> Shop {
+    host.open(Profile::Release, Storage::Sqlite)
 }
 
 fn named(name: &str, cookie: &Cookie) -> String {
@@ -80,29 +80,29 @@ fn orders(pairs: &[String]) -> Vec<Vec<String>> {
 /// B47, C01: a visitor without a cookie reads, and nothing is stored or set.
 #[test]
 fn reading_without_a_cookie_stores_nothing() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     shop.visitor(1);
-    let before = place.rows();
+    let before = host.rows();
     assert!(!before.is_empty(), "the visitor should have a record");
     for path in ["/cart", "/prefs", "/whoami"] {
         shop.ask(&Request::get(path)).expect_silent(200);
     }
-    assert_eq!(place.rows(), before, "reading without a cookie changed the store");
+    assert_eq!(host.rows(), before, "reading without a cookie changed the store");
 }
 
 /// B15, B16, C02: an id that was never issued is anonymous and is not adopted.
 #[test]
 fn an_unknown_id_is_not_adopted() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let known = shop.visitor(1);
-    let before = place.rows();
+    let before = host.rows();
     let mut random = Random::seeded("an_unknown_id_is_not_adopted");
     for _ in 0..20 {
         let unknown = known.with_value(encode(&random.bytes()));
         shop.assert_anonymous(&unknown);
-        assert_eq!(place.rows(), before, "reading with an unknown id changed the store");
+        assert_eq!(host.rows(), before, "reading with an unknown id changed the store");
     }
     let unknown = known.with_value(encode(&random.bytes()));
     let answer = shop.post("/cart/add/7", &unknown).expect(200);
@@ -116,10 +116,10 @@ fn an_unknown_id_is_not_adopted() {
 /// C02: the key of a session with another secret opens nothing, changes nothing, ends nothing.
 #[test]
 fn a_right_key_with_a_wrong_secret_is_unknown() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let victim = shop.visitor(7);
-    let before = place.rows();
+    let before = host.rows();
     let mut random = Random::seeded("a_right_key_with_a_wrong_secret_is_unknown");
     let mut forged = victim.bytes();
     forged[16..].copy_from_slice(&random.bytes()[16..]);
@@ -128,7 +128,7 @@ fn a_right_key_with_a_wrong_secret_is_unknown() {
     for forged in [forged, one_bit].map(|bytes| victim.with_value(encode(&bytes))) {
         shop.assert_anonymous(&forged);
         shop.post("/logout", &forged).expect_silent(204);
-        assert_eq!(place.rows(), before, "a wrong secret changed the store");
+        assert_eq!(host.rows(), before, "a wrong secret changed the store");
         let new = shop.post("/cart/add/9", &forged).expect(200).new_cookie();
         assert_ne!(new.key(), victim.key(), "a wrong secret wrote into the session");
         shop.post("/logout", &new).expect(204);
@@ -139,10 +139,10 @@ fn a_right_key_with_a_wrong_secret_is_unknown() {
 /// B17, B18, C03: what is no id at all costs no row, no cookie and no 5xx.
 #[test]
 fn a_malformed_id_is_anonymous() {
-    let place = Place::new();
-    let mut shop = open(&place);
+    let host = Host::new();
+    let mut shop = open(&host);
     let known = shop.visitor(1);
-    let before = place.rows();
+    let before = host.rows();
     let malformed = [
         known.value[..42].to_owned(),
         format!("{}A", known.value),
@@ -164,9 +164,9 @@ fn a_malformed_id_is_anonymous() {
     ];
     for value in malformed {
         assert_opens_nothing(&shop, &[format!("{NAME}={value}")]);
-        assert_eq!(place.rows(), before, "the id {value:?} changed the store");
+        assert_eq!(host.rows(), before, "the id {value:?} changed the store");
         shop.ask(&Request::post("/logout").line(format!("{NAME}={value}"))).expect_silent(204);
-        assert_eq!(place.rows(), before, "a logout with the id {value:?} changed the store");
+        assert_eq!(host.rows(), before, "a logout with the id {value:?} changed the store");
         let new = shop.ask(&Request::post("/cart/add/7").line(format!("{NAME}={value}"))).expect(200).new_cookie();
         assert_eq!(new.value.len(), 43, "a write with the id {value:?} should start a session of its own");
         shop.post("/logout", &new).expect(204);
@@ -177,8 +177,8 @@ fn a_malformed_id_is_anonymous() {
 /// C04, C36: only the text that was issued opens the session, no other spelling of its bytes.
 #[test]
 fn another_spelling_of_the_id_is_anonymous() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let mut spellings = Vec::new();
     let cookie = shop.visitor(7);
     spellings.extend(with_spare_bits(&cookie.value));
@@ -199,8 +199,8 @@ fn another_spelling_of_the_id_is_anonymous() {
 /// C05, C06, C09: a name that only looks like `__Host-id` is another cookie.
 #[test]
 fn a_look_alike_alone_is_anonymous() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let planted = shop.visitor(666);
     for name in LOOK_ALIKES {
         assert_opens_nothing(&shop, &[named(name, &planted)]);
@@ -215,8 +215,8 @@ fn a_look_alike_alone_is_anonymous() {
 /// C05, C06, C09: beside the good cookie a look-alike neither wins nor locks the visitor out.
 #[test]
 fn a_look_alike_beside_the_good_cookie_changes_nothing() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let planted = shop.visitor(666);
     let good = shop.visitor(7);
     for name in LOOK_ALIKES {
@@ -230,8 +230,8 @@ fn a_look_alike_beside_the_good_cookie_changes_nothing() {
 /// C06: RFC 6265bis gives a cookie's name no tab, and `__Host-id` is compared byte for byte.
 #[test]
 fn a_tab_before_the_name_makes_another_cookie() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let planted = shop.visitor(666);
     let good = shop.visitor(7);
     let tabbed = format!("\t{}", planted.pair());
@@ -244,8 +244,8 @@ fn a_tab_before_the_name_makes_another_cookie() {
 /// C06: a control character in the header is refused, or makes another cookie.
 #[test]
 fn a_control_character_in_the_name_is_refused_or_another_cookie() {
-    let place = Place::new();
-    let mut shop = open(&place);
+    let host = Host::new();
+    let mut shop = open(&host);
     let planted = shop.visitor(666);
     let good = shop.visitor(7);
     for name in CONTROL {
@@ -263,8 +263,8 @@ fn a_control_character_in_the_name_is_refused_or_another_cookie() {
 /// C08: two cookies of the name are no session, whatever they hold and in whatever order they come.
 #[test]
 fn two_cookies_of_the_name_make_none() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let good = shop.visitor(7);
     let planted = shop.visitor(666);
     let unknown = good.with_value(encode(&[9; 32]));
@@ -285,8 +285,8 @@ fn two_cookies_of_the_name_make_none() {
 /// C08: a write or a logout with two cookies of the name reaches neither session.
 #[test]
 fn two_cookies_of_the_name_write_to_neither() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let good = shop.visitor(7);
     let planted = shop.visitor(666);
     for lines in arrangements(&[good.pair(), planted.pair()]) {
@@ -302,8 +302,8 @@ fn two_cookies_of_the_name_write_to_neither() {
 /// C10: pairs without a name, without `=`, without a value, with a quoted value.
 #[test]
 fn an_odd_pair_is_anonymous() {
-    let place = Place::new();
-    let mut shop = open(&place);
+    let host = Host::new();
+    let mut shop = open(&host);
     let good = shop.visitor(7);
     let odd = [
         format!("={}", good.pair()),
@@ -333,8 +333,8 @@ fn an_odd_pair_is_anonymous() {
 /// C10b: rocket drops a header line that is not UTF-8; the visitor is anonymous then, and nothing breaks.
 #[test]
 fn a_byte_that_is_not_utf8_beside_the_cookie_makes_it_anonymous() {
-    let place = Place::new();
-    let mut shop = open(&place);
+    let host = Host::new();
+    let mut shop = open(&host);
     let good = shop.visitor(7);
     let broken = b"city=K\xf6ln".to_vec();
     let pair = good.pair().into_bytes();
@@ -350,8 +350,8 @@ fn a_byte_that_is_not_utf8_beside_the_cookie_makes_it_anonymous() {
 /// C11: an id chosen by the attacker and never issued does not become the victim's.
 #[test]
 fn a_login_does_not_adopt_a_chosen_id() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let chosen = Cookie { name: NAME.to_owned(), value: encode(&[42; 32]) };
     let victim = shop.post("/login/victim", &chosen).expect(204).new_cookie();
     assert_ne!(victim.key(), chosen.key());
@@ -363,8 +363,8 @@ fn a_login_does_not_adopt_a_chosen_id() {
 /// C12: the attacker's own valid session, planted before the login, gives access to nothing afterwards.
 #[test]
 fn a_planted_session_is_worthless_after_the_login() {
-    let place = Place::new();
-    let shop = open(&place);
+    let host = Host::new();
+    let shop = open(&host);
     let planted = shop.visitor(666);
     shop.post("/prefs/lang/de", &planted).expect_silent(204);
     let victim = shop.post("/login/victim", &planted).expect(204).new_cookie();

@@ -1,7 +1,7 @@
 //! A database in which somebody else wrote: whatever stands there, visitors are anonymous or refused, the row stays as it
 //! is, and the server stays up.
 
-use crate::process::{Place, Profile, Storage};
+use crate::process::{Host, Profile, Storage};
 use session_tests::http::Request;
 
 /// B69, C38, `SQLite`: a head that is cut, that goes on, of another layout, with a kind of expiry that does not exist, or no
@@ -20,14 +20,14 @@ fn a_damaged_record_is_no_session_and_stays() {
         "CAST(x'02' || substr(content, 2) AS BLOB)",
         "CAST(substr(content, 1, 2) || x'04' || substr(content, 4) AS BLOB)",
     ];
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
-    let database = rusqlite::Connection::open(place.database()).unwrap();
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
+    let database = rusqlite::Connection::open(host.database()).unwrap();
     for damage in damages {
         let visitor = shop.visitor(7);
         let update = format!("UPDATE entry SET content = {damage} WHERE session = ?1 AND name = 0");
         assert_eq!(database.execute(&update, [visitor.key()]).unwrap(), 1);
-        let damaged = place.rows_about(&visitor);
+        let damaged = host.rows_about(&visitor);
         for path in ["/cart", "/whoami"] {
             let answer = shop.get(path, &visitor);
             let anonymous = matches!(answer.text().as_str(), "{}" | r#"{"user":null}"#);
@@ -36,7 +36,7 @@ fn a_damaged_record_is_no_session_and_stays() {
         let new = shop.post("/cart/add/8", &visitor).expect(200).new_cookie();
         assert_ne!(new.key(), visitor.key(), "{damage}");
         assert_eq!(shop.cart(&new), r#"{"8":1}"#);
-        assert_eq!(place.rows_about(&visitor), damaged, "{damage} was changed");
+        assert_eq!(host.rows_about(&visitor), damaged, "{damage} was changed");
     }
     shop.assert_running();
 }
@@ -46,31 +46,31 @@ fn a_damaged_record_is_no_session_and_stays() {
 #[test]
 fn a_damaged_value_fails_its_schema_and_stays() {
     let damages = ["''", "'null'", "'[]'", "'{'", "'\"seven\"'", "'-1'", "'1.5'", "CAST(x'ff31' AS TEXT)", "char(0)"];
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
-    let database = rusqlite::Connection::open(place.database()).unwrap();
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
+    let database = rusqlite::Connection::open(host.database()).unwrap();
     for damage in damages {
         let visitor = shop.visitor(7);
         let update =
             format!("UPDATE entry SET content = {damage} WHERE session = ?1 AND name = CAST('cart.items/7' AS BLOB)");
         assert_eq!(database.execute(&update, [visitor.key()]).unwrap(), 1);
-        let damaged = place.rows_about(&visitor);
+        let damaged = host.rows_about(&visitor);
         for request in [Request::get("/cart"), Request::post("/cart/add/7"), Request::post("/cart/clear")] {
             let answer = shop.ask(&request.cookie(&visitor));
             assert!(answer.status == 500 && answer.set_cookies().is_empty(), "{damage}: {answer:?}");
             assert!(!answer.text().contains("seven"), "{damage}: {answer:?}");
         }
-        assert_eq!(place.rows_about(&visitor), damaged, "{damage} was changed");
+        assert_eq!(host.rows_about(&visitor), damaged, "{damage} was changed");
         assert_eq!(shop.user(&visitor), None, "{damage}: the other schemas work");
     }
     for metadata in ["{\"v\":2,\"r\":2,\"w\":2}", "{\"v\":\"one\"}", "7", ""] {
         let visitor = shop.visitor(7);
         let update = "UPDATE entry SET content = ?1 WHERE session = ?2 AND name = 'cart'";
         assert_eq!(database.execute(update, (metadata, visitor.key())).unwrap(), 1);
-        let damaged = place.rows_about(&visitor);
+        let damaged = host.rows_about(&visitor);
         let answer = shop.post("/cart/add/7", &visitor);
         assert!(matches!(answer.status, 500 | 503) && answer.set_cookies().is_empty(), "{metadata}: {answer:?}");
-        assert_eq!(place.rows_about(&visitor), damaged);
+        assert_eq!(host.rows_about(&visitor), damaged);
         assert_eq!(shop.user(&visitor), None, "{metadata}: the other schemas work");
     }
     shop.assert_running();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use session_tests::cookie::Cookie;
 use session_tests::http::Request;
 
-use crate::process::{Place, Profile, Shop, Storage};
+use crate::process::{Host, Profile, Shop, Storage};
 
 const SMALL: &str = r#"mount -t tmpfs -o size=512k tmpfs "$1""#;
 const FULL: &str = r#"mount -t tmpfs -o size=64k tmpfs "$1"; if cat /dev/zero > "$1/ballast"; then exit 1; fi"#;
@@ -59,13 +59,13 @@ fn assert_reads_only(shop: &Shop, visitor: &Cookie, cart: &str, anna: &Cookie) {
 /// A disk that fills up while the server runs: 503 for writes and nothing lost; with room again, the same process goes on.
 #[test]
 fn a_disk_that_fills_up_refuses_writes_until_there_is_room() {
-    let place = Place::mounting(SMALL);
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::mounting(SMALL);
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     let anna = shop.post("/login/anna", &shop.visitor(9)).expect(204).new_cookie();
     let mut quantity = 1;
     for _ in 0..3 {
-        let ballast = fill(&shop.sees(&place.disk()));
+        let ballast = fill(&shop.sees(&host.disk()));
         quantity = add_until_refused(&shop, &visitor, quantity);
         let cart = format!("{{\"7\":{quantity}}}");
         assert_reads_only(&shop, &visitor, &cart, &anna);
@@ -79,14 +79,14 @@ fn a_disk_that_fills_up_refuses_writes_until_there_is_room() {
         shop.assert_anonymous(&late);
         shop.assert_unharmed();
     }
-    assert_sound(&shop, &place);
+    assert_sound(&shop, &host);
 }
 
 /// The server's files, copied while nobody writes, have nothing wrong with them.
-fn assert_sound(shop: &Shop, place: &Place) {
+fn assert_sound(shop: &Shop, host: &Host) {
     let copy = tempfile::tempdir().unwrap();
     for name in ["sessions.db", "sessions.db-wal"] {
-        fs::copy(shop.sees(&place.disk()).join(name), copy.path().join(name)).unwrap();
+        fs::copy(shop.sees(&host.disk()).join(name), copy.path().join(name)).unwrap();
     }
     let database = rusqlite::Connection::open(copy.path().join("sessions.db")).unwrap();
     let verdict: String = database.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
@@ -96,8 +96,8 @@ fn assert_sound(shop: &Shop, place: &Place) {
 /// On a disk without room there can be no file; the launch says so.
 #[test]
 fn a_launch_on_a_full_disk_is_refused() {
-    let place = Place::mounting(FULL);
-    let output = place.refusal(Profile::Debug, &place.sqlite(""));
+    let host = Host::mounting(FULL);
+    let output = host.refusal(Profile::Debug, &host.sqlite(""));
     assert!(output.contains("cat: "), "the disk should be full before the launch:\n{output}");
     assert!(output.contains("disk is full"), "the reason should be the full disk:\n{output}");
 }
@@ -108,10 +108,10 @@ fn a_launch_on_a_read_only_disk_is_refused() {
     for (files, reason) in
         [(Files::None, "cannot be created"), (Files::Closed, "read-only"), (Files::Killed, "read-only")]
     {
-        let place = Place::mounting(READ_ONLY);
-        files.make(&place.disk().with_file_name("before"));
-        let output = place.refusal(Profile::Debug, &place.sqlite(""));
-        let file = place.database().display().to_string();
+        let host = Host::mounting(READ_ONLY);
+        files.make(&host.disk().with_file_name("before"));
+        let output = host.refusal(Profile::Debug, &host.sqlite(""));
+        let file = host.database().display().to_string();
         assert!(
             output.contains(&file) && output.contains(reason),
             "{files:?} should be refused as {reason}:\n{output}"
@@ -131,15 +131,15 @@ enum Files {
 impl Files {
     fn make(self, folder: &Path) {
         fs::create_dir(folder).unwrap();
-        let place = Place::new();
-        let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+        let host = Host::new();
+        let mut shop = host.open(Profile::Debug, Storage::Sqlite);
         shop.visitor(7);
         match self {
             Self::None => return,
             Self::Closed => shop.stop(),
             Self::Killed => assert!(!shop.kill().success()),
         }
-        for path in place.database_files() {
+        for path in host.database_files() {
             fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
         }
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use session_tests::cookie::Cookie;
 use session_tests::http::Request;
 
-use crate::process::{Place, Profile, Storage};
+use crate::process::{Host, Profile, Storage};
 
 const PAGE_BYTES: usize = 4096;
 
@@ -15,13 +15,13 @@ const PAGE_BYTES: usize = 4096;
 /// reads go on, and when the lock is gone, so is the trouble.
 #[test]
 fn a_lock_of_another_process_refuses_writes_until_it_is_gone() {
-    let place = Place::new();
+    let host = Host::new();
     let deadline = Duration::from_millis(600);
-    let mut shop = place.open_with(Profile::Debug, Storage::Sqlite, r#",deadline="600ms""#);
+    let mut shop = host.open_with(Profile::Debug, Storage::Sqlite, r#",deadline="600ms""#);
     let visitor = shop.visitor(7);
-    let other = place.look();
+    let other = host.look();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let before = place.rows();
+    let before = host.rows();
 
     for path in ["/cart/add/7", "/login/anna", "/logout"] {
         let asked = Instant::now();
@@ -37,75 +37,75 @@ fn a_lock_of_another_process_refuses_writes_until_it_is_gone() {
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(shop.post("/cart/add/8", &visitor).expect_silent(200).text(), "1");
     assert_eq!(shop.cart(&visitor), r#"{"7":1,"8":1}"#, "a refused write was done later");
-    assert_ne!(place.rows(), before);
+    assert_ne!(host.rows(), before);
     shop.assert_unharmed();
 }
 
 /// A file that another process has for itself: no launch, and a launch as soon as it is given back.
 #[test]
 fn a_launch_on_a_locked_file_is_refused() {
-    let place = Place::new();
-    place.open(Profile::Debug, Storage::Sqlite).stop();
-    let other = place.look();
+    let host = Host::new();
+    host.open(Profile::Debug, Storage::Sqlite).stop();
+    let other = host.look();
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; PRAGMA user_version = 2; COMMIT").unwrap();
-    let output = place.refusal(Profile::Debug, &place.sqlite(""));
-    let file = place.database().display().to_string();
+    let output = host.refusal(Profile::Debug, &host.sqlite(""));
+    let file = host.database().display().to_string();
     assert!(output.contains("locked") && output.contains(&file), "the reason should be the lock:\n{output}");
     drop(other);
-    place.open(Profile::Debug, Storage::Sqlite).visitor(7);
+    host.open(Profile::Debug, Storage::Sqlite).visitor(7);
 }
 
 /// A database of another program is refused, and left as it was to the byte.
 #[test]
 fn a_file_of_another_program_is_refused_and_left_as_it_was() {
     for setup in ["CREATE TABLE user (id)", "PRAGMA journal_mode = WAL; CREATE TABLE user (id)"] {
-        let place = Place::new();
-        Connection::open(place.database()).unwrap().execute_batch(setup).unwrap();
-        let before = fs::read(place.database()).unwrap();
-        let output = place.refusal(Profile::Debug, &place.sqlite(""));
+        let host = Host::new();
+        Connection::open(host.database()).unwrap().execute_batch(setup).unwrap();
+        let before = fs::read(host.database()).unwrap();
+        let output = host.refusal(Profile::Debug, &host.sqlite(""));
         assert!(output.contains("another program"), "the reason should be whose file it is:\n{output}");
-        assert!(fs::read(place.database()).unwrap() == before, "the file was changed");
-        assert_eq!(place.database_files(), [place.database()], "something was left beside it");
+        assert!(fs::read(host.database()).unwrap() == before, "the file was changed");
+        assert_eq!(host.database_files(), [host.database()], "something was left beside it");
     }
 }
 
 /// The file of a shop with some visitors, closed in good order.
-fn sound_file() -> (Place, Vec<Cookie>, Vec<u8>) {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+fn sound_file() -> (Host, Vec<Cookie>, Vec<u8>) {
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitors = (0..40).map(|_| shop.visitor(7)).collect();
     shop.stop();
-    let bytes = fs::read(place.database()).unwrap();
+    let bytes = fs::read(host.database()).unwrap();
     assert!(bytes.len() > 4 * PAGE_BYTES, "the file should have several pages");
-    (place, visitors, bytes)
+    (host, visitors, bytes)
 }
 
 /// A copy that did not come to its end is refused as what it is; the whole one is taken.
 #[test]
 fn a_half_written_file_is_refused() {
-    let (place, visitors, sound) = sound_file();
+    let (host, visitors, sound) = sound_file();
     for length in [100, PAGE_BYTES - 1, PAGE_BYTES, sound.len() / 2, sound.len() - PAGE_BYTES] {
-        fs::write(place.database(), &sound[..length]).unwrap();
-        let output = place.refusal(Profile::Debug, &place.sqlite(""));
+        fs::write(host.database(), &sound[..length]).unwrap();
+        let output = host.refusal(Profile::Debug, &host.sqlite(""));
         let reason = ["is damaged", "not an SQLite"].iter().any(|words| output.contains(words));
         assert!(reason, "{length} of {} bytes should be refused:\n{output}", sound.len());
-        assert!(fs::read(place.database()).unwrap() == sound[..length], "the file was changed");
+        assert!(fs::read(host.database()).unwrap() == sound[..length], "the file was changed");
     }
-    fs::write(place.database(), &sound).unwrap();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    fs::write(host.database(), &sound).unwrap();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     assert!(visitors.iter().all(|visitor| shop.cart(visitor) == r#"{"7":1}"#));
 }
 
 /// Garbage in the middle: those whom it concerns get 503, the others do not notice, and nothing panics.
 #[test]
 fn a_garbled_page_fails_only_whom_it_concerns() {
-    let (place, visitors, sound) = sound_file();
+    let (host, visitors, sound) = sound_file();
     let (mut failed, mut served) = (0, 0);
     for page in 1..sound.len() / PAGE_BYTES {
         let mut bytes = sound.clone();
         bytes[page * PAGE_BYTES..][..PAGE_BYTES].fill(0x5a);
-        fs::write(place.database(), &bytes).unwrap();
-        let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+        fs::write(host.database(), &bytes).unwrap();
+        let mut shop = host.open(Profile::Debug, Storage::Sqlite);
         assert_eq!(shop.ask(&Request::get("/ping")).expect_silent(200).text(), "ok");
         for visitor in &visitors {
             let answer = shop.get("/cart", visitor);
@@ -124,7 +124,7 @@ fn a_garbled_page_fails_only_whom_it_concerns() {
         shop.assert_unharmed();
         // It must not write to the next page's file.
         shop.kill();
-        place.database_files().iter().for_each(|path| fs::remove_file(path).unwrap());
+        host.database_files().iter().for_each(|path| fs::remove_file(path).unwrap());
     }
     println!("{failed} reads failed, {served} were served");
     assert!(failed > 0 && served > 0);

@@ -27,7 +27,7 @@ use session_tests::random::{Random, number_from};
 use self::fate::{Fate, Unanswered};
 use self::visitor::Visitors;
 use self::writer::Writer;
-use crate::process::{Place, Profile, Shop, Storage};
+use crate::process::{Host, Profile, Shop, Storage};
 
 const WRITERS: usize = 4;
 const BRINGERS: usize = 2;
@@ -38,7 +38,7 @@ const SIGKILL: i32 = 9;
 
 /// A file, who works on it, and everything that was ever acknowledged about it.
 struct Scene {
-    place: Place,
+    host: Host,
     writers: Vec<Writer>,
     visitors: Vec<Visitors>,
     /// Sessions that are stored though the answer with their cookie never came.
@@ -57,11 +57,11 @@ struct Tally {
 
 impl Scene {
     fn new() -> (Self, Shop) {
-        let place = Place::new();
-        let shop = place.open(Profile::Debug, Storage::Sqlite);
+        let host = Host::new();
+        let shop = host.open(Profile::Debug, Storage::Sqlite);
         let writers = (0..WRITERS).map(|_| Writer::new(&shop)).collect();
         let visitors = (0..BRINGERS).map(|_| Visitors::default()).collect();
-        (Self { place, writers, visitors, strangers: 0 }, shop)
+        (Self { host, writers, visitors, strangers: 0 }, shop)
     }
 
     /// Lets everybody work, and kills the server at a random moment.
@@ -89,7 +89,7 @@ impl Scene {
 
     /// Whether the dead server's log ends in the middle of a transaction.
     fn is_log_cut(&self) -> bool {
-        let log = fs::read(self.place.database().with_extension("db-wal")).expect("a killed server leaves its log");
+        let log = fs::read(self.host.database().with_extension("db-wal")).expect("a killed server leaves its log");
         log::frames_of_an_unfinished_transaction(&log) > 0
     }
 
@@ -101,7 +101,7 @@ impl Scene {
             unanswered.adds += writer.check(shop);
         }
         for visitors in &mut self.visitors {
-            let settled = visitors.settle(shop, &self.place);
+            let settled = visitors.settle(shop, &self.host);
             self.strangers += settled.logins.stored;
             unanswered += settled;
         }
@@ -121,14 +121,14 @@ impl Scene {
         let of_writers = self.writers.iter().map(|writer| writer.cookie.key());
         let of_visitors = self.visitors.iter().flat_map(|visitors| &visitors.present).map(|(cookie, _)| cookie.key());
         let known: BTreeSet<[u8; 16]> = of_writers.chain(of_visitors).collect();
-        let stored: BTreeSet<[u8; 16]> = self.place.keys().into_iter().collect();
+        let stored: BTreeSet<[u8; 16]> = self.host.keys().into_iter().collect();
         assert!(known.is_subset(&stored), "an acknowledged session is gone");
         stored.len() - known.len() - self.strangers
     }
 
     /// The file is sound, and no session is stored by half: the number and the bytes of its values are those in its head.
     fn check_file(&self) {
-        let database = self.place.look();
+        let database = self.host.look();
         let ask = |sql: &str| database.query_row(sql, (), |row| row.get::<_, String>(0)).unwrap();
         assert_eq!(ask("SELECT group_concat(integrity_check) FROM pragma_integrity_check"), "ok");
         let halves = "SELECT group_concat(hex(session)) FROM entry AS head
@@ -176,7 +176,7 @@ fn kill_often(rounds: u64, random: &mut Random, tally: &mut Tally) {
     for _ in 0..rounds {
         scene.kill_under_load(shop, random);
         tally.cut_logs += usize::from(scene.is_log_cut());
-        shop = scene.place.open(Profile::Debug, Storage::Sqlite);
+        shop = scene.host.open(Profile::Debug, Storage::Sqlite);
         tally.unanswered += scene.check(&shop);
     }
     scene.check_again(&shop, tally);
@@ -211,9 +211,9 @@ fn acknowledged_changes_survive_a_kill() {
 #[test]
 fn a_kill_does_not_stop_the_other_process_on_the_file() {
     let mut random = Random::seeded("a_kill_does_not_stop_the_other_process_on_the_file");
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
-    let mut other = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
+    let mut other = host.open(Profile::Debug, Storage::Sqlite);
     let mut writers: Vec<Writer> = (0..WRITERS).map(|_| Writer::new(&other)).collect();
     let mut unanswered = Fate::default();
     for _ in 0..30 {
@@ -222,7 +222,7 @@ fn a_kill_does_not_stop_the_other_process_on_the_file() {
         for writer in &mut writers {
             unanswered += writer.check(&other);
         }
-        shop = place.open(Profile::Debug, Storage::Sqlite);
+        shop = host.open(Profile::Debug, Storage::Sqlite);
         other.assert_unharmed();
     }
     println!("unanswered: {unanswered}");

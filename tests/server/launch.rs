@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use crate::process::{Place, Profile};
+use crate::process::{Host, Profile};
 
 /// Checks that the launch is refused and that the output holds all these words. Upper or lower case is one: Rocket
 /// shows a key as the environment spells it.
 #[track_caller]
 fn assert_refused(profile: Profile, session: &str, words: &[&str]) {
-    let output = Place::new().refusal(profile, session).to_lowercase();
+    let output = Host::new().refusal(profile, session).to_lowercase();
     for word in words {
         assert!(
             output.contains(&word.to_lowercase()),
@@ -78,7 +78,7 @@ fn a_time_without_a_unit_is_refused() {
 #[test]
 fn an_unknown_store_is_refused_without_its_password() {
     for address in ["mongodb://user:secret@h/", "user:secret@h", "postgress://user:secret@h/db?password=secret"] {
-        let output = Place::new().refusal(Profile::Debug, &format!("{{store=\"{address}\"}}"));
+        let output = Host::new().refusal(Profile::Debug, &format!("{{store=\"{address}\"}}"));
         assert!(output.contains("store"), "the reason should name the key `store`:\n{output}");
         assert!(!output.contains("secret"), "the output shows the password of {address}:\n{output}");
     }
@@ -87,19 +87,19 @@ fn an_unknown_store_is_refused_without_its_password() {
 /// A file that is no database is refused and left as it was.
 #[test]
 fn a_text_file_is_no_database() {
-    let place = Place::new();
+    let host = Host::new();
     let text = "dear diary, ".repeat(1000);
-    fs::write(place.database(), &text).unwrap();
-    let output = place.refusal(Profile::Debug, &place.sqlite(""));
+    fs::write(host.database(), &text).unwrap();
+    let output = host.refusal(Profile::Debug, &host.sqlite(""));
     assert!(output.contains("not an SQLite database"), "the reason should say that the file is no database:\n{output}");
-    assert_eq!(fs::read_to_string(place.database()).unwrap(), text, "the file was changed");
+    assert_eq!(fs::read_to_string(host.database()).unwrap(), text, "the file was changed");
 }
 
 /// B82: a folder that is not there is refused at the launch, not at the first request.
 #[test]
 fn a_database_in_a_missing_folder_is_refused() {
-    let place = Place::new();
-    let missing = place.database().with_file_name("missing").join("sessions.db");
-    let output = place.refusal(Profile::Debug, &format!("{{store=\"sqlite://{}\"}}", missing.display()));
+    let host = Host::new();
+    let missing = host.database().with_file_name("missing").join("sessions.db");
+    let output = host.refusal(Profile::Debug, &format!("{{store=\"sqlite://{}\"}}", missing.display()));
     assert!(output.contains("store") || output.contains("open"), "the reason should say what is wrong:\n{output}");
 }

@@ -11,9 +11,10 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, catch, catchers, get, post, routes};
 use session_runtime::{ErrorKind, Expiry, MemoryStore, Session, SessionConfig, SessionError, SessionHandle, Sessions};
 use session_tests::log::Log;
+use session_tests::stores::{Fault, RecordingStore};
 
-use crate::process::{Place, Profile, Storage, programs};
-use crate::test_app::{Frail, Weakness, Work};
+use crate::process::{Host, Profile, Storage, programs};
+use crate::test_app::{STORE, Work, recording};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -39,14 +40,14 @@ async fn launch(toml: &str) {
 #[test]
 fn the_launch_logs_the_store_and_the_lifetimes() {
     for storage in [Storage::Memory, Storage::Sqlite, Storage::Postgres, Storage::Redis, Storage::Cluster] {
-        let place = Place::new();
-        let shop = place.open_with(Profile::Debug, storage, r#",absolute="20d",remember="60d""#);
+        let host = Host::new();
+        let shop = host.open_with(Profile::Debug, storage, r#",absolute="20d",remember="60d""#);
         let output = shop.output();
         let said: Vec<&str> = output.lines().filter(|line| line.contains("Sessions: stored in")).collect();
         let [line] = said[..] else { panic!("one line: {said:?}\n{output}") };
         let server =
             storage.server().map(|url| url.split(['@', '/', '?']).rfind(|part| part.contains(':')).unwrap().to_owned());
-        let file = place.database().display().to_string();
+        let file = host.database().display().to_string();
         let at = match storage {
             Storage::Memory => "memory",
             Storage::Sqlite => &file,
@@ -62,10 +63,10 @@ fn the_launch_logs_the_store_and_the_lifetimes() {
 /// `ROCKET_SESSION_STORE` was ignored in silence.
 #[test]
 fn a_setting_in_a_place_that_is_not_read_is_warned_of() {
-    let place = Place::new();
+    let host = Host::new();
     let mut command = Command::new(programs().join("cart"));
     command.env("ROCKET_SESSION_STORE", "redis://:secret@localhost").env("ROCKET_SESSIONS", "{idle=\"1h\"}");
-    let shop = place.launch(command, "{store=\"memory:\"}");
+    let shop = host.launch(command, "{store=\"memory:\"}");
     let output = shop.output();
     for words in ["`session_store`", "ROCKET_SESSION={store=…}", "`sessions`", "`[default.session]`"] {
         assert!(output.contains(words), "{words}:\n{output}");
@@ -160,9 +161,9 @@ impl<'r> FromRequest<'r> for Down {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let store = request.rocket().state::<Frail>().unwrap();
+        let store = request.rocket().state::<RecordingStore>().unwrap();
         for operation in ["load", "patch"] {
-            store.weaken(operation, Weakness::Fails);
+            store.fail(operation, Fault::Down);
         }
         Outcome::Success(Self)
     }
@@ -191,7 +192,7 @@ async fn sorry(request: &Request<'_>) -> (Status, String) {
 async fn a_request_during_an_outage_is_one_line_that_names_the_store() {
     // Before Rocket takes the place.
     Log::listen();
-    let store = Frail::over(MemoryStore::new());
+    let store = recording(MemoryStore::new());
     let config = SessionConfig::new().deadline(Duration::from_secs(6));
     let rocket = rocket::custom(figment(""))
         .attach(Sessions::fairing::<Work>().store(store.clone()).config(config))
@@ -206,15 +207,15 @@ async fn a_request_during_an_outage_is_one_line_that_names_the_store() {
         ("patch", rocket::http::Method::Post, "/"),
         ("patch", rocket::http::Method::Post, "/save"),
     ] {
-        store.weaken(operation, Weakness::Fails);
+        store.fail(operation, Fault::Down);
         let said = lines("", async {
             let request = client.req(method, path).header(Header::new("Cookie", cookie.clone()));
             assert_eq!(request.dispatch().await.status(), Status::ServiceUnavailable);
         });
         let said = said.await;
         let [line] = &said[..] else { panic!("{operation}, {method} {path}: {said:?}") };
-        assert!(line.starts_with("ERROR") && line.contains(Frail::PLACE), "{line}");
-        store.mend();
+        assert!(line.starts_with("ERROR") && line.contains(STORE), "{line}");
+        store.recover();
     }
 }
 
@@ -241,7 +242,7 @@ async fn a_change_that_lost_a_race_is_one_line_and_no_error() {
 async fn a_load_and_a_save_of_one_request_that_both_fail_are_one_line() {
     // Before Rocket takes the place.
     Log::listen();
-    let store = Frail::over(MemoryStore::new());
+    let store = recording(MemoryStore::new());
     let config = SessionConfig::new().deadline(Duration::from_secs(6));
     let rocket = rocket::custom(figment(""))
         .attach(Sessions::fairing::<(Work, Late)>().store(store.clone()).config(config))

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Connection, Request};
 
-use crate::process::{Place, Profile, Shop, Storage, poll};
+use crate::process::{Host, Profile, Shop, Storage, poll};
 
 /// Another program's transaction; everybody may read, and nobody else may write.
 struct Lock(rusqlite::Connection);
 
 impl Lock {
-    fn take(place: &Place) -> Self {
-        let database = rusqlite::Connection::open(place.database()).unwrap();
+    fn take(host: &Host) -> Self {
+        let database = rusqlite::Connection::open(host.database()).unwrap();
         database.busy_timeout(Duration::from_secs(60)).unwrap();
         database.execute_batch("BEGIN IMMEDIATE").unwrap();
         Self(database)
@@ -54,12 +54,12 @@ fn quantity(shop: &Shop, visitor: &Cookie) -> usize {
 #[test]
 fn writes_to_a_locked_file_fail_in_time_and_recover() {
     const WRITES: usize = 200;
-    let place = Place::new();
-    let mut shop = place.open_with(Profile::Debug, Storage::Sqlite, ",deadline=\"500ms\"");
+    let host = Host::new();
+    let mut shop = host.open_with(Profile::Debug, Storage::Sqlite, ",deadline=\"500ms\"");
     let visitor = shop.visitor(7);
     let bound = Duration::from_millis(500) + slack(&shop, WRITES);
-    let lock = Lock::take(&place);
-    let before = place.rows();
+    let lock = Lock::take(&host);
+    let before = host.rows();
     for (answer, took) in at_once(&shop, WRITES, &Request::post("/cart/add/7").cookie(&visitor)) {
         let answer = answer.expect_silent(503);
         assert_eq!(answer.all("retry-after"), ["1"]);
@@ -70,7 +70,7 @@ fn writes_to_a_locked_file_fail_in_time_and_recover() {
     shop.post("/logout", &visitor).expect_silent(503);
     assert_eq!(quantity(&shop, &visitor), 1, "reads go on");
     assert_eq!(shop.get("/ping", &visitor).expect_silent(200).text(), "ok");
-    assert_eq!(place.rows(), before);
+    assert_eq!(host.rows(), before);
     lock.release();
     // The outcome of the refused ones is unknown: any number of them may have been stored, or the logout.
     let start = Instant::now();
@@ -87,12 +87,12 @@ fn writes_to_a_locked_file_fail_in_time_and_recover() {
 /// leaves no way into a record.
 #[test]
 fn nothing_half_written_is_left_after_a_failed_save() {
-    let place = Place::new();
-    let shop = place.open_with(Profile::Debug, Storage::Sqlite, ",deadline=\"200ms\"");
+    let host = Host::new();
+    let shop = host.open_with(Profile::Debug, Storage::Sqlite, ",deadline=\"200ms\"");
     let visitor = shop.visitor(7);
     let bound = Duration::from_millis(200) + slack(&shop, 1);
-    let before = place.rows();
-    let lock = Lock::take(&place);
+    let before = host.rows();
+    let lock = Lock::take(&host);
     for request in [
         Request::post("/prefs/lang/de").cookie(&visitor),
         Request::post("/login/anna").cookie(&visitor),
@@ -104,8 +104,8 @@ fn nothing_half_written_is_left_after_a_failed_save() {
     }
     drop(shop);
     lock.release();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
-    assert_eq!(place.rows(), before);
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
+    assert_eq!(host.rows(), before);
     assert_eq!(quantity(&shop, &visitor), 1);
 }
 
@@ -113,10 +113,10 @@ fn nothing_half_written_is_left_after_a_failed_save() {
 #[test]
 fn a_stop_finishes_the_saves_under_way() {
     const WRITES: usize = 50;
-    let place = Place::new();
-    let shop = place.open_with(Profile::Debug, Storage::Sqlite, ",deadline=\"20s\"");
+    let host = Host::new();
+    let shop = host.open_with(Profile::Debug, Storage::Sqlite, ",deadline=\"20s\"");
     let visitor = shop.visitor(7);
-    let lock = Lock::take(&place);
+    let lock = Lock::take(&host);
     let request = Request::post("/cart/add/7").cookie(&visitor);
     let mut connections: Vec<Connection> = (0..WRITES).map(|_| shop.connect()).collect();
     for connection in &mut connections {
@@ -134,6 +134,6 @@ fn a_stop_finishes_the_saves_under_way() {
     }
     drop(connections);
     shop.wait_for_its_end();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     assert_eq!(quantity(&shop, &visitor), WRITES + 1);
 }

@@ -11,7 +11,7 @@ use session_tests::cookie::Cookie;
 use session_tests::http::{Connection, Request};
 use session_tests::random::Random;
 
-use crate::process::{Place, Profile, Shop, Storage, poll};
+use crate::process::{Host, Profile, Shop, Storage, poll};
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 100;
@@ -123,8 +123,8 @@ fn round(shop: &Shop, connections: &mut [Connection], wait_for: usize) -> Done {
 }
 
 fn rounds(test: &str, storage: Storage, processes: usize) {
-    let place = Place::new();
-    let mut shop = place.open_fleet(storage, processes, "");
+    let host = Host::new();
+    let mut shop = host.open_fleet(storage, processes, "");
     let mut connections: Vec<Connection> = (0..CLIENTS).map(|_| shop.connect()).collect();
     let mut random = Random::seeded(test);
     let (mut overlapped, mut refused) = (0, 0);
@@ -156,8 +156,8 @@ fn the_browser_keeps_the_logins_id_in_sqlite() {
 /// C14: two logins at once from one anonymous session give each user a session of the own, and end the anonymous one.
 #[test]
 fn two_logins_at_once_are_two_sessions() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     for _ in 0..30 {
         let old = shop.visitor(7);
         let barrier = Barrier::new(2);
@@ -185,8 +185,8 @@ fn two_logins_at_once_are_two_sessions() {
 #[test]
 fn a_write_with_the_id_from_before_the_login_is_refused() {
     for storage in [Storage::Memory, Storage::Sqlite] {
-        let place = Place::new();
-        let shop = place.open(Profile::Debug, storage);
+        let host = Host::new();
+        let shop = host.open(Profile::Debug, storage);
         let old = shop.visitor(7);
         let new = shop.post("/login/anna", &old).expect(204).new_cookie();
         for path in ["/cart/add/7", "/cart/add/8", "/prefs/lang/de"] {

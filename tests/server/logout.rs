@@ -1,6 +1,6 @@
 //! Logout, one request at a time; logout under load is in `logout_race`.
 
-use crate::process::{Place, Profile, Storage};
+use crate::process::{Host, Profile, Storage};
 use session_tests::cookie::{Cookie, encode};
 use session_tests::http::Request;
 
@@ -24,13 +24,13 @@ fn logout_removes_record_and_cookie() {
         (Profile::Release, "__Host-id", &["Path=/", "Secure", "HttpOnly", "SameSite=Lax"][..]),
     ];
     for (profile, name, attributes) in profiles {
-        let place = Place::new();
-        let shop = place.open(profile, Storage::Sqlite);
-        let empty = place.rows();
+        let host = Host::new();
+        let shop = host.open(profile, Storage::Sqlite);
+        let empty = host.rows();
         let visitor = shop.visitor(7);
         let anna = shop.post("/login/anna", &visitor).expect(204).new_cookie();
         shop.post("/prefs/lang/de", &anna).expect_silent(204);
-        assert!(!place.rows_about(&anna).is_empty(), "the record should be found by its key");
+        assert!(!host.rows_about(&anna).is_empty(), "the record should be found by its key");
 
         let answer = shop.post("/logout", &anna).expect(204);
         let [removal] = answer.set_cookies()[..] else { panic!("expected one removal: {answer:?}") };
@@ -38,7 +38,7 @@ fn logout_removes_record_and_cookie() {
         assert_eq!(answer.count("cache-control", "no-store"), 1, "{answer:?}");
         assert_eq!(answer.count("vary", "cookie"), 1, "{answer:?}");
 
-        assert_eq!(place.rows(), empty, "the logout left something behind");
+        assert_eq!(host.rows(), empty, "the logout left something behind");
         for cookie in [&visitor, &anna] {
             shop.assert_anonymous(cookie);
         }
@@ -51,15 +51,15 @@ fn logout_removes_record_and_cookie() {
 /// C19, C51: who has no session cannot end one; nothing is stored, removed or set.
 #[test]
 fn logout_without_a_session_does_nothing() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
-    let before = place.rows();
+    let before = host.rows();
     shop.ask(&Request::post("/logout")).expect_silent(204);
     let unknown = Cookie { name: visitor.name.clone(), value: encode(&[5; 32]) };
     // A removal here could arrive after the answer to a login and push the new id out of the browser.
     shop.post("/logout", &unknown).expect_silent(204);
-    assert_eq!(place.rows(), before);
+    assert_eq!(host.rows(), before);
     shop.post("/logout", &visitor).expect(204);
     shop.post("/logout", &visitor).expect_silent(204);
 }
@@ -67,8 +67,8 @@ fn logout_without_a_session_does_nothing() {
 /// C19, C12: an id from before a login does not end the session that the login made.
 #[test]
 fn an_id_from_before_the_login_cannot_log_out() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     let anna = shop.post("/login/anna", &visitor).expect(204).new_cookie();
     shop.post("/logout", &visitor).expect_silent(204);
@@ -79,8 +79,8 @@ fn an_id_from_before_the_login_cannot_log_out() {
 /// C19: one visitor's logout is no other visitor's business.
 #[test]
 fn logout_ends_one_session_only() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let anna = shop.ask(&Request::post("/login/anna")).expect(204).new_cookie();
     let again = shop.ask(&Request::post("/login/anna")).expect(204).new_cookie();
     shop.post("/logout", &anna).expect(204);
@@ -91,8 +91,8 @@ fn logout_ends_one_session_only() {
 /// C12, C19: another user in the same browser starts over, and the first user's session is gone.
 #[test]
 fn another_user_starts_over() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let anna = shop.ask(&Request::post("/login/anna")).expect(204).new_cookie();
     shop.post("/cart/add/7", &anna).expect_silent(200);
     let ben = shop.post("/login/ben", &anna).expect(204).new_cookie();
@@ -100,5 +100,5 @@ fn another_user_starts_over() {
     assert_eq!(shop.user(&ben).as_deref(), Some("ben"));
     assert_eq!(shop.cart(&ben), "{}", "the first user's cart reached the second");
     shop.assert_anonymous(&anna);
-    assert!(place.rows_about(&anna).is_empty(), "the first user's record should be gone");
+    assert!(host.rows_about(&anna).is_empty(), "the first user's record should be gone");
 }

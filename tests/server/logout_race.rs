@@ -9,7 +9,7 @@ use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Connection, Request};
 use session_tests::random::Random;
 
-use crate::process::{Place, Profile, Shop, Storage, poll};
+use crate::process::{Host, Profile, Shop, Storage, poll};
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 100;
@@ -114,8 +114,8 @@ fn check_fresh(shop: &Shop, exchange: &Exchange) {
 }
 
 fn rounds(test: &str, storage: Storage, processes: usize) {
-    let place = Place::new();
-    let mut shop = place.open_fleet(storage, processes, "");
+    let host = Host::new();
+    let mut shop = host.open_fleet(storage, processes, "");
     let mut connections: Vec<Connection> = (0..CLIENTS).map(|_| shop.connect()).collect();
     let mut random = Random::seeded(test);
     let mut overlapped = 0;
@@ -145,12 +145,12 @@ fn nothing_brings_a_session_back_in_sqlite() {
 /// C20, `SQLite`: after all that, no row is left of an ended session.
 #[test]
 fn no_row_of_an_ended_session_is_left() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let mut connections: Vec<Connection> = (0..CLIENTS).map(|_| shop.connect()).collect();
     for _ in 0..10 {
         let cookie = shop.visitor(7);
-        assert!(!place.rows_about(&cookie).is_empty(), "the record should be found by its key");
+        assert!(!host.rows_about(&cookie).is_empty(), "the record should be found by its key");
         let (answered, over) = (AtomicUsize::new(0), AtomicBool::new(false));
         thread::scope(|scope| {
             let (cookie, answered, over) = (&cookie, &answered, &over);
@@ -161,7 +161,7 @@ fn no_row_of_an_ended_session_is_left() {
             shop.post("/logout", cookie).expect(204);
             over.store(true, Ordering::SeqCst);
         });
-        assert_eq!(place.rows_about(&cookie), Vec::<String>::new(), "rows of an ended session");
+        assert_eq!(host.rows_about(&cookie), Vec::<String>::new(), "rows of an ended session");
     }
 }
 

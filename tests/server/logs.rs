@@ -13,9 +13,10 @@ use session_runtime::{CookieConfig, Expiry, MemoryStore, SessionConfig, SessionK
 use session_tests::cookie::{Cookie, encode, hex};
 use session_tests::http::{Answer, Request};
 use session_tests::log::Log;
+use session_tests::stores::Fault;
 
 use crate::process::Storage;
-use crate::test_app::{Frail, Own, Weakness, Work, patient};
+use crate::test_app::{TestApp, Work, patient, recording};
 
 const SECRETS: [&str; 3] = ["hunter2-field", "anna-hunter2", "hunter2-entry"];
 
@@ -45,15 +46,15 @@ fn assert_reveals_nothing(text: &str, cookies: &[Cookie]) {
 }
 
 /// One visitor's browser, and every cookie that it ever had.
-struct Visitor<'o> {
-    own: &'o Own,
+struct Visitor<'a> {
+    app: &'a TestApp,
     cookies: Vec<Cookie>,
 }
 
 impl Visitor<'_> {
     fn post(&mut self, path: &str) -> Answer {
         let request = Request::post(path);
-        let answer = self.own.ask(&match self.cookies.last() {
+        let answer = self.app.ask(&match self.cookies.last() {
             Some(cookie) => request.cookie(cookie),
             None => request,
         });
@@ -65,8 +66,8 @@ impl Visitor<'_> {
 
 /// Everything that a visitor, an attacker and a broken store bring about; the cookies that were ever in use.
 fn everything(storage: Storage) -> Vec<Cookie> {
-    let own = Own::launch(storage, patient());
-    let mut visitor = Visitor { own: &own, cookies: Vec::new() };
+    let app = TestApp::launch(storage, patient());
+    let mut visitor = Visitor { app: &app, cookies: Vec::new() };
     for path in ["/secret/hunter2-field", "/secret/hunter2-field?status=500", "/secret/hunter2-field?status=404"] {
         visitor.post(path);
     }
@@ -74,18 +75,18 @@ fn everything(storage: Storage) -> Vec<Cookie> {
         visitor.post(path).expect(200).new_cookie();
     }
     let (old, current) = (visitor.cookies[2].pair(), visitor.cookies[3].pair());
-    own.ask(&Request::post("/job/2").line(old));
+    app.ask(&Request::post("/job/2").line(old));
     for line in [format!("{current}; {current}"), format!("id={}", encode(&[9; 32])), "id=hunter2-field".into()] {
-        own.ask(&Request::get("/show").line(line)).expect(200);
+        app.ask(&Request::get("/show").line(line)).expect(200);
     }
     visitor.post("/crash").expect(500);
-    for weakness in [Weakness::Fails, Weakness::Panics, Weakness::Corrupt] {
+    for fault in [Fault::Down, Fault::Panics, Fault::Corrupt] {
         for operation in ["load", "patch", "create", "delete"] {
-            own.store.weaken(operation, weakness);
+            app.store.fail(operation, fault);
             for path in ["/secret/hunter2-field", "/renew", "/login/anna-hunter2", "/login/ben", "/logout"] {
                 visitor.post(path);
             }
-            own.store.mend();
+            app.store.recover();
             visitor.post(&format!("/secret/{}", "hunter2-field".repeat(1_000)));
         }
     }
@@ -164,7 +165,7 @@ async fn debug_reveals_nothing_about_a_visitor() {
 #[tokio::test]
 async fn each_event_is_one_line() {
     let log = Log::listen();
-    let store = Frail::over(MemoryStore::new());
+    let store = recording(MemoryStore::new());
     let sessions = Sessions::builder().store(store.clone()).schemas::<Work>().build().unwrap();
     let visit = sessions.open([]);
     visit.write::<Work>().await.unwrap().set_last(1);
@@ -177,9 +178,9 @@ async fn each_event_is_one_line() {
         assert!(visit.finish(200).await.error.is_none());
         log.here().split_off(before)
     };
-    store.weaken("load", Weakness::Corrupt);
+    store.fail("load", Fault::Corrupt);
     assert_one(&lines_of(&pair).await, "ERROR", "unreadable as a whole");
-    store.mend();
+    store.recover();
     assert_one(&lines_of(&format!("{pair}; {pair}")).await, "DEBUG", "malformed or doubled");
     let unknown = format!("{}={}", sessions.cookie_name(), encode(&[9; 32]));
     assert_one(&lines_of(&unknown).await, "DEBUG", "unknown_id");

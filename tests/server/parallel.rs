@@ -7,7 +7,7 @@ use std::thread::{self, ScopedJoinHandle};
 use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Connection, Request};
 
-use crate::process::{Place, Profile, Shop, Storage};
+use crate::process::{Host, Profile, Shop, Storage};
 
 /// So many at once take longer than one request should, the more so on a busy machine.
 const PATIENT: &str = ",deadline=\"30s\"";
@@ -42,8 +42,8 @@ fn prefs(shop: &Shop, cookie: &Cookie) -> BTreeMap<String, String> {
 fn adds_and_preferences(storage: Storage, processes: usize, writers: usize) {
     const CLIENTS: usize = 16;
     const EACH: usize = 125;
-    let place = Place::new();
-    let shop = place.open_fleet(storage, processes, PATIENT);
+    let host = Host::new();
+    let shop = host.open_fleet(storage, processes, PATIENT);
     let visitor = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
     let (adds, sets) = thread::scope(|scope| {
         let adding = || send_all(&shop, EACH, |_| Request::post("/cart/add/7").cookie(&visitor));
@@ -68,8 +68,8 @@ fn adds_and_preferences(storage: Storage, processes: usize, writers: usize) {
 /// 64 clients, connected before, send one add each at the same moment.
 fn sixty_four_at_once(storage: Storage) {
     const CLIENTS: usize = 64;
-    let place = Place::new();
-    let shop = place.open_with(Profile::Debug, storage, PATIENT);
+    let host = Host::new();
+    let shop = host.open_with(Profile::Debug, storage, PATIENT);
     let visitor = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
     let request = Request::post("/cart/add/7").cookie(&visitor);
     for round in 1..=3 {
@@ -129,8 +129,8 @@ fn sixty_four_adds_at_once_all_count_in_sqlite() {
 fn adds_through_two_processes_all_count() {
     const CLIENTS: usize = 4;
     const EACH: usize = 50;
-    let place = Place::new();
-    let shops = [(); 2].map(|()| place.open_with(Profile::Debug, Storage::Sqlite, PATIENT));
+    let host = Host::new();
+    let shops = [(); 2].map(|()| host.open_with(Profile::Debug, Storage::Sqlite, PATIENT));
     let visitor = shops[0].ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
     let answers = thread::scope(|scope| {
         let adding = |shop| {
@@ -149,8 +149,8 @@ fn adds_through_two_processes_all_count() {
 #[test]
 fn first_requests_at_once_make_sessions_of_their_own() {
     const CLIENTS: usize = 16;
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let barrier = Barrier::new(CLIENTS);
     let mut cookies: Vec<Cookie> = thread::scope(|scope| {
         let starting = || {

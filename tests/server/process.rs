@@ -63,7 +63,7 @@ impl Storage {
 }
 
 /// A folder of its own for one test.
-pub(crate) struct Place {
+pub(crate) struct Host {
     folder: TempDir,
     starts: AtomicUsize,
     /// What mounts the disk that the database is on, for the server alone.
@@ -80,16 +80,16 @@ pub(crate) struct Shop {
     turn: AtomicUsize,
 }
 
-impl Place {
+impl Host {
     pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().unwrap(), starts: AtomicUsize::new(0), mounts: None }
     }
 
     /// With a disk that only the server sees: the script mounts it at `$1`.
     pub(crate) fn mounting(script: &'static str) -> Self {
-        let place = Self { mounts: Some(script), ..Self::new() };
-        fs::create_dir(place.disk()).unwrap();
-        place
+        let host = Self { mounts: Some(script), ..Self::new() };
+        fs::create_dir(host.disk()).unwrap();
+        host
     }
 
     pub(crate) fn disk(&self) -> PathBuf {
@@ -449,14 +449,14 @@ pub(crate) fn programs() -> &'static Path {
         let release = std::env::var("SESSION_TESTS_PROFILE").is_ok_and(|profile| profile == "release");
         // A test is `<target>/<profile>/deps/server-…`.
         let test = std::env::current_exe().unwrap();
-        let own = test.ancestors().nth(2).unwrap();
-        let built = if release { own.with_file_name("release") } else { own.to_owned() };
+        let profile = test.ancestors().nth(2).unwrap();
+        let built = if release { profile.with_file_name("release") } else { profile.to_owned() };
         let folder = built.join("examples");
         let shop = ["session-runtime/src", "session-derive/src", "examples/cart"];
         if is_stale(&folder.join("cart"), &shop)
             || is_stale(&folder.join("fleet-visitors"), &["examples/fleet/visitors"])
         {
-            build(own.parent().unwrap(), built.ends_with("release"));
+            build(profile.parent().unwrap(), built.ends_with("release"));
         }
         folder
     })

@@ -2,24 +2,24 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::process::{Place, Profile, Storage};
+use crate::process::{Host, Profile, Storage};
 
 /// B14: cart, preferences, login and logout are as they were after a stop by SIGTERM.
 #[test]
 fn sessions_outlive_a_stop() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     shop.post("/cart/add/8", &visitor).expect_silent(200);
     let anna = shop.post("/login/anna", &visitor).expect(204).new_cookie();
     shop.post("/prefs/lang/de", &anna).expect_silent(204);
     let ended = shop.visitor(9);
     shop.post("/logout", &ended).expect(204);
-    let before = place.rows();
+    let before = host.rows();
     shop.stop();
 
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
-    assert_eq!(place.rows(), before, "a restart alone changed the store");
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
+    assert_eq!(host.rows(), before, "a restart alone changed the store");
     assert_eq!(shop.cart(&anna), r#"{"7":1,"8":1}"#);
     assert_eq!(shop.get("/prefs", &anna).expect_silent(200).text(), r#"{"lang":"de"}"#);
     assert_eq!(shop.user(&anna).as_deref(), Some("anna"));
@@ -31,20 +31,20 @@ fn sessions_outlive_a_stop() {
 /// The same after a kill, without load.
 #[test]
 fn sessions_outlive_a_kill() {
-    let place = Place::new();
-    let mut shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let mut shop = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = shop.visitor(7);
     assert_eq!(shop.kill().signal(), Some(9));
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
 }
 
 /// Two processes on one `SQLite` file serve one session.
 #[test]
 fn two_processes_share_the_sessions_of_one_file() {
-    let place = Place::new();
-    let one = place.open(Profile::Debug, Storage::Sqlite);
-    let two = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let one = host.open(Profile::Debug, Storage::Sqlite);
+    let two = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = one.visitor(7);
     for quantity in 1..20 {
         let shop = if quantity % 2 == 0 { &one } else { &two };
@@ -60,15 +60,15 @@ fn two_processes_share_the_sessions_of_one_file() {
 /// C19b: what one process cleared is empty in another, and the session lives on.
 #[test]
 fn a_cleared_cart_is_empty_in_another_process() {
-    let place = Place::new();
-    let one = place.open(Profile::Debug, Storage::Sqlite);
-    let two = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let one = host.open(Profile::Debug, Storage::Sqlite);
+    let two = host.open(Profile::Debug, Storage::Sqlite);
     let visitor = one.visitor(7);
     one.post("/cart/add/8", &visitor).expect_silent(200);
     assert_eq!(two.cart(&visitor), r#"{"7":1,"8":1}"#);
     one.post("/cart/clear", &visitor).expect_silent(204);
     assert_eq!(two.cart(&visitor), "{}");
-    assert!(!place.rows_about(&visitor).iter().any(|row| row.contains("cart.items")));
+    assert!(!host.rows_about(&visitor).iter().any(|row| row.contains("cart.items")));
     two.post("/cart/add/9", &visitor).expect_silent(200);
     assert_eq!(one.cart(&visitor), r#"{"9":1}"#);
 }
@@ -76,11 +76,11 @@ fn a_cleared_cart_is_empty_in_another_process() {
 /// The memory store forgets, and an id of the past is like any unknown one.
 #[test]
 fn the_memory_store_ends_with_the_process() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Memory);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Memory);
     let visitor = shop.visitor(7);
     shop.stop();
-    let shop = place.open(Profile::Debug, Storage::Memory);
+    let shop = host.open(Profile::Debug, Storage::Memory);
     shop.assert_anonymous(&visitor);
     let new = shop.post("/cart/add/7", &visitor).expect(200).new_cookie();
     assert_ne!(new.key(), visitor.key());

@@ -26,7 +26,7 @@ use session_tests::random::{Random, number_from};
 
 use self::program::Program::{self, V1, V2, V3, V3Held};
 use self::visitor::{Ask, Visitor};
-use crate::process::{Place, Shop};
+use crate::process::{Host, Shop};
 
 /// The same moments each time: a failure is the library's or the machine's, not luck.
 const SEED: u64 = 20_261_123;
@@ -45,7 +45,7 @@ const TOO_LATE: [Program; 2] = [V2, V3];
 
 /// The two processes; a deploy replaces one at a time.
 struct Fleet<'a> {
-    place: &'a Place,
+    host: &'a Host,
     running: [(Program, Shop, Connection); 2],
 }
 
@@ -65,12 +65,12 @@ struct Client {
 }
 
 impl<'a> Fleet<'a> {
-    fn launch(place: &'a Place, programs: [Program; 2]) -> Self {
-        Self { place, running: programs.map(|program| Self::start(place, program)) }
+    fn launch(host: &'a Host, programs: [Program; 2]) -> Self {
+        Self { host, running: programs.map(|program| Self::start(host, program)) }
     }
 
-    fn start(place: &Place, program: Program) -> (Program, Shop, Connection) {
-        let shop = program.launch(place);
+    fn start(host: &Host, program: Program) -> (Program, Shop, Connection) {
+        let shop = program.launch(host);
         let connection = shop.connect();
         (program, shop, connection)
     }
@@ -78,7 +78,7 @@ impl<'a> Fleet<'a> {
     fn deploy(&mut self, programs: [Program; 2]) {
         for (at, program) in programs.into_iter().enumerate() {
             if self.running[at].0 != program {
-                let (_, old, connection) = std::mem::replace(&mut self.running[at], Self::start(self.place, program));
+                let (_, old, connection) = std::mem::replace(&mut self.running[at], Self::start(self.host, program));
                 drop(connection);
                 old.stop();
             }
@@ -169,7 +169,7 @@ impl Client {
     /// Everything of everybody, as it is stored and by both processes.
     fn check_all(&mut self, fleet: &mut Fleet<'_>) {
         for visitor in &self.visitors {
-            visitor.check_stored(fleet.place);
+            visitor.check_stored(fleet.host);
             for (program, _, connection) in &mut fleet.running {
                 for ask in [Ask::Show, Ask::Prefs] {
                     let answer = connection.ask(&visitor.request(&ask)).unwrap();
@@ -206,9 +206,9 @@ impl Tally {
 /// B73, B74, C43: nobody's session and no field is lost, and nothing is refused but what must be.
 #[test]
 fn two_thousand_requests_through_a_rolling_deploy() {
-    let place = Place::new();
+    let host = Host::new();
     let mut client = Client::new();
-    let mut fleet = Fleet::launch(&place, PHASES[0].0);
+    let mut fleet = Fleet::launch(&host, PHASES[0].0);
     for (programs, requests, who) in PHASES {
         fleet.deploy(programs);
         let tally = client.work(&mut fleet, requests, who);
@@ -221,5 +221,5 @@ fn two_thousand_requests_through_a_rolling_deploy() {
         shop.assert_unharmed();
     }
     let known = client.visitors.iter().filter(|visitor| visitor.is_stored()).count();
-    assert_eq!(place.keys().len(), known, "a session for each visitor and no other");
+    assert_eq!(host.keys().len(), known, "a session for each visitor and no other");
 }

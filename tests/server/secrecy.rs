@@ -5,7 +5,7 @@ use std::fs;
 use session_tests::cookie::{Cookie, encode, hex};
 use session_tests::http::Request;
 
-use crate::process::{Place, Profile, Shop, Storage};
+use crate::process::{Host, Profile, Shop, Storage};
 
 /// Everything that ever carried an id: first write, login, another user, unknown, malformed, renewed, logged out.
 fn use_many_ids(shop: &Shop) -> Vec<Cookie> {
@@ -63,13 +63,13 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// B24, C17, C57: neither the database, its write-ahead log, nor the output holds an id or its secret half.
 #[test]
 fn no_file_and_no_log_holds_an_id() {
-    let place = Place::new();
-    let shop = place.open(Profile::Debug, Storage::Sqlite);
+    let host = Host::new();
+    let shop = host.open(Profile::Debug, Storage::Sqlite);
     let ids = use_many_ids(&shop);
 
     let output = shop.output();
     assert!(output.contains("/login/anna"), "the log should show requests, or its search proves nothing:\n{output}");
-    let files: Vec<(String, Vec<u8>)> = place
+    let files: Vec<(String, Vec<u8>)> = host
         .database_files()
         .into_iter()
         .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))

@@ -1,8 +1,8 @@
 //! An application of our own behind a socket, in this process: routes and stores that the shop does not have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,16 +12,12 @@ use rocket::http::Status;
 use rocket::response::stream::TextStream;
 use rocket::serde::json::Json;
 use rocket::{Build, Rocket, Shutdown, State, get, post, routes};
-use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
 use session_runtime::{
-    MemoryStore, PostgresStore, RedisStore, Session, SessionConfig, SessionHandle, SessionKey, Sessions, SqliteStore,
-    Store, async_trait,
+    MemoryStore, PostgresStore, RedisStore, Session, SessionConfig, SessionHandle, Sessions, SqliteStore, Store,
 };
 use session_tests::http::{Answer, Connection, Request};
 use session_tests::log::Log;
+use session_tests::stores::RecordingStore;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -51,76 +47,12 @@ fn append(base: &Vec<u32>, theirs: &Vec<u32>, ours: Vec<u32>) -> Vec<u32> {
     theirs.iter().copied().chain(new).collect()
 }
 
-/// A store that can be made to panic or to fail; clones are one.
-#[derive(Clone)]
-pub(crate) struct Frail {
-    store: Arc<dyn Store>,
-    weak: Arc<Mutex<BTreeMap<&'static str, Weakness>>>,
-}
+/// The description of the application's store.
+pub(crate) const STORE: &str = "a recording store at 192.0.2.1:7";
 
-#[derive(Clone, Copy)]
-pub(crate) enum Weakness {
-    Panics,
-    Fails,
-    Corrupt,
-}
-
-impl Frail {
-    pub(crate) const PLACE: &str = "a frail store at 192.0.2.1:7";
-
-    pub(crate) fn over(store: impl Store) -> Self {
-        Self { store: Arc::new(store), weak: Arc::default() }
-    }
-
-    pub(crate) fn weaken(&self, operation: &'static str, weakness: Weakness) {
-        self.weak.lock().unwrap().insert(operation, weakness);
-    }
-
-    pub(crate) fn mend(&self) {
-        self.weak.lock().unwrap().clear();
-    }
-
-    fn enter(&self, operation: &'static str) -> Result<(), StoreError> {
-        let weakness = self.weak.lock().unwrap().get(operation).copied();
-        match weakness {
-            None => Ok(()),
-            Some(Weakness::Panics) => panic!("the store panics"),
-            Some(Weakness::Fails) => Err(StoreError::new(StoreErrorKind::Unavailable, operation)),
-            Some(Weakness::Corrupt) => Err(StoreError::new(StoreErrorKind::Corrupt, operation)),
-        }
-    }
-}
-
-#[async_trait]
-impl Store for Frail {
-    fn describe(&self) -> String {
-        Self::PLACE.to_owned()
-    }
-
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.enter("create")?;
-        self.store.create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.enter("load")?;
-        self.store.load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.enter("patch")?;
-        self.store.patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.enter("delete")?;
-        self.store.delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.enter("sweep")?;
-        self.store.sweep(limit, now).await
-    }
+/// A recording store around this one, described as [`STORE`].
+pub(crate) fn recording(store: impl Store) -> RecordingStore {
+    RecordingStore::new(store).described(STORE)
 }
 
 /// Where a handler waits in the middle.
@@ -131,8 +63,8 @@ pub(crate) struct Gate {
 }
 
 /// The running application; dropping it shuts it down.
-pub(crate) struct Own {
-    pub(crate) store: Frail,
+pub(crate) struct TestApp {
+    pub(crate) store: RecordingStore,
     pub(crate) gate: Arc<Gate>,
     address: SocketAddr,
     shutdown: Shutdown,
@@ -140,15 +72,15 @@ pub(crate) struct Own {
     _folder: TempDir,
 }
 
-impl Own {
+impl TestApp {
     pub(crate) fn launch(storage: Storage, config: SessionConfig) -> Self {
         Log::listen();
         let folder = TempDir::new().unwrap();
         let store = match storage {
-            Storage::Memory => Frail::over(MemoryStore::new()),
-            Storage::Sqlite => Frail::over(SqliteStore::open(folder.path().join("sessions.db")).unwrap()),
-            Storage::Postgres => Frail::over(PostgresStore::open(storage.server().unwrap()).unwrap()),
-            Storage::Redis | Storage::Cluster => Frail::over(RedisStore::open(storage.server().unwrap()).unwrap()),
+            Storage::Memory => recording(MemoryStore::new()),
+            Storage::Sqlite => recording(SqliteStore::open(folder.path().join("sessions.db")).unwrap()),
+            Storage::Postgres => recording(PostgresStore::open(storage.server().unwrap()).unwrap()),
+            Storage::Redis | Storage::Cluster => recording(RedisStore::open(storage.server().unwrap()).unwrap()),
         };
         let gate = Arc::new(Gate::default());
         let (send, receive) = mpsc::channel();
@@ -178,7 +110,7 @@ impl Own {
     }
 }
 
-impl Drop for Own {
+impl Drop for TestApp {
     fn drop(&mut self) {
         self.shutdown.clone().notify();
         if let Some(thread) = self.thread.take() {

@@ -8,10 +8,11 @@ use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use serde::{Deserialize, Serialize};
 use session_runtime::testing::ManualClock;
 use session_runtime::{Session, SessionConfig, SessionKey};
+use session_tests::stores::RecordingStore;
 use tokio::sync::Notify;
 
-use crate::recording_store::Spy;
 use crate::routes::rocket;
+use crate::store::recording_store;
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
@@ -99,7 +100,7 @@ impl Barrier {
 /// An application with its store, clock and barrier.
 pub struct App {
     pub client: Client,
-    pub spy: Spy,
+    pub store: RecordingStore,
     pub clock: ManualClock,
     pub barrier: Barrier,
 }
@@ -135,15 +136,15 @@ impl App {
     }
 
     pub async fn with(config: SessionConfig) -> Self {
-        Self::on(Spy::default(), config).await
+        Self::on(recording_store(), config).await
     }
 
     /// On a store that may hold something already.
-    pub async fn on(spy: Spy, config: SessionConfig) -> Self {
+    pub async fn on(store: RecordingStore, config: SessionConfig) -> Self {
         let (clock, barrier) = (ManualClock::new(), Barrier::default());
-        let rocket = rocket(spy.clone(), clock.clone(), barrier.clone(), config);
+        let rocket = rocket(store.clone(), clock.clone(), barrier.clone(), config);
         let client = Client::untracked(rocket).await.unwrap();
-        Self { client, spy, clock, barrier }
+        Self { client, store, clock, barrier }
     }
 
     pub async fn get(&self, browser: &mut Browser, path: &str) -> Answer {

@@ -2,62 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, Wanted};
-use session_runtime::{MemoryStore, SessionConfig, SessionKey, Sessions, Store, async_trait};
+use session_runtime::{SessionConfig, Sessions};
+use session_tests::stores::{Fault, RecordingStore};
 use tokio::runtime::Builder;
-use tokio::time::sleep;
 
 use crate::app::Cart;
 
-/// As a server on the network: each answer takes two steps of this long.
-struct Remote {
-    store: MemoryStore,
-    step: Duration,
-}
-
-impl Remote {
-    async fn travel(&self) {
-        sleep(self.step).await;
-        sleep(self.step).await;
-    }
-}
-
-#[async_trait]
-impl Store for Remote {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.store.create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.travel().await;
-        self.store.load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.store.patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.store.delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.sweep(limit, now).await
-    }
-
-    fn describe(&self) -> String {
-        "a remote store at 192.0.2.1:7".to_owned()
-    }
-}
-
-/// What a read fails with, on one worker that other tasks may block.
+/// The error of a read on one worker, which other tasks may block. The store answers after two steps of this time.
 fn failure(step: Duration, deadline: Duration, others: impl Future<Output = ()> + Send + 'static) -> String {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let work = async move {
-        let store = Remote { store: MemoryStore::new(), step };
+        let store = RecordingStore::default().described("a remote store at 192.0.2.1:7");
+        store.fail("load", Fault::Slow(2 * step));
         let config = SessionConfig::new().deadline(deadline);
         let sessions = Sessions::builder().store(store).config(config).schemas::<Cart>().build().unwrap();
         let visit = sessions.open([]);

@@ -7,7 +7,7 @@ use rocket::{Request, Response, post, routes};
 use session_runtime::{Session, Sessions};
 
 use crate::app::Cart;
-use crate::recording_store::Spy;
+use crate::store::recording_store;
 
 /// Headers that a cache obeys in place of `Cache-Control`.
 const TARGETED: [&str; 8] = [
@@ -48,7 +48,7 @@ fn targeted(response: &LocalResponse<'_>) -> Vec<&'static str> {
 
 async fn client() -> Client {
     let rocket = rocket::custom(rocket::Config::figment().merge(("log_level", "off")))
-        .attach(Sessions::fairing::<Cart>().store(Spy::default()))
+        .attach(Sessions::fairing::<Cart>().store(recording_store()))
         .mount("/", routes![page]);
     Client::untracked(rocket).await.unwrap()
 }

@@ -1,18 +1,16 @@
 //! Clocks that jump, nodes whose clocks differ, and the sweep beside everything else.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocket::futures::future::join_all;
 use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::ManualClock;
-use session_runtime::{MemoryStore, SessionConfig, SessionKey, Sessions, Store, async_trait};
+use session_runtime::{SessionConfig, SessionKey, Sessions, Store};
+use session_tests::stores::Fault;
 
 use crate::app::{App, Browser, patient};
+use crate::store::in_memory;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -22,7 +20,7 @@ fn config() -> SessionConfig {
 }
 
 async fn head(app: &App, browser: &Browser) -> session_runtime::record::Head {
-    app.spy.record(app.key(browser).await).await.unwrap().head
+    app.store.record(app.key(browser).await).await.unwrap().head
 }
 
 /// C68: whatever the clock does, loads, writes, renewals and sweeps neither panic nor fail, and no deadline moves past the
@@ -73,7 +71,7 @@ async fn a_sweep_with_a_jumping_clock_spares_the_living() {
 #[rocket::async_test]
 async fn nodes_may_be_half_a_minute_apart() {
     let (one, mut browser) = (App::with(config()).await, Browser::default());
-    let two = App::on(one.spy.clone(), config()).await;
+    let two = App::on(one.store.clone(), config()).await;
     two.clock.set(one.clock.timestamp().after(Duration::from_secs(30)));
     one.post(&mut browser, "/add/7").await;
     let ends = head(&one, &browser).await.ends;
@@ -110,54 +108,25 @@ async fn a_sweep_beside_loads_serves_nothing_dead_and_spares_what_is_used() {
     assert_eq!(swept.iter().sum::<u64>(), 32, "each once");
     let (alive, dead) = read.split_at(32);
     assert!(alive.iter().all(|cart| cart == r#"{"7":1}"#) && dead.iter().all(|cart| cart == "{}"));
-    assert_eq!(app.spy.records(), 32);
-}
-
-/// Sweeps are counted, and all but every third fail.
-#[derive(Clone, Default)]
-struct Sweeps(Arc<(MemoryStore, AtomicUsize)>);
-
-#[async_trait]
-impl Store for Sweeps {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.0.0.create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.0.0.load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.0.0.patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.0.0.delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        match self.0.1.fetch_add(1, Ordering::SeqCst) % 3 {
-            0 => Err(StoreError::new(StoreErrorKind::Unavailable, "sweep")),
-            1 => panic!("the store panics"),
-            _ => self.0.0.sweep(limit, now).await,
-        }
-    }
+    assert_eq!(app.store.records().await, 32);
 }
 
 /// B45, C70: a sweep that fails or panics is not the last one, and the shutdown is.
 #[tokio::test(start_paused = true)]
 async fn a_failed_sweep_is_followed_by_the_next_until_shutdown() {
-    let (sweeps, clock) = (Sweeps::default(), ManualClock::new());
+    let (store, clock) = (in_memory(), ManualClock::new());
+    store.fail_next("sweep", Fault::Down);
+    store.fail_next("sweep", Fault::Panics);
     let record = Record { head: session_runtime::testing::head_at(0), values: session_runtime::record::Values::new() };
-    sweeps.create(SessionKey::from_bytes([1; 16]), record).await.unwrap();
+    store.create(SessionKey::from_bytes([1; 16]), record).await.unwrap();
     let quiet = rocket::Config::figment().merge(("log_level", "off"));
-    let fairing = Sessions::fairing::<crate::app::All>().store(sweeps.clone()).clock(clock);
+    let fairing = Sessions::fairing::<crate::app::All>().store(store.clone()).clock(clock);
     let rocket = rocket::custom(quiet).attach(fairing);
     let client = rocket::local::asynchronous::Client::untracked(rocket).await.unwrap();
     tokio::time::sleep(Duration::from_secs(130)).await;
-    assert_eq!(sweeps.0.1.load(Ordering::SeqCst), 3, "one at the launch and one a minute");
-    assert!(sweeps.0.0.is_empty());
+    assert_eq!(store.sweeps(), 3, "one at the launch and one a minute");
+    assert_eq!(store.records().await, 0);
     client.rocket().shutdown().notify();
     tokio::time::sleep(Duration::from_secs(600)).await;
-    assert_eq!(sweeps.0.1.load(Ordering::SeqCst), 3, "none after the shutdown");
+    assert_eq!(store.sweeps(), 3, "none after the shutdown");
 }

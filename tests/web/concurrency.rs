@@ -24,7 +24,7 @@ async fn race(app: &App, setup: &[&str], slow: &str, meanwhile: &[&str]) -> (Ans
 
 async fn stored(app: &App, browser: &Browser, name: &str) -> Option<String> {
     let key = app.key(browser).await;
-    app.spy.record(key).await.unwrap().values.get(name).map(str::to_owned)
+    app.store.record(key).await.unwrap().values.get(name).map(str::to_owned)
 }
 
 /// What is stored under `name` after `setup`, then `ours` and `theirs` at once.
@@ -44,7 +44,7 @@ async fn different_fields_both_survive() {
     assert_eq!(stored(&app, &browser, "cart.coupon").await.as_deref(), Some("\"A\""));
     assert_eq!(stored(&app, &browser, "cart.note").await.as_deref(), Some("\"theirs\""));
     assert_eq!(stored(&app, &browser, "cart.items/7").await.as_deref(), Some("1"));
-    assert_eq!(app.spy.take_calls()["patch"], 3, "note, add, coupon: no conflict anywhere");
+    assert_eq!(app.store.take_calls()["patch"], 3, "note, add, coupon: no conflict anywhere");
 }
 
 /// B62: the same plain field: one of the two values, the later save.
@@ -122,7 +122,7 @@ async fn a_late_save_does_not_bring_a_session_back() {
         let (answer, browser) = race(&app, &["add=7"], slow, &["/destroy"]).await;
         assert_eq!((answer.status, answer.set_cookie.len()), (200, 0), "{slow}");
         assert_eq!(browser.0, None);
-        assert_eq!(app.spy.records(), 0, "{slow}");
+        assert_eq!(app.store.records().await, 0, "{slow}");
     }
 }
 
@@ -132,7 +132,7 @@ async fn two_first_requests_make_two_sessions() {
     let app = App::new().await;
     let (mut a, mut b) = (Browser::default(), Browser::default());
     let (one, two) = rocket::tokio::join!(app.post(&mut a, "/add/7"), app.post(&mut b, "/add/7"));
-    assert_eq!((one.status, two.status, app.spy.records()), (200, 200, 2));
+    assert_eq!((one.status, two.status, app.store.records().await), (200, 200, 2));
     assert_ne!(a, b);
 }
 

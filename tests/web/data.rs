@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use session_runtime::testing::ManualClock;
 use session_runtime::{ErrorKind, Session, SessionKey, Sessions};
+use session_tests::stores::RecordingStore;
 
 use crate::app::{App, Browser, Cart, patient};
-use crate::recording_store::Spy;
 use crate::regressions::Web;
+use crate::store::recording_store;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {
@@ -72,8 +73,8 @@ async fn create(sessions: &Sessions) -> SessionKey {
     visit.key().unwrap()
 }
 
-fn sessions(spy: &Spy) -> Sessions {
-    let builder = Sessions::builder().store(spy.clone()).clock(ManualClock::new());
+fn sessions(store: &RecordingStore) -> Sessions {
+    let builder = Sessions::builder().store(store.clone()).clock(ManualClock::new());
     builder.schemas::<(Kinds, Depths)>().build().unwrap()
 }
 
@@ -105,14 +106,14 @@ fn fill(kinds: &mut KindsMut) {
 /// B68: a value of every kind of type comes back as it was, read by a program that has just started.
 #[rocket::async_test]
 async fn every_kind_of_value_comes_back() {
-    let spy = Spy::default();
-    let key = create(&sessions(&spy)).await;
-    sessions(&spy).update::<Kinds, _>(&key, fill).await.unwrap().unwrap();
+    let store = recording_store();
+    let key = create(&sessions(&store)).await;
+    sessions(&store).update::<Kinds, _>(&key, fill).await.unwrap().unwrap();
     // Never stored: what `fill` gives before anything is encoded.
-    let unsaved = sessions(&spy).open([]);
+    let unsaved = sessions(&store).open([]);
     let mut expected = unsaved.write::<Kinds>().await.unwrap();
     fill(&mut expected);
-    let read = sessions(&spy).read::<Kinds>(&key).await.unwrap().unwrap();
+    let read = sessions(&store).read::<Kinds>(&key).await.unwrap().unwrap();
     assert!(*read.yes());
     assert_eq!((read.letter(), read.small(), read.wide(), read.low()), (&'\0', &i8::MIN, &u128::MAX, &i128::MIN));
     assert_eq!((read.real().to_bits(), read.single().to_bits()), (f64::MIN_POSITIVE.to_bits(), 0.1_f32.to_bits()));
@@ -153,10 +154,10 @@ async fn an_undecodable_value_is_named_and_left_alone() {
         ("kinds.entries/a", "[]"),
     ];
     for (name, text) in forms {
-        let spy = Spy::default();
-        let sessions = sessions(&spy);
+        let store = recording_store();
+        let sessions = sessions(&store);
         let key = create(&sessions).await;
-        spy.plant(key, name, text).await;
+        store.plant(key, name, text).await;
         let error = sessions.read::<Kinds>(&key).await.map(|_| ()).unwrap_err();
         let field = name.split(['.', '/']).nth(1);
         assert_eq!(
@@ -168,17 +169,17 @@ async fn an_undecodable_value_is_named_and_left_alone() {
         assert!(!shown.to_lowercase().contains("secret"), "{shown}");
         assert!(sessions.update::<Kinds, _>(&key, |kinds| kinds.set_yes(false)).await.is_err(), "{name}: {text}");
         assert!(sessions.read::<Depths>(&key).await.unwrap().is_some(), "{name}: {text}");
-        assert_eq!(spy.record(key).await.unwrap().values.get(name), Some(text));
+        assert_eq!(store.record(key).await.unwrap().values.get(name), Some(text));
     }
 }
 
 /// C38: a field of a struct that this program does not know is ignored, as serde does.
 #[rocket::async_test]
 async fn an_unknown_field_inside_a_value_is_ignored() {
-    let spy = Spy::default();
-    let sessions = sessions(&spy);
+    let store = recording_store();
+    let sessions = sessions(&store);
     let key = create(&sessions).await;
-    spy.plant(key, "kinds.shape", r#"{"Named":{"x":1.5,"y":true,"z":[1]}}"#).await;
+    store.plant(key, "kinds.shape", r#"{"Named":{"x":1.5,"y":true,"z":[1]}}"#).await;
     let shape = Shape::Named { x: 1.5, y: Some(true) };
     assert_eq!(sessions.read::<Kinds>(&key).await.unwrap().unwrap().shape(), &shape);
 }
@@ -191,13 +192,13 @@ async fn a_value_of_any_size_is_stored_or_refused() {
         let visit = web.open(&Browser::default());
         let mut cart = visit.write::<Cart>().await.unwrap();
         cart.set_note("x".repeat(bytes));
-        web.store.spy.take_calls();
+        web.store.take_calls();
         let saved = cart.save().await.map_err(|error| error.kind());
         if bytes > 1_000_000 {
-            assert_eq!((saved, web.store.spy.total_calls()), (Err(ErrorKind::TooLarge), 0), "{bytes} bytes");
+            assert_eq!((saved, web.store.total_calls()), (Err(ErrorKind::TooLarge), 0), "{bytes} bytes");
         } else {
             assert_eq!(saved, Ok(()), "{bytes} bytes");
-            let stored = web.store.spy.record(visit.key().unwrap()).await.unwrap();
+            let stored = web.store.record(visit.key().unwrap()).await.unwrap();
             assert_eq!(stored.values.get("cart.note").unwrap().len(), bytes + 2);
         }
     }
@@ -206,11 +207,11 @@ async fn a_value_of_any_size_is_stored_or_refused() {
 /// C40: a text that opens 200,000 brackets is an error and no overflow of the stack.
 #[rocket::async_test]
 async fn endless_nesting_is_an_error() {
-    let spy = Spy::default();
-    let sessions = sessions(&spy);
+    let store = recording_store();
+    let sessions = sessions(&store);
     let key = create(&sessions).await;
     for text in ["[".repeat(200_000), format!("{}{}", "[".repeat(200_000), "]".repeat(200_000))] {
-        spy.plant(key, "deep.deep", &text).await;
+        store.plant(key, "deep.deep", &text).await;
         let error = sessions.read::<Depths>(&key).await.map(|_| ()).unwrap_err();
         assert_eq!((error.kind(), error.field()), (ErrorKind::Undecodable, Some("deep")));
     }
@@ -220,14 +221,14 @@ async fn endless_nesting_is_an_error() {
 #[rocket::async_test]
 async fn a_map_of_a_million_keys_is_read_in_bounded_time() {
     use std::fmt::Write as _;
-    let spy = Spy::default();
-    let sessions = sessions(&spy);
+    let store = recording_store();
+    let sessions = sessions(&store);
     let key = create(&sessions).await;
     let mut text = "{".to_owned();
     (0..1_000_000).for_each(|n| write!(text, "\"{n}\":{n},").unwrap());
     text.pop();
     text.push('}');
-    spy.plant(key, "deep.many", &text).await;
+    store.plant(key, "deep.many", &text).await;
     let start = Instant::now();
     assert_eq!(sessions.read::<Depths>(&key).await.unwrap().unwrap().many().len(), 1_000_000);
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
@@ -251,7 +252,7 @@ async fn no_record_holds_an_id() {
         ids.push(browser.0.unwrap());
     }
     let mut stored = Vec::new();
-    for (_, record) in app.spy.all().await {
+    for (_, record) in app.store.all().await {
         stored.extend_from_slice(record.head.secret.as_bytes());
         if let Some(previous) = &record.head.previous {
             stored.extend_from_slice(previous.hash.as_bytes());

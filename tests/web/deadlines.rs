@@ -5,22 +5,26 @@ use std::time::Duration;
 
 use rocket::futures::future::join_all;
 use session_runtime::SessionConfig;
+use session_tests::stores::Fault;
 use tokio::time::Instant;
 
 use crate::app::{Answer, App, Browser};
-use crate::recording_store::{Fault, SLOW, Spy};
+use crate::store::in_memory;
+
+/// The time that a slow call takes longer.
+const SLOW: Duration = Duration::from_millis(300);
 
 const MANY: usize = 200;
 const DEADLINE: Duration = Duration::from_millis(500);
 
 async fn app() -> App {
-    App::on(Spy::in_memory(), SessionConfig::new().deadline(DEADLINE)).await
+    App::on(in_memory(), SessionConfig::new().deadline(DEADLINE)).await
 }
 
 async fn visitor(app: &App) -> Browser {
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;
-    app.spy.take_calls();
+    app.store.take_calls();
     browser
 }
 
@@ -57,10 +61,10 @@ async fn two_hundred_requests_of_a_silent_store_each_end_at_the_deadline() {
     ] {
         let app = app().await;
         let browser = visitor(&app).await;
-        app.spy.break_down(operation, Fault::Hangs);
+        app.store.fail(operation, Fault::Hangs);
         all_fail_in_time(&app, &browser, path).await;
-        assert_eq!(app.spy.take_calls()[operation], MANY, "{operation} for {path}");
-        app.spy.mend();
+        assert_eq!(app.store.take_calls()[operation], MANY, "{operation} for {path}");
+        app.store.recover();
         assert_eq!(app.get(&mut browser.clone(), "/cart").await.body, r#"{"7":1}"#, "nothing was stored");
     }
 }
@@ -69,9 +73,9 @@ async fn two_hundred_requests_of_a_silent_store_each_end_at_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn two_hundred_first_saves_in_a_silent_store_leave_nothing() {
     let app = app().await;
-    app.spy.break_down("create", Fault::Hangs);
+    app.store.fail("create", Fault::Hangs);
     all_fail_in_time(&app, &Browser::default(), "/add/7").await;
-    assert_eq!((app.spy.take_calls()["create"], app.spy.records()), (MANY, 0));
+    assert_eq!((app.store.take_calls()["create"], app.store.records().await), (MANY, 0));
 }
 
 /// C63: a slow load leaves less for the save: the deadline is for both together.
@@ -79,10 +83,10 @@ async fn two_hundred_first_saves_in_a_silent_store_leave_nothing() {
 async fn load_and_save_share_one_deadline() {
     let app = app().await;
     let browser = visitor(&app).await;
-    app.spy.break_down("load", Fault::Slow);
-    app.spy.break_down("patch", Fault::Hangs);
+    app.store.fail("load", Fault::Slow(SLOW));
+    app.store.fail("patch", Fault::Hangs);
     all_fail_in_time(&app, &browser, "/add/7").await;
-    app.spy.break_down("patch", Fault::Slow);
+    app.store.fail("patch", Fault::Slow(SLOW));
     assert!(SLOW < DEADLINE && DEADLINE < 2 * SLOW);
     all_fail_in_time(&app, &browser, "/add/7").await;
 }
@@ -93,14 +97,14 @@ async fn an_explicit_save_in_a_silent_store_ends_at_the_deadline() {
     for path in ["/save/visit", "/update-now", "/two/save?edit=nothing", "/handle-save"] {
         let app = app().await;
         let mut browser = visitor(&app).await;
-        app.spy.break_down("patch", Fault::Hangs);
+        app.store.fail("patch", Fault::Hangs);
         let started = Instant::now();
         let request = app.post(&mut browser, path);
         let answer =
             if path.starts_with("/two") { app.barrier.during(request, async {}).await.0 } else { request.await };
         assert!(started.elapsed() < DEADLINE + Duration::from_millis(5), "{path} took {:?}", started.elapsed());
         assert_eq!((answer.status, answer.set_cookie.len()), (503, 0), "{path}");
-        assert_eq!(app.spy.take_calls()["patch"], 1, "{path}");
+        assert_eq!(app.store.take_calls()["patch"], 1, "{path}");
     }
 }
 
@@ -109,7 +113,7 @@ async fn an_explicit_save_in_a_silent_store_ends_at_the_deadline() {
 async fn a_slow_handler_has_the_whole_deadline_left() {
     let app = app().await;
     let mut browser = visitor(&app).await;
-    app.spy.break_down("patch", Fault::Slow);
+    app.store.fail("patch", Fault::Slow(SLOW));
     let slow = app.post(&mut browser, "/do/add=7?slow=true");
     let (answer, ()) = app.barrier.during(slow, tokio::time::sleep(20 * DEADLINE)).await;
     assert_eq!(answer.status, 200);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use session_runtime::expiry::TouchEvery;
 use session_runtime::{CookieConfig, SessionConfig};
+use session_tests::stores::Fault;
 
 use crate::app::{Answer, App, Browser, patient};
 
@@ -14,7 +15,7 @@ async fn app(config: impl FnOnce(SessionConfig) -> SessionConfig) -> (App, Brows
     let app = App::with(config(patient().idle(HOUR).absolute(3 * HOUR))).await;
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;
-    app.spy.take_calls();
+    app.store.take_calls();
     (app, browser)
 }
 
@@ -46,7 +47,7 @@ async fn a_session_ends_at_the_idle_deadline() {
     assert!(alive(&app, &mut browser).await);
     app.clock.advance(Duration::from_millis(1));
     assert!(!alive(&app, &mut browser).await);
-    assert_eq!(app.spy.records(), 1, "not swept, and yet not served");
+    assert_eq!(app.store.records().await, 1, "not swept, and yet not served");
     let old = browser.clone();
     assert_eq!(app.post(&mut browser, "/add/7").await.set_cookie.len(), 1);
     assert_ne!(browser, old, "the new record has a new id");
@@ -71,17 +72,17 @@ async fn a_use_touches_at_most_once_per_period() {
     let (app, mut browser) = app(persistent).await;
     app.clock.advance(Duration::from_millis(6 * 60_000 - 1));
     assert!(app.get(&mut browser, "/cart").await.set_cookie.is_empty());
-    assert_eq!(app.spy.take_calls().get("patch"), None);
+    assert_eq!(app.store.take_calls().get("patch"), None);
     app.clock.advance(Duration::from_millis(1));
     let touched = app.get(&mut browser, "/cart").await;
     assert_eq!(max_age(&touched), Some(3600));
-    assert_eq!(app.spy.take_calls()["patch"], 1);
+    assert_eq!(app.store.take_calls()["patch"], 1);
     assert!(app.get(&mut browser, "/cart").await.set_cookie.is_empty());
-    assert_eq!(app.spy.take_calls().get("patch"), None);
+    assert_eq!(app.store.take_calls().get("patch"), None);
     app.clock.advance(6 * MINUTE);
     let written = app.post(&mut browser, "/add/7").await;
     assert_eq!(max_age(&written), Some(3600), "the touch rides along with a write");
-    assert_eq!(app.spy.take_calls()["patch"], 1);
+    assert_eq!(app.store.take_calls()["patch"], 1);
 }
 
 /// B40: with touching off a read writes nothing; a write still moves the deadline.
@@ -90,7 +91,7 @@ async fn with_touching_off_only_writes_move_the_deadline() {
     let (app, mut browser) = app(|config| persistent(config).touch_every(TouchEvery::Off)).await;
     app.clock.advance(HOUR / 2);
     assert!(app.get(&mut browser, "/cart").await.set_cookie.is_empty());
-    assert_eq!(app.spy.take_calls().get("patch"), None);
+    assert_eq!(app.store.take_calls().get("patch"), None);
     assert_eq!(max_age(&app.post(&mut browser, "/add/7").await), Some(3600));
     app.clock.advance(59 * MINUTE);
     assert!(alive(&app, &mut browser).await);
@@ -153,7 +154,7 @@ async fn choosing_an_expiry_creates_nothing() {
     let (app, _) = app(|config| config).await;
     let mut stranger = Browser::default();
     assert!(app.post(&mut stranger, "/expiry/after/60").await.set_cookie.is_empty());
-    assert_eq!(app.spy.records(), 1);
+    assert_eq!(app.store.records().await, 1);
 }
 
 /// C21: a touch neither brings a session back nor sends a cookie for it.
@@ -166,8 +167,8 @@ async fn a_touch_after_a_logout_does_nothing() {
     let meanwhile = async {
         app.post(&mut other, "/destroy").await;
     };
-    let (answer, ()) = app.spy.during(slow, meanwhile).await;
-    assert_eq!((answer.status, answer.set_cookie.len(), app.spy.records()), (200, 0, 0));
+    let (answer, ()) = app.store.before_write(slow, meanwhile).await;
+    assert_eq!((answer.status, answer.set_cookie.len(), app.store.records().await), (200, 0, 0));
 }
 
 /// A touch that lost against a login sends no cookie: it would push the new id out of the browser.
@@ -180,7 +181,7 @@ async fn a_touch_that_lost_against_a_login_sends_no_cookie() {
     let meanwhile = async {
         app.post(&mut other, "/login/ada").await;
     };
-    let (answer, ()) = app.spy.during(slow, meanwhile).await;
+    let (answer, ()) = app.store.before_write(slow, meanwhile).await;
     assert_eq!((answer.status, answer.set_cookie.len()), (200, 0));
 }
 
@@ -189,7 +190,7 @@ async fn a_touch_that_lost_against_a_login_sends_no_cookie() {
 async fn a_failed_touch_does_not_change_the_answer() {
     let (app, mut browser) = app(persistent).await;
     app.clock.advance(HOUR / 2);
-    app.spy.break_down("patch", crate::recording_store::Fault::Down);
+    app.store.fail("patch", Fault::Down);
     let answer = app.get(&mut browser, "/cart").await;
     assert_eq!((answer.status, answer.set_cookie.len()), (200, 0));
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use session_runtime::config::{Limits, OnSaveError};
 use session_runtime::{CookieConfig, SessionConfig};
+use session_tests::stores::{CAUSE, Fault};
 
 use crate::app::{App, Browser, patient};
-use crate::recording_store::{Fault, SECRET};
 
 fn impatient() -> SessionConfig {
     SessionConfig::new().deadline(Duration::from_millis(100))
@@ -24,15 +24,15 @@ async fn a_store_that_fails_at_load_answers_503() {
     for fault in [Fault::Down, Fault::LockedOut, Fault::Hangs, Fault::ReplyLost] {
         let app = App::with(impatient()).await;
         let mut browser = visitor(&app).await;
-        app.spy.break_down("load", fault);
+        app.store.fail("load", fault);
         for path in ["/cart", "/whoami", "/facts"] {
             let answer = app.get(&mut browser, path).await;
             assert_eq!((answer.status, answer.header("retry-after")), (503, vec!["1"]), "{path}");
-            assert!(!answer.body.contains(SECRET) && answer.set_cookie.is_empty());
+            assert!(!answer.body.contains(CAUSE) && answer.set_cookie.is_empty());
         }
         assert_eq!(app.get(&mut browser, "/ping").await.status, 200);
         assert_eq!(app.get(&mut Browser::default(), "/cart").await.status, 200, "a stranger needs no store");
-        app.spy.mend();
+        app.store.recover();
         assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"7":1}"#);
     }
 }
@@ -44,17 +44,17 @@ async fn a_store_that_fails_at_save_answers_503() {
     {
         let app = App::with(impatient()).await;
         let mut browser = visitor(&app).await;
-        app.spy.break_down("patch", fault);
-        app.spy.take_calls();
+        app.store.fail("patch", fault);
+        app.store.take_calls();
         let answer = app.post(&mut browser, "/add/7").await;
         assert_eq!((answer.status, answer.body.as_str()), (503, "503 Service Unavailable\n"));
         assert_eq!((answer.header("retry-after"), answer.set_cookie.len()), (vec!["1"], 0));
-        assert_eq!(app.spy.take_calls()["patch"], 1, "the outcome is unknown, so it is not sent again");
-        app.spy.mend();
+        assert_eq!(app.store.take_calls()["patch"], 1, "the outcome is unknown, so it is not sent again");
+        app.store.recover();
         assert_eq!(app.get(&mut browser, "/cart").await.body, after);
     }
     let app = App::with(impatient()).await;
-    app.spy.break_down("create", Fault::Down);
+    app.store.fail("create", Fault::Down);
     let answer = app.post(&mut Browser::default(), "/add/7").await;
     assert_eq!((answer.status, answer.set_cookie.len()), (503, 0));
 }
@@ -64,10 +64,10 @@ async fn a_store_that_fails_at_save_answers_503() {
 async fn a_lost_save_is_not_repeated_at_the_end() {
     let app = App::with(impatient()).await;
     let mut browser = visitor(&app).await;
-    app.spy.break_down("patch", Fault::ReplyLost);
-    app.spy.take_calls();
+    app.store.fail("patch", Fault::ReplyLost);
+    app.store.take_calls();
     assert_eq!(app.post(&mut browser, "/save/visit").await.status, 503);
-    assert_eq!(app.spy.take_calls()["patch"], 1);
+    assert_eq!(app.store.take_calls()["patch"], 1);
 }
 
 /// Logout with the store down is an error that the visitor sees, not a logout that did not happen.
@@ -75,7 +75,7 @@ async fn a_lost_save_is_not_repeated_at_the_end() {
 async fn a_logout_that_fails_is_an_error() {
     let app = App::with(impatient()).await;
     let mut browser = visitor(&app).await;
-    app.spy.break_down("delete", Fault::Down);
+    app.store.fail("delete", Fault::Down);
     let answer = app.post(&mut browser, "/destroy").await;
     assert_eq!((answer.status, answer.set_cookie.len()), (503, 0));
 }
@@ -85,8 +85,8 @@ async fn a_logout_that_fails_is_an_error() {
 async fn save_errors_may_be_logged_only() {
     let app = App::with(impatient().on_save_error(OnSaveError::Log)).await;
     let mut browser = visitor(&app).await;
-    app.spy.break_down("patch", Fault::Down);
-    app.spy.break_down("delete", Fault::Down);
+    app.store.fail("patch", Fault::Down);
+    app.store.fail("delete", Fault::Down);
     let answer = app.post(&mut browser, "/add/7").await;
     assert_eq!((answer.status, answer.body.as_str(), answer.set_cookie.len()), (200, "2", 0));
     for path in ["/destroy", "/renew", "/login/ada"] {
@@ -100,9 +100,9 @@ async fn a_panicking_store_answers_500() {
     let app = App::new().await;
     let mut browser = visitor(&app).await;
     for (operation, path) in [("load", "/add/7"), ("patch", "/add/7"), ("delete", "/destroy")] {
-        app.spy.break_down(operation, Fault::Panics);
+        app.store.fail(operation, Fault::Panics);
         assert_eq!(app.post(&mut browser, path).await.status, 500, "{operation}");
-        app.spy.mend();
+        app.store.recover();
     }
     assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"7":1}"#);
 }
@@ -113,11 +113,11 @@ async fn an_unreadable_record_is_left_alone() {
     let app = App::new().await;
     let mut browser = visitor(&app).await;
     let old = browser.clone();
-    app.spy.break_down("load", Fault::Corrupt);
+    app.store.fail("load", Fault::Corrupt);
     assert_eq!(app.get(&mut browser, "/cart").await.body, "{}");
     assert_eq!(app.post(&mut browser, "/add/8").await.set_cookie.len(), 1);
     assert_ne!(browser, old);
-    assert_eq!(app.spy.records(), 2);
+    assert_eq!(app.store.records().await, 2);
 }
 
 /// B13, B70: an undecodable field fails its schema's guards, the others work, and nothing stored changes.
@@ -137,14 +137,14 @@ async fn an_undecodable_field_fails_its_schema_only() {
     ] {
         let mut browser = visitor(&app).await;
         let key = app.key(&browser).await;
-        app.spy.plant(key, name, text).await;
+        app.store.plant(key, name, text).await;
         let answer = app.get(&mut browser, "/cart").await;
         assert_eq!(answer.status, 500, "{name}");
         assert_eq!(app.post(&mut browser, "/add/7").await.status, 500, "{name}");
         assert_eq!(app.get(&mut browser, "/optional").await.body, "none");
         assert_eq!(app.post(&mut browser, "/login/ada").await.status, 200, "the other schemas work");
         assert_eq!(app.get(&mut browser, "/whoami").await.body, "ada");
-        assert_eq!(app.spy.record(key).await.unwrap().values.get(name), Some(text), "nothing stored changes");
+        assert_eq!(app.store.record(key).await.unwrap().values.get(name), Some(text), "nothing stored changes");
     }
 }
 
@@ -154,7 +154,7 @@ async fn newer_data_is_refused() {
     let app = App::new().await;
     let mut browser = visitor(&app).await;
     let key = app.key(&browser).await;
-    app.spy.plant(key, "cart", r#"{"v":2,"r":2,"w":2}"#).await;
+    app.store.plant(key, "cart", r#"{"v":2,"r":2,"w":2}"#).await;
     let answer = app.get(&mut browser, "/cart").await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, vec!["1"]));
     assert_eq!(app.get(&mut browser, "/whoami").await.status, 200);
@@ -168,11 +168,11 @@ async fn an_upgrade_meanwhile_is_not_overwritten() {
     let key = app.key(&browser).await;
     let slow = app.post(&mut browser, "/do/coupon=A?slow=true");
     let meanwhile = async {
-        app.spy.plant(key, "cart", r#"{"v":2}"#).await;
+        app.store.plant(key, "cart", r#"{"v":2}"#).await;
     };
     let (answer, ()) = app.barrier.during(slow, meanwhile).await;
     assert_eq!(answer.status, 503);
-    assert_eq!(app.spy.record(key).await.unwrap().values.get("cart.coupon"), None);
+    assert_eq!(app.store.record(key).await.unwrap().values.get("cart.coupon"), None);
 }
 
 /// B70: `on_invalid = reset`: the one undecodable field or entry takes its default and stays stored until it is
@@ -183,14 +183,14 @@ async fn a_reset_field_takes_its_default() {
     let mut browser = Browser::default();
     app.post(&mut browser, "/prefs/a/1").await;
     let key = app.key(&browser).await;
-    app.spy.plant(key, "prefs.values/b", "\"two\"").await;
-    app.spy.plant(key, "prefs.settings", "7").await;
+    app.store.plant(key, "prefs.values/b", "\"two\"").await;
+    app.store.plant(key, "prefs.settings", "7").await;
     assert_eq!(app.get(&mut browser, "/prefs").await.body, r#"{"a": 1} Settings { dark: false } None"#);
     app.post(&mut browser, "/prefs/c/3").await;
-    let stored = app.spy.record(key).await.unwrap().values;
+    let stored = app.store.record(key).await.unwrap().values;
     assert_eq!((stored.get("prefs.values/b"), stored.get("prefs.settings")), (Some("\"two\""), Some("7")));
     app.post(&mut browser, "/dark").await;
-    let stored = app.spy.record(key).await.unwrap().values;
+    let stored = app.store.record(key).await.unwrap().values;
     assert_eq!(stored.get("prefs.settings"), Some(r#"{"dark":true}"#));
 }
 
@@ -222,7 +222,7 @@ async fn a_route_without_a_guard_needs_no_store() {
     let app = App::with(impatient().cookie(CookieConfig::new().persistent(true))).await;
     let mut browser = visitor(&app).await;
     for operation in ["load", "patch", "create", "delete"] {
-        app.spy.break_down(operation, Fault::Panics);
+        app.store.fail(operation, Fault::Panics);
     }
     let answer = app.get(&mut browser, "/ping").await;
     assert_eq!((answer.status, answer.set_cookie.len()), (200, 0));

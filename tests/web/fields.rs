@@ -5,16 +5,16 @@ use crate::regressions::Web;
 
 /// The names of everything that is stored for this browser.
 async fn stored_names(web: &Web, browser: &Browser) -> Vec<String> {
-    let record = web.store.spy.record(web.key(browser).await).await.unwrap();
+    let record = web.store.record(web.key(browser).await).await.unwrap();
     record.values.iter().map(|(name, _)| name.to_string()).collect()
 }
 
 async fn nothing_is_saved(web: &Web, browser: &Browser, act: impl FnOnce(&mut crate::app::CartMut)) {
     let visit = web.open(browser);
-    web.store.spy.take_calls();
+    web.store.take_calls();
     act(&mut visit.write::<Cart>().await.unwrap());
     assert_eq!(web.close(visit, &mut browser.clone()).await, None);
-    let calls = web.store.spy.take_calls();
+    let calls = web.store.take_calls();
     assert!(!calls.contains_key("patch") && !calls.contains_key("create"), "{calls:?}");
 }
 
@@ -29,7 +29,7 @@ async fn a_missing_field_reads_as_its_default() {
         })
         .await;
     }
-    assert_eq!(web.store.spy.records(), 1);
+    assert_eq!(web.store.records().await, 1);
 }
 
 /// B5: what is taken is returned, and gone once the request is over.
@@ -59,7 +59,7 @@ async fn taking_what_is_missing_changes_nothing() {
 async fn several_fields_go_out_in_one_save() {
     let (web, mut browser) = Web::of_visitor().await;
     let visit = web.open(&browser);
-    web.store.spy.take_calls();
+    web.store.take_calls();
     {
         let mut cart = visit.write::<Cart>().await.unwrap();
         cart.update(|cart| {
@@ -70,7 +70,7 @@ async fn several_fields_go_out_in_one_save() {
         visit.write::<Prefs>().await.unwrap().values_mut().insert("three".into(), 3);
     }
     assert_eq!(web.close(visit, &mut browser).await, None);
-    assert_eq!(web.store.spy.take_calls().get("patch"), Some(&1));
+    assert_eq!(web.store.take_calls().get("patch"), Some(&1));
     for (name, text) in
         [("cart.note", "\"three\""), ("cart.luck", "3"), ("cart.visits", "3"), ("prefs.values/three", "3")]
     {
@@ -130,7 +130,7 @@ async fn an_ended_session_has_no_key() {
     visit.destroy();
     assert_eq!((visit.key(), visit.created_at(), visit.expires_at()), (None, None, None));
     assert_eq!(web.close(visit, &mut browser).await, None);
-    assert_eq!((browser.0, web.store.spy.records()), (None, 0));
+    assert_eq!((browser.0, web.store.records().await), (None, 0));
 }
 
 /// B90: a test seeds a session by itself, gives it to a local client, and reads back what a handler did.

@@ -21,13 +21,13 @@ fn unknown(number: u32) -> Browser {
 async fn unknown_ids_cost_one_load_each_and_no_write() {
     let app = App::new().await;
     app.post(&mut Browser::default(), "/add/7").await;
-    app.spy.take_calls();
+    app.store.take_calls();
     for number in 0..10_000 {
         let answer = app.get(&mut unknown(number), "/cart").await;
         assert_eq!((answer.status, answer.body.as_str(), answer.set_cookie.len()), (200, "{}", 0));
     }
-    assert_eq!(app.spy.take_calls().into_iter().collect::<Vec<_>>(), [("load", 10_000)]);
-    assert_eq!(app.spy.records(), 1);
+    assert_eq!(app.store.take_calls().into_iter().collect::<Vec<_>>(), [("load", 10_000)]);
+    assert_eq!(app.store.records().await, 1);
 }
 
 /// C51: logouts, renewals and chosen expiries of visitors without a session, or with an unknown id, store nothing.
@@ -44,9 +44,9 @@ async fn anonymous_logouts_and_renewals_leave_nothing() {
             }
         }
     }
-    let calls = app.spy.take_calls();
+    let calls = app.store.take_calls();
     assert!(calls.keys().all(|operation| *operation == "load"), "{calls:?}");
-    assert_eq!(app.spy.records(), 0);
+    assert_eq!(app.store.records().await, 0);
 }
 
 /// C52, C53: anonymous writers leave one record each, no more, and all of them are gone once they are expired and
@@ -59,14 +59,14 @@ async fn anonymous_writers_leave_one_record_each_until_they_expire() {
     for number in 0..2_500 {
         app.post(&mut unknown(number), "/add/7").await;
     }
-    assert_eq!(app.spy.records(), 2_501);
+    assert_eq!(app.store.records().await, 2_501);
     app.clock.advance(HOUR / 2);
     app.get(&mut regular, "/whoami").await;
     app.clock.advance(HOUR / 2 + Duration::from_secs(60));
     let sessions = Sessions::fetch(app.client.rocket()).unwrap();
     assert_eq!(sessions.sweep().await.unwrap(), 2_500, "in batches");
     assert_eq!(app.get(&mut regular, "/whoami").await.body, "ada");
-    assert_eq!(app.spy.records(), 1);
+    assert_eq!(app.store.records().await, 1);
 }
 
 /// Sends from 32 tabs with the same cookie at once; what came back, and the new ids among it.
@@ -98,7 +98,7 @@ async fn requests_during_a_periodic_renewal_lose_nothing() {
     let cart = app.get(&mut new, "/cart").await.body;
     assert_eq!(cart.matches(":1").count(), 33, "{cart}");
     assert_eq!(app.get(&mut old.clone(), "/cart").await.body, cart, "within the grace");
-    assert_eq!(app.spy.records(), 1, "never a second copy");
+    assert_eq!(app.store.records().await, 1, "never a second copy");
     app.clock.advance(GRACE);
     assert_eq!(app.get(&mut old, "/cart").await.body, "{}");
     assert_eq!(app.get(&mut new, "/cart").await.body, cart);
@@ -119,7 +119,7 @@ async fn requests_during_an_explicit_renewal_are_kept_or_refused() {
         let cart = app.get(&mut Browser(ids.into_iter().next()), "/cart").await.body;
         let kept = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(cart.matches(":1").count() - 1, kept - usize::from(answers[renewal].status == 200), "{cart}");
-        assert_eq!(app.spy.records(), 1);
+        assert_eq!(app.store.records().await, 1);
         assert_eq!(app.get(&mut old, "/cart").await.body, "{}");
     }
 }
@@ -134,9 +134,9 @@ async fn a_write_held_by_the_store_does_not_bring_a_session_back() {
         let mut other = browser.clone();
         let slow = app.post(&mut browser, path);
         let meanwhile = async { app.post(&mut other, "/destroy").await };
-        let (answer, logout) = app.spy.during(slow, meanwhile).await;
+        let (answer, logout) = app.store.before_write(slow, meanwhile).await;
         assert_eq!((logout.status, logout.set_cookie.len()), (204, 1));
         assert!(answer.set_cookie.is_empty(), "{path}: {answer:?}");
-        assert_eq!(app.spy.records(), 0, "{path}");
+        assert_eq!(app.store.records().await, 0, "{path}");
     }
 }

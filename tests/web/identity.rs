@@ -13,7 +13,7 @@ async fn an_unknown_id_is_not_adopted() {
     let planted = "A".repeat(43);
     let mut browser = Browser(Some(planted.clone()));
     assert_eq!(app.get(&mut browser, "/cart").await.body, "{}");
-    assert_eq!(app.spy.records(), 0);
+    assert_eq!(app.store.records().await, 0);
     assert!(app.post(&mut browser, "/add/7").await.set_cookie[0].starts_with("id="));
     assert_ne!(browser.0, Some(planted));
 }
@@ -45,11 +45,11 @@ async fn unusable_cookies_cost_no_store_call() {
         format!("id={}", "x".repeat(4096)),
     ];
     for line in lines {
-        app.spy.take_calls();
+        app.store.take_calls();
         let request = app.client.get("/cart").header(Header::new("Cookie", line.clone()));
         let answer = app.send(request, &mut Browser::default()).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, "{}"), "{line}");
-        assert_eq!(app.spy.total_calls(), 0, "{line}");
+        assert_eq!(app.store.total_calls(), 0, "{line}");
     }
     let request = app.client.get("/cart").header(Header::new("Cookie", format!("theme=dark; id={good};x")));
     assert_eq!(app.send(request, &mut Browser::default()).await.body, r#"{"7":1}"#);
@@ -102,7 +102,7 @@ async fn a_logout_by_field_ends_the_session() {
     let mut old = browser.clone();
     app.post(&mut browser, "/logout-field").await;
     assert_eq!(browser, Browser(None));
-    assert_eq!(app.spy.records(), 0);
+    assert_eq!(app.store.records().await, 0);
     assert_eq!(app.get(&mut old, "/cart").await.body, "{}");
 }
 
@@ -119,9 +119,9 @@ async fn another_user_starts_over() {
     assert_eq!(app.get(&mut browser, "/whoami").await.body, "bob");
     assert_eq!(app.get(&mut browser, "/cart").await.body, "{}");
     assert_ne!(app.key(&browser).await, key);
-    assert!(app.spy.record(key).await.is_none());
+    assert!(app.store.record(key).await.is_none());
     assert_eq!(app.get(&mut first, "/whoami").await.body, "nobody");
-    let record = app.spy.record(app.key(&browser).await).await.unwrap();
+    let record = app.store.record(app.key(&browser).await).await.unwrap();
     assert_eq!(record.values.len(), 2, "the metadata and the user, nothing else");
 }
 
@@ -131,7 +131,7 @@ async fn an_explicit_renewal() {
     let app = App::new().await;
     let mut stranger = Browser::default();
     assert!(app.post(&mut stranger, "/renew").await.set_cookie.is_empty());
-    assert_eq!(app.spy.records(), 0);
+    assert_eq!(app.store.records().await, 0);
     for status in [204, 500] {
         let mut browser = Browser::default();
         app.post(&mut browser, "/add/7").await;
@@ -153,7 +153,7 @@ async fn an_id_from_before_a_login_cannot_write() {
     app.post(&mut browser, "/login/ada").await;
     let refused = app.post(&mut old, "/add/8").await;
     assert_eq!((refused.status, refused.set_cookie.len()), (409, 0));
-    assert_eq!(app.spy.records(), 1);
+    assert_eq!(app.store.records().await, 1);
     assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"7":1}"#);
     app.clock.advance(Duration::from_secs(10));
     let later = app.post(&mut old, "/add/8").await;
@@ -192,7 +192,7 @@ async fn a_login_that_lost_a_race_gets_a_session_of_its_own() {
     assert_eq!(app.get(&mut browser, "/whoami").await.body, "ada");
     assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"7":1}"#);
     assert_eq!(app.get(&mut other, "/whoami").await.body, "bob");
-    let own = app.spy.record(app.key(&browser).await).await.unwrap();
+    let own = app.store.record(app.key(&browser).await).await.unwrap();
     assert_eq!(own.values.get("auth.roles"), None, "nothing of the other's login");
 }
 
@@ -298,8 +298,8 @@ async fn a_choice_that_lost_against_a_periodic_renewal_sends_no_cookie() {
     let mut other = browser.clone();
     let slow = app.post(&mut browser, "/expiry/after/7200");
     let meanwhile = async { app.get(&mut other, "/cart").await };
-    let (late, renewed) = app.spy.during(slow, meanwhile).await;
+    let (late, renewed) = app.store.before_write(slow, meanwhile).await;
     assert_eq!((renewed.set_cookie.len(), late.set_cookie.len(), late.status), (1, 0, 200));
-    let expires = app.spy.record(app.key(&other).await).await.unwrap().head.expires;
+    let expires = app.store.record(app.key(&other).await).await.unwrap().head.expires;
     assert_eq!(expires, app.clock.timestamp().after(2 * hour), "the choice is stored all the same");
 }

@@ -30,7 +30,7 @@ async fn visitor(app: &App) -> Browser {
 
 /// What is stored and not expired: what is, a sweep may remove at any moment.
 async fn living(app: &App) -> Vec<(SessionKey, Record)> {
-    let (mut all, now) = (app.spy.all().await, app.clock.timestamp());
+    let (mut all, now) = (app.store.all().await, app.clock.timestamp());
     all.retain(|(_, record)| now < record.head.expires);
     all
 }
@@ -86,7 +86,7 @@ async fn a_renewed_secret_does_not_follow_from_the_one_before() {
     for path in ["/login/ada", "/renew", "/renew", "/cart", "/cart", "/renew"] {
         let (key, old) = halves(&browser);
         assert!(seen.insert(old), "a secret was used again");
-        let stored = app.spy.record(app.key(&browser).await).await.unwrap().head;
+        let stored = app.store.record(app.key(&browser).await).await.unwrap().head;
         if path == "/cart" {
             app.clock.advance(Duration::from_secs(3600));
             app.get(&mut browser, path).await;

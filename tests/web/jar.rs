@@ -8,8 +8,8 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{CookieConfig, SameSite};
 
 use crate::app::{Answer, Barrier, patient};
-use crate::recording_store::Spy;
 use crate::routes::rocket;
+use crate::store::recording_store;
 
 const HOST: &str = "www.example.org";
 const PAGE: &str = "/shop/cart";
@@ -148,7 +148,7 @@ impl Choice {
         cookie = if let Some(name) = self.name { cookie.name(name) } else { cookie };
         cookie = if let Some(domain) = self.domain { cookie.domain(domain) } else { cookie };
         let config = patient().cookie(cookie);
-        let rocket = rocket(Spy::default(), ManualClock::new(), Barrier::default(), config);
+        let rocket = rocket(recording_store(), ManualClock::new(), Barrier::default(), config);
         match Client::untracked(rocket).await {
             Ok(client) => Some(client),
             Err(error) => {

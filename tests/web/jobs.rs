@@ -7,7 +7,7 @@ use session_runtime::testing::{ManualClock, head_at};
 use session_runtime::{ErrorKind, SessionKey, Sessions, Store};
 
 use crate::app::{App, Auth, Browser, Cart, History, patient};
-use crate::recording_store::Spy;
+use crate::store::recording_store;
 
 async fn visitor(app: &App) -> (Browser, SessionKey) {
     let mut browser = Browser::default();
@@ -46,7 +46,7 @@ async fn a_job_creates_nothing() {
     assert!(sessions.read::<Cart>(&key).await.unwrap().is_none());
     assert!(sessions.update::<Cart, _>(&key, |cart| cart.set_coupon("A".into())).await.unwrap().is_none());
     sessions.destroy(&key).await.unwrap();
-    assert_eq!(app.spy.records(), 0);
+    assert_eq!(app.store.records().await, 0);
 }
 
 /// A `renew` field cannot be changed where there is no browser to tell.
@@ -73,7 +73,7 @@ async fn a_job_runs_again_on_conflict() {
     let meanwhile = async {
         app.post(&mut browser, "/do/coupon=A").await;
     };
-    let (seen, ()) = app.spy.during(job, meanwhile).await;
+    let (seen, ()) = app.store.before_write(job, meanwhile).await;
     assert_eq!((seen.unwrap().unwrap().as_deref(), runs), (Some("A"), 2));
 }
 
@@ -82,10 +82,10 @@ async fn a_job_runs_again_on_conflict() {
 async fn a_job_does_not_touch() {
     let app = App::new().await;
     let (_, key) = visitor(&app).await;
-    let before = app.spy.record(key).await.unwrap().head;
+    let before = app.store.record(key).await.unwrap().head;
     app.clock.advance(Duration::from_secs(7 * 24 * 3600));
     sessions(&app).update::<Cart, _>(&key, |cart| *cart.visits_mut() += 1).await.unwrap();
-    let after = app.spy.record(key).await.unwrap().head;
+    let after = app.store.record(key).await.unwrap().head;
     assert_eq!((after.touched, after.expires), (before.touched, before.expires));
 }
 
@@ -102,22 +102,22 @@ async fn a_job_destroys_and_sweeps() {
     assert_eq!(sessions(&app).sweep().await.unwrap(), 0, "expired less than a minute ago");
     app.clock.advance(Duration::from_secs(60));
     assert_eq!(sessions(&app).sweep().await.unwrap(), 1);
-    assert_eq!(app.spy.records(), 1);
+    assert_eq!(app.store.records().await, 1);
 }
 
 /// The application sweeps by itself from its launch on; what is alive stays.
 #[rocket::async_test]
 async fn expired_records_are_swept_in_the_background() {
-    let (spy, now) = (Spy::default(), ManualClock::new().timestamp().as_millis());
+    let (store, now) = (recording_store(), ManualClock::new().timestamp().as_millis());
     for (byte, created) in [(1, 0), (2, 0), (3, now)] {
         let record = Record { head: head_at(created), values: Values::new() };
-        spy.create(SessionKey::from_bytes([byte; 16]), record).await.unwrap();
+        store.create(SessionKey::from_bytes([byte; 16]), record).await.unwrap();
     }
-    let app = App::on(spy, patient()).await;
-    while app.spy.records() > 1 {
+    let app = App::on(store, patient()).await;
+    while app.store.records().await > 1 {
         tokio::task::yield_now().await;
     }
-    assert!(app.spy.record(SessionKey::from_bytes([3; 16])).await.is_some());
+    assert!(app.store.record(SessionKey::from_bytes([3; 16])).await.is_some());
 }
 
 /// B63, B88: a job whose session is ended between its load and its save finds none, and creates none.
@@ -127,8 +127,8 @@ async fn a_job_does_not_bring_a_session_back() {
     let (mut browser, key) = visitor(&app).await;
     let job = sessions(&app).update::<Cart, _>(&key, |cart| *cart.visits_mut() += 1);
     let meanwhile = async { app.post(&mut browser, "/destroy").await };
-    let (outcome, logout) = app.spy.during(job, meanwhile).await;
-    assert_eq!((outcome.unwrap(), logout.status, app.spy.records()), (None, 204, 0));
+    let (outcome, logout) = app.store.before_write(job, meanwhile).await;
+    assert_eq!((outcome.unwrap(), logout.status, app.store.records().await), (None, 204, 0));
 }
 
 /// B61, B88: a job and a request that change different fields at once lose nothing of each other.
@@ -140,6 +140,6 @@ async fn a_job_and_a_request_keep_each_others_fields() {
     let request = app.post(&mut browser, "/do/coupon=A?slow=true");
     let (answer, job) = app.barrier.during(request, job).await;
     assert_eq!((answer.status, job), (200, Some(())));
-    let values = app.spy.record(key).await.unwrap().values;
+    let values = app.store.record(key).await.unwrap().values;
     assert_eq!((values.get("cart.visits"), values.get("cart.coupon")), (Some("1"), Some("\"A\"")));
 }

@@ -23,11 +23,11 @@ mod jobs;
 mod misuse;
 mod neighbours;
 mod pages;
-mod recording_store;
 mod regressions;
 mod remember;
 mod routes;
 mod saving;
+mod store;
 mod touches;
 mod tracking;
 mod two_guards;
@@ -38,8 +38,7 @@ mod users;
 fn every_test_holds_on_sqlite_too() {
     const NAME: &str = "every_test_holds_on_sqlite_too";
     let test = std::env::current_exe().unwrap();
-    let run =
-        std::process::Command::new(test).args(["--skip", NAME]).env(recording_store::STORE, "sqlite").output().unwrap();
+    let run = std::process::Command::new(test).args(["--skip", NAME]).env(store::VARIABLE, "sqlite").output().unwrap();
     let shown = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "on SQLite:\n{shown}{}", String::from_utf8_lossy(&run.stderr));
     assert!(shown.lines().filter(|line| line.starts_with("test ")).count() > 100, "{shown}");

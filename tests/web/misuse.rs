@@ -13,7 +13,7 @@ use crate::app::{App, Auth, Browser, Cart};
 async fn two_writable_guards_at_once_are_refused() {
     let app = App::new().await;
     assert_eq!(app.post(&mut Browser::default(), "/twice").await.status, 500);
-    assert_eq!(app.spy.records(), 0);
+    assert_eq!(app.store.records().await, 0);
 }
 
 /// A guard moved into a stream outlives its handler: 500 before anything goes out, and nothing half-stored.

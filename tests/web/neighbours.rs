@@ -3,7 +3,7 @@
 use session_runtime::SessionConfig;
 
 use crate::app::{App, Browser, patient};
-use crate::recording_store::Spy;
+use crate::store::recording_store;
 
 /// Keys of other schemas, and of fields that this program does not have; the texts are those of its own fields.
 const THEIRS: [(&str, &str); 26] = [
@@ -78,14 +78,14 @@ async fn keys_of_other_schemas_are_neither_read_nor_written_nor_removed() {
     }
     let (alone_key, key) = (app.key(&alone).await, app.key(&beside).await);
     for (name, text) in THEIRS {
-        app.spy.plant(key, name, text).await;
+        app.store.plant(key, name, text).await;
     }
     for step in STEPS {
         let (one, two) = (app.post(&mut alone, step).await, app.post(&mut beside, step).await);
         assert_eq!((one.status, one.body), (two.status, two.body), "{step}");
         assert_eq!(answers(&app, &mut alone).await, answers(&app, &mut beside).await, "after {step}");
         let (ours, mut all) =
-            (app.spy.record(alone_key).await.unwrap().values, app.spy.record(key).await.unwrap().values);
+            (app.store.record(alone_key).await.unwrap().values, app.store.record(key).await.unwrap().values);
         for (name, text) in THEIRS {
             assert_eq!(all.remove(name).as_deref(), Some(text), "{name} after {step}");
         }
@@ -102,7 +102,7 @@ async fn a_record_of_other_schemas_alone_reads_as_defaults() {
     let key = app.key(&browser).await;
     app.post(&mut browser, "/do/no-coupon").await;
     for (name, text) in THEIRS {
-        app.spy.plant(key, name, text).await;
+        app.store.plant(key, name, text).await;
     }
     assert_eq!(answers(&app, &mut browser).await, answers(&app, &mut Browser::default()).await);
 }
@@ -111,7 +111,7 @@ async fn a_record_of_other_schemas_alone_reads_as_defaults() {
 #[rocket::async_test]
 async fn a_store_that_brings_more_than_was_wanted_changes_no_answer() {
     let exact = App::with(config()).await;
-    let generous = App::on(Spy::generous(), config()).await;
+    let generous = App::on(recording_store().loading_all(), config()).await;
     let (mut one, mut two) = (Browser::default(), Browser::default());
     for step in STEPS {
         exact.post(&mut one, step).await;

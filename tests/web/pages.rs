@@ -4,11 +4,12 @@ use rocket::http::{ContentType, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{Request, Response, Route, catch, catchers, get, post, routes};
 use session_runtime::{ErrorKind, Session, SessionConfig, SessionError, SessionFairing, SessionHandle, Sessions};
+use session_tests::stores::{CAUSE, Fault, RecordingStore};
 use std::io::Cursor;
 use std::time::Duration;
 
 use crate::app::{Answer, Auth, Cart};
-use crate::recording_store::{Fault, SECRET, Spy};
+use crate::store::recording_store;
 
 /// Without a status, as one forgets it.
 fn page<'r>(error: &SessionError, request: &'r Request<'_>) -> Response<'r> {
@@ -63,19 +64,19 @@ fn catcher(status: Status, request: &Request) -> String {
 
 struct Site {
     client: Client,
-    spy: Spy,
+    store: RecordingStore,
     cookie: Option<String>,
 }
 
 impl Site {
     async fn with(fairing: SessionFairing) -> Self {
-        let spy = Spy::default();
+        let store = recording_store();
         let config = SessionConfig::new().deadline(Duration::from_secs(6));
         let rocket = rocket::custom(rocket::Config::figment().merge(("log_level", "off")))
-            .attach(fairing.store(spy.clone()).config(config))
+            .attach(fairing.store(store.clone()).config(config))
             .mount("/", routes())
             .register("/", catchers![catcher]);
-        Self { client: Client::untracked(rocket).await.unwrap(), spy, cookie: None }
+        Self { client: Client::untracked(rocket).await.unwrap(), store, cookie: None }
     }
 
     async fn ask(&mut self, method: rocket::http::Method, path: &'static str) -> Answer {
@@ -109,7 +110,7 @@ async fn a_failed_save_answers_with_the_page_of_on_error() {
     let mut site = Site::with(fairing().on_error(page)).await;
     assert_eq!(site.post("/add").await.body, "added");
     for (fault, operation, status) in [(Fault::Down, "patch", 503), (Fault::Panics, "patch", 500)] {
-        site.spy.break_down(operation, fault);
+        site.store.fail(operation, fault);
         let answer = site.post("/save").await;
         let kind = if status == 503 { "Unavailable" } else { "Panicked" };
         assert_eq!((answer.status, answer.body), (status, format!("<p>{kind} at /save")), "of `save` in the handler");
@@ -118,8 +119,8 @@ async fn a_failed_save_answers_with_the_page_of_on_error() {
         let retry: &[&str] = if status == 503 { &["1"] } else { &[] };
         assert_eq!((answer.header("retry-after"), answer.header("vary")), (retry.to_vec(), vec!["Cookie"]));
         assert_eq!(answer.header("content-type"), ["text/html; charset=utf-8"]);
-        assert!(answer.set_cookie.is_empty() && !answer.body.contains(SECRET));
-        site.spy.mend();
+        assert!(answer.set_cookie.is_empty() && !answer.body.contains(CAUSE));
+        site.store.recover();
     }
 }
 
@@ -128,10 +129,11 @@ async fn a_failed_save_answers_with_the_page_of_on_error() {
 async fn a_rejected_change_answers_with_the_page_of_on_error() {
     let mut site = Site::with(fairing().on_error(page)).await;
     site.post("/save").await;
-    let (key, _) = site.spy.all().await.remove(0);
-    let spy = site.spy.clone();
+    let (key, _) = site.store.all().await.remove(0);
+    let store = site.store.clone();
     let slow = site.post("/add");
-    let (answer, ()) = spy.clone().during(slow, async { spy.plant(key, "cart.address", "\"there\"").await }).await;
+    let (answer, ()) =
+        store.clone().before_write(slow, async { store.plant(key, "cart.address", "\"there\"").await }).await;
     assert_eq!((answer.status, answer.body.as_str()), (409, "<p>Rejected at /add"));
     assert!(answer.set_cookie.is_empty() && answer.header("retry-after").is_empty());
 }
@@ -149,10 +151,10 @@ async fn the_page_of_on_error_may_be_a_closure() {
         response.finalize()
     });
     let mut site = Site::with(fairing).await;
-    site.spy.break_down("create", Fault::Down);
+    site.store.fail("create", Fault::Down);
     let answer = site.post("/add").await;
     assert_eq!((answer.status, answer.header("retry-after")), (429, vec!["30"]));
-    site.spy.break_down("create", Fault::Panics);
+    site.store.fail("create", Fault::Panics);
     let answer = site.post("/add").await;
     assert_eq!((answer.status, answer.header("location")), (303, vec!["/sorry"]));
     assert_eq!((answer.header("vary"), answer.set_cookie.len()), (vec!["Cookie"], 0));
@@ -161,7 +163,7 @@ async fn the_page_of_on_error_may_be_a_closure() {
 #[rocket::async_test]
 async fn a_page_that_panics_leaves_the_short_text() {
     let mut site = Site::with(fairing().on_error(|_, _| panic!("no page"))).await;
-    site.spy.break_down("create", Fault::Down);
+    site.store.fail("create", Fault::Down);
     let answer = site.post("/add").await;
     assert_eq!((answer.status, answer.body.as_str()), (503, "503 Service Unavailable\n"));
     assert_eq!(answer.header("retry-after"), ["1"]);
@@ -172,14 +174,14 @@ async fn a_page_that_panics_leaves_the_short_text() {
 async fn a_catcher_learns_which_failure_it_was_called_for() {
     let mut site = Site::with(fairing()).await;
     site.post("/save").await;
-    let (key, _) = site.spy.all().await.remove(0);
-    site.spy.plant(key, "cart.coupon", "7").await;
+    let (key, _) = site.store.all().await.remove(0);
+    site.store.plant(key, "cart.coupon", "7").await;
     let answer = site.get("/read").await;
     assert_eq!(answer.body, r#"caught 500 Internal Server Error: Some((Undecodable, Some("cart")))"#);
-    site.spy.plant(key, "auth.user", "7").await;
+    site.store.plant(key, "auth.user", "7").await;
     let answer = site.get("/optional").await;
     assert_eq!(answer.body, r#"caught 500 Internal Server Error: Some((Undecodable, Some("auth")))"#);
-    site.spy.break_down("load", Fault::Down);
+    site.store.fail("load", Fault::Down);
     let answer = site.get("/read").await;
     assert_eq!(answer.body, "caught 503 Service Unavailable: Some((Unavailable, None))");
     assert_eq!(answer.header("retry-after"), ["1"]);
@@ -191,8 +193,8 @@ async fn a_catcher_learns_which_failure_it_was_called_for() {
 async fn a_catcher_learns_of_a_failed_save() {
     let mut site = Site::with(fairing().on_error(page)).await;
     site.post("/save").await;
-    site.spy.break_down("patch", Fault::Down);
-    site.spy.break_down("create", Fault::Down);
+    site.store.fail("patch", Fault::Down);
+    site.store.fail("create", Fault::Down);
     site.cookie = None;
     let answer = site.post("/swallow").await;
     assert_eq!(answer.body, "caught 503 Service Unavailable: Some((Unavailable, None))");

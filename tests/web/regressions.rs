@@ -14,20 +14,15 @@ mod under_way;
 mod update_now;
 mod values;
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, Wanted};
 use session_runtime::testing::ManualClock;
-use session_runtime::{ErrorKind, Schema, Session, SessionConfig, SessionKey, Sessions, Store, Visit, async_trait};
-use tokio::sync::Notify;
+use session_runtime::{ErrorKind, Schema, Session, SessionConfig, SessionKey, Sessions, Visit};
+use session_tests::stores::RecordingStore;
 
 use crate::app::{Answer, Auth, Browser, Cart, CartMut, History, Prefs, patient};
-use crate::recording_store::Spy;
+use crate::store::recording_store;
 
 /// A value that may be impossible to encode.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -91,71 +86,10 @@ pub struct Member {
 
 type All = (Cart, Auth, History, Prefs, Odd, Tally, Bombs, Member);
 
-/// When a write falls silent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Silence {
-    Before,
-    After,
-}
-
-/// A spied store whose next write can be left without an answer, before or after it is done.
-#[derive(Clone, Default)]
-pub struct Mute {
-    pub spy: Spy,
-    next: Arc<Mutex<Option<Silence>>>,
-    silent: Arc<Notify>,
-}
-
-impl Mute {
-    pub fn silence(&self, silence: Silence) {
-        *self.next.lock().unwrap() = Some(silence);
-    }
-
-    /// Waits until a write has fallen silent.
-    pub async fn is_silent(&self) {
-        self.silent.notified().await;
-    }
-
-    async fn write<T>(&self, write: impl Future<Output = T>) -> T {
-        let silence = self.next.lock().unwrap().take();
-        if silence != Some(Silence::Before) {
-            let answer = write.await;
-            if silence.is_none() {
-                return answer;
-            }
-        }
-        self.silent.notify_one();
-        std::future::pending().await
-    }
-}
-
-#[async_trait]
-impl Store for Mute {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.write(self.spy.create(key, record)).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.spy.load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.write(self.spy.patch(key, patch, now)).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.spy.delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.spy.sweep(limit, now).await
-    }
-}
-
 /// The sessions of an application, without a web framework around them.
 pub struct Web {
     pub sessions: Sessions,
-    pub store: Mute,
+    pub store: RecordingStore,
     pub clock: ManualClock,
 }
 
@@ -165,7 +99,7 @@ impl Web {
     }
 
     pub fn with(config: SessionConfig) -> Self {
-        let (store, clock) = (Mute::default(), ManualClock::new());
+        let (store, clock) = (recording_store(), ManualClock::new());
         let builder = Sessions::builder().store(store.clone()).clock(clock.clone()).config(config);
         Self { sessions: builder.schemas::<All>().build().unwrap(), store, clock }
     }
@@ -231,7 +165,7 @@ impl Web {
 
     /// The stored text of one field or entry.
     pub async fn stored(&self, browser: &Browser, name: &str) -> Option<String> {
-        let record = self.store.spy.record(self.key(browser).await).await.unwrap();
+        let record = self.store.record(self.key(browser).await).await.unwrap();
         record.values.get(name).map(str::to_owned)
     }
 
@@ -239,7 +173,7 @@ impl Web {
     pub async fn plant(&self, browser: &Browser, texts: &[(&str, &str)]) {
         let key = self.key(browser).await;
         for (name, text) in texts {
-            self.store.spy.plant(key, name, text).await;
+            self.store.plant(key, name, text).await;
         }
     }
 

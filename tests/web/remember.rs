@@ -100,7 +100,7 @@ async fn remember_is_absolute_by_default() {
 async fn a_record_keeps_the_ceiling_of_its_creation() {
     let (before, mut browser) = app(|config| config).await;
     let config = patient().idle(DAY).absolute(30 * DAY).remember(90 * DAY);
-    let app = App::on(before.spy.clone(), config).await;
+    let app = App::on(before.store.clone(), config).await;
     app.post(&mut browser, &format!("/expiry/after/{}", days(60))).await;
     assert_eq!(days_left(&app, &mut browser).await, 30.0);
     let mut second = Browser::default();

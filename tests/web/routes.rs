@@ -9,9 +9,9 @@ use rocket::serde::json::Json;
 use rocket::{Build, Request, Rocket, State, catch, catchers, get, post, routes};
 use session_runtime::testing::ManualClock;
 use session_runtime::{Expiry, Session, SessionConfig, SessionError, SessionHandle, SessionKey, Sessions};
+use session_tests::stores::RecordingStore;
 
 use crate::app::{All, Auth, Barrier, Cart, CartMut, History, Prefs};
-use crate::recording_store::Spy;
 
 #[get("/ping")]
 fn ping() -> &'static str {
@@ -397,10 +397,10 @@ fn teapot() -> (Status, &'static str) {
     (Status::Ok, "teapot")
 }
 
-pub fn rocket(spy: Spy, clock: ManualClock, barrier: Barrier, config: SessionConfig) -> Rocket<Build> {
+pub fn rocket(store: RecordingStore, clock: ManualClock, barrier: Barrier, config: SessionConfig) -> Rocket<Build> {
     let quiet = rocket::Config::figment().merge(("log_level", "off"));
     rocket::custom(quiet)
-        .attach(Sessions::fairing::<All>().store(spy).clock(clock.clone()).config(config))
+        .attach(Sessions::fairing::<All>().store(store).clock(clock.clone()).config(config))
         .manage(clock)
         .manage(barrier)
         .register("/", catchers![bad_request, teapot])

@@ -1,23 +1,18 @@
 //! Which answers save, what goes out with them, and saving in the middle of a request.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocket::fairing::AdHoc;
 use rocket::local::asynchronous::Client;
-use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, Wanted};
-use session_runtime::{CookieConfig, MemoryStore, Session, SessionKey, Sessions, Store, async_trait};
+use session_runtime::{CookieConfig, Session, Sessions};
+use session_tests::stores::Fault;
 
 use crate::app::{Answer, App, Browser, Cart, patient};
-use crate::recording_store::{Fault, Spy};
+use crate::store::recording_store;
 
 async fn visits(app: &App, browser: &Browser) -> i64 {
     let key = app.key(browser).await;
-    app.spy.record(key).await.unwrap().values.get("cart.visits").map_or(0, |text| text.parse().unwrap())
+    app.store.record(key).await.unwrap().values.get("cart.visits").map_or(0, |text| text.parse().unwrap())
 }
 
 /// B48, B49, C44, C47: one cookie with the right attributes, and headers for caches.
@@ -55,7 +50,7 @@ async fn a_failed_answer_saves_nothing() {
     let app = App::new().await;
     let mut browser = Browser::default();
     assert!(app.post(&mut browser, "/visit-and/500").await.set_cookie.is_empty());
-    assert_eq!(app.spy.records(), 0);
+    assert_eq!(app.store.records().await, 0);
     app.post(&mut browser, "/visit-and/200").await;
     for path in ["/visit-and/500", "/visit-and/503", "/panic"] {
         assert!(app.post(&mut browser, path).await.status >= 500);
@@ -93,7 +88,7 @@ async fn destroy_takes_effect_whatever_the_answer() {
         let answer = app.post(&mut browser, &format!("/destroy?status={status}&write=true")).await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.set_cookie, ["id=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"]);
-        assert_eq!(app.spy.records(), 0, "{status}: the session is gone and stays gone");
+        assert_eq!(app.store.records().await, 0, "{status}: the session is gone and stays gone");
     }
 }
 
@@ -103,7 +98,7 @@ async fn destroying_nothing_does_nothing() {
     let app = App::new().await;
     let mut browser = Browser(Some("A".repeat(43)));
     let answer = app.post(&mut browser, "/destroy").await;
-    assert_eq!((answer.status, answer.set_cookie.len(), app.spy.records()), (204, 0, 0));
+    assert_eq!((answer.status, answer.set_cookie.len(), app.store.records().await), (204, 0, 0));
 }
 
 /// `save` makes durable now, and its cookie goes out whatever follows.
@@ -157,7 +152,7 @@ async fn update_now_runs_again_on_any_change() {
     let meanwhile = async {
         app.post(&mut other, "/do/coupon=B").await;
     };
-    let (answer, ()) = app.spy.during(slow, meanwhile).await;
+    let (answer, ()) = app.store.before_write(slow, meanwhile).await;
     assert_eq!(answer.body, "3 in 2", "another field changed between load and save");
     assert_eq!(visits(&app, &browser).await, 2, "the changes from before went along, once");
     let mut stranger = Browser::default();
@@ -206,7 +201,7 @@ async fn other_fairings_see_the_same_session() {
     }
     let rocket = rocket::custom(rocket::Config::figment().merge(("log_level", "off")))
         .attach(reads("before"))
-        .attach(Sessions::fairing::<Cart>().store(Spy::default()))
+        .attach(Sessions::fairing::<Cart>().store(recording_store()))
         .attach(reads("after"))
         .mount("/", rocket::routes![add]);
     let client = Client::untracked(rocket).await.unwrap();
@@ -219,8 +214,8 @@ async fn other_fairings_see_the_same_session() {
 /// next save must not take the record for what this request knows.
 #[rocket::async_test]
 async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
-    let spy = Spy::default();
-    let sessions = Sessions::builder().store(spy.clone()).schemas::<Cart>().build().unwrap();
+    let store = recording_store();
+    let sessions = Sessions::builder().store(store.clone()).schemas::<Cart>().build().unwrap();
     let first = sessions.open([]);
     *first.write::<Cart>().await.unwrap().visits_mut() = 1;
     let cookie = first.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
@@ -229,9 +224,9 @@ async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
     let mut cart = visit.write::<Cart>().await.unwrap();
     sessions.update::<Cart, _>(&first.key().unwrap(), |cart| *cart.visits_mut() += 10).await.unwrap().unwrap();
     cart.set_coupon("A".into());
-    spy.break_down("load", Fault::Down);
+    store.fail("load", Fault::Down);
     cart.save().await.unwrap();
-    spy.mend();
+    store.recover();
     *cart.visits_mut() += 100;
     drop(cart);
     assert!(visit.finish(200).await.error.is_none());
@@ -239,42 +234,11 @@ async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
     assert_eq!((*stored.visits(), stored.coupon().as_deref()), (111, Some("A")));
 }
 
-/// A store that counts the patches which tell it what the record is if nothing has changed.
-#[derive(Clone, Default)]
-struct Told {
-    store: Arc<MemoryStore>,
-    told: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Store for Told {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.store.create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.store.load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.told.fetch_add(usize::from(patch.unchanged.is_some()), Ordering::SeqCst);
-        self.store.patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.store.delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.sweep(limit, now).await
-    }
-}
-
-/// A save tells the store what it knows of the record, which spares a store across a network the look at each base. After
-/// a conflict it knows nothing of it any more.
+/// A save describes the unchanged record to the store, so that a store across a network need not look at each base. After
+/// a conflict the save describes none.
 #[rocket::async_test]
-async fn a_save_tells_the_store_what_an_unchanged_record_is() {
-    let store = Told::default();
+async fn a_save_describes_the_unchanged_record_to_the_store() {
+    let store = recording_store();
     let sessions = Sessions::builder().store(store.clone()).schemas::<Cart>().build().unwrap();
     let first = sessions.open([]);
     *first.write::<Cart>().await.unwrap().visits_mut() = 1;
@@ -282,9 +246,9 @@ async fn a_save_tells_the_store_what_an_unchanged_record_is() {
     let [one, overtaken] = [(); 2].map(|()| sessions.open([&*cookie]));
     *overtaken.write::<Cart>().await.unwrap().visits_mut() += 10;
     *one.write::<Cart>().await.unwrap().visits_mut() += 100;
-    for (visit, told) in [(one, 1), (overtaken, 2)] {
+    for (visit, hints) in [(one, 1), (overtaken, 2)] {
         assert!(visit.finish(200).await.error.is_none());
-        assert_eq!(store.told.load(Ordering::SeqCst), told);
+        assert_eq!(store.hints(), hints);
     }
     assert_eq!(*sessions.read::<Cart>(&first.key().unwrap()).await.unwrap().unwrap().visits(), 111);
 }

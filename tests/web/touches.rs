@@ -43,7 +43,7 @@ async fn use_every(app: &App, browser: &Browser, pause: Duration, shown: &str) {
 
 /// The same program after a restart with other settings.
 async fn restarted(app: &App, config: SessionConfig) -> App {
-    let next = App::on(app.spy.clone(), config).await;
+    let next = App::on(app.store.clone(), config).await;
     next.clock.set(app.clock.timestamp());
     next
 }
@@ -85,14 +85,14 @@ async fn a_chosen_expiry_decides_how_often_a_use_is_stored() {
     let mut browser = visitor(&app).await;
     app.post(&mut browser, "/expiry/after/72000").await;
     let key = app.key(&browser).await;
-    app.spy.take_calls();
+    app.store.take_calls();
     app.clock.advance(119 * MINUTE);
     assert!(is_alive(&app, &browser).await);
-    assert_eq!(app.spy.take_calls().get("patch"), None, "a tenth of twenty hours has not passed");
+    assert_eq!(app.store.take_calls().get("patch"), None, "a tenth of twenty hours has not passed");
     app.clock.advance(MINUTE);
     assert!(is_alive(&app, &browser).await);
-    assert_eq!(app.spy.take_calls()["patch"], 1);
-    let head = app.spy.record(key).await.unwrap().head;
+    assert_eq!(app.store.take_calls()["patch"], 1);
+    let head = app.store.record(key).await.unwrap().head;
     assert_eq!(head.expires, app.clock.timestamp().after(20 * HOUR), "by what was chosen, and not by `idle`");
 }
 
@@ -103,12 +103,12 @@ async fn a_chosen_moment_is_not_moved_by_a_read() {
         let app = App::with(config(period)).await;
         let mut browser = visitor(&app).await;
         app.post(&mut browser, "/expiry/at/18000").await;
-        app.spy.take_calls();
+        app.store.take_calls();
         for _ in 0..9 {
             app.clock.advance(HOUR / 2);
             assert!(is_alive(&app, &browser).await, "{period:?}: longer than `idle` after the last write");
         }
-        assert_eq!(app.spy.take_calls().get("patch"), None, "{period:?}");
+        assert_eq!(app.store.take_calls().get("patch"), None, "{period:?}");
         app.clock.advance(HOUR / 2);
         assert!(!is_alive(&app, &browser).await, "{period:?}");
     }

@@ -4,13 +4,13 @@ use crate::app::{App, Browser};
 
 /// Sends one request as a known visitor and says which store calls it made.
 async fn calls(app: &App, browser: &mut Browser, method: &str, path: &str) -> Vec<(&'static str, usize)> {
-    app.spy.take_calls();
+    app.store.take_calls();
     let answer = match method {
         "GET" => app.get(browser, path).await,
         _ => app.post(browser, path).await,
     };
     assert!(answer.status < 400, "{path}: {answer:?}");
-    app.spy.take_calls().into_iter().collect()
+    app.store.take_calls().into_iter().collect()
 }
 
 /// B1, B46, B47, C01: no cookie, no store call; a reader without a session costs nothing either.
@@ -23,7 +23,7 @@ async fn round_trips_of_a_stranger() {
     assert_eq!(calls(&app, &mut browser, "POST", "/do/nothing").await, []);
     assert_eq!(calls(&app, &mut browser, "POST", "/do/touch-all").await, []);
     assert_eq!(browser, Browser::default());
-    assert_eq!(app.spy.records(), 0);
+    assert_eq!(app.store.records().await, 0);
     assert_eq!(calls(&app, &mut browser, "POST", "/add/7").await, [("create", 1)]);
 }
 
@@ -75,10 +75,10 @@ async fn setting_the_default_stores_it() {
     let key = app.key(&browser).await;
     assert_eq!(calls(&app, &mut browser, "POST", "/do/same-luck").await, [("load", 1)]);
     assert_eq!(calls(&app, &mut browser, "POST", "/do/luck=7").await, [("load", 1), ("patch", 1)]);
-    assert_eq!(app.spy.record(key).await.unwrap().values.get("cart.luck"), Some("7"));
+    assert_eq!(app.store.record(key).await.unwrap().values.get("cart.luck"), Some("7"));
     assert_eq!(calls(&app, &mut browser, "POST", "/do/visits=0").await, [("load", 1), ("patch", 1)]);
     app.post(&mut browser, "/do/no-visits").await;
-    assert_eq!(app.spy.record(key).await.unwrap().values.get("cart.visits"), None);
+    assert_eq!(app.store.record(key).await.unwrap().values.get("cart.visits"), None);
 }
 
 /// B5, B6, B7: taking and clearing leave the default and remove the key; `None` is never stored.
@@ -88,11 +88,11 @@ async fn a_cleared_field_leaves_the_stored_map() {
     let mut browser = Browser::default();
     app.post(&mut browser, "/do/coupon=A").await;
     let key = app.key(&browser).await;
-    assert_eq!(app.spy.record(key).await.unwrap().values.get("cart.coupon"), Some("\"A\""));
+    assert_eq!(app.store.record(key).await.unwrap().values.get("cart.coupon"), Some("\"A\""));
     for clear in ["no-coupon", "take-coupon"] {
         app.post(&mut browser, "/do/coupon=A").await;
         app.post(&mut browser, &format!("/do/{clear}")).await;
-        assert_eq!(app.spy.record(key).await.unwrap().values.get("cart.coupon"), None, "{clear}");
+        assert_eq!(app.store.record(key).await.unwrap().values.get("cart.coupon"), None, "{clear}");
     }
     assert_eq!(calls(&app, &mut browser, "POST", "/do/take-coupon").await, [("load", 1)]);
 }
@@ -118,7 +118,7 @@ async fn entries_are_stored_one_by_one() {
     }
     let key = app.key(&browser).await;
     let names = async || {
-        let record = app.spy.record(key).await.unwrap();
+        let record = app.store.record(key).await.unwrap();
         record.values.iter().map(|(name, text)| format!("{name} {text}")).collect::<Vec<_>>()
     };
     let stored = [
@@ -153,12 +153,12 @@ async fn unknown_keys_survive() {
     app.post(&mut browser, "/add/7").await;
     let key = app.key(&browser).await;
     for name in ["cart.future", "basket", "basket.items/7"] {
-        app.spy.plant(key, name, "[1,  2]").await;
+        app.store.plant(key, name, "[1,  2]").await;
     }
     for path in ["/add/7", "/do/clear", "/login/ada", "/prefs/a/1"] {
         assert!(app.post(&mut browser, path).await.status < 300);
     }
-    let record = app.spy.record(key).await.unwrap();
+    let record = app.store.record(key).await.unwrap();
     for name in ["cart.future", "basket", "basket.items/7"] {
         assert_eq!(record.values.get(name), Some("[1,  2]"), "{name}");
     }

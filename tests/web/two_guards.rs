@@ -21,7 +21,7 @@ async fn race(app: &App, setup: &[&str], slow: &str, meanwhile: &[&str]) -> (Ans
 }
 
 async fn stored(app: &App, browser: &Browser, names: &[&str]) -> Vec<Option<String>> {
-    let record = app.spy.record(app.key(browser).await).await.unwrap();
+    let record = app.store.record(app.key(browser).await).await.unwrap();
     names.iter().map(|name| record.values.get(name).map(str::to_owned)).collect()
 }
 
@@ -58,7 +58,7 @@ async fn nothing_of_the_first_user_comes_along_through_an_open_guard() {
         let coupon = if edit == "nothing" { "" } else { "\"A\"" };
         assert_eq!(stored(&app, &browser, &CART).await, texts(&["2", "", "", "1", coupon]), "{edit}");
         assert_eq!(stored(&app, &browser, &["cart.note"]).await, [None], "{edit}");
-        assert_eq!(app.spy.records(), 1);
+        assert_eq!(app.store.records().await, 1);
     }
 }
 
@@ -82,5 +82,5 @@ async fn a_save_after_a_destroy_is_gone() {
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;
     let answer = app.post(&mut browser, "/destroy-and-save").await;
-    assert_eq!((answer.status, app.spy.records(), browser.0), (409, 0, None));
+    assert_eq!((answer.status, app.store.records().await, browser.0), (409, 0, None));
 }

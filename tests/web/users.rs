@@ -14,9 +14,10 @@ use std::time::Duration;
 use session_runtime::record::Values;
 use session_runtime::testing::ManualClock;
 use session_runtime::{CookieStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Visit};
+use session_tests::stores::RecordingStore;
 
 use crate::app::{Answer, Browser, patient};
-use crate::recording_store::Spy;
+use crate::store::recording_store;
 
 #[derive(Session)]
 #[session(key = "account", version = 1)]
@@ -92,7 +93,7 @@ pub type All = (Account, Staff, Basket, Orders, Look, Notices);
 /// The sessions of an application, in a store or in the cookie.
 pub struct Site {
     sessions: Sessions,
-    spy: Option<Spy>,
+    store: Option<RecordingStore>,
     clock: ManualClock,
 }
 
@@ -102,15 +103,15 @@ impl Site {
     }
 
     fn served_with(config: SessionConfig) -> Self {
-        let (spy, clock) = (Spy::default(), ManualClock::new());
-        let builder = Sessions::builder().store(spy.clone()).config(config).clock(clock.clone());
-        Self { sessions: builder.schemas::<All>().build().unwrap(), spy: Some(spy), clock }
+        let (store, clock) = (recording_store(), ManualClock::new());
+        let builder = Sessions::builder().store(store.clone()).config(config).clock(clock.clone());
+        Self { sessions: builder.schemas::<All>().build().unwrap(), store: Some(store), clock }
     }
 
     fn in_cookie_with(config: SessionConfig) -> Self {
         let (store, clock) = (CookieStore::new([CookieStore::random_key().unwrap()]).unwrap(), ManualClock::new());
         let builder = Sessions::builder().cookie_store(store).config(config).clock(clock.clone());
-        Self { sessions: builder.schemas::<All>().build().unwrap(), spy: None, clock }
+        Self { sessions: builder.schemas::<All>().build().unwrap(), store: None, clock }
     }
 
     /// One whose sessions are in a store, and one whose sessions are in cookies.
@@ -122,8 +123,8 @@ impl Site {
         [Self::served_with(config.clone()), Self::in_cookie_with(config.clone())]
     }
 
-    fn spy(&self) -> &Spy {
-        self.spy.as_ref().unwrap()
+    fn store(&self) -> &RecordingStore {
+        self.store.as_ref().unwrap()
     }
 
     fn open(&self, browser: &Browser) -> Visit {
@@ -189,7 +190,7 @@ impl Site {
         let visit = self.open(browser);
         visit.load().await.unwrap();
         match visit.key() {
-            Some(key) => self.spy().record(key).await.unwrap().values,
+            Some(key) => self.store().record(key).await.unwrap().values,
             None => Values::new(),
         }
     }
@@ -222,11 +223,11 @@ async fn after_a_logout_by_field_the_next_user_has_nothing_of_the_first() {
             assert_eq!(visit.read::<Account>().await.unwrap().roles().len(), 0, "logout {at}");
             site.edit::<Account>(&mut browser, |account| account.set_user("bob".into())).await;
             assert_eq!(site.language(&browser).await.as_deref(), Some("de"), "logout {at}");
-            if let Some(spy) = &site.spy {
+            if let Some(store) = &site.store {
                 let account = [("account", r#"{"v":1}"#), ("account.user", r#""bob""#)];
                 assert_eq!(own(&site.values(&browser).await), account, "logout {at}");
                 assert_eq!(site.user(&first).await, None, "logout {at}");
-                let left = spy.all().await.len();
+                let left = store.all().await.len();
                 assert_eq!(left, at + 1, "logout {at}: one record for each browser");
             }
         }
@@ -444,7 +445,7 @@ async fn another_user_by_update_now_begins_with_defaults() {
         account.roles_mut().push("user".into());
     });
     let change = site.edit::<Look>(&mut meanwhile, |look| look.set_language("fr".into()));
-    let (logged_in, ()) = site.spy().during(logged_in, change).await;
+    let (logged_in, ()) = site.store().before_write(logged_in, change).await;
     logged_in.unwrap();
     basket.visits_mut();
     *basket.visits_mut() += 1;
@@ -455,7 +456,7 @@ async fn another_user_by_update_now_begins_with_defaults() {
     let basket = [("basket", r#"{"v":1}"#), ("basket.visits", "1")];
     assert_eq!(own(&site.values(&browser).await), [&account[..], &basket].concat());
     assert_eq!(site.language(&browser).await.as_deref(), Some("fr"));
-    assert_eq!(site.spy().all().await.len(), 1, "nothing is left of the first run");
+    assert_eq!(site.store().all().await.len(), 1, "nothing is left of the first run");
 }
 
 /// A guard that was open during such an `update_now` has seen the first user's values, and hands none of them on.
@@ -483,7 +484,7 @@ async fn a_lasting_schema_goes_along_with_all_its_keys() {
     visit.load().await.unwrap();
     let key = visit.key().unwrap();
     for (name, text) in [("look", r#"{"v":3,"r":1,"w":1}"#), ("look.later", "[1]"), ("notices.later/7", "true")] {
-        site.spy().plant(key, name, text).await;
+        site.store().plant(key, name, text).await;
     }
     let visit = site.open(&browser);
     visit.write::<Account>().await.unwrap().set_user("bob".into());
@@ -522,8 +523,8 @@ async fn a_logout_with_nothing_to_carry_removes_record_and_cookie() {
         site.edit::<Look>(&mut browser, LookMut::clear_language).await;
         site.edit::<Account>(&mut browser, AccountMut::clear_user).await;
         assert_eq!(browser, Browser(None));
-        if let Some(spy) = &site.spy {
-            assert_eq!(spy.records(), 0);
+        if let Some(store) = &site.store {
+            assert_eq!(store.records().await, 0);
         }
     }
 }
@@ -542,7 +543,7 @@ async fn a_change_of_a_renew_keep_field_keeps_the_data() {
             let visit = site.open(&browser);
             assert_eq!(visit.read::<Account>().await.unwrap().roles().as_slice(), ["admin"]);
             assert_eq!(visit.read::<Basket>().await.unwrap().items().len(), 2);
-            if site.spy.is_some() {
+            if site.store.is_some() {
                 assert_eq!(visit.key(), key);
                 assert_eq!(site.user(&old).await, None, "the old id is dead");
                 let job = site.sessions.update::<Account, _>(&key.unwrap(), |account| account.set_level(9)).await;

@@ -1,7 +1,7 @@
 //! Launches without a store, and with one that does not let the program in.
 
 use super::engine::{Engine, Kind};
-use crate::process::{Place, Profile, poll};
+use crate::process::{Host, Profile, poll};
 use session_tests::http::Request;
 use session_tests::servers::postgres::PASSWORD;
 use session_tests::servers::redis::Redis;
@@ -13,8 +13,8 @@ fn a_launch_without_a_store_waits_for_it() {
         let mut engine = Engine::start(kind);
         engine.stop();
         assert!(engine.is_down());
-        let place = Place::new();
-        let mut shop = place.open_at(Profile::Debug, &engine.url(), "");
+        let host = Host::new();
+        let mut shop = host.open_at(Profile::Debug, &engine.url(), "");
         let output = shop.output();
         let said: Vec<&str> = output.lines().filter(|line| line.contains("without a session store")).collect();
         assert_eq!(said.len(), 1, "{output}");
@@ -39,13 +39,13 @@ fn a_wrong_password_stops_the_launch() {
     let wrong =
         [format!("redis://:wrong-0815@{}", redis.address()), postgres.direct_url().replace(PASSWORD, "wrong-0815")];
     for url in wrong {
-        let place = Place::new();
-        let said = place.refusal(Profile::Debug, &format!("{{store=\"{url}\"}}"));
+        let host = Host::new();
+        let said = host.refusal(Profile::Debug, &format!("{{store=\"{url}\"}}"));
         assert!(said.contains("password"), "{said}");
         assert!(!said.contains("0815"), "{said}");
     }
-    let place = Place::new();
-    let shop = place.open_at(Profile::Debug, &format!("redis://:right-4711@{}", redis.address()), "");
+    let host = Host::new();
+    let shop = host.open_at(Profile::Debug, &format!("redis://:right-4711@{}", redis.address()), "");
     shop.visitor(7);
     assert!(!shop.output().contains("4711"), "{}", shop.output());
 }

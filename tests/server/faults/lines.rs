@@ -1,7 +1,7 @@
 //! Lines of the log during an outage.
 
 use super::engine::{Engine, Kind};
-use crate::process::{Place, Profile};
+use crate::process::{Host, Profile};
 use session_tests::http::Request;
 use session_tests::servers::postgres::PASSWORD;
 
@@ -11,8 +11,8 @@ fn a_request_during_an_outage_is_one_line_with_host_and_port() {
     for kind in Kind::ALL {
         let mut engine = Engine::start(kind);
         let url = engine.url();
-        let place = Place::new();
-        let shop = place.open_at(Profile::Debug, &url, "");
+        let host = Host::new();
+        let shop = host.open_at(Profile::Debug, &url, "");
         let visitor = shop.visitor(7);
         engine.stop();
         assert!(engine.is_down());

@@ -15,7 +15,7 @@ use session_tests::http::{Connection, Request};
 use session_tests::random::Random;
 
 use super::engine::{Engine, Kind, Way};
-use crate::process::{Place, Profile, Shop, poll};
+use crate::process::{Host, Profile, Shop, poll};
 
 const CLIENTS: u64 = 8;
 const SESSIONS: u64 = 4;
@@ -34,7 +34,7 @@ struct Known {
 }
 
 struct Fleet {
-    _place: Place,
+    _place: Host,
     ways: [Way; 2],
     nodes: [Shop; 2],
     staying: Vec<Known>,
@@ -46,14 +46,14 @@ struct Fleet {
 
 impl Fleet {
     fn open(engine: &Engine) -> Self {
-        let place = Place::new();
+        let host = Host::new();
         let ways = [engine.another_way(), engine.another_way()];
-        let nodes = [0, 1].map(|node: usize| place.open_at(Profile::Debug, &engine.url_by(&ways[node]), ""));
+        let nodes = [0, 1].map(|node: usize| host.open_at(Profile::Debug, &engine.url_by(&ways[node]), ""));
         let staying = (0..SESSIONS).map(|_| Known::new(nodes[0].visitor(7))).collect();
         let leaver = |_| nodes[1].post("/login/anna", &nodes[0].visitor(7)).expect(204).new_cookie();
         let leaving = (0..LEAVERS).map(leaver).collect();
         Self {
-            _place: place,
+            _place: host,
             ways,
             nodes,
             staying,

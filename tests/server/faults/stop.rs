@@ -1,7 +1,7 @@
 //! A program that is told to stop while its requests wait for the store.
 
 use super::engine::{Engine, Kind};
-use crate::process::{Place, Profile, poll};
+use crate::process::{Host, Profile, poll};
 use session_tests::cookie::Cookie;
 use session_tests::http::{Connection, Request};
 
@@ -11,8 +11,8 @@ fn a_stop_finishes_the_saves_under_way() {
     const WRITES: usize = 50;
     for kind in Kind::WITH_WAY {
         let engine = Engine::start(kind);
-        let place = Place::new();
-        let shop = place.open_at(Profile::Debug, &engine.url(), ",deadline=\"20s\"");
+        let host = Host::new();
+        let shop = host.open_at(Profile::Debug, &engine.url(), ",deadline=\"20s\"");
         let visitors: Vec<Cookie> = (0..WRITES).map(|_| shop.visitor(7)).collect();
         let mut connections: Vec<Connection> = visitors.iter().map(|_| shop.connect()).collect();
         let reached = || shop.reached("POST /cart/add/7");
@@ -32,7 +32,7 @@ fn a_stop_finishes_the_saves_under_way() {
         drop(connections);
         shop.wait_for_its_end();
 
-        let shop = place.open_at(Profile::Debug, &engine.url(), "");
+        let shop = host.open_at(Profile::Debug, &engine.url(), "");
         let mut stored = 0;
         for (status, visitor) in statuses.iter().zip(&visitors) {
             match (status, &*shop.cart(visitor)) {

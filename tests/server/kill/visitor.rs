@@ -1,7 +1,7 @@
 //! A client that brings visitors, some of whom log in, some of whom log out again.
 
 use super::fate::{Fate, Unanswered};
-use crate::process::{Place, Shop};
+use crate::process::{Host, Shop};
 use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Connection, Request};
 use session_tests::random::Random;
@@ -78,11 +78,11 @@ impl Visitors {
     }
 
     /// What was under way happened as a whole or not at all; from now on it counts as acknowledged, or never asked for.
-    pub(super) fn settle(&mut self, shop: &Shop, place: &Place) -> Unanswered {
+    pub(super) fn settle(&mut self, shop: &Shop, host: &Host) -> Unanswered {
         let mut unanswered = Unanswered::default();
         match self.under_way.take() {
-            Some(UnderWay::Login(cookie)) => unanswered.logins = self.settle_login(shop, place, cookie),
-            Some(UnderWay::Logout(cookie)) => unanswered.logouts = self.settle_logout(shop, place, cookie),
+            Some(UnderWay::Login(cookie)) => unanswered.logins = self.settle_login(shop, host, cookie),
+            Some(UnderWay::Logout(cookie)) => unanswered.logouts = self.settle_logout(shop, host, cookie),
             first_write_or_none => self.under_way = first_write_or_none,
         }
         unanswered
@@ -95,8 +95,8 @@ impl Visitors {
     }
 
     /// Either the old id opens the session as it was, or a new id that nobody received opens it, logged in.
-    fn settle_login(&mut self, shop: &Shop, place: &Place, cookie: Cookie) -> Fate {
-        let rows = place.rows_about(&cookie);
+    fn settle_login(&mut self, shop: &Shop, host: &Host, cookie: Cookie) -> Fate {
+        let rows = host.rows_about(&cookie);
         let was_stored = rows.iter().any(|row| row.contains("anna"));
         if was_stored {
             shop.assert_anonymous(&cookie);
@@ -109,8 +109,8 @@ impl Visitors {
     }
 
     /// Either the session is as it was, or nothing is left of it.
-    fn settle_logout(&mut self, shop: &Shop, place: &Place, cookie: Cookie) -> Fate {
-        let rows = place.rows_about(&cookie);
+    fn settle_logout(&mut self, shop: &Shop, host: &Host, cookie: Cookie) -> Fate {
+        let rows = host.rows_about(&cookie);
         if rows.is_empty() {
             self.ended.push(cookie);
         } else {

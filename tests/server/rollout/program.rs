@@ -6,7 +6,7 @@ use rocket::{Build, Rocket, get, post};
 use session_runtime::Session;
 
 use super::{v1, v2, v3};
-use crate::process::{Place, Shop};
+use crate::process::{Host, Shop};
 
 const VERSION: &str = "SESSION_ROLLOUT_VERSION";
 
@@ -52,12 +52,12 @@ impl Program {
         }
     }
 
-    pub(super) fn launch(self, place: &Place) -> Shop {
+    pub(super) fn launch(self, host: &Host) -> Shop {
         let hold = if self == Self::V3Held { ",hold={cart=2}" } else { "" };
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "rollout::program::serves_when_asked_to", "--nocapture"]);
         command.env(VERSION, self.version().to_string());
-        place.launch(command, &place.sqlite(&format!(",deadline=\"60s\"{hold}")))
+        host.launch(command, &host.sqlite(&format!(",deadline=\"60s\"{hold}")))
     }
 }
 

@@ -8,7 +8,7 @@ use session_tests::http::{Answer, Request};
 use session_tests::random::Random;
 
 use super::program::Program;
-use crate::process::Place;
+use crate::process::Host;
 
 /// Everything in a session but the preferences, as programs answer it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -127,9 +127,9 @@ impl Visitor {
     }
 
     /// What is in the file is of the version that the client takes it for, and holds no key of another.
-    pub(super) fn check_stored(&self, place: &Place) {
+    pub(super) fn check_stored(&self, host: &Host) {
         let Some(cookie) = &self.cookie else { return };
-        let values = place.stored(cookie);
+        let values = host.stored(cookie);
         let has = |name: &str| values.get(name).is_some();
         match self.stored {
             0 => assert!(!has("cart")),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use session_runtime::clock::Timestamp;
 use session_runtime::testing::conformance;
 use session_runtime::{CachedStore, MemoryStore, SqliteStore, Store};
-use session_tests::turns::Turns;
+use session_tests::stores::AlternatingStore;
 
 /// So long that nothing is right because it was forgotten.
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -49,5 +49,5 @@ async fn a_cache_without_room_keeps_every_rule() {
 async fn two_nodes_with_a_bound_of_zero_keep_every_rule() {
     let shared = Arc::new(MemoryStore::new());
     let node = || CachedStore::new(Arc::clone(&shared)).bound(Duration::ZERO);
-    keeps_every_rule(Turns::new([node(), node()])).await;
+    keeps_every_rule(AlternatingStore::new([node(), node()])).await;
 }

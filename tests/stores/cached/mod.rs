@@ -3,7 +3,7 @@
 //!
 //! Time is tokio's, paused and moved by hand, wherever the bound counts; the clock that judges deadlines is another one.
 
-mod behind;
+mod calls;
 mod conformance;
 mod hits;
 mod model;

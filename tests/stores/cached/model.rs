@@ -12,9 +12,10 @@ use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
 use session_runtime::record::{Head, Record};
 use session_runtime::store::{Created, Loaded, Wanted};
 use session_runtime::{CachedStore, Store};
+use session_tests::stores::{Fault, RecordingStore};
 use tokio::time::{Instant, advance};
 
-use super::behind::{Behind, KEY, NOW, load, record};
+use super::calls::{KEY, NOW, load, record};
 
 const BOUND: Duration = Duration::from_secs(10);
 const NAMES: [&str; 5] = ["cart", "cart.a", "cart.items/7", "prefs.b", "cartoon.x"];
@@ -87,8 +88,8 @@ struct State {
 }
 
 struct Trial {
-    behind: Behind,
-    nodes: [CachedStore<Behind>; 2],
+    store: RecordingStore,
+    nodes: [CachedStore<RecordingStore>; 2],
     history: Vec<State>,
     /// The first state that each node may still show.
     floor: [usize; 2],
@@ -99,10 +100,10 @@ struct Trial {
 
 impl Trial {
     fn new() -> Self {
-        let behind = Behind::default();
-        let node = || CachedStore::new(behind.clone()).bound(BOUND);
+        let store = RecordingStore::default();
+        let node = || CachedStore::new(store.clone()).bound(BOUND);
         let (nodes, history) = ([node(), node()], vec![State { since: Instant::now(), loaded: None }]);
-        Self { behind, nodes, history, floor: [0; 2], logins: 1, creations: 0, hits: 0 }
+        Self { store, nodes, history, floor: [0; 2], logins: 1, creations: 0, hits: 0 }
     }
 
     fn newest(&self) -> Option<&Loaded> {
@@ -134,7 +135,7 @@ impl Trial {
                 drop(self.nodes[*node].delete(KEY).await);
                 self.wrote(*node).await;
             }
-            Step::LoseAnswer { operation } => self.behind.lose_answer(operation),
+            Step::LoseAnswer { operation } => self.store.fail_next(operation, Fault::ReplyLost),
             Step::Pass(seconds) => advance(Duration::from_secs(*seconds)).await,
             Step::Load { node, wanted, fresh, known } => self.load(*node, wanted.as_deref(), *fresh, *known).await,
         }
@@ -142,7 +143,7 @@ impl Trial {
 
     /// Writes down what a write has made of the store: from now on its node may show nothing older.
     async fn wrote(&mut self, node: usize) {
-        let loaded = load(&self.behind).await;
+        let loaded = load(&self.store).await;
         if !same(self.newest(), loaded.as_ref()) {
             self.history.push(State { since: Instant::now(), loaded });
         }
@@ -183,9 +184,9 @@ impl Trial {
         if fresh {
             wanted = wanted.fresh();
         }
-        self.behind.all_calls();
+        self.store.total_calls();
         let found = self.nodes[node].load(KEY, &wanted, NOW).await.unwrap();
-        let asked = self.behind.all_calls() > 0;
+        let asked = self.store.total_calls() > 0;
         self.hits += usize::from(!asked);
 
         assert!(asked || !fresh && found.is_some(), "what is absent or wanted fresh is asked of the store");

@@ -5,23 +5,23 @@ use std::sync::Arc;
 
 use session_runtime::{CachedStore, Store};
 use session_tests::fleet::Fleet;
+use session_tests::stores::RecordingStore;
 
-use super::behind::Behind;
 use super::visitors::BOUND;
 
 /// Two nodes, each with a cache in front of the same store.
-fn fleet() -> (Fleet, Behind) {
-    let behind = Behind::default();
-    let node = || Arc::new(CachedStore::new(behind.clone()).bound(BOUND)) as Arc<dyn Store>;
-    (Fleet::new([node(), node()], Arc::new(behind.clone())), behind)
+fn fleet() -> (Fleet, RecordingStore) {
+    let store = RecordingStore::default();
+    let node = || Arc::new(CachedStore::new(store.clone()).bound(BOUND)) as Arc<dyn Store>;
+    (Fleet::new([node(), node()], Arc::new(store.clone())), store)
 }
 
 /// C55: 2,000 increments from two nodes are 2,000.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_thousand_increments_are_exact() {
-    let (fleet, behind) = fleet();
+    let (fleet, store) = fleet();
     let found = fleet.increments().await;
-    let (patches, loads) = (behind.calls("patch"), behind.calls("load"));
+    let (patches, loads) = (store.calls("patch"), store.calls("load"));
     println!("{found} increments: {patches} patches, {loads} loads");
     assert!(patches > 2_000, "some conflicted");
 }

@@ -7,34 +7,35 @@ use std::time::Duration;
 use session_runtime::patch::{NewSecret, Patch, Patched, Precondition};
 use session_runtime::store::Wanted;
 use session_runtime::{CachedStore, Store, id::SecretHash};
+use session_tests::stores::{Fault, RecordingStore};
 
-use super::behind::{Behind, KEY, NOW, load, patch, record, setting, text};
+use super::calls::{KEY, NOW, load, patch, record, setting, text};
 
 /// So long that nothing is right because it was forgotten.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-async fn node() -> (CachedStore<Behind>, Behind) {
-    let behind = Behind::default();
-    behind.create(KEY, record(&[("cart.a", "1")])).await.unwrap();
-    behind.all_calls();
-    (CachedStore::new(behind.clone()).bound(HOUR), behind)
+async fn node() -> (CachedStore<RecordingStore>, RecordingStore) {
+    let store = RecordingStore::default();
+    store.create(KEY, record(&[("cart.a", "1")])).await.unwrap();
+    store.total_calls();
+    (CachedStore::new(store.clone()).bound(HOUR), store)
 }
 
 /// C20: a load that read the record before a logout and answers after it puts nothing into the cache.
 #[tokio::test]
 async fn a_load_under_way_does_not_bring_back_what_is_deleted() {
-    let (node, behind) = node().await;
-    let (slow, ()) = behind.before_answer("load", load(&node), async { node.delete(KEY).await.unwrap() }).await;
+    let (node, store) = node().await;
+    let (slow, ()) = store.before_answer("load", load(&node), async { node.delete(KEY).await.unwrap() }).await;
     assert!(slow.is_some(), "it did read the record");
     assert!(load(&node).await.is_none());
-    assert_eq!(behind.calls("load"), 2, "the second one asked the store");
+    assert_eq!(store.calls("load"), 2, "the second one asked the store");
 }
 
 /// The same with a write: what it acknowledged is seen by every load that begins after it.
 #[tokio::test]
 async fn a_load_under_way_does_not_bring_back_what_a_write_replaced() {
-    let (node, behind) = node().await;
-    let (slow, ()) = behind.before_answer("load", load(&node), patch(&node, setting("cart.a", "2"))).await;
+    let (node, store) = node().await;
+    let (slow, ()) = store.before_answer("load", load(&node), patch(&node, setting("cart.a", "2"))).await;
     assert_eq!(slow.unwrap().record.values.get("cart.a"), Some("1"), "it did read the older value");
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
 }
@@ -42,11 +43,11 @@ async fn a_load_under_way_does_not_bring_back_what_a_write_replaced() {
 /// The same when a copy was there before.
 #[tokio::test]
 async fn a_fresh_load_under_way_does_not_undo_a_write() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     load(&node).await.unwrap();
     let fresh = Wanted::all().fresh();
     let slow = node.load(KEY, &fresh, NOW);
-    let (slow, ()) = behind.before_answer("load", slow, patch(&node, setting("cart.a", "2"))).await;
+    let (slow, ()) = store.before_answer("load", slow, patch(&node, setting("cart.a", "2"))).await;
     assert_eq!(slow.unwrap().unwrap().record.values.get("cart.a"), Some("1"), "it did read the older value");
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
 }
@@ -54,9 +55,9 @@ async fn a_fresh_load_under_way_does_not_undo_a_write() {
 /// C19: a load that began in the middle of a logout, and saw the record, is over before it; the logout takes it along.
 #[tokio::test]
 async fn a_copy_loaded_during_a_delete_is_removed_with_it() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     load(&node).await.unwrap();
-    let seen = behind.before_answer("delete", node.delete(KEY), async { load(&node).await.is_some() }).await.1;
+    let seen = store.before_answer("delete", node.delete(KEY), async { load(&node).await.is_some() }).await.1;
     assert!(seen, "a logout that is not acknowledged yet may be unseen");
     assert!(load(&node).await.is_none());
 }
@@ -64,10 +65,10 @@ async fn a_copy_loaded_during_a_delete_is_removed_with_it() {
 /// C20: a write that was applied before a logout, and acknowledged after it, brings nothing back.
 #[tokio::test]
 async fn a_write_under_way_does_not_bring_back_what_is_deleted() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     load(&node).await.unwrap();
     let write = node.patch(KEY, setting("cart.a", "2"), NOW);
-    let (written, ()) = behind.before_answer("patch", write, async { node.delete(KEY).await.unwrap() }).await;
+    let (written, ()) = store.before_answer("patch", write, async { node.delete(KEY).await.unwrap() }).await;
     assert!(matches!(written, Ok(Patched::Done(_))), "it was applied first");
     assert!(load(&node).await.is_none());
 }
@@ -75,32 +76,32 @@ async fn a_write_under_way_does_not_bring_back_what_is_deleted() {
 /// The same with a creation.
 #[tokio::test]
 async fn a_creation_under_way_does_not_bring_back_what_is_deleted() {
-    let behind = Behind::default();
-    let node = CachedStore::new(behind.clone()).bound(HOUR);
+    let store = RecordingStore::default();
+    let node = CachedStore::new(store.clone()).bound(HOUR);
     let create = node.create(KEY, record(&[("cart.a", "1")]));
-    behind.before_answer("create", create, async { node.delete(KEY).await.unwrap() }).await.0.unwrap();
+    store.before_answer("create", create, async { node.delete(KEY).await.unwrap() }).await.0.unwrap();
     assert!(load(&node).await.is_none());
 }
 
 /// Two writes whose answers change places leave what the second one made of it.
 #[tokio::test]
 async fn answers_of_writes_may_change_places() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     load(&node).await.unwrap();
     let first = node.patch(KEY, setting("cart.a", "2"), NOW);
-    behind.before_answer("patch", first, patch(&node, setting("cart.a", "3"))).await.0.unwrap();
+    store.before_answer("patch", first, patch(&node, setting("cart.a", "3"))).await.0.unwrap();
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("3"));
 }
 
 /// C12: a touch that was applied before a login, and is answered after it, does not bring the old secret back.
 #[tokio::test]
 async fn a_late_answer_does_not_bring_back_an_old_secret() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     let old = load(&node).await.unwrap().record.head.secret;
     let secret = Some(NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW });
     let login = patch(&node, Patch { secret, ..Patch::on_generation(0) });
     let small = node.patch(KEY, Patch::on_generation(0), NOW);
-    behind.before_answer("patch", small, login).await.0.unwrap();
+    store.before_answer("patch", small, login).await.0.unwrap();
     let head = node.load(KEY, &Wanted::all().opened_by(old), NOW).await.unwrap().unwrap().record.head;
     assert_eq!((head.generation, head.secret == old), (1, false));
 }
@@ -108,15 +109,15 @@ async fn a_late_answer_does_not_bring_back_an_old_secret() {
 /// The same with a login of another node that was loaded here in between.
 #[tokio::test]
 async fn a_late_answer_does_not_undo_what_was_loaded_since() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     let old = load(&node).await.unwrap().record.head.secret;
     let login_elsewhere = async {
         let secret = Some(NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW });
-        patch(&behind, Patch { secret, ..Patch::on_generation(0) }).await;
+        patch(&store, Patch { secret, ..Patch::on_generation(0) }).await;
         node.load(KEY, &Wanted::all().fresh(), NOW).await.unwrap().unwrap().record.head.generation
     };
     let small = node.patch(KEY, Patch::on_generation(0), NOW);
-    let (small, generation) = behind.before_answer("patch", small, login_elsewhere).await;
+    let (small, generation) = store.before_answer("patch", small, login_elsewhere).await;
     assert!(matches!(small.unwrap(), Patched::Done(head) if head.secret == old) && generation == 1);
     assert_eq!(load(&node).await.unwrap().record.head.generation, 1);
 }
@@ -124,9 +125,9 @@ async fn a_late_answer_does_not_undo_what_was_loaded_since() {
 /// A conflict shows that the copy is old: the next load asks the store, else trying again would never end.
 #[tokio::test]
 async fn a_conflict_drops_the_copy() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     load(&node).await.unwrap();
-    patch(&behind, setting("cart.a", "2")).await;
+    patch(&store, setting("cart.a", "2")).await;
     let stale = Patch { precondition: Precondition::Revision(0), ..setting("cart.a", "3") };
     assert!(matches!(node.patch(KEY, stale, NOW).await.unwrap(), Patched::Conflict(_)));
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
@@ -135,13 +136,13 @@ async fn a_conflict_drops_the_copy() {
 /// The same with a login and with a logout of another node.
 #[tokio::test]
 async fn a_refusal_drops_the_copy() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     load(&node).await.unwrap();
     let secret = Some(NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW });
-    patch(&behind, Patch { secret, ..Patch::on_generation(0) }).await;
+    patch(&store, Patch { secret, ..Patch::on_generation(0) }).await;
     assert!(matches!(node.patch(KEY, setting("cart.a", "3"), NOW).await.unwrap(), Patched::Renewed));
     assert_eq!(load(&node).await.unwrap().record.head.generation, 1);
-    behind.delete(KEY).await.unwrap();
+    store.delete(KEY).await.unwrap();
     assert!(matches!(node.patch(KEY, setting("cart.a", "3"), NOW).await.unwrap(), Patched::Gone));
     assert!(load(&node).await.is_none());
 }
@@ -150,9 +151,9 @@ async fn a_refusal_drops_the_copy() {
 #[tokio::test]
 async fn a_write_of_unknown_outcome_drops_the_copy() {
     for (operation, expected) in [("patch", Some("2")), ("delete", None)] {
-        let (node, behind) = node().await;
+        let (node, store) = node().await;
         load(&node).await.unwrap();
-        behind.lose_answer(operation);
+        store.fail_next(operation, Fault::ReplyLost);
         let failed = match operation {
             "patch" => node.patch(KEY, setting("cart.a", "2"), NOW).await.is_err(),
             _ => node.delete(KEY).await.is_err(),
@@ -165,9 +166,9 @@ async fn a_write_of_unknown_outcome_drops_the_copy() {
 /// C63: the same with a write that its request gave up when its time was used up.
 #[tokio::test(start_paused = true)]
 async fn a_write_that_is_given_up_drops_the_copy() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     load(&node).await.unwrap();
-    behind.hold("patch");
+    store.fail_next("patch", Fault::HangsAfterwards);
     let write = node.patch(KEY, setting("cart.a", "2"), NOW);
     assert!(tokio::time::timeout(Duration::from_secs(2), write).await.is_err(), "it did not answer");
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
@@ -176,12 +177,12 @@ async fn a_write_that_is_given_up_drops_the_copy() {
 /// A slow load of an older revision does not replace what a faster one has found since.
 #[tokio::test]
 async fn the_later_of_two_loads_stays() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     let faster = async {
-        patch(&behind, setting("cart.a", "2")).await;
+        patch(&store, setting("cart.a", "2")).await;
         load(&node).await.unwrap()
     };
-    let (slow, fast) = behind.before_answer("load", load(&node), faster).await;
+    let (slow, fast) = store.before_answer("load", load(&node), faster).await;
     assert_eq!(slow.unwrap().record.values.get("cart.a"), Some("1"));
     assert_eq!(fast.record.values.get("cart.a"), Some("2"));
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
@@ -191,7 +192,7 @@ async fn the_later_of_two_loads_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn own_writes_are_seen_under_load() {
     const ROUNDS: usize = 500;
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     let (node, acknowledged) = (Arc::new(node), Arc::new(AtomicU64::new(0)));
     let work = |task: usize| {
         let (node, acknowledged) = (Arc::clone(&node), Arc::clone(&acknowledged));
@@ -214,7 +215,7 @@ async fn own_writes_are_seen_under_load() {
     for task in tasks {
         task.await.unwrap();
     }
-    let (patches, loads) = (behind.calls("patch"), behind.calls("load"));
+    let (patches, loads) = (store.calls("patch"), store.calls("load"));
     println!("{patches} writes, {loads} of {} loads asked the store", 7 * ROUNDS);
     assert!(patches == ROUNDS && loads < 7 * ROUNDS, "some were hits");
 }
@@ -223,11 +224,11 @@ async fn own_writes_are_seen_under_load() {
 /// after an engine's failover has undone something.
 #[tokio::test]
 async fn a_store_that_went_back_is_believed() {
-    let (node, behind) = node().await;
+    let (node, store) = node().await;
     patch(&node, setting("cart.a", "2")).await;
     load(&node).await.unwrap();
-    behind.delete(KEY).await.unwrap();
-    behind.create(KEY, record(&[("cart.a", "1")])).await.unwrap();
+    store.delete(KEY).await.unwrap();
+    store.create(KEY, record(&[("cart.a", "1")])).await.unwrap();
     node.load(KEY, &Wanted::all().fresh(), NOW).await.unwrap().unwrap();
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("1"));
 }

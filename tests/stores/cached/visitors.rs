@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use session_runtime::testing::ManualClock;
 use session_runtime::{CachedStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Visit};
+use session_tests::stores::{Fault, RecordingStore};
 use tokio::time::advance;
-
-use super::behind::Behind;
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
@@ -37,20 +36,20 @@ pub(crate) const BOUND: Duration = Duration::from_secs(60 * 60);
 #[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) sessions: Sessions,
-    pub(crate) behind: Behind,
+    pub(crate) store: RecordingStore,
     /// The clock that judges deadlines.
     clock: ManualClock,
 }
 
 /// Processes with one store behind them.
 pub(crate) fn fleet<const NODES: usize>() -> [Node; NODES] {
-    let (behind, clock) = (Behind::default(), ManualClock::new());
+    let (store, clock) = (RecordingStore::default(), ManualClock::new());
     let config = SessionConfig::new().deadline(Duration::from_secs(60));
     std::array::from_fn(|_| {
-        let cached = std::sync::Arc::new(CachedStore::new(behind.clone()).bound(BOUND));
+        let cached = std::sync::Arc::new(CachedStore::new(store.clone()).bound(BOUND));
         let builder = Sessions::builder().store(cached).config(config.clone()).clock(clock.clone());
         let sessions = builder.schemas::<(Cart, Auth, History)>().build().unwrap();
-        Node { sessions, behind: behind.clone(), clock: clock.clone() }
+        Node { sessions, store: store.clone(), clock: clock.clone() }
     })
 }
 
@@ -110,7 +109,7 @@ pub(crate) async fn visitor(nodes: &[Node]) -> Browser {
     for node in nodes {
         assert_eq!(node.count(&browser).await, 1);
     }
-    nodes[0].behind.all_calls();
+    nodes[0].store.total_calls();
     browser
 }
 
@@ -126,11 +125,11 @@ async fn reads_cost_no_call_and_writes_the_usual_two() {
     for _ in 0..10 {
         assert_eq!(node.count(&browser).await, 1);
     }
-    assert_eq!(node.behind.all_calls(), 0);
+    assert_eq!(node.store.total_calls(), 0);
     node.edit::<Cart>(&mut browser, |cart| cart.set_count(2)).await.unwrap();
-    assert_eq!((node.behind.calls("load"), node.behind.calls("patch")), (1, 1));
+    assert_eq!((node.store.calls("load"), node.store.calls("patch")), (1, 1));
     assert_eq!(node.count(&browser).await, 2);
-    assert_eq!(node.behind.all_calls(), 0, "its own write is known here");
+    assert_eq!(node.store.total_calls(), 0, "its own write is known here");
 }
 
 /// A lazy schema has a copy of its own beside the others.
@@ -139,12 +138,12 @@ async fn a_lazy_schema_is_a_hit_too() {
     let [node] = fleet();
     let mut browser = visitor(std::slice::from_ref(&node)).await;
     node.edit::<History>(&mut browser, |history| history.pages_mut().push(3)).await.unwrap();
-    node.behind.all_calls();
+    node.store.total_calls();
     for _ in 0..3 {
         assert_eq!(node.read::<History, _>(&browser, |history| history.pages().clone()).await, [3]);
         assert_eq!(node.count(&browser).await, 1);
     }
-    assert_eq!(node.behind.all_calls(), 0);
+    assert_eq!(node.store.total_calls(), 0);
 }
 
 /// C75: a visitor whose requests go from node to node loses nothing, also in fields where the last write wins.
@@ -170,7 +169,7 @@ async fn a_write_reads_again_even_after_a_cached_read() {
     let visit = nodes[1].open(&browser);
     let before = visit.read::<Cart>().await.unwrap();
     assert!(before.list().is_empty(), "a copy from before");
-    nodes[1].behind.all_calls();
+    nodes[1].store.total_calls();
     let mut cart = visit.write::<Cart>().await.unwrap();
     assert_eq!(visit.read::<Cart>().await.unwrap().list(), &[1]);
     push(&mut cart, 2);
@@ -178,7 +177,7 @@ async fn a_write_reads_again_even_after_a_cached_read() {
     assert_eq!(visit.read::<Cart>().await.unwrap().list(), &[1, 2]);
     assert!(before.list().is_empty(), "what was handed out stays");
     nodes[1].close(visit, &mut browser).await.unwrap();
-    assert_eq!((nodes[1].behind.calls("load"), nodes[1].behind.calls("patch")), (1, 1));
+    assert_eq!((nodes[1].store.calls("load"), nodes[1].store.calls("patch")), (1, 1));
     assert_eq!(nodes[1].read::<Cart, _>(&browser, |cart| cart.list().clone()).await, [1, 2]);
 }
 
@@ -249,13 +248,13 @@ async fn a_job_writes_on_what_is_stored() {
     let key = key.key().unwrap();
     nodes[0].edit::<Cart>(&mut browser, |cart| push(cart, 1)).await.unwrap();
     assert!(nodes[1].sessions.read::<Cart>(&key).await.unwrap().unwrap().list().is_empty(), "a copy from before");
-    nodes[1].behind.all_calls();
+    nodes[1].store.total_calls();
     let seen = nodes[1].sessions.update::<Cart, _>(&key, |cart| {
         push(cart, 2);
         cart.list().len()
     });
     assert_eq!(seen.await.unwrap(), Some(2));
-    assert_eq!((nodes[1].behind.calls("load"), nodes[1].behind.calls("patch")), (1, 1));
+    assert_eq!((nodes[1].store.calls("load"), nodes[1].store.calls("patch")), (1, 1));
 }
 
 /// C19: a logout is final on its node at once, and on every other one within the bound.
@@ -358,7 +357,7 @@ async fn a_logout_after_a_read_ends_the_session() {
     nodes[1].close(visit, &mut browser).await.unwrap();
     assert_eq!(browser, Browser::default(), "the cookie is removed");
     assert_eq!(nodes[1].count(&old).await, 0);
-    assert_eq!((nodes[1].behind.calls("load"), nodes[1].behind.calls("delete")), (2, 1), "checked, ended, looked for");
+    assert_eq!((nodes[1].store.calls("load"), nodes[1].store.calls("delete")), (2, 1), "checked, ended, looked for");
 }
 
 /// A renewal that is asked for on a copy is refused if another node was first.
@@ -380,7 +379,7 @@ async fn a_renewal_on_an_old_copy_is_refused() {
 async fn a_save_of_unknown_outcome_is_looked_up() {
     let [node] = fleet();
     let mut browser = visitor(std::slice::from_ref(&node)).await;
-    node.behind.lose_answer("patch");
+    node.store.fail_next("patch", Fault::ReplyLost);
     let failed = node.edit::<Cart>(&mut browser, |cart| cart.set_count(5)).await;
     assert_eq!(failed, Err(ErrorKind::Unavailable));
     assert_eq!(node.count(&browser).await, 5);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use session_runtime::clock::Timestamp;
 use session_runtime::testing::conformance;
 use session_runtime::{MemoryStore, SqliteStore, Store};
-use session_tests::turns::Turns;
+use session_tests::stores::AlternatingStore;
 
 use super::third_party::FileStore;
 
@@ -55,5 +55,5 @@ async fn a_third_party_store_keeps_every_rule() {
 async fn two_handles_on_one_file_keep_every_rule() {
     let folder = tempfile::tempdir().unwrap();
     let open = || SqliteStore::open(folder.path().join("sessions.db")).unwrap();
-    keeps_every_rule(Turns::new([open(), open()])).await;
+    keeps_every_rule(AlternatingStore::new([open(), open()])).await;
 }

@@ -7,7 +7,7 @@ use deadpool_postgres::{Manager, Pool};
 use session_runtime::testing::conformance;
 use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{PgBouncer, Postgres};
-use session_tests::turns::Turns;
+use session_tests::stores::AlternatingStore;
 use tokio_postgres::NoTls;
 
 use super::session::patient;
@@ -49,7 +49,7 @@ async fn through_the_applications_pool_of_two() {
 async fn two_nodes_on_one_database() {
     let server = Postgres::start("");
     let open = || patient(server.url());
-    keeps_every_rule(Turns::new([open(), open()])).await;
+    keeps_every_rule(AlternatingStore::new([open(), open()])).await;
 }
 
 /// Two server processes for all, so that consecutive statements do meet different ones.
@@ -58,7 +58,7 @@ async fn through_pgbouncer_in_transaction_mode() {
     let server = Postgres::start("");
     let bouncer = PgBouncer::start(&server, 2);
     let open = || patient(bouncer.url());
-    keeps_every_rule(Turns::new([open(), open()])).await;
+    keeps_every_rule(AlternatingStore::new([open(), open()])).await;
     let processes = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'session-runtime'";
     println!("{} server processes behind the pooler", server.ask(processes).await);
 }

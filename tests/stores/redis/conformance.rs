@@ -8,7 +8,7 @@ use session_runtime::testing::conformance;
 use session_runtime::{RedisStore, Store};
 use session_tests::servers::cluster::{Cluster, connect};
 use session_tests::servers::redis::Redis;
-use session_tests::turns::Turns;
+use session_tests::stores::AlternatingStore;
 
 use super::fixture::keys_with_deadlines;
 
@@ -38,7 +38,7 @@ async fn a_schema_kept_apart_keeps_every_rule() {
 async fn two_programs_that_disagree_keep_every_rule() {
     let server = Redis::start();
     let one = RedisStore::open(server.url()).unwrap();
-    keeps_every_rule(Turns::new([one, lazy(&server)])).await;
+    keeps_every_rule(AlternatingStore::new([one, lazy(&server)])).await;
     keys_with_deadlines(&mut server.connect());
 }
 

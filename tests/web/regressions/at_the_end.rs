@@ -3,12 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_runtime::clock::Timestamp;
 use session_runtime::config::OnSaveError;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, Wanted};
-use session_runtime::{MemoryStore, Session, SessionConfig, SessionKey, Sessions, Store, async_trait};
+use session_runtime::{Session, SessionConfig, SessionKey, Sessions};
+use session_tests::stores::{Fault, RecordingStore};
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
@@ -16,39 +13,11 @@ struct Cart {
     coupon: Option<String>,
 }
 
-/// A store whose changes take a while, or for ever.
-struct Slow {
-    store: MemoryStore,
-    pause: Duration,
-}
-
-#[async_trait]
-impl Store for Slow {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.store.create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.store.load(key, wanted, now).await
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        tokio::time::sleep(self.pause).await;
-        self.store.patch(key, patch, now).await
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        tokio::time::sleep(self.pause).await;
-        self.store.delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.sweep(limit, now).await
-    }
-}
-
 fn sessions(pause: Duration, config: SessionConfig) -> Sessions {
-    let store = Slow { store: MemoryStore::new(), pause };
+    let store = RecordingStore::default();
+    for operation in ["patch", "delete"] {
+        store.fail(operation, Fault::Slow(pause));
+    }
     Sessions::builder().store(store).config(config).schemas::<Cart>().build().unwrap()
 }
 

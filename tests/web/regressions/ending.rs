@@ -21,11 +21,11 @@ async fn a_destroy_during_a_save_takes_effect() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     cart.set_coupon("B".into());
-    let (saved, ()) = web.store.spy.during(cart.save(), async { visit.destroy() }).await;
+    let (saved, ()) = web.store.before_write(cart.save(), async { visit.destroy() }).await;
     saved.unwrap();
     drop(cart);
     assert_eq!(web.close(visit, &mut browser).await, None);
-    assert_eq!((web.store.spy.records(), browser), (0, Browser(None)));
+    assert_eq!((web.store.records().await, browser), (0, Browser(None)));
 }
 
 /// A request that has logged out creates no session, not even after a save that had nothing to store.
@@ -39,7 +39,7 @@ async fn a_save_after_a_destroy_lets_nothing_be_created() {
     cart.set_coupon("A".into());
     drop(cart);
     assert_eq!(web.close(visit, &mut browser).await, None);
-    assert_eq!((web.store.spy.records(), browser), (0, Browser(None)));
+    assert_eq!((web.store.records().await, browser), (0, Browser(None)));
 }
 
 /// B29: a write that is dropped because the session has ended is not encoded, so it cannot fail.
@@ -48,7 +48,7 @@ async fn a_write_after_a_destroy_is_dropped_even_if_it_cannot_be_encoded() {
     let (web, mut browser, visit) = destroyed().await;
     visit.write::<Odd>().await.unwrap().set_trap(Trap::Fails);
     assert_eq!(web.close(visit, &mut browser).await, None);
-    assert_eq!((web.store.spy.records(), browser), (0, Browser(None)));
+    assert_eq!((web.store.records().await, browser), (0, Browser(None)));
 }
 
 /// A save of a write that is dropped does not say that it is stored.
@@ -81,7 +81,7 @@ async fn a_write_after_a_refused_save_creates_no_session() {
     let before = browser.clone();
     visit.write::<Cart>().await.unwrap().set_coupon("C".into());
     assert_eq!(web.close(visit, &mut browser).await, None);
-    assert_eq!((web.store.spy.records(), browser), (0, before));
+    assert_eq!((web.store.records().await, browser), (0, before));
 }
 
 /// A refused save is reported once: nothing is left to be saved.

@@ -1,10 +1,10 @@
 //! Writes whose outcome is unknown, because the handler gave up waiting or the store's answer was lost.
 
 use session_runtime::ErrorKind;
+use session_tests::stores::{Fault, WRITE};
 
-use super::{Silence, Web, add, give_up};
+use super::{Web, add, give_up};
 use crate::app::Cart;
-use crate::recording_store::Fault;
 
 /// A save that was given up may have been done: it is sent once, and the answer says that its outcome is unknown.
 #[rocket::async_test]
@@ -13,12 +13,12 @@ async fn a_save_given_up_is_not_sent_again() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     *cart.visits_mut() += 1;
-    web.store.spy.take_calls();
-    web.store.silence(Silence::After);
+    web.store.take_calls();
+    web.store.fail_next(WRITE, Fault::HangsAfterwards);
     give_up(cart.save()).await;
     drop(cart);
     assert_eq!(web.close(visit, &mut browser).await, Some(ErrorKind::Unavailable));
-    assert_eq!(web.store.spy.take_calls()["patch"], 1);
+    assert_eq!(web.store.take_calls()["patch"], 1);
     assert_eq!(web.stored(&browser, "cart.visits").await.as_deref(), Some("6"));
 }
 
@@ -30,9 +30,9 @@ async fn a_save_given_up_after_it_was_stored_counts_once() {
     let mut cart = visit.write::<Cart>().await.unwrap();
     add(7, 1)(&mut cart);
     web.edit_elsewhere::<Cart>(&browser, add(7, 10)).await;
-    web.store.spy.break_down("load", Fault::Hangs);
+    web.store.fail("load", Fault::Hangs);
     give_up(cart.save()).await;
-    web.store.spy.mend();
+    web.store.recover();
     drop(cart);
     web.close(visit, &mut browser).await;
     assert_eq!(web.stored(&browser, "cart.items/7").await.as_deref(), Some("12"));
@@ -44,7 +44,7 @@ async fn an_update_now_given_up_is_not_saved_without_its_revision() {
     let (web, mut browser) = Web::of_cart(|cart| cart.set_luck(1)).await;
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
-    web.store.silence(Silence::Before);
+    web.store.fail_next(WRITE, Fault::Hangs);
     give_up(cart.update_now(|cart| *cart.luck_mut() -= 1)).await;
     drop(cart);
     web.edit_elsewhere::<Cart>(&browser, |cart| cart.set_luck(100)).await;
@@ -58,13 +58,13 @@ async fn lost_renewal() -> (usize, u16) {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     visit.renew();
-    web.store.spy.take_calls();
-    web.store.spy.break_down("patch", Fault::ReplyLost);
+    web.store.take_calls();
+    web.store.fail("patch", Fault::ReplyLost);
     let status = cart.save().await.unwrap_err().kind().status();
-    web.store.spy.mend();
+    web.store.recover();
     drop(cart);
     let replaced = web.close_as(status, visit, &mut browser).await;
-    (web.store.spy.take_calls()["patch"], replaced.map_or(status, ErrorKind::status))
+    (web.store.take_calls()["patch"], replaced.map_or(status, ErrorKind::status))
 }
 
 /// A renewal whose outcome is unknown is not sent a second time.

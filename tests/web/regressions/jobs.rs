@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use session_runtime::config::Limits;
 use session_runtime::{ErrorKind, SessionKey};
+use session_tests::stores::{Fault, WRITE};
 
-use super::{Odd, Silence, Web, add};
+use super::{Odd, Web, add};
 use crate::app::{Browser, Cart, CartMut, patient};
 
 fn small_records() -> Web {
@@ -68,7 +69,7 @@ async fn a_second_run_does_not_see_the_first_ones_transient_value() {
         *odd.runs()
     });
     let meanwhile = web.edit_elsewhere::<Cart>(&browser, |cart| cart.set_coupon("B".into()));
-    let (seen, ()) = web.store.spy.during(work, meanwhile).await;
+    let (seen, ()) = web.store.before_write(work, meanwhile).await;
     assert_eq!(seen.unwrap(), 1);
 }
 
@@ -92,15 +93,15 @@ async fn a_slow_save_of_one_session_does_not_block_another_session() {
     *slow.write::<Cart>().await.unwrap().visits_mut() += 1;
     let conflict = async {
         web.edit_elsewhere::<Cart>(&browser, |cart| *cart.visits_mut() += 1).await;
-        web.store.silence(Silence::Before);
+        web.store.fail_next(WRITE, Fault::Hangs);
     };
     let meanwhile = async {
-        web.store.is_silent().await;
+        web.store.hung().await;
         let edit = web.edit::<Cart>(&mut stranger, |cart| *cart.visits_mut() += 1);
         tokio::time::timeout(Duration::from_secs(1), edit).await.expect("a save that waits for nobody");
     };
     tokio::select! {
-        _ = web.store.spy.during(slow.finish(200), conflict) => panic!("the slow save ended first"),
+        _ = web.store.before_write(slow.finish(200), conflict) => panic!("the slow save ended first"),
         () = meanwhile => (),
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use session_runtime::ErrorKind;
+use session_tests::stores::{Fault, WRITE};
 
-use super::{Odd, Silence, Trap, Web};
+use super::{Odd, Trap, Web};
 use crate::app::{Auth, Cart, History};
-use crate::recording_store::Fault;
 
 /// A rejected change is not forgotten by the next save of its guard.
 #[rocket::async_test]
@@ -70,9 +70,9 @@ async fn an_unknown_outcome_is_not_forgotten() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     *cart.visits_mut() += 1;
-    web.store.spy.break_down("patch", Fault::Down);
+    web.store.fail("patch", Fault::Down);
     assert!(cart.save().await.is_err());
-    web.store.spy.mend();
+    web.store.recover();
     cart.weights_mut().insert("apple".into(), f64::NAN);
     assert!(cart.save().await.is_err());
     cart.weights_mut().clear();
@@ -129,7 +129,7 @@ async fn a_lazy_guard_beside_a_kept_save_gets_an_answer() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     cart.set_luck(1);
-    web.store.silence(Silence::Before);
+    web.store.fail_next(WRITE, Fault::Hangs);
     let mut save = std::pin::pin!(cart.save());
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut save).await.is_err());
     let read = tokio::time::timeout(Duration::from_secs(10), visit.read::<History>()).await;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use session_runtime::{ErrorKind, Expiry, SessionConfig};
+use session_tests::stores::{Fault, WRITE};
 
-use super::{Odd, Silence, Trap, Web, give_up};
+use super::{Odd, Trap, Web, give_up};
 use crate::app::{Auth, Browser, Cart, History, Prefs, PrefsMut};
-use crate::recording_store::Fault;
 
 fn prefer(name: &str) -> impl FnOnce(&mut PrefsMut) {
     move |prefs| *prefs.values_mut().entry(name.to_owned()).or_default() += 1
@@ -40,7 +40,7 @@ async fn a_guard_that_ends_during_a_save_is_not_lost() {
     let meanwhile = async move {
         prefer("late")(&mut prefs);
     };
-    let (saved, ()) = web.store.spy.during(cart.save(), meanwhile).await;
+    let (saved, ()) = web.store.before_write(cart.save(), meanwhile).await;
     saved.unwrap();
     drop(cart);
     assert_eq!(web.close(visit, &mut browser).await, None);
@@ -84,7 +84,7 @@ async fn a_save_that_is_kept_does_not_block_the_answer() {
     let visit = web.open(&Browser::default());
     let mut cart = visit.write::<Cart>().await.unwrap();
     cart.set_coupon("A".into());
-    web.store.silence(Silence::Before);
+    web.store.fail_next(WRITE, Fault::Hangs);
     let mut save = Box::pin(cart.save());
     give_up(&mut save).await;
     let finished = tokio::time::timeout(Duration::from_secs(1), visit.finish(200)).await;
@@ -101,7 +101,7 @@ async fn a_failed_start_over_keeps_what_is_loaded() {
     let visit = web.open(&browser);
     let mut auth = visit.write::<Auth>().await.unwrap();
     auth.set_user("bob".into());
-    web.store.spy.break_down("patch", Fault::Down);
+    web.store.fail("patch", Fault::Down);
     auth.save().await.unwrap_err();
     assert_eq!(visit.read::<History>().await.unwrap().pages(), &["first"]);
 }
@@ -113,9 +113,9 @@ async fn a_save_that_cannot_be_read_again_is_counted_once() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     *cart.visits_mut() += 10;
-    web.store.spy.break_down("load", Fault::Down);
+    web.store.fail("load", Fault::Down);
     cart.save().await.unwrap();
-    web.store.spy.mend();
+    web.store.recover();
     assert_eq!(*visit.read::<Cart>().await.unwrap().visits(), 11);
     *cart.visits_mut() += 100;
     drop(cart);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use session_runtime::ErrorKind;
 use session_runtime::config::OnSaveError;
+use session_tests::stores::{Fault, WRITE};
 
-use super::{Silence, Web, add, give_up};
+use super::{Web, add, give_up};
 use crate::app::{Auth, Cart, History, patient};
-use crate::recording_store::Fault;
 
 /// A save after one that was given up cannot pass for both.
 #[rocket::async_test]
@@ -16,7 +16,7 @@ async fn a_save_that_was_given_up_is_not_forgotten_by_the_next() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     *cart.visits_mut() += 1;
-    web.store.silence(Silence::Before);
+    web.store.fail_next(WRITE, Fault::Hangs);
     give_up(cart.save()).await;
     let again = cart.save().await.map_err(|error| error.kind());
     drop(cart);
@@ -33,12 +33,12 @@ async fn a_destroy_that_was_given_up_is_done_at_the_end() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     visit.destroy();
-    web.store.spy.break_down("delete", Fault::Hangs);
+    web.store.fail("delete", Fault::Hangs);
     give_up(cart.save()).await;
-    web.store.spy.mend();
+    web.store.recover();
     drop(cart);
     let end = web.close(visit, &mut browser).await;
-    assert!(web.store.spy.record(key).await.is_none(), "still there, {end:?}, {browser:?}");
+    assert!(web.store.record(key).await.is_none(), "still there, {end:?}, {browser:?}");
 }
 
 /// `on_save_error = "log"` lets no logout pass that did not happen.
@@ -48,9 +48,9 @@ async fn a_destroy_that_was_given_up_is_never_only_logged() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     visit.destroy();
-    web.store.spy.break_down("delete", Fault::Hangs);
+    web.store.fail("delete", Fault::Hangs);
     give_up(cart.save()).await;
-    web.store.spy.mend();
+    web.store.recover();
     drop(cart);
     let end = web.close(visit, &mut browser).await;
     assert_eq!((end.is_some(), web.coupon(&browser).await), (true, None));
@@ -65,8 +65,7 @@ async fn a_guard_opened_during_a_save_sees_what_is_under_way() {
     let mut auth = visit.write::<Auth>().await.unwrap();
     let (saved, read) = web
         .store
-        .spy
-        .during(auth.save(), async {
+        .before_write(auth.save(), async {
             let read = visit.read::<History>().await.unwrap().pages().clone();
             visit.write::<History>().await.unwrap().pages_mut().push("two".into());
             read
@@ -89,8 +88,7 @@ async fn a_change_back_during_a_save_is_a_change() {
     let mut auth = visit.write::<Auth>().await.unwrap();
     let (saved, ()) = web
         .store
-        .spy
-        .during(auth.save(), async {
+        .before_write(auth.save(), async {
             cart.set_coupon("A".into());
             drop(cart);
         })
@@ -111,8 +109,7 @@ async fn an_entry_removed_during_a_save_stays_removed() {
     let mut auth = visit.write::<Auth>().await.unwrap();
     let (saved, ()) = web
         .store
-        .spy
-        .during(auth.save(), async {
+        .before_write(auth.save(), async {
             cart.items_mut().remove(&7);
             drop(cart);
         })
@@ -136,8 +133,7 @@ async fn a_refused_save_is_put_back_under_later_changes() {
     let mut auth = visit.write::<Auth>().await.unwrap();
     let (saved, ()) = web
         .store
-        .spy
-        .during(auth.save(), async {
+        .before_write(auth.save(), async {
             web.edit_elsewhere::<Cart>(&browser, |cart| cart.set_address("theirs".into())).await;
             add(7, 1)(&mut cart);
             drop(cart);
@@ -158,7 +154,7 @@ async fn a_lost_login_is_never_only_logged() {
     let visit = web.open(&browser);
     let mut auth = visit.write::<Auth>().await.unwrap();
     auth.set_user("alice".into());
-    web.store.spy.break_down("patch", Fault::Down);
+    web.store.fail("patch", Fault::Down);
     let _ = auth.save().await;
     drop(auth);
     let end = web.close(visit, &mut browser).await;
@@ -172,7 +168,7 @@ async fn a_lost_renewal_is_never_only_logged() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     visit.renew();
-    web.store.spy.break_down("patch", Fault::Down);
+    web.store.fail("patch", Fault::Down);
     let _ = cart.save().await;
     drop(cart);
     let end = web.close(visit, &mut browser).await;
@@ -187,9 +183,9 @@ async fn a_kept_turn_does_not_stop_the_session() {
     let mut cart = visit.write::<Cart>().await.unwrap();
     add(7, 1)(&mut cart);
     let mut save = Box::pin(cart.save());
-    let held = web.store.spy.during(tokio::time::timeout(Duration::from_millis(300), &mut save), async {
+    let held = web.store.before_write(tokio::time::timeout(Duration::from_millis(300), &mut save), async {
         web.edit_elsewhere::<Cart>(&browser, add(7, 1)).await;
-        web.store.silence(Silence::Before);
+        web.store.fail_next(WRITE, Fault::Hangs);
     });
     assert!(held.await.0.is_err());
     // Another request, another field, a store that answers.
@@ -208,7 +204,7 @@ async fn a_change_that_is_lost_after_a_stored_renewal_is_only_logged() {
     cart.save().await.unwrap();
     cart.set_coupon("B".into());
     drop(cart);
-    web.store.spy.break_down("patch", Fault::Down);
+    web.store.fail("patch", Fault::Down);
     assert_eq!(web.close(visit, &mut browser).await, None);
 }
 
@@ -220,11 +216,11 @@ async fn a_restart_whose_save_failed_takes_effect_at_the_end() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     visit.restart();
-    web.store.spy.break_down("delete", Fault::Down);
+    web.store.fail("delete", Fault::Down);
     assert_eq!(cart.save().await.unwrap_err().kind(), ErrorKind::Unavailable);
-    web.store.spy.mend();
+    web.store.recover();
     drop(cart);
     assert_eq!(visit.read::<Cart>().await.unwrap().coupon(), &None);
     assert_eq!(web.close(visit, &mut browser).await, Some(ErrorKind::Unavailable));
-    assert_eq!((web.store.spy.records(), web.coupon(&before).await), (0, None));
+    assert_eq!((web.store.records().await, web.coupon(&before).await), (0, None));
 }

@@ -1,17 +1,13 @@
 //! `clear`: what is stored of a schema goes without being decoded.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Loaded, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::ManualClock;
-use session_runtime::{ErrorKind, MemoryStore, SessionKey, Sessions, Store, async_trait};
+use session_runtime::{ErrorKind, Sessions};
+use session_tests::stores::{Fault, LosingStore};
 
 use super::{Account, All, Basket, Look, Orders, Site, Staff, own};
 use crate::app::patient;
-use crate::recording_store::Fault;
 
 /// Texts that no guard of this program reads: another type, a newer version, a fork, broken metadata.
 const UNREADABLE: [(&str, &str); 4] =
@@ -27,8 +23,8 @@ async fn a_schema_that_cannot_be_read_is_cleared() {
             let visit = site.open(&browser);
             visit.load().await.unwrap();
             let key = visit.key().unwrap();
-            site.spy().plant(key, name, text).await;
-            site.spy().plant(key, "basket.unknown/1", "{}").await;
+            site.store().plant(key, name, text).await;
+            site.store().plant(key, "basket.unknown/1", "{}").await;
             assert!(site.open(&browser).write::<Basket>().await.is_err(), "{name}");
             if by_operator {
                 site.sessions.clear::<Basket>(&key).await.unwrap();
@@ -52,10 +48,10 @@ async fn a_schema_that_cannot_be_read_is_cleared() {
 async fn writes_after_a_clear_begin_with_nothing() {
     for site in Site::both() {
         let mut browser = site.of_ada().await;
-        if let Some(spy) = &site.spy {
+        if let Some(store) = &site.store {
             let visit = site.open(&browser);
             visit.load().await.unwrap();
-            spy.plant(visit.key().unwrap(), "basket", r#"{"v":9}"#).await;
+            store.plant(visit.key().unwrap(), "basket", r#"{"v":9}"#).await;
         } else {
             site.edit::<Basket>(&mut browser, |basket| basket.set_remark("lost".into())).await;
         }
@@ -76,7 +72,7 @@ async fn writes_after_a_clear_begin_with_nothing() {
         assert_eq!((basket.notes().as_slice(), *basket.visits()), (&["new".to_owned()][..], 1));
         assert_eq!((basket.items(), basket.remark().as_str()), (&[(7, 1)].into(), ""));
         assert_eq!(visit.read::<Account>().await.unwrap().user().as_deref(), Some("ada"));
-        if site.spy.is_some() {
+        if site.store.is_some() {
             assert_eq!(site.values(&browser).await.get("basket"), Some(r#"{"v":1}"#));
         }
     }
@@ -120,7 +116,7 @@ async fn clearing_the_schema_of_the_user_is_a_logout() {
         visit.load().await.unwrap();
         let key = visit.key().unwrap();
         if let Some((name, text)) = unreadable {
-            site.spy().plant(key, name, text).await;
+            site.store().plant(key, name, text).await;
         }
         let by_operator = site.sessions.clear::<Account>(&key).await.unwrap_err();
         assert_eq!(by_operator.kind(), ErrorKind::RenewInJob);
@@ -216,82 +212,21 @@ async fn a_clear_that_cannot_read_a_changed_session_fails_as_the_store_does() {
     let visit = site.open(&browser);
     visit.clear::<Basket>().await.unwrap();
     site.edit::<Look>(&mut browser.clone(), |look| look.set_language("fr".into())).await;
-    site.spy().break_down("load", Fault::Down);
+    site.store().fail("load", Fault::Down);
     assert_eq!(site.close(visit, &mut browser).await, Some(ErrorKind::Unavailable));
 }
 
-/// A store that has lost one value; a patch can remove its key and do nothing else with it.
-#[derive(Default)]
-struct Lossy {
-    store: MemoryStore,
-    lost: Mutex<Option<&'static str>>,
-    is_down: Mutex<bool>,
-}
-
-impl Lossy {
-    fn site() -> (Arc<Self>, Site) {
-        let (store, clock) = (Arc::new(Self::default()), ManualClock::new());
-        let builder = Sessions::builder().store(store.clone()).config(patient()).clock(clock.clone());
-        (store, Site { sessions: builder.schemas::<All>().build().unwrap(), spy: None, clock })
-    }
-
-    fn lose(&self, name: &'static str) {
-        *self.lost.lock().unwrap() = Some(name);
-    }
-
-    fn set_down(&self, is_down: bool) {
-        *self.is_down.lock().unwrap() = is_down;
-    }
-
-    fn lost(&self) -> Option<&'static str> {
-        *self.lost.lock().unwrap()
-    }
-}
-
-#[async_trait]
-impl Store for Lossy {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.store.create(key, record).await
-    }
-
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        if *self.is_down.lock().unwrap() {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "load"));
-        }
-        let mut loaded = self.store.load(key, wanted, now).await?;
-        if let (Some(loaded), Some(lost)) = (&mut loaded, self.lost()) {
-            loaded.record.values.remove(lost);
-            loaded.unreadable.push(lost.into());
-        }
-        Ok(loaded)
-    }
-
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        let lost = self.lost();
-        if patch.set.iter().any(|(name, _)| Some(&**name) == lost) {
-            return Err(StoreError::new(StoreErrorKind::Corrupt, "patch"));
-        }
-        let removes = patch.remove.iter().any(|name| Some(&**name) == lost);
-        let patched = self.store.patch(key, patch, now).await?;
-        if removes && matches!(patched, Patched::Done(_)) {
-            *self.lost.lock().unwrap() = None;
-        }
-        Ok(patched)
-    }
-
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.store.delete(key).await
-    }
-
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.sweep(limit, now).await
-    }
+/// A site whose store has lost nothing yet.
+fn losing_site() -> (Arc<LosingStore>, Site) {
+    let (store, clock) = (Arc::new(LosingStore::default()), ManualClock::new());
+    let builder = Sessions::builder().store(store.clone()).config(patient()).clock(clock.clone());
+    (store, Site { sessions: builder.schemas::<All>().build().unwrap(), store: None, clock })
 }
 
 /// A value that the store has lost is removed before it is written anew.
 #[rocket::async_test]
 async fn a_lost_value_is_written_anew_after_a_clear() {
-    let (store, site) = Lossy::site();
+    let (store, site) = losing_site();
     let mut browser = site.of_ada().await;
     store.lose("basket.notes");
     let visit = site.open(&browser);
@@ -308,7 +243,7 @@ async fn a_lost_value_is_written_anew_after_a_clear() {
 /// The removal is refused as any write is, once another request has renewed the id.
 #[rocket::async_test]
 async fn a_clear_of_a_lost_value_that_a_login_has_overtaken_is_refused() {
-    let (store, site) = Lossy::site();
+    let (store, site) = losing_site();
     let mut browser = site.of_ada().await;
     store.lose("basket.notes");
     let slow = site.open(&browser);
@@ -321,7 +256,7 @@ async fn a_clear_of_a_lost_value_that_a_login_has_overtaken_is_refused() {
 /// A clear that is stored mends its schema, even if the session cannot be read again after that.
 #[rocket::async_test]
 async fn a_lost_value_is_mended_by_a_save_that_cannot_be_read_again() {
-    let (store, site) = Lossy::site();
+    let (store, site) = losing_site();
     let mut browser = site.of_ada().await;
     store.lose("basket.notes");
     let visit = site.open(&browser);

@@ -121,7 +121,7 @@ async fn a_field_that_was_set_before_a_save_that_failed_goes_along() {
         site.edit::<Basket>(&mut browser.clone(), |basket| basket.set_address("another street".into())).await;
         slow.write::<Basket>().await.unwrap().notes_mut().push("more".into());
     };
-    let (saved, ()) = site.spy().during(look.save(), meanwhile).await;
+    let (saved, ()) = site.store().before_write(look.save(), meanwhile).await;
     assert_eq!(saved.map_err(|error| error.kind()), Err(ErrorKind::Rejected));
     drop(look);
     log_in(&mut slow.write::<Account>().await.unwrap());

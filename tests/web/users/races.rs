@@ -1,10 +1,15 @@
 //! A user who goes, beside other requests of the same session.
 
+use std::time::Duration;
+
 use session_runtime::ErrorKind;
+use session_tests::stores::Fault;
 
 use super::{Account, AccountMut, Basket, Look, Site, Staff, own};
 use crate::app::Browser;
-use crate::recording_store::{Fault, SLOW};
+
+/// The time that a slow call takes longer.
+const SLOW: Duration = Duration::from_millis(300);
 
 fn log_out(account: &mut AccountMut) {
     account.clear_user();
@@ -27,7 +32,7 @@ async fn a_write_beside_a_user_who_goes_is_dropped() {
         let before = browser.clone();
         assert_eq!(site.close(slow, &mut browser).await, None);
         assert_eq!(browser, before, "a dropped write sends no cookie");
-        for (_, record) in site.spy().all().await {
+        for (_, record) in site.store().all().await {
             assert!(record.values.iter().all(|(_, text)| !text.contains("late")));
         }
         assert_eq!(site.user(&browser).await, None);
@@ -48,7 +53,7 @@ async fn a_logout_by_field_that_lost_against_a_renewal_is_refused() {
     assert_eq!(site.close(slow, &mut browser).await, Some(ErrorKind::Renewed));
     assert_eq!(browser, before);
     assert_eq!(site.user(&other).await.as_deref(), Some("ada"));
-    assert_eq!(site.spy().records(), 1);
+    assert_eq!(site.store().records().await, 1);
 }
 
 /// The same between the load of the lasting schemas and the end of the old id.
@@ -64,10 +69,10 @@ async fn a_logout_that_is_overtaken_while_it_is_stored_leaves_no_second_session(
         visit.renew();
         assert_eq!(site.close(visit, &mut other).await, None);
     };
-    let (error, ()) = site.spy().during(site.close(slow, &mut browser), renewal).await;
+    let (error, ()) = site.store().before_write(site.close(slow, &mut browser), renewal).await;
     assert_eq!(error, Some(ErrorKind::Renewed));
     assert_eq!(site.user(&other).await.as_deref(), Some("ada"));
-    assert_eq!(site.spy().records(), 1);
+    assert_eq!(site.store().records().await, 1);
 }
 
 /// Another user's login that a renewal or a logout has overtaken is of a session of its own.
@@ -105,7 +110,7 @@ async fn two_logouts_by_field_at_once_leave_no_user() {
     for browser in [&browser, &other] {
         assert_eq!(site.user(browser).await, None);
     }
-    assert_eq!(site.spy().records(), 1, "the language of the logout that came first");
+    assert_eq!(site.store().records().await, 1, "the language of the logout that came first");
 }
 
 /// A session whose end fails after the next one was created: an error, the browser keeps its id, and no second record is
@@ -119,11 +124,11 @@ async fn a_next_session_is_taken_back_when_the_old_one_cannot_end() {
             let before = browser.clone();
             let visit = site.open(&browser);
             turn(&mut visit.write::<Account>().await.unwrap());
-            site.spy().break_down("patch", fault);
+            site.store().fail("patch", fault);
             assert!(site.close(visit, &mut browser).await.is_some());
-            site.spy().mend();
+            site.store().recover();
             assert_eq!(browser, before);
-            assert_eq!(site.spy().records(), 1);
+            assert_eq!(site.store().records().await, 1);
             assert_eq!(site.user(&browser).await.as_deref(), Some("ada"));
         }
     }
@@ -136,9 +141,9 @@ async fn a_next_session_that_cannot_be_created_ends_nothing() {
     let mut browser = site.of_ada().await;
     let visit = site.open(&browser);
     log_in(&mut visit.write::<Account>().await.unwrap());
-    site.spy().break_down("create", Fault::Down);
+    site.store().fail("create", Fault::Down);
     assert_eq!(site.close(visit, &mut browser).await, Some(ErrorKind::Unavailable));
-    site.spy().mend();
+    site.store().recover();
     assert_eq!(site.user(&browser).await.as_deref(), Some("ada"));
 }
 
@@ -150,9 +155,9 @@ async fn a_first_session_that_cannot_be_deleted_is_not_opened_again() {
     let first = browser.clone();
     let visit = site.open(&browser);
     log_out(&mut visit.write::<Account>().await.unwrap());
-    site.spy().break_down("delete", Fault::Down);
+    site.store().fail("delete", Fault::Down);
     assert_eq!(site.close(visit, &mut browser).await, None);
-    site.spy().mend();
+    site.store().recover();
     assert_eq!((site.user(&first).await, site.user(&browser).await), (None, None));
     assert_eq!(site.language(&browser).await.as_deref(), Some("de"));
 }
@@ -190,7 +195,7 @@ async fn a_second_user_of_a_session_that_lost_against_another_login_takes_nothin
         site.edit::<Staff>(&mut other, |staff| staff.set_operator("eve".into())).await;
         assert_eq!(site.close(slow, &mut browser).await, error);
         if edit {
-            assert_eq!((&browser, site.spy().records()), (&before, 1));
+            assert_eq!((&browser, site.store().records().await), (&before, 1));
             continue;
         }
         let basket = [("basket", r#"{"v":1}"#), ("basket.remark", r#""mine""#), ("basket.visits", "2")];
@@ -260,10 +265,10 @@ async fn a_login_that_is_overtaken_while_it_reads_anew_gets_a_session_of_its_own
     slow.clear::<Basket>().await.unwrap();
     log_in(&mut slow.write::<Account>().await.unwrap());
     site.edit::<Look>(&mut browser.clone(), |look| look.set_language("fr".into())).await;
-    site.spy().break_down("load", Fault::Slow);
+    site.store().fail("load", Fault::Slow(SLOW));
     let overtake = async {
         tokio::time::sleep(SLOW / 3).await;
-        site.spy().mend();
+        site.store().recover();
         site.edit::<Staff>(&mut other, |staff| staff.set_operator("eve".into())).await;
     };
     let (end, ()) = tokio::join!(site.close(slow, &mut browser), overtake);

@@ -1,10 +1,10 @@
 //! `restart`: the end of one session and the beginning of the next, in one request.
 
 use session_runtime::ErrorKind;
+use session_tests::stores::Fault;
 
 use super::{Account, AccountMut, Basket, Look, LookMut, Notices, Site, own};
 use crate::app::Browser;
-use crate::recording_store::Fault;
 
 /// A notice and a language outlive the logout; nothing else does, whatever the answer and whatever was loaded before.
 #[rocket::async_test]
@@ -27,7 +27,7 @@ async fn a_notice_and_a_language_outlive_a_restart() {
             assert_eq!(visit.read::<Notices>().await.unwrap().lines(), written, "{status}");
             assert_eq!(visit.read::<Look>().await.unwrap().language().as_deref(), Some("de"));
             assert_eq!(visit.read::<Account>().await.unwrap().user(), &None);
-            if site.spy.is_some() {
+            if site.store.is_some() {
                 assert_eq!(own(&site.values(&browser).await), []);
                 assert_eq!(site.user(&first).await, None);
             }
@@ -69,7 +69,10 @@ async fn a_restart_without_lasting_data_removes_the_cookie() {
             }
             assert_eq!(site.close(visit, &mut browser).await, None);
             assert_eq!(browser.0.is_some(), later);
-            let records = site.spy.as_ref().map(crate::recording_store::Spy::records);
+            let records = match &site.store {
+                Some(store) => Some(store.records().await),
+                None => None,
+            };
             assert!(records.is_none_or(|records| records == usize::from(later)));
         }
     }
@@ -125,8 +128,8 @@ async fn a_restart_can_be_saved_and_repeated() {
         assert_eq!(site.close(visit, &mut browser).await, None);
         assert_eq!(site.user(&browser).await.as_deref(), Some("eve"));
         assert_eq!(site.language(&browser).await.as_deref(), Some("fr"));
-        if let Some(spy) = &site.spy {
-            assert_eq!(spy.records(), 1);
+        if let Some(store) = &site.store {
+            assert_eq!(store.records().await, 1);
         }
     }
 }
@@ -166,9 +169,9 @@ async fn a_restart_that_fails_is_an_error_and_leaves_no_second_session() {
         let visit = site.open(&browser);
         visit.load().await.unwrap();
         visit.restart();
-        site.spy().break_down(operation, Fault::Down);
+        site.store().fail(operation, Fault::Down);
         assert_eq!(site.close(visit, &mut browser).await, Some(ErrorKind::Unavailable), "{operation}");
-        site.spy().mend();
+        site.store().recover();
         assert_eq!(browser, before, "{operation}");
         assert_eq!(site.user(&browser).await.as_deref(), Some("ada"), "{operation}");
     }

@@ -1,4 +1,4 @@
-//! Several handles of one store, as several programs have them: every operation goes to the next handle.
+//! Several handles of one store, as several programs have them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,15 +8,15 @@ use session_runtime::record::Record;
 use session_runtime::store::{Created, Cursor, Loaded, Page, StoreError, Wanted};
 use session_runtime::{SessionKey, Store, async_trait};
 
-/// Handles that take turns.
+/// Handles of one store. Each call goes to the next of them.
 #[derive(Debug)]
-pub struct Turns<S> {
+pub struct AlternatingStore<S> {
     handles: Vec<S>,
     turn: AtomicUsize,
 }
 
-impl<S> Turns<S> {
-    /// At least one handle.
+impl<S> AlternatingStore<S> {
+    /// Takes at least one handle.
     pub fn new(handles: impl IntoIterator<Item = S>) -> Self {
         Self { handles: handles.into_iter().collect(), turn: AtomicUsize::new(0) }
     }
@@ -27,7 +27,7 @@ impl<S> Turns<S> {
 }
 
 #[async_trait]
-impl<S: Store> Store for Turns<S> {
+impl<S: Store> Store for AlternatingStore<S> {
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         self.next().create(key, record).await
     }

@@ -1,0 +1,26 @@
+//! The store of the tests: memory, or with `SESSION_TESTS_STORE=sqlite` a file. No test can tell which.
+
+use session_runtime::{MemoryStore, SqliteStore};
+use session_tests::stores::RecordingStore;
+use tempfile::TempDir;
+
+/// The environment variable that selects the store.
+pub const VARIABLE: &str = "SESSION_TESTS_STORE";
+
+/// An empty store of the selected kind.
+pub fn recording_store() -> RecordingStore {
+    match std::env::var(VARIABLE).as_deref() {
+        Err(_) | Ok("memory") => in_memory(),
+        Ok("sqlite") => {
+            let folder = TempDir::new().unwrap();
+            let store = SqliteStore::open(folder.path().join("sessions.db")).unwrap();
+            RecordingStore::new(store).keeping(folder).checking_patches()
+        }
+        Ok(other) => panic!("{VARIABLE} is `memory` or `sqlite`, not `{other}`"),
+    }
+}
+
+/// An empty store in memory, for tests with a paused clock: the threads of `SQLite` do not wait for one.
+pub fn in_memory() -> RecordingStore {
+    RecordingStore::new(MemoryStore::new()).checking_patches()
+}
