@@ -79,7 +79,7 @@ fn the_greatest_revision_and_generation_block_no_patch() {
     assert_eq!((head.generation, head.revision), (0, 0));
 }
 
-/// The grace of an id ends when it was first said to end, however many requests show the next one at once.
+/// The grace of an old id ends at the moment that was set first, even if several requests present the next id.
 #[test]
 fn a_grace_is_not_prolonged_by_who_comes_second() {
     let (now, [old, new]) = (Timestamp::from_millis(0), [1, 2].map(|byte| SecretHash::from_bytes([byte; 32])));
@@ -114,7 +114,7 @@ proptest! {
         prop_assert!(!written(&text).chars().any(|c| c < ' '));
     }
 
-    /// What is read as a key is written as the same text: there is one spelling of each.
+    /// A text that is read as a key is written as the same text: each key has one spelling.
     #[test]
     fn an_entry_key_has_one_spelling(text in "[-+0-9a-z\"\\\\ ]{0,6}") {
         if let Some(key) = u32::read(&text) {
@@ -180,7 +180,7 @@ proptest! {
         prop_assert!(ab == ba);
     }
 
-    /// What a patch says that it adds and takes away is what it does.
+    /// The totals that a patch states equal its effect.
     #[test]
     fn a_patch_knows_its_size(start in pairs(), set in pairs(), remove in prop::collection::vec("[a-c./]{0,3}", 0..3)) {
         let patch = patch(&set, &remove);

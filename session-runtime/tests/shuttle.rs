@@ -1,7 +1,8 @@
-//! One request, and several of one session, in thousands of interleavings: nothing is lost, nobody waits for ever.
+//! One request, and several of one session, in thousands of interleavings: no change is lost, and no task waits for
+//! ever.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test -p session-runtime --no-default-features --test shuttle`; `tests/run` does it. A
-//! failure prints a schedule that `shuttle::replay` repeats.
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p session-runtime --no-default-features --test shuttle`; `tests/run` does it.
+//! A failure prints a schedule that `shuttle::replay` repeats.
 #![cfg(shuttle)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
 
@@ -18,7 +19,7 @@ use session_runtime::{ErrorKind, MemoryStore, Session, SessionConfig, SessionKey
 use shuttle::future::{JoinHandle, block_on, spawn, yield_now};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 
-/// Of each kind of scheduler, for each test.
+/// Schedules of each kind of scheduler, for each test.
 const SCHEDULES: usize = 1_100;
 
 #[derive(Session)]
@@ -181,7 +182,7 @@ async fn a_reader_beside_a_writer() {
     assert_eq!(*visit.read::<Cart>().await.unwrap().left(), 1);
 }
 
-/// Whoever has the guard is alone; the others are told so, and nobody's change is lost.
+/// One task has the guard. The others get an error, and no change is lost.
 async fn a_guard_is_exclusive() {
     let sessions = sessions();
     let (key, cookie) = begun(&sessions).await;
@@ -277,7 +278,7 @@ async fn a_logout_wins() {
     assert!(new.is_none_or(|new| !new.starts_with(&cookie)), "the old id comes back");
 }
 
-/// Who writes and then reads sees the write, whoever else reads.
+/// A task that writes and then reads sees the write, with any other reader.
 async fn a_writer_reads() {
     let visit = Arc::new(sessions().open([]));
     let reader = {

@@ -1,4 +1,4 @@
-//! What a request moves follows what it changes, not what the session holds.
+//! A request moves the data that it changes, and not the whole session.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use crate::table::{Goal, Table};
 
 const TIMES: u32 = 10_000;
 
-/// What is counted, in this order.
+/// The counted cases, in this order.
 const NOTHING: usize = 0;
 const FIELD: usize = 1;
 const READ: usize = 2;

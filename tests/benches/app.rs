@@ -9,7 +9,7 @@ use rocket::serde::json::Json;
 use rocket::{Build, Config, Rocket, get, post, routes};
 use session_runtime::{Session, SessionConfig, Sessions};
 
-/// What the visitor is about to buy.
+/// The visitor's shopping cart.
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
 pub(crate) struct Cart {
@@ -25,7 +25,7 @@ struct Prefs {
     theme: u32,
 }
 
-/// What grows, and is fetched only when a route asks for it.
+/// A list that grows. Lazy: fetched only when a route asks for it.
 #[derive(Session)]
 #[session(key = "history", version = 1, lazy)]
 struct History {
@@ -34,7 +34,7 @@ struct History {
     page: String,
 }
 
-/// Where one measurement ends and the next begins: callgrind writes what it has counted when this is called.
+/// The border between two measurements: callgrind writes its counts when this is called.
 #[inline(never)]
 pub(crate) fn callgrind_mark() {
     black_box(());
@@ -106,7 +106,7 @@ fn fill_page(mut history: Session<History>) {
     history.set_page("x".repeat(100_000));
 }
 
-/// Runs until it is killed; says its port on standard output.
+/// Runs until it is killed. Prints its port on standard output.
 pub(crate) fn serve(app: &str, store: &str, workers: &str) {
     let workers: usize = workers.parse().expect("a number of workers");
     let config = Config { port: 0, workers, log_level: LogLevel::Off, cli_colors: false, ..Config::release_default() };

@@ -1,8 +1,9 @@
-//! What the derive costs the compiler: CPU seconds of `cargo check` of a crate of schemas, beside serde on the same structs.
+//! Compile time of the derive: CPU seconds of `cargo check` of a crate of schemas, beside serde on the same structs.
 //!
-//! Three crates are written into a temporary folder, each of 100 structs of 8 fields: plain, with serde's two derives, and
-//! pinned schemas. What they depend on is checked first; then each is checked alone, with a changed source, and the
-//! processor time that its processes took is read from `/proc/self/stat`. The plain crate is subtracted from both.
+//! Three crates are written into a temporary folder, each of 100 structs of 8 fields: plain, with serde's two derives,
+//! and pinned schemas. Their dependencies are checked first. Then each crate is checked alone, with a changed source,
+//! and the processor time of its processes is read from `/proc/self/stat`. The time of the plain crate is subtracted
+//! from both.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -28,7 +29,7 @@ const FIELDS: [(&str, &str); 8] = [
     ("u64", "4d0fe23a"),
 ];
 
-/// What is derived.
+/// The derives of a crate.
 #[derive(Clone, Copy)]
 enum Derives {
     Nothing,
@@ -126,7 +127,7 @@ fn attributes(derives: Derives, at: usize) -> String {
     }
 }
 
-/// What ended child processes have used, user and system, their own children included.
+/// Processor time of ended child processes, user and system, their own children included.
 fn seconds_of_children() -> f64 {
     let text = fs::read_to_string("/proc/self/stat").expect("/proc/self/stat");
     // The name may hold blanks; what follows it does not. The two times are fields 16 and 17 of all.

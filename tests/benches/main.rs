@@ -1,5 +1,5 @@
-//! What a session costs: `cargo bench` prints one table. Instructions are counted by callgrind, which must be installed
-//! (`apt-get install valgrind`); rates and latencies are ratios within one run, since machines are noisy.
+//! The cost of a session: `cargo bench` prints one table. Callgrind counts instructions and must be installed
+//! (`apt-get install valgrind`). Rates and latencies are ratios within one run, since machines are noisy.
 //!
 //! | room | what is in it |
 //! |---|---|
@@ -14,7 +14,8 @@
 //! | `compile.rs` | CPU seconds of the compiler for the derive, beside serde's |
 //! | `table.rs` | the lines that are printed, each beside its goal |
 //!
-//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `pages`, `memory` or `compile`.
+//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `pages`, `memory` or
+//! `compile`.
 
 mod accessors;
 mod app;

@@ -1,6 +1,7 @@
 //! Pages of a scan: what one costs, in a store of 30,000 sessions and in a larger one.
 //!
-//! `PAGES=3000000 cargo bench -p session-tests -- pages` sets the size of the larger one; it is 300,000 unless that is set.
+//! `PAGES=3000000 cargo bench -p session-tests -- pages` sets the size of the larger one; it is 300,000 unless that is
+//! set.
 
 use std::env;
 use std::time::{Duration, Instant, SystemTime};
@@ -88,7 +89,7 @@ async fn on_redis(count: u32) -> Pages {
     Pages { commands: Some(commands), ..pages }
 }
 
-/// How many commands of a store the server ran.
+/// Number of commands that the server has run.
 fn commands(connection: &mut redis::Connection) -> u64 {
     let info: String = redis::cmd("INFO").arg("commandstats").query(connection).expect("counts");
     let calls = info.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="));

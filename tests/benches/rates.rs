@@ -1,5 +1,5 @@
-//! Requests per second, as ratios of one run: rounds follow each other, each with all that is compared, and the middle one
-//! of the ratios counts.
+//! Requests per second, as ratios of one run: rounds follow each other, each with all that is compared, and the middle
+//! one of the ratios counts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 7;
 const TIME: Duration = Duration::from_secs(1);
 
-/// What is asked of a server, again and again.
+/// The repeated request to a server.
 struct Load {
     clients: Vec<Client>,
     method: &'static str,

@@ -19,13 +19,13 @@ pub(crate) struct Server {
     _engine: Option<Engine>,
 }
 
-/// What the sessions are on.
+/// The store of the sessions.
 enum Engine {
     Redis(Redis),
     Postgres(Postgres),
 }
 
-/// What is served.
+/// The served application.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum App {
     Bare,
@@ -82,13 +82,13 @@ impl Server {
         command.args(["serve", kind, &store]).arg(workers.to_string());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("a server that starts");
         let output = BufReader::new(child.stdout.take().expect("what the server prints"));
-        // Fairings may say something before the port is known.
+        // Fairings may print before the port is known.
         let port = output.lines().map_while(Result::ok).find_map(|line| line.parse::<u16>().ok());
         let port = port.expect("the port of a server that started");
         Self { address: SocketAddr::from(([127, 0, 0, 1], port)), child, folder, _engine: engine }
     }
 
-    /// What callgrind counted up to the `n`th mark since the one before it, `n` counting from 1.
+    /// Instructions that callgrind counted between the `n`th mark and the mark before it. `n` starts at 1.
     pub(crate) fn counted_up_to_mark(&self, n: usize) -> f64 {
         total(&counts(self.folder.path()), n)
     }

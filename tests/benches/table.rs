@@ -7,7 +7,7 @@ pub(crate) struct Table {
     missed: usize,
 }
 
-/// What a figure is held to.
+/// The goal of a figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
     AtMost(f64),

@@ -32,12 +32,12 @@ impl Cookie {
         bytes.try_into().expect("the session cookie holds 32 bytes")
     }
 
-    /// Where the record lives: the first half.
+    /// The key, which names the record: the first half.
     pub fn key(&self) -> [u8; 16] {
         self.bytes()[..16].try_into().unwrap()
     }
 
-    /// What only the browser has: the second half.
+    /// The secret, which only the browser has: the second half.
     pub fn secret(&self) -> [u8; 16] {
         self.bytes()[16..].try_into().unwrap()
     }

@@ -9,7 +9,7 @@
 //! | [`increments`](Fleet::increments) | 2,000 of them are 2,000 |
 //! | [`mixed_writes`](Fleet::mixed_writes) | sums, entries, lists and plain fields at once: nothing is lost |
 //! | [`logouts`](Fleet::logouts) | writers on all nodes and a logout: the session is gone |
-//! | [`logins`](Fleet::logins) | several logins of one session at once: one keeps it, the old id is dead, nobody sees another's |
+//! | [`logins`](Fleet::logins) | several logins of one session at once: one keeps it, the old id opens nothing, no login sees another's session |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Cart {
     note: Option<String>,
 }
 
-/// Who is logged in.
+/// The logged-in user.
 #[derive(Session)]
 #[session(key = "auth", version = 1)]
 pub struct Auth {
@@ -39,7 +39,7 @@ pub struct Auth {
     user: Option<String>,
 }
 
-/// What a browser keeps: the value of the session cookie.
+/// A browser, reduced to the value of the session cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Browser(pub Option<String>);
 
@@ -114,7 +114,7 @@ impl Node {
 #[derive(Debug)]
 pub struct Fleet {
     nodes: Vec<Node>,
-    /// By which the tests see what is stored, past any cache.
+    /// The node without a cache, with which the tests read the stored data.
     direct: Node,
 }
 
@@ -240,8 +240,8 @@ impl Fleet {
         late
     }
 
-    /// Twenty times: sixteen logins of one anonymous session at once, on all nodes. Gives how many got a session of their
-    /// own.
+    /// Twenty times: sixteen logins of one anonymous session at once, on all nodes. Gives how many got a session of
+    /// their own.
     ///
     /// # Panics
     ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cookie::Cookie;
 
-/// A server that takes longer hangs, and the test says so instead of hanging too.
+/// The longest time to wait for a server. A test that waits longer fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request without a body.
@@ -61,7 +61,7 @@ impl Request {
     }
 }
 
-/// What came back.
+/// An answer of a server.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -76,7 +76,7 @@ impl Answer {
         lines.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// How often a comma-separated header holds this word.
+    /// The number of occurrences of this word in a comma-separated header.
     pub fn count(&self, name: &str, word: &str) -> usize {
         let lines = self.all(name);
         let words = lines.iter().flat_map(|line| line.split(','));
@@ -112,7 +112,7 @@ impl Answer {
         self.expect(status)
     }
 
-    /// Checks that the store's failure is told as such: 503, when to come back, and no cookie.
+    /// Checks that the answer reports a failure of the store: 503, a time to retry, and no cookie.
     #[track_caller]
     pub fn expect_unavailable(self) -> Self {
         assert_eq!(self.all("retry-after").len(), 1, "this answer should say when to come back: {self:?}");

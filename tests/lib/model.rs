@@ -1,7 +1,7 @@
 //! Random operations of three interleaved requests, on a store, against a plain map.
 //!
-//! A request keeps what its last load found, and its patches rest on that, however much has happened since. Every answer
-//! and, after every step, all records must be the model's. More cases: `PROPTEST_CASES=10000`.
+//! A request keeps what its last load found, and its patches rest on that, however much has happened since. Every
+//! answer and, after every step, all records must be the model's. More cases: `PROPTEST_CASES=10000`.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a check that cannot go on has failed")]
 
@@ -50,7 +50,7 @@ struct What {
     rests: Rests,
     deadline: Option<(bool, i64)>,
     secret: Option<(u8, u8)>,
-    /// Says what holds if nobody has written since.
+    /// Describes the unchanged record in the patch.
     says: bool,
 }
 
@@ -65,7 +65,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(kind().prop_map(Step), 1..60)
 }
 
-/// Runs the steps on what `open` opens, each time anew, on records that nobody else writes, and removes what is left.
+/// Runs the steps on fresh stores from `open`, on records that no other test writes, and removes the remaining records.
 ///
 /// # Panics
 ///
@@ -134,7 +134,7 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 type Texts = BTreeMap<String, String>;
 
-/// The contract of a store, as plainly as it can be said.
+/// The contract of a store in its plainest form.
 #[derive(Default)]
 struct Model {
     records: BTreeMap<SessionKey, (Head, Texts)>,
@@ -380,7 +380,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         assert_eq!(removed, self.model.sweep(self.now));
     }
 
-    /// Everything that is alive is what the model says, byte for byte.
+    /// Every live record equals the model, byte for byte.
     async fn compare(&self) {
         let listed = crate::pages::all(self.store(), 10, self.now).await;
         let live: Vec<_> = self.model.records.iter().filter(|(_, (head, _))| self.now < head.expires).collect();
@@ -395,7 +395,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
     }
 }
 
-/// What holds after the patch of a record that is still as it was loaded.
+/// Totals after the patch, if the record is still as it was loaded.
 fn says(patch: &Patch, head: &Head, texts: &Texts) -> Unchanged {
     let mut after = texts.clone();
     change(&mut after, patch);

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 pub struct Random(u64);
 
 impl Random {
-    /// From `SESSION_TESTS_SEED`, or a fresh seed; says which.
+    /// From `SESSION_TESTS_SEED`, or a fresh seed, which is printed.
     pub fn seeded(test: &str) -> Self {
         let seed = number_from("SESSION_TESTS_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
         println!("{test}: SESSION_TESTS_SEED={seed}");

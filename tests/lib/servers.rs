@@ -16,7 +16,7 @@ pub mod redis;
 
 use std::net::TcpListener;
 
-/// A port of the loopback interface that nobody listens on.
+/// A free port of the loopback interface.
 ///
 /// # Panics
 ///

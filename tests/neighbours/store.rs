@@ -1,4 +1,4 @@
-//! What `SqliteStore` does with whichever version of rusqlite; `tests/neighbours/run` compiles this with two of them.
+//! The tests of `SqliteStore` for any version of rusqlite. `tests/neighbours/run` compiles them with two versions.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../stores/sqlite/damaged.rs"]

@@ -14,7 +14,7 @@ struct History {
     log: Vec<Op>,
     /// Before the first step, and after each.
     states: Vec<State>,
-    /// By step: how far the log was when its answer came.
+    /// The length of the log at the answer of each step.
     answered: Vec<usize>,
 }
 
@@ -53,7 +53,7 @@ impl History {
     }
 }
 
-/// What was seen over all cuts.
+/// Counts over all cuts.
 #[derive(Debug, Default)]
 struct Seen {
     images: usize,
@@ -91,7 +91,7 @@ fn cut_everywhere(durability: Durability, test: &str) -> Seen {
     seen
 }
 
-/// What the store finds on such a disk. It opens without help, is sound, and works.
+/// Opens the store on such a disk and returns its contents. It opens without help, is sound, and works.
 pub(crate) fn open_again(image: &Image, durability: Durability) -> State {
     let folder = tempfile::tempdir().unwrap();
     image.write_to(folder.path());
@@ -121,8 +121,8 @@ fn with_durability_process_a_cut_leaves_an_earlier_state() {
     assert!(seen.forgetful > seen.images / 10);
 }
 
-/// C71b: a power cut while the file is made leaves one that opens. Once it left a journal whose header was on the disk and
-/// whose content was not, and rolling that back made the file no database at all.
+/// C71b: a power cut while the file is made leaves one that opens. Once it left a journal whose header was on the disk
+/// and whose content was not, and rolling that back made the file no database at all.
 #[test]
 fn a_cut_while_the_file_is_made_leaves_one_that_opens() {
     let history = History::of(LONG, Durability::Process);
@@ -171,7 +171,7 @@ fn with_durability_power_a_cut_loses_nothing_of_a_group_of_writes() {
     assert!(groups < ROUNDS.len() * usize::from(KEYS) && damaged > 0);
 }
 
-/// How far the log was when the writes began; by session, when each was answered; and the log.
+/// The length of the log when the writes began, the lengths at the answers of each session, and the log.
 fn write_in_groups() -> (usize, Vec<Vec<usize>>, Vec<Op>) {
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::on(folder.path());

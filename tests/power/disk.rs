@@ -9,7 +9,7 @@ use rusqlite::ffi;
 
 use crate::vfs;
 
-/// What happened. Files are known by number, since a name may stand for another file later.
+/// One operation of the disk. Files have numbers, since a name may stand for another file later.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Link {
@@ -19,7 +19,7 @@ pub(crate) enum Op {
     Unlink {
         name: String,
     },
-    /// What the folder holds will still be there.
+    /// The entries of the folder survive a power cut.
     SyncFolder,
     Write {
         file: usize,
@@ -33,13 +33,13 @@ pub(crate) enum Op {
     Sync {
         file: usize,
     },
-    /// Whatever was not synced before never will be: a system may drop it after it has told of the failure.
+    /// Data that was not synced before is lost for good: a system may drop it after it has reported the failure.
     FailedSync {
         file: usize,
     },
 }
 
-/// What an operation wants, as far as it may fail.
+/// The kind of an operation, if it may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Open,
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     Delete,
 }
 
-/// How operations fail.
+/// A failure of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Writes of which only the first half finds room.
@@ -67,7 +67,7 @@ pub(crate) struct Plan {
     pub(crate) stays: bool,
 }
 
-/// How an operation goes on.
+/// The decision about an operation.
 pub(crate) enum Verdict {
     Go,
     Fail(c_int),
@@ -125,7 +125,7 @@ impl Disk {
         lock(&self.state).log.clone()
     }
 
-    /// How many operations there were so far.
+    /// The number of operations so far.
     pub(crate) fn position(&self) -> usize {
         lock(&self.state).log.len()
     }
@@ -140,7 +140,7 @@ impl Disk {
         lock(&self.state).plan = None;
     }
 
-    /// How many operations failed by the last plan.
+    /// The number of operations that failed by the last plan.
     pub(crate) fn failed(&self) -> usize {
         lock(&self.state).failed
     }
@@ -212,7 +212,7 @@ impl Handle {
 }
 
 impl State {
-    /// Counts the operation, and says whether it is to fail.
+    /// Counts the operation and decides whether it fails.
     fn verdict(&mut self, kind: Kind) -> Verdict {
         let Some(Plan { fault, at, stays }) = self.plan else { return Verdict::Go };
         if fault == Fault::Full && kind != Kind::Write {

@@ -1,5 +1,5 @@
-//! Every operation on the disk fails in turn: the caller is told so, nothing acknowledged is lost, and the same store works
-//! again as soon as the disk does.
+//! Every operation on the disk fails in turn. The caller gets the error, no acknowledged change is lost, and the same
+//! store works again as soon as the disk does.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -139,7 +139,7 @@ fn fail_everywhere(durability: Durability, fault: Fault, stays: bool) {
         "{durability:?}, {fault:?}, {}: {runs} places, {failures} operations failed; the caller was told in {told} runs",
         if stays { "until it is mended" } else { "once" }
     );
-    // The others are in checkpoints, which nobody asked for and the next one makes up for.
+    // The others are in checkpoints. No caller waits for a checkpoint, and the next one repeats it.
     assert!(runs > 20 && told > runs / 2);
 }
 

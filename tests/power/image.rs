@@ -10,7 +10,7 @@ use crate::random::Random;
 /// A disk writes a sector as a whole or not at all.
 const SECTOR_BYTES: usize = 512;
 
-/// What becomes of operations that no sync has made safe.
+/// The fate of operations that no sync has made safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Survival {
     Nothing,
@@ -132,7 +132,7 @@ impl File {
         }
     }
 
-    /// How many changes were undone, or pieces of them.
+    /// Undoes changes or pieces of them, and returns their number.
     fn lose_power(&mut self, survival: Survival, random: &mut Random) -> usize {
         let mut changes = std::mem::take(&mut self.unsynced);
         let undone = match survival {

@@ -1,8 +1,8 @@
 //! `SqliteStore` on a disk that loses power, or that fails.
 //!
-//! In this process `SQLite`'s default file system is one of ours: it hands everything to the system's, and tells a
-//! [`disk`] of every write, truncation, sync and deletion in their order. The store is the real one, and knows nothing of
-//! it.
+//! In this process `SQLite`'s default file system is one of ours. It passes every call to the system's, and reports
+//! every write, truncation, sync and deletion to a [`disk`], in their order. The store is the real one and does not
+//! know that file system.
 //!
 //! | room | what is in it |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What is done to the store, and what it should hold by then: the same is done to a `MemoryStore`, which no disk fails.
+//! The steps for the store and the expected contents: a `MemoryStore`, which no disk fails, takes the same steps.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
 
-/// Done to a record, a step's answer is told as text, so that the answers of two stores can be compared.
+/// Performs the step on a record. The answer is text, so that the answers of two stores can be compared.
 pub(crate) async fn apply(step: Step, store: &dyn Store) -> Result<String, StoreError> {
     match step {
         Step::Create(n) => store.create(key(n), record(n)).await.map(|answer| format!("{answer:?}")),
@@ -133,7 +133,7 @@ fn record(n: u8) -> Record {
     Record { head: Head { secret: SecretHash::from_bytes([n; 32]), ..head_at(NOW.as_millis()) }, values }
 }
 
-/// What stands under all keys.
+/// The contents under all keys.
 pub(crate) async fn state(store: &dyn Store) -> Result<State, StoreError> {
     let mut state = Vec::new();
     for n in 0..KEYS {
@@ -157,7 +157,7 @@ pub(crate) fn expected(steps: &[Step]) -> (Vec<State>, Vec<String>) {
     })
 }
 
-/// By a connection of its own, beside those of the store. Whether it succeeds is not its caller's matter.
+/// Runs a checkpoint on a connection beside those of the store. Its result is ignored.
 pub(crate) fn checkpoint(path: &Path) {
     let Ok(database) = rusqlite::Connection::open(path) else { return };
     let _ = database.pragma_update(None, "synchronous", "NORMAL");

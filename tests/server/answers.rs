@@ -1,4 +1,4 @@
-//! What answers say: the cookie's attributes, what caches may do, and what a refusal does not say.
+//! The contents of answers: attributes of the cookie, headers for caches, and nothing internal in a refusal.
 
 use crate::process::{Host, Profile, Storage};
 use session_tests::cookie::Cookie;
@@ -10,7 +10,7 @@ fn assert_varies(answer: &Answer) {
     assert_eq!(answer.count("vary", "cookie"), 1, "Vary should name Cookie once: {answer:?}");
 }
 
-/// C47: an answer that sets or removes a cookie is stored by nobody.
+/// C47: no cache stores an answer that sets or removes a cookie.
 #[track_caller]
 fn assert_not_stored(answer: &Answer) {
     assert_eq!(answer.count("cache-control", "no-store"), 1, "Cache-Control should say no-store once: {answer:?}");
@@ -91,7 +91,7 @@ fn a_later_write_sets_no_cookie() {
     assert_eq!(shop.get("/prefs", &visitor).expect_silent(200).text(), r#"{"lang":"de"}"#);
 }
 
-/// C46, C48: a page that never asks for the session says nothing about it, whatever cookie comes along.
+/// C46, C48: a page that never asks for the session has no header about it, with any cookie.
 #[test]
 fn a_page_without_a_session_has_no_session_headers() {
     let host = Host::new();

@@ -1,5 +1,5 @@
-//! What takes handlers or stores that the shop does not have: streams, a thousand requests of one session, stores that
-//! panic, clients that leave in the middle.
+//! Handlers and stores that the shop does not have: streams, a thousand requests of one session, stores that panic,
+//! clients that leave in the middle.
 
 use std::thread;
 
@@ -37,8 +37,8 @@ fn a_stream_sends_its_cookie_with_the_head() {
     }
 }
 
-/// C55: a thousand requests of one session, 250 at a time: each one's own entry is there, the counter is exact, the list
-/// holds each once, and the plain field holds the number of one of them.
+/// C55: a thousand requests of one session, 250 at a time: each one's own entry is there, the counter is exact, the
+/// list holds each once, and the plain field holds the number of one of them.
 #[test]
 fn a_thousand_requests_of_one_session_lose_nothing() {
     const CLIENTS: u32 = 250;
@@ -67,7 +67,8 @@ fn a_thousand_requests_of_one_session_lose_nothing() {
     }
 }
 
-/// C73: a store that panics in any operation costs one answer with a body; the connection goes on, and so does the server.
+/// C73: a store that panics in any operation costs one answer with a body; the connection goes on, and so does the
+/// server.
 #[test]
 fn a_store_that_panics_costs_one_answer() {
     let servers = [Storage::Postgres, Storage::Redis, Storage::Cluster];

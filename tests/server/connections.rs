@@ -7,7 +7,7 @@ use session_tests::http::Request;
 
 use crate::process::{Host, Profile, Shop, Storage, poll};
 
-/// `HEAD` says what `GET` would, without the body.
+/// `HEAD` answers as `GET` does, without the body.
 #[test]
 fn head_answers_like_get_without_the_body() {
     let host = Host::new();
@@ -122,7 +122,8 @@ fn thousands_of_session_cookies_make_none() {
     shop.assert_running();
 }
 
-/// C31: headers of ten megabytes and of 20,000 cookies, from many clients, leave no memory behind and lock nobody out.
+/// C31: headers of ten megabytes and of 20,000 cookies, from many clients, leave no memory behind and lock no client
+/// out.
 #[test]
 fn huge_headers_cost_no_memory() {
     const KILOBYTES: u64 = 64 * 1024;
@@ -154,7 +155,7 @@ fn huge_headers_cost_no_memory() {
     shop.assert_running();
 }
 
-/// C31: clients that send a header byte by byte and never finish it keep nobody else waiting.
+/// C31: clients that send a header byte by byte and never finish it delay no other client.
 #[test]
 fn slow_headers_delay_no_other_client() {
     let host = Host::new();

@@ -1,5 +1,5 @@
-//! What comes in as a cookie: unknown, malformed, disguised, doubled, planted. Release profile, so that the name is
-//! `__Host-id` and a look-alike has something to gain.
+//! Incoming cookies: unknown, malformed, disguised, doubled, planted. Release profile, so that the name is `__Host-id`
+//! and a similar name would be an attack.
 
 use crate::process::{Host, Profile, Shop, Storage};
 use session_tests::cookie::{Cookie, encode, with_spare_bits};
@@ -341,7 +341,7 @@ fn a_byte_that_is_not_utf8_beside_the_cookie_makes_it_anonymous() {
     assert_opens_nothing(&shop, &[[&broken[..], b"; ", &pair].concat()]);
     assert_opens_nothing(&shop, &[[&pair[..], b"; ", &broken].concat()]);
     assert_opens_nothing(&shop, &[[b"\xa0", &pair[..]].concat()]);
-    // In a line of its own it is somebody else's trouble.
+    // In a line of its own it does not touch the session cookie.
     assert_opens(&shop, &[broken.clone(), pair.clone()], r#"{"7":1}"#);
     assert_opens(&shop, &[pair, broken], r#"{"7":1}"#);
     shop.assert_running();

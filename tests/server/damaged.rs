@@ -1,11 +1,11 @@
-//! A database in which somebody else wrote: whatever stands there, visitors are anonymous or refused, the row stays as it
-//! is, and the server stays up.
+//! A database that another program has written to. With any damage, visitors are anonymous or refused, the row stays
+//! unchanged, and the server stays up.
 
 use crate::process::{Host, Profile, Storage};
 use session_tests::http::Request;
 
-/// B69, C38, `SQLite`: a head that is cut, that goes on, of another layout, with a kind of expiry that does not exist, or no
-/// head at all.
+/// B69, C38, `SQLite`: a head that is cut, that goes on, of another layout, with a kind of expiry that does not exist,
+/// or no head at all.
 #[test]
 fn a_damaged_record_is_no_session_and_stays() {
     let damages = [
@@ -41,8 +41,8 @@ fn a_damaged_record_is_no_session_and_stays() {
     shop.assert_running();
 }
 
-/// C38, `SQLite`: values that are no JSON, of another type, of another version, or no UTF-8: the schema's routes answer with
-/// an error, the others work, and the value stays.
+/// C38, `SQLite`: values that are no JSON, of another type, of another version, or no UTF-8: the schema's routes answer
+/// with an error, the others work, and the value stays.
 #[test]
 fn a_damaged_value_fails_its_schema_and_stays() {
     let damages = ["''", "'null'", "'[]'", "'{'", "'\"seven\"'", "'-1'", "'1.5'", "CAST(x'ff31' AS TEXT)", "char(0)"];

@@ -44,7 +44,7 @@ fn add_until_refused(shop: &Shop, visitor: &Cookie, mut quantity: u32) -> u32 {
     panic!("the disk is full, and every write succeeds");
 }
 
-/// Everybody has what they had; what wants to change something is refused; who needs no session does not notice.
+/// Every session keeps its data. Changes are refused. Pages without a session are not affected.
 fn assert_reads_only(shop: &Shop, visitor: &Cookie, cart: &str, anna: &Cookie) {
     assert_eq!(shop.cart(visitor), cart);
     assert_eq!(shop.user(anna).as_deref(), Some("anna"));
@@ -56,7 +56,8 @@ fn assert_reads_only(shop: &Shop, visitor: &Cookie, cart: &str, anna: &Cookie) {
     assert_eq!(shop.cart(visitor), cart, "a refused write left something behind");
 }
 
-/// A disk that fills up while the server runs: 503 for writes and nothing lost; with room again, the same process goes on.
+/// A disk that fills up while the server runs: 503 for writes and nothing lost; with room again, the same process goes
+/// on.
 #[test]
 fn a_disk_that_fills_up_refuses_writes_until_there_is_room() {
     let host = Host::mounting(SMALL);
@@ -82,7 +83,7 @@ fn a_disk_that_fills_up_refuses_writes_until_there_is_room() {
     assert_sound(&shop, &host);
 }
 
-/// The server's files, copied while nobody writes, have nothing wrong with them.
+/// The server's files, copied while no writer is active, are sound.
 fn assert_sound(shop: &Shop, host: &Host) {
     let copy = tempfile::tempdir().unwrap();
     for name in ["sessions.db", "sessions.db-wal"] {
@@ -93,7 +94,7 @@ fn assert_sound(shop: &Shop, host: &Host) {
     assert_eq!(verdict, "ok");
 }
 
-/// On a disk without room there can be no file; the launch says so.
+/// On a disk without room no file can be created. The launch reports that.
 #[test]
 fn a_launch_on_a_full_disk_is_refused() {
     let host = Host::mounting(FULL);

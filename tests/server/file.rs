@@ -1,4 +1,4 @@
-//! Files that somebody else locks, that belong to another program, or that are damaged.
+//! Files that another program has locked or owns, or that are damaged.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use crate::process::{Host, Profile, Storage};
 
 const PAGE_BYTES: usize = 4096;
 
-/// Another process keeps the lock for longer than a request may take: writes are refused in time and are not done later,
-/// reads go on, and when the lock is gone, so is the trouble.
+/// Another process keeps the lock for longer than a request may take: writes are refused in time and are not done
+/// later, reads go on, and when the lock is gone, so is the trouble.
 #[test]
 fn a_lock_of_another_process_refuses_writes_until_it_is_gone() {
     let host = Host::new();

@@ -1,5 +1,5 @@
-//! The example `fleet`: the shop on several nodes behind nginx, of which one is killed and one is added under load. Its
-//! own script starts all of that and says what became of it; here it runs for some seconds, with what is built already.
+//! The example `fleet`: the shop on several nodes behind nginx. One node is killed and one is added under load. The
+//! example's script starts all of that and prints the outcome. Here it runs for some seconds, with the existing build.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +14,7 @@ use crate::process::{poll, programs};
 /// One at a time: each of them is a dozen processes.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// What the script did.
+/// The output of the script.
 struct Run {
     status: ExitStatus,
     output: String,

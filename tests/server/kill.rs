@@ -4,9 +4,9 @@
 //! What the server acknowledged is remembered here, in another process than the one that dies. A killed process loses
 //! nothing that the operating system has taken; a power cut is the matter of the package `session-power-tests`.
 //!
-//! That a kill came in the middle of writing is shown in three ways: the process ended by signal 9 and by nothing else, in
-//! each round at least one write had been sent and not been answered, and of the unanswered ones some are found stored and
-//! some are not. Some of the logs left behind end in the middle of a transaction.
+//! That a kill came in the middle of writing is shown in three ways: the process ended by signal 9 and by nothing else,
+//! in each round at least one write had been sent and not been answered, and of the unanswered ones some are found
+//! stored and some are not. Some of the logs left behind end in the middle of a transaction.
 
 mod fate;
 mod log;
@@ -64,7 +64,7 @@ impl Scene {
         (Self { host, writers, visitors, strangers: 0 }, shop)
     }
 
-    /// Lets everybody work, and kills the server at a random moment.
+    /// Lets all clients work, and kills the server at a random moment.
     fn kill_under_load(&mut self, mut shop: Shop, random: &mut Random) {
         let moment = Duration::from_micros(2_000 + random.below(60_000));
         let barrier = &Barrier::new(CLIENTS + 1);
@@ -87,7 +87,7 @@ impl Scene {
         assert!(waiting > 0, "no write was under way: this kill proves nothing");
     }
 
-    /// Whether the dead server's log ends in the middle of a transaction.
+    /// True if the dead server's log ends in the middle of a transaction.
     fn is_log_cut(&self) -> bool {
         let log = fs::read(self.host.database().with_extension("db-wal")).expect("a killed server leaves its log");
         log::frames_of_an_unfinished_transaction(&log) > 0
@@ -126,7 +126,8 @@ impl Scene {
         stored.len() - known.len() - self.strangers
     }
 
-    /// The file is sound, and no session is stored by half: the number and the bytes of its values are those in its head.
+    /// The file is sound, and no session is stored by half: the number and the bytes of its values are those in its
+    /// head.
     fn check_file(&self) {
         let database = self.host.look();
         let ask = |sql: &str| database.query_row(sql, (), |row| row.get::<_, String>(0)).unwrap();

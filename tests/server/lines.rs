@@ -36,7 +36,7 @@ async fn launch(toml: &str) {
     drop(rocket::custom(figment(toml)).attach(fairing).ignite().await.unwrap());
 }
 
-/// A new user could not tell which file the sessions were in, or whether the settings were read.
+/// The launch did not show a new user which file holds the sessions, or whether the settings were read.
 #[test]
 fn the_launch_logs_the_store_and_the_lifetimes() {
     for storage in [Storage::Memory, Storage::Sqlite, Storage::Postgres, Storage::Redis, Storage::Cluster] {

@@ -1,5 +1,5 @@
-//! A database that another program holds: the server answers in time, loses nothing it acknowledged, and goes on when the
-//! lock is gone.
+//! A database that another program holds: the server answers in time, loses nothing it acknowledged, and goes on when
+//! the lock is gone.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use session_tests::http::{Answer, Connection, Request};
 
 use crate::process::{Host, Profile, Shop, Storage, poll};
 
-/// Another program's transaction; everybody may read, and nobody else may write.
+/// Another program's transaction: all others may read, and none may write.
 struct Lock(rusqlite::Connection);
 
 impl Lock {
@@ -38,7 +38,8 @@ fn at_once(shop: &Shop, count: usize, request: &Request) -> Vec<(Answer, Duratio
     })
 }
 
-/// What a busy machine may add to an answer: two seconds, and what as many pages without a session take just now.
+/// The delay that a busy machine may add to an answer: two seconds and the present time of as many pages without a
+/// session.
 fn slack(shop: &Shop, count: usize) -> Duration {
     let pages = at_once(shop, count, &Request::get("/ping"));
     Duration::from_secs(2) + pages.iter().map(|(_, took)| *took).max().unwrap()
@@ -49,8 +50,8 @@ fn quantity(shop: &Shop, visitor: &Cookie) -> usize {
     cart.get(&7).copied().unwrap_or_default()
 }
 
-/// C61, C63, C65 for `SQLite`: 200 writes at once while the file is locked each fail within the deadline, and say nothing
-/// of the answer that they were to give; reads and pages without a session go on; afterwards everything works again.
+/// C61, C63, C65 for `SQLite`: 200 writes at once while the file is locked each fail within the deadline, without the
+/// handler's answer. Reads and pages without a session work meanwhile, and afterwards everything works again.
 #[test]
 fn writes_to_a_locked_file_fail_in_time_and_recover() {
     const WRITES: usize = 200;

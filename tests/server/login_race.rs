@@ -25,7 +25,7 @@ impl Jar {
     }
 }
 
-/// What one client did with the old id.
+/// The requests of one client with the old id.
 #[derive(Default)]
 struct Done {
     adds: u32,

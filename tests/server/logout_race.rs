@@ -16,7 +16,7 @@ const ROUNDS: usize = 100;
 /// Sessions started by late writes that are looked into, by round.
 const FRESH: usize = 4;
 
-/// One request and its answer, with the moments that tell whether it overlapped the logout.
+/// One request and its answer, with the moments that show whether it overlapped the logout.
 struct Exchange {
     sent: Instant,
     answered: Instant,
@@ -24,7 +24,7 @@ struct Exchange {
     answer: Answer,
 }
 
-/// What the clients do, each at its own place in the list: adds, preferences and reads.
+/// The requests of the clients, each at its own place in the list: adds, preferences and reads.
 fn request(client: usize, at: usize) -> (&'static str, String) {
     match (client + at) % 4 {
         0 => ("POST", "/cart/add/7".to_owned()),
@@ -56,7 +56,7 @@ fn work(
     }
 }
 
-/// One round; says whether a request overlapped the logout.
+/// Runs one round. True if a request overlapped the logout.
 fn round(shop: &Shop, connections: &mut [Connection], user: bool, wait_for: usize) -> bool {
     let mut cookie = shop.visitor(5);
     if user {

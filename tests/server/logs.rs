@@ -1,7 +1,7 @@
-//! What the library says in the log, at the level TRACE: enough to find a fault by, and nothing that belongs to a visitor.
+//! The library's log at the level TRACE: enough to find a fault, and no data of a visitor.
 //!
-//! The log is that of this process, in which our own application runs. Rocket's log is its own affair: at its most
-//! talkative it prints request headers, the `Cookie` header among them.
+//! The application of the tests runs in this process and logs here. Rocket's own lines are left out: at its most
+//! verbose it prints request headers, the `Cookie` header among them.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ use crate::test_app::{TestApp, Work, patient, recording};
 
 const SECRETS: [&str; 3] = ["hunter2-field", "anna-hunter2", "hunter2-entry"];
 
-/// What could be said of a session and must not be.
+/// Texts that would reveal a session.
 fn traces_of(cookie: &Cookie) -> Vec<String> {
     let (key, secret) = (cookie.key(), cookie.secret());
     let numbers = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
@@ -160,8 +160,8 @@ async fn debug_reveals_nothing_about_a_visitor() {
     assert_reveals_nothing(&shown, &[cookie]);
 }
 
-/// B63, B69, C02, C08: each of these is one line in the log and no more, unless lines for debugging are asked for: a save dropped after a logout, a record that is
-/// unreadable as a whole, a doubled cookie, an unknown id.
+/// B63, B69, C02, C08: each of these is one line in the log and no more, unless lines for debugging are asked for: a
+/// save dropped after a logout, a record that is unreadable as a whole, a doubled cookie, an unknown id.
 #[tokio::test]
 async fn each_event_is_one_line() {
     let log = Log::listen();
@@ -170,7 +170,7 @@ async fn each_event_is_one_line() {
     let visit = sessions.open([]);
     visit.write::<Work>().await.unwrap().set_last(1);
     let pair = Cookie::of(visit.finish(200).await.cookie.header().unwrap()).pair();
-    // One thread does all of this, so what others say meanwhile is not counted.
+    // All of this runs on one thread, so lines of other tests are not counted.
     let lines_of = async |line: &str| {
         let before = log.here().len();
         let visit = sessions.open([line]);

@@ -1,13 +1,13 @@
-//! The example `cart` as a visitor, a load balancer and an attacker see it: a launched process behind a raw TCP socket.
+//! The example `cart` from the outside: a launched process behind a raw TCP socket.
 //!
-//! To the shop they talk from outside. Its process is started on a free port in a folder of its own and killed at
-//! the end of each test; headers are sent and compared byte for byte; the `SQLite` file is opened by a second process.
-//! What the shop has no routes or stores for is asked of an application of our own, `own`, behind a socket as well. The
-//! programs of `rollout` are processes again: this test's own executable, started anew as one version of a shop.
-//! Numbers such as C08 name the case that a test stands for; `tests/README.md` lists them all.
+//! A test starts the process on a free port in a folder of its own and kills it at the end. Headers are sent and
+//! compared byte for byte, and a second process opens the `SQLite` file. Routes and stores that the shop lacks are in
+//! an application of the tests, `test_app`, behind a socket as well. The programs of `rollout` are processes again:
+//! this test's own executable, started as one version of a shop. Numbers such as C08 name the case of a test;
+//! `tests/README.md` lists them all.
 //!
-//! `SESSION_TESTS_PROFILE=release` takes the example from the release build, `SESSION_KILL_ROUNDS` says how often the
-//! process is killed under load (200), `SESSION_TESTS_SEED` repeats a run's random moments.
+//! `SESSION_TESTS_PROFILE=release` takes the example from the release build, `SESSION_KILL_ROUNDS` sets the number of
+//! kills under load (200), `SESSION_TESTS_SEED` repeats the random moments of a run.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

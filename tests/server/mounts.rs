@@ -1,4 +1,4 @@
-//! A server in a mount namespace of its own: it can have a disk that is small or read-only, and nobody else is concerned.
+//! A server in a mount namespace of its own: it can have a small or read-only disk that no other process sees.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

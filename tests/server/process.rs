@@ -1,4 +1,4 @@
-//! Where a shop stands: a folder with its database and its output, and the process that serves it.
+//! A folder with the shop's database and output, and the process that serves the shop.
 
 use std::fs::{self, File};
 use std::io;
@@ -34,7 +34,7 @@ pub(crate) enum Profile {
     Release,
 }
 
-/// Where the records are.
+/// The store of the sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Storage {
     Memory,
@@ -62,11 +62,11 @@ impl Storage {
     }
 }
 
-/// A folder of its own for one test.
+/// A folder for one test, in which processes of the shop run.
 pub(crate) struct Host {
     folder: TempDir,
     starts: AtomicUsize,
-    /// What mounts the disk that the database is on, for the server alone.
+    /// The script that mounts the disk of the database, visible to the server alone.
     mounts: Option<&'static str>,
 }
 
@@ -176,7 +176,7 @@ impl Host {
         }
     }
 
-    /// Port 0: the system picks a free one, and Rocket says which.
+    /// Port 0: the system picks a free port, and Rocket prints it.
     fn spawn(&self, mut command: Command, profile: Profile, session: &str) -> (Child, PathBuf) {
         let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.path().join(format!("output-{start}"));
@@ -214,7 +214,7 @@ impl Host {
         keys.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 
-    /// What a session holds, read by this library.
+    /// The stored values of a session, read by this library.
     pub(crate) fn stored(&self, cookie: &Cookie) -> Values {
         let store = SqliteStore::open(self.database()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -273,12 +273,13 @@ impl Shop {
         Self { child, address, output, beside: Vec::new(), turn: AtomicUsize::new(0) }
     }
 
-    /// What the process wrote so far, to both streams.
+    /// The output of the process so far, of both streams.
     pub(crate) fn output(&self) -> String {
         read(&self.output)
     }
 
-    /// How many of these requests have reached it. Anywhere in a line: several threads write their lines in two parts.
+    /// The number of these requests that have reached it. Anywhere in a line: several threads write their lines in two
+    /// parts.
     pub(crate) fn reached(&self, request: &str) -> usize {
         self.output().matches(request).count()
     }
@@ -336,7 +337,7 @@ impl Shop {
         self.get("/cart", cookie).expect_silent(200).text()
     }
 
-    /// Who the server takes this visitor for.
+    /// The user that the server recognises by this cookie.
     #[track_caller]
     pub(crate) fn user(&self, cookie: &Cookie) -> Option<String> {
         let answer: serde_json::Value = self.get("/whoami", cookie).expect_silent(200).json();
@@ -377,7 +378,7 @@ impl Shop {
 
     /// SIGTERM: the way a service manager stops a server.
     pub(crate) fn stop(self) {
-        // Rocket says that it has launched before it listens for signals, and answers only after.
+        // Rocket prints that it has launched before it listens for signals. It answers only after that.
         self.ask(&Request::get("/ping")).expect(200);
         self.ask_to_stop();
         self.wait_for_its_end();

@@ -1,4 +1,4 @@
-//! What outlives the process: with `SQLite` everything, with the memory store nothing.
+//! Data that outlives the process: with `SQLite` all, with the memory store none.
 
 use std::os::unix::process::ExitStatusExt;
 

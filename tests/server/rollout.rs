@@ -31,8 +31,8 @@ use crate::process::{Host, Shop};
 /// The same moments each time: a failure is the library's or the machine's, not luck.
 const SEED: u64 = 20_261_123;
 
-/// What runs, for how many requests, and which visitors come. Not everybody comes while the hold ends, so that there are
-/// carts of version 2 when a v2 and a v3 that writes version 3 are side by side.
+/// The running programs, the number of requests, and the visitors. Some visitors stay away while the hold ends, so that
+/// there are carts of version 2 when a v2 and a v3 that writes version 3 are side by side.
 const PHASES: [([Program; 2], u32, Range<usize>); 6] = [
     ([V1, V2], 500, 0..8),
     ([V3Held, V2], 400, 0..14),
@@ -166,7 +166,7 @@ impl Client {
         }
     }
 
-    /// Everything of everybody, as it is stored and by both processes.
+    /// Every visitor's data, as it is stored and as both processes show it.
     fn check_all(&mut self, fleet: &mut Fleet<'_>) {
         for visitor in &self.visitors {
             visitor.check_stored(fleet.host);
@@ -203,7 +203,7 @@ impl Tally {
     }
 }
 
-/// B73, B74, C43: nobody's session and no field is lost, and nothing is refused but what must be.
+/// B73, B74, C43: no session and no field is lost, and only the expected requests are refused.
 #[test]
 fn two_thousand_requests_through_a_rolling_deploy() {
     let host = Host::new();

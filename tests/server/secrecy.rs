@@ -29,7 +29,7 @@ fn use_many_ids(shop: &Shop) -> Vec<Cookie> {
     ids
 }
 
-/// How an id could leak: as text, as bytes, in hexadecimal; whole, or its secret half alone.
+/// The forms in which an id could leak: as text, as bytes, in hexadecimal; whole, or its secret half alone.
 fn leaks(cookie: &Cookie) -> Vec<(&'static str, Vec<u8>)> {
     let (bytes, secret) = (cookie.bytes(), cookie.secret());
     let numbers = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>();

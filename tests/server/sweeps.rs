@@ -1,4 +1,4 @@
-//! The sweep of several processes, and of one that is told to stop in the middle.
+//! The sweep of several processes, and of one that is stopped in the middle.
 
 use crate::process::{Host, Profile, Storage, poll};
 
@@ -29,7 +29,8 @@ fn is_head(row: &str) -> bool {
     row.contains(" | 0 | ")
 }
 
-/// C70: two processes that sweep one file at once remove everything that is expired and nothing else, without a complaint.
+/// C70: two processes that sweep one file at once remove everything that is expired and nothing else, without a
+/// complaint.
 #[test]
 fn two_processes_sweep_one_file_at_once() {
     let (host, alive) = with_expired(5_000);
@@ -45,7 +46,7 @@ fn two_processes_sweep_one_file_at_once() {
     assert_eq!(host.rows_about(&alive).len(), host.rows().len(), "no value of a swept session");
 }
 
-/// C70: a process that is told to stop while it sweeps ends well, leaves whole records, and the next one goes on.
+/// C70: a process that is stopped while it sweeps ends well and leaves whole records, and the next one goes on.
 #[test]
 fn a_stop_during_a_sweep_leaves_whole_records() {
     let (host, alive) = with_expired(20_000);

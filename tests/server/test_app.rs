@@ -55,7 +55,7 @@ pub(crate) fn recording(store: impl Store) -> RecordingStore {
     RecordingStore::new(store).described(STORE)
 }
 
-/// Where a handler waits in the middle.
+/// A gate at which a handler waits in the middle.
 #[derive(Default)]
 pub(crate) struct Gate {
     pub(crate) reached: Notify,
@@ -92,7 +92,7 @@ impl TestApp {
         let rocket = application().manage(Arc::clone(&gate)).attach(fairing).attach(says_where);
         let thread = std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-            // Why it failed is told by the panic of who waits for it.
+            // The caller reports a failed launch.
             let _ = runtime.block_on(rocket.launch());
         });
         let (port, shutdown) = receive.recv().expect("the application should launch");

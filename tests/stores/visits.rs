@@ -1,7 +1,7 @@
 //! Random requests of two browsers, up to three under way at once, on both stores, against a plain model of sessions.
 //!
-//! The model says what every guard reads, which answer and cookie each request ends with, and what is stored after it:
-//! who wins, and that nothing is lost. More cases: `PROPTEST_CASES=10000`.
+//! The model predicts the values of every guard, the answer and the cookie of each request, and the stored data after
+//! it: which write wins, and that none is lost. More cases: `PROPTEST_CASES=10000`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -104,7 +104,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is stored, a whole field being its value and an entry being there or not.
+/// Stored data. A field is its value, and an entry is present or absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Values {
     coupon: Option<u8>,
@@ -157,7 +157,7 @@ struct Request {
     now: i64,
     cookie: Option<(usize, u32)>,
     standing: Standing,
-    /// What its guards see.
+    /// The values that its guards see.
     values: Values,
     renew: bool,
     destroy: bool,
@@ -170,7 +170,7 @@ struct Request {
     emptied: Emptied,
 }
 
-/// What goes out.
+/// The end of a request.
 #[derive(Debug, PartialEq)]
 enum Out {
     Keep,
@@ -332,7 +332,7 @@ struct Trial<S, O> {
     clock: ManualClock,
     model: Model,
     keys: BTreeMap<usize, SessionKey>,
-    /// What each browser holds, and which session and secret that is.
+    /// The cookie of each browser, with the session and the secret in it.
     browsers: [Option<(String, (usize, u32))>; 2],
     requests: [Option<(Visit, Request)>; 3],
 }
@@ -534,7 +534,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         }
     }
 
-    /// Whatever session there ever was holds what the model says, or is no more.
+    /// Every session of the past equals the model or is gone.
     async fn compare(&mut self) {
         let now = self.model.now;
         for (session, key) in &self.keys {

@@ -20,7 +20,7 @@ struct Row {
 }
 
 impl Row {
-    /// What it names: a target and a path in it.
+    /// The tests of the row: a target and a path in it.
     fn tests(&self) -> Vec<(&str, &str)> {
         let quoted = self.place.split('`').skip(1).step_by(2);
         quoted.filter_map(|name| name.split_once(' ')).collect()
@@ -88,8 +88,8 @@ fn every_case_has_a_test_or_waits_for_something() {
     println!("{} cases: {here} here, {waiting} waiting", here + waiting);
 }
 
-/// By its name the test is there, and its documentation names the case. The kit's rules are public and name none; nor do
-/// the tests that only `SQLite` has.
+/// The test exists under its name, and its documentation names the case. The kit's rules are public and name none; nor
+/// do the tests of the contract and of `SQLite`.
 #[test]
 fn every_test_in_the_table_exists_and_names_its_case() {
     let mut wrong = Vec::new();

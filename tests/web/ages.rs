@@ -61,7 +61,7 @@ async fn a_new_session_of_less_than_a_second_has_a_cookie() {
     assert_eq!(new_age(patient().idle(SECOND / 2)).await, None, "not persistent");
 }
 
-/// Whatever sends a cookie, it says what the record says.
+/// Every answer with a cookie gives it the age of the record.
 #[rocket::async_test]
 async fn the_age_is_what_the_record_has_left() {
     let config = persistent().idle(HOUR).absolute(9 * HOUR).touch_every(TouchEvery::TenthOfIdle).renew_every(2 * HOUR);

@@ -71,7 +71,7 @@ pub struct Prefs {
 
 pub type All = (Cart, Auth, History, Prefs);
 
-/// Lets a handler wait in the middle: it says that it is there, and goes on when told.
+/// A point in a handler: the handler reports that it is there, and waits until the test opens it.
 #[derive(Clone, Default)]
 pub struct Barrier(Arc<(Notify, Notify)>);
 
@@ -110,11 +110,11 @@ pub fn patient() -> SessionConfig {
     SessionConfig::new().deadline(std::time::Duration::from_secs(6))
 }
 
-/// What a browser keeps between requests: the value of the session cookie.
+/// A browser, reduced to the value of the session cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Browser(pub Option<String>);
 
-/// What came back.
+/// An answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,

@@ -1,4 +1,4 @@
-//! A deadline that passes: the error says how much of the time the store took.
+//! A deadline that passes: the error states the store's share of the time.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ fn failure(step: Duration, deadline: Duration, others: impl Future<Output = ()> 
     runtime.block_on(async { tokio::spawn(work).await.unwrap() })
 }
 
-/// Seconds of milliseconds in the part of the message that says what the store took.
+/// The part of the message with the store's share of the time.
 fn taken(message: &str) -> Duration {
     let (_, rest) = message.split_once("the store took ").unwrap();
     let (number, rest) = rest.split_once(' ').unwrap();

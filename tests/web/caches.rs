@@ -1,4 +1,4 @@
-//! Headers that tell caches what to do, beside a cookie of ours.
+//! Headers that instruct caches, beside a cookie of ours.
 
 use rocket::http::Header;
 use rocket::local::asynchronous::{Client, LocalResponse};
@@ -64,7 +64,7 @@ async fn a_cookie_takes_the_headers_for_cdns_away() {
     assert_eq!(response.headers().get_one("Surrogate-Key"), Some("shop"), "it stores nothing by itself");
 }
 
-/// Where no cookie is set, they are the application's.
+/// Without a new cookie, the headers are the application's.
 #[rocket::async_test]
 async fn without_a_cookie_the_headers_for_cdns_stay() {
     let client = client().await;

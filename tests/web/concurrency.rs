@@ -27,7 +27,7 @@ async fn stored(app: &App, browser: &Browser, name: &str) -> Option<String> {
     app.store.record(key).await.unwrap().values.get(name).map(str::to_owned)
 }
 
-/// What is stored under `name` after `setup`, then `ours` and `theirs` at once.
+/// The text stored under `name` after `setup`, then `ours` and `theirs` at once.
 async fn merged(name: &str, setup: &[&str], ours: &str, theirs: &[&str]) -> Option<String> {
     let app = App::new().await;
     let (answer, browser) = race(&app, setup, ours, theirs).await;

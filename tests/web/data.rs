@@ -127,8 +127,8 @@ async fn every_kind_of_value_comes_back() {
     assert_eq!((read.elements(), read.duration()), (expected.elements(), expected.duration()));
 }
 
-/// B13, C38: whatever is wrong with a stored value, reading it is an error that names schema and field and shows nothing
-/// of it; the text stays as it is, and other schemas work.
+/// B13, C38: whatever is wrong with a stored value, reading it is an error that names schema and field and shows
+/// nothing of it; the text stays as it is, and other schemas work.
 #[rocket::async_test]
 async fn an_undecodable_value_is_named_and_left_alone() {
     let forms = [
@@ -217,7 +217,7 @@ async fn endless_nesting_is_an_error() {
     }
 }
 
-/// C40: a map of a million keys that somebody else stored is read in bounded time, and no further key fits.
+/// C40: a map of a million keys, stored by another program, is read in bounded time, and no further key fits.
 #[rocket::async_test]
 async fn a_map_of_a_million_keys_is_read_in_bounded_time() {
     use std::fmt::Write as _;

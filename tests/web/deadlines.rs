@@ -1,5 +1,6 @@
-//! The deadline of a request, counted by a clock that stands still while anything is left to do: a request that waits for
-//! the store ends at its deadline, to the millisecond, however many others wait, and asks the store no more than once.
+//! The deadline of a request, counted by a clock that stands still while anything is left to do: a request that waits
+//! for the store ends at its deadline, to the millisecond, however many others wait, and asks the store no more than
+//! once.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ async fn visitor(app: &App) -> Browser {
     browser
 }
 
-/// That many requests at once; each must be a 503 that says nothing of the answer, and end at the deadline.
+/// Sends that many requests at once. Each must be a 503 without the handler's answer, and end at the deadline.
 async fn all_fail_in_time(app: &App, browser: &Browser, path: &str) {
     let ask = || async {
         let started = Instant::now();

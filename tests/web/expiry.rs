@@ -32,7 +32,7 @@ async fn alive(app: &App, browser: &mut Browser) -> bool {
     app.get(browser, "/cart").await.body != "{}"
 }
 
-/// Seconds until the session expires, as the handle says.
+/// Seconds until the session expires, by the handle.
 async fn left(app: &App, browser: &mut Browser) -> i64 {
     let facts: serde_json::Value = serde_json::from_str(&app.get(browser, "/facts").await.body).unwrap();
     let expires: i64 = facts["expires"].as_str().unwrap().parse().unwrap();

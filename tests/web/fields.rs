@@ -1,4 +1,4 @@
-//! What reading, taking and clearing fields does to a session, field by field and without a framework around it.
+//! Reading, taking and clearing fields, field by field and without a framework around the session.
 
 use crate::app::{Auth, Browser, Cart, Prefs};
 use crate::regressions::Web;

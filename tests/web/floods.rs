@@ -11,7 +11,7 @@ use crate::app::{Answer, App, Browser, patient};
 const HOUR: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A well-formed id that nobody was given; each number makes another one.
+/// A well-formed id that was never issued. Each number makes another one.
 fn unknown(number: u32) -> Browser {
     Browser(Some(format!("{number:08}{}A", "x_-Q".repeat(8) + "ab")))
 }

@@ -1,4 +1,4 @@
-//! The bytes of an id: two halves that say nothing of each other, and none that a visitor can choose.
+//! The bytes of an id: two halves that reveal nothing about each other, and none that a visitor can choose.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,14 +28,14 @@ async fn visitor(app: &App) -> Browser {
     browser
 }
 
-/// What is stored and not expired: what is, a sweep may remove at any moment.
+/// Stored records that have not expired. A sweep may remove expired ones at any moment.
 async fn living(app: &App) -> Vec<(SessionKey, Record)> {
     let (mut all, now) = (app.store.all().await, app.clock.timestamp());
     all.retain(|(_, record)| now < record.head.expires);
     all
 }
 
-/// Values that could be computed from what somebody may see.
+/// Values that could be computed from visible data.
 fn derived_from(seen: &[u8]) -> Vec<Half> {
     let mut derived = Vec::new();
     let text = encode(seen);
@@ -77,7 +77,7 @@ async fn the_key_of_a_session_gives_no_hint_of_its_secret() {
     assert_eq!(related.map(|seen| seen.len()), [VISITORS; 4]);
 }
 
-/// Who knew an earlier id, and the record besides, learns nothing of the next.
+/// An earlier id and the record reveal nothing about the next id.
 #[rocket::async_test]
 async fn a_renewed_secret_does_not_follow_from_the_one_before() {
     let app = App::with(patient().renew_every(Duration::from_secs(3600))).await;

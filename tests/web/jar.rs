@@ -1,4 +1,5 @@
-//! A browser's cookie jar, step by step as RFC 6265bis section 5 has it, and every cookie configuration held against it.
+//! A browser's cookie jar, step by step as RFC 6265bis section 5 has it, and every cookie configuration held against
+//! it.
 //!
 //! Written from the RFC and not from the library, so that both would have to be wrong in the same way.
 
@@ -25,7 +26,7 @@ struct Stored {
     same_site: String,
 }
 
-/// Where a request comes from and how.
+/// The origin and the kind of a request.
 #[derive(Clone, Copy)]
 enum From {
     SameSite,
@@ -134,7 +135,7 @@ impl Choice {
         all
     }
 
-    /// What a browser would refuse, the launch is to refuse.
+    /// True if a browser would accept the cookie. The launch must refuse all others.
     fn is_sound(self) -> bool {
         let host = self.name == Some("__Host-sid");
         let prefixed = self.name.is_some_and(|name| name.starts_with("__"));
@@ -210,7 +211,7 @@ fn the_jar_keeps_what_a_careless_removal_names() {
     }
 }
 
-/// C45: which requests of other sites carry the cookie, and so act for the visitor, is what `SameSite` says.
+/// C45: `SameSite` decides which requests of other sites carry the cookie, and so act for the visitor.
 #[rocket::async_test]
 async fn a_request_of_another_site_carries_what_same_site_allows() {
     let ways = [From::SameSite, From::Navigation { safe: true }, From::Navigation { safe: false }, From::Subresource];

@@ -49,7 +49,7 @@ async fn a_job_creates_nothing() {
     assert_eq!(app.store.records().await, 0);
 }
 
-/// A `renew` field cannot be changed where there is no browser to tell.
+/// A `renew` field cannot be changed without a browser that receives the new id.
 #[rocket::async_test]
 async fn a_job_cannot_log_in() {
     let app = App::new().await;

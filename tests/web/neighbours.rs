@@ -49,7 +49,7 @@ async fn answers(app: &App, browser: &mut Browser) -> Vec<String> {
     answers
 }
 
-/// What a visitor does, with everything that takes keys away.
+/// The steps of a visitor, with every operation that removes keys.
 const STEPS: [&str; 15] = [
     "/add/1",
     "/add/2",

@@ -1,4 +1,4 @@
-//! What went wrong once and must not again: visits at a store that is slow, silent or shared with other requests.
+//! Fixed bugs: visits at a store that is slow, silent or shared with other requests.
 
 mod at_the_end;
 mod ending;
@@ -76,7 +76,7 @@ pub struct Bombs {
     pub(crate) bomb: Bomb,
 }
 
-/// Somebody who is nobody again if what is stored does not decode.
+/// A user that is reset if the stored value does not decode.
 #[derive(Session)]
 #[session(key = "member", version = 1, on_invalid = "reset")]
 pub struct Member {

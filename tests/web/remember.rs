@@ -1,4 +1,5 @@
-//! The ceilings of a session's life: `absolute` for those that chose nothing, `remember` for those that chose an expiry.
+//! The ceilings of a session's life: `absolute` for those that chose nothing, `remember` for those that chose an
+//! expiry.
 #![allow(clippy::float_cmp, clippy::unchecked_time_subtraction, reason = "the figures are exact")]
 
 use std::time::Duration;
@@ -21,7 +22,7 @@ async fn alive(app: &App, browser: &mut Browser) -> bool {
     app.get(browser, "/cart").await.body != "{}"
 }
 
-/// Days until the session expires, as the handle says.
+/// Days until the session expires, by the handle.
 async fn days_left(app: &App, browser: &mut Browser) -> f64 {
     let facts: serde_json::Value = serde_json::from_str(&app.get(browser, "/facts").await.body).unwrap();
     let expires: i64 = facts["expires"].as_str().unwrap().parse().unwrap();

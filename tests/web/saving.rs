@@ -29,7 +29,7 @@ async fn a_new_session_sets_one_cookie() {
     assert_eq!(answer.header("cache-control"), ["no-store"]);
 }
 
-/// B1, B49, C46: reading sends no cookie and varies once, merged with what the application says.
+/// B1, B49, C46: reading sends no cookie and varies once, merged with the application's `Vary` header.
 #[rocket::async_test]
 async fn a_read_varies_on_the_cookie() {
     let app = App::new().await;
@@ -92,7 +92,7 @@ async fn destroy_takes_effect_whatever_the_answer() {
     }
 }
 
-/// C51: an anonymous visitor's logout stores nothing and says nothing.
+/// C51: an anonymous visitor's logout stores nothing and sends no cookie.
 #[rocket::async_test]
 async fn destroying_nothing_does_nothing() {
     let app = App::new().await;
@@ -160,8 +160,8 @@ async fn update_now_runs_again_on_any_change() {
     assert!(stranger.0.is_some());
 }
 
-/// C47: whatever sends a cookie forbids storing the answer and varies on the cookie, whatever the handler said of caches:
-/// a touch, a periodic renewal, a removal.
+/// C47: every answer with a cookie forbids storing and varies on the cookie, with any cache headers of the handler: a
+/// touch, a periodic renewal, a removal.
 #[rocket::async_test]
 async fn every_cookie_forbids_storing_the_answer() {
     let (hour, cookie) = (Duration::from_secs(3600), CookieConfig::new().persistent(true));
@@ -183,8 +183,8 @@ async fn every_cookie_forbids_storing_the_answer() {
     }
 }
 
-/// B56: response fairings on both sides of ours see the request's session, and the one before it may still read what the
-/// handler wrote.
+/// B56: response fairings on both sides of ours see the request's session, and the one before it may still read what
+/// the handler wrote.
 #[rocket::async_test]
 async fn other_fairings_see_the_same_session() {
     fn reads(name: &'static str) -> AdHoc {
@@ -210,8 +210,8 @@ async fn other_fairings_see_the_same_session() {
     assert_eq!(answer.set_cookie.len(), 1);
 }
 
-/// B61: what another request stored between a load and a save is not known after the save, if it cannot be read again: the
-/// next save must not take the record for what this request knows.
+/// B61: what another request stored between a load and a save is not known after the save, if it cannot be read again:
+/// the next save must not take the record for what this request knows.
 #[rocket::async_test]
 async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
     let store = recording_store();
@@ -234,8 +234,8 @@ async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
     assert_eq!((*stored.visits(), stored.coupon().as_deref()), (111, Some("A")));
 }
 
-/// A save describes the unchanged record to the store, so that a store across a network need not look at each base. After
-/// a conflict the save describes none.
+/// A save describes the unchanged record to the store, so that a store across a network need not look at each base.
+/// After a conflict the save describes none.
 #[rocket::async_test]
 async fn a_save_describes_the_unchanged_record_to_the_store() {
     let store = recording_store();

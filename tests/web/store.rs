@@ -1,4 +1,4 @@
-//! The store of the tests: memory, or with `SESSION_TESTS_STORE=sqlite` a file. No test can tell which.
+//! The store of the tests: memory, or with `SESSION_TESTS_STORE=sqlite` a file. The tests are the same for both.
 
 use session_runtime::{MemoryStore, SqliteStore};
 use session_tests::stores::RecordingStore;

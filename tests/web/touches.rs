@@ -1,4 +1,4 @@
-//! A session in use does not expire: uses that come less than its idle time apart keep it, whatever the settings say.
+//! A session in use does not expire: uses that come less than its idle time apart keep it, with any settings.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ async fn a_session_in_use_outlives_a_restart_with_a_longer_idle_time() {
     }
 }
 
-/// What a session had chosen counts under the settings of the next program as well.
+/// The choice of a session holds under the settings of the next program as well.
 #[rocket::async_test]
 async fn a_chosen_expiry_outlives_a_restart_with_other_settings() {
     let settings = [config(TouchEvery::TenthOfIdle).idle(20 * HOUR), config(TouchEvery::Period(HOUR)).idle(MINUTE)];

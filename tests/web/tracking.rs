@@ -1,8 +1,8 @@
-//! What counts as read, as changed and as stored.
+//! Reads, changes and saves of fields: the store calls of each.
 
 use crate::app::{App, Browser};
 
-/// Sends one request as a known visitor and says which store calls it made.
+/// Sends one request as a known visitor and returns its store calls.
 async fn calls(app: &App, browser: &mut Browser, method: &str, path: &str) -> Vec<(&'static str, usize)> {
     app.store.take_calls();
     let answer = match method {

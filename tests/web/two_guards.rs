@@ -75,7 +75,7 @@ async fn a_refused_update_now_stays_refused() {
     }
 }
 
-/// A save after the request's own `destroy` does not say that something is stored.
+/// A save after the request's own `destroy` does not report success.
 #[rocket::async_test]
 async fn a_save_after_a_destroy_is_gone() {
     let app = App::new().await;

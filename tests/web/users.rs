@@ -357,7 +357,7 @@ async fn fields_that_were_set_count_whenever_they_were_set() {
     }
 }
 
-/// Of a sum, in a field or in an entry, the next user gets the difference; of entries those that were added.
+/// The next user gets the difference of a sum, in a field or in an entry, and the added entries.
 #[rocket::async_test]
 async fn a_sum_carries_only_what_this_request_added() {
     let site = Site::served();
@@ -513,7 +513,7 @@ async fn a_lasting_schema_goes_along_as_it_is_stored_now() {
     assert_eq!(visit.read::<Notices>().await.unwrap().lines().as_slice(), ["welcome", "new"]);
 }
 
-/// Where nothing goes along and nothing was set, there is no session any more.
+/// If nothing is carried over and nothing was set, the session ends.
 #[rocket::async_test]
 async fn a_logout_with_nothing_to_carry_removes_record_and_cookie() {
     for site in Site::both() {
@@ -553,7 +553,7 @@ async fn a_change_of_a_renew_keep_field_keeps_the_data() {
     }
 }
 
-/// What the visitor chose in this request counts for the session that begins, and nothing that was chosen before.
+/// The visitor's choice in this request holds for the session that begins, and no earlier choice does.
 #[rocket::async_test]
 async fn the_expiry_chosen_with_the_login_counts_for_the_next_session() {
     let site = Site::served();

@@ -24,7 +24,7 @@ impl Site {
         Self { store, sessions }
     }
 
-    /// Whether the text is taken for an id must be what the reference says, and for which.
+    /// Asserts that the library takes the text for an id exactly if the reference does, and for the same id.
     fn present(&self, text: &str) {
         let session = decode(text).map(|id| halves(&id));
         self.store.hold(session);

@@ -1,6 +1,6 @@
 //! Arbitrary bytes as choices, numbers and texts. What is missing at the end is zero or empty.
 
-/// What is left of the input.
+/// The rest of the input.
 pub struct Input<'a>(pub &'a [u8]);
 
 impl<'a> Input<'a> {
@@ -25,7 +25,7 @@ impl<'a> Input<'a> {
         i64::from_le_bytes(bytes)
     }
 
-    /// What stands before the next 0x1f, and takes that too.
+    /// Takes the bytes before the next 0x1f, and that byte.
     pub fn piece(&mut self) -> &'a [u8] {
         let all = self.0;
         let end = all.iter().position(|byte| *byte == 0x1f);

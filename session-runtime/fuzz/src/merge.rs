@@ -1,4 +1,4 @@
-//! Two requests, or two patches, on one record: different keys commute, and one key comes to what its `merge` says.
+//! Two requests, or two patches, on one record: different keys commute, and one key is merged by its `merge` attribute.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +75,7 @@ pub fn check(data: &[u8]) {
     });
 }
 
-/// What a field's two changes come to.
+/// The result of two changes of one field.
 #[derive(Clone, Copy)]
 enum Rule {
     Last,
@@ -116,7 +116,7 @@ impl Step {
     }
 }
 
-/// What one request does. Of two steps for one plain field only the later is taken, so that the model stays plain.
+/// The steps of one request. Of two steps for one plain field only the later is kept, so that the model stays plain.
 fn steps(input: &mut Input<'_>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for _ in 0..input.choice(6) {
@@ -144,10 +144,10 @@ fn values(model: &Model, metadata: bool) -> Values {
     values
 }
 
-/// By stored key, `None` being a removal.
+/// Changes by stored key. `None` is a removal.
 type Changes = BTreeMap<String, Option<i128>>;
 
-/// What these steps change in a record that reads so.
+/// The changes that these steps make in a record of these values.
 fn changes(base: &Model, steps: &[Step]) -> Changes {
     let mut after = base.clone();
     let mut changes = BTreeMap::new();

@@ -135,7 +135,7 @@ schema!(Strict, "a", false, []);
 schema!(Lenient, "b", true, [, on_invalid = "reset"]);
 
 trait Stored: Schema + PartialEq + std::fmt::Debug {
-    /// Whether what does not decode is passed over.
+    /// True if a value that does not decode is reset.
     const RESET: bool;
 
     /// The value of these texts, `None` if they do not decode.
@@ -212,7 +212,7 @@ fn quoted<K: DeserializeOwned>(key: &str) -> Option<K> {
     serde_json::from_str(&format!("\"{key}\"")).ok()
 }
 
-/// What stands for an element of a set.
+/// The value of an element of a set.
 struct True;
 
 impl<'de> Deserialize<'de> for True {
@@ -267,7 +267,7 @@ pub fn check(data: &[u8]) {
     check_record(lenient, head, &texts);
 }
 
-/// What no short input comes to: 100,000 brackets, and as many entries.
+/// Inputs longer than the fuzzer's: 100,000 brackets, and as many entries.
 #[cfg(test)]
 pub fn check_large() {
     let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
@@ -316,7 +316,7 @@ fn check_schema<S: Stored>(site: &Site, texts: &Texts) {
     }
 }
 
-/// Whether the cookie's id is the record's.
+/// True if the cookie's id is the record's.
 fn opens(head: &Head) -> bool {
     let (_, secret) = halves(&ID);
     let previous = head.previous.as_ref().filter(|previous| previous.hash == secret);
@@ -338,7 +338,7 @@ fn check_untouched<S: Stored>(site: &Site, texts: &Texts) {
     assert_eq!(&written, texts);
 }
 
-/// What was decoded is written into a session of its own, and reads the same there.
+/// Writes the decoded values into a new session, and asserts that they read the same there.
 fn check_rewritten<S: Stored>(site: &Site, texts: &Texts, value: S) {
     let visit = site.sessions.open([]);
     let mut guard = run(visit.write::<S>()).unwrap();

@@ -25,7 +25,7 @@ struct Site {
     sessions: Sessions,
     /// The same keys, as the documentation describes them.
     keys: [Sealing; 2],
-    /// What was sealed, by either key.
+    /// The sealed values, by either key.
     sealed: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Site {
         Self { sessions, keys, sealed }
     }
 
-    /// Whether a session comes of it, and the cookie that then goes out.
+    /// Opens the value: the key of the session, if it opens one, and the cookie of the answer.
     fn open(&self, value: &str) -> (Option<SessionKey>, Option<String>) {
         self.open_lines(&[&format!("{NAME}={value}")])
     }
@@ -127,8 +127,8 @@ fn tampered(site: &Site, input: &mut Input<'_>) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Under a right seal everything is read that the documentation calls a content and whose time is not over, and comes out
-/// again under the newest key as it went in.
+/// Under a right seal everything is read that the documentation calls a content and whose time is not over, and comes
+/// out again under the newest key as it went in.
 fn check_content(site: &Site, input: &mut Input<'_>) {
     let which = input.choice(2);
     let content = content(input);

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::reference::{decode_all, encode};
 
-/// What seals and opens with one key, for one cookie of one application.
+/// Seals and opens with one key, for one cookie of one application.
 pub struct Sealing {
     cipher: XChaCha20Poly1305,
     id: [u8; 4],
@@ -77,7 +77,7 @@ fn hmac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
 }
 
-/// What a content says.
+/// The decoded content of a cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
     pub sealed: i64,

@@ -1,4 +1,4 @@
-//! What every target needs around the code that it tries: a runtime, a clock that stands still, a record's head.
+//! The surroundings of every target: a runtime, a clock that stands still, a record's head.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! What serde really writes, held against the recorded shape.
+//! The JSON that serde writes, compared with the recorded shape.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +22,7 @@ pub(crate) fn check<T: Serialize + DeserializeOwned + SessionValue>(value: &T) {
     }
 }
 
-/// Whether a value may have been written for a type of this shape, with every key.
+/// True if the value may have been written for a type of this shape, with every key.
 pub(crate) fn fits(ty: &Ty, value: &Value) -> bool {
     match (ty, value) {
         (Ty::Prim(name), value) => prim(name, value),

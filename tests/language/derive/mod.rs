@@ -1,4 +1,4 @@
-//! What generated code says of itself, without any store.
+//! Generated code without a store: constants, defaults, accessors, shapes.
 
 mod fits;
 mod shapes;

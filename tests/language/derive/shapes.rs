@@ -248,7 +248,7 @@ open! {
     OpenAdjacent #[serde(tag = "t", content = "c")]
 }
 
-/// Whether what a newer program wrote is read, and written back as it was: that is what `open` promises.
+/// True if a value of a newer program is read and written back unchanged, as `open` promises.
 fn keeps<T: Serialize + for<'de> Deserialize<'de> + SessionValue>(newer: &Value) -> bool {
     let read = serde_json::from_value::<T>(newer.clone());
     read.is_ok_and(|read| serde_json::to_value(read).unwrap() == *newer)
@@ -277,7 +277,7 @@ fn an_open_enum_keeps_what_is_unknown() {
     check(&OpenAdjacent::Unknown(newer));
 }
 
-/// The checker itself says no.
+/// The checker itself finds values that do not fit.
 #[test]
 fn a_wrong_shape_does_not_fit() {
     let value = serde_json::to_value(line()).unwrap();

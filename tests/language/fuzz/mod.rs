@@ -1,6 +1,7 @@
 //! The corpus of the fuzz targets, replayed: a finding stays found without the fuzzer.
 //!
-//! And each target for a while without the fuzzer. How they are run, and for how long they were, is in `session-runtime/fuzz/README.md`.
+//! And each target for a while without the fuzzer. How they are run, and for how long they were, is in
+//! `session-runtime/fuzz/README.md`.
 
 #[path = "../../../session-runtime/fuzz/src/lib.rs"]
 mod targets;
@@ -9,7 +10,7 @@ mod runs;
 
 use std::path::Path;
 
-/// Runs every file of a target's corpus, and says how many there are.
+/// Runs every file of a target's corpus and returns the number of files.
 fn replay(target: &str, check: fn(&[u8])) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../session-runtime/fuzz/corpus").join(target);
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,6 +1,7 @@
 //! Each target for a chosen number of executions, without the fuzzer: files of the corpus, mutated.
 //!
-//! `SESSION_FUZZ_RUNS` says how many (2,000), `SESSION_TESTS_SEED` repeats a run. The release build is many times faster:
+//! `SESSION_FUZZ_RUNS` sets the number (2,000). `SESSION_TESTS_SEED` repeats a run. The release build is many times
+//! faster:
 //!
 //! ```console
 //! $ SESSION_FUZZ_RUNS=10000000 cargo test --release -p session-tests --test language fuzz::runs:: -- --nocapture
@@ -13,7 +14,7 @@ use session_tests::random::{Random, number_from};
 
 use super::targets;
 
-/// What parsers trip over: separators, names, ends of numbers, pieces of records.
+/// Texts that break parsers: separators, names, ends of numbers, pieces of records.
 const WORDS: [&[u8]; 28] = [
     b";",
     b"; ",

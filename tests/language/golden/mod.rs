@@ -1,8 +1,8 @@
-//! The stored form of each release: what is written must be these texts, and these texts must always be read.
+//! The stored form of each release: this release writes these texts, and every later release reads them.
 //!
-//! A file here is added with a release, or with a version of an example's schema, and never edited: somebody's store is
-//! full of such bytes. `0.1.0.json` holds every kind of value; `cart-N.json` and `upgrade-N.json` hold what version N of
-//! that example's cart stored.
+//! A file is added with a release, or with a version of an example's schema. It is never edited, because stores in
+//! production hold such bytes. `0.1.0.json` holds every kind of value. `cart-N.json` and `upgrade-N.json` hold the cart
+//! that version N of the example stored.
 
 mod programs;
 

@@ -1,7 +1,7 @@
 //! The records of the examples, in each version that wrote one: `cart` and `upgrade`.
 //!
-//! The schemas are the examples' own files, so what is compared is what those programs write today. A change that makes a
-//! test here fail is one that a deploy would show to every visitor: it takes a new version, and a new file for that.
+//! The schemas are the examples' own files, so what is compared is what those programs write today. A change that makes
+//! a test here fail is one that a deploy would show to every visitor: it takes a new version, and a new file for that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Program {
         Self { store, clock, sessions }
     }
 
-    /// Of the newest version.
+    /// The program of the newest version.
     fn newest() -> Self {
         Self::new::<new::CartSession>(SessionConfig::new())
     }

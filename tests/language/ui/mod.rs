@@ -1,7 +1,7 @@
-//! What compiles and what does not, and with which words.
+//! Code that compiles, code that does not, and the compiler's messages.
 //!
-//! One folder per theme, files named after what they show. The expected messages are those of the compiler that the
-//! workspace is developed with: `TRYBUILD=overwrite` writes them anew.
+//! Each folder is a theme, and each file is named after its subject. The expected messages come from the pinned
+//! compiler. `TRYBUILD=overwrite` writes them again.
 
 #[test]
 fn messages() {

@@ -1,6 +1,6 @@
 //! Arbitrary values of arbitrary types either come back in the next request or are refused at the save.
 //!
-//! `VALUES_CASES` says how many are tried; default: 4,000. Each goes through a real save and a real second request.
+//! `VALUES_CASES` sets the number of values; default: 4,000. Each goes through a real save and a real second request.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -182,8 +182,9 @@ variants! {
     untagged Untagged {}
 }
 
-/// Whether the type alone does not say which value a text is: of an untagged enum the first variant that fits is read, a
-/// flattened part takes the keys of its neighbour, and below a tag serde writes the `null` of JSON as it writes `{}`.
+/// True if the type alone does not decide which value a text is. An untagged enum is read as the first variant that
+/// fits, a flattened part takes the keys of its neighbour, and below a tag serde writes the `null` of JSON as it writes
+/// `{}`.
 fn is_ambiguous(desc: &Desc) -> bool {
     matches!(desc.kind, Kind::Untagged | Kind::Flat | Kind::SkipsDefault)
         || desc.kind == Kind::Internal && has_json(desc)

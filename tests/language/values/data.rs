@@ -1,7 +1,7 @@
-//! A type that is chosen at run time, out of serde's data model and of what its derive can be told.
+//! A type that is chosen at run time, from serde's data model and the attributes of its derive.
 //!
-//! The impls are those of serde's own derive and of `serde_json`: [`Slot`] is a part whose type the current thread knows.
-//! A part is written through `erased_serde`, or the types of nested writers would have no end.
+//! The impls are those of serde's own derive and of `serde_json`: [`Slot`] is a part whose type the current thread
+//! knows. A part is written through `erased_serde`, or the types of nested writers would have no end.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

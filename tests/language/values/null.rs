@@ -1,4 +1,4 @@
-//! What is written as `null` is not always `None`, and no key is not always `null`.
+//! A `null` is not always `None`, and an absent key is not always `null`.
 
 use std::collections::BTreeMap;
 

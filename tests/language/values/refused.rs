@@ -73,7 +73,7 @@ pub struct Forgetful {
     total: u32,
 }
 
-/// Its shape is said by hand, and reads more than its serde impls.
+/// A shape written by hand that accepts more than the serde impls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Percent(u8);
 
@@ -241,7 +241,7 @@ async fn values_that_are_read_again_are_stored() {
     shelf.read::<Shop, _>(look).await.unwrap();
 }
 
-/// A save in the middle of a handler says it there, and what is put right is stored.
+/// A save in the middle of a handler returns the error there. The corrected value is stored.
 #[tokio::test]
 async fn a_refused_value_can_be_put_right_in_the_same_request() {
     let mut shelf = Shelf::new::<Shop>();

@@ -1,4 +1,4 @@
-//! What an upgrade stores is read again.
+//! Values that an upgrade stores are read again.
 
 use serde::{Deserialize, Serialize};
 use session_runtime::migrate::{Options, Outcome};

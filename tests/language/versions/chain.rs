@@ -136,7 +136,7 @@ impl From<V5> for V6 {
     }
 }
 
-/// What a session held when version 1 stored it.
+/// The contents of a session that version 1 stored.
 #[derive(Clone, Debug)]
 struct Held {
     items: BTreeMap<u32, u32>,

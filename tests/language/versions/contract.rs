@@ -1,4 +1,4 @@
-//! A schema with everything that can be said of versions, nested types included.
+//! A schema with every attribute of versions, nested types included.
 
 use serde::{Deserialize, Serialize};
 use session_runtime::{Session, SessionValue};

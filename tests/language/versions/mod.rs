@@ -1,4 +1,4 @@
-//! A deploy that changes the struct loses nobody's session: versions read, upgraded, written and refused.
+//! A deploy that changes the struct keeps every session: versions are read, upgraded, written and refused.
 
 mod bulk;
 mod chain;

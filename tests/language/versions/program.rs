@@ -33,7 +33,7 @@ pub(crate) async fn cookie(visit: Visit) -> String {
     header.split(';').next().unwrap().to_owned()
 }
 
-/// What is stored, as it is.
+/// The stored texts, unchanged.
 pub(crate) async fn stored(store: &Arc<dyn Store>, key: SessionKey) -> Vec<(String, String)> {
     let loaded = store.load(key, &Wanted::all(), Timestamp::from_millis(0)).await.unwrap().unwrap();
     loaded.record.values.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect()

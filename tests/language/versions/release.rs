@@ -1,7 +1,7 @@
-//! What `ui` cannot show, since it asks a compiler with debug assertions and keeps every word of the answer.
+//! Compile errors outside the reach of `ui`, which runs the compiler with debug assertions and compares whole messages.
 //!
-//! A crate is written, checked as for a release, and its mistakes are read. The crates lie in the workspace's target folder
-//! and share what they depend on, so that only the first run waits for that.
+//! A test writes a crate, checks it as for a release, and reads the errors. The crates lie in the workspace's target
+//! folder and share their dependencies, so only the first run compiles those.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Who may read and write what a newer version stored, and two that are the same version and not the same.
+//! Read and write access to data of a newer version, and two different schemas with the same version number.
 
 use session_runtime::{ErrorKind, Session, SessionKey, Store};
 use std::sync::Arc;

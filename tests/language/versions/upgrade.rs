@@ -110,7 +110,7 @@ async fn renames_and_edited_texts_are_steps_too() {
     }
 }
 
-/// What stands under a field's new name before its version was there is nobody's.
+/// A value that was stored under a field's new name before its version existed is ignored.
 #[tokio::test]
 async fn a_rename_takes_the_value_of_the_older_version() {
     for (store, _folder) in stores() {
@@ -201,7 +201,8 @@ async fn an_upgrade_begins_again_when_an_old_program_was_faster() {
     }
 }
 
-/// What the request changes itself has a base of its own; what the upgrade is made of has none but the whole record.
+/// A field that the request changes has a base of its own. A field that the upgrade makes has the whole record as its
+/// base.
 #[tokio::test]
 async fn an_upgrade_loses_nothing_that_the_request_did_not_touch() {
     for (store, _folder) in stores() {

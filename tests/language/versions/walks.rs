@@ -46,7 +46,7 @@ fn engines() -> Vec<Engine> {
     ]
 }
 
-/// Of a page of a scan some sessions have expired and were not swept: the page is short, and it is not the last.
+/// Expired sessions that were not swept make a page of a scan short, and that page is not the last one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expired_sessions_on_a_page_do_not_end_a_walk() {
     for Engine { name, store, raw: _raw } in engines() {
@@ -76,7 +76,8 @@ async fn expired_sessions_on_a_page_do_not_end_a_walk() {
 }
 
 impl Engine {
-    /// Damages the head of one session and a text of another; on Redis a hash of a third is lost. Gives what is damaged.
+    /// Damages the head of one session and a text of another; on Redis a hash of a third is lost. Gives what is
+    /// damaged.
     async fn damage(&self, keys: &[SessionKey]) -> Vec<(SessionKey, Damage)> {
         let hex = |key: SessionKey| format!("{:032x}", u128::from_be_bytes(*key.as_bytes()));
         let (head, value) = (hex(keys[3]), hex(keys[5]));

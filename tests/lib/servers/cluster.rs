@@ -11,7 +11,7 @@ use super::redis::listens;
 
 const NODES: usize = 6;
 
-/// How long the nodes may take to agree.
+/// The longest time in which the nodes may agree.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running cluster. It is stopped when this is dropped.
@@ -53,7 +53,7 @@ impl Cluster {
         }
     }
 
-    /// `None`: somebody took one of the ports meanwhile.
+    /// `None` if another process took one of the ports meanwhile.
     fn try_to_start(options: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let nodes = ports().into_iter().map(|port| Node { port, process: None }).collect();
@@ -216,8 +216,8 @@ fn ports() -> Vec<u16> {
     ports
 }
 
-/// How many replicas have all that the master has acknowledged so far. `WAIT` speaks of the writes of its own connection:
-/// so there is one, to whichever key this master is asked for.
+/// The number of replicas that have every write acknowledged by the master so far. `WAIT` covers the writes of its own
+/// connection, so this function writes a key of this master first.
 ///
 /// # Panics
 ///

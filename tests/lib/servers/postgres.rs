@@ -1,7 +1,8 @@
-//! Private `PostgreSQL` instances from Debian's packages (`postgresql`, `pgbouncer`): each has its own folder and port, and
-//! is copied from one that `initdb` made once for the process.
+//! Private `PostgreSQL` instances from Debian's packages (`postgresql`, `pgbouncer`): each has its own folder and port,
+//! and is copied from one that `initdb` made once for the process.
 //!
-//! The server refuses to run as root: then it runs as the user `postgres` or `nobody`. Without `fsync`, since no test cuts
+//! The server refuses to run as root. Root starts it as the user `postgres`, or as the unprivileged user of the system.
+//! Without `fsync`, since no test cuts
 //! the power.
 
 use std::fmt::Write as _;
@@ -23,7 +24,7 @@ use super::process::Process;
 pub const USER: &str = "owner";
 /// Its password.
 pub const PASSWORD: &str = "opensesame";
-/// How long a start may take.
+/// The longest time for a start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const SETTINGS: &str = "
@@ -190,7 +191,7 @@ impl Postgres {
         self.process.as_ref().expect("a running server").pid()
     }
 
-    /// Where it listens.
+    /// The port of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
@@ -224,7 +225,7 @@ impl Postgres {
         self.folder.path().join("log")
     }
 
-    /// What it has printed since its last start.
+    /// The output since the last start.
     #[must_use]
     pub fn logged(&self) -> String {
         fs::read_to_string(self.log()).unwrap_or_default()
@@ -383,7 +384,7 @@ fn binary(name: &str) -> String {
     binaries().join(name).display().to_string()
 }
 
-/// Who runs the servers; root may not.
+/// The user that runs the servers; root may not.
 fn user() -> &'static str {
     static OWNER: OnceLock<String> = OnceLock::new();
     OWNER.get_or_init(|| {

@@ -1,11 +1,12 @@
-//! A server process that ends with the test: when the handle is dropped, and also when the test process dies in any way.
+//! A server process that ends with the test: when the handle is dropped, and also when the test process dies in any
+//! way.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// Starts a server, says its number, and ends it when its own input ends.
+/// Starts a server, prints its process id, and ends it when standard input ends.
 const GUARD: &str = r#"
 exec 3<&0
 "$@" </dev/null >&2 3<&- &

@@ -20,7 +20,7 @@ pub struct Proxy {
     listening: JoinHandle<()>,
 }
 
-/// What the proxy does to its connections, and what it did.
+/// The faults of a proxy, and its counts.
 struct Faults {
     /// New connections are closed at once.
     refuses: AtomicBool,
@@ -42,7 +42,7 @@ struct Faults {
     from_server: AtomicU64,
 }
 
-/// What a proxy has done since it was started.
+/// The counts of a proxy since its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that were passed on.
@@ -91,7 +91,7 @@ impl Proxy {
         Self { address, faults, listening }
     }
 
-    /// Where to connect to.
+    /// The address of the proxy.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -122,7 +122,7 @@ impl Proxy {
         self.faults.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// What it has done so far.
+    /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let Faults { connections, refused, swallowed, delayed, held, cut, to_server, from_server, .. } = &*self.faults;

@@ -21,7 +21,7 @@ pub struct Redis {
     password: Option<String>,
 }
 
-/// How long a server may take to start.
+/// The longest time for a start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Redis {
@@ -75,7 +75,7 @@ impl Redis {
         std::fs::read(self.file("ca.pem")).expect("a server with TLS")
     }
 
-    /// Where it listens.
+    /// The port of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()

@@ -1,5 +1,5 @@
-//! The application: a basket that everybody reads and changes, a history beside it that is loaded apart, and a gate at
-//! which a handler waits between its load and its save.
+//! The application: a basket that every visitor reads and changes, a lazy history beside it, and a gate at which a
+//! handler waits between its load and its save.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -43,10 +43,10 @@ struct History {
     pages: String,
 }
 
-/// What `GET /show` says of a session.
+/// The session in the answer of `GET /show`.
 pub(crate) type Shown = (u64, Option<String>, BTreeMap<String, String>);
 
-/// Where a handler waits between its load and its save.
+/// A gate at which a handler waits between its load and its save.
 pub(crate) struct Gate {
     waiting: AtomicUsize,
     places: Semaphore,
@@ -113,8 +113,8 @@ impl App {
         let rocket = rocket.manage(Arc::clone(&gate)).attach(says_where);
         let thread = thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-            // An error that nobody looks at would panic: one of the launch is told by the panic of who waits for it, and a
-            // shutdown without grace leaves connections open.
+            // Rocket panics if a launch error is dropped unread. The caller reports a failed launch, and a shutdown
+            // without grace leaves connections open.
             let _ = runtime.block_on(rocket.launch()).map_err(|error| error.kind().to_string());
         });
         let (port, shutdown) = receive.recv().expect("the application should launch");
@@ -159,7 +159,7 @@ impl App {
         self.at_last(&show(cookie)).expect_silent(200).json()
     }
 
-    /// Asks until the answer is another one than 503, which says in each case when to come back.
+    /// Asks until the answer is not a 503. Each 503 must state a time to retry.
     #[track_caller]
     pub(crate) fn at_last(&self, request: &Request) -> Answer {
         poll("an answer that the store is needed for", || {
@@ -219,7 +219,7 @@ pub(crate) fn slow(what: &str, cookie: &Cookie) -> Request {
     Request::post(format!("/do/{what}?wait=true")).cookie(cookie)
 }
 
-/// What the handler of a change says if it is heard.
+/// The body of the answer to a change.
 pub(crate) const SAID: &str = "the handler says that it is done";
 
 fn fairing() -> session_runtime::SessionFairing {

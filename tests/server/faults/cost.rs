@@ -1,4 +1,4 @@
-//! What a visitor's request costs the server, as the server and the proxy count it.
+//! The cost of a visitor's request for the store's server, as the server and the proxy count it.
 
 use std::thread;
 use std::time::Duration;

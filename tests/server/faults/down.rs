@@ -7,8 +7,8 @@ use session_tests::http::Request;
 use super::app::{App, SAID, change, show, slow};
 use super::engine::{Engine, Kind};
 
-/// C60: with the store down whoever needs the session is told to come back, and is never taken for a stranger; routes
-/// without a session do not notice. Once the store is up, the visitor is who they were.
+/// C60: with the store down, a request that needs the session gets 503 and is never taken for anonymous. Routes without
+/// a session are not affected. Once the store is up, the visitor has the same session.
 #[test]
 fn a_store_that_is_down_makes_no_user_anonymous() {
     for kind in Kind::ALL {
@@ -66,7 +66,7 @@ fn a_store_that_goes_before_the_save_leaves_the_session_as_it_was() {
     }
 }
 
-/// C61: the same where the way is cut and nobody can connect.
+/// C61: the same where the way is cut and no connection succeeds.
 #[test]
 fn a_way_that_is_cut_before_the_save_leaves_the_session_as_it_was() {
     for kind in Kind::WITH_WAY {

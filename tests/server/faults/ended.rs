@@ -14,7 +14,7 @@ use crate::process::poll;
 const CLIENTS: usize = 16;
 const NEXT: usize = 100;
 
-/// What visitors were told while they added and read without a pause.
+/// Answers to visitors who added and read without a pause.
 #[derive(Debug, Default)]
 struct Told {
     stored: AtomicU64,
@@ -66,7 +66,7 @@ fn sum(told: &[Told], count: impl Fn(&Told) -> &AtomicU64) -> u64 {
     told.iter().map(|told| count(told).load(SeqCst)).sum()
 }
 
-/// What was acknowledged is there, and no more than was sent.
+/// Every acknowledged change is stored, and no more than was sent.
 fn assert_counts(app: &App, visitors: &[Cookie], told: &[Told], kind: Kind) {
     for (visitor, told) in visitors.iter().zip(told) {
         let (count, ..) = app.shown_at_last(visitor);
@@ -96,7 +96,7 @@ fn next_all_succeed(app: &App, visitor: &Cookie) {
     }
 }
 
-/// C64: connections that end while nobody asks fail nothing: they are made anew before anybody does.
+/// C64: connections that end while they are idle fail no request: they are opened again before the next request.
 #[test]
 fn connections_ended_while_idle_fail_nothing() {
     for kind in Kind::ALL {
@@ -143,7 +143,7 @@ fn connections_ended_under_load_fail_what_is_under_way() {
         next_all_succeed(&app, &visitors[0]);
         assert_counts(&app, &visitors, &told, kind);
         let failed = sum(&told, |told| &told.unknown) + sum(&told, |told| &told.unread);
-        // A client whose request failed may ask again on a connection of which nobody has seen yet that it has ended.
+        // A client whose request failed may ask again on a connection that has ended unnoticed.
         assert!(failed <= 2 * (ROUNDS * CLIENTS) as u64, "{failed} failed");
         println!("C64 {kind:?}: {ended} connections ended in {ROUNDS} rounds under {CLIENTS} clients, {failed} failed");
         say(kind, "connections ended", &told);
@@ -174,7 +174,8 @@ fn a_server_that_is_started_anew_is_used_again() {
     }
 }
 
-/// C64, C75: a master of the cluster is killed under load. Only 503s are seen, and all sessions that a replica had go on.
+/// C64, C75: a master of the cluster is killed under load. Only 503s are seen, and all sessions that a replica had go
+/// on.
 #[test]
 fn a_master_killed_under_load_is_replaced() {
     let mut engine = Engine::start(Kind::Cluster);

@@ -1,7 +1,7 @@
-//! A server that keeps sessions, and what can happen to it. The way to it leads through a proxy, but for a cluster, whose
-//! nodes say themselves where they are.
+//! A server of sessions and its faults. The way to it leads through a proxy, except for a cluster, whose nodes publish
+//! their own addresses.
 //!
-//! Whatever was acknowledged outlives a stop: the servers of Redis write a log of their own.
+//! Every acknowledged write outlives a stop: the servers of Redis write a log.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -142,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// Whether nobody listens where the server should be.
+    /// True if no process listens at the server's address.
     pub(crate) fn is_down(&self) -> bool {
         match &self.server {
             Server::Cluster(server) => server.ports().is_empty(),
@@ -190,7 +190,7 @@ impl Engine {
         }
     }
 
-    /// Ends every connection of a store from the server's side, and says how many there were.
+    /// Ends every connection of a store from the server's side, and returns their number.
     pub(crate) fn end_connections(&self) -> u64 {
         if let Server::Postgres(server) = &self.server {
             let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
@@ -267,8 +267,7 @@ fn connections(redis: &mut Connection) -> usize {
     list.lines().filter(|line| line.contains("resp=3")).count()
 }
 
-/// What runs inside a script is a part of the script.
-/// How many statements of the sessions were run whose text is like this.
+/// The number of statements of the sessions whose text is like this, those inside a script not counted.
 fn statements(server: &Postgres, like: &str) -> u64 {
     let sum = format!(
         "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements \

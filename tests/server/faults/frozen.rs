@@ -11,8 +11,8 @@ use crate::process::poll;
 
 const REQUESTS: usize = 200;
 
-/// Two hundred requests at once, reads and writes: each is told to come back, all in bounded time, and routes without a
-/// session go on beside them. Gives the longest time that one took.
+/// Two hundred requests at once, reads and writes: each gets 503 in bounded time, and routes without a session work
+/// beside them. Returns the longest time of one request.
 fn all_fail_in_time(app: &App, visitors: &[Cookie]) -> Duration {
     let answers = thread::scope(|scope| {
         let asking = scope.spawn(|| {

@@ -6,7 +6,7 @@ use session_tests::http::Request;
 use session_tests::servers::postgres::PASSWORD;
 use session_tests::servers::redis::Redis;
 
-/// C60: a launch while the store is down succeeds, says so in one line, and works once the store is up.
+/// C60: a launch while the store is down succeeds, logs one line about it, and works once the store is up.
 #[test]
 fn a_launch_without_a_store_waits_for_it() {
     for kind in Kind::ALL {
@@ -32,7 +32,7 @@ fn a_launch_without_a_store_waits_for_it() {
     }
 }
 
-/// C60, C58: a password that the server refuses stops the launch, and is not said.
+/// C60, C58: a password that the server refuses stops the launch, and is not printed.
 #[test]
 fn a_wrong_password_stops_the_launch() {
     let (redis, postgres) = (Redis::with_password("right-4711"), Engine::start(Kind::Postgres));

@@ -5,7 +5,7 @@ use crate::process::{Host, Profile};
 use session_tests::http::Request;
 use session_tests::servers::postgres::PASSWORD;
 
-/// One request wrote up to five lines, and none said which server was meant.
+/// One request logged up to five lines, and none named the server.
 #[test]
 fn a_request_during_an_outage_is_one_line_with_host_and_port() {
     for kind in Kind::ALL {

@@ -13,7 +13,7 @@ use super::engine::{Engine, Kind, Way};
 /// Less than a store waits for an answer.
 const HELD: Duration = Duration::from_secs(1);
 
-/// Where the slow one's save spends its time.
+/// The point at which the slow save waits.
 #[derive(Clone, Copy, Debug)]
 enum Held {
     /// On the way there: it happens after what the other does.
@@ -88,7 +88,7 @@ fn a_save_after_a_logout_brings_nothing_back() {
             assert_eq!(engine.sessions(), 0, "{kind:?}: the logout comes first");
             app.gate.open();
             let late = asking.receive(false).unwrap();
-            // A second logout says so again, and that is all that a late answer may say of the cookie.
+            // A second logout removes the cookie again. A late answer may do no more to the cookie.
             assert!(late.set_cookies().is_empty() || late.new_cookie().value.is_empty(), "{kind:?}, {what}: {late:?}");
             assert_eq!(engine.sessions(), 0, "{kind:?}: a late {what} brought the session back");
             assert_eq!(app.count(&visitor), 0);
@@ -123,7 +123,7 @@ fn a_write_held_beside_a_logout_brings_nothing_back() {
                     let visitor = pair.quick.visitor();
                     let (logout, write) = pair.beside(held, "logout", "add", &visitor);
                     println!("C22 {kind:?}: logout held ({held:?}) {logout}, add {write}");
-                    // On a busy machine it may have come too late to be told.
+                    // On a busy machine it may have come too late for an error.
                     let again = change("logout", &visitor);
                     assert!(logout == 200 || pair.quick.at_last(&again).status == 200);
                     assert_eq!(write, 200);

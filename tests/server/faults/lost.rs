@@ -9,8 +9,8 @@ use super::app::{App, SAID, change, slow};
 use super::engine::{Engine, Kind};
 use crate::process::poll;
 
-/// An engine and an application of which every kind of request has been there, so that the server knows every script and
-/// statement: else what is lost may be the answer that it does not.
+/// An engine and an application of which every kind of request has been there, so that the server knows every script
+/// and statement: else what is lost may be the answer that it does not.
 fn begin(kind: Kind) -> (Engine, App) {
     let engine = Engine::start(kind);
     let one = ServerConfig { connections: 1, ..ServerConfig::default() };
@@ -24,7 +24,7 @@ fn begin(kind: Kind) -> (Engine, App) {
     (engine, app)
 }
 
-/// How an answer gets lost.
+/// The way in which an answer is lost.
 #[derive(Clone, Copy, Debug)]
 enum Lost {
     /// With its connection, at once: a client that sends again would have the time to.
@@ -47,7 +47,7 @@ impl Lost {
         if matches!(self, Self::Cut) {
             engine.way().cut();
             poll("the connection to be cut", || (engine.way().counts().cut > before.cut).then_some(()));
-            // Nobody is kept from connecting and sending again.
+            // New connections stay possible, so a client could send again.
             engine.way().swallow(false);
         }
         let answer = asking.receive(false).unwrap().expect_unavailable();
@@ -58,7 +58,7 @@ impl Lost {
     }
 }
 
-/// C61b: 503, since nobody knows what came of it; it happened, and it happened once.
+/// C61b: 503, since the outcome is unknown. The write happened, and it happened once.
 #[test]
 fn an_add_whose_answer_is_lost_counts_once() {
     const ROUNDS: u64 = 3;
@@ -79,7 +79,8 @@ fn an_add_whose_answer_is_lost_counts_once() {
     }
 }
 
-/// C61b: a first save whose answer is lost gives no cookie, so that nobody has the session; the next makes another.
+/// C61b: a first save whose answer is lost sets no cookie, so no browser has the session. The next request makes
+/// another.
 #[test]
 fn a_first_save_whose_answer_is_lost_gives_no_cookie() {
     for kind in Kind::WITH_WAY {
@@ -93,7 +94,7 @@ fn a_first_save_whose_answer_is_lost_gives_no_cookie() {
     }
 }
 
-/// C61b: a login whose answer is lost lets nobody in: no cookie went out, and the old id opens nothing that is new.
+/// C61b: a login whose answer is lost logs no browser in: no cookie was set, and the old id opens nothing new.
 #[test]
 fn a_login_whose_answer_is_lost_logs_no_user_in() {
     for kind in Kind::WITH_WAY {
@@ -112,7 +113,7 @@ fn a_login_whose_answer_is_lost_logs_no_user_in() {
     }
 }
 
-/// C61b: a logout whose answer is lost is a logout; who asks again is told so.
+/// C61b: a logout whose answer is lost is a logout. A repeated request confirms it.
 #[test]
 fn a_logout_whose_answer_is_lost_ends_the_session() {
     for kind in Kind::WITH_WAY {
@@ -129,8 +130,8 @@ fn a_logout_whose_answer_is_lost_ends_the_session() {
     }
 }
 
-/// C61b, C63: the server stands still with saves under way, which it may find in its connections afterwards: each counts
-/// once or not at all, and the next one once.
+/// C61b, C63: the server stands still with saves under way, which it may find in its connections afterwards: each
+/// counts once or not at all, and the next one once.
 #[test]
 fn adds_under_way_in_a_frozen_server_count_at_most_once() {
     const VISITORS: usize = 20;

@@ -1,9 +1,9 @@
-//! What a visitor sees when the server of the sessions fails: answers, cookies, and what is there once it is back.
+//! Requests while the server of the sessions fails: answers, cookies, and the stored data afterwards.
 //!
-//! An application behind a socket, or the example `cart` as a process, on private servers of Redis, a Redis Cluster and
-//! `PostgreSQL`, with a TCP proxy in between where a fault is one of the way. Every test proves that its fault happened,
-//! by the count of a server or a proxy or by the state of a process, and that nothing has to be started anew. What a store
-//! gives to the runtime in such moments is tested in `redis/` and `postgres/`.
+//! An application behind a socket, or the example `cart` as a process, runs on private servers of Redis, a Redis
+//! Cluster and `PostgreSQL`. A TCP proxy stands in between where the fault is one of the network. Every test proves
+//! that its fault happened, by the count of a server or a proxy or by the state of a process, and that no restart is
+//! needed. The store's answers to the runtime in such moments are tested in `stores/redis` and `stores/postgres`.
 //!
 //! | room | what is in it |
 //! |---|---|

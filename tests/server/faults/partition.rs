@@ -1,8 +1,10 @@
-//! Two nodes of a shop, each with a way of its own to the store, which is cut, refused and swallowed while visitors shop.
+//! Two nodes of a shop, each with a way of its own to the store, which is cut, refused and swallowed while visitors
+//! shop.
 //!
-//! What visitors were told is kept beside, and the end is held against it: a history check in the manner of Jepsen. Sums
-//! may hold what was acknowledged and, of what was answered otherwise, anything; entries that were acknowledged are there;
-//! who was told to be logged out stays so; and no read of a session shows less than was known before it was asked for.
+//! The test records the answers to each visitor and compares the end with them: a history check in the manner of
+//! Jepsen. Sums hold every acknowledged change and any of the unanswered ones. Acknowledged entries are stored. A
+//! visitor with an acknowledged logout stays logged out. No read shows less than was acknowledged before the read
+//! began.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -92,7 +94,7 @@ impl Fleet {
         }
     }
 
-    /// Asks to be logged out until that is acknowledged; nobody sees the session from then on.
+    /// Asks to be logged out until that is acknowledged. From then on no request sees the session.
     fn leave(&self, cookie: &Cookie, mut random: Random) {
         thread::sleep(Duration::from_millis(random.below(8_000)));
         let logout = Request::post("/logout").cookie(cookie);
@@ -180,7 +182,7 @@ impl Known {
         Some(())
     }
 
-    /// The end, as a node without faults tells it.
+    /// The final state, read through a node without faults.
     fn judge(&self, node: &Shop) -> u64 {
         let stored = quantity(&node.get("/cart", &self.cookie).expect_silent(200).json());
         let (acknowledged, unknown) = (self.acknowledged.load(SeqCst), self.unknown.load(SeqCst));

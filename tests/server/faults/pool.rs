@@ -1,4 +1,4 @@
-//! Few connections and many requests: nobody waits without bounds, and nothing is lost.
+//! Few connections and many requests: every request waits for a bounded time, and no change is lost.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn judge(answers: Vec<(Answer, Duration)>) -> (u64, u64, Duration) {
     (stored, unknown, longest)
 }
 
-/// What was acknowledged counts, and nothing counts twice; the next requests succeed.
+/// Every acknowledged change is counted once. The next requests succeed.
 fn assert_counts(app: &App, visitors: &[Cookie], stored: u64, unknown: u64) {
     let count: u64 = visitors.iter().map(|visitor| app.shown_at_last(visitor).0 - 1).sum();
     assert!((stored..=stored + unknown).contains(&count), "{count} of {stored} + {unknown}");
@@ -76,8 +76,8 @@ fn two_connections_carry_two_hundred_slow_requests() {
     }
 }
 
-/// C65: handlers that hold connections of the pool from which the store takes its own, while they save: with all of them
-/// held there is a bounded wait and no deadlock.
+/// C65: handlers that hold connections of the pool from which the store takes its own, while they save: with all of
+/// them held there is a bounded wait and no deadlock.
 #[test]
 fn handlers_that_hold_the_pools_connections_do_not_lock_it() {
     const HOLDERS: usize = 16;

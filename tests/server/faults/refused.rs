@@ -7,8 +7,8 @@ use session_tests::cookie::Cookie;
 use session_tests::http::Request;
 use session_tests::servers::redis::Redis;
 
-/// Writes are refused from `begin` on until `end`. In between sessions are read, and every write is told to come back;
-/// who was logged out before stays logged out, and who wants to log out meanwhile is not told that they are.
+/// Writes are refused from `begin` to `end`. Meanwhile sessions are read and every write gets 503. A visitor who logged
+/// out before stays logged out, and a logout meanwhile fails visibly.
 fn refuses_writes(what: &str, engine: &Engine, begin: impl FnOnce(), end: impl FnOnce()) {
     let app = App::at(&engine.url());
     let (visitor, gone) = (app.visitor(), app.visitor());
@@ -39,7 +39,7 @@ fn refuses_writes(what: &str, engine: &Engine, begin: impl FnOnce(), end: impl F
     println!("C67 {what}: {} kinds of writes told 503, reads as before, nothing harmed", writes.len());
 }
 
-/// Whether the server itself says so, by a write of the test's own.
+/// Asserts that the server itself refuses a write of the test.
 fn assert_refuses(redis: &Redis, word: &str) {
     let refused = redis::cmd("SET").arg("own").arg("x").exec(&mut redis.connect());
     assert!(refused.as_ref().is_err_and(|error| error.to_string().contains(word)), "{refused:?}");
@@ -163,7 +163,7 @@ fn a_full_disk_serves_reads() {
     println!("C67 PostgreSQL, disk full after {pieces} pieces: 2 writes told 503, reads as before, and room again");
 }
 
-/// C67: who wants to log out while nothing can be written is told that it did not happen, and is not logged out.
+/// C67: a logout while the store refuses writes fails with 503, and the session stays.
 #[test]
 fn a_logout_that_is_refused_is_reported() {
     let engine = Engine::start(Kind::Redis);

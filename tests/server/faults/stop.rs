@@ -1,4 +1,4 @@
-//! A program that is told to stop while its requests wait for the store.
+//! A program that is stopped while its requests wait for the store.
 
 use super::engine::{Engine, Kind};
 use crate::process::{Host, Profile, poll};

@@ -1,4 +1,4 @@
-//! What became of the requests that were under way when the server died.
+//! The outcome of the requests that were in flight when the server died.
 
 use std::fmt;
 use std::ops::AddAssign;

@@ -1,15 +1,15 @@
 //! The write-ahead log that a killed server leaves: was it in the middle of a transaction?
 //!
-//! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>: a header of 32 bytes, then frames of 24 bytes
-//! and a page. A frame is valid if it has the header's salts and continues the checksum; one that ends a transaction says
-//! how large the database is by then.
+//! The format is that of <https://www.sqlite.org/fileformat2.html#walformat>: a header of 32 bytes, then frames of 24
+//! bytes and a page. A frame is valid if it has the header's salts and continues the checksum. A frame that ends a
+//! transaction holds the new size of the database.
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 /// The header's first word if checksums are of little-endian words.
 const LITTLE_ENDIAN: u32 = 0x377f_0682;
 
-/// How many valid frames stand behind the last one that ends a transaction.
+/// The number of valid frames after the last one that ends a transaction.
 pub(super) fn frames_of_an_unfinished_transaction(log: &[u8]) -> usize {
     let Some((header, frames)) = log.split_at_checked(HEADER) else { return 0 };
     let (little_endian, page) = (word(header, 0) == LITTLE_ENDIAN, word(header, 2) as usize);

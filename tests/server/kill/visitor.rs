@@ -6,7 +6,7 @@ use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Connection, Request};
 use session_tests::random::Random;
 
-/// What every visitor puts into the cart first.
+/// The first cart of every visitor.
 const CART: &str = r#"{"7":1}"#;
 
 /// Sessions as the server acknowledged them.
@@ -20,7 +20,7 @@ pub(super) struct Visitors {
     under_way: Option<UnderWay>,
 }
 
-/// What was asked for when the connection broke.
+/// The request in flight when the connection broke.
 enum UnderWay {
     Create,
     Login(Cookie),
@@ -77,7 +77,7 @@ impl Visitors {
         }
     }
 
-    /// What was under way happened as a whole or not at all; from now on it counts as acknowledged, or never asked for.
+    /// A request in flight happened as a whole or not at all. From here on it counts as acknowledged, or as never sent.
     pub(super) fn settle(&mut self, shop: &Shop, host: &Host) -> Unanswered {
         let mut unanswered = Unanswered::default();
         match self.under_way.take() {
@@ -88,13 +88,14 @@ impl Visitors {
         unanswered
     }
 
-    /// After the others: a session whose cookie nobody received is known by being one too many. That it is whole, the sums
-    /// over the file say.
+    /// After the others: a session whose cookie was lost shows as one session too many. The sums over the file prove
+    /// that it is whole.
     pub(super) fn settle_first_write(&mut self, is_one_too_many: bool) -> Fate {
         self.under_way.take().map_or_else(Fate::default, |_| Fate::of(is_one_too_many))
     }
 
-    /// Either the old id opens the session as it was, or a new id that nobody received opens it, logged in.
+    /// Either the old id opens the session as it was, or a new id, whose cookie was lost, opens it with the user logged
+    /// in.
     fn settle_login(&mut self, shop: &Shop, host: &Host, cookie: Cookie) -> Fate {
         let rows = host.rows_about(&cookie);
         let was_stored = rows.iter().any(|row| row.contains("anna"));

@@ -31,7 +31,7 @@ impl Writer {
         while self.add(&mut connection, &mut random).is_some() {}
     }
 
-    /// Adds until it is told to stop, to a server that stays.
+    /// Adds until the test stops it, to a server that stays up.
     pub(super) fn work_until(&mut self, over: &AtomicBool, mut connection: Connection, mut random: Random) {
         while !over.load(Ordering::Relaxed) {
             self.add(&mut connection, &mut random).expect("this server is not the one that is killed");
@@ -41,7 +41,7 @@ impl Writer {
     fn add(&mut self, connection: &mut Connection, random: &mut Random) -> Option<()> {
         let product = u32::try_from(random.below(PRODUCTS)).unwrap();
         let request = Request::post(format!("/cart/add/{product}")).cookie(&self.cookie);
-        // Even of a request that could not be sent as a whole, nobody knows how far it came.
+        // A request may have arrived even if it could not be sent as a whole.
         self.under_way = Some(product);
         let answer = connection.ask(&request).ok()?;
         self.under_way = None;

@@ -10,7 +10,7 @@ use crate::process::{Host, Shop};
 
 const VERSION: &str = "SESSION_ROLLOUT_VERSION";
 
-/// Who the visitor is: a login copies the whole record under a new id.
+/// The visitor's user. A login copies the whole record under a new id.
 #[derive(Session)]
 #[session(key = "auth", version = 1)]
 pub(super) struct Auth {
@@ -18,7 +18,7 @@ pub(super) struct Auth {
     pub(super) user: Option<u32>,
 }
 
-/// Of one version in all programs, so it works whatever becomes of the cart.
+/// One version in all programs, so it works in every state of the cart.
 #[derive(Session)]
 #[session(key = "prefs", version = 1, lazy)]
 pub(super) struct Prefs {
@@ -44,7 +44,7 @@ impl Program {
         }
     }
 
-    /// What it makes of a cart that it changes.
+    /// The version of a cart that this program has changed.
     pub(super) fn writes(self) -> u16 {
         match self {
             Self::V3Held => 2,
@@ -74,7 +74,7 @@ fn serves_when_asked_to() {
     rocket::execute(rocket.launch()).unwrap();
 }
 
-/// What the versions have in common.
+/// The routes that the versions have in common.
 pub(super) fn common() -> Rocket<Build> {
     rocket::build().mount("/", rocket::routes![ping, prefs, set_pref])
 }

@@ -60,7 +60,7 @@ impl Ask {
         matches!(self, Self::Show | Self::Prefs)
     }
 
-    /// What it changes; nothing, if it is a read.
+    /// The field that the request changes. Empty for a read.
     fn field(&self) -> &'static str {
         match self {
             Self::Show | Self::Prefs => "",
@@ -72,7 +72,7 @@ impl Ask {
         }
     }
 
-    /// Whether the two make the same of a session in any order, and the second one's id is not ended by the first.
+    /// True if the two have the same effect in any order, and the first does not end the id of the second.
     pub(super) fn commutes_with(&self, other: &Self) -> bool {
         let (a, b) = (self.field(), other.field());
         a != "id" && b != "id" && (a != b || matches!(a, "" | "items" | "tags" | "count" | "prefs"))
@@ -121,12 +121,12 @@ impl Visitor {
         }
     }
 
-    /// Whether there is a session yet, and not only a visitor.
+    /// True if the visitor has a session.
     pub(super) fn is_stored(&self) -> bool {
         self.cookie.is_some()
     }
 
-    /// What is in the file is of the version that the client takes it for, and holds no key of another.
+    /// Asserts that the stored cart has the version that the client expects, and no key of another version.
     pub(super) fn check_stored(&self, host: &Host) {
         let Some(cookie) = &self.cookie else { return };
         let values = host.stored(cookie);

@@ -1,4 +1,4 @@
-//! What costs a call of the store, and what does not.
+//! Calls of the store: the loads that cost one, and the hits that cost none.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn a_hit_costs_no_call() {
     assert_eq!(store.total_calls(), 0);
 }
 
-/// The bound that is said in the documentation.
+/// The default bound is the documented one.
 #[test]
 fn the_default_bound_is_a_second() {
     let shown = format!("{:?}", CachedStore::new(RecordingStore::default()));
@@ -102,7 +102,7 @@ async fn an_expired_copy_is_not_served() {
     assert!(node.load(KEY, &Wanted::all(), later).await.unwrap().is_some());
 }
 
-/// Somebody without a session now may have one in a moment, by another node.
+/// A visitor without a session may get one from another node at any moment, so absence is not cached.
 #[tokio::test(start_paused = true)]
 async fn an_absent_key_is_asked_for_each_time() {
     let store = RecordingStore::default();
@@ -115,7 +115,7 @@ async fn an_absent_key_is_asked_for_each_time() {
     assert!(load(&node).await.is_some());
 }
 
-/// C13: only the store can say that a secret is wrong; the one that is known costs no call.
+/// C13: a wrong secret is looked up in the store. The known secret costs no call.
 #[tokio::test(start_paused = true)]
 async fn an_unknown_secret_is_asked_for_each_time() {
     let (node, store) = node().await;
@@ -133,7 +133,7 @@ async fn an_unknown_secret_is_asked_for_each_time() {
     assert_eq!(store.calls("load"), 3);
 }
 
-/// What is asked for fresh comes from the store, and later hits have it.
+/// A fresh load comes from the store, and later hits return it.
 #[tokio::test(start_paused = true)]
 async fn a_fresh_load_asks_and_is_kept() {
     let (node, store) = node().await;
@@ -175,7 +175,7 @@ async fn parts_of_two_revisions_do_not_mix() {
     assert_eq!(store.calls("load"), 3);
 }
 
-/// What stands beside a younger part is not served longer for that.
+/// A younger part of the same copy does not extend the life of an older part.
 #[tokio::test(start_paused = true)]
 async fn each_part_is_served_for_the_bound() {
     let (node, store) = node().await;
@@ -249,7 +249,7 @@ async fn the_copies_take_no_more_than_they_may() {
     }
 }
 
-/// What is known of all sessions is asked of the store.
+/// A scan reads the store and not the copies.
 #[tokio::test(start_paused = true)]
 async fn a_scan_sees_everything() {
     let (node, store) = node().await;

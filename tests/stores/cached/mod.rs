@@ -1,7 +1,7 @@
-//! What users of `CachedStore` rely on: what a hit costs, what a node sees of itself and of others, and that no write is
-//! lost.
+//! The promises of `CachedStore`: the cost of a hit, a node's view of its own writes and of others', and no lost write.
 //!
-//! Time is tokio's, paused and moved by hand, wherever the bound counts; the clock that judges deadlines is another one.
+//! Time is tokio's, paused and moved by hand, wherever the bound counts. The clock that judges deadlines is another
+//! one.
 
 mod calls;
 mod conformance;

@@ -1,8 +1,7 @@
 //! Random work of two nodes on one store, against the whole history of what was stored.
 //!
-//! Every load of a node must be a state that the store has been in, and none that had ended longer ago than the bound;
-//! not older than the last write of that node; and what it says of the totals must fit. More cases:
-//! `PROPTEST_CASES=10000`.
+//! Every load of a node must return a state of the store that ended within the bound and is not older than the last
+//! write of that node. Its totals must fit. More cases: `PROPTEST_CASES=10000`.
 
 use std::time::Duration;
 
@@ -114,7 +113,8 @@ impl Trial {
         match step {
             Step::Create { node } => {
                 let mut record = record(&[("cart", "{}"), ("prefs.b", "0")]);
-                // Keys are random and used once. Here they are not, and the moment tells two records apart.
+                // Keys are random and used once. Here one key is used again, and the moment of creation distinguishes
+                // two records.
                 self.creations += 1;
                 record.head.created = NOW.before(Duration::from_millis(self.creations));
                 let created = self.nodes[*node].create(KEY, record).await;
@@ -215,7 +215,7 @@ fn same(one: Option<&Loaded>, other: Option<&Loaded>) -> bool {
     one.map(parts) == other.map(parts)
 }
 
-/// Whether an answer shows this state: what is wanted is there as it was, and nothing is there that was not.
+/// True if an answer shows this state: every wanted part as it was, and nothing that was not there.
 fn shows(state: Option<&Loaded>, found: Option<&Loaded>, wanted: &Wanted) -> bool {
     let (Some(state), Some(found)) = (state, found) else { return state.is_none() && found.is_none() };
     let (Record { head, values }, total) = (&state.record, (state.bytes, state.keys));

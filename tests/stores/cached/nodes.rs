@@ -26,7 +26,7 @@ async fn two_thousand_increments_are_exact() {
     assert!(patches > 2_000, "some conflicted");
 }
 
-/// C55: sums, entries, lists and plain fields at once: each as its merge says, nothing lost.
+/// C55: sums, entries, lists and plain fields at once: each is merged by its rule, and no write is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn mixed_writes_lose_nothing() {
     println!("{} mixed writes", fleet().0.mixed_writes().await);

@@ -147,7 +147,7 @@ async fn a_refusal_drops_the_copy() {
     assert!(load(&node).await.is_none());
 }
 
-/// C61b: after a write whose answer was lost nobody is told what was before it.
+/// C61b: after a write whose answer was lost, no load returns the copy from before it.
 #[tokio::test]
 async fn a_write_of_unknown_outcome_drops_the_copy() {
     for (operation, expected) in [("patch", Some("2")), ("delete", None)] {
@@ -188,7 +188,7 @@ async fn the_later_of_two_loads_stays() {
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
 }
 
-/// What was acknowledged before a load began is in it, however many loads and writes there are at once.
+/// A load returns every change that was acknowledged before it began, with any number of loads and writes at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn own_writes_are_seen_under_load() {
     const ROUNDS: usize = 500;
@@ -220,8 +220,8 @@ async fn own_writes_are_seen_under_load() {
     assert!(patches == ROUNDS && loads < 7 * ROUNDS, "some were hits");
 }
 
-/// A record that is older than the copy is no slow load's if it was asked for later: what the store says now counts, also
-/// after an engine's failover has undone something.
+/// A load that began after the copy was made wins, even if its record is older: after the failover of a server, an
+/// undone write is gone.
 #[tokio::test]
 async fn a_store_that_went_back_is_believed() {
     let (node, store) = node().await;

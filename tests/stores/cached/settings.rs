@@ -49,7 +49,7 @@ async fn there_is_no_cache_unless_asked_for() {
     assert_eq!((before.as_deref(), after.as_deref()), (Some("A"), Some("B")));
 }
 
-/// A bound of nothing is no cache: leaving the setting out says so.
+/// A bound of zero would be no cache, so it is refused. Leaving the setting out means no cache.
 #[test]
 fn a_bound_of_zero_is_refused() {
     let config = SessionConfig::new().store("memory:").cache(Duration::ZERO);
@@ -67,7 +67,7 @@ fn show(cart: &Cart) -> Option<String> {
     cart.coupon().clone()
 }
 
-/// What a program with this setting in its `Rocket.toml` answers after another one has changed the file.
+/// The answer of a program with this setting in its `Rocket.toml`, after another program has changed the file.
 async fn answer_after_a_change(cache: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sessions.db");

@@ -53,7 +53,7 @@ pub(crate) fn fleet<const NODES: usize>() -> [Node; NODES] {
     })
 }
 
-/// What a browser keeps: the value of the session cookie.
+/// A browser, reduced to the value of the session cookie.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Browser(pub(crate) Option<String>);
 
@@ -209,7 +209,7 @@ async fn a_write_after_a_copy_moves_the_deadline() {
     assert_eq!(nodes[0].count(&browser).await, 3, "the idle deadline is fourteen days after the last write");
 }
 
-/// What was loaded apart is read again apart.
+/// A lazy part is read again on its own.
 #[tokio::test(start_paused = true)]
 async fn each_group_is_read_again_before_its_first_write() {
     let nodes: [Node; 2] = fleet();

@@ -41,7 +41,7 @@ async fn sqlite_keeps_every_rule_on_several_threads() {
     keeps_every_rule(SqliteStore::builder(folder.path().join("sessions.db")).readers(4).open().unwrap()).await;
 }
 
-/// What others need to write a store is public, and a store is no more than 160 lines.
+/// The public items of the library are enough to write a store, in at most 160 lines.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_third_party_store_keeps_every_rule() {
     let lines = include_str!("third_party.rs").lines().count();

@@ -1,5 +1,5 @@
-//! What a load brings of the stores of this library: the schemas that are wanted and no others, in memory and in `SQLite`.
-//! The contract allows more; the time of a request does not, where a schema is `lazy`.
+//! The loads of this library's stores return the wanted schemas and no others, in memory and in `SQLite`. The contract
+//! allows more. For a `lazy` schema, loading more would make requests slow.
 
 use session_runtime::clock::Timestamp;
 use session_runtime::record::{Record, Values};

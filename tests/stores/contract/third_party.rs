@@ -1,8 +1,8 @@
-//! How to write a store: one JSON file per session in a folder, with nothing but what this library makes public.
+//! An example of a store: one JSON file per session in a folder, written with the public items of this library alone.
 //!
-//! One lock makes each operation atomic inside this process, and [`Patch`] knows its own conditions: `refusal`, `apply`,
-//! `apply_head`. A store for more than one process needs a lock or a transaction of its engine instead, and compares
-//! after it has it. What is simple here and not fast: files are read and written on the thread of the request.
+//! One lock makes each operation atomic inside this process. [`Patch`] checks and applies itself: `refusal`, `apply`,
+//! `apply_head`. A store for several processes needs a lock or a transaction of its engine instead, and compares under
+//! that. Simple and not fast: files are read and written on the thread of the request.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind::NotFound;
@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 /// The folder, which one operation has at a time.
 pub(crate) struct FileStore(pub(crate) Mutex<PathBuf>);
 
-/// What stands in a file: moments, choice of expiry, secrets, counters, values.
+/// The contents of a file: moments, choice of expiry, secrets, counters, values.
 type File = ([i64; 5], String, [u8; 32], Option<Previous>, (u64, Option<i64>, u64), Vec<(String, String)>);
 type Previous = ([u8; 32], Option<i64>);
 

@@ -1,5 +1,5 @@
-//! The format is what the documentation says: code that was written from that seals what the library opens, and opens
-//! what it seals.
+//! The format is the documented one: code that was written from the documentation opens cookies of the library and
+//! seals cookies that the library opens.
 
 use super::reference;
 use super::sealing::{Content, Sealing};

@@ -1,4 +1,4 @@
-//! What the cookie store cannot do is told as *unsupported*, never as "nothing there".
+//! Operations outside the cookie store's reach fail as *unsupported*, and never report an absent session.
 
 use session_runtime::{CookieStore, ErrorKind, MemoryStore, SessionConfig, SessionKey, Sessions};
 use session_tests::log::Log;
@@ -18,7 +18,7 @@ fn work_outside_a_request_is_unsupported() {
     assert!(site.said().iter().all(|line| !line.contains("swept")), "no sweep is tried");
 }
 
-/// What it cannot do is said once at the launch.
+/// The launch logs once that sessions cannot be revoked.
 #[test]
 fn the_launch_warns_that_nothing_can_be_revoked() {
     let site = Plan::new(&[&key()]).launch();

@@ -1,4 +1,4 @@
-//! A visitor's way through the shop: as with any other store, as far as one browser can tell.
+//! A visitor's way through the shop: for one browser the same as with any other store.
 
 use super::site::{DAY, MINUTE, Plan, SECOND, key, nobody};
 use session_tests::http::Request;
@@ -7,8 +7,8 @@ fn shown(cart: &str, user: &str) -> (String, String) {
     (cart.into(), user.into())
 }
 
-/// B3, B19: the first write begins a session; login, logout by field and by `destroy` do what they say; every answer says
-/// that it depends on the cookie, and those that set one are kept by nobody.
+/// B3, B19: the first write begins a session. Login, logout by field and logout by `destroy` work. Every answer varies
+/// on the cookie, and no cache stores an answer that sets one.
 #[test]
 fn a_cart_works_as_with_a_store() {
     let site = Plan::new(&[&key()]).launch();
@@ -89,8 +89,8 @@ fn the_status_decides_as_with_a_store() {
     assert_eq!((visitor.cookie.clone(), visitor.shown()), (None, nobody()));
 }
 
-/// C25: a use moves the idle deadline, at most once in a tenth of it, by a cookie that is sealed anew; nothing moves the
-/// absolute one.
+/// C25: a use moves the idle deadline, at most once in a tenth of it, by a cookie that is sealed anew; nothing moves
+/// the absolute one.
 #[test]
 fn a_use_seals_anew_now_and_then() {
     let mut plan = Plan::new(&[&key()]);
@@ -130,7 +130,7 @@ fn a_periodic_renewal_seals_anew() {
     assert_eq!(site.browser_with(&before).shown(), shown("{}", "ada"));
 }
 
-/// A persistent cookie says how long what is sealed in it lasts.
+/// A persistent cookie lasts as long as the record that is sealed in it.
 #[test]
 fn a_persistent_cookie_lasts_as_long_as_its_content() {
     let mut plan = Plan::new(&[&key()]);

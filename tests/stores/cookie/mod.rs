@@ -1,7 +1,7 @@
-//! What users of `CookieStore` rely on, and what they cannot rely on, over a real socket.
+//! The promises and the limits of `CookieStore`, over a real socket.
 //!
-//! The application of `site` runs in this process behind a port of its own, with a clock that is moved by hand. What is
-//! sealed is also sealed and opened by code that was written from the documentation (`session-runtime/fuzz/src/sealing.rs`).
+//! The application of `site` runs in this process behind a port of its own, with a clock that is moved by hand. Code
+//! that was written from the documentation (`session-runtime/fuzz/src/sealing.rs`) seals and opens cookies as well.
 
 #![allow(clippy::needless_pass_by_value, reason = "Rocket hands guards over by value")]
 

@@ -1,5 +1,5 @@
-//! What a cookie that was copied can do, and what happens to two at once: the weaknesses that the documentation begins
-//! with, pinned, so that nobody takes them for promises; and where they end.
+//! The effects of a copied cookie and of two requests at once: the documented weaknesses, pinned so that they are not
+//! taken for promises, and their limits.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn a_copied_cookie_works_after_the_logout_until_its_deadline() {
     assert_eq!(site.browser_with(&copy).shown(), nobody());
 }
 
-/// C26: whoever goes on using a copy keeps it going, but not past the absolute deadline.
+/// C26: use of a copied cookie extends it, but not past the absolute deadline.
 #[test]
 fn a_copied_cookie_that_is_used_ends_at_the_absolute_deadline() {
     let mut plan = Plan::new(&[&key()]);
@@ -43,8 +43,8 @@ fn a_copied_cookie_that_is_used_ends_at_the_absolute_deadline() {
     assert_eq!(thief.shown(), nobody());
 }
 
-/// C27: past the idle deadline, and past the absolute one, a cookie is no session, whatever its `Max-Age` was; a write then
-/// begins another session.
+/// C27: past the idle deadline, and past the absolute one, a cookie is no session, whatever its `Max-Age` was; a write
+/// then begins another session.
 #[test]
 fn a_cookie_past_its_deadline_is_no_session() {
     for (absolute, left) in [(60, 10), (10, 5)] {
@@ -95,7 +95,7 @@ fn a_login_leaves_the_cookie_from_before_as_it_was() {
     assert_eq!(site.browser_with(&ada).shown(), (r#"{"1":1}"#.into(), "ada".into()));
 }
 
-/// C12: what an attacker has planted in a browser stays anonymous for him, whoever logs in there.
+/// C12: a cookie that an attacker has planted in a browser stays anonymous for the attacker after any login there.
 #[test]
 fn a_planted_cookie_gains_nothing_by_a_login() {
     let site = Plan::new(&[&key()]).launch();

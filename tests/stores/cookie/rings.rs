@@ -1,4 +1,4 @@
-//! Keys are replaced without logging anybody out.
+//! Keys are replaced without a logout of any visitor.
 
 use session_runtime::CookieStore;
 use session_tests::http::Request;
@@ -9,8 +9,8 @@ fn ada() -> (String, String) {
     (r#"{"7":1}"#.into(), "ada".into())
 }
 
-/// C37, B80: with the ring [new, old] the old key's cookie is accepted, and the first answer that uses the session seals it
-/// with the new key; with [new] alone that one opens and the old one does not; with [other] neither.
+/// C37, B80: with the ring [new, old] the old key's cookie is accepted, and the first answer that uses the session
+/// seals it with the new key; with [new] alone that one opens and the old one does not; with [other] neither.
 #[test]
 fn an_old_key_opens_and_the_new_one_seals() {
     let (old, new, other) = (key(), key(), key());
@@ -51,7 +51,8 @@ fn an_old_key_opens_and_the_new_one_seals() {
     }
 }
 
-/// C37, B80: times and key stay what they are: a new seal is no new session and no use of it beyond that of every request.
+/// C37, B80: times and key stay what they are: a new seal is no new session and no use of it beyond that of every
+/// request.
 #[test]
 fn sealing_anew_moves_nothing() {
     let (old, new) = (key(), key());

@@ -80,7 +80,8 @@ fn note(cart: &Cart) -> String {
     cart.note().clone()
 }
 
-/// Of letters from everywhere, so that bytes and letters differ, with all that JSON and headers are particular about.
+/// A text of letters from many scripts, so that bytes and letters differ, with every character special to JSON and
+/// headers.
 pub fn random_text(seed: u64) -> String {
     let mut random = Random::from(seed);
     let length = random.below(400);
@@ -109,7 +110,7 @@ async fn fill_and_save(length: usize, mut cart: Session<'_, Cart>) -> String {
     let before = cart.take_note();
     cart.set_note("x".repeat(length));
     let saved = cart.save().await;
-    // What cannot be stored is taken back, and the answer tells what happened.
+    // A value that cannot be stored is taken back, and the answer names the error.
     if saved.is_err() {
         cart.set_note(before);
     }
@@ -178,7 +179,7 @@ fn remember(seconds: u64, session: &SessionHandle) {
     session.set_expiry(Expiry::After(Duration::from_secs(seconds)));
 }
 
-/// What works outside a request elsewhere, asked for this visitor's own session.
+/// The operations of jobs, on this visitor's own session.
 #[get("/jobs")]
 async fn jobs(session: &SessionHandle, sessions: &State<Sessions>) -> Json<Vec<String>> {
     let key = session.key().unwrap_or_else(|| session_runtime::SessionKey::from_bytes([7; 16]));

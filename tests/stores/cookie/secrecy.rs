@@ -18,7 +18,7 @@ fn traces(key: &str) -> Vec<String> {
         .collect()
 }
 
-/// C57: neither key nor cookie nor value is in what the library says, at TRACE, in a whole life with all that goes wrong.
+/// C57: a whole life with every fault leaves no key, cookie or value in the library's log at TRACE.
 #[test]
 fn the_log_shows_neither_key_nor_content() {
     let (old, new) = (key(), key());

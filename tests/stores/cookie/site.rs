@@ -26,7 +26,7 @@ pub fn key() -> String {
     CookieStore::random_key().unwrap()
 }
 
-/// What a site is to be like.
+/// The settings of a site.
 pub struct Plan {
     pub keys: Vec<String>,
     pub application: &'static str,
@@ -80,7 +80,7 @@ impl Site {
         let mut workers = tokio::runtime::Builder::new_multi_thread();
         let runtime = workers.worker_threads(2).thread_name(&name).enable_all().build().unwrap();
         let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
-            // Why a launch failed is told by the panic of who waits for it; a connection that is still open does not matter.
+            // The caller reports a failed launch. A connection that is still open does not matter.
             if let Err(error) = runtime.block_on(rocket.launch()) {
                 error.kind();
             }
@@ -99,7 +99,7 @@ impl Site {
         self.connect().ask(request).unwrap_or_else(|error| panic!("no answer to {request:?}: {error}"))
     }
 
-    /// What the library said on behalf of this site.
+    /// The library's log lines of this site.
     pub fn said(&self) -> Vec<String> {
         Log::listen().of_threads(&self.name)
     }
@@ -178,7 +178,7 @@ impl Browser<'_> {
     }
 }
 
-/// What a visitor without a session sees.
+/// The pages of a visitor without a session.
 pub fn nobody() -> (String, String) {
     ("{}".into(), "nobody".into())
 }

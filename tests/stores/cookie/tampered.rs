@@ -1,5 +1,5 @@
-//! What is not, to the last bit, a cookie that was sealed for this very place is no session: one answer for all of it,
-//! and one line in the log.
+//! Only a cookie that was sealed for this very use, unchanged to the last bit, is a session. All others get the same
+//! answer and one log line.
 
 use session_runtime::CookieConfig;
 use session_tests::cookie::{Cookie, decode, encode};
@@ -33,7 +33,7 @@ impl Tries {
         self.site.said().iter().filter(|line| line.contains(EVENT)).count()
     }
 
-    /// Sends this value, and checks that what comes back is what everybody gets whose cookie is not ours.
+    /// Sends this value, and checks that the answer is the same as without a session.
     #[track_caller]
     fn refuses(&mut self, value: &str) {
         assert_ne!(value, self.cookie.value, "nothing was changed");
@@ -43,7 +43,7 @@ impl Tries {
         self.tried += 1;
     }
 
-    /// Each try was told once, with one and the same line; and nothing but the cookie was wrong.
+    /// Each attempt was logged once, with the same line, and only the cookie was wrong.
     fn finish(self) -> usize {
         let lines = self.site.said();
         assert_eq!(self.events(), self.tried, "one event each");
@@ -135,8 +135,8 @@ fn parts_of_two_cookies_are_no_session() {
     tries.finish();
 }
 
-/// C36: the cookie of another name, of another application, of another purpose or version, of a stranger; sealed with the
-/// right key, but for somebody else.
+/// C36: the cookie of another name, of another application, of another purpose or version, of a stranger; sealed with
+/// the right key, but for another use.
 #[test]
 fn a_cookie_of_another_place_is_no_session() {
     let key = key();

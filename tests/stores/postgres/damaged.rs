@@ -7,7 +7,8 @@ use session_tests::servers::postgres::Postgres;
 
 use super::session::{NOW, assert_fails, count, counter, key, patient, record, set, visits};
 
-/// What somebody's script did to the rows: an error that says so, never a panic, and others are not concerned.
+/// Rows that a foreign script has changed are an error that names the damage, never a panic, and do not affect other
+/// rows.
 #[tokio::test]
 async fn a_damaged_row_is_reported_as_unreadable() {
     let server = Postgres::start("");
@@ -89,7 +90,7 @@ async fn texts_are_kept_byte_for_byte() {
     assert!(loaded.record.values.iter().zip(texts).all(|((_, now), before)| **now == *format!("{before} ")));
 }
 
-/// A session that somebody removes by hand leaves nothing behind.
+/// A session that an operator removes by hand leaves nothing behind.
 #[tokio::test]
 async fn rows_removed_by_hand_take_their_values_along() {
     let server = Postgres::start("");

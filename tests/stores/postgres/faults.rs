@@ -15,7 +15,7 @@ use super::session::{NOW, PATIENT, add, assert_fails, at_last, count, counter, k
 /// A request's budget.
 const BUDGET: Duration = Duration::from_secs(1);
 
-/// Ends every connection of the store, and says how many there were.
+/// Ends every connection of the store and returns their number.
 async fn terminate(server: &Postgres) -> i64 {
     let all =
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'session-runtime'";
@@ -124,7 +124,8 @@ async fn a_server_that_stands_still_is_survived() {
     assert!(visits(&store, key(1)).await.unwrap() >= 1);
 }
 
-/// C63: a way that lets nothing through any more, without closing: the connection is replaced long before it would recover.
+/// C63: a way that lets nothing through any more, without closing: the connection is replaced long before it would
+/// recover.
 #[tokio::test]
 async fn an_answer_after_half_a_minute_does_not_keep_others_waiting() {
     let server = Postgres::start("");
@@ -140,7 +141,7 @@ async fn an_answer_after_half_a_minute_does_not_keep_others_waiting() {
     assert!(after.delayed > before.delayed && after.connections > before.connections, "{after:?}");
 }
 
-/// A caller that gives up early harms nobody who shares its connection.
+/// A caller that gives up early does not affect others on the same connection.
 #[tokio::test]
 async fn a_caller_that_gives_up_leaves_the_connection_sound() {
     let server = Postgres::start("");

@@ -1,4 +1,4 @@
-//! Somebody else holds a lock, or takes too long.
+//! Locks and slow transactions of other programs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::conformance::pool;
 use super::session::{NOW, add, assert_fails, at_last, count, count_unchanged, counter, key, patient, visits};
 
-/// A transaction that somebody forgot to end: writes of that session fail in time, all else goes on.
+/// A transaction that was never ended: writes of that session fail in time, and all others go on.
 #[tokio::test]
 async fn a_lock_of_another_client_makes_writes_fail_in_time() {
     let server = Postgres::start("");
@@ -75,8 +75,8 @@ async fn a_patch_compares_after_it_has_the_lock() {
     let changed = "BEGIN; UPDATE session_record SET revision = revision + 1;
         UPDATE session_value SET content = '7' WHERE field = '.visits'";
     other.batch_execute(changed).await.unwrap();
-    // The second says besides what holds if nobody has written: at first it finds the record so. It comes from another
-    // node, so that it does not wait behind the first one.
+    // The second also describes the unchanged record, and at first it finds the record so. It comes from another node,
+    // so that it does not wait behind the first one.
     let node = patient(server.url());
     assert_eq!(visits(&node, key(1)).await.unwrap(), 0);
     let (patch, hasty) = (store.patch(key(1), count(0, 1), NOW), node.patch(key(1), count_unchanged(0, 1, 0), NOW));

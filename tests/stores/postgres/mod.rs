@@ -1,4 +1,4 @@
-//! What users of `PostgresStore` rely on. Each test has a server of its own.
+//! The promises of `PostgresStore`. Each test has a server of its own.
 
 mod conformance;
 mod damaged;

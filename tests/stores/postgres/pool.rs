@@ -56,7 +56,7 @@ async fn a_connection_that_does_not_answer_is_not_given_back() {
     assert!(proxy.counts().delayed > before.delayed && proxy.counts().connections > before.connections);
 }
 
-/// What a program may leave behind on a connection that it gives back.
+/// The state that a program may leave on a connection that it returns.
 const LEFT_OPEN: [&str; 6] = [
     "BEGIN",
     "BEGIN; SELECT 1",

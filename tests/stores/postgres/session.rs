@@ -16,7 +16,7 @@ pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_000);
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long an attempt to connect may take in the tests, which share the machine.
+/// The longest time for a connection attempt in the tests, which share the machine.
 pub(crate) const PATIENT: Duration = Duration::from_secs(5);
 
 /// The store of a URL.
@@ -55,7 +55,7 @@ pub(crate) fn count(from: u64, to: u64) -> Patch {
     Patch { precondition: Precondition::Values(vec![expected]), ..set("cart.visits", &to.to_string()) }
 }
 
-/// The same, saying what holds if nobody has written since this revision.
+/// The same, with a description of the record at this revision.
 pub(crate) fn count_unchanged(from: u64, to: u64, revision: u64) -> Patch {
     let texts = ["cart", r#"{"v":1}"#, "cart.visits", &to.to_string()];
     let bytes = texts.iter().map(|text| text.len()).sum();

@@ -12,7 +12,7 @@ use super::session::{PATIENT, add, counter, key, patient, visits};
 /// Visitors who add to one session at once.
 const VISITORS: u64 = 20;
 
-/// How long they take together.
+/// Adds through all stores and returns the total time.
 async fn all_add(store: &Arc<PostgresStore>, key: SessionKey) -> Duration {
     counter(&**store, key).await;
     let begun = Instant::now();

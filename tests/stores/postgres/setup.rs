@@ -30,7 +30,7 @@ async fn several_launches_at_once_make_the_tables() {
     assert_eq!(server.ask("SELECT count(*) FROM web.session_record").await, 12);
 }
 
-/// What a newer program has made is refused at the launch, and left as it was.
+/// Tables of a newer program are refused at the launch and left unchanged.
 #[tokio::test]
 async fn a_newer_layout_is_refused_and_left_alone() {
     let server = Postgres::start("");

@@ -6,7 +6,7 @@ use session_tests::servers::postgres::Postgres;
 
 use super::session::{NOW, add, assert_fails, at_last, count, counter, key, patient, record, visits};
 
-/// C67: after a failover that went to the wrong side: reads are answered, writes say why not, and nothing is half done.
+/// C67: after a failover that went to the wrong side, reads succeed, and writes fail as a whole with the reason.
 #[tokio::test]
 async fn a_standby_reads_and_refuses_writes() {
     let server = Postgres::start("");

@@ -1,4 +1,4 @@
-//! What goes over the wire: statements by the server's own count, bytes by a proxy's.
+//! The traffic to the server: statements by the server's own count, bytes by a proxy's.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ async fn each_operation_is_one_statement() {
     }
 }
 
-/// The function that applies any patch is called where the record has changed since it was loaded, and no sooner: once for
-/// the patch, and not at all otherwise. Behind a pooler nothing else is sent.
+/// The function that applies any patch is called where the record has changed since it was loaded, and no sooner: once
+/// for the patch, and not at all otherwise. Behind a pooler nothing else is sent.
 #[tokio::test]
 async fn an_unchanged_record_is_patched_without_the_function() {
     let server = Postgres::start("");
@@ -74,7 +74,7 @@ async fn an_unchanged_record_is_patched_without_the_function() {
     }
 }
 
-/// What another schema holds stays where it is.
+/// A load does not transfer the values of another schema.
 #[tokio::test]
 async fn a_cart_moves_few_bytes_beside_a_long_history() {
     let server = Postgres::start("");
@@ -101,7 +101,8 @@ async fn a_cart_moves_few_bytes_beside_a_long_history() {
     assert_eq!((loaded.keys, loaded.bytes > history.len(), loaded.record.values.len()), (4, true, 2));
 }
 
-/// Rows and entries of indexes that were looked at in the tables of sessions, once nobody is connected who may tell later.
+/// Rows and index entries read in the tables of sessions. All connections are closed first, since open ones report
+/// late.
 async fn looked_at(server: &Postgres) -> i64 {
     let connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'session-runtime'";
     let gone = async {

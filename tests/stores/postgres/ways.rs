@@ -57,7 +57,7 @@ async fn over_tls() {
     keeps_every_rule(store).await;
 }
 
-/// A certificate that nobody vouches for is refused, also where encryption is not demanded.
+/// A certificate without a trusted authority is refused, also where encryption is not required.
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_is_refused() {
     let mut server = Postgres::start("");

@@ -1,4 +1,4 @@
-//! What only a cluster can do to a store: nodes that die, and slots that move.
+//! Faults of a cluster: nodes that die, and slots that move.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn a_slot_that_moves_is_followed() {
     must_patch(&store, 1, setting(&[("cart.a", "2")])).await;
     move_.key(&name(1));
     move_.key(&format!("{}:history", name(1)));
-    // All has moved, and the old node says where to ask.
+    // All slots have moved, and the old node redirects.
     let (asked_before, _) = move_.redirects();
     let loaded = load(&store, 1, &Wanted::schemas(&["cart"])).await.unwrap().unwrap();
     assert_eq!(loaded.record.values.get("cart.a"), Some("2"));
@@ -228,7 +228,7 @@ impl Move {
         command.arg("SETSLOT").arg(self.slot).arg(state).arg(node).exec(&mut connect(port)).unwrap();
     }
 
-    /// How often the old node said `ASK` and `MOVED`.
+    /// The number of `ASK` and `MOVED` answers of the old node.
     fn redirects(&self) -> (u64, u64) {
         let info: String = redis::cmd("INFO").arg("errorstats").query(&mut connect(self.from)).unwrap();
         let count = |code: &str| {

@@ -53,7 +53,7 @@ fn every_scheme_is_known_and_no_password_is_shown() {
     }
 }
 
-/// A user and a password where nobody would look for them, and a path that lacks a slash.
+/// A user and a password in unusual places of the URL, and a path that lacks a slash.
 #[test]
 fn a_socket_is_named_by_its_whole_path() {
     let told = |error: &dyn std::error::Error| format!("{error} {:?}", error.source());

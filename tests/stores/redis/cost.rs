@@ -1,4 +1,4 @@
-//! What an operation costs: commands by the server's own count, bytes by a proxy's.
+//! The cost of an operation: commands by the server's own count, bytes by a proxy's.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use session_tests::servers::redis::Redis;
 
 use super::fixture::{create, key, load, must_patch, resting, setting};
 
-/// How often the server ran each command, those inside scripts included.
+/// The number of runs of each command, those inside scripts included.
 fn commands(server: &mut Connection) -> BTreeMap<String, u64> {
     let info: String = redis::cmd("INFO").arg("commandstats").query(server).unwrap();
     let line = |line: &str| {

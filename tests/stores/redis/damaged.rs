@@ -1,4 +1,4 @@
-//! Records that somebody else has touched: an error, never a panic, and never an empty session instead.
+//! Records that another program has changed: an error, never a panic, and never an empty session instead.
 
 use redis::Connection;
 use session_runtime::RedisStore;

@@ -7,7 +7,7 @@ use session_tests::log::Log;
 use session_tests::servers::cluster::{self, Cluster};
 use session_tests::servers::redis::Redis;
 
-/// What the launch with a store of this URL says of eviction.
+/// The warnings about eviction at the launch with a store of this URL.
 async fn warnings(url: &str) -> Vec<String> {
     let before = Log::listen().here().len();
     RedisStore::open(url).unwrap().prepare().await.unwrap();

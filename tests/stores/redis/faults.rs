@@ -1,4 +1,4 @@
-//! What goes wrong between the program and one server. Each test proves that its fault happened.
+//! Faults between the program and one server. Each test proves that its fault happened.
 
 use std::time::{Duration, Instant};
 
@@ -162,7 +162,7 @@ async fn a_full_server_refuses_writes_as_a_whole() {
     must_patch(&store, 1, setting(&[("cart.a", "2")])).await;
 }
 
-/// C64: a connection that ends while nobody asks is made anew before anybody does.
+/// C64: a connection that ends while it is idle is opened again before the next request.
 #[tokio::test]
 async fn a_connection_that_ends_while_idle_fails_nothing() {
     let server = Redis::start();
@@ -188,7 +188,8 @@ async fn a_connection_that_ends_while_idle_fails_nothing() {
     }
 }
 
-/// C63, C65: two hundred requests share two connections to a server that hangs; each ends in time, and so does the fault.
+/// C63, C65: two hundred requests share two connections to a server that hangs; each ends in time, and so does the
+/// fault.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_connections_carry_two_hundred_requests() {
     let server = Redis::start();
@@ -233,7 +234,7 @@ async fn a_replica_refuses_writes_and_nothing_is_written() {
     eventually(|| store.create(key(2), super::fixture::record(&[("cart.a", "1")]))).await;
 }
 
-/// A wrong password stops the launch, and is not told to anybody.
+/// A wrong password stops the launch and is not printed.
 #[tokio::test]
 async fn a_wrong_password_is_reported_without_the_password() {
     let server = Redis::with_password("right-4711");

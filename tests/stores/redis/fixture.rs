@@ -81,7 +81,7 @@ pub(crate) async fn must_patch(store: &impl Store, number: u8, changes: Patch) -
     }
 }
 
-/// What an error says, with its causes.
+/// The text of an error and of its causes.
 pub(crate) fn told(error: &StoreError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause} {cause:?}"));
     format!("{error}{} {error:?}", cause.unwrap_or_default())

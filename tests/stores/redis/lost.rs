@@ -31,7 +31,7 @@ async fn evicted(server: &Redis, sessions: &Sessions) -> String {
     cookie
 }
 
-/// How old a copy in the cache may be.
+/// The largest age of a copy in the cache.
 const BOUND: Duration = Duration::from_millis(50);
 
 fn over(store: impl Store) -> Sessions {

@@ -1,4 +1,4 @@
-//! What users of `RedisStore` rely on.
+//! The promises of `RedisStore`.
 
 mod cluster;
 mod config;

@@ -1,4 +1,5 @@
-//! Patches that say what holds if nobody has changed the session: a short script sets, and the other judges what it does not.
+//! Patches that describe the unchanged record: a short script sets the values, and the full script handles all other
+//! cases.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,7 +35,7 @@ async fn warm_up(store: &RedisStore) {
     }
 }
 
-/// What a request says of the session that it loaded.
+/// Adds to the patch a description of the loaded session.
 fn saying(patch: Patch, loaded: &Loaded) -> Patch {
     let Loaded { record, bytes, keys, .. } = loaded;
     let mut values: BTreeMap<&str, &str> = record.values.iter().map(|(name, text)| (&**name, &**text)).collect();

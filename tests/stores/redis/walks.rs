@@ -35,7 +35,7 @@ async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
     }
 }
 
-/// What is destroyed between two pages is left out of the second, and does not end the walk.
+/// A session that is destroyed between two pages is missing on the second and does not end the walk.
 #[tokio::test]
 async fn a_scan_goes_on_over_what_has_gone() {
     let server = Redis::start();

@@ -1,5 +1,5 @@
-//! Files that were cut short or overwritten: refused, or errors for those whom it concerns; never a panic, and never a
-//! record that nobody stored.
+//! Files that were cut short or overwritten are refused, or give errors for the affected sessions. They never cause a
+//! panic or a record that was not stored.
 
 use std::error::Error;
 use std::fs;
@@ -43,7 +43,7 @@ async fn sound_file(folder: &Path) -> Vec<u8> {
     bytes
 }
 
-/// What was met over many damaged files.
+/// Counts over many damaged files.
 #[derive(Debug, Default)]
 struct Met {
     refused: usize,
@@ -110,7 +110,7 @@ impl Met {
     }
 }
 
-/// Of the right kind, with a cause, and no panic behind it.
+/// Asserts one of these kinds, a cause, and no panic behind it.
 fn assert_typed(error: &StoreError, kinds: &[StoreErrorKind]) {
     let cause = error.source().expect("a cause").to_string();
     assert!(
@@ -164,7 +164,7 @@ async fn file_and_log(folder: &Path) -> (Vec<u8>, Vec<u8>) {
     (read("db"), read("db-wal"))
 }
 
-/// How many sessions there are after opening; they are the first ones, and none is altered.
+/// Opens the file and returns the number of sessions. They are the first ones, and none is altered.
 async fn first_sessions(file: &[u8], log: &[u8]) -> u8 {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");

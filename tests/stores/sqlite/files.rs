@@ -1,4 +1,4 @@
-//! What only `SQLite` has: files, other programs' files, locks, damaged rows, restarts.
+//! Files, other programs' files, locks, damaged rows, restarts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -144,7 +144,7 @@ fn a_file_that_is_no_database_is_refused_and_left_as_it_was() {
 fn places_that_cannot_be_written_are_refused() {
     let (folder, path) = file();
     std::fs::write(&path, "").unwrap();
-    // A file is no folder, whoever asks.
+    // A file is no folder.
     refused(&path.join("sessions.db"), "cannot be created");
     refused(&folder.path().join("missing").join("sessions.db"), "cannot be created");
     refused(folder.path(), "is a folder");
@@ -356,7 +356,7 @@ async fn a_sweep_leaves_no_value_behind() {
     assert_eq!(raw.query_row("SELECT count(*) FROM entry", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
-/// Long texts stand in a table of their own: whatever becomes of a key, nothing is left there that nobody refers to.
+/// Long texts are in a table of their own. No change of a key leaves a text there without a reference.
 #[tokio::test]
 async fn a_long_text_that_is_replaced_or_removed_is_gone() {
     let (_folder, path) = file();

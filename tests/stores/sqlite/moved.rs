@@ -57,7 +57,7 @@ fn remove_all(path: &Path) {
     }
 }
 
-/// What is acknowledged from here on is in the file at the path: another store finds it there.
+/// A write that is acknowledged from here on is in the file at the path: another store finds it there.
 async fn assert_works(path: &Path, store: &SqliteStore) {
     assert_eq!(create(store, 9).await.unwrap(), Created::Done);
     assert!(is_there(store, 9).await);
@@ -128,7 +128,7 @@ async fn while_the_folder_is_missing_everything_is_unavailable() {
     assert_works(&path, &store).await;
 }
 
-/// By another file of sessions, as from a backup: that one is used. The old log must not be taken for its own.
+/// Another file of sessions takes the place, as from a backup, and is used. The old log must not be applied to it.
 #[tokio::test]
 async fn a_file_that_was_replaced_is_opened() {
     let (folder, path, store) = open().await;
@@ -174,7 +174,7 @@ async fn a_link_that_was_switched_is_followed() {
     }
 }
 
-/// What was acknowledged stands in the log until the next checkpoint.
+/// Acknowledged writes stay in the log until the next checkpoint.
 #[tokio::test]
 async fn a_log_that_was_removed_loses_nothing() {
     for ends in [&["-wal"][..], &["-shm"], &["-wal", "-shm"]] {
@@ -219,7 +219,7 @@ async fn a_file_of_another_program_at_the_path_is_left_alone() {
     assert_works(&path, &store).await;
 }
 
-/// Many writers at once: each is acknowledged and there, or it is told that it is not.
+/// Many writers at once: each write is acknowledged and stored, or fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_write_of_many_is_acknowledged_and_lost() {
     let (_folder, path, store) = open().await;

@@ -48,7 +48,7 @@ pub(super) fn merge(base: &Values, theirs: &Values, ours: &Values) -> Option<(Va
     Some((merged, writes))
 }
 
-/// What is carried over.
+/// The part that is carried over.
 pub(super) fn lasting(values: &Values) -> Values {
     Values { language: values.language, ..Values::default() }
 }

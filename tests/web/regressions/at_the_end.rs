@@ -37,7 +37,7 @@ async fn coupon(sessions: &Sessions, key: &SessionKey) -> Option<String> {
     sessions.read::<Cart>(key).await.unwrap().and_then(|cart| cart.coupon().clone())
 }
 
-/// An adapter with a time limit of its own asked again, and was told that all was well.
+/// An adapter with a time limit of its own asked again and got a success.
 #[tokio::test(start_paused = true)]
 async fn an_end_that_was_given_up_is_no_success_when_asked_again() {
     for logout in [false, true] {
@@ -54,8 +54,8 @@ async fn an_end_that_was_given_up_is_no_success_when_asked_again() {
     }
 }
 
-/// What the request wrote was taken out of sight for the time of its save, and who read meanwhile left the old value
-/// behind for all who read later.
+/// The request's own changes were invisible during its save. A read in that time left the old value behind for all
+/// later reads.
 #[tokio::test(start_paused = true)]
 async fn a_read_during_the_end_leaves_no_old_value_behind() {
     let sessions = patient(Duration::from_secs(5));
@@ -71,7 +71,7 @@ async fn a_read_during_the_end_leaves_no_old_value_behind() {
     assert_eq!(visit.read::<Cart>().await.unwrap().coupon().as_deref(), Some("B"));
 }
 
-/// After a failed answer it depended on whether somebody had read before.
+/// After a failed answer, the result depended on an earlier read.
 #[tokio::test(start_paused = true)]
 async fn after_a_failed_answer_every_reader_sees_what_is_stored() {
     for read_before in [false, true] {

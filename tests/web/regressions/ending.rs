@@ -51,7 +51,7 @@ async fn a_write_after_a_destroy_is_dropped_even_if_it_cannot_be_encoded() {
     assert_eq!((web.store.records().await, browser), (0, Browser(None)));
 }
 
-/// A save of a write that is dropped does not say that it is stored.
+/// A save of a write that is dropped does not report success.
 #[rocket::async_test]
 async fn a_save_of_a_dropped_write_is_no_success() {
     let (_web, _browser, visit) = destroyed().await;

@@ -1,4 +1,4 @@
-//! Deadlines: who moves them, what is said about it, and what a new session takes along.
+//! Deadlines: the requests that move them, the reported time, and the choice that a new session takes over.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::app::{Auth, Browser, Cart, patient};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Of two reads that would move the deadline, the one that comes second moves nothing and sends no cookie.
+/// If two reads would move the deadline, the second one moves nothing and sends no cookie.
 #[rocket::async_test]
 async fn a_dropped_touch_sends_no_cookie() {
     let config = patient().idle(HOUR).cookie(CookieConfig::new().persistent(true));
@@ -25,7 +25,7 @@ async fn a_dropped_touch_sends_no_cookie() {
     assert_eq!(slow.finish(200).await.cookie.header(), None);
 }
 
-/// Where only writes move the deadline, a read that renews the id does not.
+/// If only writes move the deadline, a read that renews the id does not.
 #[rocket::async_test]
 async fn a_periodic_renewal_by_a_read_does_not_move_the_deadline() {
     let config = patient().idle(HOUR).touch_every(TouchEvery::Off).renew_every(HOUR / 4);

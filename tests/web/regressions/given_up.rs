@@ -6,7 +6,7 @@ use session_tests::stores::{Fault, WRITE};
 use super::{Web, add, give_up};
 use crate::app::Cart;
 
-/// A save that was given up may have been done: it is sent once, and the answer says that its outcome is unknown.
+/// A save that was given up may have taken effect. It is sent once, and the answer states that its outcome is unknown.
 #[rocket::async_test]
 async fn a_save_given_up_is_not_sent_again() {
     let (web, mut browser) = Web::of_cart(|cart| cart.set_visits(5)).await;
@@ -38,7 +38,8 @@ async fn a_save_given_up_after_it_was_stored_counts_once() {
     assert_eq!(web.stored(&browser, "cart.items/7").await.as_deref(), Some("12"));
 }
 
-/// Changes of an `update_now` that was given up rest on a record that may have changed: the request's end leaves them out.
+/// Changes of an `update_now` that was given up rest on a record that may have changed: the request's end leaves them
+/// out.
 #[rocket::async_test]
 async fn an_update_now_given_up_is_not_saved_without_its_revision() {
     let (web, mut browser) = Web::of_cart(|cart| cart.set_luck(1)).await;

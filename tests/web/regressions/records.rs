@@ -1,4 +1,4 @@
-//! What a record's totals say, and what is said about a patch and a configuration.
+//! Totals of a record, and the `Debug` output of a patch and a configuration.
 
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::Patch;

@@ -1,4 +1,4 @@
-//! What cannot be stored stays refused, and what is stored is no error.
+//! A value that cannot be stored stays refused, and a value that is stored is no error.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ async fn update_now_does_not_hide_what_cannot_be_stored() {
     assert!(now.is_err() || end.is_some() || stored.as_deref() == Some("1"), "{now:?} {end:?} {stored:?}");
 }
 
-/// A guard waits no longer than the deadline for a save that nobody ends.
+/// A guard waits no longer than the deadline for a save that never ends.
 #[rocket::async_test]
 async fn a_lazy_guard_beside_a_kept_save_gets_an_answer() {
     let (web, browser) = Web::of_visitor().await;
@@ -136,7 +136,7 @@ async fn a_lazy_guard_beside_a_kept_save_gets_an_answer() {
     assert!(read.is_ok(), "the guard waits for ever");
 }
 
-/// What another request stored meanwhile is no failure of this save.
+/// A change that another request stored meanwhile is no failure of this save.
 #[rocket::async_test]
 async fn a_save_that_is_stored_is_no_error() {
     let (web, browser) = Web::of_cart(|cart| cart.set_visits(5)).await;

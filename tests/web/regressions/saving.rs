@@ -1,4 +1,4 @@
-//! What an explicit save stores, whatever else the request or another one does meanwhile.
+//! Explicit saves: each stores its changes, with any other activity of the request and of others.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ async fn a_save_that_is_kept_does_not_block_the_answer() {
     assert_eq!(finished.error.map(|error| error.kind()), Some(ErrorKind::Unavailable));
 }
 
-/// What a lazy guard reads after a start-over failed is what the session still holds.
+/// After a failed start-over, a lazy guard reads the values that the session still holds.
 #[rocket::async_test]
 async fn a_failed_start_over_keeps_what_is_loaded() {
     let (web, mut browser) = (Web::new(), Browser::default());

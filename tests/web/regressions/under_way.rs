@@ -56,7 +56,7 @@ async fn a_destroy_that_was_given_up_is_never_only_logged() {
     assert_eq!((end.is_some(), web.coupon(&browser).await), (true, None));
 }
 
-/// What an explicit save has under way is part of what the request sees.
+/// The request sees the changes of its explicit save in flight.
 #[rocket::async_test]
 async fn a_guard_opened_during_a_save_sees_what_is_under_way() {
     let (web, mut browser) = Web::of_visitor().await;
@@ -120,7 +120,7 @@ async fn an_entry_removed_during_a_save_stays_removed() {
     assert_eq!(web.stored(&browser, "cart.items/7").await, None);
 }
 
-/// What a refused save was to store goes along with what was changed on top of it.
+/// The changes of a refused save are saved together with the later changes on top of them.
 #[rocket::async_test]
 async fn a_refused_save_is_put_back_under_later_changes() {
     let (web, mut browser) = Web::of_visitor().await;

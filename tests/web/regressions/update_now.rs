@@ -1,4 +1,4 @@
-//! What happens while the work of an `update_now` runs, and the work runs again.
+//! Changes while the closure of an `update_now` runs, and runs again.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};

@@ -78,7 +78,7 @@ async fn writes_after_a_clear_begin_with_nothing() {
     }
 }
 
-/// What another request adds meanwhile goes too, and the write after the clear stays.
+/// An entry that another request adds meanwhile is removed too, and the write after the clear stays.
 #[rocket::async_test]
 async fn a_clear_drops_what_another_request_added_meanwhile() {
     let site = Site::served();
@@ -130,7 +130,7 @@ async fn clearing_the_schema_of_the_user_is_a_logout() {
     }
 }
 
-/// Where no user is named, it is no logout, and a job may do it.
+/// Without a change of user it is no logout, and a job may do it.
 #[rocket::async_test]
 async fn clearing_a_user_schema_without_a_user_keeps_the_session() {
     let site = Site::served();

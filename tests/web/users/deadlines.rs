@@ -16,7 +16,7 @@ async fn visitor(site: &Site) -> Browser {
     browser
 }
 
-/// An upload that lasts longer than `idle`: the session has expired meanwhile, and no cookie says otherwise.
+/// An upload that lasts longer than `idle`: the session has expired meanwhile, and no cookie extends it.
 #[rocket::async_test]
 async fn a_request_that_outlasts_its_session_sends_no_cookie_for_it() {
     let config = patient().idle(HOUR).absolute(9 * HOUR).cookie(CookieConfig::new().persistent(true));
@@ -59,7 +59,8 @@ async fn a_deadline_counts_from_the_save() {
     }
 }
 
-/// A session that a long request begins has the whole of its time before it, and its absolute deadline counts from then.
+/// A session that a long request begins has the whole of its time before it, and its absolute deadline counts from
+/// then.
 #[rocket::async_test]
 async fn a_session_begins_when_it_is_stored() {
     let config = patient().idle(HOUR).absolute(2 * HOUR);

@@ -4,7 +4,7 @@ use session_runtime::ErrorKind;
 
 use super::{Account, AccountMut, Basket, Look, Site};
 
-/// Edits a basket in a request in which a user goes, and says what the answer is.
+/// Edits a basket in a request in which a user goes, and returns the answer.
 async fn edited(site: &Site, edit: fn(&mut super::BasketMut), login: fn(&mut AccountMut)) -> Option<ErrorKind> {
     let mut browser = site.of_ada().await;
     let before = browser.clone();
@@ -45,7 +45,7 @@ async fn an_edit_of_a_value_of_the_first_user_is_refused() {
     }
 }
 
-/// What holds nothing of the first user is fine.
+/// A value without data of the first user is accepted.
 #[rocket::async_test]
 async fn removals_and_sums_and_edits_of_nothing_are_fine() {
     let edits: [fn(&mut super::BasketMut); 7] = [

@@ -13,7 +13,7 @@ use super::Fault::{
 };
 use super::store::Wrong;
 
-/// What some faults do not forget.
+/// The memory of some faults.
 #[derive(Default)]
 pub(super) struct Memory {
     /// Records as a scan has listed them.

@@ -23,7 +23,7 @@ pub(crate) struct Wrong {
     first_deadlines: Mutex<BTreeMap<SessionKey, Timestamp>>,
     /// Values of deleted records.
     left: Mutex<BTreeMap<SessionKey, Values>>,
-    /// What a scan does not forget.
+    /// The memory of a wrong scan.
     pub(super) memory: Mutex<scan::Memory>,
 }
 

@@ -1,4 +1,4 @@
-//! What is spelled `Option` is the standard library's.
+//! The name `Option` means the standard library's type.
 
 #[derive(Default, serde::Serialize, serde::Deserialize)]
 struct Option<T>(T);

@@ -1,4 +1,4 @@
-//! A field that is told by its place.
+//! Fields without names are identified by their position.
 
 use session_runtime::SessionValue;
 

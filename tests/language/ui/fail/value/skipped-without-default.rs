@@ -1,4 +1,4 @@
-//! What is left out is missing when it is read.
+//! A field that is left out is missing when it is read.
 
 use serde::{Deserialize, Serialize};
 use session_runtime::SessionValue;

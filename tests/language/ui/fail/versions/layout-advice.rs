@@ -1,4 +1,4 @@
-//! What to do about a changed layout: a renamed field, an added one, an archived struct whose nested type changed.
+//! Advice about a changed layout: a renamed field, an added one, an archived struct whose nested type changed.
 
 use serde::{Deserialize, Serialize};
 use session_runtime::{Session, SessionValue};

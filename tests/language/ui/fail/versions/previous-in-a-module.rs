@@ -1,4 +1,4 @@
-//! Of a path of several names the last one is underlined.
+//! In a path of several names, the last one is underlined.
 
 use session_runtime::Session;
 

@@ -6,7 +6,7 @@ struct Cart {
     coupon: Option<String>,
 }
 
-/// B23: nobody chooses the id of a session.
+/// B23: an application cannot choose the id of a session.
 fn adopt(session: &SessionHandle, mut cart: Session<Cart>) {
     session.set_id("chosen");
     session.set_key([7; 16]);

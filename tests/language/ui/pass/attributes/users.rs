@@ -1,4 +1,4 @@
-//! Who is logged in, what a change of it keeps, and what goes along.
+//! The logged-in user: the fields that a change of user keeps and carries over.
 
 use session_runtime::Session;
 

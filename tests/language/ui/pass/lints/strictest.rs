@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use session_runtime::Session;
 
-/// A cart that nobody uses.
+/// A cart that is never used.
 #[derive(Debug, Session)]
 #[session(key = "cart", version = 1, lazy)]
 struct Cart {
@@ -20,7 +20,7 @@ struct Cart {
     seen: Vec<HashSet<u32>>,
 }
 
-/// What others may use.
+/// The public part of the shop.
 pub mod shop {
     /// A public schema.
     #[derive(Debug, session_runtime::Session)]
@@ -43,7 +43,7 @@ pub mod shop {
 pub mod later {
     use session_runtime::{RawSection, Session};
 
-    /// What was sold before.
+    /// The sale of the previous version.
     #[derive(Debug, Session)]
     #[session(key = "shop", version = 2, oldest = 2, archived, retired("address"), layout = "name:4fb0f3d8 title:ec0d589b")]
     pub struct ShopV2 {
@@ -54,7 +54,7 @@ pub mod later {
         pub title: Option<String>,
     }
 
-    /// What is sold now.
+    /// The sale of this version.
     #[derive(Debug, Session)]
     #[session(
         key = "shop",
@@ -72,7 +72,7 @@ pub mod later {
         /// The name.
         #[session(renamed_from = "name")]
         pub label: String,
-        /// Of all sales.
+        /// Total of all sales.
         #[session(opaque = "money@1")]
         pub total: u64,
     }

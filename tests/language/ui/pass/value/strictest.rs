@@ -5,7 +5,7 @@
 #![deny(missing_debug_implementations, unreachable_pub, unused_lifetimes, single_use_lifetimes)]
 #![forbid(unsafe_code)]
 
-/// What others may use.
+/// The public part of the shop.
 pub mod shop {
     use session_runtime::SessionValue;
 

@@ -1,4 +1,4 @@
-//! What is no part of a layout: the order of fields, names of types, defaults, accessors, how much blank is in the pin.
+//! Facts outside a layout: the order of fields, names of types, defaults, accessors, blanks in the pin.
 
 use session_runtime::Session;
 
