@@ -1,7 +1,7 @@
 //! The cost of a session: `cargo bench` prints one table. Callgrind counts instructions and must be installed
 //! (`apt-get install valgrind`). Rates and latencies are ratios within one run, since machines are noisy.
 //!
-//! | room | what is in it |
+//! | file | contents |
 //! |---|---|
 //! | `app.rs` | the servers that are measured: bare Rocket, and the same routes with a session |
 //! | `server.rs` | a server as a process of its own, under callgrind or not |

@@ -1,6 +1,6 @@
 //! Real servers for the tests: private instances on free loopback ports, in temporary folders, stopped with the test.
 //!
-//! | room | what is in it |
+//! | file | contents |
 //! |---|---|
 //! | `cluster.rs` | a Redis Cluster of six nodes |
 //! | `postgres.rs` | a `PostgreSQL` instance, and `PgBouncer` in front of one |

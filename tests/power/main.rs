@@ -4,7 +4,7 @@
 //! every write, truncation, sync and deletion to a [`disk`], in their order. The store is the real one and does not
 //! know that file system.
 //!
-//! | room | what is in it |
+//! | file | contents |
 //! |---|---|
 //! | `vfs.rs` | the functions that `SQLite` calls; the only `unsafe` of the workspace |
 //! | `disk.rs` | what happened to a folder, in order, and operations that are to fail |

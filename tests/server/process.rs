@@ -463,10 +463,10 @@ pub(crate) fn programs() -> &'static Path {
     })
 }
 
-fn is_stale(program: &Path, rooms: &[&str]) -> bool {
+fn is_stale(program: &Path, folders: &[&str]) -> bool {
     let Ok(built) = fs::metadata(program).and_then(|data| data.modified()) else { return true };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    rooms.iter().filter_map(|room| newest(&workspace.join(room)).ok()).any(|changed| changed > built)
+    folders.iter().filter_map(|folder| newest(&workspace.join(folder)).ok()).any(|changed| changed > built)
 }
 
 fn newest(folder: &Path) -> io::Result<SystemTime> {

@@ -4,7 +4,7 @@
 mod cases;
 mod install;
 mod prose;
-mod rooms;
+mod wings;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -5,7 +5,7 @@
 //! that its fault happened, by the count of a server or a proxy or by the state of a process, and that no restart is
 //! needed. The store's answers to the runtime in such moments are tested in `stores/redis` and `stores/postgres`.
 //!
-//! | room | what is in it |
+//! | file | contents |
 //! |---|---|
 //! | `app.rs` | the application, its routes, and a gate at which handlers wait |
 //! | `engine.rs` | one of the servers, the way to it, and what can happen to both |

@@ -1,4 +1,4 @@
-//! The rooms of `session-runtime`: imports point one way, without circles, and the top folder stays small.
+//! The wings of `session-runtime`: imports point one way, without circles, and the top folder stays small.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,17 +37,17 @@ fn imports() -> Vec<Import> {
     found
 }
 
-fn room_of(file: &str) -> &str {
+fn wing_of(file: &str) -> &str {
     file.split('/').next().unwrap().trim_end_matches(".rs")
 }
 
 #[test]
 fn imports_point_down() {
-    let rank = |room: &str| ORDER.iter().position(|known| *known == room);
+    let rank = |wing: &str| ORDER.iter().position(|known| *known == wing);
     let upward: Vec<String> = imports()
         .iter()
         .filter(
-            |import| matches!((rank(room_of(&import.file)), rank(&import.path[0])), (Some(at), Some(to)) if to > at),
+            |import| matches!((rank(wing_of(&import.file)), rank(&import.path[0])), (Some(at), Some(to)) if to > at),
         )
         .map(|import| format!("{}:{} imports `{}`", import.file, import.line, import.path.join("::")))
         .collect();
@@ -63,7 +63,7 @@ fn file_of(folder: &Path, path: &[String]) -> Option<String> {
 
 /// No file imports itself through others. A folder's root file and the files below it count as one.
 #[test]
-fn rooms_have_no_circles() {
+fn files_have_no_circles() {
     let folder = root().join("session-runtime/src");
     let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for import in imports() {
