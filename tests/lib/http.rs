@@ -115,7 +115,7 @@ impl Answer {
     /// Checks that the answer reports a failure of the store: 503, a time to retry, and no cookie.
     #[track_caller]
     pub fn expect_unavailable(self) -> Self {
-        assert_eq!(self.all("retry-after").len(), 1, "this answer should say when to come back: {self:?}");
+        assert_eq!(self.all("retry-after").len(), 1, "this answer should have one Retry-After header: {self:?}");
         self.expect_silent(503)
     }
 

@@ -36,7 +36,7 @@ pub struct Step(Kind);
 enum Kind {
     Create { session: u8, expires: i64, texts: Vec<(usize, usize)> },
     Load { request: usize, session: u8, wanted: usize },
-    Patch { request: usize, what: What },
+    Patch { request: usize, edit: Edit },
     Delete(u8),
     Pass(i64),
     Sweep(usize),
@@ -44,18 +44,18 @@ enum Kind {
 }
 
 #[derive(Clone, Debug)]
-struct What {
+struct Edit {
     set: Vec<(usize, usize)>,
     remove: Vec<usize>,
-    rests: Rests,
+    basis: Basis,
     deadline: Option<(bool, i64)>,
     secret: Option<(u8, u8)>,
     /// Describes the unchanged record in the patch.
-    says: bool,
+    hints: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Rests {
+enum Basis {
     Revision,
     Values(Vec<(usize, bool)>),
 }
@@ -105,26 +105,26 @@ fn kind() -> impl Strategy<Value = Kind> {
     // Tens of seconds, so that a deadline is often met to the millisecond.
     let tens = |most: i64| (0..most).prop_map(|tens| tens * 10);
     let create = (0..3_u8, tens(20), texts());
-    let rests = prop_oneof![
-        1 => Just(Rests::Revision),
-        3 => prop::collection::vec((0..NAMES.len(), any::<bool>()), 0..3).prop_map(Rests::Values),
+    let basis = prop_oneof![
+        1 => Just(Basis::Revision),
+        3 => prop::collection::vec((0..NAMES.len(), any::<bool>()), 0..3).prop_map(Basis::Values),
     ];
     let secret = prop::option::weighted(0.3, (0..3_u8, 1..4_u8));
     let remove = prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(0..NAMES.len(), 1..3)];
     let deadline = prop::option::weighted(0.3, (any::<bool>(), tens(20)));
-    let what = (texts(), remove, rests, deadline, secret, any::<bool>());
-    let what = what.prop_map(|(set, remove, rests, deadline, secret, says)| What {
+    let edit = (texts(), remove, basis, deadline, secret, any::<bool>());
+    let edit = edit.prop_map(|(set, remove, basis, deadline, secret, hints)| Edit {
         set,
         remove,
-        rests,
+        basis,
         deadline,
         secret,
-        says,
+        hints,
     });
     prop_oneof![
         3 => create.prop_map(|(session, expires, texts)| Kind::Create { session, expires, texts }),
         4 => (0..3_usize, 0..3_u8, 0..4_usize).prop_map(|(request, session, wanted)| Kind::Load { request, session, wanted }),
-        8 => (0..3_usize, what).prop_map(|(request, what)| Kind::Patch { request, what }),
+        8 => (0..3_usize, edit).prop_map(|(request, edit)| Kind::Patch { request, edit }),
         1 => (0..3_u8).prop_map(Kind::Delete),
         2 => tens(9).prop_map(Kind::Pass),
         1 => (1..4_usize).prop_map(Kind::Sweep),
@@ -256,7 +256,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         match step {
             Kind::Create { session, expires, texts } => self.create(key(*session), *expires, texts).await,
             Kind::Load { request, session, wanted } => self.load(*request, key(*session), *wanted).await,
-            Kind::Patch { request, what } => self.patch(*request, what).await,
+            Kind::Patch { request, edit } => self.patch(*request, edit).await,
             Kind::Delete(session) => {
                 self.model.records.remove(&key(*session));
                 self.store().delete(key(*session)).await.unwrap();
@@ -295,20 +295,20 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let Some((loaded, (head, texts))) = loaded.zip(live) else { return };
         assert_eq!(loaded.record.head, *head);
         for (name, text) in texts {
-            let told = loaded.record.values.get(name);
-            assert!(told == Some(text) || (told.is_none() && !wanted.wants(name)), "{name}");
+            let found = loaded.record.values.get(name);
+            assert!(found == Some(text) || (found.is_none() && !wanted.wants(name)), "{name}");
         }
         assert!(loaded.record.values.iter().all(|(name, _)| texts.contains_key(&**name)));
         self.requests[request] = Some((key, head.clone(), texts.clone()));
     }
 
-    async fn patch(&mut self, request: usize, what: &What) {
+    async fn patch(&mut self, request: usize, edit: &Edit) {
         let Some((key, head, texts)) = self.requests[request].clone() else { return };
-        let patch = self.written(what, &head, &texts);
+        let patch = self.written(edit, &head, &texts);
         let answer = self.store().patch(key, patch.clone(), self.now).await.unwrap();
         let expected = self.model.patch(key, &patch, self.now);
         let stored = self.model.records.get(&key);
-        let told = match answer {
+        let answer = match answer {
             Patched::Done(head) => {
                 assert_eq!(Some(&head), stored.map(|(head, _)| head));
                 Answer::Done
@@ -324,28 +324,28 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 Answer::Conflict
             }
         };
-        assert_eq!(told, expected);
+        assert_eq!(answer, expected);
     }
 
     /// The patch of a request that has loaded this head and these texts.
-    fn written(&self, what: &What, head: &Head, texts: &Texts) -> Patch {
+    fn written(&self, edit: &Edit, head: &Head, texts: &Texts) -> Patch {
         let mut patch = Patch::on_generation(head.generation);
-        patch.set = what.set.iter().map(|(name, text)| (NAMES[*name].into(), TEXTS[*text].into())).collect();
-        patch.remove = what.remove.iter().map(|name| NAMES[*name].into()).collect();
-        patch.precondition = match &what.rests {
-            Rests::Revision => Precondition::Revision(head.revision),
-            Rests::Values(names) => {
+        patch.set = edit.set.iter().map(|(name, text)| (NAMES[*name].into(), TEXTS[*text].into())).collect();
+        patch.remove = edit.remove.iter().map(|name| NAMES[*name].into()).collect();
+        patch.precondition = match &edit.basis {
+            Basis::Revision => Precondition::Revision(head.revision),
+            Basis::Values(names) => {
                 let expected = names.iter().map(|(name, or_ours)| {
                     let base = texts.get(NAMES[*name]).map(|text| text.as_str().into());
                     // Which text is ours is clear where the key is named once.
-                    let changes = what.set.iter().map(|(name, _)| name).chain(&what.remove);
+                    let changes = edit.set.iter().map(|(name, _)| name).chain(&edit.remove);
                     let is_clear = changes.filter(|changed| *changed == name).count() == 1;
                     Expected { name: NAMES[*name].into(), base, or_ours: *or_ours && is_clear }
                 });
                 Precondition::Values(expected.collect())
             }
         };
-        patch.deadline = what.deadline.map(|(touch, seconds)| {
+        patch.deadline = edit.deadline.map(|(touch, seconds)| {
             let (touched, expires) = (self.now, self.after(seconds));
             let expiry = StoredExpiry::After { millis: seconds.unsigned_abs() };
             if touch {
@@ -354,7 +354,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 Deadline::Choose { expiry, touched, expires }
             }
         });
-        patch.secret = what.secret.map(|(kind, hash)| {
+        patch.secret = edit.secret.map(|(kind, hash)| {
             let (hash, at) = (SecretHash::from_bytes([hash; 32]), self.now);
             match kind {
                 0 => NewSecret::Raise { hash, at },
@@ -362,7 +362,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 _ => NewSecret::Presented { seen: head.secret, until: self.after(10) },
             }
         });
-        patch.unchanged = what.says.then(|| says(&patch, head, texts));
+        patch.unchanged = edit.hints.then(|| totals_after(&patch, head, texts));
         patch
     }
 
@@ -387,8 +387,8 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         assert_eq!(listed.len(), live.len());
         for ((key, record), (expected_key, (head, texts))) in listed.into_iter().zip(live) {
             assert_eq!((&key, &record.head), (expected_key, head));
-            let told: Texts = record.values.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
-            assert_eq!(&told, texts);
+            let stored: Texts = record.values.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+            assert_eq!(&stored, texts);
             let loaded = self.store().load(key, &Wanted::schemas(&[]), self.now).await.unwrap().unwrap();
             assert_eq!((loaded.bytes, loaded.keys), (record.values.bytes(), record.values.len()));
         }
@@ -396,7 +396,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
 }
 
 /// Totals after the patch, if the record is still as it was loaded.
-fn says(patch: &Patch, head: &Head, texts: &Texts) -> Unchanged {
+fn totals_after(patch: &Patch, head: &Head, texts: &Texts) -> Unchanged {
     let mut after = texts.clone();
     change(&mut after, patch);
     let bytes = after.iter().map(|(name, text)| name.len() + text.len()).sum();

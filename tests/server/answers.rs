@@ -13,7 +13,7 @@ fn assert_varies(answer: &Answer) {
 /// C47: no cache stores an answer that sets or removes a cookie.
 #[track_caller]
 fn assert_not_stored(answer: &Answer) {
-    assert_eq!(answer.count("cache-control", "no-store"), 1, "Cache-Control should say no-store once: {answer:?}");
+    assert_eq!(answer.count("cache-control", "no-store"), 1, "Cache-Control should contain no-store once: {answer:?}");
     assert_varies(answer);
 }
 

@@ -91,7 +91,7 @@ fn a_text_file_is_no_database() {
     let text = "dear diary, ".repeat(1000);
     fs::write(host.database(), &text).unwrap();
     let output = host.refusal(Profile::Debug, &host.sqlite(""));
-    assert!(output.contains("not an SQLite database"), "the reason should say that the file is no database:\n{output}");
+    assert!(output.contains("not an SQLite database"), "the reason should be that the file is no database:\n{output}");
     assert_eq!(fs::read_to_string(host.database()).unwrap(), text, "the file was changed");
 }
 
@@ -101,5 +101,5 @@ fn a_database_in_a_missing_folder_is_refused() {
     let host = Host::new();
     let missing = host.database().with_file_name("missing").join("sessions.db");
     let output = host.refusal(Profile::Debug, &format!("{{store=\"sqlite://{}\"}}", missing.display()));
-    assert!(output.contains("store") || output.contains("open"), "the reason should say what is wrong:\n{output}");
+    assert!(output.contains("store") || output.contains("open"), "the reason should name the store:\n{output}");
 }

@@ -43,8 +43,8 @@ fn the_launch_logs_the_store_and_the_lifetimes() {
         let host = Host::new();
         let shop = host.open_with(Profile::Debug, storage, r#",absolute="20d",remember="60d""#);
         let output = shop.output();
-        let said: Vec<&str> = output.lines().filter(|line| line.contains("Sessions: stored in")).collect();
-        let [line] = said[..] else { panic!("one line: {said:?}\n{output}") };
+        let logged: Vec<&str> = output.lines().filter(|line| line.contains("Sessions: stored in")).collect();
+        let [line] = logged[..] else { panic!("one line: {logged:?}\n{output}") };
         let server =
             storage.server().map(|url| url.split(['@', '/', '?']).rfind(|part| part.contains(':')).unwrap().to_owned());
         let file = host.database().display().to_string();
@@ -95,9 +95,9 @@ async fn each_near_miss_of_the_table_is_warned_of() {
 /// In a debug build a changed struct compiled without a word.
 #[tokio::test]
 async fn a_debug_launch_names_the_schemas_that_are_not_pinned() {
-    let said = lines("not pinned", launch("")).await;
-    assert!(said.len() == 1 && said[0].starts_with("INFO") && said[0].contains("`own`"), "{said:?}");
-    assert!(said[0].contains("layout = "), "{said:?}");
+    let logged = lines("not pinned", launch("")).await;
+    assert!(logged.len() == 1 && logged[0].starts_with("INFO") && logged[0].contains("`own`"), "{logged:?}");
+    assert!(logged[0].contains("layout = "), "{logged:?}");
 }
 
 /// `Expiry::After(60 days)` was cut to the 30 days of `absolute` in silence.
@@ -112,8 +112,8 @@ async fn a_choice_beyond_the_ceiling_is_one_line() {
     };
     let beyond = std::time::SystemTime::now() + 60 * DAY;
     for expiry in [Expiry::After(60 * DAY), Expiry::At(beyond)] {
-        let said = lines("session.remember", choose(expiry)).await;
-        assert!(said.len() == 1 && said[0].starts_with("WARN") && said[0].contains("30d"), "{said:?}");
+        let logged = lines("session.remember", choose(expiry)).await;
+        assert!(logged.len() == 1 && logged[0].starts_with("WARN") && logged[0].contains("30d"), "{logged:?}");
     }
     for expiry in [Expiry::After(30 * DAY), Expiry::Default, Expiry::BrowserClose] {
         assert_eq!(lines("session.remember", choose(expiry)).await, [""; 0]);
@@ -135,7 +135,7 @@ async fn a_choice_of_a_stored_session_beyond_the_ceiling_is_one_line() {
         assert!(visit.finish(200).await.error.is_none());
     };
     assert_eq!(lines("session.remember", use_it(Some(Expiry::After(60 * DAY)))).await.len(), 1);
-    assert_eq!(lines("session.remember", use_it(None)).await, [""; 0], "said once, when it is chosen");
+    assert_eq!(lines("session.remember", use_it(None)).await, [""; 0], "logged once, when it is chosen");
 }
 
 #[get("/")]
@@ -208,12 +208,12 @@ async fn a_request_during_an_outage_is_one_line_that_names_the_store() {
         ("patch", rocket::http::Method::Post, "/save"),
     ] {
         store.fail(operation, Fault::Down);
-        let said = lines("", async {
+        let logged = lines("", async {
             let request = client.req(method, path).header(Header::new("Cookie", cookie.clone()));
             assert_eq!(request.dispatch().await.status(), Status::ServiceUnavailable);
         });
-        let said = said.await;
-        let [line] = &said[..] else { panic!("{operation}, {method} {path}: {said:?}") };
+        let logged = logged.await;
+        let [line] = &logged[..] else { panic!("{operation}, {method} {path}: {logged:?}") };
         assert!(line.starts_with("ERROR") && line.contains(STORE), "{line}");
         store.recover();
     }
@@ -230,11 +230,11 @@ async fn a_change_that_lost_a_race_is_one_line_and_no_error() {
     slow.write::<Work>().await.unwrap().set_last(2);
     winner.renew();
     assert!(winner.finish(200).await.error.is_none());
-    let said = lines("refused", async {
+    let logged = lines("refused", async {
         assert_eq!(slow.finish(200).await.error.map(|error| error.kind()), Some(ErrorKind::Renewed));
     });
-    let said = said.await;
-    assert!(said.len() == 1 && said[0].starts_with("INFO"), "{said:?}");
+    let logged = logged.await;
+    assert!(logged.len() == 1 && logged[0].starts_with("INFO"), "{logged:?}");
 }
 
 /// A guard and then the save fail for one reason.
@@ -251,10 +251,10 @@ async fn a_load_and_a_save_of_one_request_that_both_fail_are_one_line() {
     let client = Client::untracked(rocket).await.unwrap();
     let answer = client.post("/").dispatch().await;
     let cookie = answer.headers().get_one("Set-Cookie").unwrap().split(';').next().unwrap().to_owned();
-    let said = lines("", async {
+    let logged = lines("", async {
         let request = client.post("/late").header(Header::new("Cookie", cookie));
         assert_eq!(request.dispatch().await.status(), Status::ServiceUnavailable);
     });
-    let said = said.await;
-    assert!(said.len() == 1 && said[0].starts_with("ERROR"), "{said:?}");
+    let logged = logged.await;
+    assert!(logged.len() == 1 && logged[0].starts_with("ERROR"), "{logged:?}");
 }

@@ -11,13 +11,13 @@ use session_runtime::cookie::CookieCommand;
 use session_runtime::expiry::TouchEvery;
 use session_runtime::testing::ManualClock;
 use session_runtime::visit::Finished;
-use session_runtime::{
-    ErrorKind, Expiry, MemoryStore, Session, SessionConfig, SessionKey, Sessions, SqliteStore, Store, Visit,
-};
+use session_runtime::{Expiry, MemoryStore, Session, SessionConfig, SessionKey, Sessions, SqliteStore, Store, Visit};
 
 mod merge;
+mod model;
 
-use self::merge::{Emptied, lasting, merge};
+use self::merge::{Emptied, lasting};
+use self::model::{Model, Out, Request, SessionStatus, Values};
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
@@ -104,226 +104,6 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Stored data. A field is its value, and an entry is present or absent.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Values {
-    coupon: Option<u8>,
-    visits: i64,
-    items: BTreeMap<u8, u32>,
-    address: Option<u8>,
-    user: Option<u8>,
-    language: Option<u8>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Choice {
-    Default,
-    After(i64),
-}
-
-impl Choice {
-    fn expires(self, now: i64, ends: i64) -> i64 {
-        let idle = match self {
-            Self::Default => IDLE,
-            Self::After(seconds) => seconds,
-        };
-        (now + idle).min(ends)
-    }
-}
-
-/// A stored session. Its secret is a number here: how often the id was renewed.
-#[derive(Clone)]
-struct Stored {
-    values: Values,
-    secret: u32,
-    renewed: Option<i64>,
-    expires: i64,
-    ends: i64,
-    choice: Choice,
-}
-
-#[derive(Clone)]
-enum Standing {
-    Unread,
-    Anonymous,
-    Stale,
-    Live(usize, Box<Stored>),
-}
-
-/// A request as the model has it.
-#[expect(clippy::struct_excessive_bools, reason = "each is one call that a request made")]
-struct Request {
-    browser: usize,
-    now: i64,
-    cookie: Option<(usize, u32)>,
-    standing: Standing,
-    /// The values that its guards see.
-    values: Values,
-    renew: bool,
-    destroy: bool,
-    expire: Option<i64>,
-    /// The session of a user has ended, or is to.
-    over: bool,
-    restart: bool,
-    /// An edit of a value of that user.
-    refused: bool,
-    emptied: Emptied,
-}
-
-/// The end of a request.
-#[derive(Debug, PartialEq)]
-enum Out {
-    Keep,
-    Renewed(usize),
-    New(usize),
-    Remove,
-}
-
-#[derive(Default)]
-struct Model {
-    now: i64,
-    sessions: BTreeMap<usize, Stored>,
-    made: usize,
-}
-
-impl Model {
-    fn live(&mut self, session: usize, now: i64) -> Option<&mut Stored> {
-        self.sessions.get_mut(&session).filter(|stored| now < stored.expires)
-    }
-
-    fn load(&mut self, request: &mut Request) {
-        if !matches!(request.standing, Standing::Unread) {
-            return;
-        }
-        let found =
-            request.cookie.and_then(|(session, secret)| Some((session, secret, self.live(session, request.now)?)));
-        request.standing = match found {
-            Some((session, secret, stored)) if stored.secret == secret => {
-                if !request.destroy {
-                    if !request.over {
-                        request.values = stored.values.clone();
-                    }
-                    request.values.language = stored.values.language;
-                }
-                Standing::Live(session, Box::new(stored.clone()))
-            }
-            Some((_, _, stored)) if stored.renewed.is_some_and(|at| request.now < at + GRACE) => Standing::Stale,
-            _ => Standing::Anonymous,
-        };
-    }
-
-    fn finish(&mut self, mut request: Request, failed: bool) -> (Out, Option<ErrorKind>) {
-        if request.destroy || request.renew || request.restart || (request.expire.is_some() && !failed) {
-            self.load(&mut request);
-        }
-        let base = match &request.standing {
-            Standing::Live(_, stored) => stored.values.clone(),
-            _ => Values::default(),
-        };
-        let refused = request.refused && !failed;
-        if failed || refused {
-            request.over = request.restart;
-            request.values = if request.over { lasting(&base) } else { base.clone() };
-            request.expire = None;
-        }
-        let (out, error) = self.commit(&request, &base);
-        (out, if refused { Some(ErrorKind::PreviousUser) } else { error })
-    }
-
-    fn commit(&mut self, request: &Request, base: &Values) -> (Out, Option<ErrorKind>) {
-        let changed = request.values != *base;
-        match request.standing.clone() {
-            Standing::Live(session, _) if request.destroy => {
-                self.sessions.remove(&session);
-                (Out::Remove, None)
-            }
-            _ if request.destroy => (Out::Keep, None),
-            Standing::Live(session, loaded) if request.over => self.start_over(request, session, &loaded),
-            Standing::Live(session, loaded) => self.save(request, session, &loaded),
-            Standing::Stale if changed && request.values.user.is_none() => (Out::Keep, Some(ErrorKind::Renewed)),
-            Standing::Anonymous | Standing::Stale if changed => {
-                (Out::New(self.create(request, request.values.clone(), Choice::Default)), None)
-            }
-            _ => (Out::Keep, None),
-        }
-    }
-
-    fn create(&mut self, request: &Request, values: Values, choice: Choice) -> usize {
-        let choice = request.expire.map_or(choice, Choice::After);
-        let ends = self.now + ABSOLUTE;
-        let expires = choice.expires(self.now, ends);
-        self.made += 1;
-        self.sessions.insert(self.made, Stored { values, secret: 0, renewed: None, expires, ends, choice });
-        self.made
-    }
-
-    fn save(&mut self, request: &Request, session: usize, loaded: &Stored) -> (Out, Option<ErrorKind>) {
-        let (ours, base) = (&request.values, &loaded.values);
-        let other_user = ours.user != base.user;
-        let login = other_user && base.user.is_none();
-        let raise = request.renew || other_user;
-        if ours == base && !raise && request.expire.is_none() {
-            return (Out::Keep, None);
-        }
-        let now = self.now;
-        let Some(stored) = self.live(session, now) else { return (Out::Keep, None) };
-        if stored.secret != loaded.secret {
-            if !login {
-                return (Out::Keep, Some(ErrorKind::Renewed));
-            }
-            return (Out::New(self.create(request, ours.clone(), loaded.choice)), None);
-        }
-        let Some((merged, writes)) = merge(base, &stored.values, ours) else {
-            return (Out::Keep, Some(ErrorKind::Rejected));
-        };
-        stored.values = merged;
-        if let Some(seconds) = request.expire {
-            stored.choice = Choice::After(seconds);
-            stored.expires = stored.choice.expires(now, loaded.ends);
-        } else if writes && stored.expires == loaded.expires {
-            stored.expires = loaded.choice.expires(now, loaded.ends).max(loaded.expires);
-        }
-        if raise {
-            stored.secret += 1;
-            stored.renewed = Some(now);
-            return (Out::Renewed(session), None);
-        }
-        (Out::Keep, None)
-    }
-
-    /// The next session begins with the language and with what this request did.
-    fn start_over(&mut self, request: &Request, session: usize, loaded: &Stored) -> (Out, Option<ErrorKind>) {
-        let login = request.values.user.is_some();
-        let language = match self.live(session, request.now) {
-            Some(stored) if stored.secret == loaded.secret => stored.values.language,
-            Some(_) if login || request.restart => loaded.values.language,
-            None if login || request.restart => None,
-            Some(_) => return (Out::Keep, Some(ErrorKind::Renewed)),
-            None => return (Out::Keep, None),
-        };
-        let mut next = request.values.clone();
-        if next.language == loaded.values.language {
-            next.language = language;
-        }
-        let now = self.now;
-        let ended = match self.live(session, now) {
-            _ if request.restart => Ok(()),
-            Some(stored) if stored.secret == loaded.secret => Ok(()),
-            Some(_) => Err(Some(ErrorKind::Renewed)),
-            None => Err(None),
-        };
-        match ended {
-            Ok(()) => drop(self.sessions.remove(&session)),
-            Err(_) if login => {}
-            Err(error) => return (Out::Keep, error),
-        }
-        if next == Values::default() {
-            return (Out::Remove, None);
-        }
-        (Out::New(self.create(request, next, Choice::Default)), None)
-    }
-}
-
 /// The library beside the model.
 struct Trial<S, O> {
     open: O,
@@ -383,7 +163,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 if let Some((visit, request)) = &mut self.requests[request] {
                     visit.destroy();
                     (request.destroy, request.renew, request.expire) = (true, false, None);
-                    (request.over, request.restart, request.refused) = (false, false, false);
+                    (request.starts_over, request.restart, request.refused) = (false, false, false);
                     request.values = Values::default();
                 }
             }
@@ -391,7 +171,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 if let Some((visit, request)) = &mut self.requests[request] {
                     visit.restart();
                     if !request.destroy {
-                        (request.over, request.restart, request.refused) = (true, true, false);
+                        (request.starts_over, request.restart, request.refused) = (true, true, false);
                         request.values = lasting(&request.values);
                     }
                 }
@@ -425,19 +205,19 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let held = self.browsers[browser].as_ref();
         let visit = self.sessions().open(held.map(|(cookie, _)| cookie.as_str()));
         let cookie = held.map(|(_, cookie)| *cookie);
-        let standing = if cookie.is_some() { Standing::Unread } else { Standing::Anonymous };
+        let status = if cookie.is_some() { SessionStatus::Unread } else { SessionStatus::Anonymous };
         let (values, now) = (Values::default(), self.model.now);
-        let (renew, destroy, over, restart, refused) = (false, false, false, false, false);
+        let (renew, destroy, starts_over, restart, refused) = (false, false, false, false, false);
         let model = Request {
             browser,
             now,
             cookie,
-            standing,
+            status,
             values,
             renew,
             destroy,
             expire: None,
-            over,
+            starts_over,
             restart,
             refused,
             emptied: Emptied::default(),
@@ -456,14 +236,14 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
     async fn write(&mut self, request: usize, edit: Edit) {
         let Some((visit, request)) = &mut self.requests[request] else { return };
         // What has been ended is not loaded for its own sake.
-        if !request.over || matches!(edit, Edit::Language(_)) {
+        if !request.starts_over || matches!(edit, Edit::Language(_)) {
             self.model.load(request);
         }
         let mut seen = request.values.clone();
         if let Edit::User(user) = edit {
             *visit.write::<Auth>().await.unwrap().user_mut() = user;
-            if let Standing::Live(_, loaded) = request.standing.clone()
-                && !request.over
+            if let SessionStatus::Live(_, loaded) = request.status.clone()
+                && !request.starts_over
                 && !request.destroy
                 && loaded.values.user.is_some_and(|before| Some(before) != user)
             {
@@ -571,6 +351,7 @@ fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
 }
 
 proptest! {
+    /// C76: every guard, answer and record is the model's.
     #[test]
     fn visits_in_memory_follow_the_model(steps in prop::collection::vec(step(), 1..120)) {
         let store = std::sync::Arc::new(MemoryStore::new());
@@ -581,6 +362,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
 
+    /// C76: every guard, answer and record is the model's.
     #[test]
     fn visits_in_sqlite_follow_the_model(steps in prop::collection::vec(step(), 1..120)) {
         let folder = tempfile::tempdir().unwrap();

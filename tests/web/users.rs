@@ -1,5 +1,6 @@
 //! One user after another in one browser: nothing of the first reaches the second, but what is marked `lasting`.
 
+mod carried;
 mod clear;
 mod deadlines;
 mod open_guards;
@@ -9,7 +10,6 @@ mod refused;
 mod restart;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use session_runtime::record::Values;
 use session_runtime::testing::ManualClock;
@@ -197,7 +197,7 @@ impl Site {
 }
 
 /// The stored keys that do not belong to a lasting schema.
-fn own(values: &Values) -> Vec<(&str, &str)> {
+fn not_lasting(values: &Values) -> Vec<(&str, &str)> {
     let lasting = |name: &str| ["look", "notices"].iter().any(|key| name.split('.').next() == Some(key));
     values.iter().filter(|(name, _)| !lasting(name)).map(|(name, text)| (&**name, &**text)).collect()
 }
@@ -225,7 +225,7 @@ async fn after_a_logout_by_field_the_next_user_has_nothing_of_the_first() {
             assert_eq!(site.language(&browser).await.as_deref(), Some("de"), "logout {at}");
             if let Some(store) = &site.store {
                 let account = [("account", r#"{"v":1}"#), ("account.user", r#""bob""#)];
-                assert_eq!(own(&site.values(&browser).await), account, "logout {at}");
+                assert_eq!(not_lasting(&site.values(&browser).await), account, "logout {at}");
                 assert_eq!(site.user(&first).await, None, "logout {at}");
                 let left = store.all().await.len();
                 assert_eq!(left, at + 1, "logout {at}: one record for each browser");
@@ -321,7 +321,7 @@ async fn free_editing_after_the_setter_stores_nothing_of_the_first_user() {
     })
     .await;
     let account = [("account", r#"{"v":1}"#), ("account.roles", r#"["user"]"#), ("account.user", r#""bob""#)];
-    assert_eq!(own(&site.values(&browser).await), account);
+    assert_eq!(not_lasting(&site.values(&browser).await), account);
 }
 
 /// A whole field that is set counts, before the user's or after, even if the first user had the same.
@@ -381,7 +381,7 @@ async fn a_sum_carries_only_what_this_request_added() {
     let account = [("account", r#"{"v":1}"#), ("account.points", "6"), ("account.user", r#""bob""#)];
     let basket =
         [("basket", r#"{"v":1}"#), ("basket.items/7", "3"), ("basket.tags/own", "true"), ("basket.visits", "2")];
-    assert_eq!(own(&site.values(&browser).await), [&account[..], &basket].concat());
+    assert_eq!(not_lasting(&site.values(&browser).await), [&account[..], &basket].concat());
 }
 
 /// One user goes and another kind of user comes, in one request.
@@ -400,7 +400,7 @@ async fn two_user_fields_one_cleared_and_one_set_start_over() {
         }
         assert_eq!(site.close(visit, &mut browser).await, None);
         let staff = [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)];
-        assert_eq!(own(&site.values(&browser).await), staff);
+        assert_eq!(not_lasting(&site.values(&browser).await), staff);
     }
 }
 
@@ -454,7 +454,7 @@ async fn another_user_by_update_now_begins_with_defaults() {
     assert_eq!(runs, 2, "the first run had read another record");
     let account = [("account", r#"{"v":1}"#), ("account.roles", r#"["user"]"#), ("account.user", r#""bob""#)];
     let basket = [("basket", r#"{"v":1}"#), ("basket.visits", "1")];
-    assert_eq!(own(&site.values(&browser).await), [&account[..], &basket].concat());
+    assert_eq!(not_lasting(&site.values(&browser).await), [&account[..], &basket].concat());
     assert_eq!(site.language(&browser).await.as_deref(), Some("fr"));
     assert_eq!(site.store().all().await.len(), 1, "nothing is left of the first run");
 }
@@ -473,103 +473,4 @@ async fn an_edit_of_the_first_users_value_after_an_update_now_is_refused() {
     assert_eq!(site.close(visit, &mut browser).await, Some(ErrorKind::PreviousUser));
     assert_eq!(site.user(&browser).await.as_deref(), Some("bob"));
     assert!(site.values(&browser).await.get("basket.notes").is_none());
-}
-
-/// All stored keys of a lasting schema go along, those of another program's version too.
-#[rocket::async_test]
-async fn a_lasting_schema_goes_along_with_all_its_keys() {
-    let site = Site::served();
-    let mut browser = site.of_ada().await;
-    let visit = site.open(&browser);
-    visit.load().await.unwrap();
-    let key = visit.key().unwrap();
-    for (name, text) in [("look", r#"{"v":3,"r":1,"w":1}"#), ("look.later", "[1]"), ("notices.later/7", "true")] {
-        site.store().plant(key, name, text).await;
-    }
-    let visit = site.open(&browser);
-    visit.write::<Account>().await.unwrap().set_user("bob".into());
-    visit.write::<Look>().await.unwrap().settings_mut().insert("zoom".into(), 2);
-    assert_eq!(site.close(visit, &mut browser).await, None);
-    let values = site.values(&browser).await;
-    let names: Vec<&str> = values.iter().map(|(name, _)| &**name).collect();
-    let look = ["look", "look.language", "look.later", "look.settings/size", "look.settings/zoom"];
-    let notices = ["notices", "notices.later/7", "notices.lines"];
-    assert_eq!(names, [&["account", "account.user"][..], &look, &notices].concat());
-    assert_eq!(values.get("look"), Some(r#"{"v":3,"r":1,"w":1}"#));
-}
-
-/// The language that another tab has chosen while this request was under way goes along as well.
-#[rocket::async_test]
-async fn a_lasting_schema_goes_along_as_it_is_stored_now() {
-    let site = Site::served();
-    let mut browser = site.of_ada().await;
-    let visit = site.open(&browser);
-    visit.write::<Account>().await.unwrap().clear_user();
-    site.edit::<Look>(&mut browser.clone(), |look| look.set_language("fr".into())).await;
-    site.edit::<Notices>(&mut browser.clone(), |notices| notices.lines_mut().push("new".into())).await;
-    assert_eq!(site.close(visit, &mut browser).await, None);
-    let visit = site.open(&browser);
-    assert_eq!(visit.read::<Look>().await.unwrap().language().as_deref(), Some("fr"));
-    assert_eq!(visit.read::<Notices>().await.unwrap().lines().as_slice(), ["welcome", "new"]);
-}
-
-/// If nothing is carried over and nothing was set, the session ends.
-#[rocket::async_test]
-async fn a_logout_with_nothing_to_carry_removes_record_and_cookie() {
-    for site in Site::both() {
-        let mut browser = Browser::default();
-        site.edit::<Account>(&mut browser, |account| account.set_user("ada".into())).await;
-        site.edit::<Look>(&mut browser, |look| look.set_language("de".into())).await;
-        site.edit::<Look>(&mut browser, LookMut::clear_language).await;
-        site.edit::<Account>(&mut browser, AccountMut::clear_user).await;
-        assert_eq!(browser, Browser(None));
-        if let Some(store) = &site.store {
-            assert_eq!(store.records().await, 0);
-        }
-    }
-}
-
-/// A role is not a user: a new id, the same data; and no job may change it.
-#[rocket::async_test]
-async fn a_change_of_a_renew_keep_field_keeps_the_data() {
-    for site in Site::both() {
-        let mut browser = site.of_ada().await;
-        for level in [2, 0, 3] {
-            let (old, visit) = (browser.clone(), site.open(&browser));
-            visit.load().await.unwrap();
-            let key = visit.key();
-            site.edit::<Account>(&mut browser, |account| account.set_level(level)).await;
-            assert_ne!(old, browser);
-            let visit = site.open(&browser);
-            assert_eq!(visit.read::<Account>().await.unwrap().roles().as_slice(), ["admin"]);
-            assert_eq!(visit.read::<Basket>().await.unwrap().items().len(), 2);
-            if site.store.is_some() {
-                assert_eq!(visit.key(), key);
-                assert_eq!(site.user(&old).await, None, "the old id is dead");
-                let job = site.sessions.update::<Account, _>(&key.unwrap(), |account| account.set_level(9)).await;
-                assert_eq!(job.unwrap_err().kind(), ErrorKind::RenewInJob);
-            }
-        }
-    }
-}
-
-/// The visitor's choice in this request holds for the session that begins, and no earlier choice does.
-#[rocket::async_test]
-async fn the_expiry_chosen_with_the_login_counts_for_the_next_session() {
-    let site = Site::served();
-    let minute = Duration::from_secs(60);
-    for (chosen, lives) in [(None, true), (Some(minute), false)] {
-        let mut browser = site.of_ada().await;
-        let visit = site.open(&browser);
-        visit.set_expiry(session_runtime::Expiry::After(minute * 2));
-        assert_eq!(site.close(visit, &mut browser).await, None);
-        let visit = site.open(&browser);
-        if let Some(chosen) = chosen {
-            visit.set_expiry(session_runtime::Expiry::After(chosen));
-        }
-        visit.write::<Account>().await.unwrap().set_user("bob".into());
-        assert_eq!(site.close(visit, &mut browser).await, None);
-        site.clock.advance(minute * 3);
-        assert_eq!(site.user(&browser).await.is_some(), lives);
-    }
 }

@@ -4,7 +4,7 @@
 //! as a module, since a dependency on this package would make it compile the fuzzer. Only public items of the library
 //! are used.
 #![allow(unreachable_pub, missing_docs, reason = "a module of a test there, a library here")]
-#![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "to panic is how a finding is told")]
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a finding is a panic")]
 
 pub mod cookie;
 pub mod id;

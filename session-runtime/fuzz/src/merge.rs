@@ -368,7 +368,7 @@ fn apply(patch: &Patch, model: &mut Texts) {
 }
 
 fn answers_the_expected_texts(record: &Record, patch: &Patch, model: &Texts) -> bool {
-    let told =
+    let is_expected =
         |expected: &Expected| record.values.get(&expected.name) == model.get(&*expected.name).map(String::as_str);
-    patch.expected().iter().all(told)
+    patch.expected().iter().all(is_expected)
 }

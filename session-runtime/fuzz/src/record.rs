@@ -177,7 +177,7 @@ impl From<'_> {
         (metadata.v == 1 || may_read).then_some(())
     }
 
-    #[allow(clippy::option_option, reason = "the outer one says whether it decodes, the inner one whether it is there")]
+    #[allow(clippy::option_option, reason = "the outer one is for decoding, the inner one for presence")]
     fn field<T: DeserializeOwned>(&self, field: &str) -> Option<Option<T>> {
         let Some(text) = self.texts.get(&format!("{}.{field}", self.schema)) else { return Some(None) };
         match serde_json::from_str(text) {

@@ -40,7 +40,7 @@ pub(crate) fn fits(ty: &Ty, value: &Value) -> bool {
             let has = |key: &Key| entries.get(key.name).is_some_and(|value| fits(&key.ty, value));
             of.keys.len() == entries.len() && of.keys.iter().all(has)
         }
-        (Ty::Enum(of), value) => match told(of, value) {
+        (Ty::Enum(of), value) => match variant_of(of, value) {
             Some((name, content)) => match of.variants.iter().find(|variant| variant.name == name) {
                 Some(variant) => holds(of, variant, content.as_ref()),
                 None => of.open,
@@ -93,7 +93,7 @@ fn is_key(ty: &Ty, key: &str) -> bool {
 }
 
 /// The variant's name and what it holds.
-fn told(of: &Enum, value: &Value) -> Option<(String, Option<Value>)> {
+fn variant_of(of: &Enum, value: &Value) -> Option<(String, Option<Value>)> {
     match (of.tag, value) {
         (Tag::External, Value::String(name)) => Some((name.clone(), None)),
         (Tag::External, Value::Object(entries)) if entries.len() == 1 => {
@@ -180,7 +180,7 @@ fn wrong_struct(of: &Struct, entries: &Map<String, Value>) -> Vec<Ty> {
 }
 
 fn wrong_enum(of: &Enum, value: &Value) -> Vec<Ty> {
-    let (name, content) = told(of, value).unwrap();
+    let (name, content) = variant_of(of, value).unwrap();
     let at = of.variants.iter().position(|variant| variant.name == name).unwrap();
     let variant = of.variants[at];
     let with = |variant| Ty::Enum(Enum { variants: replaced(of.variants, at, variant), ..*of });

@@ -220,7 +220,7 @@ pub(crate) fn slow(what: &str, cookie: &Cookie) -> Request {
 }
 
 /// The body of the answer to a change.
-pub(crate) const SAID: &str = "the handler says that it is done";
+pub(crate) const DONE: &str = "the handler is done";
 
 fn fairing() -> session_runtime::SessionFairing {
     Sessions::fairing::<(Basket, History)>()
@@ -267,7 +267,7 @@ async fn act(
     if wait {
         gate.pass().await;
     }
-    Ok(SAID)
+    Ok(DONE)
 }
 
 #[post("/pref/<name>/<value>")]
@@ -295,5 +295,5 @@ async fn holding(pool: &State<Pool>, mut basket: Session<'_, Basket>) -> Result<
     *basket.count_mut() += 1;
     basket.save().await?;
     drop(held);
-    Ok(SAID)
+    Ok(DONE)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_tests::http::Request;
 
-use super::app::{App, SAID, change, show, slow};
+use super::app::{App, DONE, change, show, slow};
 use super::engine::{Engine, Kind};
 
 /// C60: with the store down, a request that needs the session gets 503 and is never taken for anonymous. Routes without
@@ -21,7 +21,7 @@ fn a_store_that_is_down_makes_no_user_anonymous() {
         let requests = [show(&visitor), change("add", &visitor), change("logout", &visitor), Request::post("/do/add")];
         for request in &requests {
             let answer = app.ask(request).expect_unavailable();
-            assert!(answer.text().contains("503") && !answer.text().contains(SAID), "{answer:?}");
+            assert!(answer.text().contains("503") && !answer.text().contains(DONE), "{answer:?}");
             app.assert_others_go_on();
         }
         engine.run();
@@ -52,7 +52,7 @@ fn a_store_that_goes_before_the_save_leaves_the_session_as_it_was() {
         app.gate.open();
         for connection in &mut asking {
             let answer = connection.receive(false).unwrap().expect_unavailable();
-            assert!(!answer.text().contains(SAID), "{answer:?}");
+            assert!(!answer.text().contains(DONE), "{answer:?}");
         }
         engine.run();
         for (what, visitor) in CHANGES.iter().zip(&visitors) {
@@ -79,7 +79,7 @@ fn a_way_that_is_cut_before_the_save_leaves_the_session_as_it_was() {
         engine.way().cut();
         app.gate.open();
         let answer = asking.receive(false).unwrap().expect_unavailable();
-        assert!(!answer.text().contains(SAID));
+        assert!(!answer.text().contains(DONE));
         app.ask(&show(&visitor)).expect_unavailable();
         app.assert_others_go_on();
         std::thread::sleep(Duration::from_millis(100));

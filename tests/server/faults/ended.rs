@@ -16,7 +16,7 @@ const NEXT: usize = 100;
 
 /// Answers to visitors who added and read without a pause.
 #[derive(Debug, Default)]
-struct Told {
+struct Answers {
     stored: AtomicU64,
     read: AtomicU64,
     unknown: AtomicU64,
@@ -24,17 +24,17 @@ struct Told {
 }
 
 /// Each visitor adds and reads in turn until it is over; an answer is either what was asked for, or 503.
-fn load<R>(app: &App, visitors: &[Cookie], told: &[Told], during: impl FnOnce() -> R) -> R {
+fn load<R>(app: &App, visitors: &[Cookie], answers: &[Answers], during: impl FnOnce() -> R) -> R {
     let over = AtomicBool::new(false);
     let over = &over;
     thread::scope(|scope| {
-        for (visitor, told) in visitors.iter().zip(told) {
+        for (visitor, answers) in visitors.iter().zip(answers) {
             scope.spawn(move || {
                 let mut connection = app.connect();
                 while !over.load(SeqCst) {
                     for (request, good, bad) in [
-                        (change("add", visitor), &told.stored, &told.unknown),
-                        (show(visitor), &told.read, &told.unread),
+                        (change("add", visitor), &answers.stored, &answers.unknown),
+                        (show(visitor), &answers.read, &answers.unread),
                     ] {
                         let answer = connection.ask(&request).unwrap();
                         let is_good = answer.status == 200;
@@ -62,32 +62,32 @@ impl Drop for End<'_> {
     }
 }
 
-fn sum(told: &[Told], count: impl Fn(&Told) -> &AtomicU64) -> u64 {
-    told.iter().map(|told| count(told).load(SeqCst)).sum()
+fn sum(answers: &[Answers], count: impl Fn(&Answers) -> &AtomicU64) -> u64 {
+    answers.iter().map(|answers| count(answers).load(SeqCst)).sum()
 }
 
 /// Every acknowledged change is stored, and no more than was sent.
-fn assert_counts(app: &App, visitors: &[Cookie], told: &[Told], kind: Kind) {
-    for (visitor, told) in visitors.iter().zip(told) {
+fn assert_counts(app: &App, visitors: &[Cookie], answers: &[Answers], kind: Kind) {
+    for (visitor, answers) in visitors.iter().zip(answers) {
         let (count, ..) = app.shown_at_last(visitor);
-        let (stored, unknown) = (told.stored.load(SeqCst), told.unknown.load(SeqCst));
+        let (stored, unknown) = (answers.stored.load(SeqCst), answers.unknown.load(SeqCst));
         let added = count.checked_sub(1).expect("the session is lost");
         assert!((stored..=stored + unknown).contains(&added), "{kind:?}: {added} of {stored} + {unknown}");
     }
 }
 
-fn say(kind: Kind, what: &str, told: &[Told]) {
+fn report(kind: Kind, what: &str, answers: &[Answers]) {
     let [stored, unknown, read, unread] = [
-        sum(told, |told| &told.stored),
-        sum(told, |told| &told.unknown),
-        sum(told, |told| &told.read),
-        sum(told, |told| &told.unread),
+        sum(answers, |answers| &answers.stored),
+        sum(answers, |answers| &answers.unknown),
+        sum(answers, |answers| &answers.read),
+        sum(answers, |answers| &answers.unread),
     ];
-    println!("C64 {kind:?}: {what}: {stored} adds stored, {unknown} told 503; {read} reads, {unread} told 503");
+    println!("C64 {kind:?}: {what}: {stored} adds stored, {unknown} answered 503; {read} reads, {unread} answered 503");
 }
 
-fn told() -> Vec<Told> {
-    std::iter::repeat_with(Told::default).take(CLIENTS).collect()
+fn answers() -> Vec<Answers> {
+    std::iter::repeat_with(Answers::default).take(CLIENTS).collect()
 }
 
 fn next_all_succeed(app: &App, visitor: &Cookie) {
@@ -129,11 +129,11 @@ fn connections_ended_under_load_fail_what_is_under_way() {
         let engine = Engine::start(kind);
         let app = App::patient(&engine.url());
         let visitors: Vec<Cookie> = (0..CLIENTS).map(|_| app.visitor()).collect();
-        let told = told();
-        let ended: u64 = load(&app, &visitors, &told, || {
+        let answers = answers();
+        let ended: u64 = load(&app, &visitors, &answers, || {
             let end = |_| {
-                let stored = sum(&told, |told| &told.stored);
-                poll("some adds in between", || (sum(&told, |told| &told.stored) > stored + 20).then_some(()));
+                let stored = sum(&answers, |answers| &answers.stored);
+                poll("some adds in between", || (sum(&answers, |answers| &answers.stored) > stored + 20).then_some(()));
                 engine.end_connections()
             };
             (0..ROUNDS).map(end).sum()
@@ -141,12 +141,12 @@ fn connections_ended_under_load_fail_what_is_under_way() {
         assert!(ended >= ROUNDS as u64, "{ended} connections were ended");
         app.shown_at_last(&visitors[0]);
         next_all_succeed(&app, &visitors[0]);
-        assert_counts(&app, &visitors, &told, kind);
-        let failed = sum(&told, |told| &told.unknown) + sum(&told, |told| &told.unread);
+        assert_counts(&app, &visitors, &answers, kind);
+        let failed = sum(&answers, |answers| &answers.unknown) + sum(&answers, |answers| &answers.unread);
         // A client whose request failed may ask again on a connection that has ended unnoticed.
         assert!(failed <= 2 * (ROUNDS * CLIENTS) as u64, "{failed} failed");
         println!("C64 {kind:?}: {ended} connections ended in {ROUNDS} rounds under {CLIENTS} clients, {failed} failed");
-        say(kind, "connections ended", &told);
+        report(kind, "connections ended", &answers);
     }
 }
 
@@ -157,20 +157,20 @@ fn a_server_that_is_started_anew_is_used_again() {
         let mut engine = Engine::start(kind);
         let app = App::at(&engine.url());
         let visitors: Vec<Cookie> = (0..CLIENTS).map(|_| app.visitor()).collect();
-        let told = told();
-        load(&app, &visitors, &told, || {
-            poll("some adds", || (sum(&told, |told| &told.stored) > 50).then_some(()));
+        let answers = answers();
+        load(&app, &visitors, &answers, || {
+            poll("some adds", || (sum(&answers, |answers| &answers.stored) > 50).then_some(()));
             engine.stop();
             assert!(engine.is_down());
-            poll("failures", || (sum(&told, |told| &told.unknown) > 0).then_some(()));
+            poll("failures", || (sum(&answers, |answers| &answers.unknown) > 0).then_some(()));
             engine.run();
-            let stored = sum(&told, |told| &told.stored);
-            poll("adds afterwards", || (sum(&told, |told| &told.stored) > stored + 50).then_some(()));
+            let stored = sum(&answers, |answers| &answers.stored);
+            poll("adds afterwards", || (sum(&answers, |answers| &answers.stored) > stored + 50).then_some(()));
         });
         app.shown_at_last(&visitors[0]);
         next_all_succeed(&app, &visitors[0]);
-        assert_counts(&app, &visitors, &told, kind);
-        say(kind, "server started anew", &told);
+        assert_counts(&app, &visitors, &answers, kind);
+        report(kind, "server started anew", &answers);
     }
 }
 
@@ -185,30 +185,30 @@ fn a_master_killed_under_load_is_replaced() {
     for port in &masters {
         assert_eq!(replicas_of(*port), 1, "the sessions were not replicated");
     }
-    let (dead, told) = (masters[0], told());
-    load(&app, &visitors, &told, || {
-        poll("some adds", || (sum(&told, |told| &told.stored) > 50).then_some(()));
+    let (dead, answers) = (masters[0], answers());
+    load(&app, &visitors, &answers, || {
+        poll("some adds", || (sum(&answers, |answers| &answers.stored) > 50).then_some(()));
         engine.cluster().kill(dead);
-        poll("failures", || (sum(&told, |told| &told.unknown) > 0).then_some(()));
+        poll("failures", || (sum(&answers, |answers| &answers.unknown) > 0).then_some(()));
         poll("a replica to take over", || (engine.cluster().masters().len() == 3).then_some(()));
         engine.cluster().wait_until_whole();
-        let stored = sum(&told, |told| &told.stored);
-        poll("adds afterwards", || (sum(&told, |told| &told.stored) > stored + 50).then_some(()));
+        let stored = sum(&answers, |answers| &answers.stored);
+        poll("adds afterwards", || (sum(&answers, |answers| &answers.stored) > stored + 50).then_some(()));
     });
     let now = engine.cluster().masters();
     assert!(!now.contains(&dead) && now.len() == 3, "no replica took over");
     let mut lost = 0;
-    for (visitor, told) in visitors.iter().zip(&told) {
+    for (visitor, answers) in visitors.iter().zip(&answers) {
         let (count, ..) = app.shown_at_last(visitor);
         assert!(count >= 1, "a replicated session is gone");
-        let (stored, unknown) = (told.stored.load(SeqCst), told.unknown.load(SeqCst));
+        let (stored, unknown) = (answers.stored.load(SeqCst), answers.unknown.load(SeqCst));
         assert!(count - 1 <= stored + unknown, "{count} of {stored} + {unknown}");
         // Replication is asynchronous: a master takes with it what it had acknowledged and not passed on.
         lost += stored.saturating_sub(count - 1);
         app.at_last(&change("add", visitor)).expect_silent(200);
     }
     next_all_succeed(&app, &visitors[0]);
-    say(Kind::Cluster, "a master killed", &told);
+    report(Kind::Cluster, "a master killed", &answers);
     println!("C64 Cluster: {lost} acknowledged adds were not replicated in time");
     engine.cluster().restart(dead);
     thread::sleep(Duration::from_millis(100));

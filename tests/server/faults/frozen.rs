@@ -71,7 +71,9 @@ fn a_frozen_store_costs_each_request_its_deadline() {
         engine.thaw();
         all_work_again(&app, &visitors);
         let after = no_connection_leaks(&engine, before);
-        println!("C63 {kind:?}: 200 of 200 told 503, the last after {longest:?}; connections {before}, then {after}");
+        println!(
+            "C63 {kind:?}: 200 of 200 answered 503, the last after {longest:?}; connections {before}, then {after}"
+        );
     }
 }
 
@@ -92,7 +94,7 @@ fn answers_after_half_a_minute_cost_each_request_its_deadline() {
         all_work_again(&app, &visitors);
         let after = no_connection_leaks(&engine, before);
         println!(
-            "C63 {kind:?}: {delayed} answers held for 30 s, 200 of 200 told 503, the last after {longest:?}; \
+            "C63 {kind:?}: {delayed} answers held for 30 s, 200 of 200 answered 503, the last after {longest:?}; \
              connections {before}, then {after}"
         );
     }

@@ -16,9 +16,9 @@ fn a_launch_without_a_store_waits_for_it() {
         let host = Host::new();
         let mut shop = host.open_at(Profile::Debug, &engine.url(), "");
         let output = shop.output();
-        let said: Vec<&str> = output.lines().filter(|line| line.contains("without a session store")).collect();
-        assert_eq!(said.len(), 1, "{output}");
-        assert!(!said[0].contains(PASSWORD), "{}", said[0]);
+        let output_lines: Vec<&str> = output.lines().filter(|line| line.contains("without a session store")).collect();
+        assert_eq!(output_lines.len(), 1, "{output}");
+        assert!(!output_lines[0].contains(PASSWORD), "{}", output_lines[0]);
         shop.ask(&Request::get("/ping")).expect_silent(200);
         shop.ask(&Request::post("/cart/add/7")).expect_unavailable();
         engine.run();
@@ -28,7 +28,7 @@ fn a_launch_without_a_store_waits_for_it() {
         });
         assert_eq!(shop.cart(&visitor), r#"{"7":1}"#);
         shop.assert_unharmed();
-        println!("C60 {kind:?}: launched without its store, `{}`, and used it later", said[0].trim());
+        println!("C60 {kind:?}: launched without its store, `{}`, and used it later", output_lines[0].trim());
     }
 }
 
@@ -40,9 +40,9 @@ fn a_wrong_password_stops_the_launch() {
         [format!("redis://:wrong-0815@{}", redis.address()), postgres.direct_url().replace(PASSWORD, "wrong-0815")];
     for url in wrong {
         let host = Host::new();
-        let said = host.refusal(Profile::Debug, &format!("{{store=\"{url}\"}}"));
-        assert!(said.contains("password"), "{said}");
-        assert!(!said.contains("0815"), "{said}");
+        let refusal = host.refusal(Profile::Debug, &format!("{{store=\"{url}\"}}"));
+        assert!(refusal.contains("password"), "{refusal}");
+        assert!(!refusal.contains("0815"), "{refusal}");
     }
     let host = Host::new();
     let shop = host.open_at(Profile::Debug, &format!("redis://:right-4711@{}", redis.address()), "");

@@ -24,12 +24,12 @@ fn a_request_during_an_outage_is_one_line_with_host_and_port() {
             shop.ask(&request.cookie(&visitor)).expect_unavailable();
             let output = shop.output().split_off(before);
             let ours = ["a session guard failed", "could not be saved", "is unavailable"];
-            let said: Vec<&str> = output
+            let lines: Vec<&str> = output
                 .lines()
                 .filter(|line| ours.iter().any(|words| line.contains(words)) && !line.contains("SessionError {"))
                 .collect();
-            assert!(said.len() == 1 && said[0].contains(server), "{kind:?}, {server}: {said:?}\n{output}");
-            assert!(!said[0].contains(PASSWORD), "{}", said[0]);
+            assert!(lines.len() == 1 && lines[0].contains(server), "{kind:?}, {server}: {lines:?}\n{output}");
+            assert!(!lines[0].contains(PASSWORD), "{}", lines[0]);
         }
     }
 }

@@ -5,7 +5,7 @@ use session_runtime::config::ServerConfig;
 use session_tests::cookie::Cookie;
 use session_tests::http::Request;
 
-use super::app::{App, SAID, change, slow};
+use super::app::{App, DONE, change, slow};
 use super::engine::{Engine, Kind};
 use crate::process::poll;
 
@@ -51,7 +51,7 @@ impl Lost {
             engine.way().swallow(false);
         }
         let answer = asking.receive(false).unwrap().expect_unavailable();
-        assert!(!answer.text().contains(SAID), "{answer:?}");
+        assert!(!answer.text().contains(DONE), "{answer:?}");
         if matches!(self, Self::Silently) {
             engine.way().heal();
         }

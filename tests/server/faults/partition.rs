@@ -248,7 +248,7 @@ fn report(kind: Kind, fleet: &Fleet, stored: u64) {
     }
     println!(
         "C75 {kind:?}: {acknowledged} adds acknowledged, {stored} stored, {unknown} unknown; {prefs} preferences \
-         acknowledged and there; {reads} reads, none going back; {failures} requests told 503; {LEAVERS} logged out, \
+         acknowledged and there; {reads} reads, none going back; {failures} requests answered 503; {LEAVERS} logged out, \
          none came back"
     );
 }

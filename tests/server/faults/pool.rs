@@ -70,7 +70,7 @@ fn two_connections_carry_two_hundred_slow_requests() {
         let (stored, unknown, longest) = judge(answers);
         assert_counts(&app, &visitors, stored, unknown);
         println!(
-            "C65 {kind:?}, application's pool {pooled}: {delayed} answers of {delay} ms; {stored} adds stored, {unknown} told \
+            "C65 {kind:?}, application's pool {pooled}: {delayed} answers of {delay} ms; {stored} adds stored, {unknown} answered \
              503, the last after {longest:?}"
         );
     }
@@ -98,6 +98,6 @@ fn handlers_that_hold_the_pools_connections_do_not_lock_it() {
     let status = pool.status();
     assert!(status.size <= 2 && status.waiting == 0, "{status:?}");
     println!(
-        "C65: {HOLDERS} holders of a pool of two: {stored} stored, {unknown} told 503, the last after {longest:?}"
+        "C65: {HOLDERS} holders of a pool of two: {stored} stored, {unknown} answered 503, the last after {longest:?}"
     );
 }

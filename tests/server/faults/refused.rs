@@ -36,7 +36,7 @@ fn refuses_writes(what: &str, engine: &Engine, begin: impl FnOnce(), end: impl F
     assert_eq!(app.count(&gone), 0);
     app.at_last(&change("add", &visitor)).expect_silent(200);
     assert_eq!(app.count(&visitor), 2);
-    println!("C67 {what}: {} kinds of writes told 503, reads as before, nothing harmed", writes.len());
+    println!("C67 {what}: {} kinds of writes answered 503, reads as before, nothing harmed", writes.len());
 }
 
 /// Asserts that the server itself refuses a write of the test.
@@ -160,7 +160,7 @@ fn a_full_disk_serves_reads() {
     app.at_last(&fill).expect_silent(200);
     assert_eq!(app.ask(&Request::get("/history").cookie(&visitor)).expect_silent(200).text(), "102400");
     assert_eq!(app.count(&visitor), 1);
-    println!("C67 PostgreSQL, disk full after {pieces} pieces: 2 writes told 503, reads as before, and room again");
+    println!("C67 PostgreSQL, disk full after {pieces} pieces: 2 writes answered 503, reads as before, and room again");
 }
 
 /// C67: a logout while the store refuses writes fails with 503, and the session stays.

@@ -17,7 +17,7 @@ fn a_stop_finishes_the_saves_under_way() {
         let mut connections: Vec<Connection> = visitors.iter().map(|_| shop.connect()).collect();
         let reached = || shop.reached("POST /cart/add/7");
         // A line comes here some time after the answer that it is about.
-        poll("the visitors' own requests to be told of", || (reached() == WRITES).then_some(()));
+        poll("the requests of the visitors", || (reached() == WRITES).then_some(()));
         engine.freeze();
         for (connection, visitor) in connections.iter_mut().zip(&visitors) {
             connection.send(&Request::post("/cart/add/7").cookie(visitor).bytes()).unwrap();

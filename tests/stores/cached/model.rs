@@ -33,7 +33,7 @@ enum Step {
     },
     Patch {
         node: usize,
-        what: What,
+        edit: Edit,
     },
     Delete {
         node: usize,
@@ -46,7 +46,7 @@ enum Step {
 }
 
 #[derive(Clone, Debug)]
-struct What {
+struct Edit {
     set: Vec<(usize, u8)>,
     remove: Vec<usize>,
     /// Rests on the revision that is stored, or on another.
@@ -62,7 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
     let set = prop::collection::vec((0..NAMES.len(), any::<u8>()), 0..3);
     let remove = prop::collection::vec(0..NAMES.len(), 0..2);
     let head = (prop::bool::weighted(0.1), prop::bool::weighted(0.3));
-    let what = (set, remove, on_revision, head).prop_map(|(set, remove, on_revision, (login, touch))| What {
+    let edit = (set, remove, on_revision, head).prop_map(|(set, remove, on_revision, (login, touch))| Edit {
         set,
         remove,
         on_revision,
@@ -73,7 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => node().prop_map(|node| Step::Create { node }),
         12 => (node(), wanted, prop::bool::weighted(0.1), any::<bool>())
             .prop_map(|(node, wanted, fresh, known)| Step::Load { node, wanted, fresh, known }),
-        8 => (node(), what).prop_map(|(node, what)| Step::Patch { node, what }),
+        8 => (node(), edit).prop_map(|(node, edit)| Step::Patch { node, edit }),
         1 => node().prop_map(|node| Step::Delete { node }),
         1 => prop_oneof![Just("patch"), Just("delete"), Just("create")].prop_map(|operation| Step::LoseAnswer { operation }),
         4 => prop_oneof![0..4_u64, 8..12_u64].prop_map(Step::Pass),
@@ -123,8 +123,8 @@ impl Trial {
                 }
                 self.wrote(*node).await;
             }
-            Step::Patch { node, what } => {
-                let patch = self.patch(what);
+            Step::Patch { node, edit } => {
+                let patch = self.patch(edit);
                 let patched = self.nodes[*node].patch(KEY, patch, NOW).await;
                 self.wrote(*node).await;
                 if let Ok(Patched::Done(head)) = patched {
@@ -150,14 +150,14 @@ impl Trial {
         self.floor[node] = self.history.len() - 1;
     }
 
-    fn patch(&mut self, what: &What) -> Patch {
+    fn patch(&mut self, edit: &Edit) -> Patch {
         let head = self.newest().map(|loaded| loaded.record.head.clone());
         let (generation, revision) = head.as_ref().map_or((0, 0), |head| (head.generation, head.revision));
-        let precondition = match what.on_revision {
+        let precondition = match edit.on_revision {
             Some(right) => Precondition::Revision(if right { revision } else { revision + 1 }),
             None => Precondition::Values(Vec::new()),
         };
-        self.logins += u8::from(what.login);
+        self.logins += u8::from(edit.login);
         let touch = |head: &Head| Deadline::Touch {
             seen: head.expires,
             touched: NOW,
@@ -165,10 +165,10 @@ impl Trial {
         };
         Patch {
             precondition,
-            set: what.set.iter().map(|(name, n)| (NAMES[*name].into(), n.to_string().into())).collect(),
-            remove: what.remove.iter().map(|name| NAMES[*name].into()).collect(),
-            deadline: head.as_ref().filter(|_| what.touch).map(touch),
-            secret: what.login.then(|| NewSecret::Raise { hash: SecretHash::from_bytes([self.logins; 32]), at: NOW }),
+            set: edit.set.iter().map(|(name, n)| (NAMES[*name].into(), n.to_string().into())).collect(),
+            remove: edit.remove.iter().map(|name| NAMES[*name].into()).collect(),
+            deadline: head.as_ref().filter(|_| edit.touch).map(touch),
+            secret: edit.login.then(|| NewSecret::Raise { hash: SecretHash::from_bytes([self.logins; 32]), at: NOW }),
             ..Patch::on_generation(generation)
         }
     }
@@ -245,8 +245,8 @@ proptest! {
 async fn the_model_sees_hits() {
     let mut trial = Trial::new();
     let read = |node| Step::Load { node, wanted: None, fresh: false, known: false };
-    let what = What { set: vec![(1, 5)], remove: Vec::new(), on_revision: None, login: false, touch: true };
-    let steps = [Step::Create { node: 0 }, read(0), read(1), read(1), Step::Patch { node: 0, what }, read(0), read(1)];
+    let edit = Edit { set: vec![(1, 5)], remove: Vec::new(), on_revision: None, login: false, touch: true };
+    let steps = [Step::Create { node: 0 }, read(0), read(1), read(1), Step::Patch { node: 0, edit }, read(0), read(1)];
     for step in &steps {
         trial.run(step).await;
     }

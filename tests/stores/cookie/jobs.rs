@@ -15,7 +15,7 @@ fn work_outside_a_request_is_unsupported() {
     visitor.post("/add/7").expect(200);
     assert_eq!(visitor.get("/jobs").expect(200).json::<Vec<String>>(), unsupported);
     assert_eq!(visitor.shown().0, r#"{"7":1}"#);
-    assert!(site.said().iter().all(|line| !line.contains("swept")), "no sweep is tried");
+    assert!(site.log_lines().iter().all(|line| !line.contains("swept")), "no sweep is tried");
 }
 
 /// The launch logs once that sessions cannot be revoked.
@@ -23,8 +23,8 @@ fn work_outside_a_request_is_unsupported() {
 fn the_launch_warns_that_nothing_can_be_revoked() {
     let site = Plan::new(&[&key()]).launch();
     site.browser().post("/add/7").expect(200);
-    let said: Vec<String> = Log::listen().with("Nothing can be revoked");
-    assert!(!said.is_empty() && said.iter().all(|line| line.starts_with("WARN")), "{said:?}");
+    let warnings: Vec<String> = Log::listen().with("Nothing can be revoked");
+    assert!(!warnings.is_empty() && warnings.iter().all(|line| line.starts_with("WARN")), "{warnings:?}");
 }
 
 /// The same without Rocket; of two stores the one given last counts.

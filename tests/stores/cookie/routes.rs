@@ -183,16 +183,16 @@ fn remember(seconds: u64, session: &SessionHandle) {
 #[get("/jobs")]
 async fn jobs(session: &SessionHandle, sessions: &State<Sessions>) -> Json<Vec<String>> {
     let key = session.key().unwrap_or_else(|| session_runtime::SessionKey::from_bytes([7; 16]));
-    let told = |result: Result<(), SessionError>| {
+    let outcome = |result: Result<(), SessionError>| {
         result.map_or_else(|error| format!("{:?}", error.kind()), |()| "done".into())
     };
     Json(vec![
-        told(sessions.read::<Cart>(&key).await.map(drop)),
-        told(sessions.update::<Cart, _>(&key, super::routes::CartMut::clear_note).await.map(drop)),
-        told(sessions.destroy(&key).await),
-        told(sessions.sweep().await.map(drop)),
-        told(sessions.census(session_runtime::migrate::Options::default()).await.map(drop)),
-        told(sessions.migrate(session_runtime::migrate::Options::default()).await.map(drop)),
+        outcome(sessions.read::<Cart>(&key).await.map(drop)),
+        outcome(sessions.update::<Cart, _>(&key, super::routes::CartMut::clear_note).await.map(drop)),
+        outcome(sessions.destroy(&key).await),
+        outcome(sessions.sweep().await.map(drop)),
+        outcome(sessions.census(session_runtime::migrate::Options::default()).await.map(drop)),
+        outcome(sessions.migrate(session_runtime::migrate::Options::default()).await.map(drop)),
     ])
 }
 

@@ -100,7 +100,7 @@ impl Site {
     }
 
     /// The library's log lines of this site.
-    pub fn said(&self) -> Vec<String> {
+    pub fn log_lines(&self) -> Vec<String> {
         Log::listen().of_threads(&self.name)
     }
 

@@ -43,11 +43,12 @@ fn a_line_of_4096_bytes_is_sent_and_one_of_4097_is_not() {
         assert_eq!(visitor.post(&format!("/save/{}", fits + 1)).expect_silent(200).text(), "TooLarge");
         let saved = visitor.post(&format!("/save/{fits}")).expect(200);
         assert_eq!((saved.text().as_str(), visitor.get("/cart").text().as_str()), ("saved", r#"{"7":1}"#));
-        let told = site.said().into_iter().filter(|line| line.contains("could not be saved")).collect::<Vec<_>>();
-        let refused = told.iter().find(|line| line.contains("4096")).expect("the log says how many bytes there may be");
+        let lines = site.log_lines().into_iter().filter(|line| line.contains("could not be saved")).collect::<Vec<_>>();
+        let refused =
+            lines.iter().find(|line| line.contains("4096")).expect("the log says how many bytes there may be");
         // base64url has no text whose length is one more than a multiple of four.
         let next = if (bytes + 1 - (letters + 1 + "; Path=/; HttpOnly; SameSite=Lax".len())) % 4 == 1 { 2 } else { 1 };
-        assert!(told.iter().any(|line| line.contains(&format!("{} bytes", bytes + next))), "{refused}");
+        assert!(lines.iter().any(|line| line.contains(&format!("{} bytes", bytes + next))), "{refused}");
         exact.push((bytes, bytes + next));
     }
     assert!(exact.iter().all(|(fits, fails)| *fits <= MOST && MOST < *fails), "{exact:?}");
@@ -97,5 +98,5 @@ fn a_use_that_no_longer_fits_changes_no_answer() {
     let site = Plan { cookie: CookieConfig::new().name("id").path("/sh"), ..plan }.launch();
     let mut visitor = site.browser_with(&cookie);
     assert!(visitor.get("/note").expect_silent(200).text().len() > 2_000);
-    assert!(site.said().iter().any(|line| line.contains("was not recorded")), "{:?}", site.said());
+    assert!(site.log_lines().iter().any(|line| line.contains("was not recorded")), "{:?}", site.log_lines());
 }

@@ -30,7 +30,7 @@ impl Tries {
     }
 
     fn events(&self) -> usize {
-        self.site.said().iter().filter(|line| line.contains(EVENT)).count()
+        self.site.log_lines().iter().filter(|line| line.contains(EVENT)).count()
     }
 
     /// Sends this value, and checks that the answer is the same as without a session.
@@ -45,10 +45,10 @@ impl Tries {
 
     /// Each attempt was logged once, with the same line, and only the cookie was wrong.
     fn finish(self) -> usize {
-        let lines = self.site.said();
+        let lines = self.site.log_lines();
         assert_eq!(self.events(), self.tried, "one event each");
-        let said: std::collections::BTreeSet<&String> = lines.iter().filter(|line| line.contains(EVENT)).collect();
-        assert_eq!(said.len(), 1, "and always the same: {said:?}");
+        let distinct: std::collections::BTreeSet<&String> = lines.iter().filter(|line| line.contains(EVENT)).collect();
+        assert_eq!(distinct.len(), 1, "and always the same: {distinct:?}");
         let launch = ["Sessions: ", "store `cookie:`"];
         let is_other = |line: &&String| !line.contains(EVENT) && !launch.iter().any(|words| line.contains(words));
         let others: Vec<&String> = lines.iter().filter(is_other).collect();

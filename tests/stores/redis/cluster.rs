@@ -73,12 +73,12 @@ async fn a_slot_that_moves_is_followed() {
     assert_eq!(loaded.record.values.get("cart.a"), Some("2"));
     must_patch(&store, 1, setting(&[("cart.a", "3"), ("history.x", "1")])).await;
     let (asked, _) = move_.redirects();
-    assert!(asked >= asked_before + 2, "the old node never said where to ask");
+    assert!(asked >= asked_before + 2, "the old node never answered ASK");
     move_.end();
     must_patch(&store, 1, setting(&[("cart.a", "4")])).await;
     must_hold(&store, 1, &[("cart.a", "4"), ("history", "{}"), ("history.x", "1")]).await;
     let (_, moved) = move_.redirects();
-    assert!(moved > 0, "the old node never said that the slot is gone");
+    assert!(moved > 0, "the old node never answered MOVED");
     assert_eq!(load_all(&store, 1).await.unwrap().unwrap().record.head.revision, 3);
 }
 

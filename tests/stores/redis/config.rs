@@ -48,19 +48,19 @@ fn every_scheme_is_known_and_no_password_is_shown() {
     ] {
         let error = configured(url).err().unwrap_or_else(|| panic!("{url} was taken"));
         assert!(matches!(error.kind(), ErrorKind::Config | ErrorKind::Unavailable), "{error:?}");
-        let told = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
-        assert!(!told.contains("geheim"), "{told}");
+        let message = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
+        assert!(!message.contains("geheim"), "{message}");
     }
 }
 
 /// A user and a password in unusual places of the URL, and a path that lacks a slash.
 #[test]
 fn a_socket_is_named_by_its_whole_path() {
-    let told = |error: &dyn std::error::Error| format!("{error} {:?}", error.source());
+    let text_of = |error: &dyn std::error::Error| format!("{error} {:?}", error.source());
     for url in ["redis+unix://app:geheim@localhost/run/redis.sock", "redis+unix://run/redis.sock"] {
-        let told = told(&configured(url).err().unwrap_or_else(|| panic!("{url} was taken")));
-        assert!(told.contains("redis+unix:///path") && !told.contains("geheim"), "{told}");
+        let message = text_of(&configured(url).err().unwrap_or_else(|| panic!("{url} was taken")));
+        assert!(message.contains("redis+unix:///path") && !message.contains("geheim"), "{message}");
     }
-    let refused = told(&RedisStore::builder("redis+unix:///s").root_certificates("any").open().unwrap_err());
+    let refused = text_of(&RedisStore::builder("redis+unix:///s").root_certificates("any").open().unwrap_err());
     assert!(refused.contains("certificates need a `rediss:` URL"), "{refused}");
 }

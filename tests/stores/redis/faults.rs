@@ -11,7 +11,7 @@ use session_tests::servers::redis::Redis;
 
 use super::fixture::{
     assert_fails, create, eventually, key, keys_with_deadlines, load, load_all, must_hold, must_patch, name, patch,
-    resting, setting, told,
+    resting, setting, text_of,
 };
 
 /// Short waits, so that tests need not be long.
@@ -102,7 +102,7 @@ async fn eventually_fails(store: &RedisStore) -> String {
     loop {
         if let Err(error) = load(store, 1, &Wanted::all()).await {
             assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-            return told(&error);
+            return text_of(&error);
         }
         assert!(start.elapsed() < Duration::from_secs(30), "a stopped server still answers");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -242,9 +242,9 @@ async fn a_wrong_password_is_reported_without_the_password() {
     for user in [":wrong-0815", "ada:wrong-0815", ""] {
         let at = if user.is_empty() { "" } else { "@" };
         let store = impatient(format!("redis://{user}{at}localhost:{port}"));
-        let told = assert_fails(store.prepare().await, StoreErrorKind::Setup);
-        assert!(!told.contains("0815") && !told.contains("ada"), "{told}");
-        assert!(told.contains("user or password are wrong or missing"), "{told}");
+        let message = assert_fails(store.prepare().await, StoreErrorKind::Setup);
+        assert!(!message.contains("0815") && !message.contains("ada"), "{message}");
+        assert!(message.contains("user or password are wrong or missing"), "{message}");
     }
     let store = impatient(format!("redis://:right-4711@localhost:{port}"));
     store.prepare().await.unwrap();
@@ -258,8 +258,8 @@ async fn a_user_without_rights_stops_the_launch() {
     let server = Redis::start();
     redis::cmd("ACL").arg("SETUSER").arg(&["ada", "on", ">pw", "~*", "+hgetall"]).exec(&mut server.connect()).unwrap();
     let store = impatient(format!("redis://ada:pw@localhost:{}", server.address().port()));
-    let told = assert_fails(store.prepare().await, StoreErrorKind::Setup);
-    assert!(told.contains("NOPERM"), "{told}");
+    let message = assert_fails(store.prepare().await, StoreErrorKind::Setup);
+    assert!(message.contains("NOPERM"), "{message}");
 }
 
 /// The rights that the documentation lists are enough.
@@ -288,8 +288,8 @@ async fn the_listed_rights_are_enough() {
 #[tokio::test]
 async fn an_unknown_certificate_is_not_accepted() {
     let server = Redis::with_tls();
-    let told = assert_fails(impatient(server.url()).prepare().await, StoreErrorKind::Setup);
-    assert!(told.contains("certificate"), "{told}");
+    let message = assert_fails(impatient(server.url()).prepare().await, StoreErrorKind::Setup);
+    assert!(message.contains("certificate"), "{message}");
     // One who speaks no TLS is not served either.
     let plain = impatient(server.url().replace("rediss", "redis"));
     assert_fails(plain.prepare().await, StoreErrorKind::Unavailable);

@@ -82,7 +82,7 @@ pub(crate) async fn must_patch(store: &impl Store, number: u8, changes: Patch) -
 }
 
 /// The text of an error and of its causes.
-pub(crate) fn told(error: &StoreError) -> String {
+pub(crate) fn text_of(error: &StoreError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause} {cause:?}"));
     format!("{error}{} {error:?}", cause.unwrap_or_default())
 }
@@ -90,8 +90,8 @@ pub(crate) fn told(error: &StoreError) -> String {
 #[track_caller]
 pub(crate) fn assert_fails<T>(result: Result<T, StoreError>, kind: StoreErrorKind) -> String {
     let Err(error) = result else { panic!("it did not fail") };
-    assert_eq!(error.kind(), kind, "{}", told(&error));
-    told(&error)
+    assert_eq!(error.kind(), kind, "{}", text_of(&error));
+    text_of(&error)
 }
 
 /// Names of all keys, each of which must have a deadline of the engine.
@@ -112,7 +112,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Result<T, StoreError>>>(mut
     loop {
         match attempt().await {
             Ok(done) => return done,
-            Err(error) => assert!(start.elapsed() < PATIENCE, "it never worked again: {}", told(&error)),
+            Err(error) => assert!(start.elapsed() < PATIENCE, "it never worked again: {}", text_of(&error)),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

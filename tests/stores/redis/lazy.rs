@@ -118,8 +118,8 @@ async fn a_hash_that_was_evicted_is_named_and_not_written_over() {
     let absent = Expected { name: "history".into(), base: None, or_ours: false };
     let expecting = Patch { precondition: Precondition::Values(vec![absent]), ..removing(&["history"]) };
     for refused in [setting(&[("history.seen/8", "1")]), removing(&["history.seen/7"]), expecting] {
-        let told = assert_fails(patch(&store, 1, refused).await, StoreErrorKind::Corrupt);
-        assert!(told.contains("hash of a lazy schema"), "{told}");
+        let message = assert_fails(patch(&store, 1, refused).await, StoreErrorKind::Corrupt);
+        assert!(message.contains("hash of a lazy schema"), "{message}");
     }
     // The rest is as it was.
     let cart = load(&store, 1, &Wanted::schemas(&["cart"])).await.unwrap().unwrap();

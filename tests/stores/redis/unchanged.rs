@@ -31,12 +31,12 @@ async fn warm_up(store: &RedisStore) {
     create(store, 9, &CART).await;
     let loaded = load_all(store, 9).await.unwrap().unwrap();
     for _ in 0..2 {
-        must_patch(store, 9, saying(setting(&[("cart.a", "2")]), &loaded)).await;
+        must_patch(store, 9, describing(setting(&[("cart.a", "2")]), &loaded)).await;
     }
 }
 
 /// Adds to the patch a description of the loaded session.
-fn saying(patch: Patch, loaded: &Loaded) -> Patch {
+fn describing(patch: Patch, loaded: &Loaded) -> Patch {
     let Loaded { record, bytes, keys, .. } = loaded;
     let mut values: BTreeMap<&str, &str> = record.values.iter().map(|(name, text)| (&**name, &**text)).collect();
     values.extend(patch.set.iter().map(|(name, text)| (&**name, &**text)));
@@ -55,7 +55,7 @@ async fn a_patch_of_an_unchanged_session_is_one_short_script() {
     let loaded = load_all(&store, 1).await.unwrap().unwrap();
     let stats = &mut server.connect();
     reset(stats);
-    let patch = saying(resting(setting(&[("cart.a", "22"), ("cart.b", "3")]), "cart.a", "1"), &loaded);
+    let patch = describing(resting(setting(&[("cart.a", "22"), ("cart.b", "3")]), "cart.a", "1"), &loaded);
     let head = must_patch(&store, 1, patch).await;
     assert_ran(stats, &SHORT);
     assert_eq!(head, Head { revision: 1, ..loaded.record.head });
@@ -69,7 +69,7 @@ async fn a_patch_of_a_changed_session_is_judged_by_its_bases() {
     warm_up(&store).await;
     create(&store, 1, &CART).await;
     let loaded = load_all(&store, 1).await.unwrap().unwrap();
-    let late = |pairs| saying(resting(setting(pairs), "cart.a", "1"), &loaded);
+    let late = |pairs| describing(resting(setting(pairs), "cart.a", "1"), &loaded);
     must_patch(&store, 1, setting(&[("cart.b", "theirs")])).await;
     let stats = &mut server.connect();
     reset(stats);
@@ -77,8 +77,8 @@ async fn a_patch_of_a_changed_session_is_judged_by_its_bases() {
     assert_ran(stats, &BOTH);
     must_patch(&store, 1, setting(&[("cart.a", "7")])).await;
     let answer = patch(&store, 1, late(&[("cart.a", "9")])).await.unwrap();
-    let Patched::Conflict(told) = answer else { panic!("it was answered {answer:?}") };
-    assert_eq!(told.values.get("cart.a"), Some("7"));
+    let Patched::Conflict(current) = answer else { panic!("it was answered {answer:?}") };
+    assert_eq!(current.values.get("cart.a"), Some("7"));
     must_hold(&store, 1, &[("cart", "{}"), ("cart.a", "7"), ("cart.b", "theirs"), ("cart.c", "3")]).await;
 }
 
@@ -97,7 +97,7 @@ async fn an_expired_session_is_not_written() {
         let head = must_patch(&store, 1, Patch { deadline: Some(choose), ..setting(&[]) }).await;
         assert_eq!((head.expires, head.revision), (expires, revision));
         let text = format!("{revision} more");
-        let late = || saying(setting(&[("cart.a", &text)]), &loaded);
+        let late = || describing(setting(&[("cart.a", &text)]), &loaded);
         for late_by in [0, 1, 1 << 32] {
             let answer = store.patch(key(1), late(), expires.after(Duration::from_millis(late_by))).await.unwrap();
             assert!(matches!(answer, Patched::Gone), "{late_by} ms after the end: {answer:?}");
@@ -126,14 +126,14 @@ async fn another_request_may_change_the_head_meanwhile() {
     assert_eq!((head.expires, head.revision), (moved, 0));
     let stats = &mut server.connect();
     reset(stats);
-    let after = must_patch(&store, 1, saying(setting(&[("cart.a", "2")]), &loaded)).await;
+    let after = must_patch(&store, 1, describing(setting(&[("cart.a", "2")]), &loaded)).await;
     assert_ran(stats, &SHORT);
     assert_eq!(after, Head { revision: 1, ..head });
 
     let loaded = load_all(&store, 1).await.unwrap().unwrap();
     let raise = NewSecret::Raise { hash: SecretHash::from_bytes([9; 32]), at: now() };
     must_patch(&store, 1, Patch { secret: Some(raise), ..setting(&[]) }).await;
-    let answer = patch(&store, 1, saying(setting(&[("cart.a", "3")]), &loaded)).await.unwrap();
+    let answer = patch(&store, 1, describing(setting(&[("cart.a", "3")]), &loaded)).await.unwrap();
     assert!(matches!(answer, Patched::Renewed), "{answer:?}");
     must_hold(&store, 1, &[("cart", "{}"), ("cart.a", "2")]).await;
 }
@@ -149,14 +149,14 @@ async fn a_schema_kept_apart_does_not_slow_the_others_down() {
     for name in ["cart.a", "story.a", "hist", "istor", "history2.a", "og.a", "lo"] {
         let loaded = load_all(&store, 1).await.unwrap().unwrap();
         reset(stats);
-        must_patch(&store, 1, saying(setting(&[(name, "2")]), &loaded)).await;
+        must_patch(&store, 1, describing(setting(&[(name, "2")]), &loaded)).await;
         assert_ran(stats, &SHORT);
     }
     let loaded = load_all(&store, 1).await.unwrap().unwrap();
     assert_eq!((loaded.bytes, loaded.keys), (loaded.record.values.bytes(), 9));
     // One command too, of the other kind.
     reset(stats);
-    must_patch(&store, 1, saying(setting(&[("history.a", "1")]), &loaded)).await;
+    must_patch(&store, 1, describing(setting(&[("history.a", "1")]), &loaded)).await;
     assert_ran(stats, &[("evalsha", 1), ("exists", 1), ("hmget", 2), ("hset", 2)]);
 }
 
@@ -168,7 +168,7 @@ async fn a_schema_that_another_program_made_lazy_stays_lazy() {
     create(&theirs, 1, &[("cart.a", "1"), ("history", "{}"), ("log.a", "1")]).await;
     for name in ["history", "history.b", "log.a", "log"] {
         let loaded = load_all(&ours, 1).await.unwrap().unwrap();
-        must_patch(&ours, 1, saying(setting(&[("cart.a", name), (name, "7")]), &loaded)).await;
+        must_patch(&ours, 1, describing(setting(&[("cart.a", name), (name, "7")]), &loaded)).await;
         let main: Vec<String> = redis::cmd("HKEYS").arg(super::fixture::name(1)).query(&mut server.connect()).unwrap();
         assert!(main.iter().all(|stored| ["\0", "cart.a"].contains(&&**stored)), "{main:?}");
     }

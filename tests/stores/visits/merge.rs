@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use session_runtime::MemoryStore;
 
-use super::{Edit, Request, Step, Values, check};
+use super::model::{Request, Values};
+use super::{Edit, Step, check};
 
 /// Base, theirs and ours to what is stored, and whether anything is written; nothing if a `reject` field changed twice.
 pub(super) fn merge(base: &Values, theirs: &Values, ours: &Values) -> Option<(Values, bool)> {
@@ -88,7 +89,7 @@ impl Request {
         let base = &self.emptied.without(loaded);
         let kept = lasting(&self.values);
         let ours = std::mem::replace(&mut self.values, kept);
-        self.over = true;
+        self.starts_over = true;
         self.values.visits = ours.visits - base.visits;
         for (field, ours, base) in [
             (&mut self.values.coupon, ours.coupon, base.coupon),

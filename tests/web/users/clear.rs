@@ -6,7 +6,7 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{ErrorKind, Sessions};
 use session_tests::stores::{Fault, LosingStore};
 
-use super::{Account, All, Basket, Look, Orders, Site, Staff, own};
+use super::{Account, All, Basket, Look, Orders, Site, Staff, not_lasting};
 use crate::app::patient;
 
 /// Texts that no guard of this program reads: another type, a newer version, a fork, broken metadata.
@@ -125,7 +125,10 @@ async fn clearing_the_schema_of_the_user_is_a_logout() {
         assert!(visit.read::<Basket>().await.unwrap().items().is_empty());
         visit.write::<Account>().await.unwrap().set_user("bob".into());
         assert_eq!(site.close(visit, &mut browser).await, None);
-        assert_eq!(own(&site.values(&browser).await), [("account", r#"{"v":1}"#), ("account.user", r#""bob""#)]);
+        assert_eq!(
+            not_lasting(&site.values(&browser).await),
+            [("account", r#"{"v":1}"#), ("account.user", r#""bob""#)]
+        );
         assert_eq!(site.language(&browser).await.as_deref(), Some("de"));
     }
 }

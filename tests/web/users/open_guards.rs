@@ -2,7 +2,7 @@
 
 use session_runtime::ErrorKind;
 
-use super::{Account, AccountMut, Basket, BasketMut, Look, LookMut, Site, Staff, own};
+use super::{Account, AccountMut, Basket, BasketMut, Look, LookMut, Site, Staff, not_lasting};
 
 fn log_in(account: &mut AccountMut) {
     account.set_user("bob".into());
@@ -30,7 +30,7 @@ async fn a_value_that_was_set_in_an_open_guard_and_merged_does_not_reach_the_nex
     assert_eq!(site.close(slow, &mut browser).await, None);
     let account = [("account", r#"{"v":1}"#), ("account.user", r#""bob""#)];
     let basket = [("basket", r#"{"v":1}"#), ("basket.visits", "1")];
-    assert_eq!(own(&site.values(&browser).await), [&account[..], &basket].concat());
+    assert_eq!(not_lasting(&site.values(&browser).await), [&account[..], &basket].concat());
 }
 
 /// An edit counts as set only on top of the very text that the request has set before.
@@ -68,7 +68,7 @@ async fn a_guard_open_across_an_overtaken_login_takes_nothing_along() {
     basket.notes_mut().push("mine".into());
     drop(basket);
     assert_eq!(site.close(slow, &mut browser).await, Some(ErrorKind::PreviousUser));
-    assert_eq!(own(&site.values(&browser).await), [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)]);
+    assert_eq!(not_lasting(&site.values(&browser).await), [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)]);
 }
 
 /// A logout whose explicit save comes after another logout: the request reads defaults from then on.

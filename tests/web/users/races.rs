@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_runtime::ErrorKind;
 use session_tests::stores::Fault;
 
-use super::{Account, AccountMut, Basket, Look, Site, Staff, own};
+use super::{Account, AccountMut, Basket, Look, Site, Staff, not_lasting};
 use crate::app::Browser;
 
 /// The time that a slow call takes longer.
@@ -92,7 +92,10 @@ async fn another_login_that_lost_a_race_is_of_a_session_of_its_own() {
         assert_eq!(site.close(visit, &mut other).await, None);
         assert_eq!(site.close(slow, &mut browser).await, None);
         assert_eq!(site.user(&browser).await.as_deref(), Some("bob"));
-        assert_eq!(own(&site.values(&browser).await), [("account", r#"{"v":1}"#), ("account.user", r#""bob""#)]);
+        assert_eq!(
+            not_lasting(&site.values(&browser).await),
+            [("account", r#"{"v":1}"#), ("account.user", r#""bob""#)]
+        );
         assert_eq!(site.user(&other).await.is_some(), !destroyed);
     }
 }
@@ -173,7 +176,7 @@ async fn a_second_kind_of_user_that_lost_a_race_takes_nothing_of_the_first_along
     visit.renew();
     assert_eq!(site.close(visit, &mut other).await, None);
     assert_eq!(site.close(slow, &mut browser).await, None);
-    assert_eq!(own(&site.values(&browser).await), [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)]);
+    assert_eq!(not_lasting(&site.values(&browser).await), [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)]);
 }
 
 /// Two requests of a user's session in which the same operator logs in: the session that the slower one gets holds what it
@@ -200,7 +203,7 @@ async fn a_second_user_of_a_session_that_lost_against_another_login_takes_nothin
         }
         let basket = [("basket", r#"{"v":1}"#), ("basket.remark", r#""mine""#), ("basket.visits", "2")];
         let staff = [("staff", r#"{"v":1}"#), ("staff.operator", r#""eve""#)];
-        assert_eq!(own(&site.values(&browser).await), [&basket[..], &staff].concat());
+        assert_eq!(not_lasting(&site.values(&browser).await), [&basket[..], &staff].concat());
         let visit = site.open(&browser);
         let look = visit.read::<Look>().await.unwrap();
         assert_eq!((look.language().as_deref(), look.settings().len()), (Some("de"), 2));

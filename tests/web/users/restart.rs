@@ -3,7 +3,7 @@
 use session_runtime::ErrorKind;
 use session_tests::stores::Fault;
 
-use super::{Account, AccountMut, Basket, Look, LookMut, Notices, Site, own};
+use super::{Account, AccountMut, Basket, Look, LookMut, Notices, Site, not_lasting};
 use crate::app::Browser;
 
 /// A notice and a language outlive the logout; nothing else does, whatever the answer and whatever was loaded before.
@@ -28,7 +28,7 @@ async fn a_notice_and_a_language_outlive_a_restart() {
             assert_eq!(visit.read::<Look>().await.unwrap().language().as_deref(), Some("de"));
             assert_eq!(visit.read::<Account>().await.unwrap().user(), &None);
             if site.store.is_some() {
-                assert_eq!(own(&site.values(&browser).await), []);
+                assert_eq!(not_lasting(&site.values(&browser).await), []);
                 assert_eq!(site.user(&first).await, None);
             }
         }
@@ -154,7 +154,7 @@ async fn a_guard_open_across_a_restart_takes_nothing_along() {
         assert_eq!(site.user(&first).await, None);
         let values = site.values(&browser).await;
         let basket = [("basket", r#"{"v":1}"#), ("basket.remark", r#""mine""#)];
-        assert_eq!(own(&values), if edit { &[][..] } else { &basket });
+        assert_eq!(not_lasting(&values), if edit { &[][..] } else { &basket });
         assert_eq!(site.language(&browser).await.as_deref(), Some("de"));
     }
 }

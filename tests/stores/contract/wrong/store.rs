@@ -147,10 +147,10 @@ impl Wrong {
     fn conflict(&self, patch: &Patch, record: &Record) -> Patched {
         let names = patch.expected().iter().map(|expected| &expected.name);
         let values = names.filter_map(|name| Some((name.clone(), record.values.get_text(name)?.clone())));
-        let told = if self.has(ConflictAnswersNothing) { Values::new() } else { values.collect() };
+        let shown = if self.has(ConflictAnswersNothing) { Values::new() } else { values.collect() };
         let whole = |text: &Text| if self.has(ConflictCutsTexts) { cut(text) } else { text.clone() };
-        let told = told.iter().map(|(name, text)| (name.clone(), whole(text))).collect();
-        Patched::Conflict(Record { head: record.head.clone(), values: told })
+        let shown = shown.iter().map(|(name, text)| (name.clone(), whole(text))).collect();
+        Patched::Conflict(Record { head: record.head.clone(), values: shown })
     }
 }
 
@@ -209,10 +209,10 @@ impl Store for Wrong {
         match self.refusal(&patch, &record) {
             Some(Refusal::Renewed) => return Ok(Patched::Renewed),
             Some(Refusal::Conflict) if self.has(ConflictWrites) => {
-                let told = self.conflict(&patch, &record);
+                let shown = self.conflict(&patch, &record);
                 self.apply(&patch, &mut record);
                 self.records().insert(key, record);
-                return Ok(told);
+                return Ok(shown);
             }
             Some(Refusal::Conflict) => return Ok(self.conflict(&patch, &record)),
             Option::None => {}
