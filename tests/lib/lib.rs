@@ -1,5 +1,6 @@
-//! Code that the test targets share: an HTTP client, cookies, random numbers from a seed, the log, real servers, nodes of a
-//! fleet and their races, a plain map that stores are compared with, and the README's program, which compiles as it stands.
+//! Code that the test targets share: stores, an HTTP client, cookies, random numbers from a seed, the log, real servers,
+//! nodes of a fleet and their races, a plain map that stores are compared with, and the README's program, which compiles as
+//! it stands.
 
 #![allow(
     missing_docs,
@@ -11,9 +12,11 @@
 )]
 
 pub mod base64url;
+pub mod conformance;
 pub mod cookie;
 pub mod fleet;
 pub mod http;
+pub mod launch;
 pub mod log;
 pub mod model;
 pub mod pages;

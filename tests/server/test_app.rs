@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rocket::fairing::AdHoc;
-use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::response::stream::TextStream;
 use rocket::serde::json::Json;
@@ -16,7 +15,7 @@ use session_runtime::{
     MemoryStore, PostgresStore, RedisStore, Session, SessionConfig, SessionHandle, Sessions, SqliteStore, Store,
 };
 use session_tests::http::{Answer, Connection, Request};
-use session_tests::log::Log;
+use session_tests::launch::quiet_config;
 use session_tests::stores::RecordingStore;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -74,7 +73,6 @@ pub(crate) struct TestApp {
 
 impl TestApp {
     pub(crate) fn launch(storage: Storage, config: SessionConfig) -> Self {
-        Log::listen();
         let folder = TempDir::new().unwrap();
         let store = match storage {
             Storage::Memory => recording(MemoryStore::new()),
@@ -119,16 +117,9 @@ impl Drop for TestApp {
     }
 }
 
-/// Reads neither files nor environment.
 fn application() -> Rocket<Build> {
-    let config = Figment::from(rocket::Config::debug_default())
-        .merge(("port", 0))
-        .merge(("log_level", "off"))
-        .merge(("shutdown.ctrlc", false))
-        .merge(("shutdown.signals", Vec::<String>::new()))
-        .merge(("shutdown.grace", 0))
-        .merge(("shutdown.mercy", 0));
-    rocket::custom(config).mount("/", routes![work, show, slow, stream, login, renew, logout, keep_secret, crash])
+    rocket::custom(quiet_config())
+        .mount("/", routes![work, show, slow, stream, login, renew, logout, keep_secret, crash])
 }
 
 /// Leaves its number in every field.

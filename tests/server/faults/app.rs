@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use rocket::fairing::AdHoc;
-use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::serde::json::Json;
 use rocket::{Build, Rocket, Shutdown, State, get, post, routes};
 use session_runtime::{Session, SessionConfig, SessionError, SessionHandle, Sessions, Store};
 use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Connection, Request};
-use session_tests::log::Log;
+use session_tests::launch::quiet_config;
 use session_tests::random::Random;
 use tokio::sync::Semaphore;
 
@@ -226,17 +225,8 @@ fn fairing() -> session_runtime::SessionFairing {
     Sessions::fairing::<(Basket, History)>()
 }
 
-/// Reads neither files nor environment.
 fn application() -> Rocket<Build> {
-    Log::listen();
-    let config = Figment::from(rocket::Config::debug_default())
-        .merge(("port", 0))
-        .merge(("log_level", "off"))
-        .merge(("shutdown.ctrlc", false))
-        .merge(("shutdown.signals", Vec::<String>::new()))
-        .merge(("shutdown.grace", 0))
-        .merge(("shutdown.mercy", 0));
-    rocket::custom(config).mount("/", routes![ping, show_basket, act, set_pref, fill, history])
+    rocket::custom(quiet_config()).mount("/", routes![ping, show_basket, act, set_pref, fill, history])
 }
 
 #[get("/ping")]

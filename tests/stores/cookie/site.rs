@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use rocket::Shutdown;
 use rocket::fairing::AdHoc;
-use rocket::figment::Figment;
 use session_runtime::testing::ManualClock;
 use session_runtime::{CookieConfig, CookieStore, SessionConfig, Sessions};
 use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Connection, Request};
+use session_tests::launch::quiet_config;
 use session_tests::log::Log;
 
 use super::routes::{All, routes};
@@ -69,14 +69,13 @@ pub struct Site {
 impl Site {
     fn launch(plan: &Plan) -> Self {
         static SITES: AtomicUsize = AtomicUsize::new(0);
-        Log::listen();
         let name = format!("site {}", SITES.fetch_add(1, Ordering::Relaxed));
         let (send, receive) = mpsc::channel();
         let says_where = AdHoc::on_liftoff("where", move |rocket| {
             send.send((rocket.config().port, rocket.shutdown())).unwrap();
             Box::pin(async {})
         });
-        let rocket = rocket::custom(quiet()).mount("/", routes()).attach(plan.fairing()).attach(says_where);
+        let rocket = rocket::custom(quiet_config()).mount("/", routes()).attach(plan.fairing()).attach(says_where);
         let mut workers = tokio::runtime::Builder::new_multi_thread();
         let runtime = workers.worker_threads(2).thread_name(&name).enable_all().build().unwrap();
         let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
@@ -121,17 +120,6 @@ impl Drop for Site {
             let _ = thread.join();
         }
     }
-}
-
-/// Reads neither files nor environment.
-pub fn quiet() -> Figment {
-    Figment::from(rocket::Config::debug_default())
-        .merge(("port", 0))
-        .merge(("log_level", "off"))
-        .merge(("shutdown.ctrlc", false))
-        .merge(("shutdown.signals", Vec::<String>::new()))
-        .merge(("shutdown.grace", 0))
-        .merge(("shutdown.mercy", 0))
 }
 
 /// Keeps the one cookie as browsers do.

@@ -1,22 +1,13 @@
 //! The store keeps every rule of the kit, whichever way it reaches its server.
 
-use std::sync::Arc;
-use std::time::SystemTime;
-
 use deadpool_postgres::{Manager, Pool};
-use session_runtime::testing::conformance;
-use session_runtime::{PostgresStore, Store};
+use session_runtime::PostgresStore;
+use session_tests::conformance::keeps_every_rule;
 use session_tests::servers::postgres::{PgBouncer, Postgres};
 use session_tests::stores::AlternatingStore;
 use tokio_postgres::NoTls;
 
 use super::session::patient;
-
-pub(crate) async fn keeps_every_rule(store: impl Store) {
-    let report = conformance::check(Arc::new(store), SystemTime::now().into()).await;
-    report.assert();
-    assert_eq!(report.passed().len(), conformance::rules().count());
-}
 
 /// A pool of the application's own.
 pub(crate) fn pool(url: &str, connections: usize) -> Pool {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_runtime::{PostgresStore, SessionKey, Store};
+use session_tests::conformance::keeps_every_rule;
 use session_tests::servers::postgres::{Postgres, USER};
 
-use super::conformance::keeps_every_rule;
 use super::session::{PATIENT, add, counter, key, patient, visits};
 
 /// Visitors who add to one session at once.

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use session_runtime::store::StoreErrorKind;
 use session_runtime::{PostgresStore, Store};
+use session_tests::conformance::keeps_every_rule;
 use session_tests::servers::postgres::{Postgres, own_by_server};
 
-use super::conformance::keeps_every_rule;
 use super::session::{assert_fails, counter, key, patient, visits};
 
 /// The server's certificate for 127.0.0.1, signed by a root of our own; gives the root.

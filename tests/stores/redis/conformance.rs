@@ -1,11 +1,8 @@
 //! Every kind of server keeps every rule.
 
-use std::sync::Arc;
-use std::time::SystemTime;
-
 use session_runtime::store::{RedisConnection, StoreErrorKind};
-use session_runtime::testing::conformance;
 use session_runtime::{RedisStore, Store};
+use session_tests::conformance::keeps_every_rule;
 use session_tests::servers::cluster::{Cluster, connect};
 use session_tests::servers::redis::Redis;
 use session_tests::stores::AlternatingStore;
@@ -13,12 +10,6 @@ use session_tests::stores::AlternatingStore;
 use super::fixture::keys_with_deadlines;
 
 /// The engine judges by its own clock too, so the present is the real one.
-async fn keeps_every_rule(store: impl Store) {
-    let report = conformance::check(Arc::new(store), SystemTime::now().into()).await;
-    report.assert();
-    assert_eq!(report.passed().len(), conformance::rules().count());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_server_keeps_every_rule() {
     let server = Redis::start();
