@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::id::SecretHash;
-use crate::record::{Head, Text, belongs};
+use crate::record::{Head, Text, key};
 
 /// Scope of a load: its schemas, with their metadata and entries, and whether a cache may answer in place of the store.
 ///
@@ -74,7 +74,7 @@ impl Wanted {
     /// Returns whether a stored key is wanted.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
-        self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
+        self.keys().is_none_or(|keys| keys.iter().any(|schema| key::is_of_schema(name, schema)))
     }
 
     /// Returns the shared form of a name or text that was read: an existing one for a name of a wanted schema or a text

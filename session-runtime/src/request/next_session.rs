@@ -10,7 +10,7 @@ use super::commit::{Basis, Outcome};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SessionId, SessionKey};
 use crate::record::patch::{NewSecret, Patch, Patched, Precondition};
-use crate::record::{Values, belongs};
+use crate::record::{Values, key};
 use crate::request::changes::{Changes, IdentityChange, fill, fresh_values, identity_change, rebase, schemas_of};
 use crate::request::visit::{Live, Requested, SessionStatus, Visit};
 use crate::store::Loaded;
@@ -76,7 +76,7 @@ impl Visit {
         };
         values.retain(|name| wanted.wants(name));
         for schema in &requested.dropped {
-            values.retain(|name| !belongs(name, schema.key));
+            values.retain(|name| !key::is_of_schema(name, schema.key));
         }
         Ok(values)
     }
@@ -96,7 +96,7 @@ impl Visit {
         patch.apply(&mut next);
         // A section without fields is left out.
         let fields = next.clone();
-        next.retain(|name| name.contains('.') || fields.of_schema(name).nth(1).is_some());
+        next.retain(|name| !key::is_metadata(name) || fields.of_schema(name).nth(1).is_some());
         for (name, text) in fresh_values(&own, versions).iter() {
             next.set(name.clone(), text.clone());
         }

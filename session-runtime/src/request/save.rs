@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::expiry::StoredExpiry;
 use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition, Unchanged};
-use crate::record::{Head, Record, Text, Values, belongs};
+use crate::record::{Head, Record, Text, Values, key};
 use crate::request::changes::{
     Changes, IdentityChange, fill, fresh_values, identity_change, rebase, refused, schemas_of, start_over,
 };
@@ -267,7 +267,9 @@ impl<'v> Save<'v> {
         let names = dropped.flat_map(|schema| self.live.keys_of(schema)).filter(|name| !set(name)).collect();
         let kept = std::mem::replace(&mut patch.remove, names);
         let dropped = &self.requested.dropped;
-        patch.remove.extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| belongs(name, schema.key))));
+        patch
+            .remove
+            .extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| key::is_of_schema(name, schema.key))));
         patch.precondition = Precondition::Revision(revision);
         Ok(())
     }
@@ -439,7 +441,7 @@ impl<'v> Save<'v> {
     fn keep_for_login(&self, values: &mut Values) {
         let (schemas, had_user) = (self.visit.core.schemas(), self.had_user(values));
         let kept = |schema: &SchemaSpec| self.requested.counts(schema) && (schema.lasting || !had_user);
-        values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key) && kept(schema)));
+        values.retain(|name| schemas.iter().any(|schema| key::is_of_schema(name, schema.key) && kept(schema)));
         let fields = schemas.iter().flat_map(|schema| schema.fields());
         for field in fields.filter(|field| field.renew != Renew::Off) {
             values.remove(field.name);

@@ -6,7 +6,7 @@ use super::visit::Purpose;
 use crate::cookie::CookieCommand;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
-use crate::record::{Head, Text, Values, belongs};
+use crate::record::{Head, Text, Values, key};
 use crate::request::changes::ChangeContext;
 use crate::request::requested::Requested;
 use crate::schema::change::{Change, GuardChanges};
@@ -87,7 +87,7 @@ pub(crate) struct Live {
 impl Live {
     /// Fails for a schema with lost or damaged keys: defaults must not be taken for stored values.
     pub(crate) fn check_readable(&self, schema: &'static SchemaSpec) -> Result<(), SessionError> {
-        if self.unreadable.iter().any(|name| belongs(name, schema.key)) {
+        if self.unreadable.iter().any(|name| key::is_of_schema(name, schema.key)) {
             return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
         }
         Ok(())
@@ -96,7 +96,7 @@ impl Live {
     /// Returns the stored keys of a schema, including those that are lost or damaged.
     pub(crate) fn keys_of(&self, schema: &SchemaSpec) -> Vec<Text> {
         let readable = self.values.stored().of_schema(schema.key).map(|(name, _)| name);
-        readable.chain(self.unreadable.iter().filter(|name| belongs(name, schema.key))).cloned().collect()
+        readable.chain(self.unreadable.iter().filter(|name| key::is_of_schema(name, schema.key))).cloned().collect()
     }
 }
 

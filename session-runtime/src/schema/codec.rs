@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::SessionError;
-use crate::record::Text;
+use crate::record::{Text, key};
 use crate::schema::change::Change;
 use crate::schema::field::Merge;
 use crate::schema::snapshot::Snapshot;
@@ -227,7 +227,7 @@ pub const fn entries<S: Schema, T: Entries + 'static>(
     prefix: &'static str,
     place: &'static ByEntry<S, T>,
 ) -> FieldOps<S> {
-    let (name, _slash) = prefix.split_at(prefix.len() - 1);
+    let name = key::field_of_prefix(prefix);
     FieldOps { spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, place.at) }, place }
 }
 

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 
 use crate::error::SessionError;
-use crate::record::{Text, Values};
+use crate::record::{Text, Values, key};
 use crate::schema::codec::{Access, Reader};
 use crate::schema::const_message::Message;
 use crate::schema::field::Merge;
@@ -349,13 +349,9 @@ impl FieldSpec {
         !matches!(self.kind, Kind::Transient)
     }
 
-    /// Returns the field's part of the stored key, after the first dot, since a schema's key has none.
+    /// Returns the field's part of the stored key.
     pub(crate) const fn key(&self) -> &'static str {
-        let mut at = 0;
-        while at < self.name.len() && self.name.as_bytes()[at] != b'.' {
-            at += 1;
-        }
-        if at < self.name.len() { self.name.split_at(at + 1).1 } else { self.name }
+        key::field_in(self.name)
     }
 }
 

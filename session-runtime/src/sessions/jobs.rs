@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::patch::{Patch, Patched, Precondition};
-use crate::record::{Record, Text, belongs};
+use crate::record::{Record, Text, key};
 use crate::request::budget::Budget;
 use crate::request::changes::{Changes, fill, renews};
 use crate::schema::codec::Reader;
@@ -176,12 +176,12 @@ impl Sessions {
 /// Returns the stored keys of a schema, including those that are lost or damaged.
 fn stored_keys(loaded: &Loaded, schema: &SchemaSpec) -> Vec<Text> {
     let readable = loaded.record.values.of_schema(schema.key).map(|(name, _)| name);
-    let unreadable = loaded.unreadable.iter().filter(|name| belongs(name, schema.key));
+    let unreadable = loaded.unreadable.iter().filter(|name| key::is_of_schema(name, schema.key));
     readable.chain(unreadable).cloned().collect()
 }
 
 fn check_readable(loaded: &Loaded, schema: &'static SchemaSpec) -> Result<(), SessionError> {
-    if loaded.unreadable.iter().any(|name| belongs(name, schema.key)) {
+    if loaded.unreadable.iter().any(|name| key::is_of_schema(name, schema.key)) {
         return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
     }
     Ok(())

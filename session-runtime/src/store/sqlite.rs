@@ -294,8 +294,3 @@ impl Store for SqliteStore {
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
-
-/// Converts a size to an integer of `SQLite`. The size of data in memory always fits.
-fn stored(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
-}

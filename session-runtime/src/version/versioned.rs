@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::record::patch::Patch;
-use crate::record::{Text, Values, belongs};
+use crate::record::{Text, Values, key};
 use crate::schema::SchemaSpec;
 use crate::schema::section::RawSection;
 use crate::version::status::{VersionStatus, version_status, written};
@@ -61,7 +61,7 @@ impl Versions {
             let is_ours = |values: &Values| values.get(version.schema.key) == Some(&*version.written);
             if is_ours(&values) && !is_ours(before) {
                 let section = downgraded(version.schema, &values, *held)?;
-                values.retain(|name| !belongs(name, version.schema.key));
+                values.retain(|name| !key::is_of_schema(name, version.schema.key));
                 section.values().iter().for_each(|(name, text)| drop(values.set(name.clone(), text.clone())));
                 values.set(version.name.clone(), metadata.clone());
             }
@@ -147,7 +147,7 @@ impl Versioned {
     /// Removes all keys of a schema, in any version.
     pub(crate) fn without(mut self, schema: &'static SchemaSpec, versions: &Versions) -> Self {
         for values in [&mut self.stored, &mut self.current] {
-            values.retain(|name| !belongs(name, schema.key));
+            values.retain(|name| !key::is_of_schema(name, schema.key));
         }
         if let Some((at, _)) = versions.of(schema) {
             self.upgraded &= !(1 << at);
@@ -188,7 +188,7 @@ impl Versioned {
     }
 
     fn set_current(&mut self, at: usize, schema: &SchemaSpec, section: &Values) {
-        self.current.retain(|name| name == schema.key || !belongs(name, schema.key));
+        self.current.retain(|name| name == schema.key || !key::is_of_schema(name, schema.key));
         section.iter().for_each(|(name, text)| drop(self.current.set(name.clone(), text.clone())));
         self.upgraded |= 1 << at;
     }
@@ -226,8 +226,8 @@ impl Versioned {
             Some((held, metadata)) => (downgraded(schema, &after, *held)?, metadata),
             None => (RawSection::of(schema.key, &after), &version.written),
         };
-        patch.set.retain(|(name, _)| !belongs(name, schema.key));
-        patch.remove.retain(|name| !belongs(name, schema.key));
+        patch.set.retain(|(name, _)| !key::is_of_schema(name, schema.key));
+        patch.remove.retain(|name| !key::is_of_schema(name, schema.key));
         if self.stored.get(schema.key) != Some(metadata) {
             patch.set.push((version.name.clone(), metadata.clone()));
         }

@@ -12,12 +12,12 @@ use super::RedisStore;
 use super::call::Call;
 use super::fault::Fault;
 use super::head;
-use super::name::{Name, check, schema_of};
+use super::name::{Name, check};
 use super::{read, script};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::Head;
 use crate::record::patch::{Patch, Unchanged};
+use crate::record::{Head, key};
 
 /// Most keys that this script takes. The check that no name occurs twice is a linear search.
 const FEW: usize = 16;
@@ -41,7 +41,7 @@ impl RedisStore {
 /// Builds the call; `None` unless the patch only sets few keys of the main hash.
 fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Option<Call> {
     let unchanged = patch.only_sets(FEW)?;
-    let stays_here = |name: &str| check(name).is_ok() && !lazy.contains(&schema_of(name));
+    let stays_here = |name: &str| check(name).is_ok() && !lazy.contains(&key::split_schema(name).0);
     if !patch.set.iter().all(|(name, _)| stays_here(name)) {
         return None;
     }
