@@ -167,7 +167,7 @@ impl Visit {
             let state = self.state();
             (
                 matches!(state.session_status, SessionStatus::Unread(_)),
-                state.session_status.live().is_some() && state.fresh == 0,
+                state.session_status.live().is_some() && state.fresh.is_empty(),
             )
         };
         let ends = requested.destroy || requested.restart;

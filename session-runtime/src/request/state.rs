@@ -10,6 +10,7 @@ use crate::record::{Head, Text, Values, key};
 use crate::request::changes::ChangeContext;
 use crate::request::requested::Requested;
 use crate::schema::change::{Change, GuardChanges};
+use crate::schema::schema_set::SchemaSet;
 use crate::schema::snapshot::{Overlay, Snapshot};
 use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::version::status::VersionStatus;
@@ -18,14 +19,14 @@ use crate::version::versioned::{Versioned, Versions};
 /// State of one request. Its lock is held only briefly, and never across a store call.
 pub(crate) struct State {
     pub(crate) session_status: SessionStatus,
-    /// Schemas whose values are loaded, one bit each.
-    pub(crate) fetched: u32,
+    /// Schemas whose values are loaded.
+    pub(crate) fetched: SchemaSet,
     /// Subset of `fetched` that did not come from a cache, so that writes may be based on it.
-    pub(crate) fresh: u32,
+    pub(crate) fresh: SchemaSet,
     /// Error of a failed load, which fails every later guard that needs stored values.
     pub(super) failed_load: Option<SessionError>,
-    /// Schemas with a writable guard, one bit each.
-    pub(super) open: u32,
+    /// Schemas with a writable guard.
+    pub(super) open: SchemaSet,
     pub(crate) requested: Requested,
     /// Number of times this request has started over. A guard of an earlier epoch saw the values of another user.
     pub(crate) epoch: u32,
@@ -187,7 +188,7 @@ impl State {
 
     /// True if the schema has a writable guard.
     pub(super) fn is_open(&self, at: usize) -> bool {
-        self.open & (1 << at) != 0
+        self.open.contains(at)
     }
 
     /// Ends the stored session, and begins one with its lasting schemas. Earlier changes to other schemas are dropped.
@@ -287,8 +288,8 @@ fn upgraded(
 /// State of the load and the cookie, to be restored after a failure.
 pub(crate) struct Checkpoint {
     session_status: SessionStatus,
-    fetched: u32,
-    fresh: u32,
+    fetched: SchemaSet,
+    fresh: SchemaSet,
     cookie: CookieCommand,
 }
 

@@ -30,6 +30,7 @@ mod field;
 pub(crate) mod history;
 pub(crate) mod layout;
 pub mod merge;
+pub(crate) mod schema_set;
 pub(crate) mod section;
 pub(crate) mod snapshot;
 pub(crate) mod tracked;
