@@ -162,14 +162,14 @@ impl Trial {
             touched: NOW,
             expires: head.expires.after(Duration::from_millis(1)),
         };
-        Patch {
-            precondition,
-            set: what.set.iter().map(|(name, n)| (NAMES[*name].into(), n.to_string().into())).collect(),
-            remove: what.remove.iter().map(|name| NAMES[*name].into()).collect(),
-            deadline: head.as_ref().filter(|_| what.touch).map(touch),
-            secret: what.login.then(|| NewSecret::Raise { hash: SecretHash::from_bytes([self.logins; 32]), at: NOW }),
-            ..Patch::on_generation(generation)
-        }
+        let mut patch = Patch::on_generation(generation)
+            .precondition(precondition)
+            .set(what.set.iter().map(|(name, n)| (NAMES[*name], n.to_string())))
+            .remove(what.remove.iter().map(|name| NAMES[*name]));
+        patch.deadline = head.as_ref().filter(|_| what.touch).map(touch);
+        let hash = SecretHash::from_bytes([self.logins; 32]);
+        patch.secret = what.login.then_some(NewSecret::Raise { hash, at: NOW });
+        patch
     }
 
     async fn load(&mut self, node: usize, schemas: Option<&[usize]>, fresh: bool, known: bool) {
@@ -217,7 +217,7 @@ fn same(one: Option<&Loaded>, other: Option<&Loaded>) -> bool {
 /// Whether an answer shows this state: what is wanted is there as it was, and nothing is there that was not.
 fn shows(state: Option<&Loaded>, found: Option<&Loaded>, wanted: &Wanted) -> bool {
     let (Some(state), Some(found)) = (state, found) else { return state.is_none() && found.is_none() };
-    let (Record { head, values }, total) = (&state.record, (state.bytes, state.keys));
+    let (Record { head, values, .. }, total) = (&state.record, (state.bytes, state.keys));
     let nothing_else = found.record.values.iter().all(|(name, text)| values.get(name) == Some(&**text));
     let nothing_less = values.iter().all(|(name, _)| !wanted.wants(name) || found.record.values.get(name).is_some());
     found.record.head == *head && (found.bytes, found.keys) == total && nothing_else && nothing_less

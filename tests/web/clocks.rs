@@ -148,7 +148,7 @@ impl Store for Sweeps {
 #[tokio::test(start_paused = true)]
 async fn a_failed_sweep_is_followed_by_the_next_until_shutdown() {
     let (sweeps, clock) = (Sweeps::default(), ManualClock::new());
-    let record = Record { head: session_runtime::testing::head_at(0), values: session_runtime::record::Values::new() };
+    let record = Record::new(session_runtime::testing::head_at(0), session_runtime::record::Values::new());
     sweeps.create(SessionKey::from_bytes([1; 16]), record).await.unwrap();
     let quiet = rocket::Config::figment().merge(("log_level", "off"));
     let fairing = Sessions::fairing::<crate::app::All>().store(sweeps.clone()).clock(clock);

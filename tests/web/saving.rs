@@ -10,6 +10,7 @@ use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::Record;
 use session_runtime::store::{Created, Loaded, StoreError, Wanted};
+use session_runtime::testing::hint::hint_of;
 use session_runtime::{CookieConfig, MemoryStore, Session, SessionKey, Sessions, Store, async_trait};
 
 use crate::app::{Answer, App, Browser, Cart, patient};
@@ -257,7 +258,7 @@ impl Store for Told {
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.told.fetch_add(usize::from(patch.unchanged.is_some()), Ordering::SeqCst);
+        self.told.fetch_add(usize::from(hint_of(&patch).is_some()), Ordering::SeqCst);
         self.store.patch(key, patch, now).await
     }
 

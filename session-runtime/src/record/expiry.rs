@@ -34,6 +34,7 @@ use crate::record::Head;
 /// assert_ne!(remember_me, Expiry::Default);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Expiry {
     /// Configured lifetime.
     Default,
@@ -149,6 +150,7 @@ impl FromStr for StoredExpiry {
 /// let config = SessionConfig::new().touch_every(TouchEvery::Period(Duration::from_secs(60)));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TouchEvery {
     /// At most once in a tenth of the idle time. The default.
     #[default]

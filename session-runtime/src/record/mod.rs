@@ -19,6 +19,7 @@ pub mod expiry;
 pub(crate) mod key;
 pub mod patch;
 mod selection;
+pub(crate) mod unchanged;
 
 pub use selection::Wanted;
 
@@ -37,11 +38,20 @@ pub type Text = Arc<str>;
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Record {
     /// Deadlines, secret and counters.
     pub head: Head,
     /// Stored keys with their JSON texts.
     pub values: Values,
+}
+
+impl Record {
+    /// Creates a record.
+    #[must_use]
+    pub const fn new(head: Head, values: Values) -> Self {
+        Self { head, values }
+    }
 }
 
 /// Part of a record that every operation needs: deadlines, secret and counters.

@@ -24,6 +24,10 @@ use crate::record::{Head, Text, key};
 pub struct Wanted {
     schemas: Option<Arc<[&'static str]>>,
     /// Shared names and texts, shortest first.
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "postgres", feature = "sqlite", test)),
+        expect(dead_code, reason = "only stores that decode texts share them")
+    )]
     known: Option<Arc<[Text]>>,
     fresh: bool,
     secret: Option<SecretHash>,
@@ -79,22 +83,8 @@ impl Wanted {
 
     /// Returns the shared form of a name or text that was read: an existing one for a name of a wanted schema or a text
     /// that many sessions hold, otherwise a new one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::{Text, Values};
-    /// use session_runtime::store::Wanted;
-    ///
-    /// /// Stores a row of a table if it is wanted.
-    /// fn put(values: &mut Values, wanted: &Wanted, name: &str, text: &str) {
-    ///     if wanted.wants(name) {
-    ///         values.set(wanted.text(name), wanted.text(text));
-    ///     }
-    /// }
-    /// ```
-    #[must_use]
-    pub fn text(&self, text: &str) -> Text {
+    #[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite", test))]
+    pub(crate) fn text(&self, text: &str) -> Text {
         let known = self.known.as_deref().unwrap_or_default();
         let from = known.partition_point(|known| known.len() < text.len());
         let mut as_long = known[from..].iter().take_while(|known| known.len() == text.len());

@@ -10,7 +10,8 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::expiry::StoredExpiry;
-use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition, Unchanged};
+use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
+use crate::record::unchanged::UnchangedHint;
 use crate::record::{Head, Record, Text, Values, key};
 use crate::request::changes::{
     Changes, IdentityChange, fill, fresh_values, identity_change, rebase, refused, schemas_of, start_over,
@@ -248,7 +249,7 @@ impl<'v> Save<'v> {
         patch.secret = self.new_secret();
         if !self.overtaken && patch.changes_values() {
             let Live { values, bytes, keys, .. } = &*self.live;
-            patch.unchanged = Unchanged::since(&patch, head, values.stored(), *bytes, *keys);
+            patch.unchanged = UnchangedHint::since(&patch, head, values.stored(), *bytes, *keys);
         }
         Ok(patch)
     }

@@ -107,6 +107,7 @@ impl<S> Decoded<S> {
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Finished {
     /// Command for the session cookie.
     pub cookie: CookieCommand,

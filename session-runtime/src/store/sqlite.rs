@@ -168,6 +168,7 @@ impl fmt::Debug for SqliteStore {
 
 /// Failures that an acknowledged change survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Durability {
     /// A crash of the process (`synchronous = NORMAL`). The default.
     ///

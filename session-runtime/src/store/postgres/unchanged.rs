@@ -13,7 +13,8 @@ use super::redacted::Redacted;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::bytes::stored_size;
-use crate::record::patch::{Patch, Unchanged};
+use crate::record::patch::Patch;
+use crate::record::unchanged::UnchangedHint;
 use crate::record::{Head, Text, key};
 
 /// Parameters of one key; `None` if there is none.
@@ -26,7 +27,7 @@ impl PostgresStore {
         patch: &Patch,
         now: Timestamp,
     ) -> Result<Option<Head>, Fault> {
-        let Some(Unchanged { revision, bytes, keys }) = patch.only_sets(FEW) else { return Ok(None) };
+        let Some(UnchangedHint { revision, bytes, keys }) = UnchangedHint::of_sets(patch, FEW) else { return Ok(None) };
         let (key, now) = (Redacted(&key.as_bytes()[..]), Redacted(now.as_millis()));
         let [generation, revision, next] =
             [patch.generation, revision, revision.wrapping_add(1)].map(|number| Redacted(number.cast_signed()));
