@@ -19,7 +19,6 @@ pub mod expiry;
 pub(crate) mod key;
 pub mod patch;
 mod selection;
-pub(crate) mod unchanged;
 
 pub use selection::Wanted;
 

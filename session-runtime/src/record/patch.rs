@@ -9,8 +9,11 @@ use std::fmt;
 use crate::clock::Timestamp;
 use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
-use crate::record::unchanged::UnchangedHint;
 use crate::record::{Head, PreviousSecret, Record, Text, Values};
+
+pub(crate) mod unchanged;
+
+use unchanged::UnchangedHint;
 
 /// Changes of one request to one record.
 ///

@@ -10,8 +10,8 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::expiry::StoredExpiry;
+use crate::record::patch::unchanged::UnchangedHint;
 use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
-use crate::record::unchanged::UnchangedHint;
 use crate::record::{Head, Record, Text, Values, key};
 use crate::request::changes::{
     Changes, IdentityChange, fill, fresh_values, identity_change, rebase, refused, schemas_of, start_over,

@@ -1,7 +1,7 @@
 //! The hint that a save attaches to a patch, for the tests of this library's own stores. No part of the store contract.
 
 use crate::record::patch::Patch;
-pub use crate::record::unchanged::UnchangedHint;
+pub use crate::record::patch::unchanged::UnchangedHint;
 
 /// Returns the hint of a patch.
 #[must_use]

@@ -91,7 +91,7 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
     let nothing = Snapshot::default();
     let mut changes = ChangeRecorder::new(S::SPEC, &nothing);
     for field in S::FIELDS {
-        field.place.diff(value, &mut changes)?;
+        field.access.diff(value, &mut changes)?;
     }
     let mut texts = BTreeMap::new();
     for change in changes.into_changes() {

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::bytes::stored_size;
 use crate::record::patch::Patch;
-use crate::record::unchanged::UnchangedHint;
+use crate::record::patch::unchanged::UnchangedHint;
 use crate::record::{Head, Text, key};
 
 /// Parameters of one key; `None` if there is none.

@@ -17,7 +17,7 @@ use super::{read, script};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::patch::Patch;
-use crate::record::unchanged::UnchangedHint;
+use crate::record::patch::unchanged::UnchangedHint;
 use crate::record::{Head, key};
 
 /// Most keys that this script takes. The check that no name occurs twice is a linear search.
