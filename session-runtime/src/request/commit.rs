@@ -32,7 +32,7 @@ use crate::request::visit::{Finished, Live, Purpose, Requested, SessionStatus, S
 use crate::schema::SchemaSpec;
 use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 use super::save::Save;
 
@@ -369,7 +369,7 @@ impl Visit {
         let mut state = self.state();
         state.cookie = self.new_cookie(id, &record.head, record.head.created);
         let Record { head, values } = record;
-        let (stored, values) = (head.clone(), Versioned::new(values));
+        let (stored, values) = (head.clone(), VersionedValues::new(values));
         state.session_status = SessionStatus::Live(Arc::new(Live {
             id,
             presented: false,

@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::request::load_set::LoadSet;
 use crate::schema::schema_set::SchemaSet;
 use crate::store::{Loaded, StoreErrorKind, Wanted};
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 /// Purpose of a load.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -175,7 +175,7 @@ impl Visit {
         let Loaded { record, bytes, keys, unreadable } = loaded;
         if let Some(presented) = accepts(&record, secret, self.now) {
             let Record { head, values } = record;
-            let (stored, values) = (head.clone(), Versioned::new(values));
+            let (stored, values) = (head.clone(), VersionedValues::new(values));
             return SessionStatus::Live(Arc::new(Live {
                 id,
                 presented,

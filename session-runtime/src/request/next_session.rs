@@ -14,7 +14,7 @@ use crate::record::{Values, key};
 use crate::request::changes::{Changes, IdentityChange, fill, fresh_values, identity_change, rebase, schemas_of};
 use crate::request::visit::{Live, Requested, SessionStatus, Visit};
 use crate::store::Loaded;
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 /// Outcome of ending the old session.
 enum Ended {
@@ -87,7 +87,7 @@ impl Visit {
         let versions = &self.core.versions;
         let (lasting, own): (Changes, Changes) =
             changes.clone().into_iter().partition(|(_, change)| change.schema.lasting);
-        let mut values = Versioned::new(stored.clone());
+        let mut values = VersionedValues::new(stored.clone());
         schemas_of(&lasting).try_for_each(|schema| values.check_writable(schema, versions))?;
         let lasting = rebase(&lasting, |change| values.current().get_text(&change.name).cloned())?;
         let mut patch = Patch::on_generation(0);

@@ -21,7 +21,7 @@ use crate::schema::change::Change;
 use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::store::StoreError;
 use crate::version::status::VersionStatus;
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 /// The save of an existing session.
 pub(super) struct Save<'v> {
@@ -307,7 +307,7 @@ impl<'v> Save<'v> {
 
     /// Returns whether another request stored the same version, or a newer one that this program may write.
     fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
-        let theirs = Versioned::new(theirs.values.clone());
+        let theirs = VersionedValues::new(theirs.values.clone());
         for schema in schemas_of(&self.requested.changes) {
             match theirs.status_of(schema, &self.visit.core.versions)? {
                 VersionStatus::Same | VersionStatus::Newer { writable: true } => {}

@@ -14,7 +14,7 @@ use crate::schema::schema_set::SchemaSet;
 use crate::schema::snapshot::{Overlay, Snapshot};
 use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::version::status::VersionStatus;
-use crate::version::versioned::{Versioned, Versions};
+use crate::version::versioned::{VersionedValues, Versions};
 
 /// State of one request. Its lock is held only briefly, and never across a store call.
 pub(crate) struct State {
@@ -76,7 +76,7 @@ pub(crate) struct Live {
     /// Head as first loaded, the base of the changes of this request.
     pub(crate) head: Head,
     /// Values as first loaded, with those of further load sets.
-    pub(crate) values: Versioned,
+    pub(crate) values: VersionedValues,
     /// Head as of the latest load.
     pub(crate) stored: Head,
     pub(crate) bytes: usize,

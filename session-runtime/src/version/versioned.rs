@@ -107,14 +107,14 @@ fn downgraded(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result
 
 /// Values of a record, as they are stored and as this program sees them.
 #[derive(Clone, Default)]
-pub(crate) struct Versioned {
+pub(crate) struct VersionedValues {
     stored: Values,
     current: Values,
     /// Schemas whose values differ from the stored ones.
     upgraded: SchemaSet,
 }
 
-impl Versioned {
+impl VersionedValues {
     pub(crate) fn new(stored: Values) -> Self {
         Self { current: stored.clone(), stored, upgraded: SchemaSet::EMPTY }
     }
