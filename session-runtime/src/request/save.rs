@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::commit::{Basis, Outcome};
+use super::commit::{Outcome, PreconditionKind};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
@@ -29,7 +29,7 @@ pub(super) struct Save<'v> {
     live: Arc<Live>,
     requested: &'v mut Requested,
     identity_change: IdentityChange,
-    basis: Basis,
+    precondition: PreconditionKind,
     /// True if the response is no failure, so that the use of the session counts.
     answered: bool,
     secret: Secret,
@@ -63,14 +63,15 @@ impl<'v> Save<'v> {
         visit: &'v Visit,
         live: Arc<Live>,
         requested: &'v mut Requested,
-        basis: Basis,
+        precondition: PreconditionKind,
         answered: bool,
     ) -> Result<Self, SessionError> {
         let identity_change = identity_change(&requested.changes);
         let is_requested = requested.changes_values() || requested.expiry.is_some() || requested.renew;
         // A save that only records the use of the session counts from the start of the request.
         let (now, secret) = (if is_requested { visit.core.now() } else { visit.now }, Secret::Keep);
-        let mut save = Self { visit, live, requested, identity_change, basis, answered, secret, now, overtaken: false };
+        let mut save =
+            Self { visit, live, requested, identity_change, precondition, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
@@ -117,8 +118,8 @@ impl<'v> Save<'v> {
         }
         self.check_versions()?;
         let core = &self.visit.core;
-        let mut ticket = match self.basis {
-            Basis::Values if self.requested.changes_values() => {
+        let mut ticket = match self.precondition {
+            PreconditionKind::Values if self.requested.changes_values() => {
                 Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
             }
             // Nothing can conflict, or the caller repeats the save and holds a ticket of its own.
@@ -242,7 +243,7 @@ impl<'v> Save<'v> {
         } else {
             self.fill_dropping(&mut patch)?;
         }
-        if self.basis == Basis::Revision {
+        if self.precondition == PreconditionKind::Revision {
             patch.precondition = Precondition::Revision(head.revision);
         }
         patch.deadline = self.deadline(patch.changes_values());
