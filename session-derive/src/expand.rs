@@ -42,8 +42,8 @@ fn full(model: &Model) -> TokenStream {
     let getters = model.fields.iter().map(fields::getter);
     let setters = model.fields.iter().map(|field| fields::setters(field, &model.ident));
     let update = fields::update(model);
-    let places = fields::places(model);
-    let accessors = accessors(model, &quote!(#places #(#getters)*), &quote!(#(#setters)* #update));
+    let accesses = fields::accesses(model);
+    let accessors = accessors(model, &quote!(#accesses #(#getters)*), &quote!(#(#setters)* #update));
     let schema = schema::schema(model);
     let checks = history::checks(model);
     let (guards, deprecated) = (schema::guards(model), schema::allow_deprecated(model));

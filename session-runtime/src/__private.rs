@@ -11,7 +11,9 @@ pub use crate::schema::layout::{
 pub use crate::schema::merge::{entry_sum, sum, with};
 pub use crate::schema::tracked::Tracked;
 pub use crate::schema::value::Ty;
-pub use crate::schema::{Archived, Current, FieldOps, Known, Newest, Place, SchemaOptions, SchemaSpec, Unknown, place};
+pub use crate::schema::{
+    Archived, Current, FieldAccess, FieldOps, Known, Newest, SchemaOptions, SchemaSpec, Unknown, field_access,
+};
 pub use crate::version::chain::{Chain, Unchained};
 pub use crate::version::spec::spec;
 pub use crate::version::upgrade::{CannotDowngrade, Downgrades, UpgradeError, UpgradeFrom, run_step};

@@ -110,6 +110,7 @@ pub(crate) type Keys = std::sync::Arc<[zeroize::Zeroizing<String>]>;
 /// let config = SessionConfig::new().on_save_error(OnSaveError::Log);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnSaveError {
     /// Sends 503 in place of the handler's response. The default.
     #[default]

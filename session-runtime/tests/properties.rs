@@ -8,7 +8,7 @@ use session_runtime::clock::Timestamp;
 use session_runtime::expiry::StoredExpiry;
 use session_runtime::id::SecretHash;
 use session_runtime::merge::Summable;
-use session_runtime::patch::{NewSecret, Patch, Precondition};
+use session_runtime::patch::{NewSecret, Patch};
 use session_runtime::record::{Head, PreviousSecret, Text, Values};
 use session_runtime::{EntryKey, MemoryStore, Session, Sessions};
 
@@ -27,9 +27,8 @@ fn pairs() -> impl Strategy<Value = BTreeMap<String, String>> {
 }
 
 fn patch(set: &BTreeMap<String, String>, remove: &[String]) -> Patch {
-    let set = set.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
-    let remove = remove.iter().map(|name| name.as_str().into()).collect();
-    Patch { set, remove, precondition: Precondition::Values(Vec::new()), ..Patch::on_generation(0) }
+    let set = set.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    Patch::on_generation(0).set(set).remove(remove.iter().map(String::as_str))
 }
 
 #[derive(Session)]
@@ -74,8 +73,8 @@ fn the_greatest_revision_and_generation_block_no_patch() {
         generation_since: None,
         revision: u64::MAX,
     };
-    let secret = Some(NewSecret::Raise { hash, at: now });
-    Patch { remove: vec!["a".into()], secret, ..Patch::on_generation(u64::MAX) }.apply_head(&mut head);
+    let secret = NewSecret::Raise { hash, at: now };
+    Patch::on_generation(u64::MAX).remove(["a"]).secret(secret).apply_head(&mut head);
     assert_eq!((head.generation, head.revision), (0, 0));
 }
 
@@ -98,8 +97,8 @@ fn a_grace_is_not_prolonged_by_who_comes_second() {
     };
     let until = |head: &Head| head.previous.as_ref().unwrap().until.map(Timestamp::as_millis);
     for (seen, moment, then) in [(old, 5, None), (new, 10, Some(10)), (new, 20, Some(10)), (old, 30, Some(10))] {
-        let secret = Some(NewSecret::Presented { seen, until: Timestamp::from_millis(moment) });
-        Patch { secret, ..Patch::on_generation(0) }.apply_head(&mut head);
+        let secret = NewSecret::Presented { seen, until: Timestamp::from_millis(moment) };
+        Patch::on_generation(0).secret(secret).apply_head(&mut head);
         assert_eq!(until(&head), then, "at {moment}");
     }
 }

@@ -113,7 +113,7 @@ async fn walk(store: &impl Store, now: Timestamp) -> Pages {
 fn record(now: Timestamp) -> Record {
     let texts = [("cart", r#"{"v":1}"#), ("cart.items/7", "1")];
     let values: Values = texts.into_iter().map(|(name, text)| (name.into(), text.into())).collect();
-    Record { head: head_at(now.as_millis()), values }
+    Record::new(head_at(now.as_millis()), values)
 }
 
 /// Spread as random keys are.

@@ -14,10 +14,11 @@ use proptest::test_runner::TestRunner;
 use session_runtime::clock::Timestamp;
 use session_runtime::expiry::StoredExpiry;
 use session_runtime::id::SecretHash;
-use session_runtime::patch::{Deadline, Expected, NewSecret, Patch, Patched, Precondition, Unchanged};
+use session_runtime::patch::{Deadline, Expected, NewSecret, Patch, Patched, Precondition};
 use session_runtime::record::{Head, PreviousSecret, Record};
 use session_runtime::store::{Created, SWEEP_GRACE, Wanted};
 use session_runtime::testing::head_at;
+use session_runtime::testing::hint::{UnchangedHint, hinted};
 use session_runtime::{SessionKey, Store};
 
 const NAMES: [&str; 6] = ["cart", "cart.coupon", "cart.items/7", "cart.items/8", "auth.user", "cartoon.x"];
@@ -277,7 +278,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         self.created += 1;
         let head = Head { expires: self.after(expires), revision: self.created << 32, ..head_at(self.now.as_millis()) };
         let values = texts.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
-        let answer = self.store().create(key, Record { head: head.clone(), values }).await.unwrap();
+        let answer = self.store().create(key, Record::new(head.clone(), values)).await.unwrap();
         // One that has expired is still there until it is swept.
         let taken = self.model.records.contains_key(&key);
         assert_eq!(answer, if taken { Created::Taken } else { Created::Done });
@@ -323,6 +324,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 }
                 Answer::Conflict
             }
+            other => panic!("the model has no answer {other:?}"),
         };
         assert_eq!(answer, expected);
     }
@@ -340,7 +342,8 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                     // Which text is ours is clear where the key is named once.
                     let changes = edit.set.iter().map(|(name, _)| name).chain(&edit.remove);
                     let is_clear = changes.filter(|changed| *changed == name).count() == 1;
-                    Expected { name: NAMES[*name].into(), base, or_ours: *or_ours && is_clear }
+                    let expected = Expected::new(NAMES[*name], base);
+                    if *or_ours && is_clear { expected.or_ours() } else { expected }
                 });
                 Precondition::Values(expected.collect())
             }
@@ -362,8 +365,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 _ => NewSecret::Presented { seen: head.secret, until: self.after(10) },
             }
         });
-        patch.unchanged = edit.hints.then(|| totals_after(&patch, head, texts));
-        patch
+        if edit.hints { with_hint(patch, head, texts) } else { patch }
     }
 
     /// Batch after batch until one is not full.
@@ -395,12 +397,12 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
     }
 }
 
-/// Totals after the patch, if the record is still as it was loaded.
-fn totals_after(patch: &Patch, head: &Head, texts: &Texts) -> Unchanged {
+/// Adds the totals after the patch, if the record is still as it was loaded.
+fn with_hint(patch: Patch, head: &Head, texts: &Texts) -> Patch {
     let mut after = texts.clone();
-    change(&mut after, patch);
+    change(&mut after, &patch);
     let bytes = after.iter().map(|(name, text)| name.len() + text.len()).sum();
-    Unchanged { revision: head.revision, bytes, keys: after.len() }
+    hinted(patch, UnchangedHint { revision: head.revision, bytes, keys: after.len() })
 }
 
 fn change(texts: &mut Texts, patch: &Patch) {

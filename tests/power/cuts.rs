@@ -48,6 +48,7 @@ impl History {
         let least = match durability {
             Durability::Power => answered(cut),
             Durability::Process => answered(last_sync),
+            other => panic!("no promise is known for {other:?}"),
         };
         least..=(answered(cut) + 1).min(self.states.len() - 1)
     }

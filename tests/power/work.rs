@@ -111,8 +111,8 @@ async fn head(store: &dyn Store, n: u8) -> Result<Head, StoreError> {
 async fn values(store: &dyn Store, n: u8, size: usize) -> Result<Patch, StoreError> {
     let head = head(store, n).await?;
     let text = |letter: &str| Text::from(format!("\"{}\"", letter.repeat(size)));
-    let set = vec![("cart.a".into(), text("a")), ("cart.c".into(), text("c")), ("prefs.z".into(), text("z"))];
-    Ok(Patch { set, remove: vec!["cart.b".into()], ..Patch::on_generation(head.generation) })
+    let set = [("cart.a", text("a")), ("cart.c", text("c")), ("prefs.z", text("z"))];
+    Ok(Patch::on_generation(head.generation).set(set).remove(["cart.b"]))
 }
 
 async fn renewal(store: &dyn Store, n: u8) -> Result<Patch, StoreError> {
@@ -120,7 +120,7 @@ async fn renewal(store: &dyn Store, n: u8) -> Result<Patch, StoreError> {
     let secret = NewSecret::Raise { hash: SecretHash::from_bytes([n + 100; 32]), at: NOW };
     let (touched, expires) = (head.touched.max(NOW), head.expires.after(std::time::Duration::from_secs(60)));
     let deadline = Deadline::Touch { seen: head.touched, touched, expires };
-    Ok(Patch { secret: Some(secret), deadline: Some(deadline), ..Patch::on_generation(head.generation) })
+    Ok(Patch::on_generation(head.generation).secret(secret).deadline(deadline))
 }
 
 const fn key(n: u8) -> SessionKey {
@@ -130,7 +130,7 @@ const fn key(n: u8) -> SessionKey {
 fn record(n: u8) -> Record {
     let values = [("cart.a", "\"first\""), ("cart.b", "\"gone later\"")];
     let values = values.iter().map(|(name, text)| (Text::from(*name), Text::from(*text))).collect();
-    Record { head: Head { secret: SecretHash::from_bytes([n; 32]), ..head_at(NOW.as_millis()) }, values }
+    Record::new(Head { secret: SecretHash::from_bytes([n; 32]), ..head_at(NOW.as_millis()) }, values)
 }
 
 /// The contents under all keys.

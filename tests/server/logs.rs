@@ -125,7 +125,7 @@ async fn debug_reveals_nothing_about_a_visitor() {
     let key = visit.key().unwrap();
     let now = session_runtime::clock::Timestamp::from(std::time::SystemTime::now());
     let loaded = session_runtime::Store::load(&store, key, &Wanted::all(), now).await.unwrap().unwrap();
-    let Record { head, values } = loaded.record.clone();
+    let Record { head, values, .. } = loaded.record.clone();
     let mut patch = Patch::on_generation(0);
     patch.set = vec![("own.done/hunter2-entry".into(), "\"hunter2-field\"".into())];
     patch.remove = vec!["own.done/hunter2-entry".into()];
@@ -146,7 +146,7 @@ async fn debug_reveals_nothing_about_a_visitor() {
     show(&head.secret);
     show(&values);
     show(&loaded);
-    show(&Record { head: head_at(0), values });
+    show(&Record::new(head_at(0), values));
     show(&patch);
     show(&session_runtime::patch::Patched::Conflict(loaded.record.clone()));
     show(&session_runtime::patch::Patched::Done(head));

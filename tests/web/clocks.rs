@@ -117,7 +117,7 @@ async fn a_failed_sweep_is_followed_by_the_next_until_shutdown() {
     let (store, clock) = (in_memory(), ManualClock::new());
     store.fail_next("sweep", Fault::Down);
     store.fail_next("sweep", Fault::Panics);
-    let record = Record { head: session_runtime::testing::head_at(0), values: session_runtime::record::Values::new() };
+    let record = Record::new(session_runtime::testing::head_at(0), session_runtime::record::Values::new());
     store.create(SessionKey::from_bytes([1; 16]), record).await.unwrap();
     let quiet = rocket::Config::figment().merge(("log_level", "off"));
     let fairing = Sessions::fairing::<crate::app::All>().store(store.clone()).clock(clock);

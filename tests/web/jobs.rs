@@ -110,7 +110,7 @@ async fn a_job_destroys_and_sweeps() {
 async fn expired_records_are_swept_in_the_background() {
     let (store, now) = (recording_store(), ManualClock::new().timestamp().as_millis());
     for (byte, created) in [(1, 0), (2, 0), (3, now)] {
-        let record = Record { head: head_at(created), values: Values::new() };
+        let record = Record::new(head_at(created), Values::new());
         store.create(SessionKey::from_bytes([byte; 16]), record).await.unwrap();
     }
     let app = App::on(store, patient()).await;

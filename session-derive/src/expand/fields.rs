@@ -1,4 +1,4 @@
-//! Generates the code of one field: its row in the table, its place in the struct, its accessors.
+//! Generates the code of one field: its row in the table, its access to the struct, its accessors.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -30,9 +30,9 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     let shape = shape(field, is_pinned);
     let renamed = options.renamed_from.as_ref().map(|from| &from.value);
     let renamed = renamed.map(|from| quote_spanned!(Span::mixed_site()=> .renamed_from(#from)));
-    let (place, ty) = (place_of(field), &field.ty);
+    let (access, ty) = (access_of(field), &field.ty);
     quote_spanned! {field.type_span()=>
-        __private::#kind::<_, #ty>(#name, #place)#shape #merge #renew #redact #unordered #renamed
+        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #redact #unordered #renamed
     }
 }
 
@@ -68,37 +68,37 @@ fn merge(field: &Field) -> Option<TokenStream> {
 /// Generates `items: …` for a session that has nothing stored.
 pub(super) fn initial(field: &Field) -> TokenStream {
     let (ident, at) = (&field.ident, index(field));
-    quote_spanned!(Span::mixed_site()=> #ident: __private::Place::initial(&Self::__PLACES.#at))
+    quote_spanned!(Span::mixed_site()=> #ident: __private::FieldAccess::initial(&Self::__ACCESS.#at))
 }
 
-/// Generates the places of the fields: access to the value, and the value in a new session.
-pub(super) fn places(model: &Model) -> TokenStream {
+/// Generates the access to each field: to its value, and to its value in a new session.
+pub(super) fn accesses(model: &Model) -> TokenStream {
     let types = model.fields.iter().map(|field| {
-        let (ty, kind) = (&field.ty, place_kind(field));
+        let (ty, kind) = (&field.ty, access_kind(field));
         quote_spanned!(Span::mixed_site()=> __private::#kind<Self, #ty>)
     });
-    let places = model.fields.iter().map(place);
+    let accesses = model.fields.iter().map(access);
     // The `()` at the end makes it a tuple for any number of fields.
-    quote_spanned!(Span::mixed_site()=> const __PLACES: (#(#types,)* ()) = (#(#places,)* ());)
+    quote_spanned!(Span::mixed_site()=> const __ACCESS: (#(#types,)* ()) = (#(#accesses,)* ());)
 }
 
-fn place(field: &Field) -> TokenStream {
+fn access(field: &Field) -> TokenStream {
     let (ident, at) = (&field.ident, index(field));
     let initial = if let Some(Given { value: Some(expression), .. }) = &field.attrs.options.default {
         quote_spanned!(Span::mixed_site()=> || #expression)
     } else {
         quote_spanned!(field.type_span()=> __private::initial)
     };
-    quote_spanned!(Span::mixed_site()=> __private::place(#at, #initial, |s| &s.#ident, |s| &mut s.#ident))
+    quote_spanned!(Span::mixed_site()=> __private::field_access(#at, #initial, |s| &s.#ident, |s| &mut s.#ident))
 }
 
-/// Generates a reference to the field's place.
-fn place_of(field: &Field) -> TokenStream {
+/// Generates a reference to the access of a field.
+fn access_of(field: &Field) -> TokenStream {
     let at = index(field);
-    quote_spanned!(Span::mixed_site()=> &Self::__PLACES.#at)
+    quote_spanned!(Span::mixed_site()=> &Self::__ACCESS.#at)
 }
 
-fn place_kind(field: &Field) -> TokenStream {
+fn access_kind(field: &Field) -> TokenStream {
     match field.kind() {
         Kind::Whole => quote!(Whole),
         Kind::Entries => quote!(ByEntry),
@@ -130,7 +130,7 @@ pub(super) fn setters(field: &Field, schema: &Ident) -> TokenStream {
     let body = |call: &str, span: Span, value: Option<&TokenStream>| {
         let call = Ident::new(call, span);
         let value = value.map(|value| quote_spanned!(Span::mixed_site()=> , #value));
-        quote_spanned!(span=> __private::Tracked::#call(&mut self.0, #schema::__PLACES.#at #value))
+        quote_spanned!(span=> __private::Tracked::#call(&mut self.0, #schema::__ACCESS.#at #value))
     };
     let plain = Span::mixed_site();
     let value = quote_spanned!(Span::mixed_site()=> value);

@@ -127,8 +127,8 @@ fn chained(model: &Model, previous: &syn::Type) -> TokenStream {
         quote_spanned!(span=> __private::refuse(#chain::__UNKNOWN);)
     });
     quote_spanned! {span=>
-        #chain::__UPGRADE.ask();
-        #chain::__ERROR.ask();
+        #chain::__UPGRADE.check();
+        #chain::__ERROR.check();
         #unknown
         #forgotten
     }

@@ -52,7 +52,7 @@ impl Site {
     fn begin(&self, values: Values) {
         let (key, secret) = halves(&ID);
         run(self.store.delete(key)).unwrap();
-        run(self.store.create(key, Record { head: fresh_head(secret), values })).unwrap();
+        run(self.store.create(key, Record::new(fresh_head(secret), values))).unwrap();
     }
 
     fn stored(&self) -> Loaded {
@@ -316,8 +316,9 @@ fn patch(input: &mut Input<'_>, prefix: &str, base: &Texts) -> Patch {
         }
         let right = base.get(&*name).map(|text| Text::from(text.as_str()));
         match how >> 1 & 7 {
-            0 => expected.push(Expected { name, base: Some("else".into()), or_ours: how & 0x40 == 0 }),
-            1 | 2 => expected.push(Expected { name, base: right, or_ours: false }),
+            0 if how & 0x40 == 0 => expected.push(Expected::new(name, Some("else".into())).or_ours()),
+            0 => expected.push(Expected::new(name, Some("else".into()))),
+            1 | 2 => expected.push(Expected::new(name, right)),
             _ => {}
         }
     }

@@ -80,12 +80,7 @@ impl Store for Spy {
         let mut seen = self.seen();
         seen.asked.push(key);
         let head = seen.session.as_ref().filter(|(have, _)| *have == key).map(|(_, head)| head.clone());
-        Ok(head.map(|head| Loaded {
-            record: Record { head, values: Values::new() },
-            bytes: 0,
-            keys: 0,
-            unreadable: Vec::new(),
-        }))
+        Ok(head.map(|head| Loaded::new(Record::new(head, Values::new()), 0, 0)))
     }
 
     async fn patch(&self, _: SessionKey, patch: Patch, _: Timestamp) -> Result<Patched, StoreError> {

@@ -34,6 +34,7 @@ use crate::record::Head;
 /// assert_ne!(remember_me, Expiry::Default);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Expiry {
     /// Configured lifetime.
     Default,
@@ -83,28 +84,6 @@ impl From<Expiry> for StoredExpiry {
 }
 
 impl StoredExpiry {
-    /// Returns the kind, and the duration or moment in milliseconds, for stored forms that are bytes or numbers.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(crate) fn to_parts(self) -> (u8, i64) {
-        match self {
-            Self::Default => (0, 0),
-            Self::After { millis } => (1, millis.cast_signed()),
-            Self::At(moment) => (2, moment.as_millis()),
-            Self::BrowserClose => (3, 0),
-        }
-    }
-
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(crate) fn from_parts(kind: u8, number: i64) -> Option<Self> {
-        match kind {
-            0 => Some(Self::Default),
-            1 => Some(Self::After { millis: number.cast_unsigned() }),
-            2 => Some(Self::At(Timestamp::from_millis(number))),
-            3 => Some(Self::BrowserClose),
-            _ => None,
-        }
-    }
-
     /// True if the application chose a time for this session.
     pub(crate) fn is_chosen(self) -> bool {
         matches!(self, Self::After { .. } | Self::At(_))
@@ -171,6 +150,7 @@ impl FromStr for StoredExpiry {
 /// let config = SessionConfig::new().touch_every(TouchEvery::Period(Duration::from_secs(60)));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TouchEvery {
     /// At most once in a tenth of the idle time. The default.
     #[default]

@@ -13,7 +13,10 @@ use crate::clock::Timestamp;
 use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
 
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres", feature = "cookie"))]
+pub(crate) mod bytes;
 pub mod expiry;
+pub(crate) mod key;
 pub mod patch;
 mod selection;
 
@@ -34,11 +37,20 @@ pub type Text = Arc<str>;
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Record {
     /// Deadlines, secret and counters.
     pub head: Head,
     /// Stored keys with their JSON texts.
     pub values: Values,
+}
+
+impl Record {
+    /// Creates a record.
+    #[must_use]
+    pub const fn new(head: Head, values: Values) -> Self {
+        Self { head, values }
+    }
 }
 
 /// Part of a record that every operation needs: deadlines, secret and counters.
@@ -208,7 +220,7 @@ impl Values {
     /// Returns the keys of one schema, with their texts: its metadata, its fields and their entries.
     pub fn of_schema<'a>(&'a self, schema: &str) -> impl Iterator<Item = &'a (Text, Text)> + use<'a> {
         let metadata = position(self.entries(), schema).ok().map(|at| &self.entries()[at]);
-        metadata.into_iter().chain(self.prefix(&[schema, "."].concat()))
+        metadata.into_iter().chain(self.prefix(&key::prefix_of_fields(schema)))
     }
 
     /// Returns the wanted keys; a clone that shares its content if all are wanted.
@@ -227,9 +239,9 @@ impl Values {
         let mut rest = self.entries();
         std::iter::from_fn(move || {
             let (first, _) = rest.first()?;
-            let length = match first.bytes().position(|byte| byte == b'.') {
-                Some(dot) => rest.partition_point(|(name, _)| name.starts_with(&first[..=dot])),
-                None => 1,
+            let length = match key::schema_prefix(first) {
+                "" => 1,
+                schema => rest.partition_point(|(name, _)| name.starts_with(schema)),
             };
             let (group, others) = rest.split_at(length);
             rest = others;
@@ -252,11 +264,6 @@ impl Values {
 
 fn position(entries: &[(Text, Text)], key: &str) -> Result<usize, usize> {
     entries.binary_search_by(|(have, _)| (**have).cmp(key))
-}
-
-/// True if a stored key belongs to this schema: its metadata, a field or an entry.
-pub(crate) fn belongs(name: &str, schema: &str) -> bool {
-    name.strip_prefix(schema).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 impl PartialEq for Values {

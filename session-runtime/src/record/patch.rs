@@ -11,17 +11,25 @@ use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret, Record, Text, Values};
 
+pub(crate) mod unchanged;
+
+use unchanged::UnchangedHint;
+
 /// Changes of one request to one record.
+///
+/// A store that wraps another one and stores other keys or texts passes on a patch that it makes itself, from
+/// [`on_generation`](Self::on_generation): a patch that it received and then edited may count the wrong totals.
 ///
 /// # Examples
 ///
 /// ```
 /// use session_runtime::patch::Patch;
 ///
-/// let patch = Patch { set: vec![("cart.coupon".into(), "\"SPRING\"".into())], ..Patch::on_generation(0) };
+/// let patch = Patch::on_generation(0).set([("cart.coupon", "\"SPRING\"")]).remove(["cart.note"]);
 /// assert!(patch.changes_values());
 /// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Patch {
     /// Generation that was loaded. With another one the result is [`Patched::Renewed`].
     pub generation: u64,
@@ -35,67 +43,13 @@ pub struct Patch {
     pub deadline: Option<Deadline>,
     /// Change of the secret.
     pub secret: Option<NewSecret>,
-    /// Hint for stores that apply a patch faster to a record that has not changed since the load; others ignore it.
-    pub unchanged: Option<Unchanged>,
+    /// Hint for stores that apply a patch faster to a record that has not changed since the load.
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "postgres", feature = "conformance")),
+        expect(dead_code, reason = "only stores on a server use the hint")
+    )]
+    pub(crate) unchanged: Option<UnchangedHint>,
 }
-
-/// Revision from which a patch was made, and the totals after the patch.
-///
-/// If the record still has this revision, the [precondition](Patch::precondition) of the patch holds, since each change
-/// of a key raises the revision, and the totals are correct. With another revision the hint means nothing: the
-/// precondition decides.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::patch::{Patch, Unchanged};
-/// use session_runtime::store::Loaded;
-///
-/// /// Adds a coupon to a session that had none.
-/// fn with_coupon(loaded: &Loaded) -> Patch {
-///     let Loaded { record, bytes, keys, .. } = loaded;
-///     let (bytes, keys) = (bytes + "cart.coupon".len() + "1".len(), keys + 1);
-///     let unchanged = Some(Unchanged { revision: record.head.revision, bytes, keys });
-///     let set = vec![("cart.coupon".into(), "1".into())];
-///     Patch { set, unchanged, ..Patch::on_generation(record.head.generation) }
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unchanged {
-    /// Revision that was loaded.
-    pub revision: u64,
-    /// Bytes of all keys and texts of the whole record after this patch is applied to that revision.
-    pub bytes: usize,
-    /// Number of keys of the whole record after this patch is applied to that revision.
-    pub keys: usize,
-}
-
-impl Unchanged {
-    /// Returns the hint for a patch to a record that was loaded with these totals. `None` if the patch would be
-    /// refused, if the totals are damaged, or if it changes so many keys that looking them up is not worthwhile. The
-    /// patch names each key once.
-    pub(crate) fn since(patch: &Patch, head: &Head, values: &Values, bytes: usize, keys: usize) -> Option<Self> {
-        let changes = patch.set.len() + patch.remove.len();
-        if changes > FEW_KEYS || patch.refusal(head, |name| values.get(name)).is_some() {
-            return None;
-        }
-        let mut after = Self { revision: head.revision, bytes, keys };
-        for (name, text) in &patch.set {
-            after.bytes = after.bytes.checked_add(name.len() + text.len())?;
-            after.keys = after.keys.checked_add(1)?;
-        }
-        for name in patch.set.iter().map(|(name, _)| name).chain(&patch.remove) {
-            if let Some(old) = values.get(name) {
-                after.bytes = after.bytes.checked_sub(name.len() + old.len())?;
-                after.keys = after.keys.checked_sub(1)?;
-            }
-        }
-        Some(after)
-    }
-}
-
-/// Maximum number of changed keys for which a hint is given.
-const FEW_KEYS: usize = 8;
 
 /// Condition that must hold for a patch to apply.
 ///
@@ -104,7 +58,7 @@ const FEW_KEYS: usize = 8;
 /// ```
 /// use session_runtime::patch::{Patch, Precondition};
 ///
-/// let patch = Patch { precondition: Precondition::Revision(7), ..Patch::on_generation(0) };
+/// let patch = Patch::on_generation(0).precondition(Precondition::Revision(7));
 /// assert!(patch.expected().is_empty());
 /// ```
 #[derive(Clone, Debug)]
@@ -124,9 +78,10 @@ pub enum Precondition {
 /// ```
 /// use session_runtime::patch::Expected;
 ///
-/// let still_absent = Expected { name: "cart.visits".into(), base: None, or_ours: false };
+/// let still_absent = Expected::new("cart.visits", None);
 /// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Expected {
     /// Stored key.
     pub name: Text,
@@ -134,6 +89,21 @@ pub struct Expected {
     pub base: Option<Text>,
     /// True if the text that this patch sets is accepted as well.
     pub or_ours: bool,
+}
+
+impl Expected {
+    /// Expects this text under a key, or none.
+    #[must_use]
+    pub fn new(name: impl Into<Text>, base: Option<Text>) -> Self {
+        Self { name: name.into(), base, or_ours: false }
+    }
+
+    /// Accepts the text that the patch sets as well.
+    #[must_use]
+    pub fn or_ours(mut self) -> Self {
+        self.or_ours = true;
+        self
+    }
 }
 
 /// Change of the deadline.
@@ -232,6 +202,7 @@ impl Deadline {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Patched {
     /// The patch is stored. Contains the head after it.
     Done(Head),
@@ -284,6 +255,41 @@ impl Patch {
         }
     }
 
+    /// Adds keys to set, with their texts.
+    #[must_use]
+    pub fn set<K: Into<Text>, T: Into<Text>>(mut self, pairs: impl IntoIterator<Item = (K, T)>) -> Self {
+        self.set.extend(pairs.into_iter().map(|(name, text)| (name.into(), text.into())));
+        self
+    }
+
+    /// Adds keys to remove.
+    #[must_use]
+    pub fn remove<K: Into<Text>>(mut self, names: impl IntoIterator<Item = K>) -> Self {
+        self.remove.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the precondition.
+    #[must_use]
+    pub fn precondition(mut self, precondition: Precondition) -> Self {
+        self.precondition = precondition;
+        self
+    }
+
+    /// Sets the change of the deadline.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Deadline) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the change of the secret.
+    #[must_use]
+    pub fn secret(mut self, secret: NewSecret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
     /// Returns whether the patch sets or removes a key.
     #[must_use]
     pub fn changes_values(&self) -> bool {
@@ -294,23 +300,6 @@ impl Patch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.changes_values() && self.deadline.is_none() && self.secret.is_none()
-    }
-
-    /// Returns the hint for an unchanged record if all that the patch does is to set one to `most` keys, each once.
-    #[cfg(any(feature = "redis", feature = "postgres"))]
-    pub(crate) fn only_sets(&self, most: usize) -> Option<Unchanged> {
-        let is_same_base = |unchanged: &Unchanged| match self.precondition {
-            Precondition::Revision(required) => required == unchanged.revision,
-            Precondition::Values(_) => true,
-        };
-        let names = || self.set.iter().map(|(name, _)| name);
-        let is_once = |(at, name)| names().take(at).all(|before| before != name);
-        let only_sets = (1..=most).contains(&self.set.len())
-            && self.remove.is_empty()
-            && self.deadline.is_none()
-            && self.secret.is_none()
-            && names().enumerate().all(is_once);
-        self.unchanged.filter(|unchanged| only_sets && is_same_base(unchanged))
     }
 
     /// Returns the keys that must be unchanged since the load.
@@ -363,7 +352,7 @@ impl Patch {
     /// use session_runtime::patch::Patch;
     /// use session_runtime::record::Values;
     ///
-    /// let patch = Patch { set: vec![("cart.coupon".into(), "1".into())], ..Patch::on_generation(0) };
+    /// let patch = Patch::on_generation(0).set([("cart.coupon", "1")]);
     /// let mut values = Values::new();
     /// assert_eq!(patch.apply(&mut values), ("cart.coupon1".len(), 0));
     /// ```

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::id::SecretHash;
-use crate::record::{Head, Text, belongs};
+use crate::record::{Head, Text, key};
 
 /// Scope of a load: its schemas, with their metadata and entries, and whether a cache may answer in place of the store.
 ///
@@ -24,6 +24,10 @@ use crate::record::{Head, Text, belongs};
 pub struct Wanted {
     schemas: Option<Arc<[&'static str]>>,
     /// Shared names and texts, shortest first.
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "postgres", feature = "sqlite", test)),
+        expect(dead_code, reason = "only stores that decode texts share them")
+    )]
     known: Option<Arc<[Text]>>,
     fresh: bool,
     secret: Option<SecretHash>,
@@ -74,27 +78,13 @@ impl Wanted {
     /// Returns whether a stored key is wanted.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
-        self.keys().is_none_or(|keys| keys.iter().any(|schema| belongs(name, schema)))
+        self.keys().is_none_or(|keys| keys.iter().any(|schema| key::is_of_schema(name, schema)))
     }
 
     /// Returns the shared form of a name or text that was read: an existing one for a name of a wanted schema or a text
     /// that many sessions hold, otherwise a new one.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use session_runtime::record::{Text, Values};
-    /// use session_runtime::store::Wanted;
-    ///
-    /// /// Stores a row of a table if it is wanted.
-    /// fn put(values: &mut Values, wanted: &Wanted, name: &str, text: &str) {
-    ///     if wanted.wants(name) {
-    ///         values.set(wanted.text(name), wanted.text(text));
-    ///     }
-    /// }
-    /// ```
-    #[must_use]
-    pub fn text(&self, text: &str) -> Text {
+    #[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite", test))]
+    pub(crate) fn text(&self, text: &str) -> Text {
         let known = self.known.as_deref().unwrap_or_default();
         let from = known.partition_point(|known| known.len() < text.len());
         let mut as_long = known[from..].iter().take_while(|known| known.len() == text.len());

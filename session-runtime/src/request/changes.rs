@@ -12,7 +12,7 @@ use crate::schema::change::Change;
 use crate::schema::codec::{KnownText, same_text};
 use crate::schema::merge::{Merge, three_way};
 use crate::schema::{Renew, SchemaSpec};
-use crate::version::versioned::{Versioned, Versions};
+use crate::version::versioned::{VersionedValues, Versions};
 
 /// Changes of one request, by stored key.
 pub(crate) type Changes = BTreeMap<Text, Change>;
@@ -181,7 +181,7 @@ pub(crate) fn fill(
     patch: &mut Patch,
     changes: &Changes,
     versions: &Versions,
-    values: &Versioned,
+    values: &VersionedValues,
     revision: u64,
 ) -> Result<(), SessionError> {
     let mut expected = Vec::with_capacity(2);

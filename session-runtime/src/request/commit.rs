@@ -32,7 +32,7 @@ use crate::request::visit::{Finished, Live, Purpose, Requested, SessionStatus, S
 use crate::schema::SchemaSpec;
 use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 use super::save::Save;
 
@@ -46,7 +46,7 @@ pub(super) enum Outcome {
 
 /// Precondition of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Basis {
+pub(super) enum PreconditionKind {
     /// The values that it merges.
     Values,
     /// The whole record.
@@ -83,7 +83,7 @@ impl Visit {
             requested = requested.unconditional();
         }
         let committed = match self.settle_session_status(&requested).await {
-            Ok(()) => self.commit(&mut requested, Basis::Values, !failed).await,
+            Ok(()) => self.commit(&mut requested, PreconditionKind::Values, !failed).await,
             Err(error) => Err(error),
         };
         let done = match broken {
@@ -167,7 +167,7 @@ impl Visit {
             let state = self.state();
             (
                 matches!(state.session_status, SessionStatus::Unread(_)),
-                state.session_status.live().is_some() && state.fresh == 0,
+                state.session_status.live().is_some() && state.fresh.is_empty(),
             )
         };
         let ends = requested.destroy || requested.restart;
@@ -185,7 +185,7 @@ impl Visit {
         let _turn = self.begin_save().await?;
         let requested = self.state().begin();
         let saved = match self.settle_session_status(&requested).await {
-            Ok(()) => self.commit(&mut requested.clone(), Basis::Values, true).await.map(drop),
+            Ok(()) => self.commit(&mut requested.clone(), PreconditionKind::Values, true).await.map(drop),
             Err(error) => Err(error),
         };
         self.end_save(requested, saved, None).await
@@ -243,7 +243,7 @@ impl Visit {
             }
             state.set_in_flight(&requested);
         }
-        self.commit(&mut requested, Basis::Revision, true).await
+        self.commit(&mut requested, PreconditionKind::Revision, true).await
     }
 
     async fn begin_save(&self) -> Result<AsyncMutexGuard<'_, ()>, SessionError> {
@@ -298,7 +298,12 @@ impl Visit {
         Ok(())
     }
 
-    async fn commit(&self, requested: &mut Requested, basis: Basis, answered: bool) -> Result<Outcome, SessionError> {
+    async fn commit(
+        &self,
+        requested: &mut Requested,
+        precondition: PreconditionKind,
+        answered: bool,
+    ) -> Result<Outcome, SessionError> {
         let session_status = self.state().session_status.clone();
         if requested.destroy {
             return Box::pin(self.destroy_now(&session_status, requested)).await;
@@ -312,14 +317,14 @@ impl Visit {
         let values = !requested.changes.is_empty();
         match session_status {
             SessionStatus::Live(live) if requested.starts_over => {
-                let done = Box::pin(self.start_over(&live, requested, basis)).await;
+                let done = Box::pin(self.start_over(&live, requested, precondition)).await;
                 if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Gone) {
                     self.state().session_status = SessionStatus::Ended;
                 }
                 done
             }
             SessionStatus::Live(live) => {
-                let save = Save::new(self, live, requested, basis, answered)?;
+                let save = Save::new(self, live, requested, precondition, answered)?;
                 // Boxed like the other paths, so that a request that only reads does not pay for their size.
                 if save.is_needed() { Box::pin(save.run()).await } else { Ok(Outcome::Done) }
             }
@@ -369,7 +374,7 @@ impl Visit {
         let mut state = self.state();
         state.cookie = self.new_cookie(id, &record.head, record.head.created);
         let Record { head, values } = record;
-        let (stored, values) = (head.clone(), Versioned::new(values));
+        let (stored, values) = (head.clone(), VersionedValues::new(values));
         state.session_status = SessionStatus::Live(Arc::new(Live {
             id,
             presented: false,

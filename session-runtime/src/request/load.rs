@@ -16,8 +16,9 @@ use crate::error::{ErrorKind, SessionError};
 use crate::id::{SecretHash, SessionId};
 use crate::record::Record;
 use crate::request::load_set::LoadSet;
+use crate::schema::schema_set::SchemaSet;
 use crate::store::{Loaded, StoreErrorKind, Wanted};
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 /// Purpose of a load.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,18 +58,18 @@ impl Visit {
         let mut state = self.state();
         if let SessionStatus::Live(live) = &mut session_status
             && fresh
-            && state.fresh == 0
+            && state.fresh.is_empty()
             && state.session_status.live().is_some()
         {
             // No change is based on the earlier copy yet.
             let live = Arc::make_mut(live);
             live.head = live.stored.clone();
         }
-        let read_before = state.fetched & group.bits != 0;
+        let read_before = state.fetched.overlaps(group.schemas);
         state.session_status = session_status;
-        state.fetched |= group.bits;
+        state.fetched.add(group.schemas);
         if fresh {
-            state.fresh |= group.bits;
+            state.fresh.add(group.schemas);
         }
         drop(state);
         if read_before {
@@ -88,7 +89,7 @@ impl Visit {
         let good = if purpose == Purpose::Write { state.fresh } else { state.fetched };
         let there = match (&state.session_status, schema) {
             (SessionStatus::Unread(_), _) => false,
-            (SessionStatus::Live(_), Some(at)) => good & (1 << at) != 0,
+            (SessionStatus::Live(_), Some(at)) => good.contains(at),
             _ => true,
         };
         there.then_some(Ok(()))
@@ -102,7 +103,7 @@ impl Visit {
     /// Marks the values of all schemas as loaded: this request has created the record.
     pub(crate) fn set_all_fetched(&self) {
         let mut state = self.state();
-        (state.fetched, state.fresh) = (u32::MAX, u32::MAX);
+        (state.fetched, state.fresh) = (SchemaSet::ALL, SchemaSet::ALL);
     }
 
     pub(crate) async fn load_group(&self, group: &LoadSet, purpose: Purpose) -> Result<SessionStatus, SessionError> {
@@ -174,7 +175,7 @@ impl Visit {
         let Loaded { record, bytes, keys, unreadable } = loaded;
         if let Some(presented) = accepts(&record, secret, self.now) {
             let Record { head, values } = record;
-            let (stored, values) = (head.clone(), Versioned::new(values));
+            let (stored, values) = (head.clone(), VersionedValues::new(values));
             return SessionStatus::Live(Arc::new(Live {
                 id,
                 presented,

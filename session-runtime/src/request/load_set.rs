@@ -4,33 +4,29 @@
 use crate::record::Text;
 use crate::record::Wanted;
 use crate::schema::SchemaSpec;
+use crate::schema::schema_set::SchemaSet;
 use crate::version::status;
 
 /// A load set: some of the schemas of the application.
 pub(crate) struct LoadSet {
     /// Selection to load from the store.
     pub(crate) wanted: Wanted,
-    /// One bit for each schema, in the order of the application.
-    pub(crate) bits: u32,
+    pub(crate) schemas: SchemaSet,
 }
 
 impl LoadSet {
-    pub(crate) fn new(schemas: &[&'static SchemaSpec], bits: u32) -> Self {
-        let mut keys: Vec<_> = members(schemas, bits).map(|schema| schema.key).collect();
+    pub(crate) fn new(all: &[&'static SchemaSpec], schemas: SchemaSet) -> Self {
+        let mut keys: Vec<_> = schemas.of(all).map(|schema| schema.key).collect();
         keys.sort_unstable();
-        Self { wanted: Wanted::schemas(&keys), bits }
+        Self { wanted: Wanted::schemas(&keys), schemas }
     }
 
     /// Returns a load set for repeated use, whose usual names and texts are shared in memory.
-    fn kept(schemas: &[&'static SchemaSpec], bits: u32) -> Self {
-        let Self { wanted, bits } = Self::new(schemas, bits);
-        let usual = members(schemas, bits).flat_map(usual).chain(USUAL.map(Text::from));
-        Self { wanted: wanted.knowing(usual), bits }
+    fn kept(all: &[&'static SchemaSpec], schemas: SchemaSet) -> Self {
+        let Self { wanted, .. } = Self::new(all, schemas);
+        let usual = schemas.of(all).flat_map(usual).chain(USUAL.map(Text::from));
+        Self { wanted: wanted.knowing(usual), schemas }
     }
-}
-
-fn members(schemas: &[&'static SchemaSpec], bits: u32) -> impl Iterator<Item = &'static SchemaSpec> {
-    schemas.iter().enumerate().filter(move |(at, _)| bits & (1 << at) != 0).map(|(_, schema)| *schema)
 }
 
 /// Texts that fields often hold.
@@ -53,14 +49,14 @@ pub(crate) struct LoadSets {
 
 impl LoadSets {
     pub(crate) fn new(schemas: &[&'static SchemaSpec]) -> Self {
-        let bit = |at: usize| 1 << at;
-        let eager = schemas.iter().enumerate().filter(|(_, schema)| !schema.lazy).map(|(at, _)| bit(at)).sum();
-        let own = |(at, schema): (usize, &&SchemaSpec)| schema.lazy.then(|| LoadSet::kept(schemas, bit(at)));
-        let lasting = schemas.iter().enumerate().filter(|(_, schema)| schema.lasting).map(|(at, _)| bit(at)).sum();
+        let all = || schemas.iter().enumerate();
+        let eager = all().filter(|(_, schema)| !schema.lazy).map(|(at, _)| at).collect();
+        let own = |(at, schema): (usize, &&SchemaSpec)| schema.lazy.then(|| LoadSet::kept(schemas, SchemaSet::one(at)));
+        let lasting: SchemaSet = all().filter(|(_, schema)| schema.lasting).map(|(at, _)| at).collect();
         Self {
             eager: LoadSet::kept(schemas, eager),
-            lazy: schemas.iter().enumerate().map(own).collect(),
-            lasting: (lasting != 0).then(|| LoadSet::new(schemas, lasting)),
+            lazy: all().map(own).collect(),
+            lasting: (!lasting.is_empty()).then(|| LoadSet::new(schemas, lasting)),
         }
     }
 
@@ -90,7 +86,7 @@ mod tests {
 
     #[test]
     fn texts_of_nearly_all_sessions_are_in_memory_once() {
-        let group = LoadSet::kept(&[Cart::SPEC], 1);
+        let group = LoadSet::kept(&[Cart::SPEC], SchemaSet::one(0));
         let is_shared = |text: &str| Arc::ptr_eq(&group.wanted.text(text), &group.wanted.clone().fresh().text(text));
         for text in ["cart", "cart._coupon", r#"{"v":1}"#, "null", "1"] {
             assert_eq!((&*group.wanted.text(text), is_shared(text)), (text, true));

@@ -6,15 +6,15 @@
 
 use std::sync::Arc;
 
-use super::commit::{Basis, Outcome};
+use super::commit::{Outcome, PreconditionKind};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SessionId, SessionKey};
 use crate::record::patch::{NewSecret, Patch, Patched, Precondition};
-use crate::record::{Values, belongs};
+use crate::record::{Values, key};
 use crate::request::changes::{Changes, IdentityChange, fill, fresh_values, identity_change, rebase, schemas_of};
 use crate::request::visit::{Live, Requested, SessionStatus, Visit};
 use crate::store::Loaded;
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 /// Outcome of ending the old session.
 enum Ended {
@@ -31,14 +31,14 @@ impl Visit {
         &self,
         live: &Arc<Live>,
         requested: &mut Requested,
-        basis: Basis,
+        precondition: PreconditionKind,
     ) -> Result<Outcome, SessionError> {
         let stored = self.lasting_of(live, requested).await?;
         let values = self.next_values(&stored, &requested.changes)?;
         let before = self.state().checkpoint();
         self.create(values, &stored, requested.chosen_expiry()).await?;
         let next = self.state().session_status.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
-        let done = match self.end_session(live, next, requested, basis).await {
+        let done = match self.end_session(live, next, requested, precondition).await {
             Ok(Ended::Done) => Ok(Outcome::Done),
             Ok(Ended::Changed) => Ok(Outcome::Again),
             // A login gets a session of its own.
@@ -76,7 +76,7 @@ impl Visit {
         };
         values.retain(|name| wanted.wants(name));
         for schema in &requested.dropped {
-            values.retain(|name| !belongs(name, schema.key));
+            values.retain(|name| !key::is_of_schema(name, schema.key));
         }
         Ok(values)
     }
@@ -87,7 +87,7 @@ impl Visit {
         let versions = &self.core.versions;
         let (lasting, own): (Changes, Changes) =
             changes.clone().into_iter().partition(|(_, change)| change.schema.lasting);
-        let mut values = Versioned::new(stored.clone());
+        let mut values = VersionedValues::new(stored.clone());
         schemas_of(&lasting).try_for_each(|schema| values.check_writable(schema, versions))?;
         let lasting = rebase(&lasting, |change| values.current().get_text(&change.name).cloned())?;
         let mut patch = Patch::on_generation(0);
@@ -96,7 +96,7 @@ impl Visit {
         patch.apply(&mut next);
         // A section without fields is left out.
         let fields = next.clone();
-        next.retain(|name| name.contains('.') || fields.of_schema(name).nth(1).is_some());
+        next.retain(|name| !key::is_metadata(name) || fields.of_schema(name).nth(1).is_some());
         for (name, text) in fresh_values(&own, versions).iter() {
             next.set(name.clone(), text.clone());
         }
@@ -109,7 +109,7 @@ impl Visit {
         live: &Live,
         next: Option<SessionKey>,
         requested: &Requested,
-        basis: Basis,
+        precondition: PreconditionKind,
     ) -> Result<Ended, SessionError> {
         if self.is_in_cookie() && next.is_some() {
             return Ok(Ended::Done);
@@ -118,7 +118,7 @@ impl Visit {
         if requested.restart {
             return delete().await.map(|()| Ended::Done);
         }
-        match self.end_id(live, basis).await? {
+        match self.end_id(live, precondition).await? {
             Patched::Done(_) => {}
             Patched::Gone => return Ok(Ended::Elsewhere(ErrorKind::Gone)),
             Patched::Renewed => return Ok(Ended::Elsewhere(ErrorKind::Renewed)),
@@ -131,12 +131,12 @@ impl Visit {
     }
 
     /// Ends the old id: from then on no id opens the session. If its removal fails, the record stays until it expires.
-    async fn end_id(&self, live: &Live, basis: Basis) -> Result<Patched, SessionError> {
+    async fn end_id(&self, live: &Live, precondition: PreconditionKind) -> Result<Patched, SessionError> {
         let now = self.core.now();
         let hash = SessionId::renewed(live.id.key, self.core.random)?.secret_hash();
         let mut patch = Patch::on_generation(live.head.generation);
         patch.secret = Some(NewSecret::Raise { hash, at: now });
-        if basis == Basis::Revision {
+        if precondition == PreconditionKind::Revision {
             patch.precondition = Precondition::Revision(live.head.revision);
         }
         self.core.run(&self.budget, self.store().patch(live.id.key, patch, now)).await

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::commit::{Basis, Outcome};
+use super::commit::{Outcome, PreconditionKind};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::expiry::StoredExpiry;
-use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition, Unchanged};
-use crate::record::{Head, Record, Text, Values, belongs};
+use crate::record::patch::unchanged::UnchangedHint;
+use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
+use crate::record::{Head, Record, Text, Values, key};
 use crate::request::changes::{
     Changes, IdentityChange, fill, fresh_values, identity_change, rebase, refused, schemas_of, start_over,
 };
@@ -20,7 +21,7 @@ use crate::schema::change::Change;
 use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::store::StoreError;
 use crate::version::status::VersionStatus;
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 /// The save of an existing session.
 pub(super) struct Save<'v> {
@@ -28,7 +29,7 @@ pub(super) struct Save<'v> {
     live: Arc<Live>,
     requested: &'v mut Requested,
     identity_change: IdentityChange,
-    basis: Basis,
+    precondition: PreconditionKind,
     /// True if the response is no failure, so that the use of the session counts.
     answered: bool,
     secret: Secret,
@@ -62,14 +63,15 @@ impl<'v> Save<'v> {
         visit: &'v Visit,
         live: Arc<Live>,
         requested: &'v mut Requested,
-        basis: Basis,
+        precondition: PreconditionKind,
         answered: bool,
     ) -> Result<Self, SessionError> {
         let identity_change = identity_change(&requested.changes);
         let is_requested = requested.changes_values() || requested.expiry.is_some() || requested.renew;
         // A save that only records the use of the session counts from the start of the request.
         let (now, secret) = (if is_requested { visit.core.now() } else { visit.now }, Secret::Keep);
-        let mut save = Self { visit, live, requested, identity_change, basis, answered, secret, now, overtaken: false };
+        let mut save =
+            Self { visit, live, requested, identity_change, precondition, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
@@ -116,8 +118,8 @@ impl<'v> Save<'v> {
         }
         self.check_versions()?;
         let core = &self.visit.core;
-        let mut ticket = match self.basis {
-            Basis::Values if self.requested.changes_values() => {
+        let mut ticket = match self.precondition {
+            PreconditionKind::Values if self.requested.changes_values() => {
                 Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
             }
             // Nothing can conflict, or the caller repeats the save and holds a ticket of its own.
@@ -241,14 +243,14 @@ impl<'v> Save<'v> {
         } else {
             self.fill_dropping(&mut patch)?;
         }
-        if self.basis == Basis::Revision {
+        if self.precondition == PreconditionKind::Revision {
             patch.precondition = Precondition::Revision(head.revision);
         }
         patch.deadline = self.deadline(patch.changes_values());
         patch.secret = self.new_secret();
         if !self.overtaken && patch.changes_values() {
             let Live { values, bytes, keys, .. } = &*self.live;
-            patch.unchanged = Unchanged::since(&patch, head, values.stored(), *bytes, *keys);
+            patch.unchanged = UnchangedHint::since(&patch, head, values.stored(), *bytes, *keys);
         }
         Ok(patch)
     }
@@ -267,7 +269,9 @@ impl<'v> Save<'v> {
         let names = dropped.flat_map(|schema| self.live.keys_of(schema)).filter(|name| !set(name)).collect();
         let kept = std::mem::replace(&mut patch.remove, names);
         let dropped = &self.requested.dropped;
-        patch.remove.extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| belongs(name, schema.key))));
+        patch
+            .remove
+            .extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| key::is_of_schema(name, schema.key))));
         patch.precondition = Precondition::Revision(revision);
         Ok(())
     }
@@ -304,7 +308,7 @@ impl<'v> Save<'v> {
 
     /// Returns whether another request stored the same version, or a newer one that this program may write.
     fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
-        let theirs = Versioned::new(theirs.values.clone());
+        let theirs = VersionedValues::new(theirs.values.clone());
         for schema in schemas_of(&self.requested.changes) {
             match theirs.status_of(schema, &self.visit.core.versions)? {
                 VersionStatus::Same | VersionStatus::Newer { writable: true } => {}
@@ -439,7 +443,7 @@ impl<'v> Save<'v> {
     fn keep_for_login(&self, values: &mut Values) {
         let (schemas, had_user) = (self.visit.core.schemas(), self.had_user(values));
         let kept = |schema: &SchemaSpec| self.requested.counts(schema) && (schema.lasting || !had_user);
-        values.retain(|name| schemas.iter().any(|schema| belongs(name, schema.key) && kept(schema)));
+        values.retain(|name| schemas.iter().any(|schema| key::is_of_schema(name, schema.key) && kept(schema)));
         let fields = schemas.iter().flat_map(|schema| schema.fields());
         for field in fields.filter(|field| field.renew != Renew::Off) {
             values.remove(field.name);

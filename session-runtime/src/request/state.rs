@@ -6,26 +6,27 @@ use super::visit::Purpose;
 use crate::cookie::CookieCommand;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
-use crate::record::{Head, Text, Values, belongs};
+use crate::record::{Head, Text, Values, key};
 use crate::request::changes::ChangeContext;
 use crate::request::requested::Requested;
 use crate::schema::change::{Change, GuardChanges};
+use crate::schema::schema_set::SchemaSet;
 use crate::schema::snapshot::{Overlay, Snapshot};
 use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::version::status::VersionStatus;
-use crate::version::versioned::{Versioned, Versions};
+use crate::version::versioned::{VersionedValues, Versions};
 
 /// State of one request. Its lock is held only briefly, and never across a store call.
 pub(crate) struct State {
     pub(crate) session_status: SessionStatus,
-    /// Schemas whose values are loaded, one bit each.
-    pub(crate) fetched: u32,
+    /// Schemas whose values are loaded.
+    pub(crate) fetched: SchemaSet,
     /// Subset of `fetched` that did not come from a cache, so that writes may be based on it.
-    pub(crate) fresh: u32,
+    pub(crate) fresh: SchemaSet,
     /// Error of a failed load, which fails every later guard that needs stored values.
     pub(super) failed_load: Option<SessionError>,
-    /// Schemas with a writable guard, one bit each.
-    pub(super) open: u32,
+    /// Schemas with a writable guard.
+    pub(super) open: SchemaSet,
     pub(crate) requested: Requested,
     /// Number of times this request has started over. A guard of an earlier epoch saw the values of another user.
     pub(crate) epoch: u32,
@@ -75,7 +76,7 @@ pub(crate) struct Live {
     /// Head as first loaded, the base of the changes of this request.
     pub(crate) head: Head,
     /// Values as first loaded, with those of further load sets.
-    pub(crate) values: Versioned,
+    pub(crate) values: VersionedValues,
     /// Head as of the latest load.
     pub(crate) stored: Head,
     pub(crate) bytes: usize,
@@ -87,7 +88,7 @@ pub(crate) struct Live {
 impl Live {
     /// Fails for a schema with lost or damaged keys: defaults must not be taken for stored values.
     pub(crate) fn check_readable(&self, schema: &'static SchemaSpec) -> Result<(), SessionError> {
-        if self.unreadable.iter().any(|name| belongs(name, schema.key)) {
+        if self.unreadable.iter().any(|name| key::is_of_schema(name, schema.key)) {
             return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
         }
         Ok(())
@@ -96,7 +97,7 @@ impl Live {
     /// Returns the stored keys of a schema, including those that are lost or damaged.
     pub(crate) fn keys_of(&self, schema: &SchemaSpec) -> Vec<Text> {
         let readable = self.values.stored().of_schema(schema.key).map(|(name, _)| name);
-        readable.chain(self.unreadable.iter().filter(|name| belongs(name, schema.key))).cloned().collect()
+        readable.chain(self.unreadable.iter().filter(|name| key::is_of_schema(name, schema.key))).cloned().collect()
     }
 }
 
@@ -187,7 +188,7 @@ impl State {
 
     /// True if the schema has a writable guard.
     pub(super) fn is_open(&self, at: usize) -> bool {
-        self.open & (1 << at) != 0
+        self.open.contains(at)
     }
 
     /// Ends the stored session, and begins one with its lasting schemas. Earlier changes to other schemas are dropped.
@@ -287,8 +288,8 @@ fn upgraded(
 /// State of the load and the cookie, to be restored after a failure.
 pub(crate) struct Checkpoint {
     session_status: SessionStatus,
-    fetched: u32,
-    fresh: u32,
+    fetched: SchemaSet,
+    fresh: SchemaSet,
     cookie: CookieCommand,
 }
 

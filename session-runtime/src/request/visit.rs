@@ -18,6 +18,7 @@ use crate::request::core::Core;
 use crate::request::failures::Failures;
 use crate::schema::change::GuardChanges;
 use crate::schema::codec::Reader;
+use crate::schema::schema_set::SchemaSet;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
 use crate::schema::{Schema, SchemaSpec, carry, read};
@@ -106,6 +107,7 @@ impl<S> Decoded<S> {
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Finished {
     /// Command for the session cookie.
     pub cookie: CookieCommand,
@@ -125,10 +127,10 @@ impl Visit {
         };
         let state = State {
             session_status,
-            fetched: 0,
-            fresh: 0,
+            fetched: SchemaSet::EMPTY,
+            fresh: SchemaSet::EMPTY,
             failed_load: None,
-            open: 0,
+            open: SchemaSet::EMPTY,
             requested: Requested::default(),
             epoch: 0,
             in_flight: InFlight::default(),
@@ -258,8 +260,7 @@ impl Visit {
     }
 
     pub(crate) fn open_in(&self, state: &State) -> Option<&'static SchemaSpec> {
-        let mut schemas = self.core.schemas().iter().enumerate();
-        schemas.find(|(at, _)| state.open & (1 << at) != 0).map(|(_, schema)| *schema)
+        state.open.of(self.core.schemas()).next()
     }
 
     /// True if a guard or a save failed with an error that may be temporary.
@@ -297,7 +298,7 @@ impl Visit {
         if state.finished {
             return Err(SessionError::at_schema(ErrorKind::TooLate, schema));
         }
-        if state.open & (1 << at) != 0 {
+        if state.is_open(at) {
             let error = SessionError::at_schema(ErrorKind::GuardOpen, schema);
             tracing::error!(
                 schema = schema.key,
@@ -306,7 +307,7 @@ impl Visit {
             );
             return Err(error);
         }
-        state.open |= 1 << at;
+        state.open.insert(at);
         Ok(Open { visit: self, at })
     }
 
@@ -505,7 +506,7 @@ pub(super) struct Open<'v> {
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.visit.state().open &= !(1 << self.at);
+        self.visit.state().open.remove(self.at);
     }
 }
 

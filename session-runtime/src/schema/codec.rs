@@ -14,19 +14,18 @@
 //! Deliberately absent: other versions, which `version::upgrade` handles.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::SessionError;
-use crate::record::Text;
+use crate::record::{Text, key};
 use crate::schema::change::Change;
-use crate::schema::field::Merge;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::value::SessionValue;
-use crate::schema::{self, FieldOps, FieldSpec, Kind, OnInvalid, Place, Renew, Schema, SchemaSpec};
+use crate::schema::{self, FieldAccess, FieldOps, FieldSpec, Kind, Merge, OnInvalid, Renew, Schema, SchemaSpec};
 
+mod access;
 mod entries;
 mod form;
 mod read_back;
@@ -34,10 +33,8 @@ mod same;
 mod text;
 
 pub use entries::{Entries, EntryKey, Present};
-use read_back::from_text_of;
 pub(crate) use read_back::{decimals_are_exact, from_text};
 pub(crate) use same::{KnownText, same_text};
-use text::{Names, check, check_key, decode_entry, encode, encode_into, is_same, unencodable};
 pub(crate) use text::{decode, encode_to_store};
 
 /// Bound on the type of a stored field: plain data that serde can write and read.
@@ -183,15 +180,15 @@ pub trait Access<S>: Sync {
 
 /// Field that is stored under one key.
 #[doc(hidden)]
-pub type Whole<S, T> = Place<S, T, WholeValue>;
+pub type Whole<S, T> = FieldAccess<S, T, WholeValue>;
 
 /// Field that is stored under one key per entry.
 #[doc(hidden)]
-pub type ByEntry<S, T> = Place<S, T, EntryByEntry>;
+pub type ByEntry<S, T> = FieldAccess<S, T, EntryByEntry>;
 
 /// Field that is never stored.
 #[doc(hidden)]
-pub type TransientField<S, T> = Place<S, T, Never>;
+pub type TransientField<S, T> = FieldAccess<S, T, Never>;
 
 #[doc(hidden)]
 pub enum WholeValue {}
@@ -205,8 +202,8 @@ pub enum Never {}
 /// Returns the row of a field that is stored under one key.
 #[doc(hidden)]
 #[must_use]
-pub const fn whole<S: Schema, T: Storable + 'static>(name: &'static str, place: &'static Whole<S, T>) -> FieldOps<S> {
-    FieldOps { spec: spec(name, place.at), place }
+pub const fn whole<S: Schema, T: Storable + 'static>(name: &'static str, access: &'static Whole<S, T>) -> FieldOps<S> {
+    FieldOps { spec: spec(name, access.at), access }
 }
 
 /// Returns the row of [`whole`], with the shape of the type.
@@ -214,9 +211,9 @@ pub const fn whole<S: Schema, T: Storable + 'static>(name: &'static str, place: 
 #[must_use]
 pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
     name: &'static str,
-    place: &'static Whole<S, T>,
+    access: &'static Whole<S, T>,
 ) -> FieldOps<S> {
-    whole(name, place).shape(schema::Known::<T>::__SHAPE)
+    whole(name, access).shape(schema::Known::<T>::__SHAPE)
 }
 
 /// Returns the row of a field that is stored under one key per entry. These keys begin with `prefix`, which ends in a
@@ -225,10 +222,10 @@ pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
 #[must_use]
 pub const fn entries<S: Schema, T: Entries + 'static>(
     prefix: &'static str,
-    place: &'static ByEntry<S, T>,
+    access: &'static ByEntry<S, T>,
 ) -> FieldOps<S> {
-    let (name, _slash) = prefix.split_at(prefix.len() - 1);
-    FieldOps { spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, place.at) }, place }
+    let name = key::field_of_prefix(prefix);
+    FieldOps { spec: FieldSpec { prefix, kind: Kind::Entries, ..spec(name, access.at) }, access }
 }
 
 /// Returns the row of [`entries()`], with the shape of the type.
@@ -236,9 +233,9 @@ pub const fn entries<S: Schema, T: Entries + 'static>(
 #[must_use]
 pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
     prefix: &'static str,
-    place: &'static ByEntry<S, T>,
+    access: &'static ByEntry<S, T>,
 ) -> FieldOps<S> {
-    entries(prefix, place).shape(schema::Known::<T>::__SHAPE)
+    entries(prefix, access).shape(schema::Known::<T>::__SHAPE)
 }
 
 /// Returns the row of a field that is never stored.
@@ -246,9 +243,9 @@ pub const fn pinned_entries<S: Schema, T: Entries + SessionValue + 'static>(
 #[must_use]
 pub const fn transient<S: Schema, T: Transient + 'static>(
     name: &'static str,
-    place: &'static TransientField<S, T>,
+    access: &'static TransientField<S, T>,
 ) -> FieldOps<S> {
-    FieldOps { spec: FieldSpec { kind: Kind::Transient, ..spec(name, place.at) }, place }
+    FieldOps { spec: FieldSpec { kind: Kind::Transient, ..spec(name, access.at) }, access }
 }
 
 const fn spec(name: &'static str, at: usize) -> FieldSpec {
@@ -265,184 +262,4 @@ const fn spec(name: &'static str, at: usize) -> FieldSpec {
         unordered: false,
         merge,
     }
-}
-
-impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
-    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
-        let spec = self.spec();
-        let Some(text) = from.snapshot.get(spec.name) else { return Ok(()) };
-        from.take(decode(from.schema, spec, text), |stored| *self.slot(value) = stored)
-    }
-
-    fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
-        let spec = self.spec();
-        let value = self.get(value);
-        let text = encode(S::SPEC, spec, value)?;
-        let stored = changes.snapshot.entry(spec.name);
-        let base = stored.map(|(_, text)| text);
-        let is_initial = || self.is_initial_text(&text);
-        let cleared = changes.cleared && is_initial();
-        // `None` is written as `null`. An absent key means the same, unless the default is another value.
-        let absent = cleared || text == "null" && is_initial();
-        let untouched = || !changes.set && !changes.cleared && is_initial();
-        let unchanged = match base {
-            Some(base) if !cleared && is_same::<T>(base, &text, spec) => true,
-            // A value that does not decode stays stored until the application really replaces it.
-            Some(base) => untouched() && from_text_of::<T>(spec, base).is_err(),
-            None => absent || (!changes.set && is_initial()),
-        };
-        if unchanged {
-            changes.confirm(spec, stored);
-        } else {
-            if !absent {
-                check(S::SPEC, spec, value, &text)?;
-            }
-            let (name, base) = stored.map_or_else(|| (spec.name.into(), None), named);
-            changes.put(spec, name, base, (!absent).then(|| text.into()));
-        }
-        Ok(())
-    }
-
-    fn show(&self, value: &S) -> Option<String> {
-        serde_json::to_string(self.get(value)).ok()
-    }
-
-    fn initial(&self) -> Box<dyn Any> {
-        Box::new(Place::initial(self))
-    }
-
-    fn is_initial(&self, text: &str) -> bool {
-        // A value that `on_invalid = reset` skips reads as the default.
-        let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && from_text_of::<T>(self.spec(), text).is_err();
-        self.is_initial_text(text) || passed_over()
-    }
-
-    fn swap(&self, a: &mut S, b: &mut S) {
-        std::mem::swap(self.slot(a), self.slot(b));
-    }
-}
-
-impl<S: Schema, T: Storable + 'static> Whole<S, T> {
-    /// Returns whether `text` is the encoding of the value in a new session.
-    fn is_initial_text(&self, text: &str) -> bool {
-        let initial = serde_json::to_string(&Place::initial(self));
-        initial.is_ok_and(|initial| same_text(Some(&initial), Some(text), KnownText::of(self.spec())))
-    }
-}
-
-impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
-    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
-        let spec = self.spec();
-        for (name, text) in from.snapshot.prefix(spec.prefix) {
-            let entry = decode_entry::<T>(from.schema, spec, &name[spec.prefix.len()..], text);
-            from.take(entry, |(key, element)| self.slot(value).put(key, element))?;
-        }
-        Ok(())
-    }
-
-    fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
-        let (spec, value) = (self.spec(), self.get(value));
-        let snapshot = changes.snapshot;
-        // Capacity for any integer as a key.
-        let mut name = String::with_capacity(spec.prefix.len() + 40);
-        name.push_str(spec.prefix);
-        let (mut text, mut kept) = (String::new(), 0);
-        let mut names = Names::default();
-        value.each(&mut |key, element| {
-            name.truncate(spec.prefix.len());
-            key.write(&mut name).map_err(|()| unencodable(S::SPEC, spec))?;
-            encode_into(&mut text, S::SPEC, spec, element)?;
-            if !T::Key::IS_CANONICAL && !names.is_new(&name) {
-                return Err(unencodable(S::SPEC, spec));
-            }
-            let base = snapshot.entry(&name);
-            kept += usize::from(base.is_some());
-            if base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, spec)) {
-                changes.confirm(spec, base);
-            } else {
-                check_key(S::SPEC, spec, value, &name[spec.prefix.len()..])?;
-                check(S::SPEC, spec, element, &text)?;
-                let (name, base) = base.map_or_else(|| (name.as_str().into(), None), named);
-                changes.put(spec, name, base, Some(text.as_str().into()));
-            }
-            Ok(())
-        })?;
-        if snapshot.prefix(spec.prefix).count() == kept {
-            return Ok(());
-        }
-        for (name, text) in snapshot.prefix(spec.prefix) {
-            let gone = match decode_entry::<T>(S::SPEC, spec, &name[spec.prefix.len()..], text) {
-                Ok((key, _)) => !value.holds(&key),
-                // An entry that was skipped on reading was not removed by the application, unless it replaced the
-                // whole field.
-                Err(_) => changes.is_replaced() && !changes.found.iter().any(|change| change.name == *name),
-            };
-            if gone {
-                changes.put(spec, name.clone(), Some(text.clone()), None);
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the entries as one JSON object.
-    fn show(&self, value: &S) -> Option<String> {
-        let mut entries = BTreeMap::new();
-        let shown = self.get(value).each(&mut |key, element| {
-            let mut name = String::new();
-            let field = (S::SPEC, self.spec());
-            key.write(&mut name).map_err(|()| unencodable(field.0, field.1))?;
-            entries.insert(name, encode(field.0, field.1, element)?);
-            Ok(())
-        });
-        let lines: Vec<String> = entries.iter().map(|(key, element)| format!("\"{key}\":{element}")).collect();
-        shown.ok().map(|()| format!("{{{}}}", lines.join(",")))
-    }
-
-    fn initial(&self) -> Box<dyn Any> {
-        Box::new(Place::initial(self))
-    }
-
-    /// Returns false, since no single text holds the whole field.
-    fn is_initial(&self, _: &str) -> bool {
-        false
-    }
-
-    fn swap(&self, a: &mut S, b: &mut S) {
-        std::mem::swap(self.slot(a), self.slot(b));
-    }
-}
-
-impl<S: Schema, T: Transient + 'static> Access<S> for TransientField<S, T> {
-    fn read(&self, _: &mut S, _: &Reader<'_>) -> Result<(), SessionError> {
-        Ok(())
-    }
-
-    fn diff(&self, _: &S, _: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
-        Ok(())
-    }
-
-    fn show(&self, _: &S) -> Option<String> {
-        None
-    }
-
-    fn initial(&self) -> Box<dyn Any> {
-        Box::new(Place::initial(self))
-    }
-
-    fn is_initial(&self, _: &str) -> bool {
-        true
-    }
-
-    fn carry(&self, value: &S, next: &mut S) {
-        self.slot(next).clone_from(self.get(value));
-    }
-
-    fn swap(&self, a: &mut S, b: &mut S) {
-        std::mem::swap(self.slot(a), self.slot(b));
-    }
-}
-
-/// Returns a stored key with its text, both shared with the record.
-fn named((name, text): (&Text, &Text)) -> (Text, Option<Text>) {
-    (name.clone(), Some(text.clone()))
 }

@@ -1,36 +1,170 @@
-//! Merge rule of a field, as the table of a schema holds it.
+//! Fields of a schema with their types: the rows of the table that the derive writes.
 
-use crate::error::SessionError;
-use crate::schema::{FieldSpec, SchemaSpec};
+use std::marker::PhantomData;
 
-/// Function from base, theirs and ours to the text to be stored; `None` is an absent key.
+use crate::schema::Schema;
+use crate::schema::codec::Access;
+use crate::schema::layout::Shape;
+use crate::schema::spec::{FieldSpec, Merge, MergeFn, Renew};
+use crate::schema::value::SessionValue;
+
+/// One field of a schema: its position, its value in a new session, and accessors to read and write it. `K` selects
+/// how the field is stored, see [`codec`](crate::codec).
 #[doc(hidden)]
-pub type MergeFn = fn(Merging, Option<&str>, Option<&str>, Option<&str>) -> Merged;
-
-/// Schema and field of the merged value.
-#[doc(hidden)]
-pub type Merging = (&'static SchemaSpec, &'static FieldSpec);
-
-/// Text to be stored.
-#[doc(hidden)]
-pub type Merged = Result<Option<String>, SessionError>;
-
-/// Handling of a value that both requests changed.
-#[derive(Clone, Copy)]
-pub(crate) enum Merge {
-    /// Takes ours without reading the stored value.
-    LastWrite,
-    /// Rejects ours with 409.
-    Reject,
-    /// Computes the value from all three.
-    With(MergeFn),
-    /// Adds the difference between ours and the base to theirs.
-    Sum(MergeFn),
+pub struct FieldAccess<S, T, K> {
+    pub(crate) at: usize,
+    initial: fn() -> T,
+    get: fn(&S) -> &T,
+    slot: fn(&mut S) -> &mut T,
+    kind: PhantomData<K>,
 }
 
-impl Merge {
-    /// Returns whether a patch must check that the value is still the one loaded.
-    pub(crate) fn needs_base(self) -> bool {
-        !matches!(self, Self::LastWrite)
+#[doc(hidden)]
+#[must_use]
+pub const fn field_access<S, T, K>(
+    at: usize,
+    initial: fn() -> T,
+    get: fn(&S) -> &T,
+    slot: fn(&mut S) -> &mut T,
+) -> FieldAccess<S, T, K> {
+    FieldAccess { at, initial, get, slot, kind: PhantomData }
+}
+
+impl<S, T, K> Copy for FieldAccess<S, T, K> {}
+
+impl<S, T, K> Clone for FieldAccess<S, T, K> {
+    fn clone(&self) -> Self {
+        *self
     }
+}
+
+impl<S, T, K> FieldAccess<S, T, K> {
+    /// Returns the value in a new session.
+    #[must_use]
+    pub fn initial(&self) -> T {
+        (self.initial)()
+    }
+
+    #[inline]
+    pub(crate) fn get<'s>(&self, value: &'s S) -> &'s T {
+        (self.get)(value)
+    }
+
+    #[inline]
+    pub(crate) fn slot<'s>(&self, value: &'s mut S) -> &'s mut T {
+        (self.slot)(value)
+    }
+
+    /// Returns the field's description, as the derive wrote it.
+    pub(crate) fn spec(&self) -> &'static FieldSpec
+    where
+        S: Schema,
+    {
+        &S::FIELDS[self.at].spec
+    }
+}
+
+/// Row of a field in the table that the derive writes.
+#[doc(hidden)]
+pub struct FieldOps<S: Schema> {
+    pub(crate) spec: FieldSpec,
+    pub(crate) access: &'static dyn Access<S>,
+}
+
+impl<S: Schema> FieldOps<S> {
+    /// Sets the function that merges concurrent changes of the value.
+    #[must_use]
+    pub const fn merge(mut self, merge: MergeFn) -> Self {
+        self.spec.merge = Merge::With(merge);
+        self
+    }
+
+    /// Rejects concurrent changes of the value with 409.
+    #[must_use]
+    pub const fn reject(mut self) -> Self {
+        self.spec.merge = Merge::Reject;
+        self
+    }
+
+    /// Merges concurrent changes of the value by adding our difference to theirs.
+    #[must_use]
+    pub const fn sum(mut self, merge: MergeFn) -> Self {
+        self.spec.merge = Merge::Sum(merge);
+        self
+    }
+
+    /// Marks the field that names the user: a change is a login, or the session starts over.
+    #[must_use]
+    pub const fn renew(mut self) -> Self {
+        self.spec.renew = Renew::User;
+        self
+    }
+
+    /// Renews the id and keeps the data when the value changes.
+    #[must_use]
+    pub const fn renew_keep(mut self) -> Self {
+        self.spec.renew = Renew::Keep;
+        self
+    }
+
+    /// Shows the value as `…`.
+    #[must_use]
+    pub const fn redact(mut self) -> Self {
+        self.spec.redact = true;
+        self
+    }
+
+    /// Sets the shape of the stored value.
+    #[must_use]
+    pub const fn shape(mut self, shape: Option<&'static Shape>) -> Self {
+        self.spec.shape = shape;
+        self
+    }
+
+    /// Sets a shape that the field's author declares.
+    #[must_use]
+    pub const fn opaque(self, shape: &'static Shape) -> Self {
+        self.shape(Some(shape))
+    }
+
+    /// Sets the key that older versions had.
+    #[must_use]
+    pub const fn renamed_from(mut self, key: &'static str) -> Self {
+        self.spec.renamed_from = Some(key);
+        self
+    }
+
+    /// Marks a set without order: `HashSet`.
+    #[must_use]
+    pub const fn unordered(mut self) -> Self {
+        self.spec.unordered = true;
+        self
+    }
+}
+
+pub(crate) const fn has_user<S: Schema>(fields: &[FieldOps<S>]) -> bool {
+    let mut at = 0;
+    while at < fields.len() {
+        if matches!(fields[at].spec.renew, Renew::User) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Lookup of the shape of a type that may have none. The inherent constant exists for a type with a shape; otherwise,
+/// the constant of `Unknown` applies.
+#[doc(hidden)]
+pub struct Known<T>(PhantomData<T>);
+
+#[doc(hidden)]
+pub trait Unknown {
+    const __SHAPE: Option<&'static Shape> = None;
+}
+
+impl<T> Unknown for Known<T> {}
+
+impl<T: SessionValue> Known<T> {
+    pub const __SHAPE: Option<&'static Shape> = Some(const { &Shape::known::<T>() });
 }

@@ -12,9 +12,9 @@ use crate::schema::change::Change;
 use crate::schema::codec::{Entries, KnownText, decode, encode_to_store, same_text};
 use crate::schema::{Kind, OnInvalid};
 
-pub(crate) use crate::schema::field::Merge;
+pub(crate) use crate::schema::spec::Merge;
 #[doc(hidden)]
-pub use crate::schema::field::{MergeFn, Merged, Merging};
+pub use crate::schema::spec::{MergeFn, Merged, Merging};
 
 /// Integer that `merge = sum` can add.
 ///
@@ -144,8 +144,8 @@ pub(crate) fn three_way(change: &Change, theirs: Option<&str>) -> Result<Option<
         Merge::LastWrite => Ok(change.ours.clone()),
         Merge::With(_) | Merge::Sum(_) if theirs.is_none() && change.ours.is_none() => Ok(None),
         Merge::With(merge) | Merge::Sum(merge) => {
-            let place = (change.schema, change.field);
-            Ok(merge(place, base, theirs, change.ours.as_deref())?.map(Into::into))
+            let merging = (change.schema, change.field);
+            Ok(merge(merging, base, theirs, change.ours.as_deref())?.map(Into::into))
         }
         Merge::Reject if same_text(base, theirs, KnownText::of(change.field)) => Ok(change.ours.clone()),
         Merge::Reject => Err(SessionError::at_field(ErrorKind::Rejected, change.schema, change.field)),

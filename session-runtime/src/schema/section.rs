@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::record::{Text, Values, belongs};
+use crate::record::{Text, Values, key};
 use crate::schema::codec::from_text;
 use crate::schema::snapshot::Snapshot;
 
@@ -35,7 +35,7 @@ impl RawSection {
     /// Returns the stored keys of the schema, without its metadata.
     pub(crate) fn of(schema: &'static str, values: &Values) -> Self {
         let mut section = values.clone();
-        section.retain(|name| name != schema && belongs(name, schema));
+        section.retain(|name| key::in_schema(name, schema).is_some());
         Self { schema, values: section }
     }
 
@@ -44,7 +44,7 @@ impl RawSection {
     }
 
     fn name(&self, key: &str) -> String {
-        format!("{}.{key}", self.schema)
+        key::of_field(self.schema, key)
     }
 
     /// Returns the JSON text under a key.
@@ -88,19 +88,15 @@ impl RawSection {
     /// }
     /// ```
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.values.iter().map(|(name, _)| &name[self.schema.len() + 1..])
+        self.values.iter().filter_map(|(name, _)| key::in_schema(name, self.schema))
     }
 
     /// Renames a key and, for a map that is stored entry by entry, its entries. The version that wrote them did not
     /// use the new name, so texts already under it come from another program and are overwritten.
     pub(crate) fn rename(&mut self, from: &str, to: &str) {
         let (from, to) = (self.name(from), self.name(to));
-        let moved: Vec<(Text, Text)> = self
-            .values
-            .prefix(&from)
-            .filter(|(name, _)| matches!(name.as_bytes().get(from.len()), None | Some(b'/')))
-            .cloned()
-            .collect();
+        let moved: Vec<(Text, Text)> =
+            self.values.prefix(&from).filter(|(name, _)| key::is_of_field(name, &from)).cloned().collect();
         for (name, text) in moved {
             self.values.remove(&name);
             self.values.set(format!("{to}{}", &name[from.len()..]).into(), text);

@@ -10,7 +10,7 @@ use crate::error::SessionError;
 use crate::schema::change::{Change, GuardChanges};
 use crate::schema::codec::ChangeRecorder;
 use crate::schema::snapshot::Snapshot;
-use crate::schema::{FieldOps, FieldSpec, Place, Renew, Schema};
+use crate::schema::{FieldAccess, FieldOps, FieldSpec, Renew, Schema};
 
 /// Value of a schema, with marks for the fields that were touched, set or cleared.
 #[doc(hidden)]
@@ -52,7 +52,7 @@ impl<S: Schema> Tracked<S> {
 
     /// Returns the field, to be edited in place.
     #[inline]
-    pub fn edit<T, K>(&mut self, field: Place<S, T, K>) -> &mut T {
+    pub fn edit<T, K>(&mut self, field: FieldAccess<S, T, K>) -> &mut T {
         self.look();
         mark(&mut self.touched, field.at);
         field.slot(&mut self.value)
@@ -60,7 +60,7 @@ impl<S: Schema> Tracked<S> {
 
     /// Replaces the field. The value is stored even if it is the default.
     #[inline]
-    pub fn set<T, K>(&mut self, field: Place<S, T, K>, value: T) {
+    pub fn set<T, K>(&mut self, field: FieldAccess<S, T, K>, value: T) {
         *self.edit(field) = value;
         mark(&mut self.set, field.at);
         unmark(&mut self.cleared, field.at);
@@ -69,13 +69,13 @@ impl<S: Schema> Tracked<S> {
 
     /// Sets an `Option` to `Some(value)`; see [`set`](Self::set).
     #[inline]
-    pub fn set_some<T: IsOption<U>, U, K>(&mut self, field: Place<S, T, K>, value: U) {
+    pub fn set_some<T: IsOption<U>, U, K>(&mut self, field: FieldAccess<S, T, K>, value: U) {
         self.set(field, T::some(value));
     }
 
     /// Returns the value and leaves the default.
     #[inline]
-    pub fn take<T, K>(&mut self, field: Place<S, T, K>) -> T {
+    pub fn take<T, K>(&mut self, field: FieldAccess<S, T, K>) -> T {
         let initial = field.initial();
         let taken = std::mem::replace(self.edit(field), initial);
         mark(&mut self.cleared, field.at);
@@ -86,7 +86,7 @@ impl<S: Schema> Tracked<S> {
 
     /// Resets the field to its default and removes its key from the stored map.
     #[inline]
-    pub fn clear<T, K>(&mut self, field: Place<S, T, K>) {
+    pub fn clear<T, K>(&mut self, field: FieldAccess<S, T, K>) {
         drop(self.take(field));
     }
 
@@ -130,7 +130,7 @@ impl<S: Schema> Tracked<S> {
         let mut changes = ChangeRecorder::new(S::SPEC, snapshot);
         changes.begin(has(&self.set, at), has(&self.cleared, at));
         has(&self.touched, at)
-            && field.place.diff(&self.value, &mut changes).is_ok()
+            && field.access.diff(&self.value, &mut changes).is_ok()
             && changes.into_changes().iter().any(Change::ends_user)
     }
 
@@ -141,7 +141,7 @@ impl<S: Schema> Tracked<S> {
         let mut edited = S::Marks::default();
         for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.touched, *at)) {
             if self.is_replaced(at) || field.spec.renew == Renew::User {
-                field.place.swap(&mut self.value, &mut fresh);
+                field.access.swap(&mut self.value, &mut fresh);
             } else {
                 mark(&mut edited, at);
             }
@@ -191,7 +191,7 @@ impl<S: Schema> Tracked<S> {
         let mut changes = ChangeRecorder::new(S::SPEC, snapshot).confirming(confirms);
         for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(fields, *at)) {
             changes.begin(has(&self.set, at), has(&self.cleared, at));
-            field.place.diff(value, &mut changes)?;
+            field.access.diff(value, &mut changes)?;
         }
         Ok(changes.into_changes())
     }
@@ -239,7 +239,7 @@ impl<S: Schema> fmt::Debug for Tracked<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct(S::KEY);
         for field in S::FIELDS {
-            let shown = if field.spec.redact { None } else { field.place.show(&self.value) };
+            let shown = if field.spec.redact { None } else { field.access.show(&self.value) };
             fields.field(field.spec.key(), &format_args!("{}", shown.as_deref().unwrap_or("…")));
         }
         fields.finish_non_exhaustive()

@@ -22,7 +22,7 @@ use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
 use crate::store::{Cursor, Damage, StoreError, StoreErrorKind, Wanted};
 use crate::version::status::VersionStatus;
-use crate::version::versioned::Versioned;
+use crate::version::versioned::VersionedValues;
 
 /// Options of [`Sessions::census`] and [`Sessions::migrate`].
 ///
@@ -325,7 +325,7 @@ fn replace_upgraded(found: Vec<Found>, instead: Outcome) -> Vec<Found> {
 
 /// Returns the outcome for each stored schema, and the patch that upgrades all of them.
 fn inspect(core: &Core, record: &Record) -> (Vec<Found>, Patch) {
-    let mut values = Versioned::new(record.values.clone());
+    let mut values = VersionedValues::new(record.values.clone());
     let mut patch = Patch::on_generation(record.head.generation);
     let mut found = Vec::new();
     for schema in core.schemas().iter().copied().filter(|schema| record.values.get(schema.key).is_some()) {
@@ -345,7 +345,7 @@ fn inspect(core: &Core, record: &Record) -> (Vec<Found>, Patch) {
 fn rewrite(
     core: &Core,
     schema: &'static SchemaSpec,
-    values: &Versioned,
+    values: &VersionedValues,
     patch: &mut Patch,
 ) -> Result<Outcome, SessionError> {
     let mut own = Patch::on_generation(patch.generation);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::patch::{Patch, Patched, Precondition};
-use crate::record::{Record, Text, belongs};
+use crate::record::{Record, Text, key};
 use crate::request::budget::Budget;
 use crate::request::changes::{Changes, fill, renews};
 use crate::schema::codec::Reader;
@@ -18,7 +18,7 @@ use crate::schema::{self, FieldSpec, Renew, Schema, SchemaSpec};
 use crate::sessions::Sessions;
 use crate::store::{Loaded, Wanted};
 use crate::version::status::VersionStatus;
-use crate::version::versioned::{Versioned, Versions};
+use crate::version::versioned::{VersionedValues, Versions};
 
 const SWEEP_BATCH: usize = 1_000;
 
@@ -34,7 +34,7 @@ impl Sessions {
         let loaded = self.load(*key, &wanted, &Budget::new(self.core.deadline)).await?;
         let decode = |loaded: Loaded| {
             check_readable(&loaded, S::SPEC)?;
-            let mut values = Versioned::new(loaded.record.values);
+            let mut values = VersionedValues::new(loaded.record.values);
             values.upgrade(S::SPEC, &self.core.versions)?;
             decode(*key, &values).map(|(value, _)| value)
         };
@@ -176,12 +176,12 @@ impl Sessions {
 /// Returns the stored keys of a schema, including those that are lost or damaged.
 fn stored_keys(loaded: &Loaded, schema: &SchemaSpec) -> Vec<Text> {
     let readable = loaded.record.values.of_schema(schema.key).map(|(name, _)| name);
-    let unreadable = loaded.unreadable.iter().filter(|name| belongs(name, schema.key));
+    let unreadable = loaded.unreadable.iter().filter(|name| key::is_of_schema(name, schema.key));
     readable.chain(unreadable).cloned().collect()
 }
 
 fn check_readable(loaded: &Loaded, schema: &'static SchemaSpec) -> Result<(), SessionError> {
-    if loaded.unreadable.iter().any(|name| belongs(name, schema.key)) {
+    if loaded.unreadable.iter().any(|name| key::is_of_schema(name, schema.key)) {
         return Err(SessionError::at_schema(ErrorKind::Unreadable, schema));
     }
     Ok(())
@@ -194,7 +194,7 @@ fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) 
         return false;
     }
     let is_readable = check_readable(&loaded, schema).is_ok();
-    let mut values = Versioned::new(loaded.record.values);
+    let mut values = VersionedValues::new(loaded.record.values);
     let status = values.upgrade(schema, versions);
     let is_set =
         |field: &FieldSpec| values.current().get(field.name).is_some_and(|text| !schema.is_initial(field, text));
@@ -206,7 +206,7 @@ fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) 
     }
 }
 
-fn decode<S: Schema>(key: SessionKey, values: &Versioned) -> Result<(S, Snapshot), SessionError> {
+fn decode<S: Schema>(key: SessionKey, values: &VersionedValues) -> Result<(S, Snapshot), SessionError> {
     let snapshot = Snapshot::new(key, values.current().clone(), BTreeMap::new());
     Ok((schema::read(&Reader::new(S::SPEC, &snapshot))?, snapshot))
 }
@@ -216,9 +216,9 @@ fn run<S: Schema, R>(
     record: Record,
     versions: &Versions,
     work: &mut impl FnMut(&mut S::Mut) -> R,
-) -> Result<(R, Patch, Versioned), SessionError> {
+) -> Result<(R, Patch, VersionedValues), SessionError> {
     let Record { head, values } = record;
-    let mut values = Versioned::new(values);
+    let mut values = VersionedValues::new(values);
     values.check_writable(S::SPEC, versions)?;
     let (value, snapshot) = decode::<S>(key, &values)?;
     let mut value = S::WRAP(Tracked::new(value));

@@ -22,9 +22,9 @@
 //!
 //! A store that holds a record under a lock or in a transaction implements `patch` with three calls:
 //! [`Patch::refusal`], [`Patch::apply`] on the values and [`Patch::apply_head`] on the head. For `create`, `load` and
-//! `delete`, the table above is enough. [`Patch::unchanged`] is a hint and may be ignored.
-//! `tests/stores/contract/third_party.rs` in this library's repository is a complete store in one short file, which keeps
-//! JSON files in a folder. The documentation of the kit shows how to run the kit.
+//! `delete`, the table above is enough. `tests/stores/contract/third_party.rs` in this library's repository is a
+//! complete store in one short file, which keeps JSON files in a folder. The documentation of the kit shows how to run
+//! the kit.
 //!
 //! The feature `cache` adds `CachedStore`, an in-process cache in front of any store.
 
@@ -238,6 +238,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
 /// Result of [`Store::create`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Created {
     /// The record is stored.
     Done,
@@ -257,6 +258,7 @@ pub enum Created {
 /// }
 /// ```
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Loaded {
     /// The head, and at least the wanted keys.
     pub record: Record,
@@ -267,6 +269,14 @@ pub struct Loaded {
     /// Wanted keys that are stored but lost or damaged; they are not in [`record`](Self::record). If the store has lost
     /// the keys of a schema themselves, the bare key of the schema stands for all of them. Usually empty.
     pub unreadable: Vec<Text>,
+}
+
+impl Loaded {
+    /// Creates the result for a record of which every wanted key could be read, with the totals of the whole record.
+    #[must_use]
+    pub const fn new(record: Record, bytes: usize, keys: usize) -> Self {
+        Self { record, bytes, keys, unreadable: Vec::new() }
+    }
 }
 
 /// Shows counts only, since keys may contain text chosen by a visitor.

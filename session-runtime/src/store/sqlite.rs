@@ -168,6 +168,7 @@ impl fmt::Debug for SqliteStore {
 
 /// Failures that an acknowledged change survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Durability {
     /// A crash of the process (`synchronous = NORMAL`). The default.
     ///
@@ -293,9 +294,4 @@ impl Store for SqliteStore {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Converts a size to an integer of `SQLite`. The size of data in memory always fits.
-fn stored(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
 }

@@ -10,7 +10,7 @@
 //! | create | stores byte for byte; never overwrites a record |
 //! | load | leaves out expired records; returns at least the requested schemas, with the totals of the whole record |
 //! | patch | answers gone, renewed or conflict, in this order; all or nothing; counts revision and totals |
-//! | unchanged | the hint of a patch about an unchanged record counts for that record only |
+//! | unchanged | a patch is judged by the stored record, whether or not it changed since the load |
 //! | head | touch, choice of expiry and new secrets apply only under their conditions |
 //! | kept | patched parts are loaded exactly, and all other parts stay |
 //! | delete | idempotent, final, complete |

@@ -2,6 +2,9 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "conformance")]
+#[doc(hidden)]
+pub mod hint;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -6,8 +6,8 @@
 //! for all types may have constants of any name:
 //!
 //! ```text
-//! __UPGRADE.ask()          P derives `Session`; then: S converts from P by `From` or `TryFrom`, P is the version below
-//! __ERROR.ask()            then: the error of that conversion implements `Error`
+//! __UPGRADE.check()        P derives `Session`; then: S converts from P by `From` or `TryFrom`, P is the version below
+//! __ERROR.check()          then: the error of that conversion implements `Error`
 //! __UNKNOWN, __FORGOTTEN   the old names of keys exist in P, and none of P's keys is lost
 //! __PREVIOUS               all checks have passed
 //! ```
@@ -28,10 +28,10 @@ pub struct Chain<S, P>(PhantomData<(S, P)>);
 
 /// Check that `P` is a schema.
 #[doc(hidden)]
-pub struct Below<P>(PhantomData<P>);
+pub struct IsSchema<P>(PhantomData<P>);
 
-impl<P> Below<P> {
-    pub const fn ask(self)
+impl<P> IsSchema<P> {
+    pub const fn check(self)
     where
         P: Schema,
     {
@@ -40,12 +40,12 @@ impl<P> Below<P> {
 
 /// Check that `S` can be upgraded from `P`.
 #[doc(hidden)]
-pub struct Upgrade<S, P>(PhantomData<(S, P)>);
+pub struct CanUpgrade<S, P>(PhantomData<(S, P)>);
 
-impl<S: Schema, P: Schema> Upgrade<S, P> {
+impl<S: Schema, P: Schema> CanUpgrade<S, P> {
     /// Evaluated by the compiler once the types fit.
     #[track_caller]
-    pub const fn ask(self)
+    pub const fn check(self)
     where
         S: UpgradeFrom<P>,
     {
@@ -55,10 +55,10 @@ impl<S: Schema, P: Schema> Upgrade<S, P> {
 
 /// Check that `E` is an error.
 #[doc(hidden)]
-pub struct Fails<E>(PhantomData<E>);
+pub struct IsError<E>(PhantomData<E>);
 
-impl<E> Fails<E> {
-    pub const fn ask(self)
+impl<E> IsError<E> {
+    pub const fn check(self)
     where
         E: UpgradeError,
     {
@@ -67,14 +67,14 @@ impl<E> Fails<E> {
 
 /// Stands in for a check when an earlier one has failed.
 #[doc(hidden)]
-pub struct Asked;
+pub struct Skipped;
 
-impl Asked {
-    pub const fn ask(self) {}
+impl Skipped {
+    pub const fn check(self) {}
 }
 
 impl<S: Schema, P: Schema> Chain<S, P> {
-    pub const __UPGRADE: Upgrade<S, P> = Upgrade(PhantomData);
+    pub const __UPGRADE: CanUpgrade<S, P> = CanUpgrade(PhantomData);
     /// Message if `P` is not the version right below.
     pub(crate) const GAP: Option<Message> = if is_next::<S, P>() { None } else { Some(not_next::<S, P>()) };
     /// Message if the old name of a field does not exist in `P`.
@@ -84,7 +84,7 @@ impl<S: Schema, P: Schema> Chain<S, P> {
 }
 
 impl<S: Schema + UpgradeFrom<P>, P: Schema> Chain<S, P> {
-    pub const __ERROR: Fails<S::Error> = Fails(PhantomData);
+    pub const __ERROR: IsError<S::Error> = IsError(PhantomData);
 }
 
 impl<S: Schema + UpgradeFrom<P, Error: UpgradeError>, P: Schema> Chain<S, P> {
@@ -95,17 +95,17 @@ impl<S: Schema + UpgradeFrom<P, Error: UpgradeError>, P: Schema> Chain<S, P> {
 
 #[doc(hidden)]
 pub trait Unchained {
-    type Below;
+    type Upgrade;
     type Step;
-    const __UPGRADE: Self::Below;
-    const __ERROR: Asked = Asked;
+    const __UPGRADE: Self::Upgrade;
+    const __ERROR: Skipped = Skipped;
     const __FORGOTTEN: Option<Message> = None;
     const __UNKNOWN: Option<Message> = None;
     const __PREVIOUS: Option<Self::Step> = None;
 }
 
 impl<S, P> Unchained for Chain<S, P> {
-    type Below = Below<P>;
+    type Upgrade = IsSchema<P>;
     type Step = Previous<S>;
-    const __UPGRADE: Below<P> = Below(PhantomData);
+    const __UPGRADE: IsSchema<P> = IsSchema(PhantomData);
 }

@@ -32,7 +32,7 @@ pub const fn spec<S: Schema>() -> SchemaSpec {
         downgrade: upgrade::downgrade_section::<S>,
         downgraded_metadata: upgrade::downgraded_metadata::<S>,
         field: |at| S::FIELDS.get(at).map(|ops| &ops.spec),
-        initial: |at| S::FIELDS[at].place.initial(),
-        is_initial: |at, text| S::FIELDS[at].place.is_initial(text),
+        initial: |at| S::FIELDS[at].access.initial(),
+        is_initial: |at, text| S::FIELDS[at].access.is_initial(text),
     }
 }

@@ -15,7 +15,7 @@ use std::error::Error;
 use std::marker::PhantomData;
 
 use crate::error::{ErrorKind, SessionError};
-use crate::record::{Text, Values};
+use crate::record::{Text, Values, key};
 use crate::schema::codec::{ChangeRecorder, KnownText, Reader, same_text};
 use crate::schema::history::{Downgrade, Downgraded, Previous};
 use crate::schema::layout::{Pin, compatible, hash_of, unreadable};
@@ -91,7 +91,7 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
     let nothing = Snapshot::default();
     let mut changes = ChangeRecorder::new(S::SPEC, &nothing);
     for field in S::FIELDS {
-        field.place.diff(value, &mut changes)?;
+        field.access.diff(value, &mut changes)?;
     }
     let mut texts = BTreeMap::new();
     for change in changes.into_changes() {
@@ -120,12 +120,10 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
 
 /// True if a field of the schema, or of a version before it, has this stored key.
 fn is_known(schema: &SchemaSpec, name: &str) -> bool {
-    let key = |field: &str| {
-        let rest = name.get(schema.key.len() + 1..).and_then(|rest| rest.strip_prefix(field));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
+    let Some(name) = key::in_schema(name, schema.key) else { return false };
+    let is_of = |field: &str| key::is_of_field(name, field);
     let has = |schema: &SchemaSpec| {
-        schema.fields().any(|field| field.is_stored() && (key(field.key()) || field.renamed_from.is_some_and(key)))
+        schema.fields().any(|field| field.is_stored() && (is_of(field.key()) || field.renamed_from.is_some_and(is_of)))
     };
     let mut next = Some(schema);
     while let Some(schema) = next {

@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::record::patch::Patch;
-use crate::record::{Text, Values, belongs};
+use crate::record::{Text, Values, key};
 use crate::schema::SchemaSpec;
+use crate::schema::schema_set::SchemaSet;
 use crate::schema::section::RawSection;
 use crate::version::status::{VersionStatus, version_status, written};
 
@@ -61,7 +62,7 @@ impl Versions {
             let is_ours = |values: &Values| values.get(version.schema.key) == Some(&*version.written);
             if is_ours(&values) && !is_ours(before) {
                 let section = downgraded(version.schema, &values, *held)?;
-                values.retain(|name| !belongs(name, version.schema.key));
+                values.retain(|name| !key::is_of_schema(name, version.schema.key));
                 section.values().iter().for_each(|(name, text)| drop(values.set(name.clone(), text.clone())));
                 values.set(version.name.clone(), metadata.clone());
             }
@@ -106,16 +107,16 @@ fn downgraded(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result
 
 /// Values of a record, as they are stored and as this program sees them.
 #[derive(Clone, Default)]
-pub(crate) struct Versioned {
+pub(crate) struct VersionedValues {
     stored: Values,
     current: Values,
-    /// Bit set, by index in the application, of the schemas whose values differ from the stored ones.
-    upgraded: u32,
+    /// Schemas whose values differ from the stored ones.
+    upgraded: SchemaSet,
 }
 
-impl Versioned {
+impl VersionedValues {
     pub(crate) fn new(stored: Values) -> Self {
-        Self { current: stored.clone(), stored, upgraded: 0 }
+        Self { current: stored.clone(), stored, upgraded: SchemaSet::EMPTY }
     }
 
     pub(crate) fn stored(&self) -> &Values {
@@ -130,7 +131,7 @@ impl Versioned {
     pub(crate) fn set_stored(&mut self, stored: Values, versions: &Versions) -> Result<(), SessionError> {
         let upgraded = self.upgraded;
         *self = Self::new(stored);
-        let mut each = versions.0.iter().enumerate().filter(|(at, _)| upgraded & (1 << at) != 0);
+        let mut each = versions.0.iter().enumerate().filter(|(at, _)| upgraded.contains(*at));
         each.try_for_each(|(_, version)| self.upgrade(version.schema, versions).map(drop))
     }
 
@@ -147,10 +148,10 @@ impl Versioned {
     /// Removes all keys of a schema, in any version.
     pub(crate) fn without(mut self, schema: &'static SchemaSpec, versions: &Versions) -> Self {
         for values in [&mut self.stored, &mut self.current] {
-            values.retain(|name| !belongs(name, schema.key));
+            values.retain(|name| !key::is_of_schema(name, schema.key));
         }
         if let Some((at, _)) = versions.of(schema) {
-            self.upgraded &= !(1 << at);
+            self.upgraded.remove(at);
         }
         self
     }
@@ -174,7 +175,7 @@ impl Versioned {
     ) -> Result<VersionStatus, SessionError> {
         let Some((at, version)) = versions.of(schema) else { return Ok(VersionStatus::Same) };
         let status = version_status(schema, &version.written, &self.stored)?;
-        if self.upgraded & (1 << at) == 0 {
+        if !self.upgraded.contains(at) {
             match status {
                 VersionStatus::Older(from) => {
                     let section = (schema.upgrade)(RawSection::of(schema.key, &self.stored), from)?;
@@ -188,9 +189,9 @@ impl Versioned {
     }
 
     fn set_current(&mut self, at: usize, schema: &SchemaSpec, section: &Values) {
-        self.current.retain(|name| name == schema.key || !belongs(name, schema.key));
+        self.current.retain(|name| name == schema.key || !key::is_of_schema(name, schema.key));
         section.iter().for_each(|(name, text)| drop(self.current.set(name.clone(), text.clone())));
-        self.upgraded |= 1 << at;
+        self.upgraded.insert(at);
     }
 
     /// Refuses a write if this program may only read the stored version.
@@ -215,7 +216,7 @@ impl Versioned {
         patch: &mut Patch,
     ) -> Result<bool, SessionError> {
         let Some((at, version)) = versions.of(schema) else { return Ok(false) };
-        let is_upgraded = self.upgraded & (1 << at) != 0;
+        let is_upgraded = self.upgraded.contains(at);
         let hold = version.hold.as_ref().filter(|(held, _)| self.is_at_most(schema, version, *held));
         if !is_upgraded && hold.is_none() {
             return Ok(false);
@@ -226,8 +227,8 @@ impl Versioned {
             Some((held, metadata)) => (downgraded(schema, &after, *held)?, metadata),
             None => (RawSection::of(schema.key, &after), &version.written),
         };
-        patch.set.retain(|(name, _)| !belongs(name, schema.key));
-        patch.remove.retain(|name| !belongs(name, schema.key));
+        patch.set.retain(|(name, _)| !key::is_of_schema(name, schema.key));
+        patch.remove.retain(|name| !key::is_of_schema(name, schema.key));
         if self.stored.get(schema.key) != Some(metadata) {
             patch.set.push((version.name.clone(), metadata.clone()));
         }
@@ -253,7 +254,7 @@ impl Versioned {
     pub(crate) fn into_new(self, versions: &Versions) -> Values {
         let mut values = self.current;
         for (at, version) in versions.0.iter().enumerate() {
-            if self.upgraded & (1 << at) != 0 && values.get(version.schema.key).is_some() {
+            if self.upgraded.contains(at) && values.get(version.schema.key).is_some() {
                 values.set(version.name.clone(), version.written.clone());
             }
         }

@@ -80,7 +80,7 @@ async fn plant(store: &MemoryStore, stored: &str, clock: &ManualClock) -> Sessio
     let values: Values = stored.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
     let head = session_runtime::testing::head_at(clock.timestamp().as_millis());
     let key = SessionKey::from_bytes([NEXT.fetch_add(1, Ordering::Relaxed); 16]);
-    store.create(key, Record { head, values }).await.unwrap();
+    store.create(key, Record::new(head, values)).await.unwrap();
     key
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn fill(store: &Arc<dyn Store>, count: u32) -> Vec<SessionKey> 
             let key = SessionKey::from_bytes(
                 (u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)).to_be_bytes(),
             );
-            assert!(matches!(store.create(key, Record { head, values }).await.unwrap(), Created::Done));
+            assert!(matches!(store.create(key, Record::new(head, values)).await.unwrap(), Created::Done));
             key
         })
     };

@@ -47,6 +47,6 @@ pub(crate) async fn text(store: &Arc<dyn Store>, key: SessionKey, name: &str) ->
 /// Writes a text past the library, as another program would.
 pub(crate) async fn plant(store: &Arc<dyn Store>, key: SessionKey, name: &str, text: &str) {
     use session_runtime::patch::{Patch, Patched};
-    let patch = Patch { set: vec![(name.into(), text.into())], ..Patch::on_generation(0) };
+    let patch = Patch::on_generation(0).set([(name, text)]);
     assert!(matches!(store.patch(key, patch, Timestamp::from_millis(0)).await.unwrap(), Patched::Done(_)));
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::Record;
+use session_runtime::testing::hint::hint_of;
 use session_runtime::store::{Created, Cursor, Loaded, Page, StoreError, StoreErrorKind, Wanted};
 use session_runtime::{MemoryStore, SessionKey, Store, async_trait};
 use tempfile::TempDir;
@@ -41,7 +42,7 @@ struct Inner {
     calls: Mutex<BTreeMap<&'static str, usize>>,
     /// Swept by the fairing at any time, so apart from the other calls.
     sweeps: AtomicUsize,
-    /// Patches with [`Patch::unchanged`].
+    /// Patches with a hint for the unchanged record.
     hints: AtomicUsize,
     /// The fault of every call of an operation.
     faults: Mutex<BTreeMap<&'static str, Fault>>,
@@ -159,7 +160,7 @@ impl RecordingStore {
         self.with(|inner| inner.loads_all = true)
     }
 
-    /// Asserts that [`Patch::unchanged`] is true of each record that has not changed.
+    /// Asserts that a hint for the unchanged record is true of each record that has not changed.
     #[must_use]
     pub fn checking_patches(self) -> Self {
         self.with(|inner| inner.checks_patches = true)
@@ -255,7 +256,7 @@ impl RecordingStore {
     }
 
     async fn check_unchanged(&self, key: SessionKey, patch: &Patch) {
-        let Some((unchanged, record)) = patch.unchanged.zip(self.record(key).await) else { return };
+        let Some((unchanged, record)) = hint_of(patch).zip(self.record(key).await) else { return };
         if (record.head.revision, record.head.generation) == (unchanged.revision, patch.generation) {
             assert_eq!(patch.refusal(&record.head, |name| record.values.get(name)), None);
             let mut values = record.values;
@@ -338,7 +339,7 @@ impl Store for RecordingStore {
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
         let fault = self.enter("patch").await?;
-        self.0.hints.fetch_add(usize::from(patch.unchanged.is_some()), Ordering::SeqCst);
+        self.0.hints.fetch_add(usize::from(hint_of(&patch).is_some()), Ordering::SeqCst);
         if self.0.checks_patches {
             self.check_unchanged(key, &patch).await;
         }

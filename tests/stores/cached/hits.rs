@@ -97,8 +97,8 @@ async fn an_expired_copy_is_not_served() {
     load(&node).await.unwrap();
     let later = head.expires.after(Duration::from_secs(1));
     let expires = later.after(Duration::from_secs(1));
-    let deadline = Some(Deadline::Touch { seen: head.expires, touched: NOW, expires });
-    patch(&store, Patch { deadline, ..Patch::on_generation(0) }).await;
+    let touch = Deadline::Touch { seen: head.expires, touched: NOW, expires };
+    patch(&store, Patch::on_generation(0).deadline(touch)).await;
     assert!(node.load(KEY, &Wanted::all(), later).await.unwrap().is_some());
 }
 
@@ -200,7 +200,7 @@ async fn a_read_after_an_own_write_is_a_hit() {
     assert_eq!(node.create(KEY, record(&[("cart.a", "1")])).await.unwrap(), Created::Done);
     for n in 10..20 {
         patch(&node, setting("cart.a", &n.to_string())).await;
-        patch(&node, Patch { remove: vec!["cart.b".into()], ..setting(&format!("cart.{n}"), "x") }).await;
+        patch(&node, setting(&format!("cart.{n}"), "x").remove(["cart.b"])).await;
         let (hit, stored) = (load(&node).await.unwrap(), load(&store).await.unwrap());
         assert_eq!((hit.record.values, hit.record.head), (stored.record.values, stored.record.head));
         assert_eq!((hit.bytes, hit.keys), (stored.bytes, stored.keys));

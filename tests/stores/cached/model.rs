@@ -163,14 +163,14 @@ impl Trial {
             touched: NOW,
             expires: head.expires.after(Duration::from_millis(1)),
         };
-        Patch {
-            precondition,
-            set: edit.set.iter().map(|(name, n)| (NAMES[*name].into(), n.to_string().into())).collect(),
-            remove: edit.remove.iter().map(|name| NAMES[*name].into()).collect(),
-            deadline: head.as_ref().filter(|_| edit.touch).map(touch),
-            secret: edit.login.then(|| NewSecret::Raise { hash: SecretHash::from_bytes([self.logins; 32]), at: NOW }),
-            ..Patch::on_generation(generation)
-        }
+        let mut patch = Patch::on_generation(generation)
+            .precondition(precondition)
+            .set(edit.set.iter().map(|(name, n)| (NAMES[*name], n.to_string())))
+            .remove(edit.remove.iter().map(|name| NAMES[*name]));
+        patch.deadline = head.as_ref().filter(|_| edit.touch).map(touch);
+        let hash = SecretHash::from_bytes([self.logins; 32]);
+        patch.secret = edit.login.then_some(NewSecret::Raise { hash, at: NOW });
+        patch
     }
 
     async fn load(&mut self, node: usize, schemas: Option<&[usize]>, fresh: bool, known: bool) {
@@ -218,7 +218,7 @@ fn same(one: Option<&Loaded>, other: Option<&Loaded>) -> bool {
 /// True if an answer shows this state: every wanted part as it was, and nothing that was not there.
 fn shows(state: Option<&Loaded>, found: Option<&Loaded>, wanted: &Wanted) -> bool {
     let (Some(state), Some(found)) = (state, found) else { return state.is_none() && found.is_none() };
-    let (Record { head, values }, total) = (&state.record, (state.bytes, state.keys));
+    let (Record { head, values, .. }, total) = (&state.record, (state.bytes, state.keys));
     let nothing_else = found.record.values.iter().all(|(name, text)| values.get(name) == Some(&**text));
     let nothing_less = values.iter().all(|(name, _)| !wanted.wants(name) || found.record.values.get(name).is_some());
     found.record.head == *head && (found.bytes, found.keys) == total && nothing_else && nothing_less

@@ -98,8 +98,8 @@ async fn answers_of_writes_may_change_places() {
 async fn a_late_answer_does_not_bring_back_an_old_secret() {
     let (node, store) = node().await;
     let old = load(&node).await.unwrap().record.head.secret;
-    let secret = Some(NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW });
-    let login = patch(&node, Patch { secret, ..Patch::on_generation(0) });
+    let secret = NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW };
+    let login = patch(&node, Patch::on_generation(0).secret(secret));
     let small = node.patch(KEY, Patch::on_generation(0), NOW);
     store.before_answer("patch", small, login).await.0.unwrap();
     let head = node.load(KEY, &Wanted::all().opened_by(old), NOW).await.unwrap().unwrap().record.head;
@@ -112,8 +112,8 @@ async fn a_late_answer_does_not_undo_what_was_loaded_since() {
     let (node, store) = node().await;
     let old = load(&node).await.unwrap().record.head.secret;
     let login_elsewhere = async {
-        let secret = Some(NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW });
-        patch(&store, Patch { secret, ..Patch::on_generation(0) }).await;
+        let secret = NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW };
+        patch(&store, Patch::on_generation(0).secret(secret)).await;
         node.load(KEY, &Wanted::all().fresh(), NOW).await.unwrap().unwrap().record.head.generation
     };
     let small = node.patch(KEY, Patch::on_generation(0), NOW);
@@ -128,7 +128,7 @@ async fn a_conflict_drops_the_copy() {
     let (node, store) = node().await;
     load(&node).await.unwrap();
     patch(&store, setting("cart.a", "2")).await;
-    let stale = Patch { precondition: Precondition::Revision(0), ..setting("cart.a", "3") };
+    let stale = setting("cart.a", "3").precondition(Precondition::Revision(0));
     assert!(matches!(node.patch(KEY, stale, NOW).await.unwrap(), Patched::Conflict(_)));
     assert_eq!(text(&node, "cart.a").await.as_deref(), Some("2"));
 }
@@ -138,8 +138,8 @@ async fn a_conflict_drops_the_copy() {
 async fn a_refusal_drops_the_copy() {
     let (node, store) = node().await;
     load(&node).await.unwrap();
-    let secret = Some(NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW });
-    patch(&store, Patch { secret, ..Patch::on_generation(0) }).await;
+    let secret = NewSecret::Raise { hash: SecretHash::from_bytes([2; 32]), at: NOW };
+    patch(&store, Patch::on_generation(0).secret(secret)).await;
     assert!(matches!(node.patch(KEY, setting("cart.a", "3"), NOW).await.unwrap(), Patched::Renewed));
     assert_eq!(load(&node).await.unwrap().record.head.generation, 1);
     store.delete(KEY).await.unwrap();

@@ -24,14 +24,14 @@ async fn before_and_after(config: impl FnOnce(SessionConfig) -> SessionConfig) -
     let now: Timestamp = SystemClock.now().into();
     let values = Values::from_iter([("cart".into(), r#"{"v":1}"#.into()), ("cart.coupon".into(), "\"A\"".into())]);
     let other = SqliteStore::open(&file).unwrap();
-    other.create(KEY, Record { head: head_at(now.as_millis()), values }).await.unwrap();
+    other.create(KEY, Record::new(head_at(now.as_millis()), values)).await.unwrap();
 
     let config = config(SessionConfig::new().store(format!("sqlite://{}", file.display())));
     let sessions = Sessions::builder().config(config).schemas::<Cart>().build().unwrap();
     let coupon = async || sessions.read::<Cart>(&KEY).await.unwrap().unwrap().coupon().clone();
     let before = coupon().await;
-    let set = vec![("cart.coupon".into(), "\"B\"".into())];
-    other.patch(KEY, Patch { set, ..Patch::on_generation(0) }, now).await.unwrap();
+    let set = [("cart.coupon", "\"B\"")];
+    other.patch(KEY, Patch::on_generation(0).set(set), now).await.unwrap();
     [before, coupon().await]
 }
 
@@ -82,8 +82,8 @@ async fn answer_after_a_change(cache: &str) -> Option<String> {
 
     let (other, now) = (SqliteStore::open(&file).unwrap(), SystemClock.now().into());
     let key = other.scan(None, 1, now).await.unwrap().sessions[0].0;
-    let set = vec![("cart.coupon".into(), "\"B\"".into())];
-    other.patch(key, Patch { set, ..Patch::on_generation(0) }, now).await.unwrap();
+    let set = [("cart.coupon", "\"B\"")];
+    other.patch(key, Patch::on_generation(0).set(set), now).await.unwrap();
     client.get("/").dispatch().await.into_string().await
 }
 

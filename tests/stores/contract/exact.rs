@@ -30,7 +30,7 @@ const STORED: [&str; 14] = [
 async fn a_load_brings_what_is_wanted_and_no_more(store: impl Store) {
     store.set_lazy_schemas(&["history"]);
     let values: Values = STORED.iter().map(|name| ((*name).into(), "1".into())).collect();
-    store.create(KEY, Record { head: head_at(NOW.as_millis()), values }).await.unwrap();
+    store.create(KEY, Record::new(head_at(NOW.as_millis()), values)).await.unwrap();
     for schemas in [
         &["cart"][..],
         &["history"],

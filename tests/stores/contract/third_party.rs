@@ -38,7 +38,7 @@ impl Store for FileStore {
         let Some(mut record) = live(&folder, key, now)? else { return Ok(None) };
         let (bytes, keys) = (record.values.bytes(), record.values.len());
         record.values.retain(|name| wanted.wants(name));
-        Ok(Some(Loaded { record, bytes, keys, unreadable: Vec::new() }))
+        Ok(Some(Loaded::new(record, bytes, keys)))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
@@ -142,7 +142,7 @@ fn parse(bytes: &[u8]) -> Option<Record> {
         generation_since: since.map(moment),
         revision,
     };
-    Some(Record { head, values: values.into_iter().map(|(name, text)| (name.into(), text.into())).collect() })
+    Some(Record::new(head, values.into_iter().map(|(name, text)| (name.into(), text.into())).collect()))
 }
 
 fn remove(folder: &Path, key: SessionKey) -> Result<(), StoreError> {

@@ -36,7 +36,7 @@ async fn a_damaged_row_is_reported_as_unreadable() {
     let loaded = store.load(key(98), &Wanted::all(), NOW).await.unwrap().unwrap();
     assert_eq!(loaded.unreadable.iter().map(|name| &**name).collect::<Vec<_>>(), ["cart.visits"]);
     assert_eq!(loaded.record.values.len(), 1);
-    let removing = Patch { remove: vec!["cart.visits".into()], ..Patch::on_generation(0) };
+    let removing = Patch::on_generation(0).remove(["cart.visits"]);
     assert!(matches!(store.patch(key(98), removing, NOW).await.unwrap(), Patched::Done(_)));
     let mended = store.load(key(98), &Wanted::all(), NOW).await.unwrap().unwrap();
     assert_eq!((mended.bytes, mended.unreadable.len()), (mended.record.values.bytes(), 0));

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Expected, Patch, Patched, Precondition, Unchanged};
+use session_runtime::patch::{Expected, Patch, Patched, Precondition};
 use session_runtime::record::Record;
 use session_runtime::store::{Created, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
+use session_runtime::testing::hint::{UnchangedHint, hinted};
 use session_runtime::{PostgresStore, SessionKey, Store};
 
 /// The moment of every operation.
@@ -30,7 +31,7 @@ pub(crate) const fn key(n: u8) -> SessionKey {
 
 pub(crate) fn record(values: &[(&str, &str)]) -> Record {
     let values = values.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
-    Record { head: head_at(1_000), values }
+    Record::new(head_at(1_000), values)
 }
 
 /// A session whose counter stands at 0.
@@ -45,21 +46,21 @@ pub(crate) async fn visits(store: &impl Store, key: SessionKey) -> Result<u64, S
 }
 
 pub(crate) fn set(name: &str, text: &str) -> Patch {
-    Patch { set: vec![(name.into(), text.into())], ..Patch::on_generation(0) }
+    Patch::on_generation(0).set([(name, text)])
 }
 
 /// Sets the counter, if it stands at `from`.
 pub(crate) fn count(from: u64, to: u64) -> Patch {
     let base = Some(from.to_string().into());
-    let expected = Expected { name: "cart.visits".into(), base, or_ours: false };
-    Patch { precondition: Precondition::Values(vec![expected]), ..set("cart.visits", &to.to_string()) }
+    let expected = Expected::new("cart.visits", base);
+    set("cart.visits", &to.to_string()).precondition(Precondition::Values(vec![expected]))
 }
 
 /// The same, with a description of the record at this revision.
 pub(crate) fn count_unchanged(from: u64, to: u64, revision: u64) -> Patch {
     let texts = ["cart", r#"{"v":1}"#, "cart.visits", &to.to_string()];
     let bytes = texts.iter().map(|text| text.len()).sum();
-    Patch { unchanged: Some(Unchanged { revision, bytes, keys: 2 }), ..count(from, to) }
+    hinted(count(from, to), UnchangedHint { revision, bytes, keys: 2 })
 }
 
 /// Adds one, again after each conflict.

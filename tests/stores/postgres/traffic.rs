@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use session_runtime::patch::{Patch, Patched, Unchanged};
+use session_runtime::patch::{Patch, Patched};
 use session_runtime::store::Wanted;
+use session_runtime::testing::hint::{UnchangedHint, hinted};
 use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{PgBouncer, Postgres, url};
 use session_tests::servers::proxy::Proxy;
 
 use super::conformance::pool;
-use super::session::{NOW, PATIENT, count, count_unchanged, counter, key, patient, record, set, visits};
+use super::session::{NOW, PATIENT, count, count_unchanged, counter, key, patient, record, visits};
 
 const ROUNDS: u64 = 20;
 
@@ -130,8 +131,8 @@ async fn work(store: &PostgresStore, from: u64, swept: usize) {
         let patch = if n % 2 == 0 { count(n, n + 1) } else { count_unchanged(n, n + 1, n) };
         assert!(matches!(store.patch(key(1), patch, NOW).await.unwrap(), Patched::Done(_)));
         counter(store, key(2)).await;
-        let unchanged = Some(Unchanged { revision: 0, bytes: 37, keys: 4 });
-        let both = Patch { unchanged, set: [set("cart.a", "1").set, set("cart.b", "2").set].concat(), ..set("", "") };
+        let both = Patch::on_generation(0).set([("cart.a", "1"), ("cart.b", "2")]);
+        let both = hinted(both, UnchangedHint { revision: 0, bytes: 37, keys: 4 });
         assert!(matches!(store.patch(key(2), both, NOW).await.unwrap(), Patched::Done(_)));
         store.delete(key(2)).await.unwrap();
         store.scan(None, 10, NOW).await.unwrap();

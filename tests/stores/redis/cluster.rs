@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_runtime::config::ServerConfig;
 use session_runtime::expiry::StoredExpiry;
-use session_runtime::patch::{Deadline, Patch};
+use session_runtime::patch::Deadline;
 use session_runtime::store::{Store, StoreErrorKind, Wanted};
 use session_runtime::{RedisStore, SessionKey};
 use session_tests::pages;
@@ -97,7 +97,7 @@ async fn half_a_session_is_waited_for() {
         // The touch is of both hashes: it is done on both, or on none.
         let expires = now().after(Duration::from_secs(9_000));
         let choose = Deadline::Choose { expiry: StoredExpiry::Default, touched: now(), expires };
-        let change = Patch { deadline: Some(choose), ..setting(&[("cart.a", "2"), ("history.x", "1")]) };
+        let change = setting(&[("cart.a", "2"), ("history.x", "1")]).deadline(choose);
         let work = |patches: bool| {
             let (store, change) = (std::sync::Arc::clone(&store), change.clone());
             tokio::spawn(async move {

@@ -29,22 +29,21 @@ pub(crate) fn values(pairs: &[(&str, &str)]) -> Values {
 
 /// A record that lives for an hour.
 pub(crate) fn record(pairs: &[(&str, &str)]) -> Record {
-    Record { head: head_at(now().as_millis()), values: values(pairs) }
+    Record::new(head_at(now().as_millis()), values(pairs))
 }
 
 pub(crate) fn setting(pairs: &[(&str, &str)]) -> Patch {
-    let set = pairs.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
-    Patch { set, ..Patch::on_generation(0) }
+    Patch::on_generation(0).set(pairs.iter().copied())
 }
 
 pub(crate) fn removing(names: &[&str]) -> Patch {
-    Patch { remove: names.iter().map(|name| (*name).into()).collect(), ..Patch::on_generation(0) }
+    Patch::on_generation(0).remove(names.iter().copied())
 }
 
 /// The patch, if the value is still this one.
 pub(crate) fn resting(patch: Patch, name: &str, base: &str) -> Patch {
-    let expected = Expected { name: name.into(), base: Some(base.into()), or_ours: false };
-    Patch { precondition: Precondition::Values(vec![expected]), ..patch }
+    let expected = Expected::new(name, Some(base.into()));
+    patch.precondition(Precondition::Values(vec![expected]))
 }
 
 pub(crate) async fn create(store: &impl Store, number: u8, pairs: &[(&str, &str)]) -> Head {

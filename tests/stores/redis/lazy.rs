@@ -1,7 +1,7 @@
 //! Schemas that are kept apart: in hashes of their own, which belong to the session in every other way.
 
 use session_runtime::RedisStore;
-use session_runtime::patch::{Deadline, Expected, Patch, Patched, Precondition};
+use session_runtime::patch::{Deadline, Expected, Patched, Precondition};
 use session_runtime::store::{Created, Store, StoreErrorKind, Wanted};
 use session_tests::servers::redis::Redis;
 
@@ -62,7 +62,7 @@ async fn the_deadline_moves_on_every_hash() {
     let before = ttl(name(1));
     let expires = head.expires.after(std::time::Duration::from_secs(3600));
     let touch = Deadline::Touch { seen: head.expires, touched: now(), expires };
-    must_patch(&store, 1, Patch { deadline: Some(touch), ..setting(&[]) }).await;
+    must_patch(&store, 1, setting(&[]).deadline(touch)).await;
     for name in [name(1), format!("{}:history", name(1))] {
         assert!(ttl(name.clone()) > before + 3_000_000, "the deadline of `{name}` did not move");
     }
@@ -115,8 +115,8 @@ async fn a_hash_that_was_evicted_is_named_and_not_written_over() {
         assert_eq!(loaded.record.values, values(&SESSION[..read]));
         assert_eq!(loaded.unreadable.iter().map(|name| &**name).collect::<Vec<_>>(), ["history"]);
     }
-    let absent = Expected { name: "history".into(), base: None, or_ours: false };
-    let expecting = Patch { precondition: Precondition::Values(vec![absent]), ..removing(&["history"]) };
+    let absent = Expected::new("history", None);
+    let expecting = removing(&["history"]).precondition(Precondition::Values(vec![absent]));
     for refused in [setting(&[("history.seen/8", "1")]), removing(&["history.seen/7"]), expecting] {
         let message = assert_fails(patch(&store, 1, refused).await, StoreErrorKind::Corrupt);
         assert!(message.contains("hash of a lazy schema"), "{message}");

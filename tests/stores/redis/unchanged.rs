@@ -7,9 +7,10 @@ use std::time::Duration;
 use session_runtime::RedisStore;
 use session_runtime::clock::Timestamp;
 use session_runtime::id::SecretHash;
-use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Unchanged};
+use session_runtime::patch::{Deadline, NewSecret, Patch, Patched};
 use session_runtime::record::Head;
 use session_runtime::store::{Loaded, Store};
+use session_runtime::testing::hint::{UnchangedHint, hinted};
 use session_tests::servers::redis::Redis;
 
 use super::cost::{assert_ran, reset};
@@ -42,8 +43,7 @@ fn describing(patch: Patch, loaded: &Loaded) -> Patch {
     values.extend(patch.set.iter().map(|(name, text)| (&**name, &**text)));
     let came = values.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
     let (bytes, keys) = (bytes + came - record.values.bytes(), keys + values.len() - record.values.len());
-    let unchanged = Some(Unchanged { revision: record.head.revision, bytes, keys });
-    Patch { unchanged, ..patch }
+    hinted(patch, UnchangedHint { revision: record.head.revision, bytes, keys })
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn an_expired_session_is_not_written() {
     {
         let loaded = load_all(&store, 1).await.unwrap().unwrap();
         let choose = Deadline::Choose { expiry: loaded.record.head.expiry, touched: now(), expires };
-        let head = must_patch(&store, 1, Patch { deadline: Some(choose), ..setting(&[]) }).await;
+        let head = must_patch(&store, 1, setting(&[]).deadline(choose)).await;
         assert_eq!((head.expires, head.revision), (expires, revision));
         let text = format!("{revision} more");
         let late = || describing(setting(&[("cart.a", &text)]), &loaded);
@@ -121,7 +121,7 @@ async fn another_request_may_change_the_head_meanwhile() {
     let touch = Deadline::Touch { seen: expires, touched: now(), expires: moved };
     let periodic =
         NewSecret::Periodic { seen: secret, seen_expires: expires, hash: SecretHash::from_bytes([7; 32]), at: now() };
-    let theirs = Patch { deadline: Some(touch), secret: Some(periodic), ..setting(&[]) };
+    let theirs = setting(&[]).deadline(touch).secret(periodic);
     let head = must_patch(&store, 1, theirs).await;
     assert_eq!((head.expires, head.revision), (moved, 0));
     let stats = &mut server.connect();
@@ -132,7 +132,7 @@ async fn another_request_may_change_the_head_meanwhile() {
 
     let loaded = load_all(&store, 1).await.unwrap().unwrap();
     let raise = NewSecret::Raise { hash: SecretHash::from_bytes([9; 32]), at: now() };
-    must_patch(&store, 1, Patch { secret: Some(raise), ..setting(&[]) }).await;
+    must_patch(&store, 1, setting(&[]).secret(raise)).await;
     let answer = patch(&store, 1, describing(setting(&[("cart.a", "3")]), &loaded)).await.unwrap();
     assert!(matches!(answer, Patched::Renewed), "{answer:?}");
     must_hold(&store, 1, &[("cart", "{}"), ("cart.a", "2")]).await;

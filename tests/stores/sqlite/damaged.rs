@@ -27,7 +27,7 @@ fn record(n: u8) -> Record {
         .map(|(name, text)| (Text::from(name), Text::from(text)))
         .into_iter()
         .collect();
-    Record { head: head_at(NOW.as_millis()), values }
+    Record::new(head_at(NOW.as_millis()), values)
 }
 
 /// A file of this library, closed in good order.
@@ -89,7 +89,7 @@ impl Met {
                 Ok(None) => self.missing += 1,
                 Err(error) => self.count(&error),
             }
-            let patch = Patch { set: vec![("cart.b".into(), "1".into())], ..Patch::on_generation(0) };
+            let patch = Patch::on_generation(0).set([("cart.b", "1")]);
             self.note(store.patch(key(n), patch, NOW).await);
         }
         self.note(store.scan(None, 1_000, NOW).await);

@@ -33,11 +33,11 @@ fn key(n: u8) -> SessionKey {
 
 fn record(values: &[(&str, &str)]) -> Record {
     let values = values.iter().map(|(name, text)| (Text::from(*name), Text::from(*text))).collect();
-    Record { head: head_at(NOW.as_millis()), values }
+    Record::new(head_at(NOW.as_millis()), values)
 }
 
 fn setting(name: &str, text: &str) -> Patch {
-    Patch { set: vec![(name.into(), text.into())], ..Patch::on_generation(0) }
+    Patch::on_generation(0).set([(name, text)])
 }
 
 async fn load(store: &SqliteStore, key: SessionKey) -> Option<Loaded> {
@@ -216,9 +216,9 @@ async fn a_damaged_value_is_named_and_can_be_removed() {
         let set = store.patch(key(1), setting("cart.a", "3"), NOW).await;
         assert_eq!(set.unwrap_err().kind(), StoreErrorKind::Corrupt, "{damage}");
         assert!(matches!(store.patch(key(1), setting("cart.b", "4"), NOW).await.unwrap(), Patched::Done(_)));
-        let removing = Patch { remove: vec!["cart.a".into()], ..Patch::on_generation(0) };
+        let removing = Patch::on_generation(0).remove(["cart.a"]);
         assert!(matches!(store.patch(key(1), removing, NOW).await.unwrap(), Patched::Done(_)), "{damage}");
-        let Loaded { record: left, bytes, keys, unreadable } = load(&store, key(1)).await.unwrap();
+        let Loaded { record: left, bytes, keys, unreadable, .. } = load(&store, key(1)).await.unwrap();
         assert_eq!(left.values, record(&[("cart.b", "4")]).values, "{damage}");
         assert_eq!((bytes, keys, unreadable.len()), (left.values.bytes(), 1, 0), "{damage}");
     }
@@ -372,11 +372,7 @@ async fn a_long_text_that_is_replaced_or_removed_is_gone() {
         assert_eq!(load(&store, key(1)).await.unwrap().record.values.get(name), Some(&*value));
     }
     assert_eq!(long(), 3);
-    let twice = Patch {
-        set: vec![("cart.a".into(), text("y").into()), ("cart.a".into(), text("z").into())],
-        remove: vec!["cart.c".into()],
-        ..Patch::on_generation(0)
-    };
+    let twice = Patch::on_generation(0).set([("cart.a", text("y")), ("cart.a", text("z"))]).remove(["cart.c"]);
     store.patch(key(1), twice, NOW).await.unwrap();
     let Loaded { record, bytes, keys, .. } = load(&store, key(1)).await.unwrap();
     assert_eq!(record.values.get("cart.a"), Some(&*text("z")));
@@ -393,11 +389,8 @@ async fn a_patch_that_names_a_key_twice_is_counted_right() {
     let (_folder, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     create(&store, 1, &[("cart.a", "1")]).await;
-    let patch = Patch {
-        set: vec![("cart.a".into(), "22".into()), ("cart.b".into(), "1".into()), ("cart.a".into(), "333".into())],
-        remove: vec!["cart.b".into(), "cart.b".into()],
-        ..Patch::on_generation(0)
-    };
+    let set = [("cart.a", "22"), ("cart.b", "1"), ("cart.a", "333")];
+    let patch = Patch::on_generation(0).set(set).remove(["cart.b", "cart.b"]);
     store.patch(key(1), patch, NOW).await.unwrap();
     let Loaded { record, bytes, keys, .. } = load(&store, key(1)).await.unwrap();
     assert_eq!((bytes, keys), (record.values.bytes(), record.values.len()));

@@ -22,7 +22,7 @@ fn key(n: u8) -> SessionKey {
 }
 
 async fn create(store: &SqliteStore, n: u8) -> Result<Created, StoreError> {
-    let record = Record { head: head_at(1_000), values: [("cart.a".into(), "1".into())].into_iter().collect() };
+    let record = Record::new(head_at(1_000), [("cart.a".into(), "1".into())].into_iter().collect());
     store.create(key(n), record).await
 }
 
@@ -259,8 +259,8 @@ async fn a_log_that_a_foreign_reader_made_large_shrinks_again() {
     let text = format!("\"{}\"", "x".repeat(8_000));
     let work = async || {
         for at in 0..1_200 {
-            let set = vec![("cart.a".into(), format!("{text}{at}").into())];
-            store.patch(key(1), Patch { set, ..Patch::on_generation(0) }, NOW).await.unwrap();
+            let set = [("cart.a", format!("{text}{at}"))];
+            store.patch(key(1), Patch::on_generation(0).set(set), NOW).await.unwrap();
         }
     };
     work().await;

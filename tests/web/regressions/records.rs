@@ -15,7 +15,7 @@ async fn totals_are_true_after(patch: Patch) {
     let (key, now) = (SessionKey::from_bytes([1; 16]), Timestamp::from_millis(0));
     for (name, store) in stores {
         let values: Values = [("cart.note".into(), "\"a long text\"".into())].into_iter().collect();
-        store.create(key, Record { head: head_at(0), values }).await.unwrap();
+        store.create(key, Record::new(head_at(0), values)).await.unwrap();
         store.patch(key, patch.clone(), now).await.unwrap();
         let loaded = store.load(key, &Wanted::all(), now).await.unwrap().unwrap();
         let values = &loaded.record.values;
@@ -26,24 +26,22 @@ async fn totals_are_true_after(patch: Patch) {
 /// Totals stay true when one patch sets and removes the same key.
 #[rocket::async_test]
 async fn a_key_set_and_removed_at_once_does_not_spoil_the_totals() {
-    let set = vec![("cart.note".into(), "1".into())];
-    totals_are_true_after(Patch { set, remove: vec!["cart.note".into()], ..Patch::on_generation(0) }).await;
+    totals_are_true_after(Patch::on_generation(0).set([("cart.note", "1")]).remove(["cart.note"])).await;
 }
 
 /// Totals stay true when one patch sets the same key twice, so every store states the same.
 #[rocket::async_test]
 async fn a_key_set_twice_does_not_spoil_the_totals() {
     for name in ["cart.note", "cart.coupon"] {
-        let set = vec![(name.into(), "1".into()), (name.into(), "22".into())];
-        totals_are_true_after(Patch { set, ..Patch::on_generation(0) }).await;
+        totals_are_true_after(Patch::on_generation(0).set([(name, "1"), (name, "22")])).await;
     }
 }
 
 /// The `Debug` text of a patch shows no value and no entry's name.
 #[test]
 fn the_debug_text_of_a_patch_shows_no_value() {
-    let set = vec![("cart.card/ann@example.org".into(), "\"4111\"".into())];
-    let shown = format!("{:?}", Patch { set, ..Patch::on_generation(0) });
+    let set = [("cart.card/ann@example.org", "\"4111\"")];
+    let shown = format!("{:?}", Patch::on_generation(0).set(set));
     assert!(!shown.contains("4111") && !shown.contains("ann@"), "{shown}");
 }
 

@@ -29,7 +29,7 @@ async fn begun(sessions: &Sessions) -> (SessionKey, String) {
 
 /// Another program's write. A store in memory needs no waiting.
 fn change(store: &MemoryStore, key: SessionKey) {
-    let patch = Patch { set: vec![("other.key".into(), "1".into())], ..Patch::on_generation(0) };
+    let patch = Patch::on_generation(0).set([("other.key", "1")]);
     let mut change = store.patch(key, patch, Timestamp::from_millis(0));
     assert!(change.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
 }

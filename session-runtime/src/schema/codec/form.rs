@@ -87,6 +87,20 @@ macro_rules! plains {
     )*};
 }
 
+macro_rules! variants {
+    ($($method:ident)*) => {$(
+        fn $method(
+            self,
+            _: &'static str,
+            _: u32,
+            variant: &'static str,
+            _: usize,
+        ) -> Result<Parts, serde_json::Error> {
+            Ok(Parts::new(Some(variant)))
+        }
+    )*};
+}
+
 impl ser::Serializer for Writer {
     type Ok = Form;
     type Error = serde_json::Error;
@@ -103,6 +117,8 @@ impl ser::Serializer for Writer {
         serialize_i8: i8 serialize_i16: i16 serialize_i32: i32 serialize_i64: i64 serialize_i128: i128
         serialize_u8: u8 serialize_u16: u16 serialize_u32: u32 serialize_u64: u64 serialize_u128: u128
     }
+
+    variants! { serialize_tuple_variant serialize_struct_variant }
 
     fn serialize_f32(self, value: f32) -> Written {
         Ok(float(value.into()))
@@ -162,32 +178,12 @@ impl ser::Serializer for Writer {
         Ok(Parts::new(None))
     }
 
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        _: usize,
-    ) -> Result<Parts, serde_json::Error> {
-        Ok(Parts::new(Some(variant)))
-    }
-
     fn serialize_map(self, _: Option<usize>) -> Result<Parts, serde_json::Error> {
         Ok(Parts::new(None))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts, serde_json::Error> {
         Ok(Parts::new(None))
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        _: usize,
-    ) -> Result<Parts, serde_json::Error> {
-        Ok(Parts::new(Some(variant)))
     }
 }
 

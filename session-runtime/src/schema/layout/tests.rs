@@ -10,7 +10,7 @@ use crate::__private::{Chain, Current, Tracked, Unchained, pinned as whole, pinn
 use crate::SessionValue;
 use crate::schema::history::History;
 use crate::schema::value::{Key, Struct, Ty};
-use crate::schema::{SchemaSpec, place};
+use crate::schema::{SchemaSpec, field_access};
 
 macro_rules! schema {
     ($name:ident $key:literal $version:literal { $($at:literal $field:ident: $ty:ty as $kind:ident,)* } $history:expr) => {
@@ -27,7 +27,7 @@ macro_rules! schema {
             const FIELDS: &'static [FieldOps<Self>] = &[$(
                 $kind::<Self, $ty>(
                     concat!($key, ".", stringify!($field), slash!($kind)),
-                    &const { place($at, Default::default, |s| &s.$field, |s| &mut s.$field) },
+                    &const { field_access($at, Default::default, |s| &s.$field, |s| &mut s.$field) },
                 ),
             )*];
             type Role = Current;

@@ -22,8 +22,9 @@
 
 use crate::clock::Timestamp;
 use crate::id::{SessionId, SessionKey};
+use crate::record::bytes::{self, Unread};
 use crate::record::expiry::StoredExpiry;
-use crate::record::{Head, Record, Values};
+use crate::record::{Head, Record, Values, key};
 
 /// Encodes a record, sealed at this time.
 pub(super) fn encode(key: SessionKey, record: &Record, sealed: Timestamp) -> Vec<u8> {
@@ -49,7 +50,7 @@ pub(super) fn encode(key: SessionKey, record: &Record, sealed: Timestamp) -> Vec
 
 /// Decodes a record whose deadlines have not passed; the deadlines are checked before anything else.
 pub(super) fn decode(bytes: &[u8], now: Timestamp) -> Option<(SessionKey, Record)> {
-    let mut rest = Rest { bytes, sealed: Timestamp::from_millis(0) };
+    let mut rest = Rest { bytes: Unread(bytes), sealed: Timestamp::from_millis(0) };
     rest.sealed = rest.moment()?;
     let (expires, ends) = (rest.moment()?, rest.moment()?);
     if now >= expires || now >= ends {
@@ -57,7 +58,7 @@ pub(super) fn decode(bytes: &[u8], now: Timestamp) -> Option<(SessionKey, Record
     }
     let (created, touched) = (rest.moment()?, rest.moment()?);
     let expiry = rest.expiry()?;
-    let key = SessionKey::from_bytes(rest.take()?);
+    let key = SessionKey::from_bytes(rest.bytes.array()?);
     let head = Head {
         created,
         touched,
@@ -97,11 +98,10 @@ impl Shared {
 
     /// Length of this part in the previous name; zero if that name has no such part.
     fn length(self, before: &str) -> usize {
-        let behind = |mark: char| before.find(mark).map_or(0, |at| at + 1);
         match self {
             Self::Nothing => 0,
-            Self::Schema => behind('.'),
-            Self::Field => behind('/'),
+            Self::Schema => key::schema_prefix(before).len(),
+            Self::Field => key::field_prefix(before).len(),
         }
     }
 }
@@ -129,17 +129,12 @@ impl Writer {
     }
 
     fn expiry(&mut self, expiry: StoredExpiry) {
-        match expiry {
-            StoredExpiry::Default => self.bytes.push(0),
-            StoredExpiry::After { millis } => {
-                self.bytes.push(1);
-                self.number(millis);
-            }
-            StoredExpiry::At(moment) => {
-                self.bytes.push(2);
-                self.moment(moment);
-            }
-            StoredExpiry::BrowserClose => self.bytes.push(3),
+        let (kind, number) = expiry.to_parts();
+        self.bytes.push(kind);
+        match kind {
+            bytes::AFTER => self.number(number.cast_unsigned()),
+            bytes::AT => self.moment(Timestamp::from_millis(number)),
+            _ => {}
         }
     }
 
@@ -151,21 +146,15 @@ impl Writer {
 
 /// Bytes that have not been read yet.
 struct Rest<'b> {
-    bytes: &'b [u8],
+    bytes: Unread<'b>,
     sealed: Timestamp,
 }
 
 impl<'b> Rest<'b> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.bytes.split_first_chunk()?;
-        self.bytes = rest;
-        Some(*taken)
-    }
-
     fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
-            let [byte] = self.take()?;
+            let [byte] = self.bytes.array()?;
             let bits = u64::from(byte & 0x7f);
             // The tenth byte has room for one bit.
             if bits << shift >> shift != bits {
@@ -186,27 +175,25 @@ impl<'b> Rest<'b> {
     }
 
     fn expiry(&mut self) -> Option<StoredExpiry> {
-        match self.take()? {
-            [0] => Some(StoredExpiry::Default),
-            [1] => Some(StoredExpiry::After { millis: self.number()? }),
-            [2] => self.moment().map(StoredExpiry::At),
-            [3] => Some(StoredExpiry::BrowserClose),
-            _ => None,
-        }
+        let [kind] = self.bytes.array()?;
+        let number = match kind {
+            bytes::AFTER => self.number()?.cast_signed(),
+            bytes::AT => self.moment()?.as_millis(),
+            _ => 0,
+        };
+        StoredExpiry::from_parts(kind, number)
     }
 
     fn text(&mut self) -> Option<&'b str> {
         let length = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.bytes.split_at_checked(length)?;
-        self.bytes = rest;
-        str::from_utf8(text).ok()
+        str::from_utf8(self.bytes.slice(length)?).ok()
     }
 
     fn values(&mut self) -> Option<Values> {
         let mut values = Values::new();
         let mut before = String::new();
-        while !self.bytes.is_empty() {
-            let [shared] = self.take()?;
+        while !self.bytes.0.is_empty() {
+            let [shared] = self.bytes.array()?;
             let kept = Shared::from_byte(shared)?.length(&before);
             let name = [&before[..kept], self.text()?].concat();
             if !values.is_empty() && name <= before {

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use crate::record::Values;
 use crate::record::patch::{Deadline, Expected, NewSecret, Patch, Precondition};
+use crate::record::{Values, key};
 
 const CHANGES: i16 = 1;
 const EXPECTED: i16 = 2;
@@ -70,16 +70,11 @@ impl<'p> Columns<'p> {
     }
 
     fn push(&mut self, name: &'p str, content: Option<&'p str>) {
-        let (schema, field) = parts(name);
+        let (schema, field) = key::split_schema(name);
         self.schemas.push(schema.as_bytes());
         self.fields.push(field.as_bytes());
         self.contents.push(content.map(str::as_bytes));
     }
-}
-
-/// Splits a stored key into its schema and the rest.
-pub(super) fn parts(name: &str) -> (&str, &str) {
-    name.split_at(name.find('.').unwrap_or(name.len()))
 }
 
 /// Collects each changed key once, and every expectation.

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::redacted::Redacted;
 use crate::clock::Timestamp;
 use crate::id::SecretHash;
+use crate::record::bytes::stored_size;
 use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret, Record, Text, Values};
 use crate::store::{Loaded, Wanted};
@@ -42,14 +43,9 @@ impl<'h> HeadColumns<'h> {
             previous_until: Redacted(previous.and_then(|previous| previous.until).map(moment)),
             generation: Redacted(head.generation.cast_signed()),
             generation_since: Redacted(head.generation_since.map(moment)),
-            rest: [head.revision.cast_signed(), stored(values.bytes()), stored(values.len())].map(Redacted),
+            rest: [head.revision.cast_signed(), stored_size(values.bytes()), stored_size(values.len())].map(Redacted),
         }
     }
-}
-
-/// Converts the size of data in memory, which always fits.
-pub(super) fn stored(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 /// Reads a column.

@@ -6,11 +6,12 @@ use super::PostgresStore;
 use super::changes::{self, Columns};
 use super::connection::Param;
 use super::fault::Fault;
-use super::head::{self, COLUMNS, HeadColumns, column, stored};
+use super::head::{self, COLUMNS, HeadColumns, column};
 use super::redacted::Redacted;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::Record;
+use crate::record::bytes::stored_size;
 use crate::record::patch::{Patch, Patched};
 use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
 
@@ -132,7 +133,7 @@ impl PostgresStore {
         let mut removed = 0;
         loop {
             let step = SWEEP_STEP.min(limit - removed);
-            let most = Redacted(stored(step));
+            let most = Redacted(stored_size(step));
             let swept = count(&self.access.query(&self.statements.sweep, &[&until, &most]).await?)?;
             removed += swept;
             if swept < step || removed == limit {
@@ -146,7 +147,7 @@ impl PostgresStore {
         self.ready().await?;
         // Every key sorts after the empty one.
         let from = Redacted(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
-        let (until, most) = (Redacted(now.as_millis()), Redacted(stored(limit)));
+        let (until, most) = (Redacted(now.as_millis()), Redacted(stored_size(limit)));
         let rows = self.access.query(&self.statements.scan, &[&from, &until, &most]).await?;
         let (mut page, mut last) = (Page::default(), None);
         for row in &rows {

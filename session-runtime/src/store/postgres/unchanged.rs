@@ -5,16 +5,17 @@
 //! returns `None` for any other patch and for a changed record: then nothing is written, and the function decides.
 
 use super::PostgresStore;
-use super::changes::parts;
 use super::connection::Param;
 use super::fault::Fault;
-use super::head::{self, stored};
+use super::head;
 use super::operations::FEW;
 use super::redacted::Redacted;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::patch::{Patch, Unchanged};
-use crate::record::{Head, Text};
+use crate::record::bytes::stored_size;
+use crate::record::patch::Patch;
+use crate::record::patch::unchanged::UnchangedHint;
+use crate::record::{Head, Text, key};
 
 /// Parameters of one key; `None` if there is none.
 type Change<'p> = [Redacted<Option<&'p [u8]>>; 3];
@@ -26,11 +27,11 @@ impl PostgresStore {
         patch: &Patch,
         now: Timestamp,
     ) -> Result<Option<Head>, Fault> {
-        let Some(Unchanged { revision, bytes, keys }) = patch.only_sets(FEW) else { return Ok(None) };
+        let Some(UnchangedHint { revision, bytes, keys }) = UnchangedHint::of_sets(patch, FEW) else { return Ok(None) };
         let (key, now) = (Redacted(&key.as_bytes()[..]), Redacted(now.as_millis()));
         let [generation, revision, next] =
             [patch.generation, revision, revision.wrapping_add(1)].map(|number| Redacted(number.cast_signed()));
-        let [bytes, keys] = [bytes, keys].map(|total| Redacted(stored(total)));
+        let [bytes, keys] = [bytes, keys].map(|total| Redacted(stored_size(total)));
         let [first, second, third, fourth] = [0, 1, 2, 3].map(|at| change(patch.set.get(at)));
         let params: [Param<'_>; 19] = [
             &key,
@@ -63,6 +64,6 @@ impl PostgresStore {
 
 fn change(set: Option<&(Text, Text)>) -> Change<'_> {
     let Some((name, text)) = set else { return [const { Redacted(None) }; 3] };
-    let (schema, field) = parts(name);
+    let (schema, field) = key::split_schema(name);
     [schema, field, text].map(|part| Redacted(Some(part.as_bytes())))
 }

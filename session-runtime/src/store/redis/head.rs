@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use crate::clock::Timestamp;
 use crate::id::SecretHash;
+use crate::record::bytes::{self, Unread};
 use crate::record::expiry::StoredExpiry;
 use crate::record::patch::{Deadline, NewSecret};
 use crate::record::{Head, PreviousSecret};
@@ -105,12 +106,8 @@ fn put_times(out: &mut Vec<u8>, expires: Timestamp, touched: Timestamp) {
 }
 
 fn put_expiry(out: &mut Vec<u8>, expiry: StoredExpiry) {
-    let (kind, choice) = match expiry {
-        StoredExpiry::Default => (0, [0; 8]),
-        StoredExpiry::After { millis } => (1, millis.to_be_bytes()),
-        StoredExpiry::At(at) => (2, moment(at)),
-        StoredExpiry::BrowserClose => (3, [0; 8]),
-    };
+    let (kind, number) = expiry.to_parts();
+    let choice = if kind == bytes::AT { moment(Timestamp::from_millis(number)) } else { number.to_be_bytes() };
     out.push(kind);
     out.extend_from_slice(&choice);
 }
@@ -129,28 +126,29 @@ fn put_secret(out: &mut Vec<u8>, head: &Head) {
 }
 
 fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
-    let mut rest = Rest(bytes);
-    if rest.take()? != [FORMAT] {
+    let mut rest = Unread(bytes);
+    if rest.array()? != [FORMAT] {
         return None;
     }
-    let (created, ends, expires, touched) = (rest.moment()?, rest.moment()?, rest.moment()?, rest.moment()?);
+    let (created, ends, expires, touched) =
+        (read_moment(&mut rest)?, read_moment(&mut rest)?, read_moment(&mut rest)?, read_moment(&mut rest)?);
     let expiry = decode_expiry(&mut rest)?;
-    let (secret, secret_since) = (SecretHash::from_bytes(rest.take()?), rest.moment()?);
-    let ([flag], hash, until) = (rest.take()?, SecretHash::from_bytes(rest.take()?), rest.moment()?);
+    let (secret, secret_since) = (SecretHash::from_bytes(rest.array()?), read_moment(&mut rest)?);
+    let ([flag], hash, until) = (rest.array()?, SecretHash::from_bytes(rest.array()?), read_moment(&mut rest)?);
     let previous = match flag {
         NONE => None,
         THERE => Some(PreviousSecret { hash, until: None }),
         ENDS => Some(PreviousSecret { hash, until: Some(until) }),
         _ => return None,
     };
-    let (generation, [raised], raised_at) = (rest.number()?, rest.take()?, rest.moment()?);
+    let (generation, [raised], raised_at) = (rest.number()?, rest.array()?, read_moment(&mut rest)?);
     let generation_since = match raised {
         NONE => None,
         THERE => Some(raised_at),
         _ => return None,
     };
     let revision = rest.number()?;
-    let (total, keys) = (usize::try_from(rest.number()?).ok()?, usize::try_from(rest.number()?).ok()?);
+    let (total, keys) = (rest.size()?, rest.size()?);
     let apart = std::str::from_utf8(rest.0).ok()?;
     let head = Head {
         created,
@@ -168,35 +166,15 @@ fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
     Some(StoredHead { head, bytes: total, keys, apart })
 }
 
-fn decode_expiry(rest: &mut Rest<'_>) -> Option<StoredExpiry> {
-    let [kind] = rest.take()?;
-    let choice = rest.take()?;
-    match kind {
-        0 => Some(StoredExpiry::Default),
-        1 => Some(StoredExpiry::After { millis: u64::from_be_bytes(choice) }),
-        2 => Rest(&choice).moment().map(StoredExpiry::At),
-        3 => Some(StoredExpiry::BrowserClose),
-        _ => None,
-    }
+fn decode_expiry(rest: &mut Unread<'_>) -> Option<StoredExpiry> {
+    let [kind] = rest.array()?;
+    let number = if kind == bytes::AT { read_moment(rest)?.as_millis() } else { rest.number()?.cast_signed() };
+    StoredExpiry::from_parts(kind, number)
 }
 
-/// Bytes that have not been read.
-struct Rest<'b>(&'b [u8]);
-
-impl Rest<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn moment(&mut self) -> Option<Timestamp> {
-        self.number().map(|shifted| Timestamp::from_millis((shifted ^ SIGN).cast_signed()))
-    }
+/// Takes an instant that [`moment`] encoded.
+fn read_moment(rest: &mut Unread<'_>) -> Option<Timestamp> {
+    rest.number().map(|shifted| Timestamp::from_millis((shifted ^ SIGN).cast_signed()))
 }
 
 #[cfg(test)]

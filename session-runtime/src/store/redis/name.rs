@@ -88,11 +88,6 @@ impl Name<'_> {
     }
 }
 
-/// Schema of a stored key: the part before the first dot.
-pub(super) fn schema_of(name: &str) -> &str {
-    name.split_once('.').map_or(name, |(schema, _)| schema)
-}
-
 /// Rejects a name that begins with NUL, which is reserved for this store.
 pub(super) fn check(name: &str) -> Result<(), Fault> {
     match name.as_bytes().first() {

@@ -22,7 +22,7 @@ use super::together::{AT_ONCE, together};
 use super::walk::{self, Names, SLOTS, STEP, Slots};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::Text;
+use crate::record::{Text, key};
 use crate::store::{Cursor, Damage, Loaded, Page, Wanted};
 
 /// Maximum number of steps per page. If most names belong to other programs, pages are short.
@@ -97,7 +97,7 @@ impl RedisStore {
 
 /// Returns the damage of a record. A schema of which only the bare name is unreadable has lost its hash.
 fn damage(loaded: &Loaded) -> Option<Damage> {
-    let is_lost = |name: &Text| !name.contains('.') && loaded.record.values.of_schema(name).next().is_none();
+    let is_lost = |name: &Text| key::is_metadata(name) && loaded.record.values.of_schema(name).next().is_none();
     let kind = |lost| if lost { Damage::Missing } else { Damage::Value };
     (!loaded.unreadable.is_empty()).then(|| kind(loaded.unreadable.iter().any(is_lost)))
 }

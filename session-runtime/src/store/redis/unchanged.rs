@@ -12,12 +12,13 @@ use super::RedisStore;
 use super::call::Call;
 use super::fault::Fault;
 use super::head;
-use super::name::{Name, check, schema_of};
+use super::name::{Name, check};
 use super::{read, script};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::Head;
-use crate::record::patch::{Patch, Unchanged};
+use crate::record::patch::Patch;
+use crate::record::patch::unchanged::UnchangedHint;
+use crate::record::{Head, key};
 
 /// Most keys that this script takes. The check that no name occurs twice is a linear search.
 const FEW: usize = 16;
@@ -40,8 +41,8 @@ impl RedisStore {
 
 /// Builds the call; `None` unless the patch only sets few keys of the main hash.
 fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Option<Call> {
-    let unchanged = patch.only_sets(FEW)?;
-    let stays_here = |name: &str| check(name).is_ok() && !lazy.contains(&schema_of(name));
+    let unchanged = UnchangedHint::of_sets(patch, FEW)?;
+    let stays_here = |name: &str| check(name).is_ok() && !lazy.contains(&key::split_schema(name).0);
     if !patch.set.iter().all(|(name, _)| stays_here(name)) {
         return None;
     }
@@ -54,8 +55,8 @@ fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> 
     Some(command)
 }
 
-fn fixed_part(patch: &Patch, unchanged: Unchanged, now: Timestamp) -> [u8; FIXED_PART] {
-    let Unchanged { revision, bytes, keys } = unchanged;
+fn fixed_part(patch: &Patch, unchanged: UnchangedHint, now: Timestamp) -> [u8; FIXED_PART] {
+    let UnchangedHint { revision, bytes, keys } = unchanged;
     let numbers = [patch.generation, revision, revision.wrapping_add(1), bytes as u64, keys as u64];
     let parts = std::iter::once(head::moment(now)).chain(numbers.map(u64::to_be_bytes));
     let mut out = [0; FIXED_PART];
@@ -74,7 +75,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(5);
 
     fn usual() -> Patch {
-        let unchanged = Some(Unchanged { revision: u64::MAX, bytes: 300, keys: 2 });
+        let unchanged = Some(UnchangedHint { revision: u64::MAX, bytes: 300, keys: 2 });
         Patch { set: vec![("cart.a".into(), "1".into())], unchanged, ..Patch::on_generation(3) }
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::call::Call;
 use super::fault::Fault;
 use super::head::{self, HEAD};
-use super::name::{Name, check, schema_of};
+use super::name::{Name, check};
 use super::script::{self, sha1_hex};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::patch::{Deadline, Expected, Patch, Precondition};
-use crate::record::{Record, Text};
+use crate::record::{Record, Text, key};
 use crate::store::SWEEP_GRACE;
 
 /// Time from when a sweep may remove a record to its removal by the engine, which uses its own clock.
@@ -24,7 +24,7 @@ const LONGEST_BASE: usize = 40;
 
 pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> Result<Call, Fault> {
     let (bytes, keys) = (record.values.bytes(), record.values.len());
-    let is_apart = |name: &str| lazy.contains(&schema_of(name));
+    let is_apart = |name: &str| lazy.contains(&key::split_schema(name).0);
     let apart: Vec<&str> =
         lazy.iter().filter(|schema| record.values.of_schema(schema).next().is_some()).copied().collect();
     let head = head::encode(&record.head, bytes, keys, &apart);
@@ -99,7 +99,7 @@ impl<'p> Changes<'p> {
     }
 
     fn sets(&self, schema: &str) -> bool {
-        self.set.iter().any(|(name, _)| schema_of(name) == schema)
+        self.set.iter().any(|(name, _)| key::split_schema(name).0 == schema)
     }
 }
 

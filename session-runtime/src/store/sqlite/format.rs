@@ -1,4 +1,4 @@
-//! Opens a file: checks its owner and its format number, and creates the tables in an empty file.
+//! Opens a file: checks its application id and its format number, and creates the tables in an empty file.
 //!
 //! Safe when several processes start at once: one transaction creates the tables, and checks again after it has the
 //! lock. Nothing is written to a file unless it is empty or belongs to this library.
@@ -48,9 +48,12 @@ pub(super) struct Settings {
     pub(super) busy_timeout: Duration,
 }
 
-enum Owner {
-    Nobody,
-    Us,
+/// Content of a file that this store may use.
+enum Content {
+    /// An empty file.
+    Empty,
+    /// The tables of this library, in the current format.
+    Tables,
 }
 
 impl Settings {
@@ -153,14 +156,14 @@ impl Settings {
     fn claim(&self, connection: &mut Connection) -> Result<(), Refused> {
         // One transaction for all queries, since another process may create the tables between two of them.
         let snapshot = connection.transaction()?;
-        let owner = self.owner(&snapshot)?;
+        let content = self.content(&snapshot)?;
         snapshot.finish()?;
-        if matches!(owner, Owner::Us) {
+        if matches!(content, Content::Tables) {
             return Ok(());
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have created the tables while this one waited for the lock.
-        if matches!(self.owner(&transaction)?, Owner::Nobody) {
+        if matches!(self.content(&transaction)?, Content::Empty) {
             transaction.execute_batch(TABLES)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
@@ -168,13 +171,13 @@ impl Settings {
         Ok(transaction.commit()?)
     }
 
-    fn owner(&self, connection: &Connection) -> Result<Owner, Refused> {
+    fn content(&self, connection: &Connection) -> Result<Content, Refused> {
         let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
         let (application, format) = (number("application_id")?, number("user_version")?);
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         match (application, format) {
-            (APPLICATION_ID, FORMAT) => Ok(Owner::Us),
-            (0, 0) if tables == 0 => Ok(Owner::Nobody),
+            (APPLICATION_ID, FORMAT) => Ok(Content::Tables),
+            (0, 0) if tables == 0 => Ok(Content::Empty),
             (APPLICATION_ID, _) => {
                 let remedy = match format {
                     ..FORMAT => "it was never released: name another file",

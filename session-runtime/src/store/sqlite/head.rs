@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use crate::clock::Timestamp;
 use crate::id::SecretHash;
+use crate::record::bytes::Unread;
 use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret};
 
@@ -71,17 +72,17 @@ impl HeadRow {
 }
 
 fn decode(bytes: &[u8], expires: Timestamp) -> Option<HeadRow> {
-    let mut rest = Rest(bytes);
-    let [layout, flags, kind] = rest.take()?;
+    let mut rest = Unread(bytes);
+    let [layout, flags, kind] = rest.array()?;
     if layout != FORMAT || bytes.len() != LENGTH {
         return None;
     }
     let expiry = StoredExpiry::from_parts(kind, rest.number()?.cast_signed())?;
-    let (created, touched, ends) = (rest.moment()?, rest.moment()?, rest.moment()?);
-    let (secret, secret_since) = (SecretHash::from_bytes(rest.take()?), rest.moment()?);
-    let (generation, generation_since, revision) = (rest.number()?, rest.moment()?, rest.number()?);
-    let (total, keys) = (usize::try_from(rest.number()?).ok()?, usize::try_from(rest.number()?).ok()?);
-    let (hash, until) = (SecretHash::from_bytes(rest.take()?), rest.moment()?);
+    let (created, touched, ends) = (read_moment(&mut rest)?, read_moment(&mut rest)?, read_moment(&mut rest)?);
+    let (secret, secret_since) = (SecretHash::from_bytes(rest.array()?), read_moment(&mut rest)?);
+    let (generation, generation_since, revision) = (rest.number()?, read_moment(&mut rest)?, rest.number()?);
+    let (total, keys) = (rest.size()?, rest.size()?);
+    let (hash, until) = (SecretHash::from_bytes(rest.array()?), read_moment(&mut rest)?);
     let has = |flag: u8| flags & flag != 0;
     let previous = has(PREVIOUS).then(|| PreviousSecret { hash, until: has(PREVIOUS_UNTIL).then_some(until) });
     let generation_since = has(GENERATION_SINCE).then_some(generation_since);
@@ -101,21 +102,7 @@ fn decode(bytes: &[u8], expires: Timestamp) -> Option<HeadRow> {
     Some(HeadRow { head, bytes: total, keys })
 }
 
-/// Bytes that have not been read yet.
-struct Rest<'b>(&'b [u8]);
-
-impl Rest<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn moment(&mut self) -> Option<Timestamp> {
-        self.take().map(i64::from_be_bytes).map(Timestamp::from_millis)
-    }
+/// Takes an instant: milliseconds since 1970 in two's complement.
+fn read_moment(rest: &mut Unread<'_>) -> Option<Timestamp> {
+    rest.array().map(i64::from_be_bytes).map(Timestamp::from_millis)
 }

@@ -7,6 +7,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::fault::Fault;
+use crate::record::key;
 
 /// A stored key as a parameter.
 #[derive(Clone, Copy)]
@@ -15,7 +16,7 @@ pub(super) struct Name<'n>(pub(super) &'n str);
 impl ToSql for Name<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let bytes = self.0.as_bytes();
-        let value = if is_entry(self.0) { ValueRef::Blob(bytes) } else { ValueRef::Text(bytes) };
+        let value = if key::is_entry(self.0) { ValueRef::Blob(bytes) } else { ValueRef::Text(bytes) };
         Ok(ToSqlOutput::Borrowed(value))
     }
 }
@@ -24,8 +25,4 @@ impl ToSql for Name<'_> {
 pub(super) fn read(value: ValueRef<'_>) -> Result<&str, Fault> {
     let bytes = value.as_bytes()?;
     str::from_utf8(bytes).map_err(|_| Fault::Unreadable("name"))
-}
-
-fn is_entry(name: &str) -> bool {
-    name.contains('/')
 }

@@ -7,10 +7,11 @@ use rusqlite::{Connection, Row, Rows, params};
 
 use super::fault::Fault;
 use super::head::HeadRow;
-use super::{chunks, name, stored};
+use super::{chunks, name};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::{Record, Text, Values};
+use crate::record::bytes::stored_size;
+use crate::record::{Record, Text, Values, key};
 use crate::store::{Cursor, Loaded, Page, Wanted};
 
 /// A connection that reads. It caches the statements that it has used, and may move between threads.
@@ -56,7 +57,7 @@ impl Reader {
         // Every key sorts after the empty blob.
         let from = from.as_ref().map_or(&[][..], |key| key.as_bytes());
         let mut scan = self.connection.prepare_cached(SCAN)?;
-        let mut heads = scan.query(params![from, stored(limit)])?;
+        let mut heads = scan.query(params![from, stored_size(limit)])?;
         let (mut page, mut seen, mut last) = (Page::default(), 0, None);
         while let Some(row) = heads.next()? {
             let key = row.get_ref(0)?.as_blob()?.try_into().map_err(|_| Fault::Unreadable("session key"))?;
@@ -107,7 +108,7 @@ fn select(schemas: &[&str]) -> String {
         let _ = write!(
             sql,
             " UNION ALL SELECT name, content, NULL FROM entry WHERE session = ?1 AND name >= {} AND name < {}",
-            blob('.'),
+            blob(key::BEFORE_FIELD),
             blob('/')
         );
     }

@@ -11,10 +11,10 @@ use super::fault::Fault;
 use super::head::HeadRow;
 use super::name::{self, Name};
 use super::read::live;
-use super::stored;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::Record;
+use crate::record::bytes::stored_size;
 use crate::record::patch::{Patch, Patched, Refusal};
 use crate::store::Created;
 
@@ -76,7 +76,7 @@ impl Db<'_> {
     /// Removes at most `limit` sessions that expired by `before`. Keys are not decoded, so a damaged one is removed
     /// too.
     pub(super) fn sweep(&mut self, limit: usize, before: Timestamp) -> Result<usize, Fault> {
-        let mut rows = self.expired.query(params![before.as_millis(), stored(limit)])?;
+        let mut rows = self.expired.query(params![before.as_millis(), stored_size(limit)])?;
         let mut expired = Vec::new();
         while let Some(row) = rows.next()? {
             expired.push(row.get_ref(0)?.as_blob()?.to_vec());

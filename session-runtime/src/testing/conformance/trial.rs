@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::Verdict;
 use crate::clock::Timestamp;
 use crate::id::{SecretHash, SessionKey};
-use crate::record::patch::{Expected, Patch, Patched, Precondition, Unchanged};
+use crate::record::patch::unchanged::UnchangedHint;
+use crate::record::patch::{Expected, Patch, Patched, Precondition};
 use crate::record::{Head, Record, Text, Values};
 use crate::store::{Created, Loaded, Store, StoreError, Wanted};
 use crate::testing::head_at;
@@ -172,10 +173,10 @@ pub(super) fn removing(names: &[&str]) -> Patch {
     Patch { remove: names.iter().map(|name| (*name).into()).collect(), ..Patch::on_generation(0) }
 }
 
-/// Adds the hint that holds if the record is still as it was loaded.
+/// Adds the hint that a request adds to a patch of the record that it has loaded.
 pub(super) fn saying(patch: Patch, loaded: &Loaded) -> Patch {
     let Loaded { record: Record { head, values }, bytes, keys, .. } = loaded;
-    let unchanged = Unchanged::since(&patch, head, values, *bytes, *keys);
+    let unchanged = UnchangedHint::since(&patch, head, values, *bytes, *keys);
     Patch { unchanged, ..patch }
 }
 

@@ -1,4 +1,4 @@
-//! Rules about the hint of a patch for an unchanged record. The hint holds for that record only.
+//! Rules about patches that requests send after a load: to a record that is unchanged since, and to one that is not.
 
 use super::trial::{Trial, ensure, fresh_key, removing, resting, rule, saying, setting, unexpected};
 use super::{Rule, Verdict};
@@ -8,11 +8,14 @@ use crate::record::patch::{Deadline, NewSecret, Patch, Patched};
 use crate::testing::conformance::trial::hash;
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(unchanged_is_applied, "A patch that expects an unchanged record is applied to that like any other."),
-    rule!(changed_is_judged, "The expectation of an unchanged record does not count once a key has changed."),
+    rule!(unchanged_is_applied, "A patch of a record that is unchanged since its load is applied like any other."),
+    rule!(
+        changed_is_judged,
+        "A patch of a record of which a key has changed since its load is judged by its precondition."
+    ),
     rule!(
         unchanged_names_no_demand,
-        "A patch whose claims about a record go too far is done only where its bases hold."
+        "A patch of an unchanged record may set a key twice, or many keys: nothing is lost."
     ),
     rule!(
         unchanged_keys_are_not_all,

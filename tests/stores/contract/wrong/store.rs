@@ -10,6 +10,7 @@ use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Precondition, 
 use session_runtime::record::{Head, PreviousSecret, Record, Text, Values};
 use session_runtime::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, StoreError, Wanted};
 use session_runtime::testing::head_at;
+use session_runtime::testing::hint::hint_of;
 use session_runtime::{SessionKey, Store};
 
 use super::Fault::{self, *};
@@ -56,9 +57,10 @@ impl Wrong {
 
     /// The patch as this store misunderstands it.
     fn misread(&self, mut patch: Patch, record: &Record) -> Patch {
+        let hint = hint_of(&patch);
         match (&mut patch.precondition, self.fault) {
             (Precondition::Values(expected), IgnoresBases) => expected.clear(),
-            (Precondition::Values(expected), BelievesUnchanged) if patch.unchanged.is_some() => expected.clear(),
+            (Precondition::Values(expected), BelievesUnchanged) if hint.is_some() => expected.clear(),
             (Precondition::Revision(revision), IgnoresRevision) => *revision = record.head.revision,
             _ => {}
         }
@@ -99,7 +101,8 @@ impl Wrong {
     }
 
     fn refusal(&self, patch: &Patch, record: &Record) -> Option<Refusal> {
-        let same_generation = Patch { generation: record.head.generation, ..patch.clone() };
+        let mut same_generation = patch.clone();
+        same_generation.generation = record.head.generation;
         let judged = if self.has(ConflictBeforeRenewed) { &same_generation } else { patch };
         let refusal = judged.refusal(&record.head, |name| record.values.get(name));
         refusal.or_else(|| patch.refusal(&record.head, |name| record.values.get(name)))
@@ -117,9 +120,8 @@ impl Wrong {
             record.values.retain(|name| !removes(name));
         }
         if self.has(RemovesFirst) {
-            let removes = Patch { set: Vec::new(), ..patch.clone() };
-            removes.apply(&mut record.values);
-            Patch { remove: Vec::new(), ..patch.clone() }.apply(&mut record.values);
+            Patch::on_generation(0).remove(patch.remove.iter().cloned()).apply(&mut record.values);
+            Patch::on_generation(0).set(patch.set.iter().cloned()).apply(&mut record.values);
         } else {
             patch.apply(&mut record.values);
         }
@@ -150,7 +152,7 @@ impl Wrong {
         let shown = if self.has(ConflictAnswersNothing) { Values::new() } else { values.collect() };
         let whole = |text: &Text| if self.has(ConflictCutsTexts) { cut(text) } else { text.clone() };
         let shown = shown.iter().map(|(name, text)| (name.clone(), whole(text))).collect();
-        Patched::Conflict(Record { head: record.head.clone(), values: shown })
+        Patched::Conflict(Record::new(record.head.clone(), shown))
     }
 }
 
@@ -185,11 +187,11 @@ impl Store for Wrong {
         }
         let (mut bytes, mut keys) = (record.values.bytes(), record.values.len());
         let picked = record.values.iter().filter(|(name, _)| self.wants(wanted, name));
-        let record = Record { head: record.head, values: picked.cloned().collect() };
+        let record = Record::new(record.head, picked.cloned().collect());
         if self.has(TotalsOfThePart) {
             (bytes, keys) = (record.values.bytes(), record.values.len());
         }
-        Ok(Some(Loaded { record, bytes, keys, unreadable: Vec::new() }))
+        Ok(Some(Loaded::new(record, bytes, keys)))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
@@ -202,7 +204,7 @@ impl Store for Wrong {
         };
         let mut record = match found.filter(live) {
             Some(record) => record,
-            Option::None if self.has(PatchCreates) => Record { head: head_at(now.as_millis()), values: Values::new() },
+            Option::None if self.has(PatchCreates) => Record::new(head_at(now.as_millis()), Values::new()),
             Option::None => return Ok(Patched::Gone),
         };
         let patch = self.misread(patch, &record);
