@@ -11,9 +11,8 @@ use super::connection::Db;
 use super::fault::{Cause, Fault, caught};
 use super::file::{Change, OpenFile};
 use super::format::Settings;
-use super::job_queue::Queue;
 use super::readers::Slots;
-use super::threads::{Answer, Threads, not_set_up};
+use super::threads::{Answer, Queue, Threads, not_set_up};
 use crate::store::StoreError;
 
 /// The writer's connection, and the file that it has open.
@@ -105,9 +104,8 @@ pub(super) struct Writer(Threads<Box<dyn Job>>);
 impl Writer {
     pub(super) fn new(opened: Opened, place: Watched) -> Result<Self, StoreError> {
         opened.check()?;
-        let mut threads = Threads::new();
-        threads.spawn(move |queue| serve_all(queue, opened, &place)).map_err(not_set_up)?;
-        Ok(Self(threads))
+        let serve = move |queue: &Queue<_>| serve_all(queue, opened, &place);
+        Ok(Self(Threads::start([serve]).map_err(not_set_up)?))
     }
 
     /// Runs the work in a transaction.
