@@ -38,6 +38,12 @@ impl SessionConfig {
                 "`session.cache`: this build has no cache; it needs the feature `cache` of session-runtime",
             ));
         }
+        if cfg!(not(feature = "cookie")) && !self.keys.is_empty() {
+            return Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.keys`: this build has no cookie store; it needs the feature `cookie` of session-runtime",
+            ));
+        }
         if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.limits` must be at least 1"));
         }
@@ -80,6 +86,12 @@ mod tests {
     fn a_cache_needs_its_feature() {
         let checked = SessionConfig::new().cache(Duration::from_secs(1)).check();
         assert_eq!(checked.is_ok(), cfg!(feature = "cache"));
+    }
+
+    #[test]
+    fn keys_need_the_feature_of_the_cookie_store() {
+        let config = SessionConfig { keys: ["k".to_owned().into()].into(), ..SessionConfig::new() };
+        assert_eq!(config.check().is_ok(), cfg!(feature = "cookie"));
     }
 
     #[test]

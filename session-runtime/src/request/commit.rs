@@ -173,9 +173,9 @@ impl Visit {
         let ends = requested.destroy || requested.restart;
         let about_the_whole = ends || requested.renew || requested.expiry.is_some();
         if (unread && about_the_whole) || (copied && ends) {
-            let group = self.core.groups.of(None);
-            let session_status = Box::pin(self.load_group(group, Purpose::Write)).await?;
-            self.set_loaded(session_status, group, Purpose::Write);
+            let load_set = self.core.load_sets.of(None);
+            let session_status = Box::pin(self.load_set(load_set, Purpose::Write)).await?;
+            self.set_loaded(session_status, load_set, Purpose::Write);
         }
         Ok(())
     }

@@ -63,8 +63,8 @@ impl Visit {
     /// Loads the stored values of the lasting schemas again. A login does not depend on them; a logout that another
     /// request has overtaken is refused.
     async fn lasting_of(&self, live: &Live, requested: &Requested) -> Result<Values, SessionError> {
-        let Some(group) = self.core.groups.lasting() else { return Ok(Values::new()) };
-        let wanted = group.wanted.clone().fresh();
+        let Some(load_set) = self.core.load_sets.lasting() else { return Ok(Values::new()) };
+        let wanted = load_set.wanted.clone().fresh();
         let is_needed = requested.restart || identity_change(&requested.changes) == IdentityChange::Login;
         let mut values = match self.load_of(live, &wanted).await {
             Ok(Some((Loaded { record, .. }, _))) => record.values,

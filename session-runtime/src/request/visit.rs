@@ -21,6 +21,7 @@ use crate::schema::codec::Reader;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
 use crate::schema::{Schema, SchemaSpec, carry, read};
+use crate::store::cookie::RequestStore;
 use crate::sync::{AsyncMutex, AtomicUsize, Mutex, MutexGuard, OnceLock};
 
 pub use super::guard::Session;
@@ -58,8 +59,7 @@ pub struct Visit {
     pub(crate) failures: Failures,
     slots: Box<[Slot]>,
     /// Store of the session, if that is kept in the cookie.
-    #[cfg(feature = "cookie")]
-    pub(super) request_store: Option<Box<crate::store::cookie::RequestStore>>,
+    pub(super) request_store: Option<Box<RequestStore>>,
 }
 
 /// Typed values of one schema in this request.
@@ -114,7 +114,12 @@ pub struct Finished {
 }
 
 impl Visit {
-    pub(crate) fn new(core: Arc<Core>, presented: Presented, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        presented: Presented,
+        request_store: Option<Box<RequestStore>>,
+        now: Timestamp,
+    ) -> Self {
         let session_status = match presented {
             Presented::Id(id) => SessionStatus::Unread(id),
             Presented::Nothing => SessionStatus::Anonymous,
@@ -147,8 +152,7 @@ impl Visit {
             state: Mutex::new(state),
             failures: Failures::default(),
             slots,
-            #[cfg(feature = "cookie")]
-            request_store: None,
+            request_store,
         }
     }
 

@@ -223,7 +223,7 @@ impl Sessions {
         let (batch, mut after) = (options.batch.max(1), options.after);
         loop {
             let budget = Budget::new(core.deadline);
-            let page = core.run(&budget, core.store.scan(after.as_ref(), batch, core.now())).await?;
+            let page = core.run(&budget, core.store().scan(after.as_ref(), batch, core.now())).await?;
             after = page.next;
             for (key, damage) in page.unreadable {
                 report.add_unreadable(key, damage);
@@ -304,12 +304,12 @@ async fn upgrade_session(
         if limits.check_patch(&patch, values, values.bytes(), values.len()).is_err() {
             return Ok(replace_upgraded(found, Outcome::Failed));
         }
-        match core.run(&budget, core.store.patch(key, patch, core.now())).await? {
+        match core.run(&budget, core.store().patch(key, patch, core.now())).await? {
             Patched::Done(_) => return Ok(found),
             Patched::Gone => return Ok(Vec::new()),
             Patched::Renewed | Patched::Conflict(_) => {}
         }
-        match core.run(&budget, core.store.load(key, &Wanted::all().fresh(), core.now())).await? {
+        match core.run(&budget, core.store().load(key, &Wanted::all().fresh(), core.now())).await? {
             Some(loaded) => record = loaded.record,
             None => return Ok(Vec::new()),
         }
