@@ -23,15 +23,12 @@ impl SessionConfig {
             return Err(SessionError::with(ErrorKind::Config, format!("`session.{name}` must be at least 1 ms")));
         }
         self.check_order()?;
-        if self.touch_every == TouchEvery::Period(Duration::ZERO) {
-            return Err(SessionError::with(
-                ErrorKind::Config,
-                "`session.touch_every` must be at least 1 ms, or \"off\"",
-            ));
-        }
-        if self.server.connections == 0 {
-            return Err(SessionError::with(ErrorKind::Config, "`session.server.connections` must be at least 1"));
-        }
+        self.check_features()?;
+        self.check_counts()
+    }
+
+    /// Refuses settings whose feature is off in this build.
+    fn check_features(&self) -> Result<(), SessionError> {
         if cfg!(not(feature = "cache")) && self.cache.is_some() {
             return Err(SessionError::with(
                 ErrorKind::Config,
@@ -43,6 +40,20 @@ impl SessionConfig {
                 ErrorKind::Config,
                 "`session.keys`: this build has no cookie store; it needs the feature `cookie` of session-runtime",
             ));
+        }
+        Ok(())
+    }
+
+    /// Refuses numbers and periods of zero.
+    fn check_counts(&self) -> Result<(), SessionError> {
+        if self.touch_every == TouchEvery::Period(Duration::ZERO) {
+            return Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.touch_every` must be at least 1 ms, or \"off\"",
+            ));
+        }
+        if self.server.connections == 0 {
+            return Err(SessionError::with(ErrorKind::Config, "`session.server.connections` must be at least 1"));
         }
         if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.limits` must be at least 1"));

@@ -25,9 +25,34 @@ enum Ended {
     Changed,
 }
 
+impl Ended {
+    fn outcome(self, identity_change: IdentityChange) -> Result<Outcome, SessionError> {
+        match self {
+            Self::Done => Ok(Outcome::Done),
+            Self::Changed => Ok(Outcome::Again),
+            // A login gets a session of its own.
+            Self::Elsewhere(_) if identity_change == IdentityChange::Login => Ok(Outcome::Done),
+            Self::Elsewhere(kind) => Err(SessionError::new(kind)),
+        }
+    }
+}
+
 impl Visit {
     /// Ends the stored session and begins the next, unless that would be empty.
     pub(super) async fn start_over(
+        &self,
+        live: &Arc<Live>,
+        requested: &mut Requested,
+        basis: Basis,
+    ) -> Result<Outcome, SessionError> {
+        let done = self.replace_session(live, requested, basis).await;
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Gone) {
+            self.state().session_status = SessionStatus::Ended;
+        }
+        done
+    }
+
+    async fn replace_session(
         &self,
         live: &Arc<Live>,
         requested: &mut Requested,
@@ -38,16 +63,8 @@ impl Visit {
         let before = self.state().checkpoint();
         self.create(values, &stored, requested.chosen_expiry()).await?;
         let next = self.state().session_status.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
-        let done = match self.end_session(live, next, requested, basis).await {
-            Ok(Ended::Done) => Ok(Outcome::Done),
-            Ok(Ended::Changed) => Ok(Outcome::Again),
-            // A login gets a session of its own.
-            Ok(Ended::Elsewhere(_)) if identity_change(&requested.changes) == IdentityChange::Login => {
-                Ok(Outcome::Done)
-            }
-            Ok(Ended::Elsewhere(kind)) => Err(SessionError::new(kind)),
-            Err(error) => Err(error),
-        };
+        let ended = self.end_session(live, next, requested, basis).await;
+        let done = ended.and_then(|ended| ended.outcome(identity_change(&requested.changes)));
         if !matches!(done, Ok(Outcome::Done)) {
             // The browser keeps its id.
             self.delete_unsent(before, next).await;
