@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cookie::CookieConfig;
@@ -92,13 +93,15 @@ pub struct SessionConfig {
     pub(crate) hold: BTreeMap<String, u16>,
     pub(crate) server: ServerConfig,
     pub(crate) cache: Option<Duration>,
-    #[cfg(feature = "cookie")]
-    pub(crate) keys: Keys,
+    /// Sealing keys, shared by all clones of the settings and wiped when the last clone is dropped.
+    pub(crate) keys: Arc<[KeyText]>,
 }
 
-/// Sealing keys as text, shared by all clones of the settings and wiped when the last clone is dropped.
 #[cfg(feature = "cookie")]
-pub(crate) type Keys = std::sync::Arc<[zeroize::Zeroizing<String>]>;
+pub(crate) type KeyText = zeroize::Zeroizing<String>;
+/// No settings with a key pass the check in this build.
+#[cfg(not(feature = "cookie"))]
+pub(crate) type KeyText = Box<str>;
 
 /// Response to a request whose session could not be saved.
 ///
@@ -248,8 +251,7 @@ impl Default for SessionConfig {
             hold: BTreeMap::new(),
             server: ServerConfig::default(),
             cache: None,
-            #[cfg(feature = "cookie")]
-            keys: Keys::default(),
+            keys: Arc::default(),
         }
     }
 }

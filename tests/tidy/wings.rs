@@ -94,3 +94,22 @@ fn the_top_folder_is_small() {
     let entries = std::fs::read_dir(root().join("session-runtime/src")).unwrap().count();
     assert!(entries <= 24, "{entries} entries side by side");
 }
+
+/// Conditions on the feature `cookie` in the code of `session-runtime`, outside the cookie store.
+#[test]
+fn few_places_depend_on_the_feature_of_the_cookie_store() {
+    let folder = root().join("session-runtime/src");
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    let mut found = Vec::new();
+    for path in files.iter().filter(|path| !path.strip_prefix(&folder).unwrap().starts_with("store/cookie")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        for (at, line) in text.lines().enumerate() {
+            if line.contains("#[cfg") && line.contains(r#"feature = "cookie""#) {
+                found.push(format!("{}:{}", path.strip_prefix(&folder).unwrap().display(), at + 1));
+            }
+        }
+    }
+    println!("{} conditions on the feature `cookie`: {found:?}", found.len());
+    assert!(!found.is_empty() && found.len() <= 9, "{found:?}");
+}

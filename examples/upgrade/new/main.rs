@@ -7,7 +7,7 @@ mod shop;
 mod tests;
 
 use rocket::{Config, Error, Ignite, Rocket, post, routes};
-use session_runtime::migrate::Options;
+use session_runtime::migrate::{OnProgress, Options};
 use session_runtime::{Session, Sessions};
 
 use crate::session::CartSession;
@@ -30,7 +30,10 @@ async fn main() -> Result<(), Error> {
 
 async fn all_carts(rocket: &Rocket<Ignite>, dry_run: bool) {
     let Some(sessions) = Sessions::fetch(rocket) else { return };
-    match sessions.migrate(Options { dry_run, ..Options::default() }).await {
+    let progress = OnProgress::new(|progress| eprint!("\r{progress}"));
+    let outcome = sessions.migrate(Options { dry_run, progress, ..Options::default() }).await;
+    eprintln!();
+    match outcome {
         Ok(report) => println!("{report}"),
         Err(error) => eprintln!("{}", error.chain()),
     }

@@ -23,6 +23,29 @@ impl SessionConfig {
             return Err(SessionError::with(ErrorKind::Config, format!("`session.{name}` must be at least 1 ms")));
         }
         self.check_order()?;
+        self.check_features()?;
+        self.check_counts()
+    }
+
+    /// Refuses settings whose feature is off in this build.
+    fn check_features(&self) -> Result<(), SessionError> {
+        if cfg!(not(feature = "cache")) && self.cache.is_some() {
+            return Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.cache`: this build has no cache; it needs the feature `cache` of session-runtime",
+            ));
+        }
+        if cfg!(not(feature = "cookie")) && !self.keys.is_empty() {
+            return Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.keys`: this build has no cookie store; it needs the feature `cookie` of session-runtime",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses numbers and periods of zero.
+    fn check_counts(&self) -> Result<(), SessionError> {
         if self.touch_every == TouchEvery::Period(Duration::ZERO) {
             return Err(SessionError::with(
                 ErrorKind::Config,
@@ -31,12 +54,6 @@ impl SessionConfig {
         }
         if self.server.connections == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.server.connections` must be at least 1"));
-        }
-        if cfg!(not(feature = "cache")) && self.cache.is_some() {
-            return Err(SessionError::with(
-                ErrorKind::Config,
-                "`session.cache`: this build has no cache; it needs the feature `cache` of session-runtime",
-            ));
         }
         if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.limits` must be at least 1"));
@@ -80,6 +97,12 @@ mod tests {
     fn a_cache_needs_its_feature() {
         let checked = SessionConfig::new().cache(Duration::from_secs(1)).check();
         assert_eq!(checked.is_ok(), cfg!(feature = "cache"));
+    }
+
+    #[test]
+    fn keys_need_the_feature_of_the_cookie_store() {
+        let config = SessionConfig { keys: ["k".to_owned().into()].into(), ..SessionConfig::new() };
+        assert_eq!(config.check().is_ok(), cfg!(feature = "cookie"));
     }
 
     #[test]

@@ -1,94 +1,85 @@
 //! Location of the record of a request: the store of the application, or the cookie that came with the request.
 
-use super::visit::Visit;
-#[cfg(not(feature = "cookie"))]
-use crate::clock::Timestamp;
-use crate::cookie::CookieCommand;
-use crate::id::SessionId;
-use crate::record::Head;
-use crate::store::Store;
+use std::sync::Arc;
 
-#[cfg(not(feature = "cookie"))]
-#[expect(clippy::unused_self, reason = "used with the feature `cookie`")]
-impl Visit {
-    pub(crate) fn store(&self) -> &dyn Store {
-        &*self.core.store
+use super::visit::Visit;
+use crate::clock::Timestamp;
+use crate::cookie::{CookieCommand, CookieRules, Found, Presented};
+use crate::error::SessionError;
+use crate::id::{Random, SessionId};
+use crate::record::Head;
+use crate::store::cookie::{RequestStore, Sealer};
+use crate::store::{ChosenStore, Store};
+
+/// Location of all sessions of an application.
+pub(crate) enum Backend {
+    /// The records are in a store, and cookies hold their ids.
+    Store(Arc<dyn Store>),
+    /// The records are in the cookies, sealed. Without the feature `cookie`, no such backend exists.
+    Cookie(Arc<Sealer>),
+}
+
+impl Backend {
+    pub(crate) fn new(chosen: ChosenStore, rules: &CookieRules, random: Random) -> Self {
+        match chosen {
+            ChosenStore::Store(store) => Self::Store(store),
+            ChosenStore::Cookie(store) => Self::Cookie(store.sealer(rules.clone(), random)),
+        }
     }
 
-    /// Returns the command that sends this id to the browser.
+    /// Returns the id that a request presents, and its own store if the record is in its cookie.
+    pub(crate) fn open_request(&self, found: Found<'_>, now: Timestamp) -> (Presented, Option<Box<RequestStore>>) {
+        match self {
+            Self::Store(_) => (found.into(), None),
+            Self::Cookie(sealer) => {
+                let (presented, request_store) = RequestStore::open(sealer, found, now);
+                (presented, Some(request_store))
+            }
+        }
+    }
+
+    /// Returns the store that jobs work on. For sessions in cookies, it supports no operation.
+    pub(crate) fn store(&self) -> &dyn Store {
+        match self {
+            Self::Store(store) => &**store,
+            Self::Cookie(sealer) => sealer.store_of_jobs(),
+        }
+    }
+}
+
+impl Visit {
+    pub(crate) fn store(&self) -> &dyn Store {
+        match &self.request_store {
+            Some(request_store) => request_store.as_store(),
+            None => self.core.store(),
+        }
+    }
+
+    /// Returns the command that sends this id, or the record itself, to the browser.
     pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
-        self.core.cookie.set(&id.to_cookie(), head, now)
+        match &self.request_store {
+            Some(request_store) => request_store.line(),
+            None => self.core.cookie.set(&id.to_cookie(), head, now),
+        }
     }
 
     /// True if each change of the record has to reach the browser.
     pub(crate) fn is_in_cookie(&self) -> bool {
-        false
+        self.request_store.is_some()
     }
 
-    /// Does nothing: only a record in a cookie is sealed.
-    pub(crate) fn reseal(&self) {}
-}
-
-#[cfg(feature = "cookie")]
-mod in_cookie {
-    use std::sync::Arc;
-
-    use super::{CookieCommand, Head, SessionId, Store, Visit};
-    use crate::clock::Timestamp;
-    use crate::cookie::{Found, Presented};
-    use crate::error::SessionError;
-    use crate::request::core::Core;
-    use crate::store::cookie::{RequestStore, Sealer};
-
-    impl Visit {
-        /// Creates the visit of a request whose session is in its cookie.
-        pub(crate) fn in_cookie(core: Arc<Core>, sealer: Arc<Sealer>, found: Found<'_>, now: Timestamp) -> Self {
-            let opened = match found {
-                Found::One(value) => sealer.open(value, now),
-                Found::Nothing | Found::Several => None,
-            };
-            if opened.is_none() && !matches!(found, Found::Nothing) {
-                tracing::debug!("sealed_cookie: doubled, foreign, damaged or expired: treated as no session");
-            }
-            let id = opened.as_ref().map(|opened| SessionId::sealed(opened.key));
-            let mut visit = Self::new(core, id.map_or(Presented::Nothing, Presented::Id), now);
-            visit.request_store = Some(Box::new(RequestStore::new(sealer, opened)));
-            visit
+    /// Seals the session with the newest key if it is still sealed with an older one. A failure is only logged.
+    pub(crate) fn reseal(&self) {
+        let Some(request_store) = &self.request_store else { return };
+        if self.state().session_status.live().is_none() {
+            return;
         }
-
-        pub(crate) fn store(&self) -> &dyn Store {
-            match &self.request_store {
-                Some(request_store) => &**request_store,
-                None => &*self.core.store,
-            }
-        }
-
-        /// Returns the command that sends this id, or the record itself, to the browser.
-        pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
-            match &self.request_store {
-                Some(request_store) => request_store.line(),
-                None => self.core.cookie.set(&id.to_cookie(), head, now),
-            }
-        }
-
-        /// True if each change of the record has to reach the browser.
-        pub(crate) fn is_in_cookie(&self) -> bool {
-            self.request_store.is_some()
-        }
-
-        /// Seals the session with the newest key if it is still sealed with an older one. A failure is only logged.
-        pub(crate) fn reseal(&self) {
-            let Some(request_store) = &self.request_store else { return };
-            if self.state().session_status.live().is_none() {
-                return;
-            }
-            match request_store.reseal(self.core.now()) {
-                Ok(Some(line)) => self.state().cookie = line,
-                Ok(None) => {}
-                Err(error) => {
-                    let error = SessionError::from(error);
-                    tracing::warn!("a session cookie was not sealed with the newest key: {}", error.chain());
-                }
+        match request_store.reseal(self.core.now()) {
+            Ok(Some(line)) => self.state().cookie = line,
+            Ok(None) => {}
+            Err(error) => {
+                let error = SessionError::from(error);
+                tracing::warn!("a session cookie was not sealed with the newest key: {}", error.chain());
             }
         }
     }

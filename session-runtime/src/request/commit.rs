@@ -18,23 +18,21 @@
 //! ended, and its record removed by `delete`.
 
 use std::pin::pin;
-use std::sync::Arc;
 
 use crate::config::OnSaveError;
 use crate::error::{ErrorKind, SessionError};
-use crate::id::SessionId;
-use crate::record::expiry::{Span, StoredExpiry};
-use crate::record::{Head, Record, Values};
+use crate::record::Values;
+use crate::record::expiry::StoredExpiry;
 use crate::request::budget::catch_panic;
-use crate::request::changes::{IdentityChange, fresh_values, identity_change, rebase, rebase_on_empty, refused};
-use crate::request::core::Core;
-use crate::request::visit::{Finished, Live, Purpose, Requested, SessionStatus, SessionWide, State, Visit};
+use crate::request::changes::{IdentityChange, fresh_values, identity_change, rebase_on_empty, refused};
+use crate::request::visit::{Finished, Purpose, Requested, SessionStatus, Visit};
 use crate::schema::SchemaSpec;
-use crate::store::Created;
 use crate::sync::{AsyncMutexGuard, timeout};
-use crate::version::versioned::VersionedValues;
 
 use super::save::Save;
+
+mod create;
+mod explicit;
 
 /// Outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,155 +171,25 @@ impl Visit {
         let ends = requested.destroy || requested.restart;
         let about_the_whole = ends || requested.renew || requested.expiry.is_some();
         if (unread && about_the_whole) || (copied && ends) {
-            let group = self.core.groups.of(None);
-            let session_status = Box::pin(self.load_group(group, Purpose::Write)).await?;
-            self.set_loaded(session_status, group, Purpose::Write);
+            let load_set = self.core.load_sets.of(None);
+            let session_status = Box::pin(self.load_set(load_set, Purpose::Write)).await?;
+            self.set_loaded(session_status, load_set, Purpose::Write);
         }
         Ok(())
     }
 
-    /// Saves now, and returns every failure, for `SessionHandle::save` and `Session::save`.
-    pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
-        let _turn = self.begin_save().await?;
-        let requested = self.state().begin();
-        let saved = match self.settle_session_status(&requested).await {
-            Ok(()) => self.commit(&mut requested.clone(), PreconditionKind::Values, true).await.map(drop),
-            Err(error) => Err(error),
-        };
-        self.end_save(requested, saved, None).await
-    }
-
-    /// Runs `work` on a fresh load, and repeats this until the record does not change between the load and the save.
-    pub(crate) async fn update_now(
-        &self,
-        at: usize,
-        mut work: impl FnMut(&mut Requested) -> Result<(), SessionError>,
-    ) -> Result<(), SessionError> {
-        let _turn = self.begin_save().await?;
-        let requested = self.state().begin();
-        let updated = self.update_until_settled(&requested, &mut work).await;
-        self.end_save(requested, updated.map(drop), Some(at)).await
-    }
-
-    async fn update_until_settled(
-        &self,
-        before: &Requested,
-        work: &mut impl FnMut(&mut Requested) -> Result<(), SessionError>,
-    ) -> Result<Outcome, SessionError> {
-        let key = self.state().session_status.live().map(|live| live.id.key);
-        let mut ticket = match key {
-            Some(key) => Some(self.core.queues.enter(key, &self.budget).await?),
-            None => None,
-        };
-        loop {
-            match (self.update_once(before, work).await?, &mut ticket) {
-                (Outcome::Again, Some(ticket)) => ticket.after_conflict(&self.budget).await?,
-                (outcome, _) => return Ok(outcome),
-            }
-        }
-    }
-
-    /// Runs the work once. Changes requested during the load or the save are left for a later save.
-    async fn update_once(
-        &self,
-        before: &Requested,
-        work: &mut impl FnMut(&mut Requested) -> Result<(), SessionError>,
-    ) -> Result<Outcome, SessionError> {
-        self.reload().await?;
-        let mut requested = before.clone();
-        {
-            let mut state = self.state();
-            requested.changes = rebase(&before.changes, |change| state.stored_for(before, change))?;
-            state.set_in_flight(&requested);
-        }
-        self.values_changed();
-        work(&mut requested)?;
-        {
-            let mut state = self.state();
-            if state.requested.destroy {
-                requested.session_wide_mut().destroy = true;
-            }
-            state.set_in_flight(&requested);
-        }
-        self.commit(&mut requested, PreconditionKind::Revision, true).await
-    }
-
-    async fn begin_save(&self) -> Result<AsyncMutexGuard<'_, ()>, SessionError> {
-        let turn = self.enter_gate().await?;
-        if self.is_finished() {
-            return Err(SessionError::new(ErrorKind::TooLate));
-        }
-        if let Some(given_up) = self.save_given_up() {
-            return Err(given_up);
-        }
-        self.state().in_flight.active = true;
-        Ok(turn)
-    }
-
-    /// Ends an explicit save. `at`: schema of the saving guard, if that guard holds no value of a user who has left.
-    async fn end_save(
-        &self,
-        requested: Requested,
-        saved: Result<(), SessionError>,
-        at: Option<usize>,
-    ) -> Result<(), SessionError> {
-        #[cfg(feature = "rocket")]
-        if let Err(error) = &saved {
-            self.failures.add(error);
-        }
-        if self.state().after_save(requested, saved.as_ref().err()) {
-            self.forget_user(at);
-        }
-        if saved.is_ok() && self.reload().await.is_err() {
-            // The save has succeeded; later changes are based on the values that this request has.
-            tracing::debug!("the session was saved, and could not be read again");
-        }
-        self.values_changed();
-        self.state().in_flight.active = false;
-        saved
-    }
-
-    /// Loads the stored values again, as the base of later changes.
-    async fn reload(&self) -> Result<(), SessionError> {
-        let session_status = self.state().session_status.clone();
-        let SessionStatus::Live(live) = session_status else { return Ok(()) };
-        let fresh = self.load_again(&live).await?;
-        let SessionStatus::Live(mut fresh) = fresh else {
-            self.state().session_status = SessionStatus::Ended;
-            return Err(SessionError::new(ErrorKind::Gone));
-        };
-        let live = Arc::make_mut(&mut fresh);
-        live.head = live.stored.clone();
-        let mut state = self.state();
-        state.session_status = SessionStatus::Live(fresh);
-        state.fresh = state.fetched;
-        Ok(())
-    }
-
-    async fn commit(
-        &self,
-        requested: &mut Requested,
-        precondition: PreconditionKind,
-        answered: bool,
-    ) -> Result<Outcome, SessionError> {
+    async fn commit(&self, requested: &mut Requested, precondition: PreconditionKind, answered: bool) -> Result<Outcome, SessionError> {
         let session_status = self.state().session_status.clone();
         if requested.destroy {
             return Box::pin(self.destroy_now(&session_status, requested)).await;
         }
-        if let Some(broken) = requested.take_failure() {
+        if let Some(broken) = requested.take_failure().or_else(|| refused(&requested.changes)) {
             return Err(broken);
-        }
-        if let Some(refused) = refused(&requested.changes) {
-            return Err(refused);
         }
         let values = !requested.changes.is_empty();
         match session_status {
             SessionStatus::Live(live) if requested.starts_over => {
-                let done = Box::pin(self.start_over(&live, requested, precondition)).await;
-                if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Gone) {
-                    self.state().session_status = SessionStatus::Ended;
-                }
-                done
+                Box::pin(self.start_over(&live, requested, precondition)).await
             }
             SessionStatus::Live(live) => {
                 let save = Save::new(self, live, requested, precondition, answered)?;
@@ -355,40 +223,6 @@ impl Visit {
         }
         if requested.after_destroy { Err(SessionError::new(ErrorKind::Gone)) } else { Ok(Outcome::Done) }
     }
-
-    /// Creates a session under a new id. `before`: the record from which values were taken over. Creates nothing if
-    /// there is nothing to store.
-    pub(super) async fn create(
-        &self,
-        values: Values,
-        before: &Values,
-        expiry: StoredExpiry,
-    ) -> Result<Outcome, SessionError> {
-        if values.is_empty() {
-            return Ok(Outcome::Done);
-        }
-        let values = self.core.versions.to_store(values, before)?;
-        let (bytes, keys) = (values.bytes(), values.len());
-        self.core.limits.check(bytes, keys)?;
-        let (id, record) = self.core.create(self, values, expiry).await?;
-        let mut state = self.state();
-        state.cookie = self.new_cookie(id, &record.head, record.head.created);
-        let Record { head, values } = record;
-        let (stored, values) = (head.clone(), VersionedValues::new(values));
-        state.session_status = SessionStatus::Live(Arc::new(Live {
-            id,
-            presented: false,
-            head,
-            values,
-            stored,
-            bytes,
-            keys,
-            unreadable: Vec::new(),
-        }));
-        drop(state);
-        self.set_all_fetched();
-        Ok(Outcome::Done)
-    }
 }
 
 impl Requested {
@@ -400,101 +234,6 @@ impl Requested {
     /// Returns the expiry for a new session.
     pub(super) fn chosen_expiry(&self) -> StoredExpiry {
         self.expiry.map_or(StoredExpiry::Default, Into::into)
-    }
-}
-
-impl State {
-    /// Takes all changes and actions for a save. A destruction stays requested meanwhile, even if the save is
-    /// abandoned.
-    fn begin(&mut self) -> Requested {
-        let rest = Requested::destruction(self.requested.destroy);
-        let requested = std::mem::replace(&mut self.requested, rest);
-        self.set_in_flight(&requested);
-        requested
-    }
-
-    fn set_in_flight(&mut self, requested: &Requested) {
-        self.in_flight.requested = Some(Box::new(requested.clone()));
-        self.in_flight.critical |= requested.is_critical();
-    }
-
-    /// Restores the requests that an explicit save has left undone. Returns whether the work of an `update_now` has
-    /// ended the session of a user, in which case open guards have seen the values of that user.
-    fn after_save(&mut self, requested: Requested, error: Option<&SessionError>) -> bool {
-        let starts_over = self.in_flight.starts_over() && error.is_none() && !requested.starts_over;
-        self.in_flight.requested = None;
-        self.in_flight.critical &=
-            error.is_some_and(|error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panicked));
-        let stored = self.session_status.live().is_some();
-        let left = match error.map(SessionError::kind) {
-            // A destruction stays requested, and a chosen expiry applies to a session that may yet be created.
-            None => {
-                let (destroy, expiry) = (requested.destroy, requested.expiry.filter(|_| !stored));
-                SessionWide { expiry, destroy, ..SessionWide::default() }.into()
-            }
-            Some(ErrorKind::Gone) => Requested::destruction(requested.destroy),
-            // The outcome is unknown, and sending the changes again could count twice. Ending a session twice does no
-            // harm.
-            Some(ErrorKind::Unavailable | ErrorKind::Panicked) => {
-                let SessionWide { destroy, restart, .. } = *requested;
-                SessionWide {
-                    destroy,
-                    restart,
-                    starts_over: restart,
-                    failure: error.cloned(),
-                    ..SessionWide::default()
-                }
-                .into()
-            }
-            Some(_) => requested,
-        };
-        if starts_over {
-            self.epoch += 1;
-        }
-        let put_back = if starts_over { self.requested.leave_user() } else { Ok(()) };
-        if let Err(error) = put_back.and_then(|()| self.requested.put_back(left)) {
-            self.requested.set_failure(error);
-        }
-        starts_over
-    }
-}
-
-impl Core {
-    /// Creates a record under a new id, drawn at most four times until one is free. The record under a taken id is
-    /// never touched.
-    async fn create(
-        &self,
-        visit: &Visit,
-        values: Values,
-        expiry: StoredExpiry,
-    ) -> Result<(SessionId, Record), SessionError> {
-        const TRIES: usize = 4;
-        let now = self.now();
-        let ends = self.lifetime.ends(now);
-        let expires = self.lifetime.expires(expiry, Span { created: now, ends }, now);
-        for _ in 0..TRIES {
-            let id = SessionId::new(self.random)?;
-            let head = Head {
-                created: now,
-                touched: now,
-                expires,
-                ends,
-                expiry,
-                secret: id.secret_hash(),
-                secret_since: now,
-                previous: None,
-                generation: 0,
-                generation_since: None,
-                revision: 0,
-            };
-            let record = Record { head, values: values.clone() };
-            if self.run(&visit.budget, visit.store().create(id.key, record.clone())).await? == Created::Done {
-                self.lifetime.report_cut(expiry, record.head.span(), now);
-                return Ok((id, record));
-            }
-            tracing::error!("a new session id was taken already; drawing another");
-        }
-        Err(SessionError::with(ErrorKind::Unavailable, "four random ids in a row were taken"))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cookie::CookieRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
 use crate::record::expiry::Lifetime;
+use crate::request::backend::Backend;
 use crate::request::budget::{Budget, catch_panic};
 use crate::request::conflict_queue::Queues;
 use crate::request::load_set::LoadSets;
@@ -19,7 +20,7 @@ use crate::version::versioned::Versions;
 
 /// The store, the settings and the schemas of one application.
 pub(crate) struct Core {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) backend: Backend,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
     pub(crate) lifetime: Lifetime,
@@ -30,18 +31,20 @@ pub(crate) struct Core {
     pub(crate) schemas: Vec<&'static SchemaSpec>,
     /// True if any schema has a field that names the user.
     pub(crate) has_user: bool,
-    pub(crate) groups: LoadSets,
+    pub(crate) load_sets: LoadSets,
     pub(crate) versions: Versions,
     /// Queues in which conflicting saves of one session take turns.
     pub(crate) queues: Queues,
-    /// Seals and opens session cookies; `None` unless sessions are kept in cookies.
-    #[cfg(feature = "cookie")]
-    pub(crate) sealer: Option<Arc<crate::store::cookie::Sealer>>,
 }
 
 impl Core {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now().into()
+    }
+
+    /// Returns the store that jobs and most requests work on.
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.backend.store()
     }
 
     pub(crate) fn schemas(&self) -> &[&'static SchemaSpec] {
@@ -83,7 +86,7 @@ impl Core {
     /// Returns an `Unavailable` error that names the store, so that an operator can find it, and gives the reason if
     /// there is one.
     fn unavailable(&self, why: Option<String>) -> SessionError {
-        let place = self.store.describe();
+        let place = self.store().describe();
         SessionError::with(ErrorKind::Unavailable, why.map_or(place.clone(), |why| format!("{place}: {why}")))
     }
 }

@@ -39,10 +39,10 @@ impl Visit {
         if let Some(known) = self.fetched(schema, purpose) {
             return known;
         }
-        let group = self.core.groups.of(schema);
-        match self.load_group(group, purpose).await {
+        let load_set = self.core.load_sets.of(schema);
+        match self.load_set(load_set, purpose).await {
             Ok(session_status) => {
-                self.set_loaded(session_status, group, purpose);
+                self.set_loaded(session_status, load_set, purpose);
                 Ok(())
             }
             Err(error) => {
@@ -53,7 +53,7 @@ impl Visit {
     }
 
     /// Stores the result of a load of this load set in the state.
-    pub(crate) fn set_loaded(&self, mut session_status: SessionStatus, group: &LoadSet, purpose: Purpose) {
+    pub(crate) fn set_loaded(&self, mut session_status: SessionStatus, load_set: &LoadSet, purpose: Purpose) {
         let fresh = purpose == Purpose::Write || !self.store().is_cache();
         let mut state = self.state();
         if let SessionStatus::Live(live) = &mut session_status
@@ -65,11 +65,11 @@ impl Visit {
             let live = Arc::make_mut(live);
             live.head = live.stored.clone();
         }
-        let read_before = state.fetched.overlaps(group.schemas);
+        let read_before = state.fetched.overlaps(load_set.schemas);
         state.session_status = session_status;
-        state.fetched.add(group.schemas);
+        state.fetched.add(load_set.schemas);
         if fresh {
-            state.fresh.add(group.schemas);
+            state.fresh.add(load_set.schemas);
         }
         drop(state);
         if read_before {
@@ -96,7 +96,7 @@ impl Visit {
     }
 
     /// Returns the load set of all schemas whose values are loaded.
-    pub(crate) fn fetched_group(&self) -> LoadSet {
+    pub(crate) fn fetched_set(&self) -> LoadSet {
         LoadSet::new(self.core.schemas(), self.state().fetched)
     }
 
@@ -106,9 +106,9 @@ impl Visit {
         (state.fetched, state.fresh) = (SchemaSet::ALL, SchemaSet::ALL);
     }
 
-    pub(crate) async fn load_group(&self, group: &LoadSet, purpose: Purpose) -> Result<SessionStatus, SessionError> {
+    pub(crate) async fn load_set(&self, load_set: &LoadSet, purpose: Purpose) -> Result<SessionStatus, SessionError> {
         let session_status = self.state().session_status.clone();
-        let wanted = group.wanted.clone();
+        let wanted = load_set.wanted.clone();
         let wanted = if purpose == Purpose::Write { wanted.fresh() } else { wanted };
         match session_status {
             SessionStatus::Unread(id) => self.load_record(id, wanted).await,
@@ -119,7 +119,7 @@ impl Visit {
 
     /// Loads all loaded values again, from the store itself.
     pub(crate) async fn load_again(&self, live: &Arc<Live>) -> Result<SessionStatus, SessionError> {
-        self.load_more(live, self.fetched_group().wanted.fresh()).await
+        self.load_more(live, self.fetched_set().wanted.fresh()).await
     }
 
     /// Loads further values. The record must still be the session of the first load.

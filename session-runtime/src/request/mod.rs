@@ -1,6 +1,6 @@
 //! The session of one request: loaded once, handed out in guards, and stored as one patch.
 
-mod backend;
+pub(crate) mod backend;
 pub(crate) mod budget;
 pub(crate) mod changes;
 mod commit;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::commit::{Outcome, PreconditionKind};
+use super::commit::{PreconditionKind, Outcome};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SessionId, SessionKey};
 use crate::record::patch::{NewSecret, Patch, Patched, Precondition};
@@ -25,9 +25,34 @@ enum Ended {
     Changed,
 }
 
+impl Ended {
+    fn outcome(self, identity_change: IdentityChange) -> Result<Outcome, SessionError> {
+        match self {
+            Self::Done => Ok(Outcome::Done),
+            Self::Changed => Ok(Outcome::Again),
+            // A login gets a session of its own.
+            Self::Elsewhere(_) if identity_change == IdentityChange::Login => Ok(Outcome::Done),
+            Self::Elsewhere(kind) => Err(SessionError::new(kind)),
+        }
+    }
+}
+
 impl Visit {
     /// Ends the stored session and begins the next, unless that would be empty.
     pub(super) async fn start_over(
+        &self,
+        live: &Arc<Live>,
+        requested: &mut Requested,
+        precondition: PreconditionKind,
+    ) -> Result<Outcome, SessionError> {
+        let done = self.replace_session(live, requested, precondition).await;
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Gone) {
+            self.state().session_status = SessionStatus::Ended;
+        }
+        done
+    }
+
+    async fn replace_session(
         &self,
         live: &Arc<Live>,
         requested: &mut Requested,
@@ -38,16 +63,8 @@ impl Visit {
         let before = self.state().checkpoint();
         self.create(values, &stored, requested.chosen_expiry()).await?;
         let next = self.state().session_status.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
-        let done = match self.end_session(live, next, requested, precondition).await {
-            Ok(Ended::Done) => Ok(Outcome::Done),
-            Ok(Ended::Changed) => Ok(Outcome::Again),
-            // A login gets a session of its own.
-            Ok(Ended::Elsewhere(_)) if identity_change(&requested.changes) == IdentityChange::Login => {
-                Ok(Outcome::Done)
-            }
-            Ok(Ended::Elsewhere(kind)) => Err(SessionError::new(kind)),
-            Err(error) => Err(error),
-        };
+        let ended = self.end_session(live, next, requested, precondition).await;
+        let done = ended.and_then(|ended| ended.outcome(identity_change(&requested.changes)));
         if !matches!(done, Ok(Outcome::Done)) {
             // The browser keeps its id.
             self.delete_unsent(before, next).await;
@@ -63,8 +80,8 @@ impl Visit {
     /// Loads the stored values of the lasting schemas again. A login does not depend on them; a logout that another
     /// request has overtaken is refused.
     async fn lasting_of(&self, live: &Live, requested: &Requested) -> Result<Values, SessionError> {
-        let Some(group) = self.core.groups.lasting() else { return Ok(Values::new()) };
-        let wanted = group.wanted.clone().fresh();
+        let Some(load_set) = self.core.load_sets.lasting() else { return Ok(Values::new()) };
+        let wanted = load_set.wanted.clone().fresh();
         let is_needed = requested.restart || identity_change(&requested.changes) == IdentityChange::Login;
         let mut values = match self.load_of(live, &wanted).await {
             Ok(Some((Loaded { record, .. }, _))) => record.values,

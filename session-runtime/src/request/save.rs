@@ -5,23 +5,23 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::commit::{Outcome, PreconditionKind};
+use super::commit::{PreconditionKind, Outcome};
+use super::conflict_queue::Ticket;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
-use crate::record::expiry::StoredExpiry;
-use crate::record::patch::unchanged::UnchangedHint;
-use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
-use crate::record::{Head, Record, Text, Values, key};
-use crate::request::changes::{
-    Changes, IdentityChange, fill, fresh_values, identity_change, rebase, refused, schemas_of, start_over,
-};
+use crate::record::patch::{Deadline, Patch, Patched, Precondition};
+use crate::record::{Head, Record};
+use crate::request::changes::{IdentityChange, identity_change, rebase, schemas_of};
 use crate::request::visit::{Live, Requested, SessionStatus, Visit};
+use crate::schema::SchemaSpec;
 use crate::schema::change::Change;
-use crate::schema::{FieldSpec, Renew, SchemaSpec};
 use crate::store::StoreError;
 use crate::version::status::VersionStatus;
 use crate::version::versioned::VersionedValues;
+
+mod overtaken;
+mod patch;
 
 /// The save of an existing session.
 pub(super) struct Save<'v> {
@@ -51,7 +51,14 @@ enum Secret {
 /// A patch that was sent, with the facts needed to handle the answer.
 struct Sent<'v> {
     answer: Pin<Box<dyn Future<Output = Result<Patched, StoreError>> + Send + 'v>>,
+    facts: Facts,
+}
+
+/// Facts about a patch that was sent.
+struct Facts {
     deadline: Option<Deadline>,
+    /// Copy of the patch, to be applied to the loaded values; `None` in the last save, after which none are read.
+    replay: Option<Patch>,
     /// True if the patch changes values, so that the revision goes up.
     writes: bool,
     /// True if the precondition is the whole record, as when a section is rewritten.
@@ -70,8 +77,7 @@ impl<'v> Save<'v> {
         let is_requested = requested.changes_values() || requested.expiry.is_some() || requested.renew;
         // A save that only records the use of the session counts from the start of the request.
         let (now, secret) = (if is_requested { visit.core.now() } else { visit.now }, Secret::Keep);
-        let mut save =
-            Self { visit, live, requested, identity_change, precondition, answered, secret, now, overtaken: false };
+        let mut save = Self { visit, live, requested, identity_change, precondition, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }
@@ -84,23 +90,6 @@ impl<'v> Save<'v> {
             self.secret = self.choose_secret()?;
         }
         Ok(())
-    }
-
-    fn choose_secret(&self) -> Result<Secret, SessionError> {
-        let head = &self.live.head;
-        let renewed = || SessionId::renewed(self.live.id.key, self.visit.core.random);
-        let now = self.now;
-        let unconfirmed = head.previous.as_ref().is_some_and(|previous| previous.until.is_none());
-        // The secret from before the last renewal keeps its whole grace.
-        let in_grace = head.previous.as_ref().is_some_and(|previous| previous.until.is_none_or(|until| now < until));
-        Ok(match self.identity_change {
-            IdentityChange::Login | IdentityChange::Renewal => Secret::Raise(renewed()?),
-            _ if self.requested.renew => Secret::Raise(renewed()?),
-            _ if !self.answered || !self.live.presented => Secret::Keep,
-            _ if unconfirmed => Secret::Presented,
-            _ if !in_grace && self.visit.core.lifetime.renewal_due(head, now) => Secret::Periodic(renewed()?),
-            IdentityChange::Same => Secret::Keep,
-        })
     }
 
     /// Returns whether there is anything to store.
@@ -117,36 +106,48 @@ impl<'v> Save<'v> {
             Box::pin(self.drop_lost_parts()).await?;
         }
         self.check_versions()?;
-        let core = &self.visit.core;
-        let mut ticket = match self.precondition {
-            PreconditionKind::Values if self.requested.changes_values() => {
-                Some(core.queues.enter(self.live.id.key, &self.visit.budget).await?)
-            }
-            // Nothing can conflict, or the caller repeats the save and holds a ticket of its own.
-            _ => None,
-        };
+        let visit = self.visit;
+        let mut ticket = self.ticket().await?;
         loop {
             let Some(sent) = self.send()? else { return Ok(Outcome::Done) };
-            let theirs = match self.answer(core.run(&self.visit.budget, sent.answer).await)? {
-                Some(Patched::Done(head)) => return Ok(self.done(head, sent.deadline.as_ref(), sent.writes)),
+            let theirs = match self.answer(visit.core.run(&visit.budget, sent.answer).await)? {
+                Some(Patched::Done(head)) => return Ok(self.done(head, &sent.facts)),
                 Some(Patched::Conflict(theirs)) => theirs,
                 Some(Patched::Renewed) => return Box::pin(self.renewed()).await,
                 Some(Patched::Gone) => return self.gone(),
                 None => return Ok(Outcome::Done),
             };
             let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
-            if !sent.rewrites && self.is_same_version(&theirs)? {
-                self.merge(&theirs)?;
-                self.overtaken = true;
-            } else {
-                match Box::pin(self.begin_again()).await {
-                    Ok(true) => {}
-                    Ok(false) => return self.gone(),
-                    Err(error) if error.kind() == ErrorKind::Renewed => return Box::pin(self.renewed()).await,
-                    Err(error) => return Err(error),
-                }
+            if let Some(outcome) = Box::pin(self.after_conflict(&theirs, sent.facts.rewrites)).await? {
+                return Ok(outcome);
             }
-            ticket.after_conflict(&self.visit.budget).await?;
+            ticket.after_conflict(&visit.budget).await?;
+        }
+    }
+
+    /// Returns a ticket of the queue for conflicting saves. `None` if nothing can conflict, or if the caller repeats the
+    /// save and holds a ticket of its own.
+    async fn ticket(&self) -> Result<Option<Ticket<'v>>, SessionError> {
+        let visit = self.visit;
+        if self.precondition == PreconditionKind::Revision || !self.requested.changes_values() {
+            return Ok(None);
+        }
+        visit.core.queues.enter(self.live.id.key, &visit.budget).await.map(Some)
+    }
+
+    /// Bases the changes on the record that another request has stored. Returns an outcome if the session is no longer
+    /// the one of this request.
+    async fn after_conflict(&mut self, theirs: &Record, rewrites: bool) -> Result<Option<Outcome>, SessionError> {
+        if !rewrites && self.is_same_version(theirs)? {
+            self.merge(theirs)?;
+            self.overtaken = true;
+            return Ok(None);
+        }
+        match self.begin_again().await {
+            Ok(true) => Ok(None),
+            Ok(false) => self.gone().map(Some),
+            Err(error) if error.kind() == ErrorKind::Renewed => self.renewed().await.map(Some),
+            Err(error) => Err(error),
         }
     }
 
@@ -209,10 +210,13 @@ impl<'v> Save<'v> {
             return Ok(None);
         }
         visit.core.limits.check_patch(&patch, live.values.stored(), live.bytes, live.keys)?;
-        let (deadline, writes) = (patch.deadline.clone(), patch.changes_values());
-        let rewrites = matches!(patch.precondition, Precondition::Revision(_));
-        let answer = visit.store().patch(live.id.key, patch, self.now);
-        Ok(Some(Sent { answer, deadline, writes, rewrites }))
+        let facts = Facts {
+            deadline: patch.deadline.clone(),
+            replay: (!visit.is_finished()).then(|| patch.clone()),
+            writes: patch.changes_values(),
+            rewrites: matches!(patch.precondition, Precondition::Revision(_)),
+        };
+        Ok(Some(Sent { answer: visit.store().patch(live.id.key, patch, self.now), facts }))
     }
 
     /// Returns the answer of the store. If the patch only records the use of the session, its failure is logged and
@@ -232,78 +236,6 @@ impl<'v> Save<'v> {
     fn is_optional(&self) -> bool {
         let raised = matches!(self.secret, Secret::Raise(_));
         !self.requested.changes_values() && self.requested.expiry.is_none() && !raised
-    }
-
-    fn patch(&self) -> Result<Patch, SessionError> {
-        let head = &self.live.head;
-        let mut patch = Patch::on_generation(head.generation);
-        let versions = &self.visit.core.versions;
-        if self.requested.dropped.is_empty() {
-            fill(&mut patch, &self.requested.changes, versions, &self.live.values, head.revision)?;
-        } else {
-            self.fill_dropping(&mut patch)?;
-        }
-        if self.precondition == PreconditionKind::Revision {
-            patch.precondition = Precondition::Revision(head.revision);
-        }
-        patch.deadline = self.deadline(patch.changes_values());
-        patch.secret = self.new_secret();
-        if !self.overtaken && patch.changes_values() {
-            let Live { values, bytes, keys, .. } = &*self.live;
-            patch.unchanged = UnchangedHint::since(&patch, head, values.stored(), *bytes, *keys);
-        }
-        Ok(patch)
-    }
-
-    /// Fills a patch that drops whole sections. Its precondition is the whole record, and later changes to the dropped
-    /// schemas apply to empty sections.
-    #[cold]
-    fn fill_dropping(&self, patch: &mut Patch) -> Result<(), SessionError> {
-        let (versions, revision, changes) =
-            (&self.visit.core.versions, self.live.head.revision, &self.requested.changes);
-        let dropped = self.requested.dropped.iter();
-        let values = dropped.fold(self.live.values.clone(), |values, schema| values.without(schema, versions));
-        fill(patch, changes, versions, &values, revision)?;
-        let set = |name: &Text| patch.set.iter().any(|(set, _)| set == name);
-        let dropped = self.requested.dropped.iter();
-        let names = dropped.flat_map(|schema| self.live.keys_of(schema)).filter(|name| !set(name)).collect();
-        let kept = std::mem::replace(&mut patch.remove, names);
-        let dropped = &self.requested.dropped;
-        patch
-            .remove
-            .extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| key::is_of_schema(name, schema.key))));
-        patch.precondition = Precondition::Revision(revision);
-        Ok(())
-    }
-
-    fn deadline(&self, writes: bool) -> Option<Deadline> {
-        let (head, now, lifetime) = (&self.live.head, self.now, &self.visit.core.lifetime);
-        if let Some(expiry) = self.requested.expiry.map(StoredExpiry::from) {
-            return Some(Deadline::Choose {
-                expiry,
-                touched: now,
-                expires: lifetime.expires(expiry, head.span(), now),
-            });
-        }
-        if !self.answered {
-            return None;
-        }
-        let due = lifetime.touch(head, writes, now);
-        due.map(|expires| Deadline::Touch { seen: head.expires, touched: now, expires })
-    }
-
-    fn new_secret(&self) -> Option<NewSecret> {
-        let (head, at) = (&self.live.head, self.now);
-        match self.secret {
-            Secret::Keep => None,
-            Secret::Raise(id) => Some(NewSecret::Raise { hash: id.secret_hash(), at }),
-            Secret::Periodic(id) => {
-                Some(NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash: id.secret_hash(), at })
-            }
-            Secret::Presented => {
-                Some(NewSecret::Presented { seen: head.secret, until: at.after(self.visit.core.lifetime.renew_grace) })
-            }
-        }
     }
 
     /// Returns whether another request stored the same version, or a newer one that this program may write.
@@ -337,22 +269,17 @@ impl<'v> Save<'v> {
         Ok(())
     }
 
-    fn done(mut self, head: Head, deadline: Option<&Deadline>, writes: bool) -> Outcome {
+    fn done(mut self, head: Head, sent: &Facts) -> Outcome {
         let visit = self.visit;
-        if let Some(Deadline::Choose { expiry, .. }) = deadline {
+        if let Some(Deadline::Choose { expiry, .. }) = &sent.deadline {
             visit.core.lifetime.report_cut(*expiry, head.span(), visit.now);
         }
-        let (id, renewed) = match self.secret {
-            Secret::Raise(id) => (id, true),
-            // If the renewal of another request came first, the browser has that id or will receive it.
-            Secret::Periodic(id) if head.secret == id.secret_hash() => (id, true),
-            _ => (self.live.id, false),
-        };
-        let moved = deadline.is_some_and(|deadline| deadline.is_in(&head));
+        let (id, renewed) = self.id_after(&head);
+        let moved = sent.deadline.as_ref().is_some_and(|deadline| deadline.is_in(&head));
         let sends_cookie = renewed || visit.is_in_cookie() || moved && self.refreshes(&head);
         let cookie = sends_cookie.then(|| visit.new_cookie(id, &head, visit.core.now()));
-        if !visit.is_finished()
-            && let Err(error) = self.apply()
+        if let Some(patch) = &sent.replay
+            && let Err(error) = self.apply(patch)
         {
             // The changes are stored, so the save has succeeded.
             tracing::debug!("the session was saved, and could not be upgraded again: {}", error.chain());
@@ -363,16 +290,22 @@ impl<'v> Save<'v> {
         let live = Arc::make_mut(&mut self.live);
         live.id = id;
         live.presented &= !renewed;
-        live.stored = head.clone();
-        // The values do not include writes of others in between: they belong to the revision that was loaded.
-        let loaded = live.head.revision;
-        let is_next = head.revision == loaded.wrapping_add(u64::from(writes));
-        live.head = Head { revision: if is_next { head.revision } else { loaded }, ..head };
+        live.set_head(head, sent.writes);
         state.session_status = SessionStatus::Live(self.live);
         if let Some(cookie) = cookie {
             state.cookie = cookie;
         }
         Outcome::Done
+    }
+
+    /// Returns the id after the save, and whether this save has renewed it.
+    fn id_after(&self, head: &Head) -> (SessionId, bool) {
+        match self.secret {
+            Secret::Raise(id) => (id, true),
+            // If the renewal of another request came first, the browser has that id or will receive it.
+            Secret::Periodic(id) if head.secret == id.secret_hash() => (id, true),
+            _ => (self.live.id, false),
+        }
     }
 
     /// Returns whether a moved deadline requires a new cookie. An id that is not the newest is never sent again: it
@@ -383,8 +316,7 @@ impl<'v> Save<'v> {
     }
 
     /// Applies the stored patch to the loaded values, the base of all later changes of the request.
-    fn apply(&mut self) -> Result<(), SessionError> {
-        let patch = self.patch()?;
+    fn apply(&mut self, patch: &Patch) -> Result<(), SessionError> {
         let live = Arc::make_mut(&mut self.live);
         live.unreadable.retain(|name| !patch.remove.contains(name));
         let mut values = live.values.stored().clone();
@@ -399,64 +331,15 @@ impl<'v> Save<'v> {
         self.visit.state().session_status = SessionStatus::Ended;
         if self.is_optional() { Ok(Outcome::Done) } else { Err(SessionError::new(ErrorKind::Gone)) }
     }
+}
 
-    /// Handles a login by another request. A login of this request gets a session of its own, and never the record of
-    /// the other, which may belong to another user by now.
-    async fn renewed(self) -> Result<Outcome, SessionError> {
-        if self.is_optional() {
-            return Ok(Outcome::Done);
-        }
-        if self.identity_change != IdentityChange::Login {
-            return Err(SessionError::new(ErrorKind::Renewed));
-        }
-        let mut values = self.live.values.clone().into_new(&self.visit.core.versions);
-        let changes = self.login_changes(&values)?;
-        let had_user = self.had_user(&values);
-        self.keep_for_login(&mut values);
-        for (name, text) in fresh_values(&changes, &self.visit.core.versions).iter() {
-            values.set(name.clone(), text.clone());
-        }
-        for change in changes.values().filter(|change| change.ours.is_none()) {
-            values.remove(&change.name);
-        }
-        let expiry = self.requested.expiry.map_or(self.live.head.expiry, Into::into);
-        let created = self.visit.create(values, self.live.values.stored(), expiry).await?;
-        self.requested.clear_stored_changes();
-        if had_user {
-            self.visit.leave_user();
-        }
-        Ok(created)
-    }
-
-    /// Returns the changes that a login keeps. If the session already had a user, these are only the changes that hold
-    /// nothing of it.
-    fn login_changes(&self, loaded: &Values) -> Result<Changes, SessionError> {
-        let mut changes = self.requested.changes.clone();
-        if self.had_user(loaded) {
-            start_over(&mut changes, self.requested.confirmed.clone())?;
-        }
-        refused(&changes).map_or(Ok(changes), Err)
-    }
-
-    /// Retains the loaded values that a login keeps: all except the `renew` fields, and only the lasting schemas if the
-    /// session already had a user.
-    fn keep_for_login(&self, values: &mut Values) {
-        let (schemas, had_user) = (self.visit.core.schemas(), self.had_user(values));
-        let kept = |schema: &SchemaSpec| self.requested.counts(schema) && (schema.lasting || !had_user);
-        values.retain(|name| schemas.iter().any(|schema| key::is_of_schema(name, schema.key) && kept(schema)));
-        let fields = schemas.iter().flat_map(|schema| schema.fields());
-        for field in fields.filter(|field| field.renew != Renew::Off) {
-            values.remove(field.name);
-        }
-    }
-
-    /// Returns whether a field names a user.
-    fn had_user(&self, values: &Values) -> bool {
-        let fields =
-            self.visit.core.schemas().iter().flat_map(|schema| schema.fields().map(move |field| (schema, field)));
-        let is_user = |(schema, field): (&&SchemaSpec, &FieldSpec)| {
-            field.renew == Renew::User && values.get(field.name).is_some_and(|text| !schema.is_initial(field, text))
-        };
-        fields.into_iter().any(is_user)
+impl Live {
+    /// Sets the head that the store has after a save. The values do not include writes of others in between: they belong
+    /// to the revision that was loaded.
+    fn set_head(&mut self, head: Head, writes: bool) {
+        self.stored = head.clone();
+        let loaded = self.head.revision;
+        let is_next = head.revision == loaded.wrapping_add(u64::from(writes));
+        self.head = Head { revision: if is_next { head.revision } else { loaded }, ..head };
     }
 }

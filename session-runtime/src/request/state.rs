@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::visit::Purpose;
-use crate::cookie::CookieCommand;
+use crate::cookie::{CookieCommand, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::{Head, Text, Values, key};
@@ -37,6 +37,26 @@ pub(crate) struct State {
     /// Error that a handler has returned as its answer.
     #[cfg(feature = "rocket")]
     pub(super) answered: Option<Box<SessionError>>,
+}
+
+impl State {
+    /// Returns the state at the start of a request.
+    pub(super) fn new(session_status: SessionStatus) -> Self {
+        Self {
+            session_status,
+            fetched: SchemaSet::EMPTY,
+            fresh: SchemaSet::EMPTY,
+            failed_load: None,
+            open: SchemaSet::EMPTY,
+            requested: Requested::default(),
+            epoch: 0,
+            in_flight: InFlight::default(),
+            cookie: CookieCommand::Keep,
+            finished: false,
+            #[cfg(feature = "rocket")]
+            answered: None,
+        }
+    }
 }
 
 /// An explicit save that has begun.
@@ -282,6 +302,19 @@ fn upgraded(
     match live.values.status_of(schema, versions)? {
         status @ (VersionStatus::Same | VersionStatus::Newer { .. }) => Ok(status),
         _ => Arc::make_mut(live).values.upgrade(schema, versions),
+    }
+}
+
+impl From<Presented> for SessionStatus {
+    fn from(presented: Presented) -> Self {
+        match presented {
+            Presented::Id(id) => Self::Unread(id),
+            Presented::Nothing => Self::Anonymous,
+            Presented::Unusable => {
+                tracing::debug!("session cookie malformed or doubled: treated as no session");
+                Self::Anonymous
+            }
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use ::rocket::data::ByteUnit;
 use ::rocket::figment::Figment;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::config::{Limits, OnSaveError, ServerConfig, SessionConfig};
+use crate::config::{KeyText, Limits, OnSaveError, ServerConfig, SessionConfig};
 use crate::cookie::{CookieConfig, SameSite};
 use crate::error::{ErrorKind, SessionError};
 use crate::record::expiry::TouchEvery;
@@ -105,7 +105,6 @@ struct Table {
     hold: BTreeMap<String, u16>,
     server: ServerTable,
     cache: Option<TimeOrOff>,
-    #[cfg(feature = "cookie")]
     keys: KeyTexts,
 }
 
@@ -164,11 +163,9 @@ enum TimeOrOff {
 }
 
 /// One key or a list of keys. The error for a value that is not a string does not show the value.
-#[cfg(feature = "cookie")]
 #[derive(Default)]
-struct KeyTexts(Vec<String>);
+struct KeyTexts(Vec<KeyText>);
 
-#[cfg(feature = "cookie")]
 impl<'de> Deserialize<'de> for KeyTexts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use ::rocket::figment::value::Value;
@@ -176,7 +173,7 @@ impl<'de> Deserialize<'de> for KeyTexts {
             Value::Array(_, values) => values,
             value => vec![value],
         };
-        let texts: Option<_> = values.into_iter().map(Value::into_string).collect();
+        let texts: Option<_> = values.into_iter().map(|value| value.into_string().map(KeyText::from)).collect();
         texts.map(Self).ok_or_else(|| de::Error::custom("expected a list of keys, each a text in quotes"))
     }
 }
@@ -255,8 +252,7 @@ impl From<Table> for SessionConfig {
             Some(TimeOrOff::Time(bound)) => Some(bound),
             Some(TimeOrOff::Off) | None => None,
         };
-        #[cfg(feature = "cookie")]
-        let config = config.keys(table.keys.0);
+        config.keys = table.keys.0.into();
         config.limits(table.limits.into())
     }
 }

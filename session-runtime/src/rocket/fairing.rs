@@ -19,8 +19,8 @@ use super::launch;
 use crate::clock::Clock;
 use crate::config::SessionConfig;
 use crate::error::{ErrorKind, SessionError};
-use crate::schema::{SchemaSpec, Schemas};
-use crate::sessions::Sessions;
+use crate::schema::Schemas;
+use crate::sessions::{Sessions, SessionsBuilder};
 use crate::store::Store;
 
 /// Pause between two sweeps of expired sessions.
@@ -55,12 +55,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// let client = Client::tracked(rocket).unwrap();
 /// ```
 pub struct SessionFairing {
-    schemas: &'static [&'static SchemaSpec],
-    store: Option<Arc<dyn Store>>,
-    #[cfg(feature = "cookie")]
-    cookie_store: Option<Arc<crate::store::cookie::CookieStore>>,
-    config: Option<SessionConfig>,
-    clock: Option<Arc<dyn Clock>>,
+    builder: SessionsBuilder,
     page: Option<ErrorPage>,
 }
 
@@ -69,16 +64,7 @@ impl Sessions {
     /// compile. A route that uses a schema which the fairing lacks stops the launch; the log names the schema to add.
     #[must_use]
     pub fn fairing<S: Schemas>() -> SessionFairing {
-        let () = S::UNIQUE;
-        SessionFairing {
-            schemas: S::SPECS,
-            store: None,
-            #[cfg(feature = "cookie")]
-            cookie_store: None,
-            config: None,
-            clock: None,
-            page: None,
-        }
+        SessionFairing { builder: Self::builder().schemas::<S>(), page: None }
     }
 
     /// Returns the application's sessions, for work outside requests. `None` before ignition or without the fairing.
@@ -92,11 +78,7 @@ impl SessionFairing {
     /// Sets the store. Takes precedence over the configuration.
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
-        self.store = Some(Arc::new(store));
-        #[cfg(feature = "cookie")]
-        {
-            self.cookie_store = None;
-        }
+        self.builder = self.builder.store(store);
         self
     }
 
@@ -118,8 +100,7 @@ impl SessionFairing {
     #[cfg(feature = "cookie")]
     #[must_use]
     pub fn cookie_store(mut self, store: crate::store::cookie::CookieStore) -> Self {
-        self.cookie_store = Some(Arc::new(store));
-        self.store = None;
+        self.builder = self.builder.cookie_store(store);
         self
     }
 
@@ -138,7 +119,7 @@ impl SessionFairing {
     /// ```
     #[must_use]
     pub fn config(mut self, config: SessionConfig) -> Self {
-        self.config = Some(config);
+        self.builder = self.builder.config(config);
         self
     }
 
@@ -156,7 +137,7 @@ impl SessionFairing {
     /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Some(Arc::new(clock));
+        self.builder = self.builder.clock(clock);
         self
     }
 
@@ -207,30 +188,13 @@ impl SessionFairing {
 
     fn sessions(&self, rocket: &Rocket<Build>) -> Result<Sessions, SessionError> {
         let settings = Settings::read(rocket.figment())?;
-        let mut builder = Sessions::builder().specs(self.schemas).insecure(settings.insecure);
-        let mut config = self.config.clone().unwrap_or_else(|| settings.config.clone());
-        #[cfg(feature = "cookie")]
-        if let Some(store) = &self.cookie_store {
-            builder = builder.shared_cookie_store(store.clone());
-        }
-        if let Some(store) = &self.store {
-            builder = builder.shared_store(store.clone());
-        } else if !self.has_cookie_store() {
+        let mut builder = self.builder.clone().insecure(settings.insecure);
+        let config = builder.config.get_or_insert_with(|| settings.config.clone());
+        if builder.store.is_none() {
             let store = config.store.take().or_else(|| settings.default_store.clone());
             config.store = Some(store.ok_or_else(|| settings.no_store())?);
         }
-        if let Some(clock) = &self.clock {
-            builder = builder.shared_clock(clock.clone());
-        }
-        builder.config(config).build()
-    }
-
-    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "used with the feature `cookie`"))]
-    fn has_cookie_store(&self) -> bool {
-        #[cfg(feature = "cookie")]
-        return self.cookie_store.is_some();
-        #[cfg(not(feature = "cookie"))]
-        false
+        builder.build()
     }
 
     /// Builds the sessions and prepares the store. If the store is unavailable, the launch continues, and requests that
@@ -249,7 +213,7 @@ impl SessionFairing {
 
 impl std::fmt::Debug for SessionFairing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let keys: Vec<&str> = self.schemas.iter().map(|schema| schema.key).collect();
+        let keys: Vec<&str> = self.builder.schemas.iter().map(|schema| schema.key).collect();
         f.debug_struct("SessionFairing").field("schemas", &keys).finish_non_exhaustive()
     }
 }

@@ -41,9 +41,9 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Slot of the request-local cache for the handle; empty until a guard opens the session.
 #[derive(Default)]
-struct Place(OnceLock<SessionHandle>);
+struct HandleSlot(OnceLock<SessionHandle>);
 
-impl Place {
+impl HandleSlot {
     fn of<'r>(request: &'r Request<'_>) -> &'r Self {
         request.local_cache(Self::default)
     }
@@ -61,19 +61,19 @@ impl SessionHandle {
         if OPEN.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        Place::of(request).0.get()
+        HandleSlot::of(request).0.get()
     }
 
     /// Returns the handle of this request; the first guard opens it.
     pub(super) fn of<'r>(request: &'r Request<'_>) -> Result<&'r Self, SessionError> {
-        let place = Place::of(request);
-        if let Some(handle) = place.0.get() {
+        let slot = HandleSlot::of(request);
+        if let Some(handle) = slot.0.get() {
             return Ok(handle);
         }
         let Some(sessions) = request.rocket().state::<Sessions>() else {
             return Err(SessionError::with(ErrorKind::Config, "`Sessions::fairing` is not attached"));
         };
-        Ok(place.0.get_or_init(|| {
+        Ok(slot.0.get_or_init(|| {
             OPEN.fetch_add(1, Ordering::Relaxed);
             Self { visit: open(sessions, request) }
         }))

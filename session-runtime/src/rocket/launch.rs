@@ -21,7 +21,7 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
     } else {
         String::new()
     };
-    let place = sessions.core.store.describe();
+    let place = sessions.core.store().describe();
     tracing::info!(
         "Sessions: stored in {place}; they end {idle} after their last use, {absolute} after their creation{chosen}"
     );

@@ -7,11 +7,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::SessionConfig;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
+use crate::request::backend::Backend;
 use crate::request::conflict_queue::Queues;
 use crate::request::core::Core;
 use crate::request::load_set::LoadSets;
 use crate::schema::{SchemaSpec, Schemas};
-use crate::store::Store;
+use crate::store::{ChosenStore, Store};
 use crate::version::versioned::Versions;
 
 /// Builder of [`Sessions`].
@@ -26,23 +27,22 @@ use crate::version::versioned::Versions;
 /// let sessions = Sessions::builder().config(config).build()?;
 /// # Ok::<(), session_runtime::SessionError>(())
 /// ```
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SessionsBuilder {
-    store: Option<Arc<dyn Store>>,
-    #[cfg(feature = "cookie")]
-    cookie_store: Option<Arc<crate::store::cookie::CookieStore>>,
-    config: SessionConfig,
+    pub(crate) store: Option<ChosenStore>,
+    pub(crate) config: Option<SessionConfig>,
     clock: Option<Arc<dyn Clock>>,
     random: Random,
-    schemas: Vec<&'static SchemaSpec>,
+    pub(crate) schemas: Vec<&'static SchemaSpec>,
     insecure: bool,
 }
 
 impl SessionsBuilder {
     /// Sets the store. It takes precedence over the URL of the configuration.
     #[must_use]
-    pub fn store(self, store: impl Store) -> Self {
-        self.shared_store(Arc::new(store))
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(ChosenStore::Store(Arc::new(store)));
+        self
     }
 
     /// Keeps sessions in the cookies themselves. This takes precedence over the URL of the configuration. Read about
@@ -59,14 +59,15 @@ impl SessionsBuilder {
     /// ```
     #[cfg(feature = "cookie")]
     #[must_use]
-    pub fn cookie_store(self, store: crate::store::cookie::CookieStore) -> Self {
-        self.shared_cookie_store(Arc::new(store))
+    pub fn cookie_store(mut self, store: crate::store::cookie::CookieStore) -> Self {
+        self.store = Some(ChosenStore::Cookie(Arc::new(store)));
+        self
     }
 
     /// Sets the configuration. Default: [`SessionConfig::new`].
     #[must_use]
     pub fn config(mut self, config: SessionConfig) -> Self {
-        self.config = config;
+        self.config = Some(config);
         self
     }
 
@@ -99,99 +100,31 @@ impl SessionsBuilder {
     /// assert!(Sessions::builder().build().is_err(), "no store");
     /// assert!(Sessions::builder().store(MemoryStore::new()).build().is_ok());
     /// ```
-    #[cfg_attr(not(feature = "cookie"), expect(unused_mut, reason = "changed only with the feature `cookie`"))]
-    pub fn build(mut self) -> Result<Sessions, SessionError> {
-        self.config.check()?;
-        self.check_keys()?;
-        let cookie = self.config.cookie.resolve(self.insecure)?;
-        #[cfg(feature = "cookie")]
-        let sealer = self.take_sealer(&cookie)?;
-        let store = match (self.store, &self.config.store) {
-            (Some(store), _) => store,
-            (None, Some(url)) => {
-                let store = crate::store::open(url, &self.config.server, self.config.deadline)?;
-                crate::store::behind_cache(store, self.config.cache)
-            }
-            (None, None) => return Err(no_store()),
-        };
+    pub fn build(self) -> Result<Sessions, SessionError> {
+        let config = self.config.unwrap_or_default();
+        config.check()?;
+        check_keys(&self.schemas)?;
+        let cookie = config.cookie.resolve(self.insecure)?;
+        let backend = Backend::new(choose_store(self.store, &config)?, &cookie, self.random);
         let lazy: Vec<&str> = self.schemas.iter().filter(|schema| schema.lazy).map(|schema| schema.key).collect();
-        store.set_lazy_schemas(&lazy);
-        if !crate::schema::codec::decimals_are_exact() {
-            tracing::warn!(
-                "a crate of this program switches on `rust_decimal/serde-float`, which writes a `Decimal` as a float: a \
-                 field with a known shape that holds one cannot be saved, other fields may lose digits"
-            );
-        }
+        backend.store().set_lazy_schemas(&lazy);
+        warn_of_inexact_decimals();
         let core = Core {
-            store,
+            backend,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             random: self.random,
-            lifetime: self.config.lifetime(),
-            limits: self.config.limits,
-            deadline: self.config.deadline,
-            on_save_error: self.config.on_save_error,
+            lifetime: config.lifetime(),
+            limits: config.limits,
+            deadline: config.deadline,
+            on_save_error: config.on_save_error,
             cookie,
             has_user: self.schemas.iter().any(|schema| schema.has_user),
-            groups: LoadSets::new(&self.schemas),
-            versions: Versions::new(&self.schemas, &self.config.hold)?,
+            load_sets: LoadSets::new(&self.schemas),
+            versions: Versions::new(&self.schemas, &config.hold)?,
             schemas: self.schemas,
             queues: Queues::default(),
-            #[cfg(feature = "cookie")]
-            sealer,
         };
         Ok(Sessions { core: Arc::new(core) })
-    }
-
-    pub(crate) fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
-        self.store = Some(store);
-        #[cfg(feature = "cookie")]
-        {
-            self.cookie_store = None;
-        }
-        self
-    }
-
-    #[cfg(feature = "cookie")]
-    pub(crate) fn shared_cookie_store(mut self, store: Arc<crate::store::cookie::CookieStore>) -> Self {
-        self.cookie_store = Some(store);
-        self.store = None;
-        self
-    }
-
-    /// Returns the sealer if sessions are kept in cookies. Sets a store that supports nothing, since no session is kept
-    /// anywhere else.
-    #[cfg(feature = "cookie")]
-    fn take_sealer(
-        &mut self,
-        cookie: &crate::cookie::CookieRules,
-    ) -> Result<Option<Arc<crate::store::cookie::Sealer>>, SessionError> {
-        use crate::store::cookie::{CookieStore, Sealer, Unsupported, warn_about_limits};
-        let of_url = |url: &String| CookieStore::of_url(url, &self.config.keys);
-        let store = match (&self.cookie_store, &self.store) {
-            (None, None) => self.config.store.as_ref().and_then(of_url).transpose()?,
-            (store, _) => store.clone(),
-        };
-        let Some(store) = store else { return Ok(None) };
-        if self.config.cache.is_some() {
-            let detail =
-                "`session.cache`: sessions in cookies are on no server, so there is nothing to cache; leave it out";
-            return Err(SessionError::with(ErrorKind::Config, detail));
-        }
-        warn_about_limits();
-        self.store = Some(Arc::new(Unsupported));
-        Ok(Some(Arc::new(Sealer::new(store, cookie.clone(), self.random))))
-    }
-
-    #[cfg(feature = "rocket")]
-    pub(crate) fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    #[cfg(feature = "rocket")]
-    pub(crate) fn specs(mut self, specs: &[&'static SchemaSpec]) -> Self {
-        self.schemas = specs.to_vec();
-        self
     }
 
     /// Sets whether this is plain HTTP in a debug profile: the cookie is then not `Secure` unless the configuration
@@ -207,17 +140,6 @@ impl SessionsBuilder {
         self.random = random;
         self
     }
-
-    /// Refuses two schemas with one key. The compiler detects them only in a full build.
-    fn check_keys(&self) -> Result<(), SessionError> {
-        for (at, schema) in self.schemas.iter().enumerate() {
-            if let Some(other) = self.schemas[..at].iter().find(|other| other.key == schema.key) {
-                let detail = format!("schemas `{}` and `{}` share the key `{}`", other.name, schema.name, schema.key);
-                return Err(SessionError::with(ErrorKind::Config, detail));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl std::fmt::Debug for SessionsBuilder {
@@ -226,7 +148,42 @@ impl std::fmt::Debug for SessionsBuilder {
     }
 }
 
+/// Refuses two schemas with one key. The compiler detects them only in a full build.
+fn check_keys(schemas: &[&SchemaSpec]) -> Result<(), SessionError> {
+    for (at, schema) in schemas.iter().enumerate() {
+        if let Some(other) = schemas[..at].iter().find(|other| other.key == schema.key) {
+            let detail = format!("schemas `{}` and `{}` share the key `{}`", other.name, schema.name, schema.key);
+            return Err(SessionError::with(ErrorKind::Config, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the store that the application gave, or opens the one that the settings name.
+fn choose_store(given: Option<ChosenStore>, config: &SessionConfig) -> Result<ChosenStore, SessionError> {
+    let chosen = match (given, &config.store) {
+        (Some(store), _) => store,
+        (None, Some(url)) => ChosenStore::open(url, config)?,
+        (None, None) => return Err(no_store()),
+    };
+    if matches!(chosen, ChosenStore::Cookie(_)) && config.cache.is_some() {
+        let detail =
+            "`session.cache`: sessions in cookies are on no server, so there is nothing to cache; leave it out";
+        return Err(SessionError::with(ErrorKind::Config, detail));
+    }
+    Ok(chosen)
+}
+
 fn no_store() -> SessionError {
     let detail = "no session store: give one with `store`, or a URL with `SessionConfig::store`";
     SessionError::with(ErrorKind::Config, detail)
+}
+
+fn warn_of_inexact_decimals() {
+    if !crate::schema::codec::decimals_are_exact() {
+        tracing::warn!(
+            "a crate of this program switches on `rust_decimal/serde-float`, which writes a `Decimal` as a float: a \
+             field with a known shape that holds one cannot be saved, other fields may lose digits"
+        );
+    }
 }

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
 use std::future::poll_fn;
-use std::io::{IsTerminal, Write};
 use std::task::Poll;
 
 use crate::error::{ErrorKind, SessionError};
@@ -23,6 +22,10 @@ use crate::sessions::Sessions;
 use crate::store::{Cursor, Damage, StoreError, StoreErrorKind, Wanted};
 use crate::version::status::VersionStatus;
 use crate::version::versioned::VersionedValues;
+
+mod progress;
+
+pub use progress::{OnProgress, Progress};
 
 /// Options of [`Sessions::census`] and [`Sessions::migrate`].
 ///
@@ -45,13 +48,13 @@ pub struct Options {
     /// Number of sessions after which the scan ends, once their batch is complete. [`Report::next`] is then the
     /// position to continue from. Default: all.
     pub most: Option<u64>,
-    /// Draws a progress bar on standard error, if that is a terminal. Default: `true`.
-    pub progress: bool,
+    /// Callback after each batch. Default: none.
+    pub progress: OnProgress,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dry_run: false, batch: 500, after: None, most: None, progress: true }
+        Self { dry_run: false, batch: 500, after: None, most: None, progress: OnProgress::default() }
     }
 }
 
@@ -219,11 +222,10 @@ impl Sessions {
     pub async fn migrate(&self, options: Options) -> Result<Report, SessionError> {
         let core = &*self.core;
         let mut report = Report { dry_run: options.dry_run, ..Report::default() };
-        let bar = Bar::new(&options);
         let (batch, mut after) = (options.batch.max(1), options.after);
         loop {
             let budget = Budget::new(core.deadline);
-            let page = core.run(&budget, core.store.scan(after.as_ref(), batch, core.now())).await?;
+            let page = core.run(&budget, core.store().scan(after.as_ref(), batch, core.now())).await?;
             after = page.next;
             for (key, damage) in page.unreadable {
                 report.add_unreadable(key, damage);
@@ -231,7 +233,7 @@ impl Sessions {
             for (key, record) in page.sessions {
                 upgrade_and_count(core, key, record, &mut report).await?;
             }
-            bar.draw(after.as_ref(), &report);
+            options.progress.report(report.sessions, after.as_ref());
             if after.is_none() || options.most.is_some_and(|most| report.sessions >= most) {
                 report.next = after;
                 return Ok(report);
@@ -304,12 +306,12 @@ async fn upgrade_session(
         if limits.check_patch(&patch, values, values.bytes(), values.len()).is_err() {
             return Ok(replace_upgraded(found, Outcome::Failed));
         }
-        match core.run(&budget, core.store.patch(key, patch, core.now())).await? {
+        match core.run(&budget, core.store().patch(key, patch, core.now())).await? {
             Patched::Done(_) => return Ok(found),
             Patched::Gone => return Ok(Vec::new()),
             Patched::Renewed | Patched::Conflict(_) => {}
         }
-        match core.run(&budget, core.store.load(key, &Wanted::all().fresh(), core.now())).await? {
+        match core.run(&budget, core.store().load(key, &Wanted::all().fresh(), core.now())).await? {
             Some(loaded) => record = loaded.record,
             None => return Ok(Vec::new()),
         }
@@ -366,38 +368,6 @@ fn refused(schema: &'static SchemaSpec, error: &SessionError) -> Outcome {
             tracing::warn!(schema = schema.key, "a stored session cannot be upgraded: {}", error.chain());
             Outcome::Failed
         }
-    }
-}
-
-/// Progress bar of a scan. Keys are random, so if a store scans in their order, a key gives the share of sessions
-/// before it.
-struct Bar {
-    is_drawn: bool,
-}
-
-const WIDTH: usize = 40;
-
-impl Bar {
-    fn new(options: &Options) -> Self {
-        Self { is_drawn: options.progress && std::io::stderr().is_terminal() }
-    }
-
-    fn draw(&self, next: Option<&Cursor>, report: &Report) {
-        if !self.is_drawn {
-            return;
-        }
-        let share = match next.map(Cursor::key) {
-            None => Some(256),
-            Some(key) => key.ok().map(|key| usize::from(key.as_bytes()[0])),
-        };
-        let share = share.map(|share| {
-            let done = "#".repeat(WIDTH * share / 256);
-            format!("[{done:WIDTH$}] {:3} %, ", 100 * share / 256)
-        });
-        let end = if next.is_none() { "\n" } else { "" };
-        let line = format!("\r{}{} sessions{end}", share.unwrap_or_default(), report.sessions);
-        // A terminal that has closed is no reason to stop.
-        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }
 

@@ -84,7 +84,7 @@ impl Sessions {
                 return Ok(Some(result));
             }
             self.core.limits.check_patch(&patch, values.stored(), bytes, keys)?;
-            match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
+            match self.core.run(&budget, self.core.store().patch(*key, patch, self.core.now())).await? {
                 Patched::Done(_) => return Ok(Some(result)),
                 Patched::Gone => return Ok(None),
                 Patched::Renewed | Patched::Conflict(_) => ticket.after_conflict(&budget).await?,
@@ -135,7 +135,7 @@ impl Sessions {
             if names_user(S::SPEC, loaded, &self.core.versions) {
                 return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
             }
-            match self.core.run(&budget, self.core.store.patch(*key, patch, self.core.now())).await? {
+            match self.core.run(&budget, self.core.store().patch(*key, patch, self.core.now())).await? {
                 Patched::Done(_) | Patched::Gone => return Ok(()),
                 Patched::Renewed | Patched::Conflict(_) => ticket.after_conflict(&budget).await?,
             }
@@ -148,7 +148,7 @@ impl Sessions {
     ///
     /// The store is unavailable; the outcome is then unknown.
     pub async fn destroy(&self, key: &SessionKey) -> Result<(), SessionError> {
-        self.core.run(&Budget::new(self.core.deadline), self.core.store.delete(*key)).await
+        self.core.run(&Budget::new(self.core.deadline), self.core.store().delete(*key)).await
     }
 
     /// Removes expired records in batches, and returns their number. The fairing does this on its own.
@@ -160,7 +160,7 @@ impl Sessions {
         let mut removed = 0;
         loop {
             let budget = Budget::new(self.core.deadline);
-            let batch = self.core.run(&budget, self.core.store.sweep(SWEEP_BATCH, self.core.now())).await?;
+            let batch = self.core.run(&budget, self.core.store().sweep(SWEEP_BATCH, self.core.now())).await?;
             removed += batch as u64;
             if batch < SWEEP_BATCH {
                 return Ok(removed);
@@ -169,7 +169,7 @@ impl Sessions {
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, budget: &Budget) -> Result<Option<Loaded>, SessionError> {
-        self.core.run(budget, self.core.store.load(key, wanted, self.core.now())).await
+        self.core.run(budget, self.core.store().load(key, wanted, self.core.now())).await
     }
 }
 

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use crate::error::SessionError;
+#[cfg(feature = "rocket")]
+use crate::request::backend::Backend;
 use crate::request::core::Core;
 use crate::request::visit::Visit;
 use crate::schema::Schema;
@@ -69,11 +71,8 @@ impl Sessions {
     #[must_use]
     pub fn open<'h>(&self, cookie_lines: impl IntoIterator<Item = &'h str>) -> Visit {
         let (found, now) = (self.core.cookie.find(cookie_lines.into_iter()), self.core.now());
-        #[cfg(feature = "cookie")]
-        if let Some(sealer) = &self.core.sealer {
-            return Visit::in_cookie(self.core.clone(), sealer.clone(), found, now);
-        }
-        Visit::new(self.core.clone(), found.into(), now)
+        let (presented, request_store) = self.core.backend.open_request(found, now);
+        Visit::new(self.core.clone(), presented, request_store, now)
     }
 
     /// Returns whether the schema belongs to this application.
@@ -90,12 +89,8 @@ impl Sessions {
 
     /// True if sessions are kept in cookies, so that there is nothing on a server to sweep.
     #[cfg(feature = "rocket")]
-    #[cfg_attr(not(feature = "cookie"), expect(clippy::unused_self, reason = "used with the feature `cookie`"))]
     pub(crate) fn are_in_cookies(&self) -> bool {
-        #[cfg(feature = "cookie")]
-        return self.core.sealer.is_some();
-        #[cfg(not(feature = "cookie"))]
-        false
+        matches!(self.core.backend, Backend::Cookie(_))
     }
 
     /// Connects to the store and sets up anything that is missing there, so that a fault shows at the start of the
@@ -105,8 +100,8 @@ impl Sessions {
     ///
     /// [`Config`](crate::ErrorKind::Config) or [`Unavailable`](crate::ErrorKind::Unavailable), with the reason.
     pub async fn prepare(&self) -> Result<(), SessionError> {
-        self.core.store.prepare().await.map_err(|error| {
-            let place = self.core.store.describe();
+        self.core.store().prepare().await.map_err(|error| {
+            let place = self.core.store().describe();
             SessionError::with(error.kind().into(), place).because(error)
         })
     }

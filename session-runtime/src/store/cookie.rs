@@ -18,7 +18,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::cookie::CookieRules;
 use crate::error::SessionError;
+use crate::id::Random;
 
 mod content;
 mod key;
@@ -28,7 +30,6 @@ mod unsupported;
 
 pub(crate) use request_store::RequestStore;
 pub(crate) use seal::Sealer;
-pub(crate) use unsupported::Unsupported;
 
 use key::Ring;
 
@@ -129,6 +130,12 @@ impl CookieStore {
         let store = || Ok(Arc::new(Self::new(keys)?.application(application)));
         scheme.eq_ignore_ascii_case("cookie").then(store)
     }
+
+    /// Returns the sealer of an application, and logs the missing guarantees.
+    pub(crate) fn sealer(self: Arc<Self>, rules: CookieRules, random: Random) -> Arc<Sealer> {
+        warn_about_limits();
+        Arc::new(Sealer::new(self, rules, random))
+    }
 }
 
 /// Shows the number of keys, but no key.
@@ -139,8 +146,7 @@ impl fmt::Debug for CookieStore {
     }
 }
 
-/// Logs the missing guarantees once, when the sessions are built.
-pub(crate) fn warn_about_limits() {
+fn warn_about_limits() {
     tracing::warn!(
         "session store `cookie:`: sessions are in the cookies themselves. Nothing can be revoked: a copied cookie works \
          until its deadline, after a logout too. Of two requests at once the last cookie wins. Jobs cannot read, change or \

@@ -43,6 +43,9 @@ use crate::record::{Record, Text};
 mod cached;
 #[cfg(feature = "cookie")]
 pub(crate) mod cookie;
+#[cfg(not(feature = "cookie"))]
+#[path = "cookie/absent.rs"]
+pub(crate) mod cookie;
 mod error;
 mod memory;
 mod open;
@@ -61,7 +64,7 @@ pub use crate::record::Wanted;
 pub use cached::CachedStore;
 pub use error::{StoreError, StoreErrorKind};
 pub use memory::MemoryStore;
-pub(crate) use open::{behind_cache, open};
+pub(crate) use open::ChosenStore;
 pub use page::{Cursor, Damage, Page};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};

@@ -11,13 +11,31 @@ use super::PostgresStore;
 use super::RedisStore;
 #[cfg(feature = "sqlite")]
 use super::SqliteStore;
+use super::cookie::CookieStore;
 use super::{MemoryStore, Store};
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, SessionConfig};
 use crate::error::{ErrorKind, SessionError};
+
+/// Store of an application, given by the application itself or by its URL.
+#[derive(Clone)]
+pub(crate) enum ChosenStore {
+    Store(Arc<dyn Store>),
+    Cookie(Arc<CookieStore>),
+}
+
+impl ChosenStore {
+    /// Opens the store that the settings name.
+    pub(crate) fn open(url: &str, config: &SessionConfig) -> Result<Self, SessionError> {
+        match CookieStore::of_url(url, &config.keys) {
+            Some(store) => Ok(Self::Cookie(store?)),
+            None => Ok(Self::Store(behind_cache(open(url, &config.server, config.deadline)?, config.cache))),
+        }
+    }
+}
 
 /// Wraps the store in an in-process cache if a bound is set. Without the feature `cache`, the settings have already
 /// rejected a bound.
-pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Arc<dyn Store> {
+fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Arc<dyn Store> {
     match bound {
         #[cfg(feature = "cache")]
         Some(bound) => Arc::new(CachedStore::new(store).bound(bound)),
@@ -26,7 +44,7 @@ pub(crate) fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Ar
 }
 
 /// Opens the store named by a URL.
-pub(crate) fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Result<Arc<dyn Store>, SessionError> {
+fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Result<Arc<dyn Store>, SessionError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(refused(&format!("not a URL; supported: {}; did you mean `sqlite://file`?", known())));
     };

@@ -50,7 +50,6 @@ mod file;
 mod format;
 mod head;
 mod inline_reads;
-mod job_queue;
 mod name;
 mod read;
 mod readers;

@@ -1,11 +1,11 @@
 //! All stored sessions at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use session_runtime::clock::Timestamp;
 use session_runtime::config::Limits;
-use session_runtime::migrate::{Options, Outcome};
+use session_runtime::migrate::{OnProgress, Options, Outcome};
 use session_runtime::record::{Record, Values};
 use session_runtime::store::{Created, MemoryStore, Wanted};
 use session_runtime::testing::head_at;
@@ -16,8 +16,8 @@ use super::shop::{v1, v2, v3};
 
 const V1: &str = r#"{"v":1,"r":1,"w":1,"l":"b7c27214"}"#;
 
-pub(crate) fn quietly() -> Options {
-    Options { progress: false, batch: 7, ..Options::default() }
+pub(crate) fn small_batches() -> Options {
+    Options { batch: 7, ..Options::default() }
 }
 
 /// Sessions of the first release, numbered.
@@ -59,17 +59,17 @@ async fn a_census_counts_and_stores_nothing() {
         plant(&store, keys[5], "cart.coupon", r#""LAST-YEAR""#).await;
         let before = stored(&store, keys[0]).await;
         let sessions = program::<v3::Cart>(&store);
-        let report = sessions.census(quietly()).await.unwrap();
+        let report = sessions.census(small_batches()).await.unwrap();
         assert_eq!(
             report.to_string(),
             "cart  version 0  failed  1\ncart  version 1  to be upgraded  17\ncart  version 1  failed  1\n\
              cart  version 9  newer  1\n20 sessions"
         );
         assert_eq!(stored(&store, keys[0]).await, before);
-        assert_eq!(sessions.migrate(quietly()).await.unwrap().counts, report.counts);
+        assert_eq!(sessions.migrate(small_batches()).await.unwrap().counts, report.counts);
         assert_eq!(text(&store, keys[0], "cart.coupons").await.unwrap(), r#"["C0"]"#);
         assert_eq!(text(&store, keys[5], "cart.coupon").await.unwrap(), r#""LAST-YEAR""#);
-        let again = sessions.migrate(quietly()).await.unwrap();
+        let again = sessions.migrate(small_batches()).await.unwrap();
         assert_eq!((again.count(Outcome::Upgraded), again.counts[&("cart", 3, Outcome::Current)]), (0, 17));
     }
 }
@@ -88,7 +88,7 @@ async fn deadlines_and_ids_stay() {
         let head =
             || async { store.load(key, &Wanted::all(), Timestamp::from_millis(0)).await.unwrap().unwrap().record.head };
         let before = head().await;
-        assert_eq!(new.migrate(quietly()).await.unwrap().count(Outcome::Upgraded), 1);
+        assert_eq!(new.migrate(small_batches()).await.unwrap().count(Outcome::Upgraded), 1);
         let mut after = head().await;
         assert_eq!(after.revision, before.revision + 1);
         after.revision = before.revision;
@@ -103,10 +103,10 @@ async fn a_hold_is_kept() {
     for (store, _folder) in stores() {
         let keys = fill(&store, 10).await;
         let held = with::<v3::Cart>(&store, SessionConfig::new().hold("cart", 2)).unwrap();
-        assert_eq!(held.migrate(quietly()).await.unwrap().count(Outcome::Upgraded), 10);
+        assert_eq!(held.migrate(small_batches()).await.unwrap().count(Outcome::Upgraded), 10);
         assert!(text(&store, keys[0], "cart").await.unwrap().starts_with(r#"{"v":2,"#));
         assert_eq!(text(&store, keys[0], "cart.coupon").await.unwrap(), r#""C0""#);
-        assert_eq!(held.migrate(quietly()).await.unwrap().count(Outcome::Upgraded), 0);
+        assert_eq!(held.migrate(small_batches()).await.unwrap().count(Outcome::Upgraded), 0);
         let key = keys[1];
         assert_eq!(
             program::<v2::Cart>(&store).read::<v2::Cart>(&key).await.unwrap().unwrap().items().get(&7),
@@ -121,10 +121,26 @@ async fn a_session_that_would_be_too_large_is_counted_and_the_walk_goes_on() {
         let keys = fill(&store, 5).await;
         plant(&store, keys[2], "cart.of_others", &format!("\"{}\"", "x".repeat(2_000))).await;
         let config = SessionConfig::new().limits(Limits { record_bytes: 1_000, record_keys: 100 });
-        let report = with::<v3::Cart>(&store, config).unwrap().migrate(quietly()).await.unwrap();
+        let report = with::<v3::Cart>(&store, config).unwrap().migrate(small_batches()).await.unwrap();
         assert_eq!((report.count(Outcome::Upgraded), report.count(Outcome::Failed)), (4, 1));
         assert_eq!(text(&store, keys[2], "cart.coupon").await.unwrap(), r#""C2""#);
     }
+}
+
+#[tokio::test]
+async fn progress_is_reported_after_each_batch() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    fill(&store, 20).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let progress = OnProgress::new({
+        let seen = Arc::clone(&seen);
+        move |progress| seen.lock().unwrap().push(progress)
+    });
+    program::<v3::Cart>(&store).census(Options { progress, ..small_batches() }).await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.iter().map(|progress| progress.sessions).collect::<Vec<_>>(), [7, 14, 20]);
+    assert!(seen.iter().is_sorted_by(|a, b| a.share < b.share), "{seen:?}");
+    assert_eq!(seen.last().unwrap().to_string(), "100 %, 20 sessions");
 }
 
 #[tokio::test]
@@ -132,7 +148,7 @@ async fn a_walk_can_begin_after_a_session() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut keys = fill(&store, 10).await;
     keys.sort_unstable_by_key(|key| *key.as_bytes());
-    let options = Options { after: Some(keys[6].into()), ..quietly() };
+    let options = Options { after: Some(keys[6].into()), ..small_batches() };
     assert_eq!(program::<v3::Cart>(&store).migrate(options).await.unwrap().sessions, 3);
 }
 
@@ -151,7 +167,7 @@ async fn a_bulk_migration_beside_writers_loses_nothing() {
         tokio::spawn(async move { write_on(&old, &new, &keys, &done).await })
     };
     let new = program::<v3::Cart>(&store);
-    let options = Options { batch: 500, ..quietly() };
+    let options = Options { batch: 500, ..small_batches() };
     let mut in_order = keys.clone();
     in_order.sort_unstable_by_key(|key| *key.as_bytes());
     // Dropped where it stands, as by a signal.

@@ -174,7 +174,7 @@ async fn begin(store: &Arc<dyn Store>, held: &Held) -> SessionKey {
 }
 
 async fn bring_up(sessions: Sessions) -> u64 {
-    let report = sessions.migrate(Options { progress: false, ..Options::default() }).await.unwrap();
+    let report = sessions.migrate(Options::default()).await.unwrap();
     assert_eq!(report.count(Outcome::Upgraded) + report.count(Outcome::Current), 1, "{report}");
     report.count(Outcome::Upgraded)
 }

@@ -13,7 +13,7 @@ use session_runtime::{Expiry, MemoryStore, PostgresStore, RedisStore, SessionKey
 use session_tests::servers::postgres::Postgres;
 use session_tests::servers::redis::Redis;
 
-use super::bulk::{fill, quietly};
+use super::bulk::{fill, small_batches};
 use super::program::{plant, program};
 use super::shop::{v1, v3};
 
@@ -65,12 +65,12 @@ async fn expired_sessions_on_a_page_do_not_end_a_walk() {
         }
         clock.advance(Duration::from_secs(30));
         for batch in [7, 500, 10_000] {
-            let report = new.census(Options { batch, ..quietly() }).await.unwrap();
+            let report = new.census(Options { batch, ..small_batches() }).await.unwrap();
             assert_eq!((report.sessions, report.count(Outcome::Upgraded)), (594, 594), "{name}, {batch} a page");
         }
-        let report = new.migrate(Options { batch: 500, ..quietly() }).await.unwrap();
+        let report = new.migrate(Options { batch: 500, ..small_batches() }).await.unwrap();
         assert_eq!((report.sessions, report.count(Outcome::Upgraded)), (594, 594), "{name}");
-        let report = new.census(quietly()).await.unwrap();
+        let report = new.census(small_batches()).await.unwrap();
         assert_eq!(report.counts[&("cart", 3, Outcome::Current)], 594, "{name}");
     }
 }
@@ -120,7 +120,7 @@ async fn an_unreadable_session_is_counted_and_named_and_the_walk_goes_on() {
         let sound = 20 - u64::try_from(damaged.len()).unwrap();
         let new = program::<v3::Cart>(store);
         for dry_run in [true, false] {
-            let report = new.migrate(Options { dry_run, ..quietly() }).await.unwrap();
+            let report = new.migrate(Options { dry_run, ..small_batches() }).await.unwrap();
             let mut named = report.unreadable_keys.clone();
             named.sort_unstable_by_key(|(key, _)| *key);
             assert_eq!(named, damaged, "{name}: {report}");
@@ -149,7 +149,7 @@ async fn a_walk_in_parts_reads_every_session_once() {
         let (mut after, mut parts, mut upgraded) = (None::<String>, 0, 0);
         loop {
             let after_text = after.map(|text| text.parse().unwrap());
-            let options = Options { most: Some(20), after: after_text, ..quietly() };
+            let options = Options { most: Some(20), after: after_text, ..small_batches() };
             let report = program::<v3::Cart>(&store).migrate(options).await.unwrap();
             parts += 1;
             upgraded += report.count(Outcome::Upgraded);
@@ -179,7 +179,7 @@ async fn a_census_in_memory_does_not_hold_the_thread() {
             }
         })
     };
-    let report = program::<v3::Cart>(&store).census(quietly()).await.unwrap();
+    let report = program::<v3::Cart>(&store).census(small_batches()).await.unwrap();
     other.abort();
     assert_eq!(report.sessions, 5_000);
     let turns = turns.load(Ordering::Relaxed);

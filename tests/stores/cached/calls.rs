@@ -13,11 +13,11 @@ pub(crate) const KEY: SessionKey = SessionKey::from_bytes([7; 16]);
 
 pub(crate) fn record(values: &[(&str, &str)]) -> Record {
     let values: Values = values.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
-    Record { head: head_at(START), values }
+    Record::new(head_at(START), values)
 }
 
 pub(crate) fn setting(name: &str, text: &str) -> Patch {
-    Patch { set: vec![(name.into(), text.into())], ..Patch::on_generation(0) }
+    Patch::on_generation(0).set([(name, text)])
 }
 
 /// Loads the record as a new request does.

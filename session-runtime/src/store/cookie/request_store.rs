@@ -9,8 +9,8 @@ use async_trait::async_trait;
 
 use super::seal::{Opened, Sealer};
 use crate::clock::Timestamp;
-use crate::cookie::CookieCommand;
-use crate::id::SessionKey;
+use crate::cookie::{CookieCommand, Found, Presented};
+use crate::id::{SessionId, SessionKey};
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched, Refusal};
 use crate::store::{Created, Loaded, Store, StoreError, StoreErrorKind, Wanted};
@@ -31,11 +31,29 @@ struct Held {
 }
 
 impl RequestStore {
+    /// Opens the cookie of a request: returns the id of its session, and the store that holds that session.
+    pub(crate) fn open(sealer: &Arc<Sealer>, found: Found<'_>, now: Timestamp) -> (Presented, Box<Self>) {
+        let opened = match found {
+            Found::One(value) => sealer.open(value, now),
+            Found::Nothing | Found::Several => None,
+        };
+        if opened.is_none() && !matches!(found, Found::Nothing) {
+            tracing::debug!("sealed_cookie: doubled, foreign, damaged or expired: treated as no session");
+        }
+        let id = opened.as_ref().map(|opened| SessionId::sealed(opened.key));
+        let request_store = Self::new(Arc::clone(sealer), opened);
+        (id.map_or(Presented::Nothing, Presented::Id), Box::new(request_store))
+    }
+
     /// Creates the store with the content of the cookie, if there is any.
     pub(crate) fn new(sealer: Arc<Sealer>, opened: Option<Opened>) -> Self {
         let needs_reseal = opened.as_ref().is_some_and(|opened| opened.needs_reseal);
         let session = opened.map(|opened| (opened.key, opened.record));
         Self { sealer, held: Mutex::new(Held { session, line: CookieCommand::Keep, needs_reseal }) }
+    }
+
+    pub(crate) fn as_store(&self) -> &dyn Store {
+        self
     }
 
     /// Returns the `Set-Cookie` line of the held session.

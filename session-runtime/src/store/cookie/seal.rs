@@ -21,12 +21,13 @@ use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead, Payload};
 
 use super::key::KeyId;
+use super::unsupported::Unsupported;
 use super::{CookieStore, content};
 use crate::clock::Timestamp;
 use crate::cookie::{CookieCommand, CookieRules};
 use crate::id::{Random, RandomError, SessionKey};
 use crate::record::Record;
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{Store, StoreError, StoreErrorKind};
 
 /// Limit of a `Set-Cookie` line. A browser keeps a cookie with 4,096 bytes of name and value (RFC 6265bis section 5.6),
 /// and some browsers count the attributes too.
@@ -45,6 +46,7 @@ pub(crate) struct Sealer {
     /// Data that is authenticated together with the content.
     associated_data: Vec<u8>,
     random: Random,
+    jobs: Unsupported,
 }
 
 /// Content of an opened cookie.
@@ -58,7 +60,12 @@ pub(crate) struct Opened {
 impl Sealer {
     pub(crate) fn new(store: Arc<CookieStore>, rules: CookieRules, random: Random) -> Self {
         let associated_data = associated_data(VERSION, &[PURPOSE, &rules.name, &store.application]);
-        Self { store, rules, associated_data, random }
+        Self { store, rules, associated_data, random, jobs: Unsupported }
+    }
+
+    /// Returns the store of jobs, which cannot reach sessions in cookies.
+    pub(crate) fn store_of_jobs(&self) -> &dyn Store {
+        &self.jobs
     }
 
     /// Returns the `Set-Cookie` line with this record. Fails if browsers would not keep it.

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::fault::{Fault, caught};
 use super::format::Settings;
 use super::inline_reads::InlineReads;
-use super::job_queue::Queue;
 use super::read::Reader;
-use super::threads::{Answer, Threads, not_set_up};
+use super::threads::{Answer, Queue, Threads, not_set_up};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::store::{Loaded, Page, StoreError, Wanted};
@@ -101,11 +100,11 @@ impl Slots {
 
 impl Readers {
     pub(super) fn new(settings: &Arc<Settings>, slots: &Arc<Slots>) -> Result<Self, StoreError> {
-        let mut threads = Threads::new();
-        for slot in &slots.threads {
+        let serve_slot = |slot: &Arc<Slot>| {
             let slot = Arc::clone(slot);
-            threads.spawn(move |queue| serve(queue, &slot)).map_err(not_set_up)?;
-        }
+            move |queue: &Queue<Job>| serve(queue, &slot)
+        };
+        let threads = Threads::start(slots.threads.iter().map(serve_slot)).map_err(not_set_up)?;
         let inline = InlineReads::new(slots.inline.iter().map(Arc::clone).collect());
         Ok(Self { settings: Arc::clone(settings), slots: Arc::clone(slots), inline, threads })
     }

@@ -11,9 +11,8 @@ use super::connection::Db;
 use super::fault::{Cause, Fault, caught};
 use super::file::{Change, OpenFile};
 use super::format::Settings;
-use super::job_queue::Queue;
 use super::readers::Slots;
-use super::threads::{Answer, Threads, not_set_up};
+use super::threads::{Answer, Queue, Threads, not_set_up};
 use crate::store::StoreError;
 
 /// The writer's connection, and the file that it has open.
@@ -103,11 +102,10 @@ const GROUP: usize = 256;
 pub(super) struct Writer(Threads<Box<dyn Job>>);
 
 impl Writer {
-    pub(super) fn new(opened: Opened, place: Watched) -> Result<Self, StoreError> {
+    pub(super) fn new(opened: Opened, watched: Watched) -> Result<Self, StoreError> {
         opened.check()?;
-        let mut threads = Threads::new();
-        threads.spawn(move |queue| serve_all(queue, opened, &place)).map_err(not_set_up)?;
-        Ok(Self(threads))
+        let serve = move |queue: &Queue<_>| serve_all(queue, opened, &watched);
+        Ok(Self(Threads::start([serve]).map_err(not_set_up)?))
     }
 
     /// Runs the work in a transaction.
@@ -123,12 +121,12 @@ impl Writer {
 type Jobs = Vec<Box<dyn Job>>;
 
 /// Serves the queue with the file at the path, and with the next file whenever that changes.
-fn serve_all(queue: &Queue<Box<dyn Job>>, mut opened: Opened, place: &Watched) {
+fn serve_all(queue: &Queue<Box<dyn Job>>, mut opened: Opened, watched: &Watched) {
     let mut jobs = Vec::with_capacity(GROUP);
     loop {
         let Some(change) = serve_file(queue, &opened, &mut jobs) else { return };
-        place.close(opened.connection, change);
-        match reopen(queue, place, &mut jobs) {
+        watched.close(opened.connection, change);
+        match reopen(queue, watched, &mut jobs) {
             Some(next) => opened = next,
             None => return,
         }
@@ -145,8 +143,8 @@ fn serve_file(queue: &Queue<Box<dyn Job>>, opened: &Opened, jobs: &mut Jobs) -> 
 
 /// Opens the file at the path, and then answers the jobs that have failed, so that their callers find the store in its
 /// new state. While the file cannot be opened, all jobs fail. Returns `None` once the queue is closed.
-fn reopen(queue: &Queue<Box<dyn Job>>, place: &Watched, jobs: &mut Jobs) -> Option<Opened> {
-    let mut opened = place.open();
+fn reopen(queue: &Queue<Box<dyn Job>>, watched: &Watched, jobs: &mut Jobs) -> Option<Opened> {
+    let mut opened = watched.open();
     jobs.drain(..).for_each(Job::answer);
     if let Err(error) = &opened {
         tracing::error!("sessions are unavailable until the file can be opened: {}", chain(error));
@@ -155,7 +153,7 @@ fn reopen(queue: &Queue<Box<dyn Job>>, place: &Watched, jobs: &mut Jobs) -> Opti
         if !queue.take(jobs, GROUP) {
             return None;
         }
-        opened = place.open();
+        opened = watched.open();
         if opened.is_err() {
             fail(jobs, &Fault::Moved);
             jobs.drain(..).for_each(Job::answer);
