@@ -107,7 +107,7 @@ impl Disk {
     pub(crate) fn on(folder: &Path) -> Arc<Self> {
         vfs::register();
         let folder = folder.canonicalize().unwrap();
-        assert_eq!(folder.read_dir().unwrap().count(), 0, "what was there before is not in the log");
+        assert_eq!(folder.read_dir().unwrap().count(), 0, "earlier files are not in the log");
         let disk = Arc::new(Self { folder, state: Mutex::default() });
         let mut disks = lock(&DISKS);
         disks.retain(|other| other.strong_count() > 0);

@@ -101,7 +101,7 @@ impl Run {
             self.disk.heal();
             wait(work::state(store)).unwrap()
         });
-        assert!(found == *expected, "what was acknowledged is not there");
+        assert!(found == *expected, "an acknowledged change is missing");
     }
 
     /// An error has its reason in the disk.

@@ -112,7 +112,7 @@ impl Scene {
             self.strangers += fate.stored;
             unanswered.creates += fate;
         }
-        assert_eq!(too_many, 0, "sessions that nobody asked for");
+        assert_eq!(too_many, 0, "sessions without a request for them");
         unanswered
     }
 

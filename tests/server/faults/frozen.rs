@@ -51,7 +51,7 @@ fn all_work_again(app: &App, visitors: &[Cookie]) {
 }
 
 fn no_connection_leaks(engine: &Engine, before: usize) -> usize {
-    poll("connections that nobody uses to be closed", || (engine.connections() <= before).then_some(()));
+    poll("idle connections to be closed", || (engine.connections() <= before).then_some(()));
     engine.connections()
 }
 
