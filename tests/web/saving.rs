@@ -1,4 +1,4 @@
-//! Which answers save, what goes out with them, and saving in the middle of a request.
+//! Answers that save, the headers that go out with them, and saves in the middle of a request.
 
 use std::time::Duration;
 

@@ -179,7 +179,7 @@ async fn bring_up(sessions: Sessions) -> u64 {
     report.count(Outcome::Upgraded)
 }
 
-/// As the program of that version brings it up.
+/// The values after an upgrade by the program of that version.
 async fn bring_up_to(version: u16, store: &Arc<dyn Store>) -> u64 {
     bring_up(match version {
         2 => program::<V2>(store),

@@ -34,7 +34,7 @@ fn all_fail_in_time(app: &App, visitors: &[Cookie]) -> Duration {
     longest
 }
 
-/// Whatever came of the adds in between, what was acknowledged is there, and everything works.
+/// With any outcome of the adds in between, acknowledged changes are stored and everything works.
 fn all_work_again(app: &App, visitors: &[Cookie]) {
     for visitor in visitors {
         let (before, ..) = app.shown_at_last(visitor);

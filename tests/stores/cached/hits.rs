@@ -11,7 +11,7 @@ use tokio::time::advance;
 
 use super::calls::{KEY, NOW, load, patch, record, setting, text};
 
-/// So long that only time moved by hand is as long.
+/// A bound that passes only by moving the clock by hand.
 const BOUND: Duration = Duration::from_secs(60 * 60);
 /// A millisecond less.
 const ALMOST: Duration = Duration::from_millis(60 * 60 * 1000 - 1);

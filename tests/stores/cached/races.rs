@@ -11,7 +11,7 @@ use session_tests::stores::{Fault, RecordingStore};
 
 use super::calls::{KEY, NOW, load, patch, record, setting, text};
 
-/// So long that nothing is right because it was forgotten.
+/// A bound beyond the test's duration, so that no copy is dropped for its age.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 async fn node() -> (CachedStore<RecordingStore>, RecordingStore) {

@@ -29,7 +29,7 @@ pub(crate) struct History {
     pub(crate) pages: Vec<u32>,
 }
 
-/// So long that only time moved by hand is as long.
+/// A bound that passes only by moving the clock by hand.
 pub(crate) const BOUND: Duration = Duration::from_secs(60 * 60);
 
 /// One process of a fleet.

@@ -67,7 +67,7 @@ fn a_cookie_past_its_deadline_is_no_session() {
     }
 }
 
-/// As documented, of two requests at once the cookie that the browser gets last wins whole: nothing is merged.
+/// Two requests at once: the cookie that the browser gets last replaces the other. Nothing is merged, as documented.
 #[test]
 fn of_two_at_once_the_last_cookie_wins() {
     let site = Plan::new(&[&key()]).launch();
@@ -80,7 +80,7 @@ fn of_two_at_once_the_last_cookie_wins() {
     assert_eq!(other.shown().0, r#"{"1":1,"3":1}"#, "a store on a server would have merged the two");
 }
 
-/// As documented, a login, another user, a renewal leave the cookie from before as it was: it shows what was in it.
+/// A login, another user or a renewal leaves an older cookie valid: it shows its old contents, as documented.
 #[test]
 fn a_login_leaves_the_cookie_from_before_as_it_was() {
     let site = Plan::new(&[&key()]).launch();
