@@ -80,7 +80,7 @@ fn the_greatest_revision_and_generation_block_no_patch() {
 
 /// The grace of an old id ends at the moment that was set first, even if several requests present the next id.
 #[test]
-fn a_grace_is_not_prolonged_by_who_comes_second() {
+fn a_second_request_does_not_prolong_a_grace() {
     let (now, [old, new]) = (Timestamp::from_millis(0), [1, 2].map(|byte| SecretHash::from_bytes([byte; 32])));
     let mut head = Head {
         created: now,

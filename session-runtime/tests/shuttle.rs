@@ -41,11 +41,11 @@ struct Prefs {
     scale: f64,
 }
 
-/// A store to which every way is long.
-struct Far(MemoryStore);
+/// A store that lets other tasks run before and after each call.
+struct YieldingStore(MemoryStore);
 
 #[session_runtime::async_trait]
-impl Store for Far {
+impl Store for YieldingStore {
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         yield_now().await;
         let created = self.0.create(key, record).await;
@@ -91,7 +91,7 @@ fn try_all<F: Future<Output = ()> + 'static>(scheduler: impl Scheduler + 'static
 
 fn sessions() -> Sessions {
     let config = SessionConfig::new().deadline(Duration::from_secs(3600));
-    let sessions = Sessions::builder().store(Far(MemoryStore::new())).config(config);
+    let sessions = Sessions::builder().store(YieldingStore(MemoryStore::new())).config(config);
     sessions.schemas::<(Cart, Prefs)>().build().unwrap()
 }
 
@@ -157,7 +157,7 @@ async fn parts_of_one_request() {
     };
     all([cart, prefs, reader]).await;
     let cart = visit.read::<Cart>().await.unwrap();
-    assert_eq!((*cart.left(), *cart.right()), (2, 2), "who reads later sees what was written");
+    assert_eq!((*cart.left(), *cart.right()), (2, 2), "a later read sees the write");
     assert!(visit.finish(200).await.error.is_none());
     let cart = sessions.read::<Cart>(&key).await.unwrap().unwrap();
     let prefs = sessions.read::<Prefs>(&key).await.unwrap().unwrap();
@@ -397,7 +397,7 @@ fn a_logout_wins_in_every_order() {
 }
 
 #[test]
-fn a_writer_reads_what_it_wrote() {
+fn a_writer_reads_its_own_writes() {
     explore(a_writer_reads);
 }
 

@@ -24,21 +24,21 @@ struct History {
     page: String,
 }
 
-/// A memory store that writes down what is moved.
+/// A memory store that records the loaded bytes and the changed keys.
 #[derive(Default)]
-struct Watched {
+struct RecordingStore {
     store: MemoryStore,
     moved: Mutex<Vec<String>>,
 }
 
-impl Watched {
+impl RecordingStore {
     fn moved(&self) -> Vec<String> {
         std::mem::take(&mut self.moved.lock().unwrap())
     }
 }
 
 #[async_trait]
-impl Store for Watched {
+impl Store for RecordingStore {
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         self.store.create(key, record).await
     }
@@ -67,8 +67,8 @@ impl Store for Watched {
 }
 
 /// A visitor with a thousand lines in the cart and a long history: the store, the sessions, the cookie.
-async fn visitor() -> (Arc<Watched>, Sessions, String) {
-    let store = Arc::new(Watched::default());
+async fn visitor() -> (Arc<RecordingStore>, Sessions, String) {
+    let store = Arc::new(RecordingStore::default());
     let sessions = Sessions::builder().store(store.clone()).schemas::<(Cart, History)>().build().unwrap();
     let visit = sessions.open([]);
     visit.write::<Cart>().await.unwrap().set_items((0..1_000).map(|line| (line, 1)).collect());

@@ -81,7 +81,7 @@ impl Server {
         };
         command.args(["serve", kind, &store]).arg(workers.to_string());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("a server that starts");
-        let output = BufReader::new(child.stdout.take().expect("what the server prints"));
+        let output = BufReader::new(child.stdout.take().expect("the output of the server"));
         // Fairings may print before the port is known.
         let port = output.lines().map_while(Result::ok).find_map(|line| line.parse::<u16>().ok());
         let port = port.expect("the port of a server that started");
@@ -120,5 +120,5 @@ pub(crate) fn total(out: &Path, n: usize) -> f64 {
     let file = PathBuf::from(format!("{}.{n}", out.display()));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("callgrind wrote no {n}th count: {error}"));
     let line = text.lines().find_map(|line| line.strip_prefix("totals: "));
-    line.and_then(|count| count.trim().parse().ok()).expect("a total in what callgrind wrote")
+    line.and_then(|count| count.trim().parse().ok()).expect("a total in the output of callgrind")
 }

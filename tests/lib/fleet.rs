@@ -206,7 +206,7 @@ impl Fleet {
         assert_eq!(usize::try_from(cart.count() - before), Ok(all), "increments");
         assert_eq!(cart.items().len(), all, "entries");
         let once: BTreeSet<_> = cart.list().iter().collect();
-        assert_eq!((once.len(), cart.list().len()), (all, all), "what was pushed, each once");
+        assert_eq!((once.len(), cart.list().len()), (all, all), "every pushed number, each once");
         let note = cart.note().as_deref().and_then(|note| note.parse::<u32>().ok());
         assert!(note.is_some_and(|note| once.contains(&note)), "the note is one of those that were set");
         4 * all
@@ -260,7 +260,7 @@ impl Fleet {
             for (task, (done, browser)) in logged_in.await.into_iter().enumerate() {
                 if done == Err(ErrorKind::Renewed) {
                     // It had read the session before the other one's login, and so may not go on.
-                    assert_eq!(browser, old, "who is refused gets no cookie");
+                    assert_eq!(browser, old, "a refused login gets no cookie");
                     continue;
                 }
                 done.expect("logged in or refused");

@@ -70,7 +70,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
 ///
 /// # Panics
 ///
-/// As soon as the store differs from the plain map.
+/// If the store differs from the plain map.
 pub fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -84,7 +84,7 @@ pub fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
     });
 }
 
-/// Gives steps and a number to `case`, for one in so many of the cases that proptest runs otherwise.
+/// Passes steps and a number to `case`, for one in so many of the cases that proptest runs otherwise.
 ///
 /// # Panics
 ///

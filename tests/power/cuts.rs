@@ -41,7 +41,7 @@ impl History {
         Self { log: disk.log(), states, answered }
     }
 
-    /// Which states may be found after a cut there: from the last promised one to that of the step under way.
+    /// The states that may be found after a cut there: from the last promised one to that of the step in flight.
     fn promised(&self, cut: usize, durability: Durability) -> RangeInclusive<usize> {
         let answered = |end: usize| self.answered.iter().filter(|place| **place <= end).count();
         let last_sync = self.log[..cut].iter().rposition(|op| matches!(op, Op::Sync { .. })).unwrap_or_default();

@@ -59,7 +59,7 @@ pub(crate) enum Fault {
     Error,
 }
 
-/// Which operation fails, counted from the plan on, and whether those after it do as well.
+/// The number of the operation that fails, counted from the plan on, and whether later ones fail as well.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) fault: Fault,
@@ -71,7 +71,7 @@ pub(crate) struct Plan {
 pub(crate) enum Verdict {
     Go,
     Fail(c_int),
-    /// So many bytes are written, and then it fails.
+    /// Writes this many bytes and then fails.
     Partly(usize, c_int),
 }
 
@@ -107,7 +107,7 @@ impl Disk {
     pub(crate) fn on(folder: &Path) -> Arc<Self> {
         vfs::register();
         let folder = folder.canonicalize().unwrap();
-        assert_eq!(folder.read_dir().unwrap().count(), 0, "what was there before is not in the log");
+        assert_eq!(folder.read_dir().unwrap().count(), 0, "earlier files are not in the log");
         let disk = Arc::new(Self { folder, state: Mutex::default() });
         let mut disks = lock(&DISKS);
         disks.retain(|other| other.strong_count() > 0);

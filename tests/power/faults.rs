@@ -83,7 +83,7 @@ impl Run {
         }
     }
 
-    /// As long as the fault lasts, whatever is asked succeeds or is an error, and comes to an end.
+    /// During the fault every call succeeds or fails, and comes to an end.
     fn try_in_vain(&mut self, store: &SqliteStore) {
         for _ in 0..3 {
             let failed = self.disk.failed();
@@ -101,7 +101,7 @@ impl Run {
             self.disk.heal();
             wait(work::state(store)).unwrap()
         });
-        assert!(found == *expected, "what was acknowledged is not there");
+        assert!(found == *expected, "an acknowledged change is missing");
     }
 
     /// An error has its reason in the disk.

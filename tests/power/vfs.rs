@@ -115,7 +115,7 @@ fn file_at(file: *mut sqlite3_file) -> File {
 }
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    let File { system, .. } = lock(&FILES).remove(&(file as usize)).expect("SQLite closes what it opened, once");
+    let File { system, .. } = lock(&FILES).remove(&(file as usize)).expect("SQLite closes each open file once");
     // SAFETY: the file is open; it gets back what the system gave it.
     unsafe { (*file).pMethods = system };
     // SAFETY: SQLite's own argument.

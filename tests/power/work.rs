@@ -99,7 +99,7 @@ pub(crate) async fn apply(step: Step, store: &dyn Store) -> Result<String, Store
 async fn patch(store: &dyn Store, n: u8, patch: Patch) -> Result<String, StoreError> {
     match store.patch(key(n), patch, NOW).await? {
         Patched::Done(head) => Ok(format!("{head:?}")),
-        other => panic!("nobody else changes session {n}: {other:?}"),
+        other => panic!("session {n} has no other writer: {other:?}"),
     }
 }
 

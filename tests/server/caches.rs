@@ -97,7 +97,7 @@ fn two_visitors(proxy: &Proxy) {
     for path in ["/cart", "/whoami", "/prefs"] {
         let stranger = proxy.get(path, None);
         assert!(stranger.set_cookies().is_empty(), "{path} gives a stranger a cookie: {stranger:?}");
-        assert!(!stranger.text().contains('7'), "{path} gives a stranger somebody's cart: {stranger:?}");
+        assert!(!stranger.text().contains('7'), "{path} gives a stranger another visitor's cart: {stranger:?}");
     }
     let second = proxy.ask(&Request::post("/cart/add/8")).expect(200).new_cookie();
     assert_ne!(second.key(), first.key());

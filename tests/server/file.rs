@@ -63,7 +63,7 @@ fn a_file_of_another_program_is_refused_and_left_as_it_was() {
         Connection::open(host.database()).unwrap().execute_batch(setup).unwrap();
         let before = fs::read(host.database()).unwrap();
         let output = host.refusal(Profile::Debug, &host.sqlite(""));
-        assert!(output.contains("another program"), "the reason should be whose file it is:\n{output}");
+        assert!(output.contains("another program"), "the reason should name the file's program:\n{output}");
         assert!(fs::read(host.database()).unwrap() == before, "the file was changed");
         assert_eq!(host.database_files(), [host.database()], "something was left beside it");
     }

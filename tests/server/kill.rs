@@ -4,7 +4,7 @@
 //! What the server acknowledged is remembered here, in another process than the one that dies. A killed process loses
 //! nothing that the operating system has taken; a power cut is the matter of the package `session-power-tests`.
 //!
-//! That a kill came in the middle of writing is shown in three ways: the process ended by signal 9 and by nothing else,
+//! Three facts show that a kill came in the middle of writing: the process ended by signal 9 and by nothing else,
 //! in each round at least one write had been sent and not been answered, and of the unanswered ones some are found
 //! stored and some are not. Some of the logs left behind end in the middle of a transaction.
 
@@ -112,7 +112,7 @@ impl Scene {
             self.strangers += fate.stored;
             unanswered.creates += fate;
         }
-        assert_eq!(too_many, 0, "sessions that nobody asked for");
+        assert_eq!(too_many, 0, "sessions without a request for them");
         unanswered
     }
 

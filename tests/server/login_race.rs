@@ -39,7 +39,7 @@ struct Race<'r> {
     jar: &'r Jar,
     answered: &'r AtomicUsize,
     over: &'r AtomicBool,
-    /// When the login was sent.
+    /// The moment of the login request.
     login: &'r Mutex<Option<Instant>>,
 }
 

@@ -13,7 +13,7 @@ fn assert_removal(line: &str, name: &str, attributes: &[&str]) {
     parts.sort_unstable();
     let mut expected = [attributes, &["Max-Age=0"]].concat();
     expected.sort_unstable();
-    assert_eq!(parts, expected, "browsers remove only what has the same attributes: {line}");
+    assert_eq!(parts, expected, "browsers remove only a cookie with the same attributes: {line}");
 }
 
 /// C19, C47: logout removes the record and the cookie, and the id is worth nothing afterwards.

@@ -110,7 +110,7 @@ fn check_fresh(shop: &Shop, exchange: &Exchange) {
     assert_eq!(shop.cart(&cookie), if add { r#"{"7":1}"# } else { "{}" }, "the cart after {request}");
     let prefs: BTreeMap<String, String> = shop.get("/prefs", &cookie).expect_silent(200).json();
     assert_eq!(prefs.len(), usize::from(!add), "the preferences after {request}");
-    assert_eq!(shop.user(&cookie), None, "{request} after a logout belongs to somebody");
+    assert_eq!(shop.user(&cookie), None, "{request} after a logout has a user");
 }
 
 fn rounds(test: &str, storage: Storage, processes: usize) {

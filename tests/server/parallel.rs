@@ -9,7 +9,7 @@ use session_tests::http::{Answer, Connection, Request};
 
 use crate::process::{Host, Profile, Shop, Storage};
 
-/// So many at once take longer than one request should, the more so on a busy machine.
+/// This many requests at once take longer than one request should, the more so on a busy machine.
 const PATIENT: &str = ",deadline=\"30s\"";
 
 /// Sends `count` requests one after the other on a connection of its own.
@@ -169,8 +169,8 @@ fn first_requests_at_once_make_sessions_of_their_own() {
     assert_eq!(cookies.len(), CLIENTS, "each first request has a key of its own");
 }
 
-/// C55, C75: 2,000 adds of one product are 2,000, and 1,000 preferences set in between are all there, on every store on a
-/// server.
+/// C55, C75: 2,000 adds of one product are 2,000, and 1,000 preferences set in between are all there, on every store on
+/// a server.
 #[test]
 fn adds_and_preferences_all_count_on_servers() {
     for storage in [Storage::Postgres, Storage::Redis, Storage::Cluster] {

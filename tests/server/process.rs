@@ -354,7 +354,7 @@ impl Shop {
             "{}",
             "this cookie should open no preferences"
         );
-        assert_eq!(self.user(cookie), None, "this cookie should belong to nobody");
+        assert_eq!(self.user(cookie), None, "this cookie should have no user");
     }
 
     #[track_caller]

@@ -108,7 +108,7 @@ impl Client {
         usize::try_from(self.random.below(bound as u64)).unwrap()
     }
 
-    /// As many requests as the phase has.
+    /// Sends the requests of the phase.
     fn work(&mut self, fleet: &mut Fleet<'_>, requests: u32, who: Range<usize>) -> Tally {
         self.visitors.resize_with(who.end, Visitor::default);
         let mut tally = Tally::default();

@@ -25,7 +25,7 @@ use crate::process::Storage;
 #[derive(Session)]
 #[session(key = "own", version = 1)]
 pub(crate) struct Work {
-    /// Which requests there were, each with an entry of its own.
+    /// The requests so far, each with an entry of its own.
     #[session(merge = keys)]
     pub(crate) done: BTreeSet<u32>,
     #[session(merge = sum)]

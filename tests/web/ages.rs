@@ -63,7 +63,7 @@ async fn a_new_session_of_less_than_a_second_has_a_cookie() {
 
 /// Every answer with a cookie gives it the age of the record.
 #[rocket::async_test]
-async fn the_age_is_what_the_record_has_left() {
+async fn the_age_is_the_time_left_of_the_record() {
     let config = persistent().idle(HOUR).absolute(9 * HOUR).touch_every(TouchEvery::TenthOfIdle).renew_every(2 * HOUR);
     let app = App::with(config).await;
     let (mut browser, mut sent) = (Browser::default(), 0);

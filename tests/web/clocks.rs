@@ -90,7 +90,7 @@ async fn nodes_may_be_half_a_minute_apart() {
 
 /// C69: an expired record is not served while a sweep runs, and one that is used in the meantime is not swept.
 #[rocket::async_test]
-async fn a_sweep_beside_loads_serves_nothing_dead_and_spares_what_is_used() {
+async fn a_sweep_beside_loads_serves_no_expired_session_and_spares_used_ones() {
     let app = App::with(config()).await;
     let mut browsers = vec![Browser::default(); 64];
     for browser in &mut browsers {

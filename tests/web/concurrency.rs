@@ -76,7 +76,11 @@ async fn counted_entries_add_up() {
     assert_eq!(seven(&["add=7"], "add=7", &["add=7", "add=7"]).await.as_deref(), Some("4"));
     assert_eq!(seven(&["add=7"], "add=8", &["add=7"]).await.as_deref(), Some("2"));
     assert_eq!(seven(&["add=7"], "remove=7", &["add=7"]).await.as_deref(), Some("1"), "a concurrent add remains");
-    assert_eq!(seven(&["add=7"], "clear", &["add=7"]).await.as_deref(), Some("1"), "clear replaces what it saw");
+    assert_eq!(
+        seven(&["add=7"], "clear", &["add=7"]).await.as_deref(),
+        Some("1"),
+        "clear removes the quantity that it saw"
+    );
     assert_eq!(seven(&["add=7"], "replace=8", &["add=7"]).await.as_deref(), Some("1"));
     assert_eq!(seven(&["add=7"], "remove=7", &["remove=7"]).await, None);
     assert_eq!(seven(&["add=7"], "remove=7", &["add=8"]).await, None);

@@ -259,7 +259,7 @@ async fn no_record_holds_an_id() {
         }
         record.values.iter().for_each(|(name, text)| stored.extend_from_slice(format!("{name} {text}\n").as_bytes()));
     }
-    assert!(stored.windows(5).any(|bytes| bytes == b"\"ada\""), "the search should find what is there");
+    assert!(stored.windows(5).any(|bytes| bytes == b"\"ada\""), "the search should find a stored value");
     for id in ids {
         let bytes = base64(&id);
         let secret = &bytes[16..];

@@ -46,7 +46,7 @@ async fn taking_gives_the_value_and_removes_it() {
 
 /// B6, B7: taking what is not there gives the default or `None`, never a panic, and changes nothing.
 #[rocket::async_test]
-async fn taking_what_is_missing_changes_nothing() {
+async fn taking_a_missing_field_changes_nothing() {
     let (web, browser) = Web::of_visitor().await;
     nothing_is_saved(&web, &browser, |cart| {
         assert_eq!((cart.take_luck(), cart.take_address(), cart.take_visits()), (7, None, 0));

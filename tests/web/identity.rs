@@ -78,7 +78,7 @@ async fn a_login_changes_the_id() {
     assert_eq!(app.key(&browser).await, key, "jobs keep finding the session");
     assert_eq!(app.get(&mut browser, "/cart").await.body, r#"{"7":1}"#);
     assert_eq!(app.get(&mut browser, "/whoami").await.body, "ada");
-    assert_eq!(app.get(&mut planted, "/whoami").await.body, "nobody");
+    assert_eq!(app.get(&mut planted, "/whoami").await.body, "anonymous");
     assert_eq!(app.get(&mut planted, "/cart").await.body, "{}");
 }
 
@@ -120,7 +120,7 @@ async fn another_user_starts_over() {
     assert_eq!(app.get(&mut browser, "/cart").await.body, "{}");
     assert_ne!(app.key(&browser).await, key);
     assert!(app.store.record(key).await.is_none());
-    assert_eq!(app.get(&mut first, "/whoami").await.body, "nobody");
+    assert_eq!(app.get(&mut first, "/whoami").await.body, "anonymous");
     let record = app.store.record(app.key(&browser).await).await.unwrap();
     assert_eq!(record.values.len(), 2, "the metadata and the user, nothing else");
 }
@@ -216,7 +216,7 @@ async fn a_write_that_lost_against_a_login_is_refused() {
 
 /// A later load of the request checks that the login is still the one first seen.
 #[rocket::async_test]
-async fn a_later_load_never_sees_what_came_after_a_login() {
+async fn a_later_load_never_sees_changes_after_a_login() {
     let app = App::new().await;
     let mut browser = Browser::default();
     app.post(&mut browser, "/add/7").await;

@@ -96,7 +96,7 @@ async fn a_renewed_secret_does_not_follow_from_the_one_before() {
         let (same_key, new) = halves(&browser);
         assert!(key == same_key && old != new, "{path}");
         for known in [&old[..], &key, &[key, old].concat(), stored.secret.as_bytes()] {
-            assert!(!derived_from(known).contains(&new), "{path}: the new secret follows from what was known");
+            assert!(!derived_from(known).contains(&new), "{path}: the new secret follows from known data");
         }
         let differing = (u128::from_be_bytes(old) ^ u128::from_be_bytes(new)).count_ones();
         assert!((20..108).contains(&differing), "{path}: {differing} of 128 bits differ");

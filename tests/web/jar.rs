@@ -198,7 +198,7 @@ async fn a_browser_takes_every_cookie_and_its_removal() {
 
 /// C29: the checker itself: what a removal with other attributes leaves behind.
 #[test]
-fn the_jar_keeps_what_a_careless_removal_names() {
+fn the_jar_keeps_a_cookie_that_a_careless_removal_names() {
     for removal in ["id=; Max-Age=0", "id=; Path=/; Max-Age=0", "id=; Path=/shop; Domain=example.org; Max-Age=0"] {
         let mut jar = Jar::default();
         assert!(jar.receive("id=x; Path=/shop/cart; Secure; HttpOnly; SameSite=Lax", true));
@@ -213,7 +213,7 @@ fn the_jar_keeps_what_a_careless_removal_names() {
 
 /// C45: `SameSite` decides which requests of other sites carry the cookie, and so act for the visitor.
 #[rocket::async_test]
-async fn a_request_of_another_site_carries_what_same_site_allows() {
+async fn a_request_of_another_site_carries_the_cookies_that_same_site_allows() {
     let ways = [From::SameSite, From::Navigation { safe: true }, From::Navigation { safe: false }, From::Subresource];
     let table = [
         (SameSite::Strict, [true, false, false, false]),

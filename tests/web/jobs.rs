@@ -56,7 +56,7 @@ async fn a_job_cannot_log_in() {
     let (mut browser, key) = visitor(&app).await;
     let error = sessions(&app).update::<Auth, _>(&key, |auth| auth.set_user("eve".into())).await.unwrap_err();
     assert_eq!((error.kind(), error.schema()), (ErrorKind::RenewInJob, Some("auth")));
-    assert_eq!(app.get(&mut browser, "/whoami").await.body, "nobody");
+    assert_eq!(app.get(&mut browser, "/whoami").await.body, "anonymous");
 }
 
 /// A job runs again when the record changed between its load and its save.

@@ -5,12 +5,12 @@ mod ending;
 mod expiry;
 mod given_up;
 mod identity;
+mod in_flight;
 mod jobs;
 mod panics;
 mod records;
 mod refused;
 mod saving;
-mod under_way;
 mod update_now;
 mod values;
 

@@ -138,7 +138,7 @@ fn logout_field(mut auth: Session<Auth>) {
 
 #[get("/whoami")]
 fn whoami(auth: &Auth) -> String {
-    auth.user().clone().unwrap_or_else(|| "nobody".into())
+    auth.user().clone().unwrap_or_else(|| "anonymous".into())
 }
 
 #[post("/roles/<role>")]

@@ -1,4 +1,4 @@
-//! Which answers save, what goes out with them, and saving in the middle of a request.
+//! Answers that save, the headers that go out with them, and saves in the middle of a request.
 
 use std::time::Duration;
 
@@ -108,14 +108,14 @@ async fn an_explicit_save_outlives_a_failed_answer() {
     let mut browser = Browser::default();
     let answer = app.post(&mut browser, "/save/visit?then=500&more=visit").await;
     assert_eq!((answer.status, answer.set_cookie.len()), (500, 1));
-    assert_eq!(visits(&app, &browser).await, 1, "what was written after the save is discarded");
+    assert_eq!(visits(&app, &browser).await, 1, "a write after the save is discarded");
     assert_eq!(app.post(&mut browser, "/save/visit?then=204&more=visit").await.status, 204);
     assert_eq!(visits(&app, &browser).await, 3);
 }
 
 /// After a save the guard holds what is stored, other requests' writes included.
 #[rocket::async_test]
-async fn after_a_save_the_guard_holds_what_is_stored() {
+async fn after_a_save_the_guard_holds_the_stored_values() {
     let app = App::new().await;
     let mut browser = Browser::default();
     app.post(&mut browser, "/do/add=7").await;
@@ -131,7 +131,7 @@ async fn after_a_save_the_guard_holds_what_is_stored() {
 
 /// `SessionHandle::save` stores finished guards' changes, and refuses while a writable guard is open.
 #[rocket::async_test]
-async fn the_handle_saves_what_guards_finished() {
+async fn the_handle_saves_the_changes_of_finished_guards() {
     let app = App::new().await;
     let mut browser = Browser::default();
     let answer = app.post(&mut browser, "/handle-save").await;
@@ -213,7 +213,7 @@ async fn other_fairings_see_the_same_session() {
 /// B61: what another request stored between a load and a save is not known after the save, if it cannot be read again:
 /// the next save must not take the record for what this request knows.
 #[rocket::async_test]
-async fn a_save_that_cannot_be_read_again_does_not_hide_what_others_stored() {
+async fn a_save_that_cannot_be_read_again_does_not_hide_changes_of_others() {
     let store = recording_store();
     let sessions = Sessions::builder().store(store.clone()).schemas::<Cart>().build().unwrap();
     let first = sessions.open([]);

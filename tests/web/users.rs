@@ -290,7 +290,7 @@ async fn entries_and_transient_values_set_before_the_user_are_kept() {
 
 /// A guard that is held while another one stores the user does not hand on the transient fields either.
 #[rocket::async_test]
-async fn a_user_who_was_stored_after_the_guard_was_opened_leaves_no_transient_value() {
+async fn a_user_stored_after_the_guard_was_opened_leaves_no_transient_value() {
     for site in Site::both() {
         let mut browser = Browser::default();
         let visit = site.open(&browser);
@@ -359,7 +359,7 @@ async fn fields_that_were_set_count_whenever_they_were_set() {
 
 /// The next user gets the difference of a sum, in a field or in an entry, and the added entries.
 #[rocket::async_test]
-async fn a_sum_carries_only_what_this_request_added() {
+async fn a_sum_carries_only_the_part_of_this_request() {
     let site = Site::served();
     let mut browser = site.of_ada().await;
     let visit = site.open(&browser);

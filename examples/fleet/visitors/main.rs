@@ -49,7 +49,7 @@ fn report(tallies: &[Tally]) -> ExitCode {
     }
     let Tally { stored, unknown, lost, twice, reads, logouts, returned, unanswered, .. } = all;
     println!("adds     {stored} acknowledged, {unknown} of unknown outcome, {lost} lost, {twice} counted twice");
-    println!("reads    {reads}, each compared with what was acknowledged by then");
+    println!("reads    {reads}, each compared with the changes acknowledged by then");
     println!("logouts  {logouts}, {returned} came back");
     for (answer, count) in &all.instead {
         println!("instead of an answer: {answer}, {count} times");

@@ -45,7 +45,7 @@ async fn visitor(store: &Arc<MemoryStore>) -> String {
 }
 
 #[rocket::async_test]
-async fn the_new_program_takes_over_what_the_old_one_stored() {
+async fn the_new_program_takes_over_the_sessions_of_the_old_one() {
     let store = Arc::default();
     let cookie = visitor(&store).await;
     let visit = new(&store).open([cookie.as_str()]);

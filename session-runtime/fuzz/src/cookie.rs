@@ -6,12 +6,12 @@ use session_runtime::{CookieConfig, SessionConfig, Sessions};
 
 use super::input::{Input, text};
 use super::reference::{decode, encode, halves};
-use super::world::{Spy, now, run};
+use super::world::{OneSessionStore, now, run};
 
 const NAMES: [&str; 3] = ["__Host-id", "id", "__Secure-id"];
 
 struct Sites {
-    store: Arc<Spy>,
+    store: Arc<OneSessionStore>,
     sessions: Vec<Sessions>,
     ids: [String; 2],
 }
@@ -22,7 +22,7 @@ thread_local! {
 
 impl Sites {
     fn new() -> Self {
-        let store = Arc::new(Spy::default());
+        let store = Arc::new(OneSessionStore::default());
         let site = |name| {
             let config = SessionConfig::new().cookie(CookieConfig::new().name(name).secure(true));
             Sessions::builder().store(store.clone()).clock(now).config(config).build().unwrap()

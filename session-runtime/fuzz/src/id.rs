@@ -6,10 +6,10 @@ use session_runtime::{SessionKey, Sessions};
 
 use super::input::{Input, text};
 use super::reference::{decode, encode, halves};
-use super::world::{Spy, now, run};
+use super::world::{OneSessionStore, now, run};
 
 struct Site {
-    store: Arc<Spy>,
+    store: Arc<OneSessionStore>,
     sessions: Sessions,
 }
 
@@ -19,7 +19,7 @@ thread_local! {
 
 impl Site {
     fn new() -> Self {
-        let store = Arc::new(Spy::default());
+        let store = Arc::new(OneSessionStore::default());
         let sessions = Sessions::builder().store(store.clone()).clock(now).build().unwrap();
         Self { store, sessions }
     }

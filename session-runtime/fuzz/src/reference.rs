@@ -34,7 +34,7 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// As [`decode`], for a text of any length.
+/// Decodes like [`decode`], a text of any length.
 pub fn decode_all(text: &str) -> Option<Vec<u8>> {
     let mut bits = Vec::with_capacity(text.len() * 6);
     for letter in text.bytes() {

@@ -32,7 +32,7 @@ impl Sealing {
         }
     }
 
-    /// As the library would, but with a nonce of one's choice.
+    /// Seals like the library, but with a chosen nonce.
     pub fn seal(&self, nonce: [u8; 24], content: &[u8]) -> String {
         self.seal_as(1, "session", nonce, content)
     }

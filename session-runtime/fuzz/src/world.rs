@@ -43,9 +43,9 @@ pub fn fresh_head(secret: SecretHash) -> Head {
     }
 }
 
-/// A store with one session or none, which notes whom it was asked for.
+/// A store with one session or none, which records the loaded keys.
 #[derive(Default)]
-pub struct Spy(Mutex<Seen>);
+pub struct OneSessionStore(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
@@ -53,7 +53,7 @@ struct Seen {
     asked: Vec<SessionKey>,
 }
 
-impl Spy {
+impl OneSessionStore {
     /// Has this session from now on, and forgets who asked.
     pub fn hold(&self, session: Option<(SessionKey, SecretHash)>) {
         let session = session.map(|(key, secret)| (key, fresh_head(secret)));
@@ -71,7 +71,7 @@ impl Spy {
 }
 
 #[async_trait]
-impl Store for Spy {
+impl Store for OneSessionStore {
     async fn create(&self, _: SessionKey, _: Record) -> Result<Created, StoreError> {
         Ok(Created::Done)
     }

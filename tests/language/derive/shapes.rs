@@ -255,7 +255,7 @@ fn keeps<T: Serialize + for<'de> Deserialize<'de> + SessionValue>(newer: &Value)
 }
 
 #[test]
-fn an_open_enum_keeps_what_is_unknown() {
+fn an_open_enum_keeps_unknown_variants() {
     #[derive(Serialize, Deserialize, SessionValue)]
     #[serde(tag = "t")]
     enum Lossy {

@@ -67,7 +67,7 @@ async fn record(store: &MemoryStore, key: SessionKey, clock: &ManualClock) -> Re
     store.load(key, &Wanted::all(), clock.timestamp()).await.unwrap().unwrap().record
 }
 
-/// As the files here have it.
+/// The texts in the form of the files here.
 fn texts(values: &Values) -> String {
     let texts: BTreeMap<&str, &str> = values.iter().map(|(name, text)| (&**name, &**text)).collect();
     serde_json::to_string_pretty(&texts).unwrap()

@@ -100,7 +100,7 @@ macro_rules! refused {
             assert_eq!((report.count(Outcome::Failed), report.sessions), ($failed, 2));
             let before = Sessions::builder().store(store).schemas::<old::Shop>().build().unwrap();
             let visit = before.open([cookie.as_str()]);
-            assert_eq!(*visit.read::<old::Shop>().await.unwrap().wei(), 7, "what is stored is as it was");
+            assert_eq!(*visit.read::<old::Shop>().await.unwrap().wei(), 7, "the stored value is unchanged");
         }
     )*};
 }

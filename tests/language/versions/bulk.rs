@@ -179,7 +179,7 @@ async fn a_bulk_migration_beside_writers_loses_nothing() {
     let left = between.count(Outcome::Upgraded);
     assert!(left > 0 && left < u64::from(SESSIONS), "{between}");
     let report = new.migrate(options.clone()).await.unwrap();
-    assert!(report.count(Outcome::Upgraded) <= left, "what was done is done: {report}");
+    assert!(report.count(Outcome::Upgraded) <= left, "a finished upgrade is not repeated: {report}");
     done.store(true, Ordering::Relaxed);
     let (added, written) = writer.await.unwrap();
     let report = new.census(options).await.unwrap();
@@ -221,7 +221,7 @@ async fn write_on(old: &Sessions, new: &Sessions, keys: &[SessionKey], done: &At
             Err(error) if error.kind() == ErrorKind::Newer => {
                 let by_new = new.update::<v3::Cart, _>(key, |cart| {
                     *cart.items_mut().entry(7).or_default() += 1;
-                    assert_eq!(cart.coupons(), &coupons[at..=at], "what was written last");
+                    assert_eq!(cart.coupons(), &coupons[at..=at], "the last written coupons");
                     cart.set_coupons(vec![coupon.clone()]);
                 });
                 by_new.await

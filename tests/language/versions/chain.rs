@@ -179,7 +179,7 @@ async fn bring_up(sessions: Sessions) -> u64 {
     report.count(Outcome::Upgraded)
 }
 
-/// As the program of that version brings it up.
+/// The values after an upgrade by the program of that version.
 async fn bring_up_to(version: u16, store: &Arc<dyn Store>) -> u64 {
     bring_up(match version {
         2 => program::<V2>(store),
@@ -205,7 +205,7 @@ async fn walk(held: Held, stops: BTreeSet<u16>) {
     assert_eq!(bring_up_to(V6::VERSION, &at_once).await, 0);
     assert_eq!(stored(&at_once, a).await, upgraded, "twice as once");
     for (name, number) in &held.of_others {
-        assert!(upgraded.contains(&(format!("cart.{name}"), number.to_string())), "what nobody knows survives");
+        assert!(upgraded.contains(&(format!("cart.{name}"), number.to_string())), "unknown keys survive");
     }
     let cart = program::<V6>(&at_once).read::<V6>(&a).await.unwrap().unwrap();
     let total = (held.total > 0).then(|| format!("{} ct", held.total * 100));

@@ -72,7 +72,7 @@ pub(crate) mod v3 {
         pub note: Option<String>,
     }
 
-    /// Why a coupon cannot be taken over.
+    /// The reason that a coupon cannot be taken over.
     #[derive(Debug)]
     pub struct Expired;
 

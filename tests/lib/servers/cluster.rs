@@ -128,7 +128,7 @@ impl Cluster {
     /// If there is no such node.
     pub fn restart(&mut self, port: u16) {
         let at = self.nodes.iter().position(|node| node.port == port).expect("a node");
-        assert!(self.run(at), "somebody took the port meanwhile");
+        assert!(self.run(at), "another process took the port meanwhile");
     }
 
     /// Waits until every slot is served, as every node sees it.

@@ -1,9 +1,8 @@
 //! Private `PostgreSQL` instances from Debian's packages (`postgresql`, `pgbouncer`): each has its own folder and port,
 //! and is copied from one that `initdb` made once for the process.
 //!
-//! The server refuses to run as root. Root starts it as the user `postgres`, or as the unprivileged user of the system.
-//! Without `fsync`, since no test cuts
-//! the power.
+//! The server refuses to run as root. Root starts it as the user `postgres`, or as the unprivileged user of the system. It
+//! runs without `fsync`, since no test cuts the power.
 
 use std::fmt::Write as _;
 use std::fs;

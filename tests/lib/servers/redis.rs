@@ -108,7 +108,7 @@ impl Redis {
     ///
     /// If it does not start.
     pub fn run(&mut self) {
-        assert!(self.try_to_run(), "somebody took the port meanwhile");
+        assert!(self.try_to_run(), "another process took the port meanwhile");
     }
 
     /// Starts it on a port that is still free when it gets there.

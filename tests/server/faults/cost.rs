@@ -59,7 +59,7 @@ fn a_lazy_history_stays_where_it_is() {
         let (read, write) = (moved(&show(&visitor)), moved(&change("add", &visitor)));
         let history = moved(&Request::get("/history").cookie(&visitor));
         println!("{kind:?}: a read moves {read} bytes, an add {write}, the history {history}");
-        assert!(history > 100 * 1024, "the proxy sees what goes by");
+        assert!(history > 100 * 1024, "the proxy counts the bytes");
         assert!(read < 2_048 && write < 2_048, "{read} and {write} bytes");
     }
 }

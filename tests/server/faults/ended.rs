@@ -123,7 +123,7 @@ fn connections_ended_while_idle_fail_nothing() {
 
 /// C64: connections that are ended under load fail at most what was under way, and the next hundred requests succeed.
 #[test]
-fn connections_ended_under_load_fail_what_is_under_way() {
+fn connections_ended_under_load_fail_the_requests_in_flight() {
     const ROUNDS: usize = 5;
     for kind in Kind::ALL {
         let engine = Engine::start(kind);

@@ -34,7 +34,7 @@ fn all_fail_in_time(app: &App, visitors: &[Cookie]) -> Duration {
     longest
 }
 
-/// Whatever came of the adds in between, what was acknowledged is there, and everything works.
+/// With any outcome of the adds in between, acknowledged changes are stored and everything works.
 fn all_work_again(app: &App, visitors: &[Cookie]) {
     for visitor in visitors {
         let (before, ..) = app.shown_at_last(visitor);
@@ -51,7 +51,7 @@ fn all_work_again(app: &App, visitors: &[Cookie]) {
 }
 
 fn no_connection_leaks(engine: &Engine, before: usize) -> usize {
-    poll("connections that nobody uses to be closed", || (engine.connections() <= before).then_some(()));
+    poll("idle connections to be closed", || (engine.connections() <= before).then_some(()));
     engine.connections()
 }
 

@@ -89,7 +89,7 @@ fn a_first_save_whose_answer_is_lost_gives_no_cookie() {
             how.lose(&engine, &app, &Request::post("/do/add?wait=true"));
             let answer = app.at_last(&Request::post("/do/add")).expect(200);
             assert_eq!(app.count(&answer.new_cookie()), 1);
-            assert_eq!(engine.sessions(), 2, "the lost one is there until it expires, and is nobody's");
+            assert_eq!(engine.sessions(), 2, "the lost one stays until it expires, and no browser has it");
         }
     }
 }

@@ -193,7 +193,7 @@ impl Known {
         let lost: Vec<&String> = prefs.iter().filter(|name| !found.contains_key(*name)).collect();
         assert!(lost.is_empty(), "lost preferences: {lost:?}");
         for (name, value) in &found {
-            assert!(prefs.contains(name) || maybe.contains(name), "nobody set {name}");
+            assert!(prefs.contains(name) || maybe.contains(name), "{name} was never set");
             assert_eq!(*value, format!("v{name}"));
         }
         stored

@@ -27,7 +27,7 @@ fn refuses_writes(what: &str, engine: &Engine, begin: impl FnOnce(), end: impl F
     for write in &writes {
         app.ask(write).expect_unavailable();
         assert_eq!(app.count(&visitor), 1, "{what}: reads go on");
-        assert_eq!(app.count(&gone), 0, "{what}: who was logged out stays so");
+        assert_eq!(app.count(&gone), 0, "{what}: a logged-out session stays ended");
     }
     app.assert_others_go_on();
     assert_eq!(engine.sessions(), before);

@@ -17,11 +17,11 @@ pub(super) struct Visitors {
     pub(super) ended: Vec<Cookie>,
     /// Ids from before a login.
     replaced: Vec<Cookie>,
-    under_way: Option<UnderWay>,
+    in_flight: Option<InFlight>,
 }
 
 /// The request in flight when the connection broke.
-enum UnderWay {
+enum InFlight {
     Create,
     Login(Cookie),
     Logout(Cookie),
@@ -34,36 +34,36 @@ impl Visitors {
     }
 
     fn visit(&mut self, connection: &mut Connection, random: &mut Random) -> Option<()> {
-        let cookie = self.ask(connection, UnderWay::Create)?.expect(200).new_cookie();
+        let cookie = self.ask(connection, InFlight::Create)?.expect(200).new_cookie();
         match random.below(3) {
             0 => self.present.push((cookie, None)),
             1 => {
-                let answer = self.ask(connection, UnderWay::Login(cookie.clone()))?;
+                let answer = self.ask(connection, InFlight::Login(cookie.clone()))?;
                 self.present.push((answer.expect(204).new_cookie(), Some("anna")));
                 self.replaced.push(cookie);
             }
             _ => {
-                self.ask(connection, UnderWay::Logout(cookie.clone()))?.expect(204);
+                self.ask(connection, InFlight::Logout(cookie.clone()))?.expect(204);
                 self.ended.push(cookie);
             }
         }
         Some(())
     }
 
-    fn ask(&mut self, connection: &mut Connection, what: UnderWay) -> Option<Answer> {
+    fn ask(&mut self, connection: &mut Connection, what: InFlight) -> Option<Answer> {
         let request = match &what {
-            UnderWay::Create => Request::post("/cart/add/7"),
-            UnderWay::Login(cookie) => Request::post("/login/anna").cookie(cookie),
-            UnderWay::Logout(cookie) => Request::post("/logout").cookie(cookie),
+            InFlight::Create => Request::post("/cart/add/7"),
+            InFlight::Login(cookie) => Request::post("/login/anna").cookie(cookie),
+            InFlight::Logout(cookie) => Request::post("/logout").cookie(cookie),
         };
-        self.under_way = Some(what);
+        self.in_flight = Some(what);
         let answer = connection.ask(&request).ok()?;
-        self.under_way = None;
+        self.in_flight = None;
         Some(answer)
     }
 
     pub(super) const fn is_waiting(&self) -> bool {
-        self.under_way.is_some()
+        self.in_flight.is_some()
     }
 
     /// Everything acknowledged holds, whenever that was.
@@ -80,10 +80,10 @@ impl Visitors {
     /// A request in flight happened as a whole or not at all. From here on it counts as acknowledged, or as never sent.
     pub(super) fn settle(&mut self, shop: &Shop, host: &Host) -> Unanswered {
         let mut unanswered = Unanswered::default();
-        match self.under_way.take() {
-            Some(UnderWay::Login(cookie)) => unanswered.logins = self.settle_login(shop, host, cookie),
-            Some(UnderWay::Logout(cookie)) => unanswered.logouts = self.settle_logout(shop, host, cookie),
-            first_write_or_none => self.under_way = first_write_or_none,
+        match self.in_flight.take() {
+            Some(InFlight::Login(cookie)) => unanswered.logins = self.settle_login(shop, host, cookie),
+            Some(InFlight::Logout(cookie)) => unanswered.logouts = self.settle_logout(shop, host, cookie),
+            first_write_or_none => self.in_flight = first_write_or_none,
         }
         unanswered
     }
@@ -91,7 +91,7 @@ impl Visitors {
     /// After the others: a session whose cookie was lost shows as one session too many. The sums over the file prove
     /// that it is whole.
     pub(super) fn settle_first_write(&mut self, is_one_too_many: bool) -> Fate {
-        self.under_way.take().map_or_else(Fate::default, |_| Fate::of(is_one_too_many))
+        self.in_flight.take().map_or_else(Fate::default, |_| Fate::of(is_one_too_many))
     }
 
     /// Either the old id opens the session as it was, or a new id, whose cookie was lost, opens it with the user logged

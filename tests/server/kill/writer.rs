@@ -17,13 +17,13 @@ pub(super) struct Writer {
     pub(super) cookie: Cookie,
     acknowledged: BTreeMap<u32, u32>,
     /// The product that was being added when the connection broke.
-    under_way: Option<u32>,
+    in_flight: Option<u32>,
 }
 
 impl Writer {
     pub(super) fn new(shop: &Shop) -> Self {
         let cookie = shop.ask(&Request::post("/prefs/first/yes")).expect(204).new_cookie();
-        Self { cookie, acknowledged: BTreeMap::new(), under_way: None }
+        Self { cookie, acknowledged: BTreeMap::new(), in_flight: None }
     }
 
     /// Adds until the server is gone.
@@ -42,9 +42,9 @@ impl Writer {
         let product = u32::try_from(random.below(PRODUCTS)).unwrap();
         let request = Request::post(format!("/cart/add/{product}")).cookie(&self.cookie);
         // A request may have arrived even if it could not be sent as a whole.
-        self.under_way = Some(product);
+        self.in_flight = Some(product);
         let answer = connection.ask(&request).ok()?;
-        self.under_way = None;
+        self.in_flight = None;
         let quantity: u32 = answer.expect_silent(200).json();
         let before = self.acknowledged.insert(product, quantity).unwrap_or_default();
         assert_eq!(quantity, before + 1, "the only writer of this session sees each add once");
@@ -52,14 +52,14 @@ impl Writer {
     }
 
     pub(super) const fn is_waiting(&self) -> bool {
-        self.under_way.is_some()
+        self.in_flight.is_some()
     }
 
     /// Every acknowledged add is there; the one under way may be.
     pub(super) fn check(&mut self, shop: &Shop) -> Fate {
         let stored: BTreeMap<u32, u32> = shop.get("/cart", &self.cookie).expect_silent(200).json();
         let mut fate = Fate::default();
-        if let Some(product) = self.under_way.take() {
+        if let Some(product) = self.in_flight.take() {
             let quantity = self.acknowledged.entry(product).or_default();
             let was_stored = stored.get(&product) == Some(&(*quantity + 1));
             *quantity += u32::from(was_stored);

@@ -7,7 +7,7 @@ use session_runtime::{CachedStore, MemoryStore, SqliteStore};
 use session_tests::conformance::keeps_every_rule_at_any_time;
 use session_tests::stores::AlternatingStore;
 
-/// So long that nothing is right because it was forgotten.
+/// A bound beyond the test's duration, so that no copy is dropped for its age.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// B81: one process sees no difference to the store behind, however long the bound.

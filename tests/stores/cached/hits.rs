@@ -11,7 +11,7 @@ use tokio::time::advance;
 
 use super::calls::{KEY, NOW, load, patch, record, setting, text};
 
-/// So long that only time moved by hand is as long.
+/// A bound that passes only by moving the clock by hand.
 const BOUND: Duration = Duration::from_secs(60 * 60);
 /// A millisecond less.
 const ALMOST: Duration = Duration::from_millis(60 * 60 * 1000 - 1);
@@ -160,7 +160,7 @@ async fn a_hit_needs_everything_that_is_wanted() {
     }
     assert_eq!(store.calls("load"), 2);
     load(&node).await.unwrap();
-    assert_eq!(store.calls("load"), 1, "there may be schemas that nobody named");
+    assert_eq!(store.calls("load"), 1, "there may be schemas that were not named");
 }
 
 /// Parts of two revisions are not put together.
@@ -189,7 +189,7 @@ async fn each_part_is_served_for_the_bound() {
     for _ in 0..3 {
         node.load(KEY, &cart, NOW).await.unwrap().unwrap();
     }
-    assert_eq!(store.calls("load"), 1, "and what is young again is a hit");
+    assert_eq!(store.calls("load"), 1, "and the reloaded part is a hit");
 }
 
 /// Own writes are seen at once, and the read after one is a hit, with the right totals.

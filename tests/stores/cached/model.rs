@@ -189,13 +189,13 @@ impl Trial {
         let asked = self.store.total_calls() > 0;
         self.hits += usize::from(!asked);
 
-        assert!(asked || !fresh && found.is_some(), "what is absent or wanted fresh is asked of the store");
+        assert!(asked || !fresh && found.is_some(), "absent records and fresh loads are read from the store");
         if secret.is_some() && known {
             assert_eq!(found.as_ref().map(|found| found.record.head.secret), secret, "the newest secret opens");
         }
         let first = if asked { self.history.len() - 1 } else { self.floor[node].max(self.first_young()) };
         let fits = self.history[first..].iter().any(|state| shows(state.loaded.as_ref(), found.as_ref(), &wanted));
-        assert!(fits, "node {node} shows what the store never was, or too long ago (asked: {asked})");
+        assert!(fits, "node {node} shows a state that the store never had, or had too long ago (asked: {asked})");
         if asked {
             self.floor[node] = first;
         }

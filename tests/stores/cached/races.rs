@@ -11,7 +11,7 @@ use session_tests::stores::{Fault, RecordingStore};
 
 use super::calls::{KEY, NOW, load, patch, record, setting, text};
 
-/// So long that nothing is right because it was forgotten.
+/// A bound beyond the test's duration, so that no copy is dropped for its age.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 async fn node() -> (CachedStore<RecordingStore>, RecordingStore) {
@@ -23,7 +23,7 @@ async fn node() -> (CachedStore<RecordingStore>, RecordingStore) {
 
 /// C20: a load that read the record before a logout and answers after it puts nothing into the cache.
 #[tokio::test]
-async fn a_load_under_way_does_not_bring_back_what_is_deleted() {
+async fn a_load_in_flight_does_not_bring_back_a_deleted_session() {
     let (node, store) = node().await;
     let (slow, ()) = store.before_answer("load", load(&node), async { node.delete(KEY).await.unwrap() }).await;
     assert!(slow.is_some(), "it did read the record");
@@ -33,7 +33,7 @@ async fn a_load_under_way_does_not_bring_back_what_is_deleted() {
 
 /// The same with a write: what it acknowledged is seen by every load that begins after it.
 #[tokio::test]
-async fn a_load_under_way_does_not_bring_back_what_a_write_replaced() {
+async fn a_load_in_flight_does_not_bring_back_a_replaced_value() {
     let (node, store) = node().await;
     let (slow, ()) = store.before_answer("load", load(&node), patch(&node, setting("cart.a", "2"))).await;
     assert_eq!(slow.unwrap().record.values.get("cart.a"), Some("1"), "it did read the older value");
@@ -64,7 +64,7 @@ async fn a_copy_loaded_during_a_delete_is_removed_with_it() {
 
 /// C20: a write that was applied before a logout, and acknowledged after it, brings nothing back.
 #[tokio::test]
-async fn a_write_under_way_does_not_bring_back_what_is_deleted() {
+async fn a_write_in_flight_does_not_bring_back_a_deleted_session() {
     let (node, store) = node().await;
     load(&node).await.unwrap();
     let write = node.patch(KEY, setting("cart.a", "2"), NOW);
@@ -75,7 +75,7 @@ async fn a_write_under_way_does_not_bring_back_what_is_deleted() {
 
 /// The same with a creation.
 #[tokio::test]
-async fn a_creation_under_way_does_not_bring_back_what_is_deleted() {
+async fn a_creation_in_flight_does_not_bring_back_a_deleted_session() {
     let store = RecordingStore::default();
     let node = CachedStore::new(store.clone()).bound(HOUR);
     let create = node.create(KEY, record(&[("cart.a", "1")]));
@@ -108,7 +108,7 @@ async fn a_late_answer_does_not_bring_back_an_old_secret() {
 
 /// The same with a login of another node that was loaded here in between.
 #[tokio::test]
-async fn a_late_answer_does_not_undo_what_was_loaded_since() {
+async fn a_late_answer_does_not_undo_a_later_load() {
     let (node, store) = node().await;
     let old = load(&node).await.unwrap().record.head.secret;
     let login_elsewhere = async {

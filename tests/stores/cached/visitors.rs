@@ -29,7 +29,7 @@ pub(crate) struct History {
     pub(crate) pages: Vec<u32>,
 }
 
-/// So long that only time moved by hand is as long.
+/// A bound that passes only by moving the clock by hand.
 pub(crate) const BOUND: Duration = Duration::from_secs(60 * 60);
 
 /// One process of a fleet.
@@ -175,7 +175,7 @@ async fn a_write_reads_again_even_after_a_cached_read() {
     push(&mut cart, 2);
     drop(cart);
     assert_eq!(visit.read::<Cart>().await.unwrap().list(), &[1, 2]);
-    assert!(before.list().is_empty(), "what was handed out stays");
+    assert!(before.list().is_empty(), "a value that was handed out stays");
     nodes[1].close(visit, &mut browser).await.unwrap();
     assert_eq!((nodes[1].store.calls("load"), nodes[1].store.calls("patch")), (1, 1));
     assert_eq!(nodes[1].read::<Cart, _>(&browser, |cart| cart.list().clone()).await, [1, 2]);
@@ -183,7 +183,7 @@ async fn a_write_reads_again_even_after_a_cached_read() {
 
 /// `update_now` runs on what is stored now, whatever its request has loaded.
 #[tokio::test(start_paused = true)]
-async fn an_update_runs_on_what_is_stored() {
+async fn an_update_runs_on_the_stored_values() {
     let nodes: [Node; 2] = fleet();
     let mut browser = visitor(&nodes).await;
     let visit = nodes[1].open(&browser);
@@ -240,7 +240,7 @@ async fn another_nodes_write_is_seen_within_the_bound() {
 
 /// B88: jobs that write do not go by copies.
 #[tokio::test(start_paused = true)]
-async fn a_job_writes_on_what_is_stored() {
+async fn a_job_writes_on_the_stored_values() {
     let nodes: [Node; 2] = fleet();
     let mut browser = visitor(&nodes).await;
     let key = nodes[0].open(&browser);
@@ -284,11 +284,11 @@ async fn a_copy_does_not_bring_a_session_back() {
     assert_eq!(*visit.read::<Cart>().await.unwrap().count(), 1, "a copy from before");
     visit.write::<Cart>().await.unwrap().set_count(7);
     nodes[1].close(visit, &mut late).await.unwrap();
-    assert_eq!(late, old, "who went by a copy of an ended session is dropped as any late write");
+    assert_eq!(late, old, "a write based on a copy of an ended session is dropped as any late write");
     assert_eq!(nodes[1].count(&old).await, 0, "and the copy is gone");
 
     nodes[1].edit::<Cart>(&mut late, |cart| cart.set_count(7)).await.unwrap();
-    assert_ne!(late, old, "who writes at once begins a session of its own");
+    assert_ne!(late, old, "a write without a load begins a session of its own");
     assert_eq!(nodes[1].count(&late).await, 7);
 }
 

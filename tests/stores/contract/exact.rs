@@ -27,7 +27,7 @@ const STORED: [&str; 14] = [
     "history.seen/1",
 ];
 
-async fn a_load_brings_what_is_wanted_and_no_more(store: impl Store) {
+async fn a_load_brings_the_wanted_schemas_and_no_more(store: impl Store) {
     store.set_lazy_schemas(&["history"]);
     let values: Values = STORED.iter().map(|name| ((*name).into(), "1".into())).collect();
     store.create(KEY, Record::new(head_at(NOW.as_millis()), values)).await.unwrap();
@@ -50,12 +50,12 @@ async fn a_load_brings_what_is_wanted_and_no_more(store: impl Store) {
 }
 
 #[tokio::test]
-async fn memory_brings_what_is_wanted_and_no_more() {
-    a_load_brings_what_is_wanted_and_no_more(MemoryStore::new()).await;
+async fn memory_brings_the_wanted_schemas_and_no_more() {
+    a_load_brings_the_wanted_schemas_and_no_more(MemoryStore::new()).await;
 }
 
 #[tokio::test]
-async fn sqlite_brings_what_is_wanted_and_no_more() {
+async fn sqlite_brings_the_wanted_schemas_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    a_load_brings_what_is_wanted_and_no_more(SqliteStore::open(folder.path().join("sessions.db")).unwrap()).await;
+    a_load_brings_the_wanted_schemas_and_no_more(SqliteStore::open(folder.path().join("sessions.db")).unwrap()).await;
 }

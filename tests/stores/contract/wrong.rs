@@ -163,7 +163,7 @@ async fn a_fault_of_one_rule_is_reported_by_that_rule_alone() {
 }
 
 #[tokio::test]
-async fn a_report_shows_rule_demand_and_what_was_seen() {
+async fn a_report_shows_rule_demand_and_observation() {
     let report = report(TotalsOfThePart).await;
     assert!(
         report.to_string().contains("totals_cover_the_whole_record: Bytes and number of keys are those"),

@@ -44,8 +44,8 @@ async fn it_works_without_rocket() {
         assert_eq!(visit.read::<Cart>().await.unwrap().items().get(&7), Some(&2));
         assert!(visit.key().is_some());
     }
-    let nobody = SessionKey::from_bytes([7; 16]);
-    assert_eq!(by_url.read::<Cart>(&nobody).await.map(drop).unwrap_err().kind(), ErrorKind::Unsupported);
+    let stranger = SessionKey::from_bytes([7; 16]);
+    assert_eq!(by_url.read::<Cart>(&stranger).await.map(drop).unwrap_err().kind(), ErrorKind::Unsupported);
     let store = || CookieStore::new(&keys).unwrap();
     let later = Sessions::builder().cookie_store(store()).store(MemoryStore::new()).build().unwrap();
     assert_eq!(later.sweep().await.unwrap(), 0);

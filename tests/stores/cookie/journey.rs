@@ -1,6 +1,6 @@
 //! A visitor's way through the shop: for one browser the same as with any other store.
 
-use super::site::{DAY, MINUTE, Plan, SECOND, key, nobody};
+use super::site::{DAY, MINUTE, Plan, SECOND, key, stranger};
 use session_tests::http::Request;
 
 fn shown(cart: &str, user: &str) -> (String, String) {
@@ -32,7 +32,7 @@ fn a_cart_works_as_with_a_store() {
     let answer = visitor.post("/logout").expect(200);
     assert_eq!(answer.set_cookies(), ["id=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"]);
     assert_eq!(visitor.cookie, None);
-    assert_eq!(visitor.shown(), nobody());
+    assert_eq!(visitor.shown(), anonymous());
 }
 
 /// Another program with the same keys goes on where this one stopped: nothing is on the server.
@@ -86,7 +86,7 @@ fn the_status_decides_as_with_a_store() {
     visitor.post("/deny").expect(403).new_cookie();
     assert_eq!(visitor.shown().0, r#"{"7":1,"403":1}"#);
     visitor.post("/logout-and-write").expect(200);
-    assert_eq!((visitor.cookie.clone(), visitor.shown()), (None, nobody()));
+    assert_eq!((visitor.cookie.clone(), visitor.shown()), (None, anonymous()));
 }
 
 /// C25: a use moves the idle deadline, at most once in a tenth of it, by a cookie that is sealed anew; nothing moves
@@ -109,7 +109,7 @@ fn a_use_seals_anew_now_and_then() {
     site.clock.advance(9 * MINUTE);
     assert_eq!(visitor.get("/cart").expect_silent(200).text(), r#"{"7":1}"#, "24 minutes and 58 seconds");
     site.clock.advance(2 * SECOND);
-    assert_eq!(visitor.shown(), nobody());
+    assert_eq!(visitor.shown(), anonymous());
 }
 
 /// `renew_every` seals anew from time to time; as documented, that ends nothing.

@@ -1,4 +1,4 @@
-//! Whatever a visitor's session holds comes back: through a real server, and through the same header code without one.
+//! Any contents of a visitor's session come back: through a real server, and through the same header code without one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -11,7 +11,8 @@ use session_tests::random::Random;
 use super::routes::{All, Cart, random_text};
 use super::site::{Plan, key};
 
-/// Letters that no parser on the way changes: not by percent-decoding, not by `+` for a space, not by trimming or quotes.
+/// Letters that no parser on the way changes: not by percent-decoding, not by `+` for a space, not by trimming or
+/// quotes.
 fn is_safe(value: &str) -> bool {
     value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

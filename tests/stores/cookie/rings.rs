@@ -3,7 +3,7 @@
 use session_runtime::CookieStore;
 use session_tests::http::Request;
 
-use super::site::{Plan, key, nobody};
+use super::site::{Plan, key, stranger};
 
 fn ada() -> (String, String) {
     (r#"{"7":1}"#.into(), "ada".into())
@@ -38,10 +38,10 @@ fn an_old_key_opens_and_the_new_one_seals() {
     let site = Plan::new(&[&new]).launch();
     assert_eq!(site.browser_with(&second).shown(), ada());
     let answer = site.ask(&Request::get("/whoami").cookie(&first)).expect_silent(200);
-    assert_eq!(answer.text(), "nobody");
+    assert_eq!(answer.text(), "anonymous");
     let site = Plan::new(&[&other]).launch();
     for cookie in [&first, &second] {
-        assert_eq!(site.browser_with(cookie).shown(), nobody());
+        assert_eq!(site.browser_with(cookie).shown(), anonymous());
     }
     let site = Plan::new(&[&other, &key(), &new, &old]).launch();
     for cookie in [&first, &second] {
@@ -108,5 +108,5 @@ fn a_key_may_be_base64_or_hex() {
         cookie = visitor.cookie;
     }
     let site = Plan::new(&[&key()]).launch();
-    assert_eq!(site.browser_with(&cookie.unwrap()).shown(), nobody());
+    assert_eq!(site.browser_with(&cookie.unwrap()).shown(), anonymous());
 }

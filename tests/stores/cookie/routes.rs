@@ -119,7 +119,7 @@ async fn fill_and_save(length: usize, mut cart: Session<'_, Cart>) -> String {
 
 #[get("/whoami")]
 fn whoami(auth: &Auth) -> &str {
-    auth.user().as_deref().unwrap_or("nobody")
+    auth.user().as_deref().unwrap_or("anonymous")
 }
 
 #[post("/login/<user>")]

@@ -21,7 +21,7 @@ fn launch(profile: &str, toml: &str) -> Result<Client, rocket::Error> {
     Client::tracked(rocket)
 }
 
-/// Why the launch was refused, from the log; Rocket wants its launch errors looked at.
+/// Launches, and returns the reason of the refusal from the log. Rocket requires that its launch errors are read.
 fn refused(profile: &str, settings: &str) -> String {
     let toml = format!("[default.session]\n{settings}");
     let log = Log::listen();

@@ -167,6 +167,6 @@ impl Browser<'_> {
 }
 
 /// The pages of a visitor without a session.
-pub fn nobody() -> (String, String) {
-    ("{}".into(), "nobody".into())
+pub fn anonymous() -> (String, String) {
+    ("{}".into(), "anonymous".into())
 }

@@ -21,7 +21,7 @@ fn longest(visitor: &mut Browser<'_>) -> (usize, usize) {
         if answer.status == 200 { fits = middle } else { fails = middle }
     }
     let less = length(&visitor.post("/fill/0").expect(200));
-    assert!(less < MOST / 4, "what has grown can shrink: {less}");
+    assert!(less < MOST / 4, "a large session can shrink: {less}");
     (fits, length(&visitor.post(&format!("/fill/{fits}")).expect(200)))
 }
 
@@ -44,8 +44,7 @@ fn a_line_of_4096_bytes_is_sent_and_one_of_4097_is_not() {
         let saved = visitor.post(&format!("/save/{fits}")).expect(200);
         assert_eq!((saved.text().as_str(), visitor.get("/cart").text().as_str()), ("saved", r#"{"7":1}"#));
         let lines = site.log_lines().into_iter().filter(|line| line.contains("could not be saved")).collect::<Vec<_>>();
-        let refused =
-            lines.iter().find(|line| line.contains("4096")).expect("the log says how many bytes there may be");
+        let refused = lines.iter().find(|line| line.contains("4096")).expect("a log line with the limit");
         // base64url has no text whose length is one more than a multiple of four.
         let next = if (bytes + 1 - (letters + 1 + "; Path=/; HttpOnly; SameSite=Lax".len())) % 4 == 1 { 2 } else { 1 };
         assert!(lines.iter().any(|line| line.contains(&format!("{} bytes", bytes + next))), "{refused}");

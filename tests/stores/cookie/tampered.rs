@@ -158,7 +158,7 @@ fn a_cookie_of_another_place_is_no_session() {
     let content = sealing.open(&tries.cookie.value).unwrap();
     let nonce = [5; 24];
     let again = tries.cookie.with_value(sealing.seal(nonce, &content));
-    assert_eq!(tries.site.browser_with(&again).shown().1, "ada", "what is sealed as it should be opens");
+    assert_eq!(tries.site.browser_with(&again).shown().1, "ada", "a cookie that is sealed correctly opens");
     for (version, purpose) in [(0, "session"), (2, "session"), (255, "session"), (1, "flash"), (1, ""), (1, "Session")]
     {
         tries.refuses(&sealing.seal_as(version, purpose, nonce, &content));

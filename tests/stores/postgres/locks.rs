@@ -88,7 +88,9 @@ async fn a_patch_compares_after_it_has_the_lock() {
     };
     let (patched, hasty, ()) = tokio::join!(patch, hasty, end);
     for patched in [patched, hasty] {
-        let Patched::Conflict(record) = patched.unwrap() else { panic!("it overwrote what it had not seen") };
+        let Patched::Conflict(record) = patched.unwrap() else {
+            panic!("it overwrote a change that it had not loaded")
+        };
         assert_eq!(record.values.get("cart.visits"), Some("7"));
     }
 }

@@ -54,7 +54,7 @@ async fn planner_settings_of_the_database_make_no_request_slow() {
     }
 }
 
-/// Whatever they are, what is stored is right.
+/// With any of these settings the stored data is right.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_setting_of_the_database_makes_an_answer_wrong() {
     let server = Postgres::start("");

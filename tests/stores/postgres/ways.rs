@@ -79,7 +79,7 @@ async fn a_server_without_tls_is_refused_where_it_is_demanded() {
 
 /// Tables made by an operator, from the SQL that the library prints; the application may change rows and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn as_a_user_who_may_only_change_rows() {
+async fn a_user_with_the_right_to_change_rows_is_enough() {
     let server = Postgres::start("");
     server.execute("CREATE USER app PASSWORD 'secret'").await;
     let url = server.url().replace("owner:opensesame", "app:secret");

@@ -41,7 +41,7 @@ async fn a_policy_that_evicts_is_a_warning_at_the_launch() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_ask_one_command_only_is_warned_and_others_are_not_refused() {
+async fn a_user_with_one_command_is_warned_and_others_are_not_refused() {
     let server = Redis::start();
     let mut redis = server.connect();
     config(&mut redis, "maxmemory", "100mb");

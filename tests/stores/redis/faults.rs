@@ -92,7 +92,7 @@ async fn a_server_that_is_down_fails_requests_and_no_longer() {
     assert_fails(patch(&store, 1, setting(&[("cart.a", "2")])).await, StoreErrorKind::Unavailable);
     server.run();
     let loaded = eventually(|| load_all(&store, 1)).await.unwrap();
-    assert_eq!(loaded.record.values.get("cart.a"), Some("1"), "what was acknowledged is lost");
+    assert_eq!(loaded.record.values.get("cart.a"), Some("1"), "an acknowledged change is lost");
     // The scripts are gone with the old process.
     must_patch(&store, 1, setting(&[("cart.a", "3")])).await;
 }
@@ -180,7 +180,7 @@ async fn a_connection_that_ends_while_idle_fails_nothing() {
     assert_eq!(killed, 1);
     let start = Instant::now();
     while connections().is_empty() || connections() == before {
-        assert!(start.elapsed() < Duration::from_secs(30), "nobody connected again");
+        assert!(start.elapsed() < Duration::from_secs(30), "no connection was opened again");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for _ in 0..100 {

@@ -14,7 +14,7 @@ use super::fixture::{create, eventually, key, name, now, record};
 
 /// Keys of others are not sessions.
 #[tokio::test]
-async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
+async fn a_scan_leaves_out_keys_that_are_no_sessions() {
     let server = Redis::start();
     let store = RedisStore::open(server.url()).unwrap();
     store.set_lazy_schemas(&["history"]);
@@ -37,7 +37,7 @@ async fn a_scan_leaves_out_what_is_not_a_session_of_its_own() {
 
 /// A session that is destroyed between two pages is missing on the second and does not end the walk.
 #[tokio::test]
-async fn a_scan_goes_on_over_what_has_gone() {
+async fn a_scan_goes_on_past_deleted_sessions() {
     let server = Redis::start();
     let store = RedisStore::open(server.url()).unwrap();
     for number in 0..20 {

@@ -83,7 +83,7 @@ impl Met {
                     let shape =
                         |values: &Values| values.iter().map(|(name, text)| (name.clone(), text.len())).collect();
                     let (found, expected): (Vec<_>, Vec<_>) = (shape(&values), shape(&stored));
-                    assert_eq!(found, expected, "a record that nobody stored");
+                    assert_eq!(found, expected, "a record that was never stored");
                     self.records += 1;
                 }
                 Ok(None) => self.missing += 1,
@@ -174,7 +174,7 @@ async fn first_sessions(file: &[u8], log: &[u8]) -> u8 {
     let mut found = Vec::new();
     for n in 0..SESSIONS {
         if let Some(loaded) = store.load(key(n), &Wanted::all(), NOW).await.unwrap() {
-            assert!(loaded.record.values == record(n).values, "a record that nobody stored");
+            assert!(loaded.record.values == record(n).values, "a record that was never stored");
             found.push(n);
         }
     }

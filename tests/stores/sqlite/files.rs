@@ -414,6 +414,6 @@ async fn a_damaged_total_stops_no_patch() {
         let visit = sessions.open([&*cookie]);
         visit.write::<Cart>().await.unwrap().set_coupon("B".into());
         let refused = visit.finish(200).await.error.map(|error| error.kind());
-        assert_eq!(refused, None, "byte {at}: a value of the same length fits whatever the total says");
+        assert_eq!(refused, None, "byte {at}: a value of the same length fits with any total");
     }
 }

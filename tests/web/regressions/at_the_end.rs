@@ -73,7 +73,7 @@ async fn a_read_during_the_end_leaves_no_old_value_behind() {
 
 /// After a failed answer, the result depended on an earlier read.
 #[tokio::test(start_paused = true)]
-async fn after_a_failed_answer_every_reader_sees_what_is_stored() {
+async fn after_a_failed_answer_every_reader_sees_the_stored_values() {
     for read_before in [false, true] {
         let sessions = patient(Duration::ZERO);
         let (_, cookie) = begun(&sessions).await;

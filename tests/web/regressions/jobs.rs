@@ -98,7 +98,7 @@ async fn a_slow_save_of_one_session_does_not_block_another_session() {
     let meanwhile = async {
         web.store.hung().await;
         let edit = web.edit::<Cart>(&mut stranger, |cart| *cart.visits_mut() += 1);
-        tokio::time::timeout(Duration::from_secs(1), edit).await.expect("a save that waits for nobody");
+        tokio::time::timeout(Duration::from_secs(1), edit).await.expect("a save that does not wait");
     };
     tokio::select! {
         _ = web.store.before_write(slow.finish(200), conflict) => panic!("the slow save ended first"),

@@ -22,7 +22,7 @@ async fn a_panic_while_encoding_discards_all() {
 
 /// A catcher that reads after a panic under a guard reads what is stored.
 #[rocket::async_test]
-async fn a_catcher_reads_what_is_stored_after_a_panic() {
+async fn a_catcher_reads_the_stored_values_after_a_panic() {
     let (web, browser) = Web::of_visitor().await;
     let visit = web.open(&browser);
     visit.write::<Cart>().await.unwrap().set_coupon("B".into());

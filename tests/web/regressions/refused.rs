@@ -110,7 +110,7 @@ async fn a_later_guard_does_not_hide_a_broken_one() {
 
 /// Nor by its own `update_now`.
 #[rocket::async_test]
-async fn update_now_does_not_hide_what_cannot_be_stored() {
+async fn update_now_does_not_hide_a_value_that_cannot_be_stored() {
     let (web, mut browser) = Web::of_visitor().await;
     let visit = web.open(&browser);
     let mut odd = visit.write::<Odd>().await.unwrap();

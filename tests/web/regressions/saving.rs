@@ -94,7 +94,7 @@ async fn a_save_that_is_kept_does_not_block_the_answer() {
 
 /// After a failed start-over, a lazy guard reads the values that the session still holds.
 #[rocket::async_test]
-async fn a_failed_start_over_keeps_what_is_loaded() {
+async fn a_failed_start_over_keeps_the_loaded_values() {
     let (web, mut browser) = (Web::new(), Browser::default());
     web.log_in(&mut browser, "ada").await;
     web.edit::<History>(&mut browser, |history| history.pages_mut().push("first".into())).await;

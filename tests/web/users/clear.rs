@@ -80,7 +80,7 @@ async fn writes_after_a_clear_begin_with_nothing() {
 
 /// An entry that another request adds meanwhile is removed too, and the write after the clear stays.
 #[rocket::async_test]
-async fn a_clear_drops_what_another_request_added_meanwhile() {
+async fn a_clear_drops_entries_that_another_request_added() {
     let site = Site::served();
     let mut browser = site.of_ada().await;
     let visit = site.open(&browser);

@@ -21,7 +21,7 @@ fn log_in(account: &mut AccountMut) {
 
 /// A plain write under way beside a logout or another login: dropped, and nothing of it is stored anywhere.
 #[rocket::async_test]
-async fn a_write_beside_a_user_who_goes_is_dropped() {
+async fn a_write_beside_a_logout_is_dropped() {
     for turn in [log_out, log_in] {
         let site = Site::served();
         let mut browser = site.of_ada().await;

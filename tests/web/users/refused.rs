@@ -153,7 +153,7 @@ async fn a_refused_edit_is_named_and_can_be_replaced() {
         assert_eq!((error.kind(), error.kind().status()), (ErrorKind::PreviousUser, 500));
         assert_eq!((error.schema(), error.field()), (Some("basket"), Some("notes")));
         assert!(!error.chain().contains("ada"));
-        assert!(visit.read::<Basket>().await.unwrap().notes().is_empty(), "what is refused is not shown");
+        assert!(visit.read::<Basket>().await.unwrap().notes().is_empty(), "a refused value is not shown");
         visit.write::<Basket>().await.unwrap().notes_mut().push("mine".into());
         assert_eq!(account.save().await.unwrap_err().kind(), ErrorKind::PreviousUser);
         visit.write::<Basket>().await.unwrap().set_notes(vec!["mine".into()]);

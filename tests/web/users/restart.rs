@@ -191,7 +191,7 @@ async fn a_restart_ends_the_session_despite_a_login_meanwhile() {
     visit.restart();
     assert_eq!(site.close(visit, &mut browser).await, None);
     assert_eq!(site.user(&other).await, None);
-    assert_eq!(site.language(&browser).await.as_deref(), Some("de"), "never what came after the other's login");
+    assert_eq!(site.language(&browser).await.as_deref(), Some("de"), "never a change from after the other's login");
     site.edit::<Look>(&mut browser, LookMut::clear_language).await;
     site.edit::<Account>(&mut browser, AccountMut::clear_user).await;
 }

@@ -58,7 +58,7 @@ async fn a_destroy_that_was_given_up_is_never_only_logged() {
 
 /// The request sees the changes of its explicit save in flight.
 #[rocket::async_test]
-async fn a_guard_opened_during_a_save_sees_what_is_under_way() {
+async fn a_guard_opened_during_a_save_sees_the_changes_in_flight() {
     let (web, mut browser) = Web::of_visitor().await;
     let visit = web.open(&browser);
     visit.write::<History>().await.unwrap().pages_mut().push("one".into());
