@@ -46,9 +46,9 @@ impl Connection {
         Self { client, mode, prepared: Default::default(), load, has_answered: AtomicBool::new(false), end, task }
     }
 
-    /// True if a request has been answered since the connection was opened.
+    /// True if the server has answered a request since the connection was opened, or ended it because it was idle.
     pub(super) fn has_answered(&self) -> bool {
-        self.has_answered.load(Relaxed)
+        self.has_answered.load(Relaxed) || self.load.has_ended_idle()
     }
 
     /// Estimated time that one more request would wait behind the others.

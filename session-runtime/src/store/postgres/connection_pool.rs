@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_postgres::config::Host;
-use tokio_postgres::{Config, Error};
+use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::{Connection, Mode, simple};
@@ -96,10 +96,7 @@ impl Connect for Connector {
             let load = Arc::new(LoadEstimate::default());
             let task = tokio::spawn(drive(connection, Arc::clone(&load), Arc::clone(&end)));
             // If this fails, dropping the client ends the connection.
-            let mode = pooler::mode(&client).await?;
-            if mode == Mode::Prepared {
-                simple(&client, SET_UP).await?;
-            }
+            let mode = set_up(&client).await.map_err(|fault| load.fault_of_request(fault))?;
             Ok(Connection::new(client, mode, load, end, task.abort_handle()))
         };
         timeout(self.connect_timeout, connect).await.unwrap_or(Err(Fault::Lost("connecting took too long")))
@@ -112,6 +109,14 @@ impl Connect for Connector {
     fn unavailable(why: &'static str) -> Fault {
         Fault::Lost(why)
     }
+}
+
+async fn set_up(client: &Client) -> Result<Mode, Fault> {
+    let mode = pooler::mode(client).await?;
+    if mode == Mode::Prepared {
+        simple(client, SET_UP).await?;
+    }
+    Ok(mode)
 }
 
 /// Drives a connection until it ends. While several requests wait, it first yields to all tasks that are ready to send,

@@ -46,11 +46,15 @@ impl LoadEstimate {
         }
     }
 
+    pub(super) fn has_ended_idle(&self) -> bool {
+        self.has_ended_idle.load(Relaxed)
+    }
+
     /// Returns the fault of a request, given all recorded faults of its connection.
     pub(super) fn fault_of_request(&self, fault: Fault) -> Fault {
         self.record(&fault);
         match fault {
-            Fault::Ended(_) if self.has_ended_idle.load(Relaxed) => Fault::idle_end(),
+            Fault::Ended(_) if self.has_ended_idle() => Fault::idle_end(),
             fault => fault,
         }
     }
