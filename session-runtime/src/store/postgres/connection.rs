@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, Row};
 
 use super::fault::Fault;
-use super::load_estimate::{LoadEstimate, Place};
-use super::sql::{PLACES, Sql};
+use super::load_estimate::{LoadEstimate, UnansweredRequest};
+use super::sql::Sql;
+use super::statement::Statement;
+use crate::store::server::End;
 
 /// Ways to send statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,94 +31,63 @@ pub(super) enum Mode {
 /// A parameter of a statement.
 pub(super) type Param<'p> = &'p (dyn ToSql + Sync);
 
-pub(super) struct Link {
+pub(super) struct Connection {
     client: Client,
     mode: Mode,
-    prepared: [OnceCell<Statement>; PLACES],
-    line: Arc<LoadEstimate>,
+    prepared: [OnceCell<tokio_postgres::Statement>; Statement::ALL.len()],
+    load: Arc<LoadEstimate>,
     has_answered: AtomicBool,
-    is_retired: AtomicBool,
-    /// Notified when the connection has ended or is retired.
-    pub(super) ended: Arc<Notify>,
+    end: Arc<End>,
     task: AbortHandle,
 }
 
-impl Link {
-    pub(super) fn new(
-        client: Client,
-        mode: Mode,
-        line: Arc<LoadEstimate>,
-        ended: Arc<Notify>,
-        task: AbortHandle,
-    ) -> Self {
-        Self {
-            client,
-            mode,
-            prepared: Default::default(),
-            line,
-            has_answered: AtomicBool::new(false),
-            is_retired: AtomicBool::new(false),
-            ended,
-            task,
-        }
+impl Connection {
+    pub(super) fn new(client: Client, mode: Mode, load: Arc<LoadEstimate>, end: Arc<End>, task: AbortHandle) -> Self {
+        Self { client, mode, prepared: Default::default(), load, has_answered: AtomicBool::new(false), end, task }
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        !self.client.is_closed() && !self.is_retired()
-    }
-
-    /// True if a request has been answered since the connection was opened.
+    /// True if the server has answered a request since the connection was opened, or ended it because it was idle.
     pub(super) fn has_answered(&self) -> bool {
-        self.has_answered.load(Relaxed)
+        self.has_answered.load(Relaxed) || self.load.has_ended_idle()
     }
 
     /// Estimated time that one more request would wait behind the others.
     pub(super) fn wait(&self) -> Duration {
-        self.line.wait()
-    }
-
-    pub(super) fn is_retired(&self) -> bool {
-        self.is_retired.load(Relaxed)
-    }
-
-    /// Diverts new requests to other connections. Requests in flight may still be answered.
-    pub(super) fn retire(&self) {
-        self.is_retired.store(true, Relaxed);
-        self.ended.notify_one();
+        self.load.wait()
     }
 
     /// Sends a statement and waits for its rows.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        if self.mode == Mode::Unnamed && sql.prepared_only {
+        if self.mode == Mode::Unnamed && sql.statement.is_prepared_only() {
             return Ok(Vec::new());
         }
-        let asked = Asked { link: self, place: self.line.join() };
+        let waiting = Waiting { connection: self, request: self.load.join() };
         let rows = match self.mode {
             Mode::Prepared => {
-                let prepare = || self.client.prepare_typed(&sql.text, sql.types);
-                let prepared = self.prepared[sql.place].get_or_try_init(prepare).await;
-                let statement = prepared.map_err(|error| self.line.judge(error.into()))?;
+                let prepare = || self.client.prepare_typed(&sql.text, sql.statement.types());
+                let prepared = self.prepared[sql.statement.index()].get_or_try_init(prepare).await;
+                let statement = prepared.map_err(|error| self.load.fault_of_request(error.into()))?;
                 self.client.query(statement, params).await
             }
             Mode::Unnamed => query_unnamed(&self.client, sql, params).await,
         };
-        asked.answered();
-        rows.map_err(|error| self.line.judge(error.into()))
+        waiting.answered();
+        rows.map_err(|error| self.load.fault_of_request(error.into()))
     }
 
     /// Runs a text of one or more statements and returns the first column of the first row.
     pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
-        let asked = Asked { link: self, place: self.line.join() };
+        let waiting = Waiting { connection: self, request: self.load.join() };
         let first = simple(&self.client, text).await;
-        asked.answered();
+        waiting.answered();
         first
     }
 }
 
 /// Closes the connection when no request uses it any more: at once if a response is due, otherwise gracefully.
-impl Drop for Link {
+impl Drop for Connection {
     fn drop(&mut self) {
-        if self.line.is_owed() {
+        if self.load.is_response_due() {
             self.task.abort();
         }
     }
@@ -127,7 +98,7 @@ pub(super) async fn query_unnamed(
     sql: &Sql,
     params: &[Param<'_>],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let typed: Vec<_> = params.iter().copied().zip(sql.types.iter().cloned()).collect();
+    let typed: Vec<_> = params.iter().copied().zip(sql.statement.types().iter().cloned()).collect();
     client.query_typed(&sql.text, &typed).await
 }
 
@@ -140,23 +111,23 @@ pub(super) async fn simple(client: &Client, text: &str) -> Result<Option<String>
     Ok(first.map(str::to_owned))
 }
 
-/// A request in flight.
-struct Asked<'l> {
-    link: &'l Link,
-    place: Place<'l>,
+/// A request in flight. If its caller gives up, it may find that the connection is stuck.
+struct Waiting<'c> {
+    connection: &'c Connection,
+    request: UnansweredRequest<'c>,
 }
 
-impl Asked<'_> {
+impl Waiting<'_> {
     fn answered(mut self) {
-        self.link.has_answered.store(true, Relaxed);
-        self.place.answered();
+        self.connection.has_answered.store(true, Relaxed);
+        self.request.answered();
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.place.give_up() {
-            self.link.retire();
+        if self.request.give_up() {
+            self.connection.end.retire();
         }
     }
 }

@@ -1,0 +1,149 @@
+//! The store's own connections. Each is [kept open](crate::store::server) by a task of its own.
+//!
+//! A request takes the first connection on which it will not wait long behind others: queued statements cost the server
+//! and this program less than statements sent one by one. While commits are slow or another transaction holds a lock, a
+//! short queue already exceeds that wait, and the next connection is taken. If none is open, a request waits for an
+//! attempt in progress. If all are paused after a failed attempt, it fails at once with the cause of that failure.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::ready;
+use std::time::Duration;
+
+use tokio::task::yield_now;
+use tokio::time::timeout;
+use tokio_postgres::config::Host;
+use tokio_postgres::{Client, Config, Error};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::connection::{Connection, Mode, simple};
+use super::fault::Fault;
+use super::load_estimate::LoadEstimate;
+use super::pooler;
+use super::sql::SET_UP;
+use crate::backoff::Backoff;
+use crate::store::server::{Connect, End, Opened, Reconnecting};
+
+/// Longest expected wait behind other requests before the next connection is tried.
+const SHORT_WAIT: Duration = Duration::from_millis(1);
+
+/// Settings of a connection attempt.
+pub(super) struct Connector {
+    pub(super) config: Config,
+    pub(super) tls: MakeRustlsConnect,
+    pub(super) connect_timeout: Duration,
+    pub(super) back_off: Duration,
+    pub(super) back_off_max: Duration,
+}
+
+pub(super) struct ConnectionPool {
+    connector: Arc<Connector>,
+    connections: Box<[Reconnecting<Connector>]>,
+}
+
+impl ConnectionPool {
+    pub(super) fn new(connector: Connector, connections: usize) -> Self {
+        let connector = Arc::new(connector);
+        let backoff = Backoff::new(connector.back_off, connector.back_off_max);
+        let connection = || Reconnecting::new(Arc::clone(&connector), backoff);
+        let connections = std::iter::repeat_with(connection).take(connections.max(1)).collect();
+        Self { connector, connections }
+    }
+
+    /// Hosts and ports or sockets, and the database.
+    pub(super) fn address(&self) -> String {
+        let config = &self.connector.config;
+        let ports = config.get_ports();
+        let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+        let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| match host {
+            Host::Tcp(host) => format!("{host}:{}", port(at)),
+            #[cfg(unix)]
+            Host::Unix(folder) => folder.join(format!(".s.PGSQL.{}", port(at))).display().to_string(),
+        });
+        let hosts = hosts.collect::<Vec<_>>().join(", ");
+        config.get_dbname().map_or(hosts.clone(), |database| format!("{hosts}/{database}"))
+    }
+
+    /// Returns an open connection.
+    pub(super) async fn connection(&self) -> Result<Arc<Opened<Connection>>, Fault> {
+        let mut best: Option<(Duration, Arc<Opened<Connection>>)> = None;
+        for opened in self.connections.iter().filter_map(Reconnecting::current) {
+            let wait = opened.wait();
+            if wait <= SHORT_WAIT {
+                return Ok(opened);
+            }
+            if best.as_ref().is_none_or(|(shortest, _)| wait < *shortest) {
+                best = Some((wait, opened));
+            }
+        }
+        if let Some((_, opened)) = best {
+            return Ok(opened);
+        }
+        // The failure of a paused connection does not apply to another that is being opened.
+        let opening = self.connections.iter().find(|connection| !connection.is_paused());
+        opening.unwrap_or(&self.connections[0]).opened().await
+    }
+}
+
+impl Connect for Connector {
+    type Connection = Connection;
+    type Fault = Fault;
+
+    async fn connect(&self, end: Arc<End>) -> Result<Connection, Fault> {
+        let connect = async {
+            let (client, connection) = self.config.connect(self.tls.clone()).await?;
+            let load = Arc::new(LoadEstimate::default());
+            let task = tokio::spawn(drive(connection, Arc::clone(&load), Arc::clone(&end)));
+            // If this fails, dropping the client ends the connection.
+            let mode = set_up(&client).await.map_err(|fault| load.fault_of_request(fault))?;
+            Ok(Connection::new(client, mode, load, end, task.abort_handle()))
+        };
+        timeout(self.connect_timeout, connect).await.unwrap_or(Err(Fault::Lost("connecting took too long")))
+    }
+
+    fn has_answered(connection: &Connection) -> bool {
+        connection.has_answered()
+    }
+
+    fn unavailable(why: &'static str) -> Fault {
+        Fault::Lost(why)
+    }
+}
+
+async fn set_up(client: &Client) -> Result<Mode, Fault> {
+    let mode = pooler::mode(client).await?;
+    if mode == Mode::Prepared {
+        simple(client, SET_UP).await?;
+    }
+    Ok(mode)
+}
+
+/// Drives a connection until it ends. While several requests wait, it first yields to all tasks that are ready to send,
+/// so that their statements share a packet. A packet costs more than a statement, here and at the server.
+async fn drive(connection: impl Future<Output = Result<(), Error>>, load: Arc<LoadEstimate>, end: Arc<End>) {
+    let (mut connection, mut others) = (pin!(connection), pin!(yield_now()));
+    // Dropped before the connection, and so before the waiting requests fail.
+    let _reporting = Reporting(&end);
+    let ended = poll_fn(|context| {
+        if load.is_shared() {
+            ready!(others.as_mut().poll(context));
+            others.set(yield_now());
+        }
+        connection.as_mut().poll(context)
+    })
+    .await;
+    if let Err(error) = ended {
+        // Waiting requests receive the error; no other code needs it.
+        load.record(&Fault::from(error));
+    }
+}
+
+/// Reports the end of a connection when its task ends, even if the task is aborted.
+struct Reporting<'e>(&'e End);
+
+impl Drop for Reporting<'_> {
+    fn drop(&mut self) {
+        self.0.report();
+    }
+}
