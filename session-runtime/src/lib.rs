@@ -122,6 +122,7 @@ pub mod schema;
 pub mod sessions;
 pub mod store;
 
+mod backoff;
 mod request;
 #[cfg(feature = "rocket")]
 mod rocket;

@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::backoff::jittered;
 use crate::error::{ErrorKind, SessionError};
-use crate::id::{RandomError, SessionKey};
+use crate::id::SessionKey;
 use crate::request::budget::Budget;
 use crate::sync::{AsyncMutex, AtomicUsize, Instant, Mutex, MutexGuard, OwnedMutexGuard, sleep};
 
@@ -107,9 +108,7 @@ impl Drop for Ticket<'_> {
 
 async fn pause(budget: &Budget) -> Result<(), SessionError> {
     let started = Instant::now();
-    let mut jitter = [0];
-    getrandom::fill(&mut jitter).map_err(|_| RandomError)?;
-    let pause = MAX_PAUSE * u32::from(jitter[0]) / 256;
+    let pause = jittered(MAX_PAUSE);
     if budget.left() <= pause {
         return Err(out_of_time());
     }

@@ -15,13 +15,14 @@ use super::fault::{Fault, Remedy};
 use super::pool::Links;
 use super::pooler;
 use super::sql::{LockTimeout, OUTSIDE, Sql};
+use crate::backoff::{Backoff, jittered};
 
 /// Maximum attempts at an operation that conflicts with others. In each round at least one of them succeeds.
 const TRIES: u32 = 100;
 /// Maximum attempts at a load whose connection ends: all connections may have ended at once.
 const READS: u32 = 5;
-/// Longest pause between two attempts. The store sleeps a random part of it.
-const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+/// Upper bounds of the first and of the longest pause between two attempts. The store sleeps a random part of it.
+const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(64)];
 
 pub(super) enum Access {
     Own(Links),
@@ -47,7 +48,7 @@ impl Access {
 
     /// Runs a statement, and repeats it if it had no effect. A write that may have been applied is never sent twice.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        let mut tries = 0;
+        let (mut tries, mut backoff) = (0, conflicts());
         loop {
             let outcome = match self {
                 Self::Own(links) => own(links, sql, params).await,
@@ -56,7 +57,7 @@ impl Access {
             let Err(fault) = outcome else { return outcome };
             tries += 1;
             match fault.remedy() {
-                Remedy::Again | Remedy::Reconnect if tries < TRIES => pause(tries).await,
+                Remedy::Again | Remedy::Reconnect if tries < TRIES => pause(&mut backoff).await,
                 Remedy::Reread if sql.reads && tries < READS => {}
                 _ => return Err(fault),
             }
@@ -65,15 +66,15 @@ impl Access {
 
     /// Runs a text of one or more statements and returns the first column of the first row.
     pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
-        let mut tries = 0;
+        let (mut tries, mut backoff) = (0, conflicts());
         loop {
             let outcome = match self {
-                Self::Own(links) => links.link().await?.simple(text).await,
+                Self::Own(links) => links.connection().await?.simple(text).await,
                 Self::Pool(pool) => pool.simple(text).await,
             };
             tries += 1;
             match outcome {
-                Err(Fault::InTransaction) if tries < TRIES => pause(tries).await,
+                Err(Fault::InTransaction) if tries < TRIES => pause(&mut backoff).await,
                 outcome => return outcome,
             }
         }
@@ -81,24 +82,24 @@ impl Access {
 }
 
 async fn own(links: &Links, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-    let link = links.link().await?;
-    let outcome = link.query(sql, params).await;
+    let connection = links.connection().await?;
+    let outcome = connection.query(sql, params).await;
     if let Err(fault) = &outcome
         && matches!(fault.remedy(), Remedy::Reconnect | Remedy::Reread)
     {
-        link.retire();
+        connection.retire();
     }
     outcome
 }
 
-/// Sleeps for a random time whose upper bound grows with each attempt, so that conflicting callers do not retry in
-/// step.
-async fn pause(tries: u32) {
-    let longest = Duration::from_millis(1 << tries.min(10)).min(LONGEST_PAUSE);
-    let mut random = [0; 1];
-    // Without a random number: the longest pause.
-    let part = getrandom::fill(&mut random).map_or(255, |()| random[0]);
-    sleep(longest * u32::from(part) / 255).await;
+fn conflicts() -> Backoff {
+    let [first, longest] = PAUSES;
+    Backoff::new(first, longest)
+}
+
+/// Sleeps for a random part of the next pause, so that conflicting callers do not retry in step.
+async fn pause(backoff: &mut Backoff) {
+    sleep(jittered(backoff.next_pause())).await;
 }
 
 /// The application's pool. Each operation takes one connection.

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::Fault;
-use super::load_estimate::{LoadEstimate, Place};
+use super::load_estimate::{LoadEstimate, UnansweredRequest};
 use super::sql::{PLACES, Sql};
+use crate::store::server::End;
 
 /// Ways to send statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,40 +30,19 @@ pub(super) enum Mode {
 /// A parameter of a statement.
 pub(super) type Param<'p> = &'p (dyn ToSql + Sync);
 
-pub(super) struct Link {
+pub(super) struct Connection {
     client: Client,
     mode: Mode,
     prepared: [OnceCell<Statement>; PLACES],
-    line: Arc<LoadEstimate>,
+    load: Arc<LoadEstimate>,
     has_answered: AtomicBool,
-    is_retired: AtomicBool,
-    /// Notified when the connection has ended or is retired.
-    pub(super) ended: Arc<Notify>,
+    end: Arc<End>,
     task: AbortHandle,
 }
 
-impl Link {
-    pub(super) fn new(
-        client: Client,
-        mode: Mode,
-        line: Arc<LoadEstimate>,
-        ended: Arc<Notify>,
-        task: AbortHandle,
-    ) -> Self {
-        Self {
-            client,
-            mode,
-            prepared: Default::default(),
-            line,
-            has_answered: AtomicBool::new(false),
-            is_retired: AtomicBool::new(false),
-            ended,
-            task,
-        }
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        !self.client.is_closed() && !self.is_retired()
+impl Connection {
+    pub(super) fn new(client: Client, mode: Mode, load: Arc<LoadEstimate>, end: Arc<End>, task: AbortHandle) -> Self {
+        Self { client, mode, prepared: Default::default(), load, has_answered: AtomicBool::new(false), end, task }
     }
 
     /// True if a request has been answered since the connection was opened.
@@ -72,17 +52,7 @@ impl Link {
 
     /// Estimated time that one more request would wait behind the others.
     pub(super) fn wait(&self) -> Duration {
-        self.line.wait()
-    }
-
-    pub(super) fn is_retired(&self) -> bool {
-        self.is_retired.load(Relaxed)
-    }
-
-    /// Diverts new requests to other connections. Requests in flight may still be answered.
-    pub(super) fn retire(&self) {
-        self.is_retired.store(true, Relaxed);
-        self.ended.notify_one();
+        self.load.wait()
     }
 
     /// Sends a statement and waits for its rows.
@@ -90,33 +60,33 @@ impl Link {
         if self.mode == Mode::Unnamed && sql.prepared_only {
             return Ok(Vec::new());
         }
-        let asked = Asked { link: self, place: self.line.join() };
+        let waiting = Waiting { connection: self, request: self.load.join() };
         let rows = match self.mode {
             Mode::Prepared => {
                 let prepare = || self.client.prepare_typed(&sql.text, sql.types);
                 let prepared = self.prepared[sql.place].get_or_try_init(prepare).await;
-                let statement = prepared.map_err(|error| self.line.judge(error.into()))?;
+                let statement = prepared.map_err(|error| self.load.judge(error.into()))?;
                 self.client.query(statement, params).await
             }
             Mode::Unnamed => query_unnamed(&self.client, sql, params).await,
         };
-        asked.answered();
-        rows.map_err(|error| self.line.judge(error.into()))
+        waiting.answered();
+        rows.map_err(|error| self.load.judge(error.into()))
     }
 
     /// Runs a text of one or more statements and returns the first column of the first row.
     pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
-        let asked = Asked { link: self, place: self.line.join() };
+        let waiting = Waiting { connection: self, request: self.load.join() };
         let first = simple(&self.client, text).await;
-        asked.answered();
+        waiting.answered();
         first
     }
 }
 
 /// Closes the connection when no request uses it any more: at once if a response is due, otherwise gracefully.
-impl Drop for Link {
+impl Drop for Connection {
     fn drop(&mut self) {
-        if self.line.is_owed() {
+        if self.load.is_owed() {
             self.task.abort();
         }
     }
@@ -140,23 +110,23 @@ pub(super) async fn simple(client: &Client, text: &str) -> Result<Option<String>
     Ok(first.map(str::to_owned))
 }
 
-/// A request in flight.
-struct Asked<'l> {
-    link: &'l Link,
-    place: Place<'l>,
+/// A request in flight. If its caller gives up, it may find that the connection is stuck.
+struct Waiting<'c> {
+    connection: &'c Connection,
+    request: UnansweredRequest<'c>,
 }
 
-impl Asked<'_> {
+impl Waiting<'_> {
     fn answered(mut self) {
-        self.link.has_answered.store(true, Relaxed);
-        self.place.answered();
+        self.connection.has_answered.store(true, Relaxed);
+        self.request.answered();
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.place.give_up() {
-            self.link.retire();
+        if self.request.give_up() {
+            self.connection.end.retire();
         }
     }
 }

@@ -77,27 +77,27 @@ impl LoadEstimate {
         self.state().silent_since.is_some()
     }
 
-    pub(super) fn join(&self) -> Place<'_> {
+    pub(super) fn join(&self) -> UnansweredRequest<'_> {
         let now = Instant::now();
         let mut state = self.state();
         state.waiting += 1;
         state.silent_since.get_or_insert(now);
-        Place { line: self, since: now, is_left: false }
+        UnansweredRequest { load: self, since: now, has_left: false }
     }
 }
 
-/// A waiting request, which stops waiting once.
-pub(super) struct Place<'l> {
-    line: &'l LoadEstimate,
+/// A request that waits for its response. It stops waiting once.
+pub(super) struct UnansweredRequest<'l> {
+    load: &'l LoadEstimate,
     since: Instant,
-    is_left: bool,
+    has_left: bool,
 }
 
-impl Place<'_> {
+impl UnansweredRequest<'_> {
     pub(super) fn answered(&mut self) {
-        self.is_left = true;
+        self.has_left = true;
         let now = Instant::now();
-        let mut state = self.line.state();
+        let mut state = self.load.state();
         state.waiting -= 1;
         // Only the time since this request was sent counts.
         let begun = state.silent_since.map_or(self.since, |since| since.max(self.since));
@@ -107,10 +107,10 @@ impl Place<'_> {
 
     /// Leaves without a response. Returns whether the connection is stuck.
     pub(super) fn give_up(&mut self) -> bool {
-        if std::mem::replace(&mut self.is_left, true) {
+        if std::mem::replace(&mut self.has_left, true) {
             return false;
         }
-        let mut state = self.line.state();
+        let mut state = self.load.state();
         state.waiting -= 1;
         state.silent_since.is_some_and(|since| since.elapsed() >= STUCK)
     }
@@ -126,46 +126,46 @@ mod tests {
 
     #[test]
     fn an_idle_connection_has_no_wait() {
-        let line = LoadEstimate::default();
-        assert_eq!(line.wait(), Duration::ZERO);
-        let mut place = line.join();
+        let load = LoadEstimate::default();
+        assert_eq!(load.wait(), Duration::ZERO);
+        let mut request = load.join();
         sleep(MOMENT);
-        assert!(line.wait() >= MOMENT && line.is_owed() && !line.is_crowded());
-        place.answered();
-        assert_eq!((line.wait(), line.is_owed()), (Duration::ZERO, false));
+        assert!(load.wait() >= MOMENT && load.is_owed() && !load.is_crowded());
+        request.answered();
+        assert_eq!((load.wait(), load.is_owed()), (Duration::ZERO, false));
     }
 
     #[test]
     fn each_in_front_takes_as_long_as_those_before() {
-        let line = LoadEstimate::default();
-        let mut first = line.join();
-        let _others = [line.join(), line.join()];
+        let load = LoadEstimate::default();
+        let mut first = load.join();
+        let _others = [load.join(), load.join()];
         sleep(MOMENT * 8);
         first.answered();
         // An eighth of the time of the first request, for each.
-        assert!(line.wait() >= MOMENT * 2 && line.is_crowded());
+        assert!(load.wait() >= MOMENT * 2 && load.is_crowded());
     }
 
     /// An idle hour is not counted as waiting time.
     #[test]
     fn a_rest_is_no_pace() {
-        let line = LoadEstimate::default();
-        line.join().give_up();
-        line.state.lock().unwrap().silent_since = Instant::now().checked_sub(Duration::from_secs(3600));
-        assert_eq!(line.wait(), Duration::ZERO, "the next request tries the connection");
-        line.join().answered();
-        assert!(line.state.lock().unwrap().pace < Duration::from_secs(1));
+        let load = LoadEstimate::default();
+        load.join().give_up();
+        load.state.lock().unwrap().silent_since = Instant::now().checked_sub(Duration::from_secs(3600));
+        assert_eq!(load.wait(), Duration::ZERO, "the next request tries the connection");
+        load.join().answered();
+        assert!(load.state.lock().unwrap().pace < Duration::from_secs(1));
     }
 
     #[test]
     fn a_connection_without_answers_is_stuck_and_avoided() {
-        let line = LoadEstimate::default();
-        let (mut first, mut second) = (line.join(), line.join());
+        let load = LoadEstimate::default();
+        let (mut first, mut second) = (load.join(), load.join());
         assert!(!first.give_up() && !first.give_up());
-        line.state.lock().unwrap().silent_since = Instant::now().checked_sub(STUCK);
-        assert!(line.wait() >= STUCK && second.give_up());
-        assert!(line.wait() >= STUCK, "what was asked may still be under way");
-        line.join().answered();
-        assert_eq!(line.wait(), Duration::ZERO);
+        load.state.lock().unwrap().silent_since = Instant::now().checked_sub(STUCK);
+        assert!(load.wait() >= STUCK && second.give_up());
+        assert!(load.wait() >= STUCK, "what was asked may still be under way");
+        load.join().answered();
+        assert_eq!(load.wait(), Duration::ZERO);
     }
 }
