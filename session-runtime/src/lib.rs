@@ -66,6 +66,7 @@
 //! | `cache` | `CachedStore`: an in-process cache in front of a store | off |
 //! | `cookie` | `CookieStore`: the session itself in the cookie, sealed | off |
 //! | `postgres` | `PostgresStore`: PostgreSQL 13 and newer | off |
+//! | `deadpool-postgres-0-14` | `PostgresStore::from_pool`: a store over a pool of the crate `deadpool-postgres` 0.14 | off |
 //! | `redis` | `RedisStore`: Redis 7 and Valkey, one server or a cluster | off |
 //! | `conformance` | `testing`: the conformance kit for stores, and a manual clock | off |
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for their types | off |

@@ -43,35 +43,39 @@
 //! so the values that it compares are read after the lock is held. A single statement for all of it would compare the
 //! values from before it waited. A base of more than 64 bytes is sent as its SHA-256.
 //!
-//! `sql.rs` explains why one statement suffices for an unchanged record, although it sees the values as they were
+//! `statement.rs` explains why one statement suffices for an unchanged record, although it sees the values as they were
 //! before it waited for the lock.
 //!
 //! Deliberately absent: session state on a connection that a pooler or the application shares, foreign keys (each new
 //! value would cost a lookup), and `jsonb` (it does not preserve a text).
 
 mod access;
+#[cfg(feature = "deadpool-postgres-0-14")]
+mod application_pool;
 mod builder;
 mod changes;
 mod connection;
+mod connection_pool;
 mod fault;
 mod head;
 mod load_estimate;
 mod operations;
-mod pool;
 mod pooler;
 mod redacted;
 mod sql;
+mod statement;
 mod unchanged;
 
 use std::fmt;
 
 use async_trait::async_trait;
-use deadpool_postgres::Pool;
 use tokio::sync::OnceCell;
 
 pub use self::builder::PostgresStoreBuilder;
 
-use self::access::{Access, SharedPool};
+use self::access::Access;
+#[cfg(feature = "deadpool-postgres-0-14")]
+use self::application_pool::ApplicationPool;
 use self::fault::Fault;
 use self::sql::Statements;
 use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
@@ -111,7 +115,8 @@ const FORMAT: i32 = 1;
 /// URL has `keepalives`. The store sets the lock timeout on these connections (`SET`) and makes the server plan each
 /// statement once, use indexes and compile nothing, whatever the database or the user has set.
 ///
-/// A store over a `deadpool_postgres::Pool` of the application takes a connection for each operation and returns it.
+/// A store over a `deadpool_postgres::Pool` of the application (feature `deadpool-postgres-0-14`) takes a connection for
+/// each operation and returns it.
 /// Give the pool timeouts. If a caller gives up during an operation, that connection is closed. The store sets nothing
 /// on these connections, and the application need not set anything for the store: planner settings that are good for
 /// sessions are bad for other queries. The store's own connections, by URL, do more operations per second. Before each
@@ -185,16 +190,17 @@ impl PostgresStore {
     ///     PostgresStore::from_pool(pool.clone(), "public")
     /// }
     /// ```
+    #[cfg(feature = "deadpool-postgres-0-14")]
     #[must_use]
-    pub fn from_pool(pool: Pool, schema: &str) -> Self {
-        Self::new(Access::Pool(SharedPool::new(pool)), Some(schema))
+    pub fn from_pool(pool: deadpool_postgres::Pool, schema: &str) -> Self {
+        Self::new(Access::Application(ApplicationPool::new(pool)), Some(schema))
     }
 
     /// SQL that creates the tables in this schema, for an operator to run where the application may not. It runs as a
     /// whole or not at all, does nothing if the tables exist, and fails for a name of more than 63 bytes.
     #[must_use]
     pub fn sql(schema: &str) -> String {
-        sql::layout(schema)
+        sql::tables(schema)
     }
 
     fn new(access: Access, schema: Option<&str>) -> Self {
@@ -212,21 +218,21 @@ impl PostgresStore {
     }
 
     async fn set_up(&self) -> Result<(), Fault> {
-        match self.version().await {
+        match self.check_format().await {
             Err(fault) if fault.is_missing() => {}
             known => return known,
         }
-        self.access.simple(&self.statements.layout).await?;
-        self.version().await
+        self.access.simple(&self.statements.tables).await?;
+        self.check_format().await
     }
 
     /// Checks that the tables exist and have a known format.
-    async fn version(&self) -> Result<(), Fault> {
-        let version = self.access.simple(&self.statements.version).await?;
-        match version.and_then(|version| version.parse().ok()) {
+    async fn check_format(&self) -> Result<(), Fault> {
+        let format = self.access.simple(&self.statements.format).await?;
+        match format.and_then(|format| format.parse().ok()) {
             Some(FORMAT) => Ok(()),
             Some(newer) if newer > FORMAT => Err(Fault::Newer(newer)),
-            _ => Err(Fault::Unreadable("layout")),
+            _ => Err(Fault::Unreadable("format number")),
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PostgresStore;
 use super::access::Access;
-use super::pool::{Connector, Links};
+use super::connection_pool::{ConnectionPool, Connector};
 use super::sql::{self, LONGEST_NAME};
 use crate::config::ServerConfig;
 use crate::store::tls::Certificates;
@@ -119,7 +119,7 @@ impl PostgresStoreBuilder {
         if self.server.namespace.as_deref().is_some_and(|schema| !sql::is_name(schema)) {
             return Err(refused(NO_NAME));
         }
-        let access = Access::Own(Links::new(connector, self.server.connections));
+        let access = Access::Own(ConnectionPool::new(connector, self.server.connections));
         Ok(PostgresStore::new(access, self.server.namespace.as_deref()))
     }
 }

@@ -4,8 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use bytes::BytesMut;
 use sha2::{Digest, Sha256};
-use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use crate::record::Values;

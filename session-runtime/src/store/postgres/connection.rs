@@ -11,11 +11,12 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, Row};
 
 use super::fault::Fault;
 use super::load_estimate::{LoadEstimate, UnansweredRequest};
-use super::sql::{PLACES, Sql};
+use super::sql::Sql;
+use super::statement::Statement;
 use crate::store::server::End;
 
 /// Ways to send statements.
@@ -33,7 +34,7 @@ pub(super) type Param<'p> = &'p (dyn ToSql + Sync);
 pub(super) struct Connection {
     client: Client,
     mode: Mode,
-    prepared: [OnceCell<Statement>; PLACES],
+    prepared: [OnceCell<tokio_postgres::Statement>; Statement::ALL.len()],
     load: Arc<LoadEstimate>,
     has_answered: AtomicBool,
     end: Arc<End>,
@@ -57,21 +58,21 @@ impl Connection {
 
     /// Sends a statement and waits for its rows.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        if self.mode == Mode::Unnamed && sql.prepared_only {
+        if self.mode == Mode::Unnamed && sql.statement.is_prepared_only() {
             return Ok(Vec::new());
         }
         let waiting = Waiting { connection: self, request: self.load.join() };
         let rows = match self.mode {
             Mode::Prepared => {
-                let prepare = || self.client.prepare_typed(&sql.text, sql.types);
-                let prepared = self.prepared[sql.place].get_or_try_init(prepare).await;
-                let statement = prepared.map_err(|error| self.load.judge(error.into()))?;
+                let prepare = || self.client.prepare_typed(&sql.text, sql.statement.types());
+                let prepared = self.prepared[sql.statement.index()].get_or_try_init(prepare).await;
+                let statement = prepared.map_err(|error| self.load.fault_of_request(error.into()))?;
                 self.client.query(statement, params).await
             }
             Mode::Unnamed => query_unnamed(&self.client, sql, params).await,
         };
         waiting.answered();
-        rows.map_err(|error| self.load.judge(error.into()))
+        rows.map_err(|error| self.load.fault_of_request(error.into()))
     }
 
     /// Runs a text of one or more statements and returns the first column of the first row.
@@ -86,7 +87,7 @@ impl Connection {
 /// Closes the connection when no request uses it any more: at once if a response is due, otherwise gracefully.
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.load.is_owed() {
+        if self.load.is_response_due() {
             self.task.abort();
         }
     }
@@ -97,7 +98,7 @@ pub(super) async fn query_unnamed(
     sql: &Sql,
     params: &[Param<'_>],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let typed: Vec<_> = params.iter().copied().zip(sql.types.iter().cloned()).collect();
+    let typed: Vec<_> = params.iter().copied().zip(sql.statement.types().iter().cloned()).collect();
     client.query_typed(&sql.text, &typed).await
 }
 

@@ -21,6 +21,10 @@ pub(super) enum Fault {
     /// No connection, for a reason that only an operator can fix.
     NotTrusted(Box<str>),
     /// The application left this connection inside a transaction, so nothing was run on it.
+    #[cfg_attr(
+        not(feature = "deadpool-postgres-0-14"),
+        expect(dead_code, reason = "only an application's connection can be inside a transaction")
+    )]
     InTransaction,
     /// An unusable setting.
     Setting(&'static str),
@@ -40,7 +44,14 @@ pub(super) enum Remedy {
     /// The connection has ended. Try a read again on another one.
     Reread,
     /// No retry: return the fault.
-    Tell,
+    Fail,
+}
+
+impl Remedy {
+    /// True if nothing more can be sent over the connection.
+    pub(super) const fn ends_connection(self) -> bool {
+        matches!(self, Self::Reconnect | Self::Reread)
+    }
 }
 
 impl Fault {
@@ -49,7 +60,7 @@ impl Fault {
             Self::Refused(code) => code,
             Self::Ended(_) => return Remedy::Reread,
             Self::InTransaction => return Remedy::Reconnect,
-            _ => return Remedy::Tell,
+            _ => return Remedy::Fail,
         };
         match code.code() {
             // serialization failure, deadlock
@@ -59,7 +70,7 @@ impl Fault {
             "26000" | "42P05" | "0A000" | "57P05" | "25P03" => Remedy::Reconnect,
             // ended by an operator or by a crash
             "57P01" | "57P02" => Remedy::Reread,
-            _ => Remedy::Tell,
+            _ => Remedy::Fail,
         }
     }
 
@@ -70,12 +81,6 @@ impl Fault {
 
     pub(super) fn is_idle_end(&self) -> bool {
         matches!(self, Self::Refused(code) if code.code() == "57P05")
-    }
-
-    /// True if a statement that [fails inside a transaction](super::sql::OUTSIDE) failed for that reason.
-    pub(super) fn is_transaction(&self) -> bool {
-        // an invalid end of a transaction, a transaction that has failed
-        matches!(self, Self::Refused(code) if matches!(code.code(), "2D000" | "25P02"))
     }
 
     /// True if the relation or its schema does not exist.

@@ -17,14 +17,14 @@ pub(super) const COLUMNS: usize = 15;
 
 /// Columns of a head, ready to be bound.
 pub(super) struct HeadColumns<'h> {
-    pub(super) moments: [Redacted<i64>; 6],
+    pub(super) times_and_expiry: [Redacted<i64>; 6],
     pub(super) secret: Redacted<&'h [u8]>,
     pub(super) secret_since: Redacted<i64>,
     pub(super) previous: Redacted<Option<&'h [u8]>>,
     pub(super) previous_until: Redacted<Option<i64>>,
     pub(super) generation: Redacted<i64>,
     pub(super) generation_since: Redacted<Option<i64>>,
-    pub(super) rest: [Redacted<i64>; 3],
+    pub(super) revision_and_totals: [Redacted<i64>; 3],
 }
 
 impl<'h> HeadColumns<'h> {
@@ -35,14 +35,15 @@ impl<'h> HeadColumns<'h> {
         let [expires, created, touched, ends] = [head.expires, head.created, head.touched, head.ends].map(moment);
         let previous = head.previous.as_ref();
         Self {
-            moments: [expires, created, touched, ends, kind.into(), number].map(Redacted),
+            times_and_expiry: [expires, created, touched, ends, kind.into(), number].map(Redacted),
             secret: Redacted(head.secret.as_bytes()),
             secret_since: Redacted(moment(head.secret_since)),
             previous: Redacted(previous.map(|previous| &previous.hash.as_bytes()[..])),
             previous_until: Redacted(previous.and_then(|previous| previous.until).map(moment)),
             generation: Redacted(head.generation.cast_signed()),
             generation_since: Redacted(head.generation_since.map(moment)),
-            rest: [head.revision.cast_signed(), stored(values.bytes()), stored(values.len())].map(Redacted),
+            revision_and_totals: [head.revision.cast_signed(), stored(values.bytes()), stored(values.len())]
+                .map(Redacted),
         }
     }
 }

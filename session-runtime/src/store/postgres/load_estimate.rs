@@ -14,8 +14,8 @@ const STUCK: Duration = Duration::from_millis(500);
 /// assumed to be answered; if it is not, the next caller finds out.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
 
-/// Approximate number of responses over which the pace is averaged.
-const PACE: u32 = 8;
+/// Approximate number of responses over which the interval between responses is averaged.
+const AVERAGED: u32 = 8;
 
 #[derive(Default)]
 pub(super) struct LoadEstimate {
@@ -31,7 +31,7 @@ struct State {
     /// Start of the time without a response; `None` if no response is due.
     silent_since: Option<Instant>,
     /// Average time from one response to the next while requests wait.
-    pace: Duration,
+    interval: Duration,
 }
 
 impl LoadEstimate {
@@ -40,15 +40,15 @@ impl LoadEstimate {
     }
 
     /// Records a fault of the connection if it decides the outcome of unanswered requests.
-    pub(super) fn note(&self, fault: &Fault) {
+    pub(super) fn record(&self, fault: &Fault) {
         if fault.is_idle_end() {
             self.has_ended_idle.store(true, Relaxed);
         }
     }
 
     /// Returns the fault of a request, given all recorded faults of its connection.
-    pub(super) fn judge(&self, fault: Fault) -> Fault {
-        self.note(&fault);
+    pub(super) fn fault_of_request(&self, fault: Fault) -> Fault {
+        self.record(&fault);
         match fault {
             Fault::Ended(_) if self.has_ended_idle.load(Relaxed) => Fault::idle_end(),
             fault => fault,
@@ -63,17 +63,17 @@ impl LoadEstimate {
         match state.waiting {
             0 if silence > LONGEST_STATEMENT => Duration::ZERO,
             0 => silence,
-            others => silence.max(state.pace).saturating_mul(others),
+            others => silence.max(state.interval).saturating_mul(others),
         }
     }
 
     /// True if several requests wait.
-    pub(super) fn is_crowded(&self) -> bool {
+    pub(super) fn is_shared(&self) -> bool {
         self.state().waiting > 1
     }
 
     /// True if a response is due.
-    pub(super) fn is_owed(&self) -> bool {
+    pub(super) fn is_response_due(&self) -> bool {
         self.state().silent_since.is_some()
     }
 
@@ -101,7 +101,7 @@ impl UnansweredRequest<'_> {
         state.waiting -= 1;
         // Only the time since this request was sent counts.
         let begun = state.silent_since.map_or(self.since, |since| since.max(self.since));
-        state.pace = state.pace * (PACE - 1) / PACE + now.saturating_duration_since(begun) / PACE;
+        state.interval = state.interval * (AVERAGED - 1) / AVERAGED + now.saturating_duration_since(begun) / AVERAGED;
         state.silent_since = (state.waiting > 0).then_some(now);
     }
 
@@ -130,31 +130,30 @@ mod tests {
         assert_eq!(load.wait(), Duration::ZERO);
         let mut request = load.join();
         sleep(MOMENT);
-        assert!(load.wait() >= MOMENT && load.is_owed() && !load.is_crowded());
+        assert!(load.wait() >= MOMENT && load.is_response_due() && !load.is_shared());
         request.answered();
-        assert_eq!((load.wait(), load.is_owed()), (Duration::ZERO, false));
+        assert_eq!((load.wait(), load.is_response_due()), (Duration::ZERO, false));
     }
 
     #[test]
-    fn each_in_front_takes_as_long_as_those_before() {
+    fn each_waiting_request_adds_the_average_interval() {
         let load = LoadEstimate::default();
         let mut first = load.join();
         let _others = [load.join(), load.join()];
         sleep(MOMENT * 8);
         first.answered();
         // An eighth of the time of the first request, for each.
-        assert!(load.wait() >= MOMENT * 2 && load.is_crowded());
+        assert!(load.wait() >= MOMENT * 2 && load.is_shared());
     }
 
-    /// An idle hour is not counted as waiting time.
     #[test]
-    fn a_rest_is_no_pace() {
+    fn an_idle_hour_does_not_count_as_waiting_time() {
         let load = LoadEstimate::default();
         load.join().give_up();
         load.state.lock().unwrap().silent_since = Instant::now().checked_sub(Duration::from_secs(3600));
         assert_eq!(load.wait(), Duration::ZERO, "the next request tries the connection");
         load.join().answered();
-        assert!(load.state.lock().unwrap().pace < Duration::from_secs(1));
+        assert!(load.state.lock().unwrap().interval < Duration::from_secs(1));
     }
 
     #[test]
@@ -164,7 +163,7 @@ mod tests {
         assert!(!first.give_up() && !first.give_up());
         load.state.lock().unwrap().silent_since = Instant::now().checked_sub(STUCK);
         assert!(load.wait() >= STUCK && second.give_up());
-        assert!(load.wait() >= STUCK, "what was asked may still be under way");
+        assert!(load.wait() >= STUCK, "the requests that were given up may still be running");
         load.join().answered();
         assert_eq!(load.wait(), Duration::ZERO);
     }

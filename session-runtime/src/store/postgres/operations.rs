@@ -8,6 +8,7 @@ use super::connection::Param;
 use super::fault::Fault;
 use super::head::{self, COLUMNS, HeadColumns, column, stored};
 use super::redacted::Redacted;
+use super::statement::Statement;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::Record;
@@ -21,6 +22,10 @@ pub(super) const FEW: usize = 4;
 const SWEEP_STEP: usize = 200;
 
 impl PostgresStore {
+    pub(super) async fn query(&self, statement: Statement, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        self.access.query(self.statements.get(statement), params).await
+    }
+
     pub(super) async fn created(&self, key: SessionKey, record: &Record) -> Result<Created, Fault> {
         self.ready().await?;
         let key = Redacted(&key.as_bytes()[..]);
@@ -28,8 +33,8 @@ impl PostgresStore {
         let values = Columns::of_values(&record.values);
         let (schemas, fields, contents) =
             (Redacted(values.schemas), Redacted(values.fields), Redacted(values.contents));
-        let [expires, created, touched, ends, kind, number] = &head.moments;
-        let [revision, bytes, keys] = &head.rest;
+        let [expires, created, touched, ends, kind, number] = &head.times_and_expiry;
+        let [revision, bytes, keys] = &head.revision_and_totals;
         let params: [Param<'_>; 19] = [
             &key,
             expires,
@@ -51,7 +56,7 @@ impl PostgresStore {
             &fields,
             &contents,
         ];
-        let made = count(&self.access.query(&self.statements.create, &params).await?)?;
+        let made = count(&self.query(Statement::Create, &params).await?)?;
         Ok(if made == 1 { Created::Done } else { Created::Taken })
     }
 
@@ -63,19 +68,18 @@ impl PostgresStore {
     ) -> Result<Option<Loaded>, Fault> {
         self.ready().await?;
         let (key, now) = (Redacted(&key.as_bytes()[..]), Redacted(now.as_millis()));
-        let all = &self.statements;
         let rows = match wanted.keys() {
-            None => self.access.query(&all.load_all, &[&key, &now]).await?,
-            Some([schema]) => self.access.query(&all.load_one, &[&key, &now, &schema.as_bytes()]).await?,
+            None => self.query(Statement::LoadAll, &[&key, &now]).await?,
+            Some([schema]) => self.query(Statement::LoadOne, &[&key, &now, &schema.as_bytes()]).await?,
             Some([first, rest @ ..]) if rest.len() < FEW => {
                 // Unused parameters repeat the first schema.
                 let schema = |n: usize| rest.get(n).unwrap_or(first).as_bytes();
                 let (first, [second, third, fourth]) = (first.as_bytes(), [0, 1, 2].map(schema));
-                self.access.query(&all.load_few, &[&key, &now, &first, &second, &third, &fourth]).await?
+                self.query(Statement::LoadFew, &[&key, &now, &first, &second, &third, &fourth]).await?
             }
             Some(schemas) => {
                 let schemas = Redacted(schemas.iter().map(|schema| schema.as_bytes()).collect::<Vec<_>>());
-                self.access.query(&all.load, &[&key, &now, &schemas]).await?
+                self.query(Statement::Load, &[&key, &now, &schemas]).await?
             }
         };
         rows.first().map(|row| head::loaded(row, wanted)).transpose()
@@ -110,7 +114,7 @@ impl PostgresStore {
             &secret,
             &hashes,
         ];
-        let rows = self.access.query(&self.statements.patch, &params).await?;
+        let rows = self.query(Statement::Patch, &params).await?;
         let row = rows.first().ok_or(Fault::Unreadable("answer"))?;
         match column(row, COLUMNS + 1)? {
             0_i16 => Ok(Patched::Done(head::head(row)?)),
@@ -123,7 +127,7 @@ impl PostgresStore {
     pub(super) async fn deleted(&self, key: SessionKey) -> Result<(), Fault> {
         self.ready().await?;
         let key = Redacted(&key.as_bytes()[..]);
-        self.access.query(&self.statements.delete, &[&key]).await.map(drop)
+        self.query(Statement::Delete, &[&key]).await.map(drop)
     }
 
     pub(super) async fn swept(&self, limit: usize, now: Timestamp) -> Result<usize, Fault> {
@@ -133,7 +137,7 @@ impl PostgresStore {
         loop {
             let step = SWEEP_STEP.min(limit - removed);
             let most = Redacted(stored(step));
-            let swept = count(&self.access.query(&self.statements.sweep, &[&until, &most]).await?)?;
+            let swept = count(&self.query(Statement::Sweep, &[&until, &most]).await?)?;
             removed += swept;
             if swept < step || removed == limit {
                 return Ok(removed);
@@ -147,7 +151,7 @@ impl PostgresStore {
         // Every key sorts after the empty one.
         let from = Redacted(from.as_ref().map_or(&[][..], |key| key.as_bytes()));
         let (until, most) = (Redacted(now.as_millis()), Redacted(stored(limit)));
-        let rows = self.access.query(&self.statements.scan, &[&from, &until, &most]).await?;
+        let rows = self.query(Statement::Scan, &[&from, &until, &most]).await?;
         let (mut page, mut last) = (Page::default(), None);
         for row in &rows {
             let key = session_key(column(row, COLUMNS + 1)?)?;

@@ -11,6 +11,7 @@ use super::fault::Fault;
 use super::head::{self, stored};
 use super::operations::FEW;
 use super::redacted::Redacted;
+use super::statement::Statement;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::patch::{Patch, Unchanged};
@@ -54,8 +55,8 @@ impl PostgresStore {
             &fourth[2],
         ];
         let rows = match patch.set.len() {
-            1 => self.access.query(&self.statements.set_one, &params[..10]).await?,
-            _ => self.access.query(&self.statements.set_few, &params).await?,
+            1 => self.query(Statement::SetOne, &params[..10]).await?,
+            _ => self.query(Statement::SetFew, &params).await?,
         };
         rows.first().map(head::head).transpose()
     }

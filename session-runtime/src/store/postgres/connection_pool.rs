@@ -37,12 +37,12 @@ pub(super) struct Connector {
     pub(super) back_off_max: Duration,
 }
 
-pub(super) struct Links {
+pub(super) struct ConnectionPool {
     connector: Arc<Connector>,
     connections: Box<[Reconnecting<Connector>]>,
 }
 
-impl Links {
+impl ConnectionPool {
     pub(super) fn new(connector: Connector, connections: usize) -> Self {
         let connector = Arc::new(connector);
         let backoff = Backoff::new(connector.back_off, connector.back_off_max);
@@ -52,7 +52,7 @@ impl Links {
     }
 
     /// Hosts and ports or sockets, and the database.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn address(&self) -> String {
         let config = &self.connector.config;
         let ports = config.get_ports();
         let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
@@ -121,7 +121,7 @@ async fn drive(connection: impl Future<Output = Result<(), Error>>, load: Arc<Lo
     // Dropped before the connection, and so before the waiting requests fail.
     let _reporting = Reporting(&end);
     let ended = poll_fn(|context| {
-        if load.is_crowded() {
+        if load.is_shared() {
             ready!(others.as_mut().poll(context));
             others.set(yield_now());
         }
@@ -130,7 +130,7 @@ async fn drive(connection: impl Future<Output = Result<(), Error>>, load: Arc<Lo
     .await;
     if let Err(error) = ended {
         // Waiting requests receive the error; no other code needs it.
-        load.note(&Fault::from(error));
+        load.record(&Fault::from(error));
     }
 }
 
