@@ -16,10 +16,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
+use super::AT_ONCE;
 use super::RedisStore;
 use super::fault::Fault;
-use super::together::{AT_ONCE, together};
-use super::walk::{self, Names, SLOTS, STEP, Slots};
+use super::scan_step::{self, Names, STEP};
+use super::slots::{self, SLOTS, Slots};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::Text;
@@ -33,7 +36,7 @@ const PART_PAUSE: Duration = Duration::from_millis(100);
 
 impl RedisStore {
     pub(super) async fn page(&self, mut walk: Walk, limit: usize, now: Timestamp) -> Result<Page, Fault> {
-        let slots = walk::slots(&self.wire).await?;
+        let slots = slots::slots(&self.servers).await?;
         let mut keys = std::mem::take(&mut walk.found);
         for _ in 0..MOST_STEPS {
             if keys.len() >= limit || walk.is_over(&slots) {
@@ -53,7 +56,8 @@ impl RedisStore {
     async fn step(&self, walk: &mut Walk, slots: &Slots, count: usize) -> Result<Vec<SessionKey>, Fault> {
         let Some(range) = slots.behind(walk.slot) else { return Ok(Vec::new()) };
         let from = (&*walk.run, walk.at);
-        let Names { run, mut keys, next } = walk::names(&self.wire, &self.namespace, range, from, count).await?;
+        let Names { run, mut keys, next } =
+            scan_step::names(&self.servers, &self.namespace, range, from, count).await?;
         walk.go_on_in(range.first, range.last, run);
         keys.retain(|key| slots.is_of(*key, walk.slot..=walk.last, range));
         walk.at = next;
@@ -68,7 +72,7 @@ impl RedisStore {
         let mut page = Page::default();
         self.read_into(&mut page, keys, now).await?;
         let is_missing = |(_, damage): &mut (SessionKey, Damage)| *damage == Damage::Missing;
-        if page.unreadable.iter_mut().any(is_missing) && self.wire.is_cluster().await? {
+        if page.unreadable.iter_mut().any(is_missing) && self.servers.is_cluster() {
             tokio::time::sleep(PART_PAUSE).await;
             let again: Vec<_> = page.unreadable.extract_if(.., is_missing).map(|(key, _)| key).collect();
             self.read_into(&mut page, &again, now).await?;
@@ -79,7 +83,7 @@ impl RedisStore {
     async fn read_into(&self, page: &mut Page, keys: &[SessionKey], now: Timestamp) -> Result<(), Fault> {
         let all = Wanted::all();
         for keys in keys.chunks(AT_ONCE) {
-            let found = together(keys.iter().map(|key| self.read_once(*key, &all, now))).await;
+            let found = join_all(keys.iter().map(|key| self.read_once(*key, &all, now))).await;
             for (key, found) in keys.iter().zip(found) {
                 match found {
                     Ok(None) => {}
