@@ -65,22 +65,18 @@ mod tests {
 
     #[test]
     fn a_script_in_full_has_the_same_arguments() {
-        let namespace = Namespace::new("s").unwrap();
-        let mut by_hash = LOAD.command(namespace.main(SessionKey::from_bytes([0; 16])), 2, 2);
-        by_hash.arg("").arg(&[0, 255][..]);
         let words = |command: &Cmd| -> Vec<Vec<u8>> {
             let word = |word| if let Arg::Simple(word) = word { <[u8]>::to_vec(word) } else { unreachable!() };
             command.args_iter().map(word).collect()
         };
+        let namespace = Namespace::new("s").unwrap();
+        let main = namespace.main(SessionKey::from_bytes([0; 16]));
+        let mut by_hash = LOAD.command(main, 2, 2);
+        by_hash.arg("").arg(b"\0\xff");
         let (hash, full) = (words(&by_hash), words(&LOAD.in_full(&by_hash)));
-        assert_eq!(
-            (&hash[..2], &full[..2]),
-            (&[b"EVALSHA".to_vec(), LOAD.hash.clone().into()][..], &[b"EVAL".to_vec(), LOAD.text.into()][..])
-        );
-        assert_eq!(hash[2..], full[2..]);
-        assert_eq!(
-            hash[2..],
-            [b"1".to_vec(), namespace.main(SessionKey::from_bytes([0; 16])).to_vec(), vec![], vec![0, 255]]
-        );
+        assert_eq!(hash[..2], [b"EVALSHA".to_vec(), LOAD.hash.as_bytes().to_vec()]);
+        assert_eq!(full[..2], [b"EVAL".to_vec(), LOAD.text.as_bytes().to_vec()]);
+        let rest = [b"1".to_vec(), main.to_vec(), Vec::new(), vec![0, 255]];
+        assert_eq!((&hash[2..], &full[2..]), (&rest[..], &rest[..]));
     }
 }

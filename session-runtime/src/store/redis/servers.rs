@@ -118,3 +118,6 @@ impl Servers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
