@@ -30,6 +30,16 @@
 //! A write that only sets a few keys uses a short script, which accepts only the loaded revision. If the revision has
 //! changed, the script that compares each key follows. The latter always writes a schema in a hash of its own.
 //!
+//! # Connections
+//!
+//! One server has several connections of the client library, a cluster has its cluster client. Each carries many
+//! commands at once, and is reopened in the background when it ends, even while it is idle. A request takes an open
+//! connection, each time the next one. If none is open, it waits for the one that opens first, within its deadline. It
+//! fails at once, with the cause, while each of them pauses after a failed attempt.
+//!
+//! Nothing is sent twice, neither here nor by the library: a command in flight when a connection ended has an unknown
+//! outcome. A connection with an overdue response is replaced; requests in flight on it may still be answered.
+//!
 //! Deliberately absent: `WATCH` and `MULTI` (they need a connection of their own), blocking commands, reads from
 //! replicas (they may return a session that has been logged out), and arithmetic on stored values.
 
@@ -64,7 +74,7 @@ use async_trait::async_trait;
 use self::fault::Fault;
 use self::name::Namespace;
 use self::read::Main;
-use self::scan::Walk;
+use self::scan::ScanPosition;
 use self::scan_step::SweepPosition;
 use self::servers::{Route, Servers};
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
@@ -101,11 +111,11 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 ///
 /// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HEXISTS`, `EXISTS`, `DEL`,
 /// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace. `INFO` is
-/// optional. With it, a scan detects that a server was restarted or replaced during the walk and misses no session for
+/// optional. With it, a scan detects that a server was restarted or replaced meanwhile and misses no session for
 /// that reason, and the launch warns of eviction.
 ///
 /// A scan may return a session twice: while the server shrinks its table, and after a failover. It may miss sessions of
-/// a slot that a cluster moves during the walk.
+/// a slot that a cluster moves meanwhile.
 ///
 /// # Examples
 ///
@@ -291,7 +301,7 @@ impl Store for RedisStore {
     }
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
-        let from = from.map_or(Some(Walk::default()), Walk::parse).ok_or_else(Cursor::foreign)?;
+        let from = from.map_or(Some(ScanPosition::default()), ScanPosition::parse).ok_or_else(Cursor::foreign)?;
         self.page(from, limit.max(1), now).await.map_err(|fault| fault.during("scan"))
     }
 }

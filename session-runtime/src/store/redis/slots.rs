@@ -84,18 +84,18 @@ impl Slots {
     }
 
     /// Returns the range that holds this slot, or the next range.
-    pub(super) fn behind(&self, slot: u16) -> Option<&Range> {
+    pub(super) fn from(&self, slot: u16) -> Option<&Range> {
         self.0.iter().find(|range| range.last >= slot)
     }
 
     /// Returns whether a session found on the master of `range` belongs to `slots`. Other ranges of that master are
-    /// walked separately. A session whose slot belongs to another master is being moved, and counts where it is found.
+    /// scanned separately. A session whose slot belongs to another master is being moved, and counts where it is found.
     pub(super) fn is_of(&self, key: SessionKey, slots: RangeInclusive<u16>, range: &Range) -> bool {
         if self.0.len() == 1 {
             return true;
         }
         let slot = slot_of(key);
-        let owner = self.behind(slot).filter(|owner| owner.first <= slot);
+        let owner = self.from(slot).filter(|owner| owner.first <= slot);
         slots.contains(&slot) || owner.is_none_or(|owner| owner.master != range.master)
     }
 }
@@ -124,8 +124,8 @@ mod tests {
         let slots = Slots::of(vec![range(20, 29, "b"), range(0, 9, "a"), range(30, 39, "a"), range(10, 19, "a")]);
         assert_eq!(slots.0, [range(0, 19, "a"), range(20, 29, "b"), range(30, 39, "a")]);
         assert_eq!(slots.masters(), [0, 20]);
-        assert_eq!(slots.behind(25).map(|range| range.first), Some(20));
-        assert_eq!(slots.behind(40), None);
+        assert_eq!(slots.from(25).map(|range| range.first), Some(20));
+        assert_eq!(slots.from(40), None);
     }
 
     /// Each session of a master with two ranges is returned once; one that is being moved is returned wherever it is.
