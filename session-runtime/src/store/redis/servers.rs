@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ::redis::{Cmd, Value};
-use futures_util::future::select_ok;
 
 use super::address::Address;
 use super::connection::Connection;
@@ -14,7 +13,7 @@ use super::fault::Fault;
 use super::name::Name;
 use super::script::Script;
 use crate::backoff::Backoff;
-use crate::store::server::{Opened, Reconnecting};
+use crate::store::server::{Opened, Reconnecting, first_opened};
 
 /// Connections to one server or to a cluster.
 pub(super) struct Servers {
@@ -93,11 +92,8 @@ impl Servers {
             return Ok(open);
         }
         // Boxed: inlining this rare path would grow the future of every request.
-        let first = select_ok(connections.iter().map(|connection| Box::pin(connection.opened())));
-        match tokio::time::timeout(self.answer_timeout, first).await {
-            Ok(opened) => opened.map(|(open, _)| open),
-            Err(_) => Err(Fault::unavailable("no connection in time")),
-        }
+        let opened = Box::pin(tokio::time::timeout(self.answer_timeout, first_opened(connections))).await;
+        opened.unwrap_or(Err(Fault::unavailable("no connection in time")))
     }
 
     pub(super) const fn is_cluster(&self) -> bool {
