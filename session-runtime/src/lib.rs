@@ -68,6 +68,7 @@
 //! | `postgres` | `PostgresStore`: PostgreSQL 13 and newer | off |
 //! | `deadpool-postgres-0-14` | `PostgresStore::from_pool`: a store over a pool of the crate `deadpool-postgres` 0.14 | off |
 //! | `redis` | `RedisStore`: Redis 7 and Valkey, one server or a cluster | off |
+//! | `redis-1` | `RedisConnection`: a `RedisStore` over a connection of the crate `redis` 1 | off |
 //! | `conformance` | `testing`: the conformance kit for stores, and a manual clock | off |
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for their types | off |
 //!

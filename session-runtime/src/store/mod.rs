@@ -70,8 +70,10 @@ pub(crate) use open::ChosenStore;
 pub use page::{Cursor, Damage, Page};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
+#[cfg(feature = "redis-1")]
+pub use redis::RedisConnection;
 #[cfg(feature = "redis")]
-pub use redis::{RedisConnection, RedisStore, RedisStoreBuilder};
+pub use redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 

@@ -30,29 +30,39 @@
 //! A write that only sets a few keys uses a short script, which accepts only the loaded revision. If the revision has
 //! changed, the script that compares each key follows. The latter always writes a schema in a hash of its own.
 //!
+//! # Connections
+//!
+//! One server has several connections of the client library, a cluster has its cluster client. Each carries many
+//! commands at once, and is reopened in the background when it ends, even while it is idle. A request takes an open
+//! connection, each time the next one. If none is open, it waits for the one that opens first, within its deadline. It
+//! fails at once, with the cause, while each of them pauses after a failed attempt.
+//!
+//! Nothing is sent twice, neither here nor by the library: a command in flight when a connection ended has an unknown
+//! outcome. A connection with an overdue response is replaced; requests in flight on it may still be answered.
+//!
 //! Deliberately absent: `WATCH` and `MULTI` (they need a connection of their own), blocking commands, reads from
 //! replicas (they may return a session that has been logged out), and arithmetic on stored values.
 
+mod address;
 mod builder;
-mod call;
+mod cluster;
+mod connection;
 mod eviction;
+#[cfg(feature = "redis-1")]
+mod existing;
 mod fault;
 mod head;
-mod link;
 mod name;
-mod pipe;
 mod read;
 mod reply;
-mod resp;
 mod scan;
+mod scan_step;
 mod script;
-mod single;
+mod server;
+mod servers;
+mod slots;
 mod sweep;
-mod target;
-mod together;
 mod unchanged;
-mod walk;
-mod wire;
 mod write;
 
 use std::fmt;
@@ -64,16 +74,21 @@ use async_trait::async_trait;
 use self::fault::Fault;
 use self::name::Namespace;
 use self::read::Main;
-use self::scan::Walk;
-use self::walk::Place;
-use self::wire::{At, Wire};
+use self::scan::ScanPosition;
+use self::scan_step::SweepPosition;
+use self::servers::{Route, Servers};
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
 
-pub use self::builder::{RedisConnection, RedisStoreBuilder};
+pub use self::builder::RedisStoreBuilder;
+#[cfg(feature = "redis-1")]
+pub use self::existing::RedisConnection;
+
+/// Number of sessions that a scan or a sweep requests at once.
+const AT_ONCE: usize = 64;
 
 /// Retries for a part of a session that a cluster may be moving, and the pause before the first one.
 const MOST_LOOKS: u32 = 5;
@@ -96,11 +111,11 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 ///
 /// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HEXISTS`, `EXISTS`, `DEL`,
 /// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace. `INFO` is
-/// optional. With it, a scan detects that a server was restarted or replaced during the walk and misses no session for
+/// optional. With it, a scan detects that a server was restarted or replaced meanwhile and misses no session for
 /// that reason, and the launch warns of eviction.
 ///
 /// A scan may return a session twice: while the server shrinks its table, and after a failover. It may miss sessions of
-/// a slot that a cluster moves during the walk.
+/// a slot that a cluster moves meanwhile.
 ///
 /// # Examples
 ///
@@ -112,13 +127,13 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// # Ok::<(), session_runtime::SessionError>(())
 /// ```
 pub struct RedisStore {
-    wire: Wire,
+    servers: Servers,
     namespace: Namespace,
     /// Address, for the log.
-    place: Box<str>,
+    address: Box<str>,
     lazy: OnceLock<Box<[&'static str]>>,
     /// Start of the next sweep.
-    sweep_from: Mutex<Place>,
+    sweep_from: Mutex<SweepPosition>,
 }
 
 impl RedisStore {
@@ -151,9 +166,9 @@ impl RedisStore {
         RedisStoreBuilder::new(url.into())
     }
 
-    fn new(wire: Wire, namespace: Namespace, place: String) -> Self {
-        let place = place.into();
-        Self { wire, namespace, place, lazy: OnceLock::new(), sweep_from: Mutex::default() }
+    fn new(servers: Servers, namespace: Namespace, address: String) -> Self {
+        let address = address.into();
+        Self { servers, namespace, address, lazy: OnceLock::new(), sweep_from: Mutex::default() }
     }
 
     fn lazy(&self) -> &[&'static str] {
@@ -184,11 +199,11 @@ impl RedisStore {
 
     async fn change_compared(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
         let main = self.namespace.main(key);
-        let call = write::patch(main, patch, now, self.lazy())?;
+        let command = write::patch(main, patch, now, self.lazy())?;
         let mut tries = 0;
         loop {
-            let changed = read::patched(self.wire.run(&script::PATCH, main, &call).await?.node()?, patch);
-            // Nothing was written, so the call may be sent again.
+            let changed = read::patched(&self.servers.run(&script::PATCH, main, &command).await?, patch);
+            // Nothing was written, so the command may be sent again.
             if !changed.as_ref().is_err_and(Fault::is_missing) || !self.waits_for_parts(&mut tries).await {
                 return changed;
             }
@@ -197,7 +212,7 @@ impl RedisStore {
 
     /// Pauses while a cluster moves a slot, whose hashes arrive one after the other. Returns whether to try again.
     async fn waits_for_parts(&self, tries: &mut u32) -> bool {
-        let waits = *tries < MOST_LOOKS && self.wire.is_cluster().await.unwrap_or(false);
+        let waits = *tries < MOST_LOOKS && self.servers.is_cluster();
         if waits {
             tokio::time::sleep(LOOK_PAUSE * (1 << *tries)).await;
             *tries += 1;
@@ -207,32 +222,30 @@ impl RedisStore {
 
     async fn read_once(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
         let main = self.namespace.main(key);
-        let apart = self.lazy().iter().any(|schema| wanted.wants(schema));
-        if !apart {
-            let reply = self.wire.send(&write::load_main(main), At::Name(main)).await?;
-            let Some(found) = Main::read(reply.node()?, wanted, now)? else { return Ok(None) };
+        if !self.lazy().iter().any(|schema| wanted.wants(schema)) {
+            let answer = self.servers.send(&write::load_main(main), Route::Name(main)).await?;
+            let Some(found) = Main::read(&answer, wanted, now)? else { return Ok(None) };
             // Another program may have put a schema that is not lazy here into a hash of its own.
-            if !found.lacks(wanted) {
+            if !found.needs_other_hashes(wanted) {
                 return Ok(Some(found.loaded()));
             }
         }
-        let call = write::load_all(main, wanted.keys());
-        let reply = Box::pin(self.wire.run(&script::LOAD, main, &call)).await?;
-        read::all_hashes(reply.node()?, wanted, now)
+        let command = write::load_all(main, wanted.keys());
+        let answer = Box::pin(self.servers.run(&script::LOAD, main, &command)).await?;
+        read::all_hashes(&answer, wanted, now)
     }
 
     async fn remove(&self, key: SessionKey, expired_before: Option<Timestamp>) -> Result<bool, Fault> {
         let main = self.namespace.main(key);
-        let call = write::delete(main, expired_before, self.lazy());
-        let reply = self.wire.run(&script::DELETE, main, &call).await?;
-        Ok(reply.node()?.number()? > 0)
+        let command = write::delete(main, expired_before, self.lazy());
+        Ok(reply::number(&self.servers.run(&script::DELETE, main, &command).await?)? > 0)
     }
 
     /// Connects, and runs a script that changes nothing.
     async fn try_out(&self) -> Result<(), Fault> {
-        self.wire.connect().await?;
-        let main = self.namespace.main(write::NOBODY);
-        match self.wire.run(&script::LOAD, main, &write::load_all(main, None)).await {
+        self.servers.connect().await?;
+        let main = self.namespace.main(write::UNUSED_KEY);
+        match self.servers.run(&script::LOAD, main, &write::load_all(main, None)).await {
             Err(fault) if fault.is_refusal() => Err(Fault::setup("the server does not take scripts of Redis 7")),
             answered => answered.map(drop),
         }
@@ -248,14 +261,14 @@ impl fmt::Debug for RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     fn describe(&self) -> String {
-        format!("Redis {}", self.place)
+        format!("Redis {}", self.address)
     }
 
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
         let main = self.namespace.main(key);
         let create = async {
-            let call = write::create(main, &record, self.lazy())?;
-            read::created(&self.wire.run(&script::CREATE, main, &call).await?.node()?)
+            let command = write::create(main, &record, self.lazy())?;
+            read::created(&self.servers.run(&script::CREATE, main, &command).await?)
         };
         create.await.map_err(|fault| fault.during("create"))
     }
@@ -283,12 +296,12 @@ impl Store for RedisStore {
 
     async fn prepare(&self) -> Result<(), StoreError> {
         self.try_out().await.map_err(|fault| fault.during("prepare"))?;
-        eviction::warn(&self.wire).await;
+        eviction::warn(&self.servers).await;
         Ok(())
     }
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
-        let from = from.map_or(Some(Walk::default()), Walk::parse).ok_or_else(Cursor::foreign)?;
+        let from = from.map_or(Some(ScanPosition::default()), ScanPosition::parse).ok_or_else(Cursor::foreign)?;
         self.page(from, limit.max(1), now).await.map_err(|fault| fault.during("scan"))
     }
 }

@@ -188,6 +188,33 @@ async fn a_connection_that_ends_while_idle_fails_nothing() {
     }
 }
 
+/// C64: after a restart the server has room for one connection only. Requests used both in turn, so every second one
+/// failed although a connection was open.
+#[tokio::test]
+async fn a_refused_connection_fails_no_request_while_another_is_open() {
+    let server = Redis::start();
+    let two = ServerConfig { connections: 2, connect_timeout: Duration::from_millis(500), ..ServerConfig::default() };
+    let store = RedisStore::builder(server.url()).server(two).open().unwrap();
+    create(&store, 1, &[("cart.a", "1")]).await;
+    must_hold(&store, 1, &[("cart.a", "1")]).await;
+    let mut admin = server.connect();
+    redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(2).exec(&mut admin).unwrap();
+    let ended: u64 = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").query(&mut admin).unwrap();
+    assert_eq!(ended, 2);
+    eventually(|| load_all(&store, 1)).await;
+    let mut refused = || -> u64 {
+        let info: String = redis::cmd("INFO").arg("stats").query(&mut admin).unwrap();
+        let count = info.lines().find_map(|line| line.strip_prefix("rejected_connections:"));
+        count.unwrap().trim().parse().unwrap()
+    };
+    let before = refused();
+    for _ in 0..100 {
+        must_hold(&store, 1, &[("cart.a", "1")]).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(refused() > before, "the second connection was not refused");
+}
+
 /// C63, C65: two hundred requests share two connections to a server that hangs; each ends in time, and so does the
 /// fault.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

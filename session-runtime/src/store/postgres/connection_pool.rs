@@ -23,7 +23,7 @@ use super::load_estimate::LoadEstimate;
 use super::pooler;
 use super::sql::SET_UP;
 use crate::backoff::Backoff;
-use crate::store::server::{Connect, End, Opened, Reconnecting};
+use crate::store::server::{Connect, End, Opened, Reconnecting, first_opened};
 
 /// Longest expected wait behind other requests before the next connection is tried.
 const SHORT_WAIT: Duration = Duration::from_millis(1);
@@ -80,9 +80,8 @@ impl ConnectionPool {
         if let Some((_, opened)) = best {
             return Ok(opened);
         }
-        // The failure of a paused connection does not apply to another that is being opened.
-        let opening = self.connections.iter().find(|connection| !connection.is_paused());
-        opening.unwrap_or(&self.connections[0]).opened().await
+        // Boxed: inlining this rare path would grow the future of every request.
+        Box::pin(first_opened(&self.connections)).await
     }
 }
 

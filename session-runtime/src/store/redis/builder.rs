@@ -1,15 +1,17 @@
-//! Builder of a `RedisStore` from a URL or from the application's own connection. Nothing connects here.
+//! Builder of a `RedisStore`. Nothing connects here.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::RedisStore;
+use super::address::{Address, Timeouts};
+#[cfg(feature = "redis-1")]
+use super::connection::Connection;
 use super::fault::Fault;
-use super::link::{Dialing, Link};
 use super::name::Namespace;
-use super::target::{Connection, Target, Timeouts};
-use super::wire::Wire;
+use super::servers::Servers;
+use crate::backoff::Backoff;
 use crate::config::ServerConfig;
 use crate::store::StoreError;
 use crate::store::tls::Certificates;
@@ -32,25 +34,27 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// # Ok::<(), session_runtime::store::StoreError>(())
 /// ```
 pub struct RedisStoreBuilder {
-    place: Place,
+    source: Source,
     server: ServerConfig,
     certificates: Certificates,
     answer_timeout: Duration,
 }
 
-enum Place {
+/// Origin of the connections.
+pub(super) enum Source {
     Url(String),
+    #[cfg(feature = "redis-1")]
     Existing(Connection),
 }
 
 impl RedisStoreBuilder {
     pub(super) fn new(url: String) -> Self {
-        Self::at(Place::Url(url))
+        Self::with(Source::Url(url))
     }
 
-    fn at(place: Place) -> Self {
+    pub(super) fn with(source: Source) -> Self {
         let (server, certificates) = (ServerConfig::default(), Certificates::default());
-        Self { place, server, certificates, answer_timeout: ANSWER_TIMEOUT }
+        Self { source, server, certificates, answer_timeout: ANSWER_TIMEOUT }
     }
 
     /// Sets the connections, their timeouts and back-off, and the namespace. An existing connection keeps its own
@@ -131,19 +135,21 @@ impl RedisStoreBuilder {
 
     fn build(self) -> Result<RedisStore, Fault> {
         let namespace = Namespace::new(self.server.namespace.as_deref().unwrap_or(NAMESPACE))?;
-        let (links, place) = match self.place {
-            Place::Existing(connection) => {
-                (vec![Link::over(connection)], "over the application's connection".to_owned())
+        match self.source {
+            Source::Url(url) => {
+                let ServerConfig { connections, connect_timeout, back_off, back_off_max, .. } = self.server;
+                let timeouts = Timeouts { connect: connect_timeout, answer: self.answer_timeout };
+                let address = Arc::new(Address::parse(&url, self.certificates, timeouts)?);
+                let backoff = Backoff::new(back_off, back_off_max);
+                let servers = Servers::new(&address, connections, backoff, self.answer_timeout);
+                Ok(RedisStore::new(servers, namespace, format!("at {}", address.shown())))
             }
-            Place::Url(url) => {
-                let timeouts = Timeouts { connect: self.server.connect_timeout, answer: self.answer_timeout };
-                let target = Arc::new(Target::parse(&url, self.certificates, timeouts)?);
-                let link = |_| Link::new(Dialing::new(Arc::clone(&target), &self.server));
-                let links = (0..self.server.connections.max(1)).map(link).collect();
-                (links, format!("at {}", target.place()))
+            #[cfg(feature = "redis-1")]
+            Source::Existing(connection) => {
+                let servers = Servers::over(connection, self.answer_timeout);
+                Ok(RedisStore::new(servers, namespace, "over the application's connection".to_owned()))
             }
-        };
-        Ok(RedisStore::new(Wire::new(links, self.answer_timeout), namespace, place))
+        }
     }
 }
 
@@ -152,65 +158,5 @@ impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("RedisStoreBuilder");
         fields.field("server", &self.server).field("answer_timeout", &self.answer_timeout).finish_non_exhaustive()
-    }
-}
-
-/// A connection that the application already has.
-///
-/// Either a `redis::aio::ConnectionManager`, which reconnects and sends nothing twice, or a
-/// `redis::cluster_async::ClusterConnection`. The client of the latter must have been built with `retries(0)`:
-/// otherwise it sends a write again if the response was lost, and that write may count twice.
-///
-/// The application must not change the state of a connection that it shares. After a `SELECT 3` all requests look for
-/// their sessions in database 3. After an `AUTH` they have another user's rights. `MULTI`, `CLIENT REPLY OFF` and
-/// `SUBSCRIBE` withhold their responses. Name the user and the database in the URL of the connection, or give the store
-/// its own connection.
-///
-/// # Examples
-///
-/// ```no_run
-/// use session_runtime::store::RedisConnection;
-///
-/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
-/// let manager = redis::Client::open("redis://localhost")?.get_connection_manager().await?;
-/// let store = RedisConnection::from(manager).store().namespace("shop").open()?;
-/// # Ok(()) }
-/// ```
-pub struct RedisConnection(Connection);
-
-impl RedisConnection {
-    /// Settings for a store over this connection.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use session_runtime::store::RedisConnection;
-    ///
-    /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
-    /// let client = redis::cluster::ClusterClientBuilder::new(["redis://10.0.0.1:7000"]).retries(0).build()?;
-    /// let store = RedisConnection::from(client.get_async_connection().await?).store().open()?;
-    /// # Ok(()) }
-    /// ```
-    #[must_use]
-    pub fn store(self) -> RedisStoreBuilder {
-        RedisStoreBuilder::at(Place::Existing(self.0))
-    }
-}
-
-impl From<::redis::aio::ConnectionManager> for RedisConnection {
-    fn from(manager: ::redis::aio::ConnectionManager) -> Self {
-        Self(Connection::Managed(manager))
-    }
-}
-
-impl From<::redis::cluster_async::ClusterConnection> for RedisConnection {
-    fn from(connection: ::redis::cluster_async::ClusterConnection) -> Self {
-        Self(Connection::Cluster(connection))
-    }
-}
-
-impl fmt::Debug for RedisConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisConnection").finish_non_exhaustive()
     }
 }

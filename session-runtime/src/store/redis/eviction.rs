@@ -4,17 +4,18 @@
 //! but `noeviction` does that once `maxmemory` is reached. `volatile-ttl` does too, since each session has an expiry
 //! time in the engine.
 
-use super::call::Call;
+use ::redis::Value;
+
 use super::fault::Fault;
-use super::reply::Reply;
-use super::walk;
-use super::wire::{At, Wire};
+use super::script::command;
+use super::servers::{Route, Servers};
+use super::{reply, slots};
 
 /// Logs a warning if a server may evict sessions.
-pub(super) async fn warn(wire: &Wire) {
-    let Ok(masters) = walk::masters(wire).await else { return };
+pub(super) async fn warn(servers: &Servers) {
+    let Ok(masters) = slots::masters(servers).await else { return };
     for slot in masters {
-        if let Some(policy) = policy(wire, At::Slot(slot)).await {
+        if let Some(policy) = policy(servers, Route::Slot(slot)).await {
             return tracing::warn!(
                 "Redis may evict sessions: `maxmemory` is set and `maxmemory-policy` is `{policy}`, so sessions in use \
                  vanish when the memory is full, logged-in ones too; set `maxmemory-policy noeviction`"
@@ -26,15 +27,16 @@ pub(super) async fn warn(wire: &Wire) {
 
 /// Returns the policy by which this server evicts sessions. `None` if it does not evict, or if the user may run neither
 /// command.
-async fn policy(wire: &Wire, at: At<'_>) -> Option<String> {
-    let mut info = Call::new("INFO", 1, 8);
+async fn policy(servers: &Servers, route: Route<'_>) -> Option<String> {
+    let mut info = command("INFO", 1, 8);
     info.arg("memory");
-    if let Ok(reply) = wire.send(&info, at).await
-        && let Some(text) = text(&reply)
+    if let Ok(answer) = servers.send(&info, route).await
+        && let Some(text) = text(&answer)
     {
         return evicting(setting(text, "maxmemory:")?, setting(text, "maxmemory_policy:")?);
     }
-    let (limit, policy) = (config(wire, at, "maxmemory").await.ok()?, config(wire, at, "maxmemory-policy").await.ok()?);
+    let (limit, policy) =
+        (config(servers, route, "maxmemory").await.ok()?, config(servers, route, "maxmemory-policy").await.ok()?);
     evicting(&limit?, &policy?)
 }
 
@@ -42,21 +44,20 @@ fn evicting(limit: &str, policy: &str) -> Option<String> {
     (limit != "0" && policy != "noeviction").then(|| policy.to_owned())
 }
 
-fn text(reply: &Reply) -> Option<&str> {
-    str::from_utf8(reply.node().ok()?.text().ok()?).ok()
+fn text(answer: &Value) -> Option<&str> {
+    str::from_utf8(reply::text(answer).ok()?).ok()
 }
 
 fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
-async fn config(wire: &Wire, at: At<'_>, name: &str) -> Result<Option<String>, Fault> {
-    let mut call = Call::new("CONFIG", 2, 32);
-    call.arg("GET").arg(name);
-    let reply = wire.send(&call, at).await?;
-    let mut pair = reply.node()?.list()?;
-    drop(pair.need()?);
-    Ok(str::from_utf8(pair.need()?.text()?).ok().map(str::to_owned))
+async fn config(servers: &Servers, route: Route<'_>, name: &str) -> Result<Option<String>, Fault> {
+    let mut config = command("CONFIG", 2, 32);
+    config.arg("GET").arg(name);
+    let answer = servers.send(&config, route).await?;
+    let (_, value) = reply::pairs(&answer)?.next().ok_or_else(Fault::unexpected)?;
+    Ok(text(value).map(str::to_owned))
 }
 
 #[cfg(test)]

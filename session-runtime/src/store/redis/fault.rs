@@ -62,25 +62,9 @@ impl Fault {
         Self::unavailable("unexpected reply from Redis")
     }
 
-    /// An error response with this code.
-    pub(super) fn answered(code: &str) -> Self {
-        let (kind, cause) = answered(code);
-        Self { kind, cause, dropped: false }
-    }
-
-    /// The connection ended; commands in flight may have been executed.
-    pub(super) fn ended() -> Self {
-        Self { dropped: true, ..Self::unavailable("the connection ended") }
-    }
-
-    /// The connection was closed because a response was overdue.
+    /// A response is overdue, and so are those behind it.
     pub(super) fn overdue() -> Self {
         Self { dropped: true, ..Self::unavailable("no answer in time") }
-    }
-
-    /// Received bytes that are not a response.
-    pub(super) fn malformed() -> Self {
-        Self { dropped: true, ..Self::unavailable("the server does not speak the protocol of Redis") }
     }
 
     pub(super) const fn is_dropped(&self) -> bool {
@@ -127,6 +111,7 @@ impl From<RedisError> for Fault {
             ErrorKind::RESP3NotSupported => refused("the server does not speak RESP3; `?protocol=resp2` may help"),
             ErrorKind::Io => broken(&error),
             ErrorKind::ClusterConnectionNotFound => unavailable("no node of the cluster can be reached"),
+            ErrorKind::Parse => unavailable("the server does not speak the protocol of Redis"),
             ErrorKind::Client if is_tls(&error) => refused("TLS is set up wrongly"),
             _ => unavailable("the client library failed"),
         };

@@ -23,7 +23,8 @@ pub(super) struct StoredHead<'b> {
     pub(super) head: Head,
     pub(super) bytes: usize,
     pub(super) keys: usize,
-    apart: &'b str,
+    /// Schemas in hashes of their own, each followed by a NUL.
+    own_hashes: &'b str,
 }
 
 impl<'b> StoredHead<'b> {
@@ -31,14 +32,14 @@ impl<'b> StoredHead<'b> {
         decode(bytes).ok_or_else(|| Fault::unreadable("head"))
     }
 
-    pub(super) fn apart(&self) -> impl Iterator<Item = &'b str> + use<'b> {
-        self.apart.split_terminator('\0')
+    pub(super) fn own_hashes(&self) -> impl Iterator<Item = &'b str> + use<'b> {
+        self.own_hashes.split_terminator('\0')
     }
 }
 
 /// Encodes the head of a new record.
-pub(super) fn encode(head: &Head, bytes: usize, keys: usize, apart: &[&str]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(LENGTH + apart.iter().map(|schema| schema.len() + 1).sum::<usize>());
+pub(super) fn encode(head: &Head, bytes: usize, keys: usize, own_hashes: &[&str]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(LENGTH + own_hashes.iter().map(|schema| schema.len() + 1).sum::<usize>());
     out.push(FORMAT);
     out.extend_from_slice(&moment(head.created));
     out.extend_from_slice(&moment(head.ends));
@@ -52,7 +53,7 @@ pub(super) fn encode(head: &Head, bytes: usize, keys: usize, apart: &[&str]) -> 
     for total in [bytes, keys] {
         out.extend_from_slice(&(total as u64).to_be_bytes());
     }
-    for schema in apart {
+    for schema in own_hashes {
         out.extend_from_slice(schema.as_bytes());
         out.push(0);
     }
@@ -149,7 +150,7 @@ fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
     };
     let revision = rest.number()?;
     let (total, keys) = (rest.size()?, rest.size()?);
-    let apart = std::str::from_utf8(rest.0).ok()?;
+    let own_hashes = std::str::from_utf8(rest.0).ok()?;
     let head = Head {
         created,
         touched,
@@ -163,7 +164,7 @@ fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
         generation_since,
         revision,
     };
-    Some(StoredHead { head, bytes: total, keys, apart })
+    Some(StoredHead { head, bytes: total, keys, own_hashes })
 }
 
 fn decode_expiry(rest: &mut Unread<'_>) -> Option<StoredExpiry> {
@@ -203,9 +204,9 @@ mod tests {
         let bytes = encode(&unusual(), 7, 9, &["history", "a b"]);
         let stored = StoredHead::decode(&bytes).unwrap();
         assert_eq!((stored.head.clone(), stored.bytes, stored.keys), (unusual(), 7, 9));
-        assert_eq!(stored.apart().collect::<Vec<_>>(), ["history", "a b"]);
+        assert_eq!(stored.own_hashes().collect::<Vec<_>>(), ["history", "a b"]);
         let plain = encode(&unusual(), 0, 0, &[]);
-        assert_eq!((plain.len(), StoredHead::decode(&plain).unwrap().apart().count()), (LENGTH, 0));
+        assert_eq!((plain.len(), StoredHead::decode(&plain).unwrap().own_hashes().count()), (LENGTH, 0));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Names of hashes: `<namespace>:{<key>}`, followed by `:<schema>` for a schema in a hash of its own. The text in
 //! braces determines the slot in a cluster, so that all hashes of a session are on one node.
 
+use std::io::Write as _;
+
+use ::redis::{RedisWrite, ToRedisArgs};
+
 use super::fault::Fault;
 use crate::id::SessionKey;
 
@@ -58,7 +62,7 @@ impl Namespace {
     }
 }
 
-/// Name of a main hash, written where it is needed.
+/// Name of a main hash, written into a command without an allocation of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'n> {
     prefix: &'n [u8],
@@ -70,21 +74,29 @@ impl Name<'_> {
         self.prefix.len() + KEY_CHARS + 1
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.prefix);
-        for bytes in self.key.as_bytes().chunks(3) {
+    /// Returns the part after the prefix.
+    fn rest(&self) -> [u8; KEY_CHARS + 1] {
+        let mut rest = [b'}'; KEY_CHARS + 1];
+        for (digits, bytes) in rest[..KEY_CHARS].chunks_mut(4).zip(self.key.as_bytes().chunks(3)) {
             let byte = |n: usize| bytes.get(n).copied().unwrap_or_default();
             let bits = u32::from_be_bytes([0, byte(0), byte(1), byte(2)]);
-            let digits = [18, 12, 6, 0].map(|shift| DIGITS[(bits >> shift) as usize % DIGITS.len()]);
-            out.extend_from_slice(&digits[..=bytes.len()]);
+            for (digit, shift) in digits.iter_mut().zip([18, 12, 6, 0]) {
+                *digit = DIGITS[(bits >> shift) as usize % DIGITS.len()];
+            }
         }
-        out.push(b'}');
+        rest
     }
 
     pub(super) fn to_vec(self) -> Vec<u8> {
-        let mut name = Vec::with_capacity(self.len());
-        self.write(&mut name);
-        name
+        [self.prefix, &self.rest()].concat()
+    }
+}
+
+impl ToRedisArgs for Name<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut argument = out.writer_for_next_arg();
+        // Writing into memory cannot fail.
+        let _ = argument.write_all(self.prefix).and_then(|()| argument.write_all(&self.rest()));
     }
 }
 

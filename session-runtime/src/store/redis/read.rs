@@ -1,8 +1,10 @@
 //! Conversion of responses into records. Only wanted values are copied.
 
+use ::redis::Value;
+
 use super::fault::Fault;
 use super::head::{HEAD, StoredHead};
-use super::reply::{Node, Nodes};
+use super::reply::{self, Pairs};
 use crate::clock::Timestamp;
 use crate::record::patch::{Patch, Patched};
 use crate::record::{Head, Record, Text, Values};
@@ -18,8 +20,8 @@ pub(super) struct Main<'r> {
 
 impl<'r> Main<'r> {
     /// Reads the response. `None` if there is no session, or if it has expired.
-    pub(super) fn read(answer: Node<'r>, wanted: &Wanted, now: Timestamp) -> Result<Option<Self>, Fault> {
-        let (hash, mut values, mut unreadable) = (answer.list()?, Vec::new(), Vec::new());
+    pub(super) fn read(answer: &'r Value, wanted: &Wanted, now: Timestamp) -> Result<Option<Self>, Fault> {
+        let (hash, mut values, mut unreadable) = (reply::pairs(answer)?, Vec::new(), Vec::new());
         if hash.len() == 0 {
             return Ok(None);
         }
@@ -34,8 +36,8 @@ impl<'r> Main<'r> {
     }
 
     /// True if a wanted schema is in a hash of its own, which has to be loaded as well.
-    pub(super) fn lacks(&self, wanted: &Wanted) -> bool {
-        self.stored.apart().any(|schema| wanted.wants(schema))
+    pub(super) fn needs_other_hashes(&self, wanted: &Wanted) -> bool {
+        self.stored.own_hashes().any(|schema| wanted.wants(schema))
     }
 
     pub(super) fn loaded(self) -> Loaded {
@@ -46,12 +48,12 @@ impl<'r> Main<'r> {
 }
 
 /// Reads the response of the script that loads the main hash and others.
-pub(super) fn all_hashes(answer: Node<'_>, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
-    let mut hashes = answer.list()?;
-    let Some(mut main) = Main::read(hashes.need()?, wanted, now)? else { return Ok(None) };
-    let mut apart = main.stored.apart().filter(|schema| wanted.wants(schema));
+pub(super) fn all_hashes(answer: &Value, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
+    let (main, hashes) = reply::list(answer)?.split_first().ok_or_else(Fault::unexpected)?;
+    let Some(mut main) = Main::read(main, wanted, now)? else { return Ok(None) };
+    let mut schemas = main.stored.own_hashes().filter(|schema| wanted.wants(schema));
     for hash in hashes {
-        let (hash, schema) = (hash?.list()?, apart.next().ok_or_else(Fault::unexpected)?);
+        let (hash, schema) = (reply::pairs(hash)?, schemas.next().ok_or_else(Fault::unexpected)?);
         // Each hash beside the main one holds a marker, so an empty hash has been evicted.
         if hash.len() == 0 {
             main.unreadable.push(schema.into());
@@ -61,60 +63,61 @@ pub(super) fn all_hashes(answer: Node<'_>, wanted: &Wanted, now: Timestamp) -> R
     Ok(Some(main.loaded()))
 }
 
-pub(super) fn created(answer: &Node<'_>) -> Result<Created, Fault> {
+pub(super) fn created(answer: &Value) -> Result<Created, Fault> {
     match answer {
-        Node::Number(1) => Ok(Created::Done),
-        Node::Number(0) => Ok(Created::Taken),
+        Value::Int(1) => Ok(Created::Done),
+        Value::Int(0) => Ok(Created::Taken),
         _ => Err(Fault::unexpected()),
     }
 }
 
-pub(super) fn patched(answer: Node<'_>, patch: &Patch) -> Result<Patched, Fault> {
+pub(super) fn patched(answer: &Value, patch: &Patch) -> Result<Patched, Fault> {
     match answer {
-        Node::Text(head) => Ok(Patched::Done(StoredHead::decode(head)?.head)),
-        Node::Number(0) => Ok(Patched::Gone),
-        Node::Number(1) => Ok(Patched::Renewed),
-        Node::Number(2) => Err(Fault::unreadable("session")),
-        Node::Number(3) => Err(Fault::missing()),
-        Node::List(parts) => conflict(parts, patch).map(Patched::Conflict),
+        Value::BulkString(head) => Ok(Patched::Done(StoredHead::decode(head)?.head)),
+        Value::Int(0) => Ok(Patched::Gone),
+        Value::Int(1) => Ok(Patched::Renewed),
+        Value::Int(2) => Err(Fault::unreadable("session")),
+        Value::Int(3) => Err(Fault::missing()),
+        Value::Array(parts) => conflict(parts, patch).map(Patched::Conflict),
         _ => Err(Fault::unexpected()),
     }
 }
 
 /// Reads the response of the short script; `None` if nothing was set.
-pub(super) fn set(answer: &Node<'_>) -> Result<Option<Head>, Fault> {
+pub(super) fn set(answer: &Value) -> Result<Option<Head>, Fault> {
     match answer {
-        Node::Nothing => Ok(None),
-        answer => Ok(Some(StoredHead::decode(answer.text()?)?.head)),
+        Value::Nil => Ok(None),
+        answer => Ok(Some(StoredHead::decode(reply::text(answer)?)?.head)),
     }
 }
 
 /// Reads the head, and the stored texts of the keys that the patch expected.
-fn conflict(mut parts: Nodes<'_>, patch: &Patch) -> Result<Record, Fault> {
-    let head = StoredHead::decode(parts.need()?.text()?)?.head;
+fn conflict(parts: &[Value], patch: &Patch) -> Result<Record, Fault> {
+    let (head, texts) = parts.split_first().ok_or_else(Fault::unexpected)?;
+    let head = StoredHead::decode(reply::text(head)?)?.head;
     let mut values = Values::new();
-    for (expected, value) in patch.expected().iter().zip(parts) {
-        match value? {
-            Node::Nothing => {}
-            value => drop(values.set(expected.name.clone(), text(value.text()?)?.into())),
+    for (expected, value) in patch.expected().iter().zip(texts) {
+        match value {
+            Value::Nil => {}
+            value => drop(values.set(expected.name.clone(), text(reply::text(value)?)?.into())),
         }
     }
     Ok(Record { head, values })
 }
 
-/// Collects the wanted values of a hash, in which names and texts alternate, and its head if it has one. Reads all of
+/// Collects the wanted values of a hash, and its head if it has one. Reads all of
 /// it, and returns the fault of the first unreadable name.
 fn collect<'r>(
-    mut hash: Nodes<'r>,
+    hash: Pairs<'r>,
     wanted: &Wanted,
     values: &mut Vec<(Text, Text)>,
     unreadable: &mut Vec<Text>,
     head: &mut Option<&'r [u8]>,
 ) -> Result<(), Fault> {
     let mut outcome = Ok(());
-    values.reserve(hash.len() / 2);
-    while let Some(name) = hash.next() {
-        let (name, value) = (name?.text()?, hash.need()?.text()?);
+    values.reserve(hash.len());
+    for (name, value) in hash {
+        let (name, value) = (reply::text(name)?, reply::text(value)?);
         if name == HEAD.as_bytes() {
             *head = Some(value);
         } else if let Err(fault) = put(name, value, wanted, values, unreadable) {
@@ -148,7 +151,6 @@ fn text(bytes: &[u8]) -> Result<&str, Fault> {
 #[cfg(test)]
 mod tests {
     use super::super::head;
-    use super::super::reply::Reply;
     use super::*;
     use crate::id::SecretHash;
     use crate::record::expiry::StoredExpiry;
@@ -156,7 +158,7 @@ mod tests {
     const EXPIRES: Timestamp = Timestamp::from_millis(1_000);
 
     /// A hash with a value and, after it, the head.
-    fn hash(value: &[u8]) -> Reply {
+    fn hash(value: &[u8]) -> Value {
         let head = Head {
             created: EXPIRES,
             touched: EXPIRES,
@@ -171,12 +173,11 @@ mod tests {
             revision: 0,
         };
         let words = [b"cart", value, HEAD.as_bytes(), &head::encode(&head, 9, 1, &[])];
-        let texts = words.map(|word| [format!("${}\r\n", word.len()).as_bytes(), word, b"\r\n"].concat());
-        Reply::Bytes([b"*4\r\n", &*texts.concat()].concat())
+        Value::Array(words.map(|word| Value::BulkString(word.to_vec())).to_vec())
     }
 
-    fn read(reply: &Reply, now: Timestamp) -> Result<Option<Loaded>, Fault> {
-        Ok(Main::read(reply.node()?, &Wanted::all(), now)?.map(Main::loaded))
+    fn read(answer: &Value, now: Timestamp) -> Result<Option<Loaded>, Fault> {
+        Ok(Main::read(answer, &Wanted::all(), now)?.map(Main::loaded))
     }
 
     #[test]

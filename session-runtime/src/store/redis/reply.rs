@@ -1,114 +1,93 @@
-//! Response of a server: the bytes of this library's own connections, or a value of the client library.
+//! Views of a response that is not an error.
+
+use std::slice::{ChunksExact, Iter};
 
 use ::redis::Value;
 
 use super::fault::Fault;
-use super::resp;
 
-/// A response that is not an error.
-pub(super) enum Reply {
-    /// Complete, as it arrived.
-    Bytes(Vec<u8>),
-    Value(Value),
-}
-
-/// Content of a response, borrowed.
-#[derive(Debug, PartialEq)]
-pub(super) enum Node<'r> {
-    Nothing,
-    Number(i64),
-    Text(&'r [u8]),
-    /// The pairs of a map follow each other, as in the older protocol.
-    List(Nodes<'r>),
-}
-
-/// Content of a list, parsed on demand.
-#[derive(Debug, PartialEq)]
-pub(super) enum Nodes<'r> {
-    Bytes(resp::Values<'r>),
-    Values(Vec<&'r Value>),
-}
-
-impl Reply {
-    pub(super) fn node(&self) -> Result<Node<'_>, Fault> {
-        match self {
-            Self::Bytes(bytes) => resp::node(bytes).map_err(|_| Fault::unexpected()),
-            Self::Value(value) => of_library(value),
-        }
-    }
-}
-
-impl<'r> Node<'r> {
-    pub(super) fn list(self) -> Result<Nodes<'r>, Fault> {
-        if let Self::List(nodes) = self { Ok(nodes) } else { Err(Fault::unexpected()) }
-    }
-
-    pub(super) fn text(&self) -> Result<&'r [u8], Fault> {
-        if let Self::Text(text) = self { Ok(text) } else { Err(Fault::unexpected()) }
-    }
-
-    pub(super) fn number(&self) -> Result<i64, Fault> {
-        if let Self::Number(number) = self { Ok(*number) } else { Err(Fault::unexpected()) }
-    }
-}
-
-impl<'r> Nodes<'r> {
-    /// Number of remaining elements.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Bytes(values) => values.len(),
-            Self::Values(values) => values.len(),
-        }
-    }
-
-    /// Returns the next element, which must exist.
-    pub(super) fn need(&mut self) -> Result<Node<'r>, Fault> {
-        self.next().unwrap_or_else(|| Err(Fault::unexpected()))
-    }
-}
-
-impl<'r> Iterator for Nodes<'r> {
-    type Item = Result<Node<'r>, Fault>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Bytes(values) => values.next().map(|node| node.map_err(|_| Fault::unexpected())),
-            Self::Values(values) => values.pop().map(of_library),
-        }
-    }
-}
-
-fn of_library(value: &Value) -> Result<Node<'_>, Fault> {
-    let list = |values: Vec<_>| Ok(Node::List(Nodes::Values(values)));
+pub(super) fn text(value: &Value) -> Result<&[u8], Fault> {
     match value {
-        Value::Nil => Ok(Node::Nothing),
-        Value::Int(number) => Ok(Node::Number(*number)),
-        Value::BulkString(text) => Ok(Node::Text(text)),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(Node::Text(text.as_bytes())),
-        Value::Okay => Ok(Node::Text(b"OK")),
-        // Reversed, because elements are taken from the end.
-        Value::Array(values) => list(values.iter().rev().collect()),
-        Value::Map(pairs) => list(pairs.iter().rev().flat_map(|(name, value)| [value, name]).collect()),
+        Value::BulkString(text) => Ok(text),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.as_bytes()),
+        Value::Okay => Ok(b"OK"),
         _ => Err(Fault::unexpected()),
     }
 }
+
+pub(super) fn number(value: &Value) -> Result<i64, Fault> {
+    if let Value::Int(number) = value { Ok(*number) } else { Err(Fault::unexpected()) }
+}
+
+pub(super) fn list(value: &Value) -> Result<&[Value], Fault> {
+    if let Value::Array(values) = value { Ok(values) } else { Err(Fault::unexpected()) }
+}
+
+/// Returns the first elements of a list, which must exist.
+pub(super) fn first<const N: usize>(value: &Value) -> Result<&[Value; N], Fault> {
+    list(value)?.first_chunk().ok_or_else(Fault::unexpected)
+}
+
+/// Names and texts of a hash. RESP3 has a type for them; in RESP2 and in the response of a script they alternate in a
+/// list.
+pub(super) enum Pairs<'r> {
+    Map(Iter<'r, (Value, Value)>),
+    List(ChunksExact<'r, Value>),
+}
+
+pub(super) fn pairs(value: &Value) -> Result<Pairs<'_>, Fault> {
+    match value {
+        Value::Map(pairs) => Ok(Pairs::Map(pairs.iter())),
+        Value::Array(values) if values.len().is_multiple_of(2) => Ok(Pairs::List(values.chunks_exact(2))),
+        _ => Err(Fault::unexpected()),
+    }
+}
+
+impl<'r> Iterator for Pairs<'r> {
+    type Item = (&'r Value, &'r Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Map(pairs) => pairs.next().map(|(name, text)| (name, text)),
+            Self::List(pairs) => pairs.next().map(|pair| (&pair[0], &pair[1])),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Map(pairs) => pairs.size_hint(),
+            Self::List(pairs) => pairs.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Pairs<'_> {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn word(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
     #[test]
-    fn both_protocols_and_the_library_say_the_same() {
-        let text = |text: &str| Value::BulkString(text.into());
-        let replies = [
-            Reply::Bytes(b"*2\r\n$1\r\na\r\n:7\r\n".to_vec()),
-            Reply::Bytes(b"%1\r\n$1\r\na\r\n:7\r\n".to_vec()),
-            Reply::Value(Value::Array(vec![text("a"), Value::Int(7)])),
-            Reply::Value(Value::Map(vec![(text("a"), Value::Int(7))])),
-        ];
-        for reply in replies {
-            let nodes: Vec<_> = reply.node().unwrap().list().unwrap().map(Result::unwrap).collect();
-            assert_eq!(nodes, [Node::Text(b"a"), Node::Number(7)]);
+    fn a_hash_is_the_same_in_both_protocols() {
+        let map = Value::Map(vec![(word("a"), word("1")), (word("b"), word("2"))]);
+        let list = Value::Array(["a", "1", "b", "2"].map(word).to_vec());
+        for hash in [map, list] {
+            let pairs = pairs(&hash).unwrap();
+            assert_eq!(pairs.len(), 2);
+            let texts: Vec<_> = pairs.map(|(name, value)| (text(name).unwrap(), text(value).unwrap())).collect();
+            assert_eq!(texts, [(&b"a"[..], &b"1"[..]), (b"b", b"2")]);
         }
+    }
+
+    #[test]
+    fn a_response_of_another_form_is_a_fault() {
+        let lonely = Value::Array(vec![word("a")]);
+        assert!(pairs(&lonely).is_err() && pairs(&Value::Nil).is_err() && first::<2>(&lonely).is_err());
+        assert!(text(&Value::Int(1)).is_err() && number(&word("1")).is_err() && list(&word("1")).is_err());
+        assert_eq!(text(&Value::SimpleString("a".into())).unwrap(), b"a");
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! `SCAN` returns every name that exists from its start to its end, some of them twice while the server shrinks its
 //! table. Its cursor is meaningless to another server process. If a master was restarted or replaced by a replica, its
-//! slots are walked again from the start, and sessions of earlier pages are returned again. A session of a slot that a
-//! cluster moves during the walk may be missing, since each of the two masters may be queried while the session is on
+//! slots are scanned again from the start, and sessions of earlier pages are returned again. A session of a slot that a
+//! cluster moves during the scan may be missing, since each of the two masters may be queried while the session is on
 //! the other.
 //!
 //! A step is a script, since the client library sends a command without a key to any node while the node with the slot
@@ -16,10 +16,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
+use super::AT_ONCE;
 use super::RedisStore;
 use super::fault::Fault;
-use super::together::{AT_ONCE, together};
-use super::walk::{self, Names, SLOTS, STEP, Slots};
+use super::scan_step::{self, Names, STEP};
+use super::slots::{self, SLOTS, Slots};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::{Text, key};
@@ -32,33 +35,34 @@ const MOST_STEPS: usize = 8;
 const PART_PAUSE: Duration = Duration::from_millis(100);
 
 impl RedisStore {
-    pub(super) async fn page(&self, mut walk: Walk, limit: usize, now: Timestamp) -> Result<Page, Fault> {
-        let slots = walk::slots(&self.wire).await?;
-        let mut keys = std::mem::take(&mut walk.found);
+    pub(super) async fn page(&self, mut position: ScanPosition, limit: usize, now: Timestamp) -> Result<Page, Fault> {
+        let slots = slots::slots(&self.servers).await?;
+        let mut keys = std::mem::take(&mut position.found);
         for _ in 0..MOST_STEPS {
-            if keys.len() >= limit || walk.is_over(&slots) {
+            if keys.len() >= limit || position.is_over(&slots) {
                 break;
             }
-            keys.extend(self.step(&mut walk, &slots, (limit - keys.len()).min(STEP)).await?);
+            keys.extend(self.step(&mut position, &slots, (limit - keys.len()).min(STEP)).await?);
             keys.sort_unstable();
             keys.dedup();
         }
-        walk.found = keys.split_off(limit.min(keys.len()));
+        position.found = keys.split_off(limit.min(keys.len()));
         let mut page = self.records(&keys, now).await?;
-        page.next = (!walk.is_over(&slots) || !walk.found.is_empty()).then(|| walk.cursor());
+        page.next = (!position.is_over(&slots) || !position.found.is_empty()).then(|| position.cursor());
         Ok(page)
     }
 
-    /// Returns the sessions among about `count` names, and advances the walk.
-    async fn step(&self, walk: &mut Walk, slots: &Slots, count: usize) -> Result<Vec<SessionKey>, Fault> {
-        let Some(range) = slots.behind(walk.slot) else { return Ok(Vec::new()) };
-        let from = (&*walk.run, walk.at);
-        let Names { run, mut keys, next } = walk::names(&self.wire, &self.namespace, range, from, count).await?;
-        walk.go_on_in(range.first, range.last, run);
-        keys.retain(|key| slots.is_of(*key, walk.slot..=walk.last, range));
-        walk.at = next;
-        if walk.at == 0 {
-            walk.leave();
+    /// Returns the sessions among about `count` names, and advances the scan.
+    async fn step(&self, position: &mut ScanPosition, slots: &Slots, count: usize) -> Result<Vec<SessionKey>, Fault> {
+        let Some(range) = slots.from(position.slot) else { return Ok(Vec::new()) };
+        let from = (&*position.run, position.at);
+        let Names { run, mut keys, next } =
+            scan_step::names(&self.servers, &self.namespace, range, from, count).await?;
+        position.continue_in(range.first, range.last, run);
+        keys.retain(|key| slots.is_of(*key, position.slot..=position.last, range));
+        position.at = next;
+        if position.at == 0 {
+            position.finish_range();
         }
         Ok(keys)
     }
@@ -68,7 +72,7 @@ impl RedisStore {
         let mut page = Page::default();
         self.read_into(&mut page, keys, now).await?;
         let is_missing = |(_, damage): &mut (SessionKey, Damage)| *damage == Damage::Missing;
-        if page.unreadable.iter_mut().any(is_missing) && self.wire.is_cluster().await? {
+        if page.unreadable.iter_mut().any(is_missing) && self.servers.is_cluster() {
             tokio::time::sleep(PART_PAUSE).await;
             let again: Vec<_> = page.unreadable.extract_if(.., is_missing).map(|(key, _)| key).collect();
             self.read_into(&mut page, &again, now).await?;
@@ -79,7 +83,7 @@ impl RedisStore {
     async fn read_into(&self, page: &mut Page, keys: &[SessionKey], now: Timestamp) -> Result<(), Fault> {
         let all = Wanted::all();
         for keys in keys.chunks(AT_ONCE) {
-            let found = together(keys.iter().map(|key| self.read_once(*key, &all, now))).await;
+            let found = join_all(keys.iter().map(|key| self.read_once(*key, &all, now))).await;
             for (key, found) in keys.iter().zip(found) {
                 match found {
                     Ok(None) => {}
@@ -102,9 +106,9 @@ fn damage(loaded: &Loaded) -> Option<Damage> {
     (!loaded.unreadable.is_empty()).then(|| kind(loaded.unreadable.iter().any(is_lost)))
 }
 
-/// Position in the walk over all sessions.
+/// Position in the scan of all sessions.
 #[derive(Default)]
-pub(super) struct Walk {
+pub(super) struct ScanPosition {
     /// First slot that is not finished.
     slot: u16,
     /// Last slot of the range that `at` belongs to.
@@ -117,7 +121,7 @@ pub(super) struct Walk {
     found: Vec<SessionKey>,
 }
 
-impl Walk {
+impl ScanPosition {
     /// Parses a cursor; `None` if another store made it.
     pub(super) fn parse(cursor: &Cursor) -> Option<Self> {
         let mut parts = cursor.as_str().split(':');
@@ -141,11 +145,11 @@ impl Walk {
     }
 
     fn is_over(&self, slots: &Slots) -> bool {
-        slots.behind(self.slot).is_none()
+        slots.from(self.slot).is_none()
     }
 
     /// Starts a range, or continues it if the run of the server is still the same.
-    fn go_on_in(&mut self, first: u16, last: u16, run: String) {
+    fn continue_in(&mut self, first: u16, last: u16, run: String) {
         if self.at == 0 || self.run != run {
             (self.slot, self.last, self.run) = (self.slot.max(first), last, run);
         }
@@ -154,7 +158,7 @@ impl Walk {
     }
 
     /// Ends the range.
-    fn leave(&mut self) {
+    fn finish_range(&mut self) {
         *self = Self { slot: self.last + 1, found: std::mem::take(&mut self.found), ..Self::default() };
     }
 }
@@ -169,32 +173,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_walk_is_read_back_from_its_cursor() {
+    fn a_position_is_read_back_from_its_cursor() {
         let found = vec![SessionKey::from_bytes([7; 16]), SessionKey::from_bytes([0xfb; 16])];
-        let walk = Walk { slot: 5, last: 9, run: "ab12".to_owned(), at: u64::MAX, found };
-        let back = Walk::parse(&walk.cursor()).unwrap();
+        let position = ScanPosition { slot: 5, last: 9, run: "ab12".to_owned(), at: u64::MAX, found };
+        let back = ScanPosition::parse(&position.cursor()).unwrap();
         assert_eq!((back.slot, back.last, &*back.run, back.at), (5, 9, "ab12", u64::MAX));
-        assert!(back.found == walk.found);
+        assert!(back.found == position.found);
     }
 
     #[test]
-    fn a_cursor_of_another_store_is_no_walk() {
+    fn a_cursor_of_another_store_is_no_position() {
         let key = SessionKey::from_bytes([7; 16]).to_string();
         for text in
             ["", "1", "0:0::0", "0:0::0:x", "0:0::0::", "0:0:a-b:0:", "16385:0::0:", "0:16384::0:", "0:0::-1:", &key]
         {
-            assert!(Walk::parse(&Cursor::new(text)).is_none(), "{text}");
+            assert!(ScanPosition::parse(&Cursor::new(text)).is_none(), "{text}");
         }
-        assert!(Walk::parse(&Cursor::new(format!("0:0::0:{key},"))).is_some());
+        assert!(ScanPosition::parse(&Cursor::new(format!("0:0::0:{key},"))).is_some());
     }
 
     /// Progress in a run counts for that run alone, and slots that went to another master are left to it.
     #[test]
-    fn a_walk_keeps_to_the_slots_that_it_has_walked() {
+    fn a_scan_keeps_to_the_slots_that_it_has_begun() {
         let gone_on = |run: &str, last| {
-            let mut walk = Walk { slot: 5, last: 9, run: "a".to_owned(), at: 77, ..Walk::default() };
-            walk.go_on_in(2, last, run.to_owned());
-            (walk.slot, walk.last, walk.run)
+            let mut position =
+                ScanPosition { slot: 5, last: 9, run: "a".to_owned(), at: 77, ..ScanPosition::default() };
+            position.continue_in(2, last, run.to_owned());
+            (position.slot, position.last, position.run)
         };
         assert_eq!(gone_on("a", 12), (5, 9, "a".to_owned()));
         assert_eq!(gone_on("a", 7), (5, 7, "a".to_owned()));

@@ -3,10 +3,12 @@
 
 use std::sync::PoisonError;
 
+use futures_util::future::join_all;
+
 use super::RedisStore;
 use super::fault::Fault;
-use super::together::{AT_ONCE, together};
-use super::walk::{self, Place, STEP};
+use super::scan_step::{self, STEP, SweepPosition};
+use super::{AT_ONCE, slots};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 
@@ -16,22 +18,22 @@ const MOST_NAMES: usize = 10_000;
 impl RedisStore {
     /// Removes the expired records among the next names, in at most one round over all names.
     pub(super) async fn clean(&self, limit: usize, before: Timestamp) -> Result<usize, Fault> {
-        let masters = walk::masters(&self.wire).await?;
+        let masters = slots::masters(&self.servers).await?;
         let start = *self.sweep_from.lock().unwrap_or_else(PoisonError::into_inner);
-        let rounds = if start == Place::default() { 1 } else { 2 };
-        let (mut place, mut removed, mut names, mut ends) = (start, 0, 0, 0);
+        let rounds = if start == SweepPosition::default() { 1 } else { 2 };
+        let (mut position, mut removed, mut names, mut ends) = (start, 0, 0, 0);
         while removed < limit && names < MOST_NAMES && ends < rounds {
-            let step = walk::step(&self.wire, &self.namespace, &masters, place).await?;
+            let step = scan_step::step(&self.servers, &self.namespace, &masters, position).await?;
             removed += self.remove_expired(&step.keys, limit - removed, before).await?;
             if removed == limit {
                 // More sessions of this step may have expired: the next sweep starts with it.
                 break;
             }
             names += STEP.max(step.keys.len());
-            place = step.next;
-            ends += usize::from(place == Place::default());
+            position = step.next;
+            ends += usize::from(position == SweepPosition::default());
         }
-        *self.sweep_from.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        *self.sweep_from.lock().unwrap_or_else(PoisonError::into_inner) = position;
         Ok(removed)
     }
 
@@ -39,7 +41,7 @@ impl RedisStore {
         let (mut removed, mut left) = (0, keys);
         while !left.is_empty() && removed < limit {
             let (now, later) = left.split_at(left.len().min(AT_ONCE).min(limit - removed));
-            for was_removed in together(now.iter().map(|key| self.remove(*key, Some(before)))).await {
+            for was_removed in join_all(now.iter().map(|key| self.remove(*key, Some(before)))).await {
                 removed += usize::from(was_removed?);
             }
             left = later;

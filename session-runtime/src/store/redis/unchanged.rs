@@ -8,8 +8,9 @@
 //! The second script is a second round trip. It is needed only if another request came in between, or if another
 //! program has put a schema that is not lazy here into a hash of its own.
 
+use ::redis::Cmd;
+
 use super::RedisStore;
-use super::call::Call;
 use super::fault::Fault;
 use super::head;
 use super::name::{Name, check};
@@ -34,21 +35,21 @@ impl RedisStore {
         now: Timestamp,
     ) -> Result<Option<Head>, Fault> {
         let main = self.namespace.main(key);
-        let Some(call) = set(main, patch, now, self.lazy()) else { return Ok(None) };
-        read::set(&self.wire.run(&script::SET, main, &call).await?.node()?)
+        let Some(command) = set(main, patch, now, self.lazy()) else { return Ok(None) };
+        read::set(&self.servers.run(&script::SET, main, &command).await?)
     }
 }
 
-/// Builds the call; `None` unless the patch only sets few keys of the main hash.
-fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Option<Call> {
+/// Builds the command; `None` unless the patch only sets few keys of the main hash.
+fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Option<Cmd> {
     let unchanged = UnchangedHint::of_sets(patch, FEW)?;
-    let stays_here = |name: &str| check(name).is_ok() && !lazy.contains(&key::split_schema(name).0);
-    if !patch.set.iter().all(|(name, _)| stays_here(name)) {
+    let in_main = |name: &str| check(name).is_ok() && !lazy.contains(&key::split_schema(name).0);
+    if !patch.set.iter().all(|(name, _)| in_main(name)) {
         return None;
     }
     let bytes: usize = patch.set.iter().map(|(name, text)| name.len() + text.len()).sum();
-    let mut command = script::SET.call(main, 1 + 2 * patch.set.len(), FIXED_PART + bytes);
-    command.arg(fixed_part(patch, unchanged, now));
+    let mut command = script::SET.command(main, 1 + 2 * patch.set.len(), FIXED_PART + bytes);
+    command.arg(&fixed_part(patch, unchanged, now));
     for (name, text) in &patch.set {
         command.arg(&**name).arg(&**text);
     }
@@ -60,8 +61,8 @@ fn fixed_part(patch: &Patch, unchanged: UnchangedHint, now: Timestamp) -> [u8; F
     let numbers = [patch.generation, revision, revision.wrapping_add(1), bytes as u64, keys as u64];
     let parts = std::iter::once(head::moment(now)).chain(numbers.map(u64::to_be_bytes));
     let mut out = [0; FIXED_PART];
-    for (place, part) in out.chunks_exact_mut(8).zip(parts) {
-        place.copy_from_slice(&part);
+    for (slot, part) in out.chunks_exact_mut(8).zip(parts) {
+        slot.copy_from_slice(&part);
     }
     out
 }

@@ -1,12 +1,13 @@
-//! Conversion of records and patches into calls of the scripts. The scripts explain their arguments.
+//! Conversion of records and patches into commands, most of which run a script. The scripts explain their arguments.
 
 use std::time::Duration;
 
-use super::call::Call;
+use ::redis::Cmd;
+
 use super::fault::Fault;
 use super::head::{self, HEAD};
 use super::name::{Name, check};
-use super::script::{self, sha1_hex};
+use super::script::{self, command, sha1_hex};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::patch::{Deadline, Expected, Patch, Precondition};
@@ -22,44 +23,44 @@ const LAST: i64 = 253_402_300_799_999;
 /// Longest base that is sent as text, in bytes. A base longer than its hash is sent as the hash.
 const LONGEST_BASE: usize = 40;
 
-pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> Result<Call, Fault> {
+pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> Result<Cmd, Fault> {
     let (bytes, keys) = (record.values.bytes(), record.values.len());
-    let is_apart = |name: &str| lazy.contains(&key::split_schema(name).0);
-    let apart: Vec<&str> =
+    let is_lazy = |name: &str| lazy.contains(&key::split_schema(name).0);
+    let own_hashes: Vec<&str> =
         lazy.iter().filter(|schema| record.values.of_schema(schema).next().is_some()).copied().collect();
-    let head = head::encode(&record.head, bytes, keys, &apart);
-    let mut command = script::CREATE.call(main, 2 * keys + 3 * apart.len() + 8, bytes + head.len() + 64);
-    command.number(engine_deadline(record.head.expires));
+    let head = head::encode(&record.head, bytes, keys, &own_hashes);
+    let mut command = script::CREATE.command(main, 2 * keys + 3 * own_hashes.len() + 8, bytes + head.len() + 64);
+    command.arg(engine_deadline(record.head.expires));
     record.values.iter().try_for_each(|(name, _)| check(name))?;
-    let stays = || record.values.iter().filter(|(name, _)| apart.is_empty() || !is_apart(name));
-    command.arg("").number(stays().count() + 1).arg(HEAD).arg(head);
-    put_pairs(&mut command, stays());
-    for schema in apart {
+    let in_main = || record.values.iter().filter(|(name, _)| own_hashes.is_empty() || !is_lazy(name));
+    command.arg("").arg(in_main().count() + 1).arg(HEAD).arg(head);
+    put_pairs(&mut command, in_main());
+    for schema in own_hashes {
         let pairs = || record.values.of_schema(schema);
-        command.arg(schema).number(pairs().count() + 1).arg(HEAD).arg("1");
+        command.arg(schema).arg(pairs().count() + 1).arg(HEAD).arg("1");
         put_pairs(&mut command, pairs());
     }
     Ok(command)
 }
 
-pub(super) fn patch(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Result<Call, Fault> {
+pub(super) fn patch(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Result<Cmd, Fault> {
     let (expected, changes) = (patch.expected(), Changes::of(patch));
-    let apart: Vec<&str> = lazy.iter().filter(|schema| changes.sets(schema)).copied().collect();
-    let args = 4 + apart.len() + 2 * (expected.len() + changes.set.len()) + changes.remove.len();
-    let mut command = script::PATCH.call(main, args, room(patch));
-    let counts = [apart.len(), expected.len(), changes.set.len(), changes.remove.len()];
+    let own_hashes: Vec<&str> = lazy.iter().filter(|schema| changes.sets(schema)).copied().collect();
+    let args = 4 + own_hashes.len() + 2 * (expected.len() + changes.set.len()) + changes.remove.len();
+    let mut command = script::PATCH.command(main, args, room(patch));
+    let counts = [own_hashes.len(), expected.len(), changes.set.len(), changes.remove.len()];
     command.arg(fixed_part(patch, now, counts)?);
     if changes_head(patch) {
         command.arg(head::encode_deadline(patch.deadline.as_ref()));
         match patch.deadline {
             Some(Deadline::Touch { expires, .. } | Deadline::Choose { expires, .. }) => {
-                command.number(engine_deadline(expires))
+                command.arg(engine_deadline(expires))
             }
             None => command.arg(""),
         };
         command.arg(head::encode_secret(patch.secret.as_ref()));
     }
-    for schema in apart {
+    for schema in own_hashes {
         command.arg(schema);
     }
     let set = changes.set.iter().map(|(name, _)| *name);
@@ -125,10 +126,10 @@ fn fixed_part(patch: &Patch, now: Timestamp, counts: [usize; 4]) -> Result<Vec<u
     Ok(out)
 }
 
-pub(super) fn delete(main: Name<'_>, expired_before: Option<Timestamp>, lazy: &[&'static str]) -> Call {
-    let mut command = script::DELETE.call(main, 1 + lazy.len(), 64);
+pub(super) fn delete(main: Name<'_>, expired_before: Option<Timestamp>, lazy: &[&'static str]) -> Cmd {
+    let mut command = script::DELETE.command(main, 1 + lazy.len(), 64);
     match expired_before {
-        Some(before) => command.arg(head::moment(before)),
+        Some(before) => command.arg(&head::moment(before)),
         None => command.arg(""),
     };
     for schema in lazy {
@@ -137,14 +138,14 @@ pub(super) fn delete(main: Name<'_>, expired_before: Option<Timestamp>, lazy: &[
     command
 }
 
-pub(super) fn load_main(main: Name<'_>) -> Call {
-    let mut command = Call::new("HGETALL", 1, main.len());
-    command.name(main);
-    command
+pub(super) fn load_main(main: Name<'_>) -> Cmd {
+    let mut load = command("HGETALL", 1, main.len());
+    load.arg(main);
+    load
 }
 
-pub(super) fn load_all(main: Name<'_>, wanted: Option<&[&'static str]>) -> Call {
-    let mut command = script::LOAD.call(main, 1 + wanted.map_or(0, <[_]>::len), 64);
+pub(super) fn load_all(main: Name<'_>, wanted: Option<&[&'static str]>) -> Cmd {
+    let mut command = script::LOAD.command(main, 1 + wanted.map_or(0, <[_]>::len), 64);
     command.arg(if wanted.is_none() { "all" } else { "some" });
     for schema in wanted.unwrap_or_default() {
         command.arg(*schema);
@@ -153,7 +154,7 @@ pub(super) fn load_all(main: Name<'_>, wanted: Option<&[&'static str]>) -> Call 
 }
 
 /// Key that no session has, to try a script with.
-pub(super) const NOBODY: SessionKey = SessionKey::from_bytes([0; 16]);
+pub(super) const UNUSED_KEY: SessionKey = SessionKey::from_bytes([0; 16]);
 
 /// Time at which the engine may remove a record by itself, in milliseconds since 1970.
 fn engine_deadline(expires: Timestamp) -> i64 {
@@ -184,7 +185,7 @@ fn put_base_check(out: &mut String, base: Option<&str>, or_ours: bool) {
     }
 }
 
-fn put_pairs<'p>(command: &mut Call, pairs: impl Iterator<Item = &'p (Text, Text)>) {
+fn put_pairs<'p>(command: &mut Cmd, pairs: impl Iterator<Item = &'p (Text, Text)>) {
     for (name, text) in pairs {
         command.arg(&**name).arg(&**text);
     }

@@ -2,4 +2,4 @@
 
 mod reconnect;
 
-pub(super) use reconnect::{Connect, End, Opened, Reconnecting};
+pub(super) use reconnect::{Connect, End, Opened, Reconnecting, first_opened};

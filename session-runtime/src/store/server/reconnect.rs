@@ -19,6 +19,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::select_ok;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
@@ -127,11 +128,6 @@ impl<C: Connect> Reconnecting<C> {
         self.state.borrow().connection().cloned()
     }
 
-    /// True during the pause after a failed attempt.
-    pub(in crate::store) fn is_paused(&self) -> bool {
-        matches!(*self.state.borrow(), State::Failed(_))
-    }
-
     /// Returns the connection, and waits while it is being opened; returns the fault of an attempt that failed.
     pub(in crate::store) async fn opened(&self) -> Result<Arc<Opened<C::Connection>>, C::Fault> {
         self.start();
@@ -169,6 +165,14 @@ impl<C: Connect> Drop for Reconnecting<C> {
             task.abort();
         }
     }
+}
+
+/// Waits for the connection that opens first; fails if every attempt has failed.
+pub(in crate::store) async fn first_opened<C: Connect>(
+    connections: &[Reconnecting<C>],
+) -> Result<Arc<Opened<C::Connection>>, C::Fault> {
+    let opened = select_ok(connections.iter().map(|connection| Box::pin(connection.opened()))).await;
+    opened.map(|(opened, _)| opened)
 }
 
 /// State of a connection that a task keeps open. Reset to `Idle` when the task ends with its runtime.

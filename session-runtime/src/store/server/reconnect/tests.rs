@@ -81,6 +81,11 @@ async fn opened(handle: &Reconnecting<TestServer>) -> Result<usize, &'static str
     handle.opened().await.map(|opened| opened.number)
 }
 
+/// True during the pause after a failed attempt.
+fn is_paused(handle: &Reconnecting<TestServer>) -> bool {
+    matches!(*handle.state.borrow(), State::Failed(_))
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_connects_before_the_first_use_and_requests_wait_for_the_attempt() {
     let server = TestServer::with(&[Attempt::OpenAfter(Duration::from_millis(10))]);
@@ -88,7 +93,7 @@ async fn nothing_connects_before_the_first_use_and_requests_wait_for_the_attempt
     sleep(LONGEST).await;
     assert_eq!(server.count(), 0);
     let begun = Instant::now();
-    assert!(handle.current().is_none() && !handle.is_paused());
+    assert!(handle.current().is_none() && !is_paused(&handle));
     assert_eq!(tokio::join!(opened(&handle), opened(&handle)), (Ok(0), Ok(0)));
     assert_eq!((server.count(), begun.elapsed()), (1, Duration::from_millis(10)));
     assert_eq!(handle.current().map(|opened| opened.number), Some(0));
@@ -101,12 +106,12 @@ async fn a_failed_attempt_fails_requests_at_once_until_the_next_one() {
     assert_eq!(opened(&handle).await, Err("refused"));
     let begun = Instant::now();
     assert_eq!(opened(&handle).await, Err("refused"));
-    assert!(handle.is_paused() && begun.elapsed().is_zero() && server.count() == 1);
+    assert!(is_paused(&handle) && begun.elapsed().is_zero() && server.count() == 1);
     // Pauses of 50, 100 and 200 milliseconds.
     for (at, attempts) in [(50, 2), (150, 3), (350, 4)] {
         let at = begun + Duration::from_millis(at);
         sleep_until(at - SOON).await;
-        assert_eq!((handle.is_paused(), server.count()), (true, attempts - 1));
+        assert_eq!((is_paused(&handle), server.count()), (true, attempts - 1));
         sleep_until(at + SOON).await;
         assert_eq!(server.count(), attempts);
     }
@@ -119,9 +124,9 @@ async fn a_connection_that_ends_at_once_pauses() {
     let handle = server.handle();
     assert_eq!(opened(&handle).await, Err("the server does not answer"));
     sleep(FIRST / 2).await;
-    assert!(handle.is_paused() && server.count() == 1);
+    assert!(is_paused(&handle) && server.count() == 1);
     sleep(FIRST / 2 + SOON).await;
-    assert_eq!((handle.is_paused(), server.count()), (true, 2));
+    assert_eq!((is_paused(&handle), server.count()), (true, 2));
     sleep(2 * FIRST).await;
     assert_eq!(opened(&handle).await, Ok(2));
 }
@@ -213,7 +218,7 @@ fn a_runtime_that_ended_starts_again() {
     let handle = server.handle();
     // The first runtime ends during a pause, the second one with an open connection.
     assert_eq!(runtime().block_on(opened(&handle)), Err("refused"));
-    assert!(!handle.is_paused());
+    assert!(!is_paused(&handle));
     assert_eq!(runtime().block_on(opened(&handle)), Ok(1));
     assert_eq!(runtime().block_on(opened(&handle)), Ok(2));
 }
@@ -234,4 +239,18 @@ fn a_request_of_another_runtime_fails_when_the_connecting_one_ends() {
     let ended = second.block_on(waiting).unwrap();
     assert_eq!(ended, Err("the runtime that kept the connection has ended"));
     assert_eq!(second.block_on(opened(&handle)), Ok(1));
+}
+
+/// A request waited for one of the connections and failed with it, while another one opened.
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_the_connection_that_opens_first() {
+    let slow = TestServer::with(&[Attempt::OpenAfter(LONGEST)]);
+    let refused = TestServer::with(&[Attempt::Refused; 2]);
+    let quick = TestServer::with(&[Attempt::OpenAfter(SOON)]);
+    let handles = [slow.handle(), refused.handle(), quick.handle()];
+    let begun = Instant::now();
+    assert!(first_opened(&handles).await.is_ok());
+    assert_eq!(begun.elapsed(), SOON);
+    assert!(handles[2].current().is_some() && handles[0].current().is_none());
+    assert!(matches!(first_opened(&handles[1..2]).await, Err("refused")));
 }

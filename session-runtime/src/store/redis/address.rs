@@ -1,45 +1,32 @@
 //! Addresses of the servers, and how to connect to them, from a URL and certificates. Nothing is retried here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::aio::ConnectionManager;
 use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
-use ::redis::cluster_async::ClusterConnection;
 use ::redis::io::tcp::TcpSettings;
 use ::redis::io::tcp::socket2::TcpKeepalive;
 use ::redis::{ClientTlsConfig, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
 
+use super::connection::{Client, Connection};
 use super::fault::Fault;
-use super::pipe::Pipe;
-use super::single::Single;
+use super::server::{DEAD_AFTER, Server};
+use crate::store::server::{Connect, End};
 use crate::store::tls::Certificates;
-
-/// Time without a response from the server's machine after which the operating system ends the connection.
-pub(super) const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 const NO_SOCKET: Fault =
     Fault::setup("write a socket as `redis+unix:///path`, user and password after it as `?user=…&pass=…`");
 
 /// Addresses and settings of a connection.
-pub(super) struct Target {
+pub(super) struct Address {
     nodes: Nodes,
     timeouts: Timeouts,
-    /// Hosts and ports, or a path, for the log.
-    place: Box<str>,
+    shown: Box<str>,
 }
 
 enum Nodes {
-    Single(Box<Single>),
+    Server(Box<Server>),
     Cluster(Box<ClusterClient>),
-}
-
-/// A connection that many requests share.
-#[derive(Clone)]
-pub(super) enum Connection {
-    Single(Pipe),
-    /// The application's own.
-    Managed(ConnectionManager),
-    Cluster(ClusterConnection),
 }
 
 /// Timeouts for one node.
@@ -49,7 +36,7 @@ pub(super) struct Timeouts {
     pub(super) answer: Duration,
 }
 
-impl Target {
+impl Address {
     pub(super) fn parse(url: &str, certificates: Certificates, timeouts: Timeouts) -> Result<Self, Fault> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| Fault::setup("not a URL"))?;
         let (scheme, is_cluster) = match scheme.to_ascii_lowercase().as_str() {
@@ -64,33 +51,56 @@ impl Target {
             provide_cryptography();
         }
         let nodes = nodes(rest, &scheme).iter().map(|url| info(url)).collect::<Result<Vec<_>, _>>()?;
-        let place: Vec<String> = nodes.iter().map(|info| info.addr().to_string()).collect();
+        let shown: Vec<String> = nodes.iter().map(|info| info.addr().to_string()).collect();
         let nodes = match &nodes[..] {
             _ if is_cluster => Nodes::Cluster(Box::new(cluster(nodes, certificates, timeouts)?)),
-            [info] => Nodes::Single(Box::new(Single::new(info, &certificates)?)),
+            [info] => Nodes::Server(Box::new(Server::new(info, &certificates)?)),
             _ => return Err(Fault::setup("several hosts need a `redis-cluster:` or `rediss-cluster:` URL")),
         };
-        Ok(Self { nodes, timeouts, place: place.join(", ").into() })
+        Ok(Self { nodes, timeouts, shown: shown.join(", ").into() })
     }
 
-    pub(super) fn place(&self) -> &str {
-        &self.place
+    /// Hosts and ports, or a path, for the log.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub(super) const fn is_cluster(&self) -> bool {
+        matches!(self.nodes, Nodes::Cluster(_))
     }
 
     /// Longest time to connect. A cluster's client first waits for nodes that are down, then tries one of the others.
-    pub(super) fn patience(&self) -> Duration {
+    fn patience(&self) -> Duration {
         match &self.nodes {
-            Nodes::Single(_) => self.timeouts.connect,
+            Nodes::Server(_) => self.timeouts.connect,
             Nodes::Cluster(_) => self.timeouts.connect.saturating_mul(3),
         }
     }
+}
 
-    /// Connects once. `lost` is called when a connection to a single server ends, even while it is idle.
-    pub(super) async fn connect(&self, lost: impl FnOnce() + Send + 'static) -> Result<Connection, Fault> {
-        match &self.nodes {
-            Nodes::Single(server) => server.connect(self.timeouts.answer, lost).await.map(Connection::Single),
-            Nodes::Cluster(client) => Ok(Connection::Cluster(client.get_async_connection().await?)),
+impl Connect for Address {
+    type Connection = Connection;
+    type Fault = Fault;
+
+    async fn connect(&self, end: Arc<End>) -> Result<Connection, Fault> {
+        let connect = async {
+            match &self.nodes {
+                Nodes::Server(server) => server.connect(self.timeouts.answer, end).await.map(Client::Server),
+                Nodes::Cluster(client) => Ok(Client::Cluster(client.get_async_connection().await?)),
+            }
+        };
+        match tokio::time::timeout(self.patience(), connect).await {
+            Ok(connected) => connected.map(Connection::from),
+            Err(_) => Err(Fault::unavailable("the server did not take the connection in time")),
         }
+    }
+
+    fn has_answered(connection: &Connection) -> bool {
+        connection.has_answered()
+    }
+
+    fn unavailable(why: &'static str) -> Fault {
+        Fault::unavailable(why)
     }
 }
 
