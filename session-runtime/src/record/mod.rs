@@ -6,7 +6,6 @@
 //!
 //! Deliberately absent: decoding. The codec decodes a text when it is needed, and never before.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -19,8 +18,10 @@ pub mod expiry;
 pub(crate) mod key;
 pub mod patch;
 mod selection;
+mod values;
 
 pub use selection::Wanted;
+pub use values::Values;
 
 /// Stored key or stored JSON text, shared instead of copied.
 pub type Text = Arc<str>;
@@ -108,188 +109,4 @@ pub struct PreviousSecret {
     pub hash: SecretHash,
     /// End of its acceptance; `None` while the new secret has not been presented yet.
     pub until: Option<Timestamp>,
-}
-
-/// Stored keys with their JSON texts, in bytewise order of the keys.
-///
-/// Clones share their content until one of them is changed.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::record::Values;
-///
-/// let mut values = Values::new();
-/// values.set("cart.items/7".into(), "2".into());
-/// values.set("cart.items/10".into(), "1".into());
-/// let lines: Vec<&str> = values.prefix("cart.items/").map(|(key, _)| key.as_ref()).collect();
-/// assert_eq!(lines, ["cart.items/10", "cart.items/7"]);
-/// ```
-#[derive(Clone, Default)]
-pub struct Values {
-    entries: Option<Arc<Vec<(Text, Text)>>>,
-}
-
-impl Values {
-    /// Returns an empty map.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { entries: None }
-    }
-
-    /// Returns the number of keys.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries().len()
-    }
-
-    /// True if there are no keys.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries().is_empty()
-    }
-
-    /// Returns the bytes of all keys and texts, as [limits](crate::config::Limits) count them.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.entries().iter().map(|(key, text)| key.len() + text.len()).sum()
-    }
-
-    /// Returns the text under `key`.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.get_text(key).map(AsRef::as_ref)
-    }
-
-    /// Returns the text under `key` in its shared form.
-    #[must_use]
-    pub fn get_text(&self, key: &str) -> Option<&Text> {
-        self.entry(key).map(|(_, text)| text)
-    }
-
-    /// Returns the stored key and its text.
-    pub(crate) fn entry(&self, key: &str) -> Option<(&Text, &Text)> {
-        let at = position(self.entries(), key).ok()?;
-        let (key, text) = &self.entries()[at];
-        Some((key, text))
-    }
-
-    /// Stores `text` under `key` and returns the text that it replaces.
-    pub fn set(&mut self, key: Text, text: Text) -> Option<Text> {
-        let entries = self.entries_mut();
-        // Stores deliver keys in order, so the common case is an append.
-        if entries.last().is_none_or(|(last, _)| **last < *key) {
-            entries.push((key, text));
-            return None;
-        }
-        match position(entries, &key) {
-            Ok(at) => Some(std::mem::replace(&mut entries[at].1, text)),
-            Err(at) => {
-                entries.insert(at, (key, text));
-                None
-            }
-        }
-    }
-
-    /// Removes `key` and returns its text.
-    pub fn remove(&mut self, key: &str) -> Option<Text> {
-        let at = position(self.entries(), key).ok()?;
-        Some(self.entries_mut().remove(at).1)
-    }
-
-    /// Keeps the keys for which `keep` returns true.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.entries_mut().retain(|(key, _)| keep(key));
-    }
-
-    /// Returns all keys with their texts, in order.
-    #[must_use]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &(Text, Text)> {
-        self.entries().iter()
-    }
-
-    /// Returns the keys that begin with `prefix`, with their texts, in order.
-    #[must_use]
-    pub fn prefix<'a>(&'a self, prefix: &str) -> impl ExactSizeIterator<Item = &'a (Text, Text)> + use<'a> {
-        let entries = self.entries();
-        let start = entries.partition_point(|(key, _)| **key < *prefix);
-        let count = entries[start..].partition_point(|(key, _)| key.starts_with(prefix));
-        entries[start..start + count].iter()
-    }
-
-    /// Returns the keys of one schema, with their texts: its metadata, its fields and their entries.
-    pub fn of_schema<'a>(&'a self, schema: &str) -> impl Iterator<Item = &'a (Text, Text)> + use<'a> {
-        let metadata = position(self.entries(), schema).ok().map(|at| &self.entries()[at]);
-        metadata.into_iter().chain(self.prefix(&key::prefix_of_fields(schema)))
-    }
-
-    /// Returns the wanted keys; a clone that shares its content if all are wanted.
-    pub(crate) fn pick(&self, wanted: &Wanted) -> Self {
-        let is_wanted = |group: &&[(Text, Text)]| wanted.wants(&group[0].0);
-        if self.groups().all(|group| is_wanted(&group)) {
-            return self.clone();
-        }
-        let entries: Vec<_> = self.groups().filter(is_wanted).flatten().cloned().collect();
-        Self { entries: Some(Arc::new(entries)) }
-    }
-
-    /// Returns the keys in runs of one schema each. The metadata of a schema is a run of its own, since keys of another
-    /// schema may stand between it and its fields: `cart`, `cart-2`, `cart.items`.
-    fn groups(&self) -> impl Iterator<Item = &[(Text, Text)]> {
-        let mut rest = self.entries();
-        std::iter::from_fn(move || {
-            let (first, _) = rest.first()?;
-            let length = match key::schema_prefix(first) {
-                "" => 1,
-                schema => rest.partition_point(|(name, _)| name.starts_with(schema)),
-            };
-            let (group, others) = rest.split_at(length);
-            rest = others;
-            Some(group)
-        })
-    }
-
-    pub(crate) fn with_capacity(keys: usize) -> Self {
-        Self { entries: Some(Arc::new(Vec::with_capacity(keys))) }
-    }
-
-    fn entries(&self) -> &[(Text, Text)] {
-        self.entries.as_ref().map_or(&[], |entries| entries)
-    }
-
-    fn entries_mut(&mut self) -> &mut Vec<(Text, Text)> {
-        Arc::make_mut(self.entries.get_or_insert_default())
-    }
-}
-
-fn position(entries: &[(Text, Text)], key: &str) -> Result<usize, usize> {
-    entries.binary_search_by(|(have, _)| (**have).cmp(key))
-}
-
-impl PartialEq for Values {
-    fn eq(&self, other: &Self) -> bool {
-        self.entries() == other.entries()
-    }
-}
-
-impl Eq for Values {}
-
-/// Keeps the later of two pairs with the same key.
-impl FromIterator<(Text, Text)> for Values {
-    fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {
-        let mut entries: Vec<_> = pairs.into_iter().collect();
-        if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
-            entries.reverse();
-            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-            entries.dedup_by(|(a, _), (b, _)| a == b);
-        }
-        Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)) }
-    }
-}
-
-/// Shows the number of keys only: keys and texts are the visitor's data.
-impl fmt::Debug for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Values").field("keys", &self.len()).finish_non_exhaustive()
-    }
 }
