@@ -7,6 +7,8 @@
     clippy::missing_errors_doc,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    clippy::should_implement_trait,
     clippy::unwrap_used,
     reason = "only tests call these functions, and a test that cannot go on panics"
 )]

@@ -8,6 +8,7 @@ use session_runtime::patch::Patch;
 use session_runtime::record::{Record, Values};
 use session_runtime::testing::head_at;
 use session_runtime::{Session, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
+use session_tests::log::Log;
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
@@ -69,6 +70,8 @@ fn show(cart: &Cart) -> Option<String> {
 
 /// The answer of a program with this setting in its `Rocket.toml`, after another program has changed the file.
 async fn answer_after_a_change(cache: &str) -> Option<String> {
+    // Before Rocket installs a logger of its own, which would keep the other tests of this process from the log.
+    Log::listen();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sessions.db");
     let figment = rocket::Config::figment()

@@ -1,6 +1,6 @@
 //! A visitor's way through the shop: for one browser the same as with any other store.
 
-use super::site::{DAY, MINUTE, Plan, SECOND, key, stranger};
+use super::site::{DAY, MINUTE, Plan, SECOND, anonymous, key};
 use session_tests::http::Request;
 
 fn shown(cart: &str, user: &str) -> (String, String) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use session_tests::http::Request;
 
-use super::site::{MINUTE, Plan, key, stranger};
+use super::site::{MINUTE, Plan, anonymous, key};
 
 /// C26: as documented, a copy of the cookie works after the logout, until its deadline; not a moment longer.
 #[test]

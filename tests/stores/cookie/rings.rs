@@ -3,7 +3,7 @@
 use session_runtime::CookieStore;
 use session_tests::http::Request;
 
-use super::site::{Plan, key, stranger};
+use super::site::{Plan, anonymous, key};
 
 fn ada() -> (String, String) {
     (r#"{"7":1}"#.into(), "ada".into())
