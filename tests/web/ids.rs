@@ -31,7 +31,7 @@ async fn visitor(app: &App) -> Browser {
 /// What is stored and not expired: what is, a sweep may remove at any moment.
 async fn living(app: &App) -> Vec<(SessionKey, Record)> {
     let (mut all, now) = (app.spy.all().await, app.clock.timestamp());
-    all.retain(|(_, record)| now < record.head.expires);
+    all.retain(|(_, record)| now < record.head.idle_deadline);
     all
 }
 

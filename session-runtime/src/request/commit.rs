@@ -470,15 +470,15 @@ impl Core {
     ) -> Result<(SessionId, Record), SessionError> {
         const TRIES: usize = 4;
         let now = self.now();
-        let ends = self.lifetime.ends(now);
-        let expires = self.lifetime.expires(expiry, Span { created: now, ends }, now);
+        let absolute_deadline = self.lifetime.absolute_deadline(now);
+        let idle_deadline = self.lifetime.idle_deadline(expiry, Span { created: now, absolute_deadline }, now);
         for _ in 0..TRIES {
             let id = SessionId::new(self.random)?;
             let head = Head {
                 created: now,
                 touched: now,
-                expires,
-                ends,
+                idle_deadline,
+                absolute_deadline,
                 expiry,
                 secret: id.secret_hash(),
                 secret_since: now,

@@ -79,7 +79,7 @@ impl<'v> Save<'v> {
     /// Updates the time if the request has outlasted its session, which must not be revived.
     fn check_end(&mut self) -> Result<(), SessionError> {
         let now = self.visit.core.now();
-        if now >= self.live.head.expires {
+        if now >= self.live.head.idle_deadline {
             self.now = now;
             self.secret = self.choose_secret()?;
         }
@@ -282,14 +282,14 @@ impl<'v> Save<'v> {
             return Some(Deadline::Choose {
                 expiry,
                 touched: now,
-                expires: lifetime.expires(expiry, head.span(), now),
+                expires: lifetime.idle_deadline(expiry, head.span(), now),
             });
         }
         if !self.answered {
             return None;
         }
         let due = lifetime.touch(head, writes, now);
-        due.map(|expires| Deadline::Touch { seen: head.expires, touched: now, expires })
+        due.map(|expires| Deadline::Touch { seen: head.idle_deadline, touched: now, expires })
     }
 
     fn new_secret(&self) -> Option<NewSecret> {
@@ -297,9 +297,12 @@ impl<'v> Save<'v> {
         match self.secret {
             Secret::Keep => None,
             Secret::Raise(id) => Some(NewSecret::Raise { hash: id.secret_hash(), at }),
-            Secret::Periodic(id) => {
-                Some(NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash: id.secret_hash(), at })
-            }
+            Secret::Periodic(id) => Some(NewSecret::Periodic {
+                seen: head.secret,
+                seen_expires: head.idle_deadline,
+                hash: id.secret_hash(),
+                at,
+            }),
             Secret::Presented => {
                 Some(NewSecret::Presented { seen: head.secret, until: at.after(self.visit.core.lifetime.renew_grace) })
             }

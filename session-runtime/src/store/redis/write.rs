@@ -29,7 +29,7 @@ pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> 
         lazy.iter().filter(|schema| record.values.of_schema(schema).next().is_some()).copied().collect();
     let head = head::encode(&record.head, bytes, keys, &apart);
     let mut command = script::CREATE.call(main, 2 * keys + 3 * apart.len() + 8, bytes + head.len() + 64);
-    command.number(engine_deadline(record.head.expires));
+    command.number(engine_deadline(record.head.idle_deadline));
     record.values.iter().try_for_each(|(name, _)| check(name))?;
     let stays = || record.values.iter().filter(|(name, _)| apart.is_empty() || !is_apart(name));
     command.arg("").number(stays().count() + 1).arg(HEAD).arg(head);
