@@ -310,7 +310,7 @@ impl CookieRules {
     pub(crate) fn set(&self, value: &str, head: &Head, now: Timestamp) -> CookieCommand {
         let mut header = format!("{}={value}{}", self.name, self.attributes);
         if head.expiry.persistent(self.persistent) {
-            let lifetime = head.expires.since(now);
+            let lifetime = head.idle_deadline.since(now);
             header.push_str("; Max-Age=");
             // At least 1: zero would remove the cookie of a session that has less than a second left.
             header.push_str(&lifetime.min(MAX_AGE).as_secs().max(1).to_string());

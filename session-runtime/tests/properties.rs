@@ -63,8 +63,8 @@ fn the_greatest_revision_and_generation_block_no_patch() {
     let mut head = Head {
         created: now,
         touched: now,
-        expires: now,
-        ends: now,
+        idle_deadline: now,
+        absolute_deadline: now,
         expiry: StoredExpiry::Default,
         secret: hash,
         secret_since: now,
@@ -85,8 +85,8 @@ fn a_second_request_does_not_prolong_a_grace() {
     let mut head = Head {
         created: now,
         touched: now,
-        expires: now,
-        ends: now,
+        idle_deadline: now,
+        absolute_deadline: now,
         expiry: StoredExpiry::Default,
         secret: new,
         secret_since: now,

@@ -143,7 +143,7 @@ struct Model {
 
 impl Model {
     fn live(&self, key: SessionKey, now: Timestamp) -> Option<&(Head, Texts)> {
-        self.records.get(&key).filter(|(head, _)| now < head.expires)
+        self.records.get(&key).filter(|(head, _)| now < head.idle_deadline)
     }
 
     fn patch(&mut self, key: SessionKey, patch: &Patch, now: Timestamp) -> Answer {
@@ -175,19 +175,19 @@ impl Model {
 
     fn sweep(&mut self, now: Timestamp) -> usize {
         let before = self.records.len();
-        self.records.retain(|_, (head, _)| head.expires > now.before(SWEEP_GRACE));
+        self.records.retain(|_, (head, _)| head.idle_deadline > now.before(SWEEP_GRACE));
         before - self.records.len()
     }
 }
 
 fn change_head(head: &mut Head, patch: &Patch) {
-    let expires_before = head.expires;
+    let expires_before = head.idle_deadline;
     match patch.deadline {
-        Some(Deadline::Touch { seen, touched, expires }) if seen == head.expires => {
-            (head.touched, head.expires) = (touched, expires);
+        Some(Deadline::Touch { seen, touched, expires }) if seen == head.idle_deadline => {
+            (head.touched, head.idle_deadline) = (touched, expires);
         }
         Some(Deadline::Choose { expiry, touched, expires }) => {
-            (head.expiry, head.touched, head.expires) = (expiry, touched, expires);
+            (head.expiry, head.touched, head.idle_deadline) = (expiry, touched, expires);
         }
         _ => {}
     }
@@ -276,7 +276,8 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let texts: Texts = texts.iter().map(|(name, text)| (NAMES[*name].into(), TEXTS[*text].into())).collect();
         // Keys are used again here, which random ones never are: a revision is of one record only.
         self.created += 1;
-        let head = Head { expires: self.after(expires), revision: self.created << 32, ..head_at(self.now.as_millis()) };
+        let head =
+            Head { idle_deadline: self.after(expires), revision: self.created << 32, ..head_at(self.now.as_millis()) };
         let values = texts.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect();
         let answer = self.store().create(key, Record::new(head.clone(), values)).await.unwrap();
         // One that has expired is still there until it is swept.
@@ -352,7 +353,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
             let (touched, expires) = (self.now, self.after(seconds));
             let expiry = StoredExpiry::After { millis: seconds.unsigned_abs() };
             if touch {
-                Deadline::Touch { seen: head.expires, touched, expires }
+                Deadline::Touch { seen: head.idle_deadline, touched, expires }
             } else {
                 Deadline::Choose { expiry, touched, expires }
             }
@@ -361,7 +362,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
             let (hash, at) = (SecretHash::from_bytes([hash; 32]), self.now);
             match kind {
                 0 => NewSecret::Raise { hash, at },
-                1 => NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash, at },
+                1 => NewSecret::Periodic { seen: head.secret, seen_expires: head.idle_deadline, hash, at },
                 _ => NewSecret::Presented { seen: head.secret, until: self.after(10) },
             }
         });
@@ -385,7 +386,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
     /// Every live record equals the model, byte for byte.
     async fn compare(&self) {
         let listed = crate::pages::all(self.store(), 10, self.now).await;
-        let live: Vec<_> = self.model.records.iter().filter(|(_, (head, _))| self.now < head.expires).collect();
+        let live: Vec<_> = self.model.records.iter().filter(|(_, (head, _))| self.now < head.idle_deadline).collect();
         assert_eq!(listed.len(), live.len());
         for ((key, record), (expected_key, (head, texts))) in listed.into_iter().zip(live) {
             assert_eq!((&key, &record.head), (expected_key, head));

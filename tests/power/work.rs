@@ -118,7 +118,7 @@ async fn values(store: &dyn Store, n: u8, size: usize) -> Result<Patch, StoreErr
 async fn renewal(store: &dyn Store, n: u8) -> Result<Patch, StoreError> {
     let head = head(store, n).await?;
     let secret = NewSecret::Raise { hash: SecretHash::from_bytes([n + 100; 32]), at: NOW };
-    let (touched, expires) = (head.touched.max(NOW), head.expires.after(std::time::Duration::from_secs(60)));
+    let (touched, expires) = (head.touched.max(NOW), head.idle_deadline.after(std::time::Duration::from_secs(60)));
     let deadline = Deadline::Touch { seen: head.touched, touched, expires };
     Ok(Patch::on_generation(head.generation).secret(secret).deadline(deadline))
 }

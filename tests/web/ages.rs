@@ -79,7 +79,7 @@ async fn the_age_is_the_time_left_of_the_record() {
             _ => app.post(&mut browser, path).await,
         };
         if !answer.set_cookie.is_empty() {
-            let left = app.store.record(key).await.unwrap().head.expires.since(app.clock.timestamp());
+            let left = app.store.record(key).await.unwrap().head.idle_deadline.since(app.clock.timestamp());
             assert_eq!(age(&answer), Some(left.as_secs()), "{path} in round {round}");
             sent += 1;
         }

@@ -30,7 +30,7 @@ async fn a_jumping_clock_moves_no_deadline_past_the_absolute_one() {
     let (app, mut browser) = (App::with(config().idle(2 * HOUR)).await, Browser::default());
     let start = app.clock.timestamp();
     app.post(&mut browser, "/add/7").await;
-    let ends = head(&app, &browser).await.ends;
+    let ends = head(&app, &browser).await.absolute_deadline;
     assert_eq!(ends, start.after(3 * HOUR));
     for moment in [start.before(HOUR), start.after(HOUR / 2), start, start.after(HOUR), start.before(10 * YEAR)] {
         app.clock.set(moment);
@@ -38,7 +38,7 @@ async fn a_jumping_clock_moves_no_deadline_past_the_absolute_one() {
             assert!(app.post(&mut browser, path).await.status < 300, "{path} at {moment:?}");
         }
         let head = head(&app, &browser).await;
-        assert!(head.ends == ends && head.expires <= ends, "at {moment:?}: {head:?}");
+        assert!(head.absolute_deadline == ends && head.idle_deadline <= ends, "at {moment:?}: {head:?}");
     }
     for moment in [Timestamp::MAX, Timestamp::from_millis(i64::MIN), Timestamp::from_millis(0), ends] {
         app.clock.set(moment);
@@ -74,12 +74,12 @@ async fn nodes_may_be_half_a_minute_apart() {
     let two = App::on(one.store.clone(), config()).await;
     two.clock.set(one.clock.timestamp().after(Duration::from_secs(30)));
     one.post(&mut browser, "/add/7").await;
-    let ends = head(&one, &browser).await.ends;
+    let ends = head(&one, &browser).await.absolute_deadline;
     for round in 0..5 {
         for app in [&two, &one] {
             assert_eq!(app.post(&mut browser, "/add/7").await.status, 200, "{round}");
             let head = head(app, &browser).await;
-            assert!(head.expires <= ends, "{head:?}");
+            assert!(head.idle_deadline <= ends, "{head:?}");
             app.clock.advance(HOUR / 2);
             let sweep = Sessions::fetch(app.client.rocket()).unwrap().sweep().await;
             assert_eq!(sweep.unwrap(), 0, "the other node's clock is no reason to die");

@@ -300,6 +300,6 @@ async fn a_choice_that_lost_against_a_periodic_renewal_sends_no_cookie() {
     let meanwhile = async { app.get(&mut other, "/cart").await };
     let (late, renewed) = app.store.before_write(slow, meanwhile).await;
     assert_eq!((renewed.set_cookie.len(), late.set_cookie.len(), late.status), (1, 0, 200));
-    let expires = app.store.record(app.key(&other).await).await.unwrap().head.expires;
+    let expires = app.store.record(app.key(&other).await).await.unwrap().head.idle_deadline;
     assert_eq!(expires, app.clock.timestamp().after(2 * hour), "the choice is stored all the same");
 }

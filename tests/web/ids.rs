@@ -31,7 +31,7 @@ async fn visitor(app: &App) -> Browser {
 /// Stored records that have not expired. A sweep may remove expired ones at any moment.
 async fn living(app: &App) -> Vec<(SessionKey, Record)> {
     let (mut all, now) = (app.store.all().await, app.clock.timestamp());
-    all.retain(|(_, record)| now < record.head.expires);
+    all.retain(|(_, record)| now < record.head.idle_deadline);
     all
 }
 

@@ -86,7 +86,7 @@ async fn a_job_does_not_touch() {
     app.clock.advance(Duration::from_secs(7 * 24 * 3600));
     sessions(&app).update::<Cart, _>(&key, |cart| *cart.visits_mut() += 1).await.unwrap();
     let after = app.store.record(key).await.unwrap().head;
-    assert_eq!((after.touched, after.expires), (before.touched, before.expires));
+    assert_eq!((after.touched, after.idle_deadline), (before.touched, before.idle_deadline));
 }
 
 /// B44, B88: a job's `destroy` is a logout too; sweeping removes only what is expired.

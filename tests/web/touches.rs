@@ -93,7 +93,7 @@ async fn a_chosen_expiry_decides_how_often_a_use_is_stored() {
     assert!(is_alive(&app, &browser).await);
     assert_eq!(app.store.take_calls()["patch"], 1);
     let head = app.store.record(key).await.unwrap().head;
-    assert_eq!(head.expires, app.clock.timestamp().after(20 * HOUR), "by the chosen expiry, and not by `idle`");
+    assert_eq!(head.idle_deadline, app.clock.timestamp().after(20 * HOUR), "by the chosen expiry, and not by `idle`");
 }
 
 /// A session that is to end at a moment ends then, used or not, and its uses are not stored.

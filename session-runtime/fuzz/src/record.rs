@@ -371,10 +371,10 @@ fn head(input: &mut Input<'_>) -> Head {
     let mut head = fresh_head(halves(&ID).1);
     let what = input.byte();
     if what & 1 != 0 {
-        (head.created, head.touched, head.ends) = (moment(input), moment(input), moment(input));
+        (head.created, head.touched, head.absolute_deadline) = (moment(input), moment(input), moment(input));
     }
     if what & 2 != 0 {
-        head.expires = moment(input);
+        head.idle_deadline = moment(input);
     }
     if what & 4 != 0 {
         head.generation = input.number().cast_unsigned();

@@ -31,8 +31,8 @@ pub fn fresh_head(secret: SecretHash) -> Head {
     Head {
         created: now,
         touched: now,
-        expires: now.after(hour),
-        ends: now.after(hour * 24),
+        idle_deadline: now.after(hour),
+        absolute_deadline: now.after(hour * 24),
         expiry: StoredExpiry::Default,
         secret,
         secret_since: now,

@@ -26,8 +26,8 @@ fn head(expiry: StoredExpiry, left: Duration) -> Head {
     Head {
         created: NOW,
         touched: NOW,
-        expires: NOW.after(left),
-        ends: NOW.after(left),
+        idle_deadline: NOW.after(left),
+        absolute_deadline: NOW.after(left),
         expiry,
         secret: SecretHash::from_bytes([1; 32]),
         secret_since: NOW,

@@ -165,12 +165,12 @@ pub enum TouchEvery {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) created: Timestamp,
-    pub(crate) ends: Timestamp,
+    pub(crate) absolute_deadline: Timestamp,
 }
 
 impl Head {
     pub(crate) fn span(&self) -> Span {
-        Span { created: self.created, ends: self.ends }
+        Span { created: self.created, absolute_deadline: self.absolute_deadline }
     }
 }
 
@@ -188,12 +188,12 @@ pub(crate) struct Lifetime {
 
 impl Lifetime {
     /// Returns the latest end of a new record: the later of both ceilings, since a choice may come later.
-    pub(crate) fn ends(&self, created: Timestamp) -> Timestamp {
+    pub(crate) fn absolute_deadline(&self, created: Timestamp) -> Timestamp {
         created.after(self.remember)
     }
 
     /// Returns the moment when a session that is used now expires.
-    pub(crate) fn expires(&self, choice: StoredExpiry, span: Span, now: Timestamp) -> Timestamp {
+    pub(crate) fn idle_deadline(&self, choice: StoredExpiry, span: Span, now: Timestamp) -> Timestamp {
         self.wanted(choice, now).min(self.ceiling(choice, span))
     }
 
@@ -221,7 +221,7 @@ impl Lifetime {
     /// from then.
     fn ceiling(&self, choice: StoredExpiry, span: Span) -> Timestamp {
         let most = if choice.is_chosen() { self.remember } else { self.absolute };
-        span.created.after(most).min(span.ends)
+        span.created.after(most).min(span.absolute_deadline)
     }
 
     /// Returns the new idle deadline if a touch is due now.
@@ -230,8 +230,8 @@ impl Lifetime {
             Some(period) => now.since(head.touched) >= period,
             None => writes,
         };
-        let expires = self.expires(head.expiry, head.span(), now);
-        (due && expires > head.expires).then_some(expires)
+        let expires = self.idle_deadline(head.expiry, head.span(), now);
+        (due && expires > head.idle_deadline).then_some(expires)
     }
 
     fn touch_period(&self, head: &Head) -> Option<Duration> {
@@ -246,7 +246,7 @@ impl Lifetime {
         };
         // At most half of the time that the last touch granted; after a change of settings this may be less than
         // `idle`.
-        Some(period.min(head.expires.since(head.touched) / 2))
+        Some(period.min(head.idle_deadline.since(head.touched) / 2))
     }
 
     /// Returns whether the secret is old enough for a periodic renewal.

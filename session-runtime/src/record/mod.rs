@@ -71,10 +71,11 @@ pub struct Head {
     pub created: Timestamp,
     /// Time of the last touch.
     pub touched: Timestamp,
-    /// Moment from which the record counts as absent: the earliest of the deadlines.
-    pub expires: Timestamp,
-    /// Latest moment that any choice of an expiry can reach: `remember` after the creation. It never changes.
-    pub ends: Timestamp,
+    /// Moment from which the record counts as absent. Never after the absolute deadline.
+    pub idle_deadline: Timestamp,
+    /// Latest moment that the idle deadline can reach, whatever expiry is chosen: `remember` after the creation. It never
+    /// changes.
+    pub absolute_deadline: Timestamp,
     /// Expiry that the application chose for this session.
     pub expiry: StoredExpiry,
     /// Hash of the secret that the cookie must present.

@@ -125,7 +125,7 @@ pub enum Deadline {
         seen: Timestamp,
         /// New [`Head::touched`].
         touched: Timestamp,
-        /// New [`Head::expires`].
+        /// New [`Head::idle_deadline`].
         expires: Timestamp,
     },
     /// The application chose another expiry. Applied to any stored deadline.
@@ -134,7 +134,7 @@ pub enum Deadline {
         expiry: StoredExpiry,
         /// New [`Head::touched`].
         touched: Timestamp,
-        /// New [`Head::expires`].
+        /// New [`Head::idle_deadline`].
         expires: Timestamp,
     },
 }
@@ -186,7 +186,7 @@ impl Deadline {
     #[must_use]
     pub fn is_in(&self, head: &Head) -> bool {
         let (Self::Touch { touched, expires, .. } | Self::Choose { touched, expires, .. }) = self;
-        (head.touched, head.expires) == (*touched, *expires)
+        (head.touched, head.idle_deadline) == (*touched, *expires)
     }
 }
 
@@ -384,19 +384,19 @@ impl Patch {
     pub fn apply_head(&self, head: &mut Head) {
         // Wraps: revisions are only compared for equality, and a damaged number must not stop a store.
         head.revision = head.revision.wrapping_add(u64::from(self.changes_values()));
-        let seen = head.expires;
+        let seen = head.idle_deadline;
         self.apply_deadline(head);
         self.apply_secret(head, seen);
     }
 
     fn apply_deadline(&self, head: &mut Head) {
         match self.deadline {
-            Some(Deadline::Touch { seen, .. }) if seen != head.expires => {}
+            Some(Deadline::Touch { seen, .. }) if seen != head.idle_deadline => {}
             Some(Deadline::Touch { touched, expires, .. }) => {
-                (head.touched, head.expires) = (touched, expires);
+                (head.touched, head.idle_deadline) = (touched, expires);
             }
             Some(Deadline::Choose { expiry, touched, expires }) => {
-                (head.expiry, head.touched, head.expires) = (expiry, touched, expires);
+                (head.expiry, head.touched, head.idle_deadline) = (expiry, touched, expires);
             }
             None => {}
         }

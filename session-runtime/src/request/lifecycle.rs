@@ -30,8 +30,8 @@ impl Visit {
         let live = state.live()?;
         let head = &live.head;
         let chosen =
-            state.requested.expiry.map(|expiry| self.core.lifetime.expires(expiry.into(), head.span(), self.now));
-        Some(chosen.unwrap_or(head.expires).into())
+            state.requested.expiry.map(|expiry| self.core.lifetime.idle_deadline(expiry.into(), head.span(), self.now));
+        Some(chosen.unwrap_or(head.idle_deadline).into())
     }
 
     /// Gives the session a new id when the request finishes. Everything else stays. Creates no session.

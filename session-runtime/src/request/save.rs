@@ -85,7 +85,7 @@ impl<'v> Save<'v> {
     /// Updates the time if the request has outlasted its session, which must not be revived.
     fn check_end(&mut self) -> Result<(), SessionError> {
         let now = self.visit.core.now();
-        if now >= self.live.head.expires {
+        if now >= self.live.head.idle_deadline {
             self.now = now;
             self.secret = self.choose_secret()?;
         }

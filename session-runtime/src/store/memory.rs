@@ -134,7 +134,9 @@ impl Store for MemoryStore {
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
         let shard = self.shard(key);
-        let Some(entry) = shard.get(&key).filter(|entry| now < entry.record.head.expires) else { return Ok(None) };
+        let Some(entry) = shard.get(&key).filter(|entry| now < entry.record.head.idle_deadline) else {
+            return Ok(None);
+        };
         let values = entry.record.values.pick(wanted);
         let record = Record { head: entry.record.head.clone(), values };
         Ok(Some(Loaded { record, bytes: entry.bytes, keys: entry.record.values.len(), unreadable: Vec::new() }))
@@ -142,7 +144,7 @@ impl Store for MemoryStore {
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
         let mut shard = self.shard(key);
-        let Some(entry) = shard.get_mut(&key).filter(|entry| now < entry.record.head.expires) else {
+        let Some(entry) = shard.get_mut(&key).filter(|entry| now < entry.record.head.idle_deadline) else {
             return Ok(Patched::Gone);
         };
         let Entry { record, bytes } = &mut **entry;
@@ -187,7 +189,7 @@ impl Store for MemoryStore {
             for key in first_keys(&shard, from, limit - seen) {
                 seen += 1;
                 last = Some(key);
-                let live = shard.get(&key).filter(|entry| now < entry.record.head.expires);
+                let live = shard.get(&key).filter(|entry| now < entry.record.head.idle_deadline);
                 sessions.extend(live.map(|entry| (key, entry.record.clone())));
             }
             if seen == limit {
@@ -217,7 +219,7 @@ fn first_keys(shard: &Shard, from: Option<SessionKey>, limit: usize) -> Vec<Sess
 /// Removes at most `limit` expired sessions from the shard. The caller drops them after it has released the lock.
 #[expect(clippy::vec_box, reason = "the map holds boxes; they are moved out without unboxing")]
 fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<Box<Entry>> {
-    let is_expired = |_: &SessionKey, entry: &mut Box<Entry>| entry.record.head.expires <= before;
+    let is_expired = |_: &SessionKey, entry: &mut Box<Entry>| entry.record.head.idle_deadline <= before;
     let expired = shard.extract_if(is_expired).take(limit).map(|(_, entry)| entry).collect();
     if shard.len() < shard.capacity() / 8 {
         // Releases memory after a peak in the number of sessions.

@@ -71,8 +71,8 @@ pub fn head_at(millis: i64) -> Head {
     Head {
         created: now,
         touched: now,
-        expires: now.after(HOUR),
-        ends: now.after(24 * HOUR),
+        idle_deadline: now.after(HOUR),
+        absolute_deadline: now.after(24 * HOUR),
         expiry: StoredExpiry::Default,
         secret: SecretHash::from_bytes([1; 32]),
         secret_since: now,

@@ -31,7 +31,8 @@ pub(crate) async fn fill(store: &Arc<dyn Store>, count: u32) -> Vec<SessionKey> 
             let mut head = head_at(0);
             let now = Timestamp::from(std::time::SystemTime::now());
             (head.created, head.touched) = (now, now);
-            (head.expires, head.ends) = (Timestamp::from_millis(i64::MAX / 2), Timestamp::from_millis(i64::MAX / 2));
+            (head.idle_deadline, head.absolute_deadline) =
+                (Timestamp::from_millis(i64::MAX / 2), Timestamp::from_millis(i64::MAX / 2));
             // Spread as random keys are.
             let key = SessionKey::from_bytes(
                 (u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)).to_be_bytes(),

@@ -82,7 +82,7 @@ async fn a_jumping_clock_does_not_move_the_bound() {
     let late = node.load(KEY, &Wanted::all(), NOW.before(24 * BOUND)).await.unwrap().unwrap();
     assert_eq!(late.record.values.get("cart.a"), Some("5"), "a day back is no rejuvenation");
     assert_eq!(store.calls("load"), 2);
-    let deadline = load(&store).await.unwrap().record.head.expires;
+    let deadline = load(&store).await.unwrap().record.head.idle_deadline;
     store.total_calls();
     node.load(KEY, &Wanted::all(), deadline.before(Duration::from_millis(1))).await.unwrap().unwrap();
     assert_eq!(store.calls("load"), 0, "an hour on is no ageing");
@@ -93,11 +93,11 @@ async fn a_jumping_clock_does_not_move_the_bound() {
 async fn an_expired_copy_is_not_served() {
     let (node, store) = node().await;
     let head = load(&node).await.unwrap().record.head;
-    assert!(node.load(KEY, &Wanted::all(), head.expires).await.unwrap().is_none());
+    assert!(node.load(KEY, &Wanted::all(), head.idle_deadline).await.unwrap().is_none());
     load(&node).await.unwrap();
-    let later = head.expires.after(Duration::from_secs(1));
+    let later = head.idle_deadline.after(Duration::from_secs(1));
     let expires = later.after(Duration::from_secs(1));
-    let touch = Deadline::Touch { seen: head.expires, touched: NOW, expires };
+    let touch = Deadline::Touch { seen: head.idle_deadline, touched: NOW, expires };
     patch(&store, Patch::on_generation(0).deadline(touch)).await;
     assert!(node.load(KEY, &Wanted::all(), later).await.unwrap().is_some());
 }

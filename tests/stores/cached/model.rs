@@ -159,9 +159,9 @@ impl Trial {
         };
         self.logins += u8::from(edit.login);
         let touch = |head: &Head| Deadline::Touch {
-            seen: head.expires,
+            seen: head.idle_deadline,
             touched: NOW,
-            expires: head.expires.after(Duration::from_millis(1)),
+            expires: head.idle_deadline.after(Duration::from_millis(1)),
         };
         let mut patch = Patch::on_generation(generation)
             .precondition(precondition)

@@ -64,7 +64,7 @@ impl Store for FileStore {
 
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
         let folder = self.0.lock().await;
-        let is_over = |key: &SessionKey| matches!(read(&folder, *key), Ok(Some(record)) if record.head.expires <= now.before(SWEEP_GRACE));
+        let is_over = |key: &SessionKey| matches!(read(&folder, *key), Ok(Some(record)) if record.head.idle_deadline <= now.before(SWEEP_GRACE));
         let expired: Vec<_> = keys(&folder)?.into_iter().filter(is_over).take(limit).collect();
         expired.iter().try_for_each(|key| remove(&folder, *key)).map(|()| expired.len())
     }
@@ -101,7 +101,7 @@ fn read(folder: &Path, key: SessionKey) -> Result<Option<Record>, StoreError> {
 }
 
 fn live(folder: &Path, key: SessionKey, now: Timestamp) -> Result<Option<Record>, StoreError> {
-    Ok(read(folder, key)?.filter(|record| now < record.head.expires))
+    Ok(read(folder, key)?.filter(|record| now < record.head.idle_deadline))
 }
 
 /// In their order.
@@ -114,7 +114,8 @@ fn keys(folder: &Path) -> Result<BTreeSet<SessionKey>, StoreError> {
 /// Beside the old file, and then in its place: who stops in between leaves a whole one.
 fn write(folder: &Path, key: SessionKey, record: &Record) -> Result<(), StoreError> {
     let (head, millis) = (&record.head, Timestamp::as_millis);
-    let moments = [head.created, head.touched, head.expires, head.ends, head.secret_since].map(millis);
+    let moments =
+        [head.created, head.touched, head.idle_deadline, head.absolute_deadline, head.secret_since].map(millis);
     let previous = head.previous.as_ref().map(|old| (*old.hash.as_bytes(), old.until.map(millis)));
     let counters = (head.generation, head.generation_since.map(millis), head.revision);
     let values = record.values.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
@@ -127,13 +128,13 @@ fn write(folder: &Path, key: SessionKey, record: &Record) -> Result<(), StoreErr
 fn parse(bytes: &[u8]) -> Option<Record> {
     let (moments, expiry, secret, previous, counters, values): File = serde_json::from_slice(bytes).ok()?;
     let (hash, moment) = (SecretHash::from_bytes, Timestamp::from_millis);
-    let [created, touched, expires, ends, secret_since] = moments.map(moment);
+    let [created, touched, idle_deadline, absolute_deadline, secret_since] = moments.map(moment);
     let (generation, since, revision) = counters;
     let head = Head {
         created,
         touched,
-        expires,
-        ends,
+        idle_deadline,
+        absolute_deadline,
         expiry: expiry.parse().ok()?,
         secret: hash(secret),
         secret_since,

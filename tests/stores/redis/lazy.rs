@@ -60,8 +60,8 @@ async fn the_deadline_moves_on_every_hash() {
     let head = create(&store, 1, &SESSION).await;
     let ttl = |name: String| -> i64 { redis::cmd("PTTL").arg(name).query(&mut server.connect()).unwrap() };
     let before = ttl(name(1));
-    let expires = head.expires.after(std::time::Duration::from_secs(3600));
-    let touch = Deadline::Touch { seen: head.expires, touched: now(), expires };
+    let expires = head.idle_deadline.after(std::time::Duration::from_secs(3600));
+    let touch = Deadline::Touch { seen: head.idle_deadline, touched: now(), expires };
     must_patch(&store, 1, setting(&[]).deadline(touch)).await;
     for name in [name(1), format!("{}:history", name(1))] {
         assert!(ttl(name.clone()) > before + 3_000_000, "the deadline of `{name}` did not move");

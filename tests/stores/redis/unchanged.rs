@@ -95,7 +95,7 @@ async fn an_expired_session_is_not_written() {
         let loaded = load_all(&store, 1).await.unwrap().unwrap();
         let choose = Deadline::Choose { expiry: loaded.record.head.expiry, touched: now(), expires };
         let head = must_patch(&store, 1, setting(&[]).deadline(choose)).await;
-        assert_eq!((head.expires, head.revision), (expires, revision));
+        assert_eq!((head.idle_deadline, head.revision), (expires, revision));
         let text = format!("{revision} more");
         let late = || describing(setting(&[("cart.a", &text)]), &loaded);
         for late_by in [0, 1, 1 << 32] {
@@ -116,14 +116,14 @@ async fn another_request_may_change_the_head_meanwhile() {
     warm_up(&store).await;
     create(&store, 1, &CART).await;
     let loaded = load_all(&store, 1).await.unwrap().unwrap();
-    let Head { secret, expires, .. } = loaded.record.head.clone();
+    let Head { secret, idle_deadline: expires, .. } = loaded.record.head.clone();
     let moved = expires.after(Duration::from_secs(60));
     let touch = Deadline::Touch { seen: expires, touched: now(), expires: moved };
     let periodic =
         NewSecret::Periodic { seen: secret, seen_expires: expires, hash: SecretHash::from_bytes([7; 32]), at: now() };
     let theirs = setting(&[]).deadline(touch).secret(periodic);
     let head = must_patch(&store, 1, theirs).await;
-    assert_eq!((head.expires, head.revision), (moved, 0));
+    assert_eq!((head.idle_deadline, head.revision), (moved, 0));
     let stats = &mut server.connect();
     reset(stats);
     let after = must_patch(&store, 1, describing(setting(&[("cart.a", "2")]), &loaded)).await;

@@ -129,7 +129,7 @@ async fn a_sweep_is_bounded_and_the_next_goes_on() {
     let long_ago: Timestamp = (SystemTime::now() - Duration::from_secs(120)).into();
     for number in 0..30 {
         let mut expired = record(&[("cart.n", "1")]);
-        expired.head = Head { expires: long_ago, ..expired.head };
+        expired.head = Head { idle_deadline: long_ago, ..expired.head };
         store.create(key(number), expired).await.unwrap();
     }
     create(&store, 99, &[("cart.n", "1")]).await;

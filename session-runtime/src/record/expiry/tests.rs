@@ -17,12 +17,12 @@ fn after(duration: Duration) -> StoredExpiry {
 
 /// Returns the head of a session that is stored now, under these settings.
 fn stored(lifetime: &Lifetime, expiry: StoredExpiry) -> Head {
-    let ends = lifetime.ends(NOW);
+    let absolute_deadline = lifetime.absolute_deadline(NOW);
     Head {
         created: NOW,
         touched: NOW,
-        expires: lifetime.expires(expiry, Span { created: NOW, ends }, NOW),
-        ends,
+        idle_deadline: lifetime.idle_deadline(expiry, Span { created: NOW, absolute_deadline }, NOW),
+        absolute_deadline,
         expiry,
         secret: SecretHash::from_bytes([1; 32]),
         secret_since: NOW,
@@ -51,7 +51,11 @@ fn a_choice_decides_the_deadline_and_the_absolute_one_is_its_ceiling() {
         (after(Duration::MAX), far, far),
         (at(NOW.after(HOUR)), NOW.after(MINUTE), NOW.after(MINUTE)),
     ] {
-        assert_eq!(lifetime.expires(choice, Span { created: NOW, ends }, NOW), expires, "{choice:?}");
+        assert_eq!(
+            lifetime.idle_deadline(choice, Span { created: NOW, absolute_deadline: ends }, NOW),
+            expires,
+            "{choice:?}"
+        );
     }
 }
 
@@ -61,8 +65,9 @@ fn a_choice_decides_the_deadline_and_the_absolute_one_is_its_ceiling() {
 fn each_choice_has_a_ceiling_of_its_own() {
     let lifetime = Lifetime { remember: 2000 * HOUR, ..lifetime(TouchEvery::Off) };
     let created = NOW.before(999 * HOUR + 30 * MINUTE);
-    let expires = |choice, ends| lifetime.expires(choice, Span { created, ends }, NOW).since(NOW);
-    let ends = lifetime.ends(created);
+    let expires =
+        |choice, ends| lifetime.idle_deadline(choice, Span { created, absolute_deadline: ends }, NOW).since(NOW);
+    let ends = lifetime.absolute_deadline(created);
     for choice in [StoredExpiry::Default, StoredExpiry::BrowserClose] {
         assert_eq!(expires(choice, ends), 30 * MINUTE, "{choice:?}");
     }
@@ -95,7 +100,7 @@ fn a_use_moves_the_deadline_once_in_a_period_of_half_the_idle_time_at_most() {
         for writes in [false, true] {
             let shown = format!("{touch_every:?} {choice:?} {writes}");
             assert_eq!(lifetime.touch(&head, writes, NOW.after(period).before(MILLI)), None, "{shown}");
-            let (now, idle) = (NOW.after(period), head.expires.since(NOW));
+            let (now, idle) = (NOW.after(period), head.idle_deadline.since(NOW));
             assert_eq!(lifetime.touch(&head, writes, now), Some(now.after(idle)), "{shown}");
         }
     }
@@ -107,7 +112,7 @@ fn a_chosen_moment_and_the_absolute_deadline_are_not_touched() {
     for touch_every in [TouchEvery::TenthOfIdle, TouchEvery::Period(MILLI), TouchEvery::Off] {
         let lifetime = lifetime(touch_every);
         let at = stored(&lifetime, StoredExpiry::At(NOW.after(9 * HOUR)));
-        let ending = Head { ends: NOW.after(HOUR), ..stored(&lifetime, StoredExpiry::Default) };
+        let ending = Head { absolute_deadline: NOW.after(HOUR), ..stored(&lifetime, StoredExpiry::Default) };
         for (head, minutes) in [(&at, 500), (&ending, 59)] {
             assert_eq!(lifetime.touch(head, true, NOW.after(minutes * MINUTE)), None, "{touch_every:?}");
         }

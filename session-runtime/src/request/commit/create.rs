@@ -70,12 +70,13 @@ impl Core {
     /// Returns the head of a record that is created now.
     fn first_head(&self, id: SessionId, expiry: StoredExpiry) -> Head {
         let now = self.now();
-        let ends = self.lifetime.ends(now);
+        let absolute_deadline = self.lifetime.absolute_deadline(now);
+        let span = Span { created: now, absolute_deadline };
         Head {
             created: now,
             touched: now,
-            expires: self.lifetime.expires(expiry, Span { created: now, ends }, now),
-            ends,
+            idle_deadline: self.lifetime.idle_deadline(expiry, span, now),
+            absolute_deadline,
             expiry,
             secret: id.secret_hash(),
             secret_since: now,

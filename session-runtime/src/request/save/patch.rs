@@ -75,14 +75,14 @@ impl Save<'_> {
             return Some(Deadline::Choose {
                 expiry,
                 touched: now,
-                expires: lifetime.expires(expiry, head.span(), now),
+                expires: lifetime.idle_deadline(expiry, head.span(), now),
             });
         }
         if !self.answered {
             return None;
         }
         let due = lifetime.touch(head, writes, now);
-        due.map(|expires| Deadline::Touch { seen: head.expires, touched: now, expires })
+        due.map(|expires| Deadline::Touch { seen: head.idle_deadline, touched: now, expires })
     }
 
     pub(super) fn new_secret(&self) -> Option<NewSecret> {
@@ -91,7 +91,7 @@ impl Save<'_> {
             Secret::Keep => None,
             Secret::Raise(id) => Some(NewSecret::Raise { hash: id.secret_hash(), at }),
             Secret::Periodic(id) => {
-                Some(NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash: id.secret_hash(), at })
+                Some(NewSecret::Periodic { seen: head.secret, seen_expires: head.idle_deadline, hash: id.secret_hash(), at })
             }
             Secret::Presented => {
                 Some(NewSecret::Presented { seen: head.secret, until: at.after(self.visit.core.lifetime.renew_grace) })

@@ -46,8 +46,10 @@ impl RecordCopy {
 
     /// Returns the copy as the result of a load, if it is recent enough, has not expired and covers the wanted schemas.
     pub(super) fn answer(&self, wanted: &Wanted, now: Timestamp, bound: Duration) -> Option<Loaded> {
-        let good =
-            self.is_young(bound) && now < self.head.expires && wanted.allows_copy(&self.head) && self.covers(wanted);
+        let good = self.is_young(bound)
+            && now < self.head.idle_deadline
+            && wanted.allows_copy(&self.head)
+            && self.covers(wanted);
         good.then(|| Loaded {
             record: Record { head: self.head.clone(), values: self.values.clone() },
             bytes: self.bytes,

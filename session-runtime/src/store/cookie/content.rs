@@ -31,7 +31,7 @@ pub(super) fn encode(key: SessionKey, record: &Record, sealed: Timestamp) -> Vec
     let head = &record.head;
     let mut bytes = Writer { bytes: Vec::with_capacity(64 + record.values.bytes()), sealed };
     bytes.signed(sealed.as_millis());
-    for moment in [head.expires, head.ends, head.created, head.touched] {
+    for moment in [head.idle_deadline, head.absolute_deadline, head.created, head.touched] {
         bytes.moment(moment);
     }
     bytes.expiry(head.expiry);
@@ -52,8 +52,8 @@ pub(super) fn encode(key: SessionKey, record: &Record, sealed: Timestamp) -> Vec
 pub(super) fn decode(bytes: &[u8], now: Timestamp) -> Option<(SessionKey, Record)> {
     let mut rest = Rest { bytes: Unread(bytes), sealed: Timestamp::from_millis(0) };
     rest.sealed = rest.moment()?;
-    let (expires, ends) = (rest.moment()?, rest.moment()?);
-    if now >= expires || now >= ends {
+    let (idle_deadline, absolute_deadline) = (rest.moment()?, rest.moment()?);
+    if now >= idle_deadline || now >= absolute_deadline {
         return None;
     }
     let (created, touched) = (rest.moment()?, rest.moment()?);
@@ -62,8 +62,8 @@ pub(super) fn decode(bytes: &[u8], now: Timestamp) -> Option<(SessionKey, Record
     let head = Head {
         created,
         touched,
-        expires,
-        ends,
+        idle_deadline,
+        absolute_deadline,
         expiry,
         secret: SessionId::sealed(key).secret_hash(),
         secret_since: rest.sealed,

@@ -95,7 +95,7 @@ impl RequestStore {
 impl Held {
     fn live(&self, key: SessionKey, now: Timestamp) -> Option<&Record> {
         let (have, record) = self.session.as_ref()?;
-        (*have == key && now < record.head.expires).then_some(record)
+        (*have == key && now < record.head.idle_deadline).then_some(record)
     }
 }
 

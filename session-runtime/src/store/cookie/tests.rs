@@ -41,8 +41,8 @@ fn head() -> Head {
     Head {
         created: now().before(MINUTE * 90),
         touched: now().before(MINUTE),
-        expires: now().after(MINUTE),
-        ends: now().after(MINUTE * 60),
+        idle_deadline: now().after(MINUTE),
+        absolute_deadline: now().after(MINUTE * 60),
         expiry: StoredExpiry::Default,
         secret: SessionId::sealed(key()).secret_hash(),
         secret_since: now(),
@@ -108,7 +108,8 @@ fn a_deadline_inside_the_seal_ends_it() {
     let sealer = Sealer::new(store(), rules("id"), Random::default());
     for (idle, absolute) in [(1, 5), (5, 1)] {
         let mut record = record(&[]);
-        (record.head.expires, record.head.ends) = (now().after(MINUTE * idle), now().after(MINUTE * absolute));
+        (record.head.idle_deadline, record.head.absolute_deadline) =
+            (now().after(MINUTE * idle), now().after(MINUTE * absolute));
         let value = value_of(&sealer, &record);
         let end = now().after(MINUTE);
         assert!(sealer.open(&value, end.before(Duration::from_millis(1))).is_some());
@@ -260,12 +261,12 @@ proptest! {
         values in values(),
     ) {
         let key = SessionKey::from_bytes(bytes);
-        let [created, touched, expires, ends] = times;
+        let [created, touched, idle_deadline, absolute_deadline] = times;
         let secret = SessionId::sealed(key).secret_hash();
-        let head = Head { created, touched, expires, ends, expiry, secret, secret_since: sealed, generation, ..head() };
+        let head = Head { created, touched, idle_deadline, absolute_deadline, expiry, secret, secret_since: sealed, generation, ..head() };
         let bytes = content::encode(key, &Record { head: head.clone(), values: values.clone() }, sealed);
         let first = Timestamp::from_millis(i64::MIN);
-        let over = first >= expires || first >= ends;
+        let over = first >= idle_deadline || first >= absolute_deadline;
         match content::decode(&bytes, first) {
             Some((found, record)) => {
                 prop_assert!(!over && found == key && record.head == head && record.values == values);

@@ -33,7 +33,8 @@ impl<'h> HeadColumns<'h> {
         let Record { head, values } = record;
         let (kind, number) = head.expiry.to_parts();
         let moment = |moment: Timestamp| moment.as_millis();
-        let [expires, created, touched, ends] = [head.expires, head.created, head.touched, head.ends].map(moment);
+        let [expires, created, touched, ends] =
+            [head.idle_deadline, head.created, head.touched, head.absolute_deadline].map(moment);
         let previous = head.previous.as_ref();
         Self {
             times_and_expiry: [expires, created, touched, ends, kind.into(), number].map(Redacted),
@@ -66,10 +67,10 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
     let until = maybe(9)?;
     let previous = column::<Option<&[u8]>>(row, 8)?.map(hash).transpose()?;
     Ok(Head {
-        expires: moment(0)?,
+        idle_deadline: moment(0)?,
         created: moment(1)?,
         touched: moment(2)?,
-        ends: moment(3)?,
+        absolute_deadline: moment(3)?,
         expiry: expiry(column(row, 4)?, column(row, 5)?)?,
         secret: hash(column(row, 6)?)?,
         secret_since: moment(7)?,

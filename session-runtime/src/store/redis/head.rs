@@ -42,8 +42,8 @@ pub(super) fn encode(head: &Head, bytes: usize, keys: usize, own_hashes: &[&str]
     let mut out = Vec::with_capacity(LENGTH + own_hashes.iter().map(|schema| schema.len() + 1).sum::<usize>());
     out.push(FORMAT);
     out.extend_from_slice(&moment(head.created));
-    out.extend_from_slice(&moment(head.ends));
-    put_times(&mut out, head.expires, head.touched);
+    out.extend_from_slice(&moment(head.absolute_deadline));
+    put_times(&mut out, head.idle_deadline, head.touched);
     put_expiry(&mut out, head.expiry);
     put_secret(&mut out, head);
     out.extend_from_slice(&head.generation.to_be_bytes());
@@ -131,7 +131,7 @@ fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
     if rest.array()? != [FORMAT] {
         return None;
     }
-    let (created, ends, expires, touched) =
+    let (created, absolute_deadline, idle_deadline, touched) =
         (read_moment(&mut rest)?, read_moment(&mut rest)?, read_moment(&mut rest)?, read_moment(&mut rest)?);
     let expiry = decode_expiry(&mut rest)?;
     let (secret, secret_since) = (SecretHash::from_bytes(rest.array()?), read_moment(&mut rest)?);
@@ -154,8 +154,8 @@ fn decode(bytes: &[u8]) -> Option<StoredHead<'_>> {
     let head = Head {
         created,
         touched,
-        expires,
-        ends,
+        idle_deadline,
+        absolute_deadline,
         expiry,
         secret,
         secret_since,
@@ -187,8 +187,8 @@ mod tests {
         Head {
             created: at(-1),
             touched: at(2),
-            expires: at(i64::MIN),
-            ends: Timestamp::MAX,
+            idle_deadline: at(i64::MIN),
+            absolute_deadline: Timestamp::MAX,
             expiry: StoredExpiry::At(at(-7)),
             secret: SecretHash::from_bytes([0xff; 32]),
             secret_since: at(5),

@@ -29,7 +29,7 @@ impl<'r> Main<'r> {
         let collected = collect(hash, wanted, &mut values, &mut unreadable, &mut head);
         let stored = StoredHead::decode(head.ok_or_else(|| Fault::unreadable("head"))?)?;
         // Damage of an expired session does not matter.
-        if now >= stored.head.expires {
+        if now >= stored.head.idle_deadline {
             return Ok(None);
         }
         collected.map(|()| Some(Self { stored, values, unreadable }))
@@ -162,8 +162,8 @@ mod tests {
         let head = Head {
             created: EXPIRES,
             touched: EXPIRES,
-            expires: EXPIRES,
-            ends: EXPIRES,
+            idle_deadline: EXPIRES,
+            absolute_deadline: EXPIRES,
             expiry: StoredExpiry::Default,
             secret: SecretHash::from_bytes([1; 32]),
             secret_since: EXPIRES,

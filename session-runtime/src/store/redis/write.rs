@@ -30,7 +30,7 @@ pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> 
         lazy.iter().filter(|schema| record.values.of_schema(schema).next().is_some()).copied().collect();
     let head = head::encode(&record.head, bytes, keys, &own_hashes);
     let mut command = script::CREATE.command(main, 2 * keys + 3 * own_hashes.len() + 8, bytes + head.len() + 64);
-    command.arg(engine_deadline(record.head.expires));
+    command.arg(engine_deadline(record.head.idle_deadline));
     record.values.iter().try_for_each(|(name, _)| check(name))?;
     let in_main = || record.values.iter().filter(|(name, _)| own_hashes.is_empty() || !is_lazy(name));
     command.arg("").arg(in_main().count() + 1).arg(HEAD).arg(head);

@@ -50,7 +50,7 @@ impl HeadRow {
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.extend_from_slice(&[FORMAT, flags, kind]);
         bytes.extend_from_slice(&choice.to_be_bytes());
-        for at in [head.created, head.touched, head.ends] {
+        for at in [head.created, head.touched, head.absolute_deadline] {
             bytes.extend_from_slice(&moment(Some(at)));
         }
         bytes.extend_from_slice(head.secret.as_bytes());
@@ -66,19 +66,20 @@ impl HeadRow {
         bytes
     }
 
-    pub(super) fn decode(bytes: &[u8], expires: Timestamp) -> Result<Self, Fault> {
-        decode(bytes, expires).ok_or(Fault::Unreadable("head"))
+    pub(super) fn decode(bytes: &[u8], idle_deadline: Timestamp) -> Result<Self, Fault> {
+        decode(bytes, idle_deadline).ok_or(Fault::Unreadable("head"))
     }
 }
 
-fn decode(bytes: &[u8], expires: Timestamp) -> Option<HeadRow> {
+fn decode(bytes: &[u8], idle_deadline: Timestamp) -> Option<HeadRow> {
     let mut rest = Unread(bytes);
     let [layout, flags, kind] = rest.array()?;
     if layout != FORMAT || bytes.len() != LENGTH {
         return None;
     }
     let expiry = StoredExpiry::from_parts(kind, rest.number()?.cast_signed())?;
-    let (created, touched, ends) = (read_moment(&mut rest)?, read_moment(&mut rest)?, read_moment(&mut rest)?);
+    let (created, touched, absolute_deadline) =
+        (read_moment(&mut rest)?, read_moment(&mut rest)?, read_moment(&mut rest)?);
     let (secret, secret_since) = (SecretHash::from_bytes(rest.array()?), read_moment(&mut rest)?);
     let (generation, generation_since, revision) = (rest.number()?, read_moment(&mut rest)?, rest.number()?);
     let (total, keys) = (rest.size()?, rest.size()?);
@@ -89,8 +90,8 @@ fn decode(bytes: &[u8], expires: Timestamp) -> Option<HeadRow> {
     let head = Head {
         created,
         touched,
-        expires,
-        ends,
+        idle_deadline,
+        absolute_deadline,
         expiry,
         secret,
         secret_since,

@@ -36,7 +36,7 @@ impl Db<'_> {
     pub(super) fn create(&mut self, key: SessionKey, record: &Record) -> Result<Created, Fault> {
         let Record { head, values } = record;
         let row = HeadRow { head: head.clone(), bytes: values.bytes(), keys: values.len() };
-        if self.add.execute(params![&key.as_bytes()[..], row.encode(), head.expires.as_millis()])? == 0 {
+        if self.add.execute(params![&key.as_bytes()[..], row.encode(), head.idle_deadline.as_millis()])? == 0 {
             return Ok(Created::Taken);
         }
         for (name, text) in values.iter() {
@@ -165,8 +165,8 @@ impl Db<'_> {
 
     /// Writes the head if it changed. A patch of values alone does not touch the index of deadlines.
     fn write_head(&mut self, key: SessionKey, before: &HeadRow, after: &HeadRow) -> Result<(), Fault> {
-        let (key, expires) = (&key.as_bytes()[..], after.head.expires);
-        if before.head.expires != expires {
+        let (key, expires) = (&key.as_bytes()[..], after.head.idle_deadline);
+        if before.head.idle_deadline != expires {
             self.touch.execute(params![key, after.encode(), expires.as_millis()])?;
         } else if before != after {
             self.change.execute(params![key, after.encode()])?;

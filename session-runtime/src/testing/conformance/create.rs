@@ -49,8 +49,8 @@ pub(super) fn unusual_head(trial: &Trial) -> Head {
     Head {
         created: trial.now.before(Duration::from_millis(11)),
         touched: trial.now.before(Duration::from_millis(7)),
-        expires: at(3_600_001),
-        ends: Timestamp::MAX,
+        idle_deadline: at(3_600_001),
+        absolute_deadline: Timestamp::MAX,
         expiry: StoredExpiry::After { millis: 3_600_008 },
         secret: hash(0xff),
         secret_since: trial.now.before(Duration::from_millis(5)),
@@ -90,7 +90,7 @@ async fn create_is_exclusive(trial: Trial) -> Verdict {
 }
 
 async fn create_on_expired_is_taken(trial: Trial) -> Verdict {
-    let expired = Head { expires: trial.now, ..trial.head() };
+    let expired = Head { idle_deadline: trial.now, ..trial.head() };
     let key = trial.stored_with(expired, &[]).await?;
     ensure!(!trial.is_vacant(key).await?, "the second create was done");
     Ok(())

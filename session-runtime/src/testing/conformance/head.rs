@@ -47,17 +47,17 @@ async fn must_become(trial: &Trial, key: SessionKey, patch: Patch, head: &Head) 
 
 fn touch(trial: &Trial, seen: Timestamp) -> (Deadline, Head) {
     let head = trial.head();
-    let (touched, expires) = (trial.now.after(Duration::from_secs(1)), head.expires.after(HOUR));
-    (Deadline::Touch { seen, touched, expires }, Head { touched, expires, ..head })
+    let (touched, expires) = (trial.now.after(Duration::from_secs(1)), head.idle_deadline.after(HOUR));
+    (Deadline::Touch { seen, touched, expires }, Head { touched, idle_deadline: expires, ..head })
 }
 
 async fn touch_needs_the_deadline_it_saw(trial: Trial) -> Verdict {
     let key = trial.stored(&[("cart.a", "1")]).await?;
-    let (late, _) = touch(&trial, trial.head().expires.before(Duration::from_millis(1)));
+    let (late, _) = touch(&trial, trial.head().idle_deadline.before(Duration::from_millis(1)));
     let patch = Patch { deadline: Some(late), ..setting(&[("cart.a", "2")]) };
     must_become(&trial, key, patch, &Head { revision: 1, ..trial.head() }).await?;
     trial.must_hold(key, &[("cart.a", "2")]).await?;
-    let (right, touched) = touch(&trial, trial.head().expires);
+    let (right, touched) = touch(&trial, trial.head().idle_deadline);
     let patch = Patch { deadline: Some(right), ..setting(&[("cart.a", "3")]) };
     must_become(&trial, key, patch, &Head { revision: 2, ..touched }).await?;
     trial.must_hold(key, &[("cart.a", "3")]).await
@@ -65,21 +65,21 @@ async fn touch_needs_the_deadline_it_saw(trial: Trial) -> Verdict {
 
 async fn touch_may_be_all_there_is(trial: Trial) -> Verdict {
     let key = trial.stored(&[("cart.a", "1")]).await?;
-    let (deadline, touched) = touch(&trial, trial.head().expires);
+    let (deadline, touched) = touch(&trial, trial.head().idle_deadline);
     must_become(&trial, key, moving(deadline), &touched).await?;
     trial.must_hold(key, &[("cart.a", "1")]).await?;
-    ensure!(trial.load_at(key, trial.head().expires).await?.is_some(), "the old deadline still holds");
-    ensure!(trial.load_at(key, touched.expires).await?.is_none(), "the new deadline does not hold");
+    ensure!(trial.load_at(key, trial.head().idle_deadline).await?.is_some(), "the old deadline still holds");
+    ensure!(trial.load_at(key, touched.idle_deadline).await?.is_none(), "the new deadline does not hold");
     Ok(())
 }
 
 async fn choice_always_applies(trial: Trial) -> Verdict {
     let key = trial.stored(&[("cart.a", "1")]).await?;
-    let (deadline, _) = touch(&trial, trial.head().expires);
+    let (deadline, _) = touch(&trial, trial.head().idle_deadline);
     trial.done(key, moving(deadline)).await?;
     let (touched, expires) = (trial.now.after(Duration::from_secs(2)), trial.now.after(Duration::from_secs(9)));
     for expiry in [StoredExpiry::After { millis: 9_000 }, StoredExpiry::BrowserClose, StoredExpiry::At(expires)] {
-        let head = Head { touched, expires, expiry, ..trial.head() };
+        let head = Head { touched, idle_deadline: expires, expiry, ..trial.head() };
         must_become(&trial, key, moving(Deadline::Choose { expiry, touched, expires }), &head).await?;
     }
     Ok(())
@@ -114,7 +114,7 @@ async fn raise_kills_all_secrets(trial: Trial) -> Verdict {
 async fn periodic_keeps_the_previous_secret(trial: Trial) -> Verdict {
     let key = trial.stored(&[("cart.a", "1")]).await?;
     let (head, at) = (trial.head(), trial.now.after(Duration::from_secs(3)));
-    let secret = NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash: hash(2), at };
+    let secret = NewSecret::Periodic { seen: head.secret, seen_expires: head.idle_deadline, hash: hash(2), at };
     let previous = Some(PreviousSecret { hash: head.secret, until: None });
     must_become(&trial, key, renewing(secret), &Head { secret: hash(2), secret_since: at, previous, ..head }).await
 }
@@ -122,8 +122,8 @@ async fn periodic_keeps_the_previous_secret(trial: Trial) -> Verdict {
 async fn periodic_needs_what_it_saw(trial: Trial) -> Verdict {
     let key = trial.stored(&[("cart.a", "0")]).await?;
     let head = trial.head();
-    let earlier = head.expires.before(Duration::from_millis(1));
-    for (revision, seen, seen_expires) in [(1, hash(9), head.expires), (2, head.secret, earlier)] {
+    let earlier = head.idle_deadline.before(Duration::from_millis(1));
+    for (revision, seen, seen_expires) in [(1, hash(9), head.idle_deadline), (2, head.secret, earlier)] {
         let secret = Some(NewSecret::Periodic { seen, seen_expires, hash: hash(2), at: trial.now });
         let text = revision.to_string();
         let patch = Patch { secret, ..setting(&[("cart.a", &text)]) };
@@ -136,8 +136,9 @@ async fn periodic_needs_what_it_saw(trial: Trial) -> Verdict {
 async fn periodic_goes_with_a_touch(trial: Trial) -> Verdict {
     let key = trial.stored(&[]).await?;
     let head = trial.head();
-    let (deadline, touched) = touch(&trial, head.expires);
-    let secret = NewSecret::Periodic { seen: head.secret, seen_expires: head.expires, hash: hash(2), at: trial.now };
+    let (deadline, touched) = touch(&trial, head.idle_deadline);
+    let secret =
+        NewSecret::Periodic { seen: head.secret, seen_expires: head.idle_deadline, hash: hash(2), at: trial.now };
     let patch = Patch { deadline: Some(deadline), ..renewing(secret) };
     let previous = Some(PreviousSecret { hash: head.secret, until: None });
     must_become(&trial, key, patch, &Head { secret: hash(2), previous, ..touched }).await

@@ -46,7 +46,7 @@ fn patches(trial: &Trial, head: &Head) -> Vec<Patch> {
     let on = || Patch::on_generation(head.generation);
     let deadline = |deadline| Patch { deadline: Some(deadline), ..on() };
     let secret = |secret| Patch { secret: Some(secret), ..on() };
-    let (touched, expires, seen) = (seconds(trial, 17), seconds(trial, 7_200), head.expires);
+    let (touched, expires, seen) = (seconds(trial, 17), seconds(trial, 7_200), head.idle_deadline);
     let (hash, at) = (hash(9), seconds(trial, 19));
     vec![
         on(),
@@ -86,7 +86,7 @@ async fn must_become(trial: &Trial, key: SessionKey, head: &Head, patch: Patch) 
 async fn moments_are_kept_to_the_millisecond(trial: Trial) -> Verdict {
     let at = |millis| trial.now.after(Duration::from_millis(millis));
     let head = trial.head();
-    let (seen, touched, expires) = (head.expires, at(1_001), at(7_200_003));
+    let (seen, touched, expires) = (head.idle_deadline, at(1_001), at(7_200_003));
     let expiry = StoredExpiry::At(at(7_200_007));
     let deadlines = [Deadline::Touch { seen, touched, expires }, Deadline::Choose { expiry, touched, expires }];
     for deadline in deadlines {
@@ -186,7 +186,7 @@ async fn session_keys_are_bytes(trial: Trial) -> Verdict {
 }
 
 async fn a_touch_never_brings_back(trial: Trial) -> Verdict {
-    let (seen, expires) = (trial.head().expires, trial.head().expires.after(HOUR));
+    let (seen, expires) = (trial.head().idle_deadline, trial.head().idle_deadline.after(HOUR));
     let touch =
         || Patch { deadline: Some(Deadline::Touch { seen, touched: trial.now, expires }), ..Patch::on_generation(0) };
     let (absent, deleted) = (fresh_key(), trial.stored(&[("cart.a", "1")]).await?);

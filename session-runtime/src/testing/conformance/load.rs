@@ -38,7 +38,7 @@ async fn absent_loads_nothing(trial: Trial) -> Verdict {
 
 async fn expired_loads_nothing(trial: Trial) -> Verdict {
     let key = trial.stored(&[("cart", "{}")]).await?;
-    let deadline = trial.head().expires;
+    let deadline = trial.head().idle_deadline;
     let last = deadline.before(Duration::from_millis(1));
     ensure!(trial.load_at(key, last).await?.is_some(), "the record was absent a millisecond too early");
     ensure!(trial.load_at(key, deadline).await?.is_none(), "the record was loaded at its deadline");

@@ -44,7 +44,7 @@ async fn patch_of_absent_is_gone(trial: Trial) -> Verdict {
 
 async fn patch_of_expired_is_gone(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
-    let answer = trial.store.patch(key, setting(&[("cart.a", "9")]), trial.head().expires).await?;
+    let answer = trial.store.patch(key, setting(&[("cart.a", "9")]), trial.head().idle_deadline).await?;
     ensure!(matches!(answer, Patched::Gone), "{}", unexpected("gone", &answer).0);
     trial.must_hold(key, &VALUES).await
 }
@@ -63,7 +63,7 @@ async fn other_generation_is_renewed(trial: Trial) -> Verdict {
 async fn gone_comes_before_renewed(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let patch = Patch { generation: 1, ..resting(setting(&[("cart.a", "9")]), &[("cart.a", Some("5"))]) };
-    let answer = trial.store.patch(key, patch, trial.head().expires.after(HOUR)).await?;
+    let answer = trial.store.patch(key, patch, trial.head().idle_deadline.after(HOUR)).await?;
     ensure!(matches!(answer, Patched::Gone), "{}", unexpected("gone", &answer).0);
     Ok(())
 }
@@ -157,7 +157,7 @@ async fn an_upgrade_is_one_step(trial: Trial) -> Verdict {
     trial.done(key, upgrade(1)).await?;
     trial.must_hold(key, &NEW).await?;
     let loaded = trial.load(key).await?;
-    ensure!(loaded.record.head.expires == trial.head().expires, "the deadline moved");
+    ensure!(loaded.record.head.idle_deadline == trial.head().idle_deadline, "the deadline moved");
     let bytes: usize = NEW.iter().map(|(name, text)| name.len() + text.len()).sum();
     ensure!((loaded.bytes, loaded.keys) == (bytes, NEW.len()), "the totals are not those of what is stored");
     Ok(())

@@ -239,8 +239,8 @@ async fn a_foreign_cursor_is_refused(trial: Trial) -> Verdict {
 }
 
 async fn scan_leaves_the_expired_out(trial: Trial) -> Verdict {
-    let expired = Head { expires: trial.now, ..trial.head() };
-    let long_ago = Head { expires: trial.now.before(HOUR), ..trial.head() };
+    let expired = Head { idle_deadline: trial.now, ..trial.head() };
+    let long_ago = Head { idle_deadline: trial.now.before(HOUR), ..trial.head() };
     let keys = [trial.stored_with(expired, &[]).await?, trial.stored_with(long_ago, &[]).await?];
     let Some(all) = walk(&trial, 1_000).await? else { return Ok(()) };
     ensure!(!keys.iter().any(|key| all.lists(*key)), "a record that has expired was listed");

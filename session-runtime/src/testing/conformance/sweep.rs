@@ -42,7 +42,7 @@ async fn vacant(trial: &Trial, keys: &[SessionKey]) -> Result<usize, Broken> {
 }
 
 async fn sweep_spares_the_living(trial: Trial) -> Verdict {
-    let deadline = trial.head().expires;
+    let deadline = trial.head().idle_deadline;
     let late = trial.expiring(deadline, 1).await?;
     let living = trial.expiring(deadline.after(HOUR), 1).await?;
     emptied(&trial, deadline.after(SWEEP_GRACE).before(MILLISECOND)).await?;
@@ -52,7 +52,7 @@ async fn sweep_spares_the_living(trial: Trial) -> Verdict {
 }
 
 async fn sweep_spares_what_was_touched(trial: Trial) -> Verdict {
-    let seen = trial.head().expires;
+    let seen = trial.head().idle_deadline;
     let key = trial.stored(&[("cart.a", "1")]).await?;
     trial.done(key, touching(&trial, seen)).await?;
     emptied(&trial, seen.after(SWEEP_GRACE)).await?;
@@ -65,7 +65,7 @@ fn touching(trial: &Trial, seen: Timestamp) -> Patch {
 }
 
 async fn sweep_goes_by_the_present_deadline(trial: Trial) -> Verdict {
-    let first = trial.head().expires;
+    let first = trial.head().idle_deadline;
     let (earlier, later) = (trial.now.after(Duration::from_secs(1)), first.after(HOUR));
     let (short, long) = (trial.stored(&[("cart.a", "1")]).await?, trial.stored(&[("cart.a", "1")]).await?);
     for (key, expires) in [(short, earlier), (long, later)] {
@@ -79,7 +79,7 @@ async fn sweep_goes_by_the_present_deadline(trial: Trial) -> Verdict {
 }
 
 async fn sweep_removes_the_expired(trial: Trial) -> Verdict {
-    let deadline = trial.head().expires;
+    let deadline = trial.head().idle_deadline;
     emptied(&trial, deadline.after(SWEEP_GRACE)).await?;
     let keys = trial.expiring(deadline, 5).await?;
     let removed = trial.store.sweep(BATCH, deadline.after(SWEEP_GRACE)).await?;
@@ -92,7 +92,7 @@ async fn sweep_removes_the_expired(trial: Trial) -> Verdict {
 }
 
 async fn sweep_removes_no_more_than_its_limit(trial: Trial) -> Verdict {
-    let (deadline, limit) = (trial.head().expires, 3);
+    let (deadline, limit) = (trial.head().idle_deadline, 3);
     let now = deadline.after(SWEEP_GRACE);
     emptied(&trial, now).await?;
     let keys = trial.expiring(deadline, 7).await?;
@@ -107,7 +107,7 @@ async fn sweep_removes_no_more_than_its_limit(trial: Trial) -> Verdict {
 }
 
 async fn sweep_removes_each_once(trial: Trial) -> Verdict {
-    let deadline = trial.head().expires;
+    let deadline = trial.head().idle_deadline;
     let now = deadline.after(SWEEP_GRACE);
     emptied(&trial, now).await?;
     let keys = trial.expiring(deadline, 40).await?;
@@ -122,7 +122,7 @@ async fn sweep_removes_each_once(trial: Trial) -> Verdict {
 }
 
 async fn sweep_never_undoes_a_touch(trial: Trial) -> Verdict {
-    let seen = trial.head().expires;
+    let seen = trial.head().idle_deadline;
     let late = seen.after(SWEEP_GRACE);
     for _ in 0..16 {
         let key = trial.stored(&[("cart.a", "1")]).await?;

@@ -79,7 +79,7 @@ impl Trial {
     pub(super) async fn expiring(&self, expires: Timestamp, count: usize) -> Result<Vec<SessionKey>, Broken> {
         let mut keys = Vec::with_capacity(count);
         for _ in 0..count {
-            keys.push(self.stored_with(Head { expires, ..self.head() }, &[("cart", "{}")]).await?);
+            keys.push(self.stored_with(Head { idle_deadline: expires, ..self.head() }, &[("cart", "{}")]).await?);
         }
         Ok(keys)
     }

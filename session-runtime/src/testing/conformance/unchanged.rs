@@ -89,7 +89,7 @@ async fn unchanged_keys_are_not_all(trial: Trial) -> Verdict {
         ensure!(is_so, "{}", unexpected(wanted, &answer).0);
         Ok(())
     };
-    let expires = loaded.record.head.expires;
+    let expires = loaded.record.head.idle_deadline;
     must_answer(key, expires, "gone").await?;
     must_answer(fresh_key(), trial.now, "gone").await?;
     trial.must_hold(key, &VALUES).await?;

@@ -54,7 +54,7 @@ async fn removing_what_is_absent_is_fine(trial: Trial) -> Verdict {
 async fn revision_counts_changes_of_keys(trial: Trial) -> Verdict {
     let key = trial.stored(&[("cart.a", "1"), ("cart.b", "2")]).await?;
     let head = trial.head();
-    let (seen, touched, expires) = (head.expires, trial.now, head.expires);
+    let (seen, touched, expires) = (head.idle_deadline, trial.now, head.idle_deadline);
     let touch = Deadline::Touch { seen, touched, expires };
     let choose = Deadline::Choose { expiry: StoredExpiry::BrowserClose, touched, expires };
     let raise = NewSecret::Raise { hash: head.secret, at: trial.now };

@@ -85,7 +85,7 @@ fn key_of(store: &Wrong, from: &Cursor) -> Result<Option<Place>, StoreError> {
 }
 
 fn shown(store: &Wrong, key: SessionKey, record: Record, now: Timestamp) -> Option<(SessionKey, Record)> {
-    let is_live = now < record.head.expires;
+    let is_live = now < record.head.idle_deadline;
     match store.fault {
         ScanLeavesOutLarge if record.values.bytes() > 65_535 => return None,
         ScanShowsExpired => return Some((key, record)),

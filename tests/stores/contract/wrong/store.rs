@@ -65,12 +65,12 @@ impl Wrong {
             _ => {}
         }
         match &mut patch.deadline {
-            Some(Deadline::Touch { seen, .. }) if self.has(TouchesAlways) => *seen = record.head.expires,
+            Some(Deadline::Touch { seen, .. }) if self.has(TouchesAlways) => *seen = record.head.idle_deadline,
             _ => {}
         }
         match &mut patch.secret {
             Some(NewSecret::Periodic { seen, seen_expires, .. }) if self.has(PeriodicAlways) => {
-                (*seen, *seen_expires) = (record.head.secret, record.head.expires);
+                (*seen, *seen_expires) = (record.head.secret, record.head.idle_deadline);
             }
             _ => {}
         }
@@ -161,14 +161,14 @@ impl Store for Wrong {
     async fn create(&self, key: SessionKey, mut record: Record) -> Result<Created, StoreError> {
         assert!(!self.has(Panics), "on purpose");
         let key = self.found_as(key);
-        self.first_deadlines.lock().unwrap().insert(key, record.head.expires);
+        self.first_deadlines.lock().unwrap().insert(key, record.head.idle_deadline);
         if self.has(NormalisesTexts) {
             let trimmed = record.values.iter().map(|(name, text)| (name.clone(), text.replace(' ', "").into()));
             record.values = trimmed.collect();
         }
         let mut records = self.records();
         // A tombstone is what a store with two tables leaves when it forgets one of them.
-        let tombstone = records.get(&key).filter(|record| record.head.ends.as_millis() == i64::MIN);
+        let tombstone = records.get(&key).filter(|record| record.head.absolute_deadline.as_millis() == i64::MIN);
         let left = tombstone.map(|record| record.values.clone()).unwrap_or_default();
         let taken = records.contains_key(&key) && tombstone.is_none();
         if taken && !self.has(CreateOverwrites) {
@@ -182,7 +182,9 @@ impl Store for Wrong {
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
         let key = self.found_as(key);
         let Some(record) = self.records().get(&key).cloned() else { return Ok(Option::None) };
-        if record.head.ends.as_millis() == i64::MIN || (now >= record.head.expires && !self.has(ServesExpired)) {
+        if record.head.absolute_deadline.as_millis() == i64::MIN
+            || (now >= record.head.idle_deadline && !self.has(ServesExpired))
+        {
             return Ok(Option::None);
         }
         let (mut bytes, mut keys) = (record.values.bytes(), record.values.len());
@@ -199,8 +201,8 @@ impl Store for Wrong {
         let found = self.records().get(&key).cloned();
         let revives = self.has(TouchRevives) && patch.deadline.is_some() && !patch.changes_values();
         let live = |record: &Record| {
-            record.head.ends.as_millis() > i64::MIN
-                && (now < record.head.expires || self.has(PatchesExpired) || revives)
+            record.head.absolute_deadline.as_millis() > i64::MIN
+                && (now < record.head.idle_deadline || self.has(PatchesExpired) || revives)
         };
         let mut record = match found.filter(live) {
             Some(record) => record,
@@ -237,7 +239,7 @@ impl Store for Wrong {
         let removed = self.records().remove(&key);
         self.left.lock().unwrap().extend(removed.iter().map(|record| (key, record.values.clone())));
         if let Some(mut record) = removed.filter(|_| self.has(DeleteLeavesValues)) {
-            record.head.ends = Timestamp::from_millis(i64::MIN);
+            record.head.absolute_deadline = Timestamp::from_millis(i64::MIN);
             self.records().insert(key, record);
         }
         Ok(())
@@ -253,9 +255,9 @@ impl Store for Wrong {
             let late = |deadline: Timestamp| deadline <= now.before(grace);
             let chosen = record.head.expiry != StoredExpiry::Default;
             let expired = match self.fault {
-                SweepsTooLate => late(record.head.expires) && late(first[key]),
-                SweepIgnoresChoices if chosen => late(first[key]) || late(record.head.expires),
-                _ => late(record.head.expires),
+                SweepsTooLate => late(record.head.idle_deadline) && late(first[key]),
+                SweepIgnoresChoices if chosen => late(first[key]) || late(record.head.idle_deadline),
+                _ => late(record.head.idle_deadline),
             };
             let keep = left == 0 || !expired;
             left -= usize::from(!keep);
