@@ -83,7 +83,7 @@ impl RedisStoreBuilder {
     }
 
     /// Longest time for one response, and for a connection that a request waits for. It should not be longer than the
-    /// deadline of a request. A connection with an overdue response is closed and reopened. Default: 2 seconds.
+    /// deadline of a request. A connection with an overdue response is replaced. Default: 2 seconds.
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
