@@ -105,8 +105,8 @@ async fn a_connection_ended_for_being_idle_before_its_first_use_is_replaced_at_o
     let server = Postgres::start("idle_session_timeout = '100ms'");
     let store = PostgresStore::builder(server.url()).connect_timeout(PATIENT).connections(1).open().unwrap();
     for n in 0..10 {
-        let record = crate::session::record(&[("cart", "{}")]);
-        store.create(key(n), record).await.unwrap_or_else(|error| panic!("{n}: {}", crate::session::whole(&error)));
+        let record = super::session::record(&[("cart", "{}")]);
+        store.create(key(n), record).await.unwrap_or_else(|error| panic!("{n}: {}", super::session::whole(&error)));
         tokio::time::sleep(Duration::from_millis(340 + 10 * u64::from(n))).await;
     }
     let ended = server.logged().matches("idle-session timeout").count();
