@@ -98,17 +98,3 @@ async fn a_connection_that_is_ended_for_being_idle_fails_no_write() {
     println!("{ended} connections were ended");
     assert!(ended > 10, "the fault did not happen");
 }
-
-/// The server ends each connection while no request needs one, and so before its first use. That is no reason to pause.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_ended_for_being_idle_before_its_first_use_is_replaced_at_once() {
-    let server = Postgres::start("idle_session_timeout = '100ms'");
-    let store = PostgresStore::builder(server.url()).connect_timeout(PATIENT).connections(1).open().unwrap();
-    for n in 0..10 {
-        let record = super::session::record(&[("cart", "{}")]);
-        store.create(key(n), record).await.unwrap_or_else(|error| panic!("{n}: {}", super::session::whole(&error)));
-        tokio::time::sleep(Duration::from_millis(340 + 10 * u64::from(n))).await;
-    }
-    let ended = server.logged().matches("idle-session timeout").count();
-    assert!(ended >= 20, "only {ended} connections were ended");
-}

@@ -171,4 +171,13 @@ mod tests {
         load.join().answered();
         assert_eq!(load.wait(), Duration::ZERO);
     }
+
+    /// The server that ends an idle connection is alive, and did not read the requests that are unanswered.
+    #[test]
+    fn a_connection_ended_for_being_idle_decides_the_fault_of_its_requests() {
+        let load = LoadEstimate::default();
+        assert!(!load.fault_of_request(Fault::Ended("closed")).is_idle_end() && !load.has_ended_idle());
+        load.record(&Fault::idle_end());
+        assert!(load.fault_of_request(Fault::Ended("closed")).is_idle_end() && load.has_ended_idle());
+    }
 }

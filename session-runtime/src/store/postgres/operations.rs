@@ -16,7 +16,7 @@ use crate::record::bytes::stored_size;
 use crate::record::patch::{Patch, Patched};
 use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
 
-/// Number of schemas that a load passes one by one, and of keys that a patch does. More are passed as an array.
+/// Number of keys that a patch passes one by one. More are passed as arrays.
 pub(super) const FEW: usize = 4;
 
 /// Sessions removed by one statement of a sweep, so that requests on that connection do not wait for the whole sweep.
@@ -72,12 +72,6 @@ impl PostgresStore {
         let rows = match wanted.keys() {
             None => self.query(Statement::LoadAll, &[&key, &now]).await?,
             Some([schema]) => self.query(Statement::LoadOne, &[&key, &now, &schema.as_bytes()]).await?,
-            Some([first, rest @ ..]) if rest.len() < FEW => {
-                // Unused parameters repeat the first schema.
-                let schema = |n: usize| rest.get(n).unwrap_or(first).as_bytes();
-                let (first, [second, third, fourth]) = (first.as_bytes(), [0, 1, 2].map(schema));
-                self.query(Statement::LoadFew, &[&key, &now, &first, &second, &third, &fourth]).await?
-            }
             Some(schemas) => {
                 let schemas = Redacted(schemas.iter().map(|schema| schema.as_bytes()).collect::<Vec<_>>());
                 self.query(Statement::Load, &[&key, &now, &schemas]).await?

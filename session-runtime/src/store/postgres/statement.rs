@@ -13,8 +13,6 @@ pub(super) enum Statement {
     Load,
     /// key, now, schema → head, texts
     LoadOne,
-    /// key, now, four schemas → head, texts
-    LoadFew,
     /// parameters of the function in `tables.sql` → head, texts, outcome
     Patch,
     /// key, now, generation, revision, the next one, totals, schema, field, content → head, if the record matched
@@ -37,7 +35,7 @@ enum Effect {
     Writes,
 }
 
-/// Connections on which a statement is used.
+/// Connections on which a statement is used. A connection through a pooler does not prepare statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UsedOn {
     AllConnections,
@@ -56,12 +54,11 @@ struct Declaration {
 
 impl Statement {
     /// All statements, in the order of their declaration.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Create,
         Self::LoadAll,
         Self::Load,
         Self::LoadOne,
-        Self::LoadFew,
         Self::Patch,
         Self::SetOne,
         Self::SetFew,
@@ -101,7 +98,6 @@ impl Statement {
             Self::LoadAll => &LOAD_ALL,
             Self::Load => &LOAD,
             Self::LoadOne => &LOAD_ONE,
-            Self::LoadFew => &LOAD_FEW,
             Self::Patch => &PATCH,
             Self::SetOne => &SET_ONE,
             Self::SetFew => &SET_FEW,
@@ -157,15 +153,9 @@ WHERE r.key = $1 AND r.expires + 0 > $2",
 const LOAD: Declaration =
     Declaration { part: "AND v.schema = ANY (ARRAY (SELECT unnest($3)))", types: &[BYTES, NUMBER, TEXTS], ..LOAD_ALL };
 
-// The number of wanted schemas is fixed where possible: a plan for any number is a poor one, so on an application's
-// connection the server would plan each load again.
+// The usual load. Without an array the server keeps the plan, also on an application's connection. Measured there: 43 µs
+// of the server's CPU time instead of 53.
 const LOAD_ONE: Declaration = Declaration { part: "AND v.schema = $3", types: &[BYTES, NUMBER, BYTES], ..LOAD_ALL };
-
-const LOAD_FEW: Declaration = Declaration {
-    part: "AND v.schema IN ($3, $4, $5, $6)",
-    types: &[BYTES, NUMBER, BYTES, BYTES, BYTES, BYTES],
-    ..LOAD_ALL
-};
 
 const PATCH: Declaration = Declaration {
     text: "SELECT (p.head).expires, (p.head).created, (p.head).touched, (p.head).ends, (p.head).expiry_kind,
@@ -197,6 +187,7 @@ SELECT * FROM saved",
     part: "$8, $9, $10 FROM saved",
     types: &[BYTES, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER, BYTES, BYTES, BYTES],
     effect: Effect::Writes,
+    // A connection of the store's own through a pooler has no lock timeout. The function sets its own.
     used_on: UsedOn::PreparingConnections,
 };
 
