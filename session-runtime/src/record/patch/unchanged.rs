@@ -10,10 +10,6 @@ use crate::record::{Head, Values};
 /// If the record still has this revision, the precondition of the patch holds, since each change of a key raises the
 /// revision, and the totals are correct. With another revision the hint means nothing: the precondition decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(any(feature = "redis", feature = "postgres", feature = "conformance")),
-    expect(dead_code, reason = "only stores on a server use the hint")
-)]
 pub struct UnchangedHint {
     /// Revision that was loaded.
     pub revision: u64,
