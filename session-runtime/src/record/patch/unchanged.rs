@@ -10,6 +10,10 @@ use crate::record::{Head, Values};
 /// If the record still has this revision, the precondition of the patch holds, since each change of a key raises the
 /// revision, and the totals are correct. With another revision the hint means nothing: the precondition decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "conformance"),
+    expect(unreachable_pub, reason = "public for the tests of this library, through `testing::hint`")
+)]
 pub struct UnchangedHint {
     /// Revision that was loaded.
     pub revision: u64,
