@@ -47,20 +47,12 @@ pub(crate) fn stored_size(size: usize) -> i64 {
 pub(crate) struct Unread<'b>(pub(crate) &'b [u8]);
 
 #[cfg(any(feature = "redis", feature = "sqlite", feature = "cookie"))]
-impl<'b> Unread<'b> {
+impl Unread<'_> {
     /// Takes the next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*taken)
-    }
-
-    /// Takes the next `length` bytes.
-    #[cfg(feature = "cookie")]
-    pub(crate) fn slice(&mut self, length: usize) -> Option<&'b [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
     }
 
     /// Takes a number of eight bytes, the highest first.
@@ -73,6 +65,16 @@ impl<'b> Unread<'b> {
     #[cfg(any(feature = "redis", feature = "sqlite"))]
     pub(crate) fn size(&mut self) -> Option<usize> {
         usize::try_from(self.number()?).ok()
+    }
+}
+
+#[cfg(feature = "cookie")]
+impl<'b> Unread<'b> {
+    /// Takes the next `length` bytes.
+    pub(crate) fn slice(&mut self, length: usize) -> Option<&'b [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
     }
 }
 

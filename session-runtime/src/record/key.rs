@@ -16,6 +16,7 @@ pub(crate) const BEFORE_FIELD: char = '.';
 pub(crate) const BEFORE_ENTRY: char = '/';
 
 /// Splits a stored key into its schema and the rest, which begins with the dot or is empty.
+#[cfg(any(feature = "redis", feature = "postgres", test))]
 pub(crate) fn split_schema(name: &str) -> (&str, &str) {
     name.split_at(name.find(BEFORE_FIELD).unwrap_or(name.len()))
 }

@@ -44,10 +44,6 @@ pub struct Patch {
     /// Change of the secret.
     pub secret: Option<NewSecret>,
     /// Hint for stores that apply a patch faster to a record that has not changed since the load.
-    #[cfg_attr(
-        not(any(feature = "redis", feature = "postgres", feature = "conformance")),
-        expect(dead_code, reason = "only stores on a server use the hint")
-    )]
     pub(crate) unchanged: Option<UnchangedHint>,
 }
 

@@ -24,10 +24,6 @@ use crate::record::{Head, Text, key};
 pub struct Wanted {
     schemas: Option<Arc<[&'static str]>>,
     /// Shared names and texts, shortest first.
-    #[cfg_attr(
-        not(any(feature = "redis", feature = "postgres", feature = "sqlite", test)),
-        expect(dead_code, reason = "only stores that decode texts share them")
-    )]
     known: Option<Arc<[Text]>>,
     fresh: bool,
     secret: Option<SecretHash>,

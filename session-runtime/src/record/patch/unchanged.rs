@@ -11,8 +11,8 @@ use crate::record::{Head, Values};
 /// revision, and the totals are correct. With another revision the hint means nothing: the precondition decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
-    not(any(feature = "redis", feature = "postgres", feature = "conformance")),
-    expect(dead_code, reason = "only stores on a server use the hint")
+    not(feature = "conformance"),
+    expect(unreachable_pub, reason = "public for the tests of this library, through `testing::hint`")
 )]
 pub struct UnchangedHint {
     /// Revision that was loaded.
