@@ -178,7 +178,12 @@ impl Visit {
         Ok(())
     }
 
-    async fn commit(&self, requested: &mut Requested, precondition: PreconditionKind, answered: bool) -> Result<Outcome, SessionError> {
+    async fn commit(
+        &self,
+        requested: &mut Requested,
+        precondition: PreconditionKind,
+        answered: bool,
+    ) -> Result<Outcome, SessionError> {
         let session_status = self.state().session_status.clone();
         if requested.destroy {
             return Box::pin(self.destroy_now(&session_status, requested)).await;

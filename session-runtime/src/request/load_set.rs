@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn texts_of_nearly_all_sessions_are_in_memory_once() {
         let load_set = LoadSet::kept(&[Cart::SPEC], SchemaSet::one(0));
-        let is_shared = |text: &str| Arc::ptr_eq(&load_set.wanted.text(text), &load_set.wanted.clone().fresh().text(text));
+        let is_shared =
+            |text: &str| Arc::ptr_eq(&load_set.wanted.text(text), &load_set.wanted.clone().fresh().text(text));
         for text in ["cart", "cart._coupon", r#"{"v":1}"#, "null", "1"] {
             assert_eq!((&*load_set.wanted.text(text), is_shared(text)), (text, true));
         }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::commit::{PreconditionKind, Outcome};
+use super::commit::{Outcome, PreconditionKind};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SessionId, SessionKey};
 use crate::record::patch::{NewSecret, Patch, Patched, Precondition};

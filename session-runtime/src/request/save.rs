@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::commit::{PreconditionKind, Outcome};
+use super::commit::{Outcome, PreconditionKind};
 use super::conflict_queue::Ticket;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
@@ -77,7 +77,8 @@ impl<'v> Save<'v> {
         let is_requested = requested.changes_values() || requested.expiry.is_some() || requested.renew;
         // A save that only records the use of the session counts from the start of the request.
         let (now, secret) = (if is_requested { visit.core.now() } else { visit.now }, Secret::Keep);
-        let mut save = Self { visit, live, requested, identity_change, precondition, answered, secret, now, overtaken: false };
+        let mut save =
+            Self { visit, live, requested, identity_change, precondition, answered, secret, now, overtaken: false };
         save.secret = save.choose_secret()?;
         Ok(save)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{PreconditionKind, Outcome};
+use super::{Outcome, PreconditionKind};
 use crate::error::{ErrorKind, SessionError};
 use crate::request::changes::rebase;
 use crate::request::visit::{Requested, SessionStatus, SessionWide, State, Visit};

@@ -64,7 +64,9 @@ impl Save<'_> {
         let names = dropped.flat_map(|schema| self.live.keys_of(schema)).filter(|name| !set(name)).collect();
         let kept = std::mem::replace(&mut patch.remove, names);
         let dropped = &self.requested.dropped;
-        patch.remove.extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| key::is_of_schema(name, schema.key))));
+        patch
+            .remove
+            .extend(kept.into_iter().filter(|name| !dropped.iter().any(|schema| key::is_of_schema(name, schema.key))));
         patch.precondition = Precondition::Revision(revision);
         Ok(())
     }
@@ -90,9 +92,12 @@ impl Save<'_> {
         match self.secret {
             Secret::Keep => None,
             Secret::Raise(id) => Some(NewSecret::Raise { hash: id.secret_hash(), at }),
-            Secret::Periodic(id) => {
-                Some(NewSecret::Periodic { seen: head.secret, seen_expires: head.idle_deadline, hash: id.secret_hash(), at })
-            }
+            Secret::Periodic(id) => Some(NewSecret::Periodic {
+                seen: head.secret,
+                seen_expires: head.idle_deadline,
+                hash: id.secret_hash(),
+                at,
+            }),
             Secret::Presented => {
                 Some(NewSecret::Presented { seen: head.secret, until: at.after(self.visit.core.lifetime.renew_grace) })
             }

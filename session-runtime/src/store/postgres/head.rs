@@ -44,12 +44,8 @@ impl<'h> HeadColumns<'h> {
             previous_until: Redacted(previous.and_then(|previous| previous.until).map(moment)),
             generation: Redacted(head.generation.cast_signed()),
             generation_since: Redacted(head.generation_since.map(moment)),
-            revision_and_totals: [
-                head.revision.cast_signed(),
-                stored_size(values.bytes()),
-                stored_size(values.len()),
-            ]
-            .map(Redacted),
+            revision_and_totals: [head.revision.cast_signed(), stored_size(values.bytes()), stored_size(values.len())]
+                .map(Redacted),
         }
     }
 }
