@@ -105,11 +105,11 @@ fn few_places_depend_on_the_feature_of_the_cookie_store() {
     for path in files.iter().filter(|path| !path.strip_prefix(&folder).unwrap().starts_with("store/cookie")) {
         let text = std::fs::read_to_string(path).unwrap();
         for (at, line) in text.lines().enumerate() {
-            if line.contains("#[cfg") && line.contains(r#"feature = "cookie""#) {
+            if line.contains(r#"feature = "cookie""#) && !line.contains("cfg!(") {
                 found.push(format!("{}:{}", path.strip_prefix(&folder).unwrap().display(), at + 1));
             }
         }
     }
     println!("{} conditions on the feature `cookie`: {found:?}", found.len());
-    assert!(!found.is_empty() && found.len() <= 9, "{found:?}");
+    assert!(!found.is_empty() && found.len() <= 14, "{found:?}");
 }

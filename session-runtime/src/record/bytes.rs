@@ -3,6 +3,11 @@
 //! An expiry is one byte for its kind, and a number: milliseconds for `After`, an instant for `At`, otherwise zero or
 //! absent. Each store chooses the bytes of numbers and instants; the kinds are the same everywhere and never change.
 
+#![cfg_attr(
+    not(all(feature = "redis", feature = "postgres", feature = "sqlite", feature = "cookie")),
+    allow(dead_code, reason = "each store uses a part")
+)]
+
 use crate::clock::Timestamp;
 use crate::record::expiry::StoredExpiry;
 
@@ -37,16 +42,12 @@ impl StoredExpiry {
 }
 
 /// Converts the size of data in memory, which always fits, to the integer of a database.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn stored_size(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 /// Bytes that have not been read yet. Each method takes bytes from the start; `None` if too few are left.
-#[cfg(any(feature = "redis", feature = "sqlite", feature = "cookie"))]
 pub(crate) struct Unread<'b>(pub(crate) &'b [u8]);
-
-#[cfg(any(feature = "redis", feature = "sqlite", feature = "cookie"))]
 impl Unread<'_> {
     /// Takes the next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -56,19 +57,15 @@ impl Unread<'_> {
     }
 
     /// Takes a number of eight bytes, the highest first.
-    #[cfg(any(feature = "redis", feature = "sqlite"))]
     pub(crate) fn number(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
 
     /// Takes a number that is a size in memory.
-    #[cfg(any(feature = "redis", feature = "sqlite"))]
     pub(crate) fn size(&mut self) -> Option<usize> {
         usize::try_from(self.number()?).ok()
     }
 }
-
-#[cfg(feature = "cookie")]
 impl<'b> Unread<'b> {
     /// Takes the next `length` bytes.
     pub(crate) fn slice(&mut self, length: usize) -> Option<&'b [u8]> {
@@ -99,8 +96,6 @@ mod tests {
         }
         assert_eq!(StoredExpiry::from_parts(4, 0), None);
     }
-
-    #[cfg(all(feature = "redis", feature = "sqlite", feature = "cookie"))]
     #[test]
     fn bytes_are_taken_from_the_start_and_never_past_the_end() {
         let mut unread = Unread(&[0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5]);

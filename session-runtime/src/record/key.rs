@@ -9,6 +9,11 @@
 //! The derive refuses a dot or a slash in the key of a schema or a field. An entry may contain both, so the first dot
 //! and the first slash count. Keys of other programs may break these rules: every text has a schema.
 
+#![cfg_attr(
+    not(all(feature = "redis", feature = "postgres", feature = "sqlite", feature = "cookie")),
+    allow(dead_code, reason = "each store uses a part")
+)]
+
 /// First byte after the schema.
 pub(crate) const BEFORE_FIELD: char = '.';
 
@@ -16,7 +21,6 @@ pub(crate) const BEFORE_FIELD: char = '.';
 pub(crate) const BEFORE_ENTRY: char = '/';
 
 /// Splits a stored key into its schema and the rest, which begins with the dot or is empty.
-#[cfg(any(feature = "redis", feature = "postgres", test))]
 pub(crate) fn split_schema(name: &str) -> (&str, &str) {
     name.split_at(name.find(BEFORE_FIELD).unwrap_or(name.len()))
 }
@@ -71,13 +75,11 @@ pub(crate) fn schema_prefix(name: &str) -> &str {
 }
 
 /// Returns the schema, the field and the slash at the start of a stored key; an empty text if it has no slash.
-#[cfg(feature = "cookie")]
 pub(crate) fn field_prefix(name: &str) -> &str {
     through(name, BEFORE_ENTRY)
 }
 
 /// True if a stored key is that of an entry.
-#[cfg(feature = "sqlite")]
 pub(crate) fn is_entry(name: &str) -> bool {
     name.contains(BEFORE_ENTRY)
 }
@@ -101,7 +103,6 @@ mod tests {
         assert_eq!((split_schema("cart"), split_schema("")), (("cart", ""), ("", "")));
         assert_eq!((schema_prefix("cart.items/a.b"), schema_prefix("cart")), ("cart.", ""));
         assert_eq!((field_in("cart.items/a.b"), field_in("cart")), ("items/a.b", "cart"));
-        #[cfg(feature = "cookie")]
         assert_eq!((field_prefix("cart.items/a/b"), field_prefix("cart.items")), ("cart.items/", ""));
     }
 
@@ -130,9 +131,7 @@ mod tests {
             }
             prop_assert_eq!(field_in(&name), &field);
             prop_assert_eq!(field_of_prefix(&prefix), &name);
-            #[cfg(feature = "cookie")]
             prop_assert_eq!((field_prefix(&entry), field_prefix(&name)), (&*prefix, ""));
-            #[cfg(feature = "sqlite")]
             prop_assert!(is_entry(&entry) && !is_entry(&name));
         }
 

@@ -12,7 +12,6 @@ use crate::clock::Timestamp;
 use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
 
-#[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres", feature = "cookie"))]
 pub(crate) mod bytes;
 pub mod expiry;
 pub(crate) mod key;

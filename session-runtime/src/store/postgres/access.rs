@@ -47,7 +47,7 @@ impl Access {
 
     /// Runs a statement, and repeats it if it had no effect. A write that may have been applied is never sent twice.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        let (mut tries, mut backoff) = (0, conflicts());
+        let (mut tries, mut backoff, mut reconnects) = (0, conflicts(), false);
         loop {
             let outcome = match self {
                 Self::Own(pool) => query_own(pool, sql, params).await,
@@ -56,11 +56,17 @@ impl Access {
             };
             let Err(fault) = outcome else { return outcome };
             tries += 1;
-            match fault.remedy() {
+            let remedy = fault.remedy();
+            match remedy {
                 Remedy::Again | Remedy::Reconnect if tries < TRIES => pause(&mut backoff).await,
                 Remedy::Reread if sql.statement.reads() && tries < READS => {}
+                // The connection that the server ended is not replaced yet. Nothing was run, so the request waits.
+                Remedy::Fail if reconnects && matches!(fault, Fault::Lost(_)) && tries < TRIES => {
+                    pause(&mut backoff).await;
+                }
                 _ => return Err(fault),
             }
+            reconnects |= remedy == Remedy::Reconnect;
         }
     }
 
