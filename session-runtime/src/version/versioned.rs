@@ -206,9 +206,9 @@ impl VersionedValues {
         }
     }
 
-    /// Replaces the changes of this schema in a patch by the differences between the stored section and the section in
-    /// the form to be stored. Does so only if the schema is seen in another form than it is stored, or is to be stored
-    /// in another form than it is seen. Returns whether it did; the patch then needs the whole record as its precondition.
+    /// Rewrites the changes of this schema in a patch if the section is seen in another version than it is stored, or
+    /// will be stored in another version than it is seen. The patch then has the differences between the stored section
+    /// and the section to be stored, and needs the whole record as its precondition. Returns whether it was rewritten.
     pub(crate) fn rewrite(
         &self,
         schema: &'static SchemaSpec,

@@ -1,4 +1,4 @@
-//! A connection of the store's own, shared by many requests. Requests are sent as they come, and responses arrive in
+//! One of the store's own connections, shared by many requests. Statements are sent as they come, and responses arrive in
 //! the same order.
 //!
 //! When a caller gives up, its response is discarded and the connection stays usable. If no request at all has been
