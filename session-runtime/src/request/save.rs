@@ -126,8 +126,8 @@ impl<'v> Save<'v> {
         }
     }
 
-    /// Returns a ticket of the queue for conflicting saves. `None` if nothing can conflict, or if the caller repeats the
-    /// save and holds a ticket of its own.
+    /// Returns a ticket of the queue for conflicting saves. `None` if nothing can conflict, or if the caller repeats
+    /// the save and holds a ticket of its own.
     async fn ticket(&self) -> Result<Option<Ticket<'v>>, SessionError> {
         let visit = self.visit;
         if self.precondition == PreconditionKind::Revision || !self.requested.changes_values() {
@@ -335,8 +335,8 @@ impl<'v> Save<'v> {
 }
 
 impl Live {
-    /// Sets the head that the store has after a save. The values do not include writes of others in between: they belong
-    /// to the revision that was loaded.
+    /// Sets the head that the store has after a save. The values do not include writes of others in between: they
+    /// belong to the revision that was loaded.
     fn set_head(&mut self, head: Head, writes: bool) {
         self.stored = head.clone();
         let loaded = self.head.revision;

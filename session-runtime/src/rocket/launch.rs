@@ -21,9 +21,9 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
     } else {
         String::new()
     };
-    let place = sessions.core.store().describe();
+    let store = sessions.core.store().describe();
     tracing::info!(
-        "Sessions: stored in {place}; they end {idle} after their last use, {absolute} after their creation{chosen}"
+        "Sessions: stored in {store}; they end {idle} after their last use, {absolute} after their creation{chosen}"
     );
     let cookie = &sessions.core.cookie;
     if cookie.secure {

@@ -28,8 +28,8 @@ const FEW_KEYS: usize = 8;
 
 impl UnchangedHint {
     /// Returns the hint for a patch to a record that was loaded with these totals. `None` if the patch would be
-    /// refused, if the totals are damaged, or if the patch changes so many keys that looking them up costs too much. The
-    /// patch must name each key once.
+    /// refused, if the totals are damaged, or if the patch changes so many keys that looking them up costs too much.
+    /// The patch must name each key once.
     pub(crate) fn since(patch: &Patch, head: &Head, values: &Values, bytes: usize, keys: usize) -> Option<Self> {
         let changes = patch.set.len() + patch.remove.len();
         if changes > FEW_KEYS || patch.refusal(head, |name| values.get(name)).is_some() {

@@ -13,8 +13,8 @@ use super::fault::Fault;
 use super::pooler;
 use super::sql::Sql;
 
-/// Statement that fails inside an open transaction and does nothing otherwise: a `DO` block may end only a transaction of
-/// its own. If it fails, the statements that follow on the connection fail too.
+/// Statement that fails inside an open transaction and does nothing otherwise: a `DO` block may end only a transaction
+/// of its own. If it fails, the statements that follow on the connection fail too.
 const REQUIRE_NO_TRANSACTION: &str = "DO 'BEGIN COMMIT; END'";
 
 /// The application's pool. Each operation takes one connection.

@@ -153,8 +153,8 @@ WHERE r.key = $1 AND r.expires + 0 > $2",
 const LOAD: Declaration =
     Declaration { part: "AND v.schema = ANY (ARRAY (SELECT unnest($3)))", types: &[BYTES, NUMBER, TEXTS], ..LOAD_ALL };
 
-// The usual load. Without an array the server keeps the plan, also on an application's connection. Measured there: 43 µs
-// of the server's CPU time instead of 53.
+// The usual load. Without an array the server keeps the plan, also on an application's connection. Measured there: 43
+// µs of the server's CPU time instead of 53.
 const LOAD_ONE: Declaration = Declaration { part: "AND v.schema = $3", types: &[BYTES, NUMBER, BYTES], ..LOAD_ALL };
 
 const PATCH: Declaration = Declaration {
@@ -171,8 +171,8 @@ FROM {schema}.session_patch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) p
 
 // The update waits for the record's lock and then checks its conditions again on the current record. The values are
 // written after that. Only the revision is compared, and each change of a value raises it under that lock. So a record
-// with the loaded revision has the loaded values and the loaded totals. If the record was deleted in between, there is no
-// row to update, and a new record under its key is not visible to the statement.
+// with the loaded revision has the loaded values and the loaded totals. If the record was deleted in between, there is
+// no row to update, and a new record under its key is not visible to the statement.
 const SET_ONE: Declaration = Declaration {
     text: "WITH saved AS (
   UPDATE {schema}.session_record r SET revision = $5, bytes = $6, keys = $7

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! One task per connection connects and waits for the end of the connection. Requests wait while it connects, within
-//! their own deadline. In the state `failed`, during the pause after a failed attempt, they fail at once. The pause doubles
-//! with each failure. Nothing is sent again here: a request in flight when the connection ended has an unknown outcome.
+//! their own deadline. In the state `failed`, during the pause after a failed attempt, they fail at once. The pause
+//! doubles with each failure. Nothing is sent again here: a request in flight when the connection ended has an unknown
+//! outcome.
 //!
 //! The task ends with the handle, or with its runtime. In the second case the connection is idle again, and the next
 //! use starts a task in the runtime of that use.
@@ -201,15 +202,16 @@ async fn keep<C: Connect>(kept: Kept<C>, connector: Arc<C>, mut backoff: Backoff
     }
 }
 
-/// Opens the connection and returns when it has ended. Fails if it could not be opened, or ended without an answer while
-/// it was in use.
+/// Opens the connection and returns when it has ended. Fails if it could not be opened, or ended without an answer
+/// while it was in use.
 async fn open<C: Connect>(kept: &Kept<C>, connector: &C, backoff: &Backoff) -> Result<(), C::Fault> {
     let end = Arc::new(End::default());
     let connection = connector.connect(Arc::clone(&end)).await?;
     let (opened, since) = (Arc::new(Opened { connection, end }), Instant::now());
     kept.0.send_replace(State::Open(Arc::clone(&opened)));
     opened.end.reported.notified().await;
-    // A connection that no request found unusable may end while it is idle. That is no failure, unless it ended at once.
+    // A connection that no request found unusable may end while it is idle. That is no failure, unless it ended at
+    // once.
     let was_idle = !opened.end.is_retired.load(Relaxed) && since.elapsed() > backoff.longest();
     if C::has_answered(&opened.connection) || was_idle {
         Ok(())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::create::{VALUES, unusual_head};
-use super::trial::{HOUR, Trial, ensure, fresh_key, hash, resting, rule, saying, setting, unexpected};
+use super::trial::{HOUR, Trial, ensure, expecting, fresh_key, hash, rule, setting, unexpected, with_hint};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -63,9 +63,9 @@ fn patches(trial: &Trial, head: &Head) -> Vec<Patch> {
 async fn the_rest_of_the_head_stays(trial: Trial) -> Verdict {
     for head in heads(&trial) {
         for patch in patches(&trial, &head) {
-            for says in [false, true] {
+            for has_hint in [false, true] {
                 let key = trial.stored_with(head.clone(), &[("cart.a", "1")]).await?;
-                let patch = if says { saying(patch.clone(), &trial.load(key).await?) } else { patch.clone() };
+                let patch = if has_hint { with_hint(patch.clone(), &trial.load(key).await?) } else { patch.clone() };
                 must_become(&trial, key, &head, patch).await?;
             }
         }
@@ -140,15 +140,16 @@ async fn patched_texts_come_back(trial: Trial) -> Verdict {
     let at_once = trial.stored(&[("cart", "[]")]).await?;
     trial.done(at_once, setting(&values)).await?;
     trial.must_hold(at_once, &values).await?;
-    // A few at a time, like a request whose record no other request has changed.
+    // A few at a time, as a request sends them whose record is unchanged since its load.
     let in_turn = trial.stored(&[("cart", "[]")]).await?;
     for few in values.chunks(3) {
-        let patch = saying(setting(few), &trial.load(in_turn).await?);
+        let patch = with_hint(setting(few), &trial.load(in_turn).await?);
         trial.done(in_turn, patch).await?;
     }
     trial.must_hold(in_turn, &values).await?;
     for name in ["cart.long", "cart.longer"] {
-        let current = trial.must_conflict(at_once, resting(setting(&[(name, "1")]), &[(name, Some("\"x\""))])).await?;
+        let current =
+            trial.must_conflict(at_once, expecting(setting(&[(name, "1")]), &[(name, Some("\"x\""))])).await?;
         let stored = values.iter().find(|(one, _)| *one == name).map(|(_, text)| *text);
         ensure!(current.values.get(name) == stored, "a conflict answered another text than the one that is stored");
     }

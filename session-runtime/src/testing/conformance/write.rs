@@ -1,6 +1,6 @@
 //! Rules about the effect of a patch on the values.
 
-use super::trial::{Trial, ensure, removing, resting, rule, setting};
+use super::trial::{Trial, ensure, expecting, removing, rule, setting};
 use super::{Rule, Verdict};
 use crate::record::expiry::StoredExpiry;
 use crate::record::patch::{Deadline, NewSecret, Patch};
@@ -26,7 +26,7 @@ async fn unknown_keys_survive(trial: Trial) -> Verdict {
     let values = [("cart.a", "1"), ("from a newer program", "{\"x\": [ ]}"), ("x", "1"), ("x.y/z/z", "")];
     let key = trial.stored(&values).await?;
     let base = [("cart.a", Some("1"))];
-    trial.done(key, resting(setting(&[("cart.a", "2")]), &base)).await?;
+    trial.done(key, expecting(setting(&[("cart.a", "2")]), &base)).await?;
     trial.done(key, removing(&["cart.a"])).await?;
     trial.must_hold(key, &values[1..]).await
 }
@@ -79,7 +79,7 @@ async fn ten_thousand_keys_in_one_step(trial: Trial) -> Verdict {
     let values: Vec<_> = names.iter().map(|name| (&**name, "1")).collect();
     let bases: Vec<_> = names.iter().map(|name| (&**name, None)).collect();
     let key = trial.stored(&[("cart", "{}")]).await?;
-    let head = trial.done(key, resting(setting(&values), &bases)).await?;
+    let head = trial.done(key, expecting(setting(&values), &bases)).await?;
     ensure!(head.revision == 1, "one patch raised the revision to {}", head.revision);
     let stored: Vec<_> = [("cart", "{}")].into_iter().chain(values).collect();
     trial.must_hold(key, &stored).await?;
