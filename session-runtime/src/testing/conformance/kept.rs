@@ -12,15 +12,15 @@ use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
 use crate::record::{Head, PreviousSecret};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(the_rest_of_the_head_stays, "A patch changes the parts of the head that it names, and no other."),
-    rule!(moments_are_kept_to_the_millisecond, "Moments that a patch writes come back to the millisecond."),
+    rule!(the_rest_of_the_head_stays, "A patch changes only the parts of the head that it names."),
+    rule!(moments_are_kept_to_the_millisecond, "Times that a patch writes are loaded to the millisecond."),
     rule!(counters_are_kept_exactly, "Generation and revision are compared and raised as whole numbers of 64 bits."),
     rule!(
         patched_texts_come_back,
-        "Names and texts that a patch sets are loaded and answered byte for byte, however long."
+        "Names and texts that a patch sets are returned byte for byte, by loads and by conflicts, however long they are."
     ),
-    rule!(the_later_of_two_changes_counts, "Of two texts for one name the later counts, and a removal over both."),
-    rule!(session_keys_are_bytes, "Session keys are compared byte by byte: no letter case, no padding."),
+    rule!(the_later_of_two_changes_counts, "Of two texts for one name, the later counts; a removal overrides both."),
+    rule!(session_keys_are_bytes, "Session keys are compared byte by byte: letter case and padding make them differ."),
     rule!(a_touch_never_brings_back, "A patch that only touches answers gone for an absent or expired record."),
 ];
 

@@ -13,10 +13,16 @@ pub(super) const RULES: &[Rule] = &[
     rule!(renewed_comes_before_conflict, "A patch from before a login answers renewed, whatever its precondition."),
     rule!(
         conflict_answers_the_current_texts,
-        "A patch whose base has changed answers the current texts, and changes nothing."
+        "A patch whose base has changed answers with the current texts, and changes nothing."
     ),
-    rule!(absence_is_a_base, "A key that was absent must still be absent, one that was there must still be there."),
-    rule!(own_text_is_accepted, "With `or_ours`, and only then, the very text that the patch sets is no conflict."),
+    rule!(
+        absence_is_a_base,
+        "A key that was absent must still be absent, and a key that was present must still be present."
+    ),
+    rule!(
+        own_text_is_accepted,
+        "The text that the patch itself sets is accepted as the base with `or_ours`, and only then."
+    ),
     rule!(revision_is_a_base, "A patch whose precondition is a revision answers a conflict after any change of keys."),
     rule!(
         an_upgrade_is_one_step,
@@ -24,9 +30,9 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule!(
         a_late_save_does_not_undo_an_upgrade,
-        "A patch whose precondition is metadata is a conflict once another patch has changed that."
+        "A patch whose precondition is metadata is a conflict once another patch has changed the metadata."
     ),
-    rule!(bases_are_compared_bytewise, "Texts that mean the same but are written otherwise are a conflict."),
+    rule!(bases_are_compared_bytewise, "Texts that have the same meaning but other bytes are a conflict."),
 ];
 
 const VALUES: [(&str, &str); 3] = [("cart", "{}"), ("cart.a", "1"), ("cart.b", "2")];

@@ -6,14 +6,17 @@ use crate::id::SessionKey;
 use crate::record::patch::{Patch, Patched, Precondition};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(different_keys_all_survive, "Of many patches of different keys at once, every one is kept."),
-    rule!(one_of_many_on_one_base_wins, "Of many patches with the same expected text at once, exactly one is done."),
+    rule!(different_keys_all_survive, "Concurrent patches of different keys are all kept."),
+    rule!(one_of_many_on_one_base_wins, "Of many concurrent patches with the same expected text, exactly one is done."),
     rule!(
         one_of_many_on_one_revision_wins,
-        "Of many patches with the same revision as precondition, exactly one is done."
+        "Of many concurrent patches with the same revision as precondition, exactly one is done."
     ),
-    rule!(increments_are_exact, "Increments that are tried again after each conflict add up."),
-    rule!(half_a_patch_is_never_seen, "A load sees the keys of a patch all before it or all after it."),
+    rule!(increments_are_exact, "Increments that are repeated after each conflict add up."),
+    rule!(
+        half_a_patch_is_never_seen,
+        "A load returns the keys of a patch either all from before it or all from after it."
+    ),
     rule!(delete_wins_every_race, "A record deleted while it is patched is gone afterwards."),
 ];
 

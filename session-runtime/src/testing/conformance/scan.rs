@@ -9,15 +9,21 @@ use crate::record::{Head, Record};
 use crate::store::{Cursor, Page, StoreErrorKind};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(scan_lists_every_record, "A scan lists all records, head, names and texts, or is unsupported."),
-    rule!(scan_lists_large_records, "A scan lists records of many keys and of long texts, whole."),
+    rule!(scan_lists_every_record, "A scan lists all records with their heads, names and texts, or is unsupported."),
+    rule!(scan_lists_large_records, "A scan lists records with many keys and with long texts as a whole."),
     rule!(scan_lists_each_once, "A scan of records that do not change lists each of them once."),
-    rule!(scan_keeps_to_its_limit, "A page holds at most as many records as were asked for; 0 counts as 1."),
-    rule!(a_short_page_is_not_the_last, "A page that holds fewer records than its limit is followed by the others."),
-    rule!(scan_ends, "The last page has no cursor, and each other cursor leads on."),
-    rule!(scan_survives_changes, "A record that stays is listed, whatever is created and deleted between two pages."),
-    rule!(scan_shows_the_present, "A scan lists what is stored by now, not what an earlier one listed."),
-    rule!(a_cursor_can_be_used_again, "A cursor that was written as text and read back gives its page again."),
+    rule!(scan_keeps_to_its_limit, "A page has at most as many records as its limit; 0 counts as 1."),
+    rule!(
+        a_short_page_is_not_the_last,
+        "A page with fewer records than its limit is followed by the pages with the other records."
+    ),
+    rule!(scan_ends, "The last page has no cursor, and each earlier cursor leads to a later page."),
+    rule!(
+        scan_survives_changes,
+        "A record that stays is listed, whatever other records are created and deleted between two pages."
+    ),
+    rule!(scan_shows_the_present, "A scan lists the records that are stored now, not those of an earlier scan."),
+    rule!(a_cursor_can_be_used_again, "A cursor that is written as text and read back returns the same page again."),
     rule!(a_foreign_cursor_is_refused, "A cursor that another store made is an error, not the beginning."),
     rule!(scan_leaves_the_expired_out, "A scan lists no record that has expired."),
 ];

@@ -9,17 +9,14 @@ use crate::testing::conformance::trial::hash;
 
 pub(super) const RULES: &[Rule] = &[
     rule!(unchanged_is_applied, "A patch of a record that is unchanged since its load is applied like any other."),
-    rule!(
-        changed_is_judged,
-        "A patch of a record of which a key has changed since its load is judged by its precondition."
-    ),
+    rule!(changed_is_judged, "If a key has changed since the load, the precondition of the patch decides."),
     rule!(
         unchanged_names_no_demand,
-        "A patch of an unchanged record may set a key twice, or many keys: nothing is lost."
+        "A patch of an unchanged record may set a key twice, or set many keys, and nothing is lost."
     ),
     rule!(
         unchanged_keys_are_not_all,
-        "A patch of a record whose keys are unchanged sees what became of it: gone, expired, another login, touched."
+        "A patch of a record with unchanged keys respects all else that has changed: deletion, expiry, login, touch."
     ),
 ];
 

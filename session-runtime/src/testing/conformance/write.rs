@@ -6,12 +6,18 @@ use crate::record::expiry::StoredExpiry;
 use crate::record::patch::{Deadline, NewSecret, Patch};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(patch_sets_and_removes, "A patch sets and removes the keys it names, and no other."),
-    rule!(unknown_keys_survive, "Keys that a patch does not name survive it, those of other programs too."),
-    rule!(names_are_bytes, "Names are compared byte by byte: no pattern, no letter case, no padding, no normal form."),
-    rule!(removing_what_is_absent_is_fine, "A key to be removed that is absent already does not matter."),
-    rule!(revision_counts_changes_of_keys, "The revision goes up by one with each patch of keys, and with no other."),
-    rule!(ten_thousand_keys_in_one_step, "A patch of ten thousand keys is applied whole."),
+    rule!(patch_sets_and_removes, "A patch sets and removes only the keys that it names."),
+    rule!(unknown_keys_survive, "Keys that a patch does not name survive it, also those of other programs."),
+    rule!(
+        names_are_bytes,
+        "Names are compared byte by byte, and not as patterns; case, padding and Unicode normal form make them differ."
+    ),
+    rule!(removing_what_is_absent_is_fine, "A patch may remove a key that is already absent."),
+    rule!(
+        revision_counts_changes_of_keys,
+        "The revision goes up by one with each patch that changes keys, and with no other."
+    ),
+    rule!(ten_thousand_keys_in_one_step, "A patch of ten thousand keys is applied as a whole."),
 ];
 
 async fn patch_sets_and_removes(trial: Trial) -> Verdict {
