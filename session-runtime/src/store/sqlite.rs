@@ -127,7 +127,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the file at `path`, and creates it if there is none.
     ///
-    /// Blocks until the file is ready; meant for the start of a program.
+    /// Blocks until the file is ready. Call it at the start of a program.
     ///
     /// # Errors
     ///

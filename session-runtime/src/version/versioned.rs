@@ -1,9 +1,9 @@
 //! Values of a record in two forms: as stored, and in the versions of this program's schemas.
 //!
 //! A section of an older version is upgraded in memory when a guard first needs it. A read never stores the result. The
-//! first real change stores the whole section anew, in one patch whose precondition is the whole record: if an older
-//! program has changed it meanwhile, that is detected, and the upgrade is repeated. While a version is held, the
-//! section is downgraded in the same way.
+//! first real change stores the whole section in the new form, in one patch whose precondition is the whole record. If
+//! an older program has changed the record meanwhile, the patch is a conflict, and the upgrade is repeated. While a
+//! version is held, the section is downgraded in the same way.
 //!
 //! ```text
 //!          upgrade              changes              downgrade, if held

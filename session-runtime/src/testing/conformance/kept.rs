@@ -28,7 +28,7 @@ fn seconds(trial: &Trial, seconds: u64) -> Timestamp {
     trial.now.after(Duration::from_secs(seconds))
 }
 
-/// Heads whose every part has a value that a store might lose.
+/// Heads in which every part has a value that a store might lose.
 fn heads(trial: &Trial) -> [Head; 4] {
     let head = unusual_head(trial);
     let at = StoredExpiry::At(trial.now.after(Duration::from_millis(3_600_017)));
