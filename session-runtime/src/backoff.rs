@@ -1,4 +1,4 @@
-//! Pauses before another attempt: doubled from one failure to the next, or a random part of a longest pause.
+//! Pauses before another attempt: doubled with each failure, or a random part of a given pause.
 
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ impl Backoff {
     }
 }
 
-/// Returns a random part of a pause, so that conflicting callers do not retry in step. Without a random number: all of
-/// it.
+/// Returns a random part of a pause, so that conflicting callers do not retry in step. Returns the whole pause if there
+/// is no random number.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     let mut random = [0; 1];
     let part = getrandom::fill(&mut random).map_or(u8::MAX, |()| random[0]);

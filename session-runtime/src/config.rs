@@ -99,7 +99,7 @@ pub struct SessionConfig {
 
 #[cfg(feature = "cookie")]
 pub(crate) type KeyText = zeroize::Zeroizing<String>;
-/// No settings with a key pass the check in this build.
+/// Text of a sealing key. In a build without the cookie store, the check refuses settings with a key.
 #[cfg(not(feature = "cookie"))]
 pub(crate) type KeyText = Box<str>;
 

@@ -114,7 +114,7 @@ async fn all<T>(tasks: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
     done
 }
 
-/// Guards of two schemas, a save under way and readers, all in one request.
+/// Guards of two schemas, a save in flight and readers, all in one request.
 async fn parts_of_one_request() {
     let sessions = sessions();
     let (key, cookie) = begun(&sessions).await;

@@ -62,7 +62,7 @@ struct Seen {
     damaged: usize,
     /// Images without something that had been acknowledged.
     forgetful: usize,
-    /// Images with the step under way already done.
+    /// Images with the current step already done.
     early: usize,
 }
 

@@ -25,7 +25,7 @@ impl Lock {
     }
 }
 
-/// Connected first, so that all are under way at once.
+/// Connected first, so that all are in flight at once.
 fn at_once(shop: &Shop, count: usize, request: &Request) -> Vec<(Answer, Duration)> {
     let connections: Vec<Connection> = (0..count).map(|_| shop.connect()).collect();
     thread::scope(|scope| {

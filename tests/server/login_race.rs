@@ -1,4 +1,4 @@
-//! Login while other requests with the old id are under way: the browser ends with the new id, and the old one writes
+//! Login while other requests with the old id are in flight: the browser ends with the new id, and the old one writes
 //! nothing any more.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Logout while other requests of the session are under way: whatever they do, the session stays ended.
+//! Logout while other requests of the session are in flight: whatever they do, the session stays ended.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

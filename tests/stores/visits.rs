@@ -1,4 +1,4 @@
-//! Random requests of two browsers, up to three under way at once, on both stores, against a plain model of sessions.
+//! Random requests of two browsers, up to three in flight at once, on both stores, against a plain model of sessions.
 //!
 //! The model predicts the values of every guard, the answer and the cookie of each request, and the stored data after
 //! it: which write wins, and that none is lost. More cases: `PROPTEST_CASES=10000`.
@@ -133,7 +133,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         trial
     }
 
-    /// Requests under way do not survive it, and what they wrote is not stored.
+    /// Requests in flight do not survive it, and what they wrote is not stored.
     fn reopen(&mut self) {
         let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
         self.requests = [const { None }; 3];
@@ -197,7 +197,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         }
     }
 
-    /// Unless that one is still under way.
+    /// Unless that one is still in flight.
     fn open(&mut self, request: usize, browser: usize) {
         if self.requests[request].is_some() {
             return;

@@ -104,7 +104,7 @@ async fn requests_during_a_periodic_renewal_lose_nothing() {
     assert_eq!(app.get(&mut new, "/cart").await.body, cart);
 }
 
-/// C13: 31 writes carry the old id while an explicit renewal is under way: each is stored and was answered so, or is
+/// C13: 31 writes carry the old id while an explicit renewal is in flight: each is stored and was answered so, or is
 /// refused; none reaches a second copy, none hands out a cookie but the renewal.
 #[rocket::async_test]
 async fn requests_during_an_explicit_renewal_are_kept_or_refused() {

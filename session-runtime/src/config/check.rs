@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::record::expiry::{Lifetime, TouchEvery};
 
 impl SessionConfig {
-    /// Refuses settings that make no sense. The cookie settings have a check of their own.
+    /// Refuses settings that contradict each other or can never work. The cookie settings have a check of their own.
     pub(crate) fn check(&self) -> Result<(), SessionError> {
         let times = [
             ("idle", self.idle),

@@ -217,8 +217,8 @@ impl Lifetime {
         }
     }
 
-    /// Returns the ceiling of a choice. A record that was created under other settings never gets past its latest end
-    /// from then.
+    /// Returns the ceiling of a choice. It is never after the latest end that the record got at its creation, even if
+    /// the settings have changed since.
     fn ceiling(&self, choice: StoredExpiry, span: Span) -> Timestamp {
         let most = if choice.is_chosen() { self.remember } else { self.absolute };
         span.created.after(most).min(span.absolute_deadline)

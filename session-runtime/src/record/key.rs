@@ -49,7 +49,7 @@ pub(crate) const fn field_of_prefix(prefix: &str) -> &str {
     prefix.split_at(prefix.len() - BEFORE_ENTRY.len_utf8()).0
 }
 
-/// Returns the part of a stored key after the schema and the dot; `None` for a key that is no field or entry of it.
+/// Returns the part of a stored key after the schema and the dot; `None` unless the key is a field or an entry of it.
 pub(crate) fn in_schema<'n>(name: &'n str, schema: &str) -> Option<&'n str> {
     name.strip_prefix(schema)?.strip_prefix(BEFORE_FIELD)
 }

@@ -25,7 +25,7 @@ pub use values::Values;
 /// Stored key or stored JSON text, shared instead of copied.
 pub type Text = Arc<str>;
 
-/// Complete stored data of one session.
+/// Complete stored data of one session, created with [`Record::new`].
 ///
 /// # Examples
 ///
@@ -72,8 +72,8 @@ pub struct Head {
     pub touched: Timestamp,
     /// Moment from which the record counts as absent. Never after the absolute deadline.
     pub idle_deadline: Timestamp,
-    /// Latest moment that the idle deadline can reach, whatever expiry is chosen: `remember` after the creation. It never
-    /// changes.
+    /// Latest moment that the idle deadline can reach, whatever expiry is chosen: `remember` after the creation. It
+    /// never changes.
     pub absolute_deadline: Timestamp,
     /// Expiry that the application chose for this session.
     pub expiry: StoredExpiry,

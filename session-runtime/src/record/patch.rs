@@ -15,10 +15,10 @@ pub(crate) mod unchanged;
 
 use unchanged::UnchangedHint;
 
-/// Changes of one request to one record.
+/// Changes of one request to one record, created with [`Patch::on_generation`].
 ///
-/// A store that wraps another one and stores other keys or texts passes on a patch that it makes itself, from
-/// [`on_generation`](Self::on_generation): a patch that it received and then edited may count the wrong totals.
+/// A store that wraps another one and stores other keys or texts must create a new patch for the inner store. A patch
+/// that was received and then edited may lead to wrong totals.
 ///
 /// # Examples
 ///
@@ -65,7 +65,7 @@ pub enum Precondition {
     Revision(u64),
 }
 
-/// Stored key that must be unchanged since the load.
+/// Stored key that must be unchanged since the load, created with [`Expected::new`].
 ///
 /// Carries the text itself; a store across a network sends a hash of it, of at least 64 bits.
 ///
@@ -88,13 +88,13 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Expects this text under a key, or none.
+    /// Expects this text under a key; `None` expects that the key is absent.
     #[must_use]
     pub fn new(name: impl Into<Text>, base: Option<Text>) -> Self {
         Self { name: name.into(), base, or_ours: false }
     }
 
-    /// Accepts the text that the patch sets as well.
+    /// Also accepts the text that the patch sets.
     #[must_use]
     pub fn or_ours(mut self) -> Self {
         self.or_ours = true;

@@ -80,8 +80,8 @@ pub(crate) fn start_over(changes: &mut Changes, confirmed: Option<Box<Changes>>)
 /// Context of a change: the stored text of its key, and whether its guard belongs to an earlier session.
 pub(crate) struct ChangeContext {
     pub(crate) stored: Option<Text>,
-    /// True if the request has begun another session since the guard was opened. There is then nothing to reject the
-    /// change for.
+    /// True if the request has begun another session since the guard was opened. No stored value then conflicts with
+    /// the change.
     pub(crate) moved: bool,
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn absorb(
     let ours = on_current(&found, current, context.moved)?;
     let confirmed_before = confirmed.as_mut().and_then(|confirmed| confirmed.remove(&found.name));
     let was_confirmed = confirmed_before.is_some_and(|confirmed| confirmed.ours == found.base);
-    // A text that a merge altered holds some of the other one.
+    // A text that a merge altered contains part of the other one.
     let set = ours == found.ours && (was_confirmed || replaces(&found, earlier));
     let mixed = !set && is_mixed(&found, earlier, current);
     keep(changes, confirmed, Change { base, ours, set, mixed, ..found });
@@ -134,13 +134,13 @@ fn on_current(found: &Change, current: Option<&str>, moved: bool) -> Result<Opti
     three_way(found, current)
 }
 
-/// True if the whole value is replaced. A value that replaces one removed by an earlier guard holds nothing of it.
+/// True if the whole value is replaced. After a removal by an earlier guard, nothing of the removed value is left.
 fn replaces(found: &Change, earlier: Option<&Change>) -> bool {
     let is_own = |earlier: &Change| earlier.set || earlier.ours.is_none() && found.base.is_none();
     found.set || earlier.is_some_and(is_own)
 }
 
-/// True if the text holds some of a stored value that is not its base.
+/// True if the text contains part of a stored value that is not its base.
 fn is_mixed(found: &Change, earlier: Option<&Change>, current: Option<&str>) -> bool {
     earlier.is_some_and(|earlier| earlier.mixed) || current != found.base.as_deref() && !found.is_own()
 }

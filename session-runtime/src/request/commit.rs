@@ -117,7 +117,7 @@ impl Visit {
         (state.requested.hand_over(), self.open_in(&state))
     }
 
-    /// Waits until earlier loads and saves of the request have ended. One that never ends costs the deadline.
+    /// Waits until earlier loads and saves of the request have ended. Fails if they have not ended by the deadline.
     pub(crate) async fn enter_gate(&self) -> Result<AsyncMutexGuard<'_, ()>, SessionError> {
         if let Ok(gate) = self.gate.try_lock() {
             return Ok(gate);
@@ -133,8 +133,8 @@ impl Visit {
         self.state().in_flight.active.then(|| SessionError::with(ErrorKind::Unavailable, given_up))
     }
 
-    /// Returns whether the error must fail the response. A save after a logout need not, nor a failure that the
-    /// settings only log.
+    /// Returns whether the error must replace the response. Changes after a logout are only logged; the settings may
+    /// also allow other losses to be only logged.
     fn counts(&self, error: &SessionError) -> bool {
         let critical = {
             let state = self.state();
@@ -198,7 +198,7 @@ impl Visit {
             }
             SessionStatus::Live(live) => {
                 let save = Save::new(self, live, requested, precondition, answered)?;
-                // Boxed like the other paths, so that a request that only reads does not pay for their size.
+                // Boxed like the other paths: the future of a request that only reads stays small.
                 if save.is_needed() { Box::pin(save.run()).await } else { Ok(Outcome::Done) }
             }
             SessionStatus::Stale if values && identity_change(&requested.changes) != IdentityChange::Login => {
@@ -231,7 +231,7 @@ impl Visit {
 }
 
 impl Requested {
-    /// True if the loss of these requests must not be reported as a success, whatever the settings.
+    /// True if the loss of these changes and actions must not be reported as a success, whatever the settings.
     fn is_critical(&self) -> bool {
         self.destroy || self.renew || self.starts_over || identity_change(&self.changes) != IdentityChange::Same
     }

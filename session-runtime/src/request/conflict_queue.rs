@@ -15,9 +15,9 @@ use crate::id::SessionKey;
 use crate::request::budget::Budget;
 use crate::sync::{AsyncMutex, AtomicUsize, Instant, Mutex, MutexGuard, OwnedMutexGuard, sleep};
 
-/// Number of successive conflicts that saves already in flight in this process can cause.
-const OURS: u32 = 2;
-/// Longest pause before a patch is sent again, which leaves the store to another process.
+/// Maximum number of successive conflicts that saves in flight in this process can cause.
+const MOST_OWN_CONFLICTS: u32 = 2;
+/// Longest pause before a patch is sent again. The pause lets a save of another process finish.
 const MAX_PAUSE: Duration = Duration::from_millis(2);
 
 type Queue = Arc<AsyncMutex<()>>;
@@ -33,9 +33,9 @@ pub(crate) struct Queues {
 impl Queues {
     /// Admits a save: at once, or after the saves of the same session that are being sent again.
     pub(crate) async fn enter(&self, key: SessionKey, budget: &Budget) -> Result<Ticket<'_>, SessionError> {
-        let mut ticket = Ticket { queues: self, key, seat: None, turn: None, conflicts: 0 };
+        let mut ticket = Ticket { queues: self, key, queue: None, turn: None, conflicts: 0 };
         if self.count.load(Ordering::Acquire) > 0 {
-            ticket.seat = self.lock().get(&key).cloned();
+            ticket.queue = self.lock().get(&key).cloned();
             ticket.wait(budget).await?;
         }
         Ok(ticket)
@@ -49,9 +49,9 @@ impl Queues {
     }
 
     /// Removes the queue if no other ticket uses it.
-    fn leave(&self, key: SessionKey, seat: Queue) {
+    fn leave(&self, key: SessionKey, queue: Queue) {
         let mut contended = self.lock();
-        drop(seat);
+        drop(queue);
         if contended.get(&key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
             contended.remove(&key);
         }
@@ -68,7 +68,7 @@ impl Queues {
 pub(crate) struct Ticket<'q> {
     queues: &'q Queues,
     key: SessionKey,
-    seat: Option<Queue>,
+    queue: Option<Queue>,
     turn: Option<OwnedMutexGuard<()>>,
     conflicts: u32,
 }
@@ -78,10 +78,10 @@ impl Ticket<'_> {
     pub(crate) async fn after_conflict(&mut self, budget: &Budget) -> Result<(), SessionError> {
         self.conflicts += 1;
         if self.turn.is_none() {
-            self.seat = Some(self.queues.queue_of(self.key));
+            self.queue = Some(self.queues.queue_of(self.key));
             return self.wait(budget).await;
         }
-        if self.conflicts > OURS {
+        if self.conflicts > MOST_OWN_CONFLICTS {
             // This save holds the turn of this process, so the conflict comes from another process.
             return Box::pin(pause(budget)).await;
         }
@@ -89,10 +89,10 @@ impl Ticket<'_> {
     }
 
     async fn wait(&mut self, budget: &Budget) -> Result<(), SessionError> {
-        let Some(seat) = self.seat.clone() else { return Ok(()) };
+        let Some(queue) = self.queue.clone() else { return Ok(()) };
         // A turn only avoids retries. The wait for it is limited: a save that never ends costs the others a part of
         // their time, not all.
-        self.turn = Box::pin(budget.wait_at_most(seat.lock_owned(), budget.left() / 4)).await;
+        self.turn = Box::pin(budget.wait_at_most(queue.lock_owned(), budget.left() / 4)).await;
         if budget.left().is_zero() { Err(out_of_time()) } else { Ok(()) }
     }
 }
@@ -100,8 +100,8 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.turn = None;
-        if let Some(seat) = self.seat.take() {
-            self.queues.leave(self.key, seat);
+        if let Some(queue) = self.queue.take() {
+            self.queues.leave(self.key, queue);
         }
     }
 }

@@ -86,7 +86,7 @@ impl Core {
     /// Returns an `Unavailable` error that names the store, so that an operator can find it, and gives the reason if
     /// there is one.
     fn unavailable(&self, why: Option<String>) -> SessionError {
-        let place = self.store().describe();
-        SessionError::with(ErrorKind::Unavailable, why.map_or(place.clone(), |why| format!("{place}: {why}")))
+        let store = self.store().describe();
+        SessionError::with(ErrorKind::Unavailable, why.map_or(store.clone(), |why| format!("{store}: {why}")))
     }
 }

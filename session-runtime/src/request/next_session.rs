@@ -66,7 +66,7 @@ impl Visit {
         let ended = self.end_session(live, next, requested, precondition).await;
         let done = ended.and_then(|ended| ended.outcome(identity_change(&requested.changes)));
         if !matches!(done, Ok(Outcome::Done)) {
-            // The browser keeps its id.
+            // The browser keeps the id of the old session.
             self.delete_unsent(before, next).await;
             return done;
         }

@@ -30,7 +30,7 @@ pub(super) struct Save<'v> {
     requested: &'v mut Requested,
     identity_change: IdentityChange,
     precondition: PreconditionKind,
-    /// True if the response is no failure, so that the use of the session counts.
+    /// True unless the response is a failure. Only then does the use of the session count.
     answered: bool,
     secret: Secret,
     /// Time with which deadlines are compared.
@@ -48,7 +48,7 @@ enum Secret {
     Presented,
 }
 
-/// A patch that was sent, with the facts needed to handle the answer.
+/// A patch that was sent, with the facts that the handling of the answer needs.
 struct Sent<'v> {
     answer: Pin<Box<dyn Future<Output = Result<Patched, StoreError>> + Send + 'v>>,
     facts: Facts,
@@ -83,7 +83,7 @@ impl<'v> Save<'v> {
         Ok(save)
     }
 
-    /// Updates the time if the request has outlasted its session, which must not be revived.
+    /// Updates the time if the session has expired during the request. The save must not extend an expired session.
     fn check_end(&mut self) -> Result<(), SessionError> {
         let now = self.visit.core.now();
         if now >= self.live.head.idle_deadline {
@@ -126,8 +126,8 @@ impl<'v> Save<'v> {
         }
     }
 
-    /// Returns a ticket of the queue for conflicting saves. `None` if nothing can conflict, or if the caller repeats the
-    /// save and holds a ticket of its own.
+    /// Returns a ticket of the queue for conflicting saves. `None` if nothing can conflict, or if the caller repeats
+    /// the save and holds a ticket of its own.
     async fn ticket(&self) -> Result<Option<Ticket<'v>>, SessionError> {
         let visit = self.visit;
         if self.precondition == PreconditionKind::Revision || !self.requested.changes_values() {
@@ -335,8 +335,8 @@ impl<'v> Save<'v> {
 }
 
 impl Live {
-    /// Sets the head that the store has after a save. The values do not include writes of others in between: they belong
-    /// to the revision that was loaded.
+    /// Sets the head that the store has after a save. The values do not include writes of others in between: they
+    /// belong to the revision that was loaded.
     fn set_head(&mut self, head: Head, writes: bool) {
         self.stored = head.clone();
         let loaded = self.head.revision;

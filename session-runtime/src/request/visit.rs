@@ -141,9 +141,8 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// The errors of [`read`](Self::read), and [`GuardOpen`](crate::ErrorKind::GuardOpen) while another writable guard of
-    /// the schema is
-    /// open.
+    /// The errors of [`read`](Self::read), and [`GuardOpen`](crate::ErrorKind::GuardOpen) while another writable guard
+    /// of the schema is open.
     ///
     /// # Examples
     ///

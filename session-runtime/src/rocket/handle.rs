@@ -119,8 +119,7 @@ impl SessionHandle {
     /// Does not create a session. Takes effect whatever the response status.
     ///
     /// A login through a `renew` field and a change of a `renew(keep)` field do this automatically (OWASP ASVS 5.0,
-    /// 7.2.4). Call it after any other change of
-    /// the visitor's privileges.
+    /// 7.2.4). Call it after any other change of the visitor's privileges.
     ///
     /// # Examples
     ///

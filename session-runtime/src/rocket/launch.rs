@@ -11,7 +11,8 @@ use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
 
 /// Names of settings that no other part of an application is likely to use. Outside the table they have no effect.
-const OURS: [&str; 7] = ["idle", "absolute", "remember", "touch_every", "renew_every", "renew_grace", "on_save_error"];
+const DISTINCTIVE_NAMES: [&str; 7] =
+    ["idle", "absolute", "remember", "touch_every", "renew_every", "renew_grace", "on_save_error"];
 
 pub(super) fn announce(sessions: &Sessions, debug: bool) {
     let Lifetime { idle, absolute, remember, .. } = sessions.core.lifetime;
@@ -21,9 +22,9 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
     } else {
         String::new()
     };
-    let place = sessions.core.store().describe();
+    let store = sessions.core.store().describe();
     tracing::info!(
-        "Sessions: stored in {place}; they end {idle} after their last use, {absolute} after their creation{chosen}"
+        "Sessions: stored in {store}; they end {idle} after their last use, {absolute} after their creation{chosen}"
     );
     let cookie = &sessions.core.cookie;
     if cookie.secure {
@@ -75,7 +76,7 @@ pub(super) fn warn_of_near_misses(figment: &Figment) {
 }
 
 fn looks_like_ours(key: &str) -> bool {
-    key != TABLE && (is_near(key) || prefixed(key).is_some() || OURS.contains(&key))
+    key != TABLE && (is_near(key) || prefixed(key).is_some() || DISTINCTIVE_NAMES.contains(&key))
 }
 
 fn advice(key: &str) -> String {
@@ -84,7 +85,7 @@ fn advice(key: &str) -> String {
             "write `{setting} = …` in the table `[default.{TABLE}]` of `Rocket.toml`, or \
              `ROCKET_SESSION={{{setting}=…}}` in the environment"
         ),
-        _ if OURS.contains(&key) => format!("it belongs in the table `[default.{TABLE}]`"),
+        _ if DISTINCTIVE_NAMES.contains(&key) => format!("it belongs in the table `[default.{TABLE}]`"),
         _ => format!("the table of session settings is `[default.{TABLE}]`"),
     }
 }

@@ -34,7 +34,7 @@ pub struct SchemaSpec {
     pub(crate) writers: u16,
     /// Hash of the pinned layout.
     pub(crate) layout: Option<u32>,
-    /// Returns the `layout` to write if none is pinned; `None` if a shape is unknown to the compiler.
+    /// Returns the `layout` to write if none is pinned; `None` if the shape of a field is unknown.
     #[cfg(feature = "rocket")]
     pub(crate) to_paste: fn() -> Option<Message>,
     /// Schema of the previous struct in the chain.

@@ -24,7 +24,7 @@ pub struct Tracked<S: Schema> {
 
 /// User of the session, if a field of this schema names one.
 enum User<S: Schema> {
-    /// No user that could leave.
+    /// No stored `renew` field has a value that could change.
     Unwatched,
     /// A `renew` field of the stored session is not at its default. A comparison with the snapshot detects its change.
     Watched(Box<Snapshot>),

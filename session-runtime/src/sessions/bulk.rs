@@ -249,8 +249,8 @@ async fn upgrade_and_count(
     record: Record,
     report: &mut Report,
 ) -> Result<(), SessionError> {
-    // A store in memory never waits, and other tasks of this thread must run too.
-    give_way().await;
+    // A memory store never waits, and other tasks of this thread must run too.
+    yield_to_others().await;
     match upgrade_session(core, key, record, report.dry_run).await {
         Ok(found) => {
             report.sessions += 1;
@@ -274,7 +274,7 @@ fn is_unreadable(error: &SessionError) -> bool {
 }
 
 /// Yields to other tasks.
-async fn give_way() {
+async fn yield_to_others() {
     let mut has_waited = false;
     poll_fn(|context| {
         if std::mem::replace(&mut has_waited, true) {

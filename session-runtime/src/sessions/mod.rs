@@ -101,8 +101,8 @@ impl Sessions {
     /// [`Config`](crate::ErrorKind::Config) or [`Unavailable`](crate::ErrorKind::Unavailable), with the reason.
     pub async fn prepare(&self) -> Result<(), SessionError> {
         self.core.store().prepare().await.map_err(|error| {
-            let place = self.core.store().describe();
-            SessionError::with(error.kind().into(), place).because(error)
+            let store = self.core.store().describe();
+            SessionError::with(error.kind().into(), store).because(error)
         })
     }
 }

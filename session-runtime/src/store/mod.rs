@@ -16,7 +16,7 @@
 //!
 //! With a store on a server, a request that reads costs one round trip and one that writes two, whatever the size of
 //! the session. A conflict or an explicit save costs more. A `lazy` schema is fetched only when a guard needs it. Lost
-//! connections are made again in the background.
+//! connections are reopened in the background.
 //!
 //! # Implementing a store
 //!
@@ -253,7 +253,7 @@ pub enum Created {
     Taken,
 }
 
-/// Result of a [`Store::load`] that found a record.
+/// Result of a [`Store::load`] that found a record; a store creates it with [`Loaded::new`].
 ///
 /// # Examples
 ///

@@ -8,7 +8,7 @@ use super::{StoreError, StoreErrorKind};
 use crate::id::SessionKey;
 use crate::record::Record;
 
-/// One page of [`Store::scan`](super::Store::scan).
+/// One page of [`Store::scan`](super::Store::scan); a store creates it with [`Page::new`].
 ///
 /// A page may hold fewer sessions than requested, or none, without being the last one, because expired sessions are
 /// left out. The last page is the one whose [`next`](Self::next) is `None`.

@@ -40,8 +40,8 @@
 //! If it matches no record, and for every other patch, the function is called.
 //!
 //! `session_patch` locks the record, then reads, then writes. Each statement in such a function has its own snapshot,
-//! so the values that it compares are read after the lock is held. A single statement for all of it would compare the
-//! values from before it waited. A base of more than 64 bytes is sent as its SHA-256.
+//! so the values that it compares are read after the lock is held. A single statement would compare the values as they
+//! were before it waited. A base of more than 64 bytes is sent as its SHA-256.
 //!
 //! `statement.rs` explains why one statement suffices for an unchanged record, although it sees the values as they were
 //! before it waited for the lock.
@@ -115,13 +115,13 @@ const FORMAT: i32 = 1;
 /// URL has `keepalives`. The store sets the lock timeout on these connections (`SET`) and makes the server plan each
 /// statement once, use indexes and compile nothing, whatever the database or the user has set.
 ///
-/// A store over a `deadpool_postgres::Pool` of the application (feature `deadpool-postgres-0-14`) takes a connection for
-/// each operation and returns it.
-/// Give the pool timeouts. If a caller gives up during an operation, that connection is closed. The store sets nothing
-/// on these connections, and the application need not set anything for the store: planner settings that are good for
-/// sessions are bad for other queries. The store's own connections, by URL, do more operations per second. Before each
-/// operation, in the same round trip, the store checks whether the connection was left inside a transaction. Such a
-/// connection is closed and logged, and another one is taken, so that no acknowledged write is rolled back later.
+/// A store over a `deadpool_postgres::Pool` of the application (feature `deadpool-postgres-0-14`) takes a connection
+/// for each operation and returns it. Give the pool timeouts. If a caller gives up during an operation, that connection
+/// is closed. The store sets nothing on these connections, and the application need not set anything for the store:
+/// planner settings that are good for sessions are bad for other queries. The store's own connections, by URL, do more
+/// operations per second. Before each operation, in the same round trip, the store checks whether the connection was
+/// left inside a transaction. Such a connection is closed and logged, and another one is taken, so that no acknowledged
+/// write is rolled back later.
 ///
 /// `PgBouncer` and other poolers in transaction mode are detected: the process number in the greeting is not that of
 /// the process that answers. Statements are then sent unnamed, and nothing is kept on the connection.

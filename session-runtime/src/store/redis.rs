@@ -33,8 +33,8 @@
 //! # Connections
 //!
 //! One server has several connections of the client library, a cluster has its cluster client. Each carries many
-//! commands at once, and is reopened in the background when it ends, even while it is idle. A request takes an open
-//! connection, each time the next one. If none is open, it waits for the one that opens first, within its deadline. It
+//! commands at once, and is reopened in the background when it ends, even while it is idle. Requests take
+//! the open connections in turn. If none is open, a request waits for the one that opens first, within its deadline. It
 //! fails at once, with the cause, while each of them pauses after a failed attempt.
 //!
 //! Nothing is sent twice, neither here nor by the library: a command in flight when a connection ended has an unknown
@@ -90,9 +90,10 @@ pub use self::existing::RedisConnection;
 /// Number of sessions that a scan or a sweep requests at once.
 const AT_ONCE: usize = 64;
 
-/// Retries for a part of a session that a cluster may be moving, and the pause before the first one.
-const MOST_LOOKS: u32 = 5;
-const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// Maximum number of retries while a cluster may be moving a part of the session.
+const PART_RETRIES: u32 = 5;
+/// Pause before the first of these retries. It doubles each time.
+const FIRST_PART_PAUSE: Duration = Duration::from_millis(20);
 
 /// Sessions in Redis 7 or Valkey.
 ///
@@ -212,9 +213,9 @@ impl RedisStore {
 
     /// Pauses while a cluster moves a slot, whose hashes arrive one after the other. Returns whether to try again.
     async fn waits_for_parts(&self, tries: &mut u32) -> bool {
-        let waits = *tries < MOST_LOOKS && self.servers.is_cluster();
+        let waits = *tries < PART_RETRIES && self.servers.is_cluster();
         if waits {
-            tokio::time::sleep(LOOK_PAUSE * (1 << *tries)).await;
+            tokio::time::sleep(FIRST_PART_PAUSE * (1 << *tries)).await;
             *tries += 1;
         }
         waits

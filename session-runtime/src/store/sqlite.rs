@@ -120,14 +120,14 @@ pub struct SqliteStore {
     // Dropped in this order: the last connection to close must be the writer's, which then empties the log.
     readers: Readers,
     writer: Writer,
-    /// The path, for the log.
-    place: Box<str>,
+    /// Absolute path, for the log.
+    path: Box<str>,
 }
 
 impl SqliteStore {
     /// Opens the file at `path`, and creates it if there is none.
     ///
-    /// Blocks until the file is ready; meant for the start of a program.
+    /// Blocks until the file is ready. Call it at the start of a program.
     ///
     /// # Errors
     ///
@@ -238,23 +238,23 @@ impl SqliteStoreBuilder {
     pub fn open(self) -> Result<SqliteStore, StoreError> {
         let settings = Arc::new(Settings::new(self.path, self.durability, self.busy_timeout));
         let opened = settings.open()?;
-        let place = place(&settings.path).into();
+        let path = absolute_path(&settings.path).into();
         let slots = Arc::new(Slots::open(&settings, cores().min(MOST_READERS), self.readers.max(1))?);
         let readers = Readers::new(&settings, &slots)?;
         let writer = Writer::new(opened, Watched { settings, readers: slots })?;
-        Ok(SqliteStore { readers, writer, place })
+        Ok(SqliteStore { readers, writer, path })
     }
 }
 
-/// Returns the absolute path, since the working directory of a program is easily mistaken.
-fn place(path: &Path) -> String {
+/// Returns the absolute path: a relative one would not show the folder in the log.
+fn absolute_path(path: &Path) -> String {
     std::path::absolute(path).as_deref().unwrap_or(path).display().to_string()
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     fn describe(&self) -> String {
-        format!("SQLite in {}", self.place)
+        format!("SQLite in {}", self.path)
     }
 
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {

@@ -1,4 +1,5 @@
-//! The hint that a save attaches to a patch, for the tests of this library's own stores. No part of the store contract.
+//! The hint that a save attaches to a patch, for tests of the stores of this library. It is not part of the store
+//! contract.
 
 use crate::record::patch::Patch;
 pub use crate::record::patch::unchanged::UnchangedHint;

@@ -59,7 +59,8 @@ pub(crate) fn upgrade_section<S: Schema>(mut section: RawSection, mut from: u16)
     Ok(section)
 }
 
-/// Checks that the texts changed by a step can be read before they are stored: a step can write texts of any type.
+/// Checks that the texts that a step has changed can be read. A step can write texts of any type, so this is checked
+/// before they are stored.
 fn steps_are_readable<S: Schema>(section: &RawSection, before: &RawSection, from: u16) -> Result<(), SessionError> {
     let mut written = section.values.clone();
     written.retain(|name| before.values.get(name) != section.values.get(name));

@@ -1,9 +1,9 @@
 //! Values of a record in two forms: as stored, and in the versions of this program's schemas.
 //!
 //! A section of an older version is upgraded in memory when a guard first needs it. A read never stores the result. The
-//! first real change stores the whole section anew, in one patch whose precondition is the whole record: if an older
-//! program has changed it meanwhile, that is detected, and the upgrade is repeated. While a version is held, the
-//! section is downgraded in the same way.
+//! first real change stores the whole section in the new form, in one patch whose precondition is the whole record. If
+//! an older program has changed the record meanwhile, the patch is a conflict, and the upgrade is repeated. While a
+//! version is held, the section is downgraded in the same way.
 //!
 //! ```text
 //!          upgrade              changes              downgrade, if held
@@ -206,9 +206,9 @@ impl VersionedValues {
         }
     }
 
-    /// Replaces the changes of this schema in a patch by the differences between the stored section and the section in
-    /// the form to be stored. Does so only if the schema is seen in another form than it is stored, or is to be stored
-    /// in another form than it is seen. Returns whether it did; the patch then needs the whole record as its precondition.
+    /// Rewrites the changes of this schema in a patch if the section is seen in another version than it is stored, or
+    /// will be stored in another version than it is seen. The patch then has the differences between the stored section
+    /// and the section to be stored, and needs the whole record as its precondition. Returns whether it was rewritten.
     pub(crate) fn rewrite(
         &self,
         schema: &'static SchemaSpec,

@@ -121,7 +121,7 @@ fn connections_ended_while_idle_fail_nothing() {
     }
 }
 
-/// C64: connections that are ended under load fail at most what was under way, and the next hundred requests succeed.
+/// C64: connections that are ended under load fail at most what was in flight, and the next hundred requests succeed.
 #[test]
 fn connections_ended_under_load_fail_the_requests_in_flight() {
     const ROUNDS: usize = 5;

@@ -130,7 +130,7 @@ fn a_logout_whose_answer_is_lost_ends_the_session() {
     }
 }
 
-/// C61b, C63: the server stands still with saves under way, which it may find in its connections afterwards: each
+/// C61b, C63: the server stands still with saves in flight, which it may find in its connections afterwards: each
 /// counts once or not at all, and the next one once.
 #[test]
 fn adds_under_way_in_a_frozen_server_count_at_most_once() {

@@ -55,7 +55,7 @@ impl Writer {
         self.in_flight.is_some()
     }
 
-    /// Every acknowledged add is there; the one under way may be.
+    /// Every acknowledged add is there; the one in flight may be.
     pub(super) fn check(&mut self, shop: &Shop) -> Fate {
         let stored: BTreeMap<u32, u32> = shop.get("/cart", &self.cookie).expect_silent(200).json();
         let mut fate = Fate::default();

@@ -1,4 +1,4 @@
-//! A save under way, or given up: what it was to store is neither lost nor hidden.
+//! A save in flight, or given up: what it was to store is neither lost nor hidden.
 
 use std::time::Duration;
 

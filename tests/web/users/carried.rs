@@ -30,7 +30,7 @@ async fn a_lasting_schema_goes_along_with_all_its_keys() {
     assert_eq!(values.get("look"), Some(r#"{"v":3,"r":1,"w":1}"#));
 }
 
-/// The language that another tab has chosen while this request was under way goes along as well.
+/// The language that another tab has chosen while this request was in flight goes along as well.
 #[rocket::async_test]
 async fn a_lasting_schema_goes_along_as_it_is_stored_now() {
     let site = Site::served();

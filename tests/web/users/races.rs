@@ -19,7 +19,7 @@ fn log_in(account: &mut AccountMut) {
     account.set_user("bob".into());
 }
 
-/// A plain write under way beside a logout or another login: dropped, and nothing of it is stored anywhere.
+/// A plain write in flight beside a logout or another login: dropped, and nothing of it is stored anywhere.
 #[rocket::async_test]
 async fn a_write_beside_a_logout_is_dropped() {
     for turn in [log_out, log_in] {

@@ -38,7 +38,7 @@ struct Life {
     had_user: bool,
 }
 
-/// A request that is under way.
+/// A request that is in flight.
 struct Tab<'v> {
     visit: &'v Visit,
     held: Held<'v>,

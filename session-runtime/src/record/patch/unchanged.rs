@@ -28,8 +28,8 @@ const FEW_KEYS: usize = 8;
 
 impl UnchangedHint {
     /// Returns the hint for a patch to a record that was loaded with these totals. `None` if the patch would be
-    /// refused, if the totals are damaged, or if it changes so many keys that looking them up is not worthwhile. The
-    /// patch names each key once.
+    /// refused, if the totals are damaged, or if the patch changes so many keys that looking them up costs too much.
+    /// The patch must name each key once.
     pub(crate) fn since(patch: &Patch, head: &Head, values: &Values, bytes: usize, keys: usize) -> Option<Self> {
         let changes = patch.set.len() + patch.remove.len();
         if changes > FEW_KEYS || patch.refusal(head, |name| values.get(name)).is_some() {
@@ -49,7 +49,7 @@ impl UnchangedHint {
         Some(after)
     }
 
-    /// Returns the hint of a patch if all that it does is to set one to `most` keys, each once.
+    /// Returns the hint of a patch that only sets keys: at least one, at most `most`, and each once.
     #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(crate) fn of_sets(patch: &Patch, most: usize) -> Option<Self> {
         let is_same_base = |hint: &Self| match patch.precondition {

@@ -129,7 +129,8 @@ impl Visit {
 }
 
 impl Requested {
-    /// Returns the requests that are left after an explicit save. `stored`: there is a stored session now.
+    /// Returns the changes and actions that stay requested after an explicit save. `stored`: there is a stored session
+    /// now.
     fn left_after(self, error: Option<&SessionError>, stored: bool) -> Self {
         match error.map(SessionError::kind) {
             // A destruction stays requested, and a chosen expiry applies to a session that may yet be created.
@@ -165,8 +166,8 @@ impl State {
         self.in_flight.critical |= requested.is_critical();
     }
 
-    /// Restores the requests that an explicit save has left undone. Returns whether the work of an `update_now` has
-    /// ended the session of a user, in which case open guards have seen the values of that user.
+    /// Restores the changes and actions that an explicit save has not performed. Returns whether the work of an
+    /// `update_now` has ended the session of a user, in which case open guards have seen the values of that user.
     fn after_save(&mut self, requested: Requested, error: Option<&SessionError>) -> bool {
         let starts_over = self.in_flight.starts_over() && error.is_none() && !requested.starts_over;
         self.in_flight.requested = None;

@@ -10,7 +10,7 @@ use crate::schema::{FieldSpec, Renew, SchemaSpec};
 
 impl Save<'_> {
     /// Handles a login by another request. A login of this request gets a session of its own, and never the record of
-    /// the other, which may belong to another user by now.
+    /// the other request, which may belong to another user.
     pub(super) async fn renewed(&mut self) -> Result<Outcome, SessionError> {
         if self.is_optional() {
             return Ok(Outcome::Done);

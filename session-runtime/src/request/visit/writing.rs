@@ -128,7 +128,7 @@ impl Visit {
             let epoch = state.epoch;
             (state.absorb(found, snapshot), state.epoch != epoch)
         };
-        // After the changes are in: a value that is decoded before must not be taken for the newest.
+        // Only after the changes are added: a value that was decoded before must not count as the newest.
         if starts_over {
             self.forget_user(kept);
         } else {
@@ -140,7 +140,7 @@ impl Visit {
         absorbed
     }
 
-    /// Leaves the user whose session this request goes on without: open guards have seen values of that user.
+    /// Records that this request continues without the user of its session. Open guards have seen values of that user.
     pub(crate) fn leave_user(&self) {
         {
             let mut state = self.state();
@@ -164,8 +164,8 @@ impl Visit {
         self.values_changed();
     }
 
-    /// Adds the changes of one run of an `update_now` to `requested` only: others may change the session meanwhile, and
-    /// the work may have to run again.
+    /// Adds the changes of one run of an `update_now` to `requested` only: another request may change the session
+    /// meanwhile, and the work then runs again.
     pub(crate) fn add_changes<S: Schema>(
         &self,
         at: usize,

@@ -1,7 +1,7 @@
 //! Values in serde's data model, which distinguishes values that JSON writes as the same text.
 //!
-//! JSON writes `None`, `()`, `Some(())`, NaN and a `null` of `serde_json::Value` alike, so the text alone cannot show
-//! that a different value is read. Lists are compared without their order, since a set is written as a list.
+//! JSON writes `None`, `()`, `Some(())`, NaN and a `null` of `serde_json::Value` as the same text, so the text alone
+//! cannot show that another value is read. Lists are compared without their order, since a set is written as a list.
 
 use serde::ser::{
     self, Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,

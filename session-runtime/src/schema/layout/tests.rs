@@ -1,5 +1,5 @@
-//! Texts of our compile errors; the compiler's own text around them changes between releases. The schemas are written
-//! by hand, since their mistakes would not compile with the derive.
+//! Texts of the compile errors of this library; the compiler's own text around them changes between releases. The
+//! schemas are written by hand, since their mistakes would not compile with the derive.
 
 use std::collections::BTreeMap;
 

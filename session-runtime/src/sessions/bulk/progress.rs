@@ -19,8 +19,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Returns the progress before the batch at `next`. Keys are random, so the key at which the next batch begins gives
-    /// the share of the sessions before it.
+    /// Returns the progress before the batch at `next`. Keys are random, so the key at which the next batch begins
+    /// gives the share of the sessions before it.
     pub(super) fn new(sessions: u64, next: Option<&Cursor>) -> Self {
         let share = match next.map(Cursor::key) {
             None => Some(1.0),

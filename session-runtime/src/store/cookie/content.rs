@@ -50,7 +50,7 @@ pub(super) fn encode(key: SessionKey, record: &Record, sealed: Timestamp) -> Vec
 
 /// Decodes a record whose deadlines have not passed; the deadlines are checked before anything else.
 pub(super) fn decode(bytes: &[u8], now: Timestamp) -> Option<(SessionKey, Record)> {
-    let mut rest = Rest { bytes: Unread(bytes), sealed: Timestamp::from_millis(0) };
+    let mut rest = UnreadContent { bytes: Unread(bytes), sealed: Timestamp::from_millis(0) };
     rest.sealed = rest.moment()?;
     let (idle_deadline, absolute_deadline) = (rest.moment()?, rest.moment()?);
     if now >= idle_deadline || now >= absolute_deadline {
@@ -144,13 +144,13 @@ impl Writer {
     }
 }
 
-/// Bytes that have not been read yet.
-struct Rest<'b> {
+/// Content that has not been read yet, and the time of sealing, to which its times are relative.
+struct UnreadContent<'b> {
     bytes: Unread<'b>,
     sealed: Timestamp,
 }
 
-impl<'b> Rest<'b> {
+impl<'b> UnreadContent<'b> {
     fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {

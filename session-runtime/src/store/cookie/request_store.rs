@@ -1,6 +1,6 @@
 //! A store of at most one record, for one request: the record arrives in the cookie and leaves in a new one.
 //!
-//! It keeps the contract of a store, so a request works on its session as in any other store. Each change seals the
+//! It follows the contract of a store, so a request works on its session as with any other store. Each change seals the
 //! record at once, so a record that is too large for a cookie is refused where another store would refuse it.
 
 use std::sync::{Arc, PoisonError};

@@ -186,7 +186,7 @@ fn keys_of_a_ring_differ() {
 /// A record that does not fit into a cookie is refused, and the held record stays unchanged. The same holds if the
 /// operating system fails to seal it.
 #[tokio::test]
-async fn a_drawer_holds_only_what_is_sealed() {
+async fn a_request_store_holds_only_sealed_records() {
     let sealer = Arc::new(Sealer::new(store(), rules("id"), Random::default()));
     let request_store = RequestStore::new(sealer, None);
     let large = "x".repeat(4_000);

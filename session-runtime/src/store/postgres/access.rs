@@ -13,7 +13,7 @@ use super::fault::{Fault, Remedy};
 use super::sql::{LockTimeout, Sql};
 use crate::backoff::{Backoff, jittered};
 
-/// Maximum attempts at an operation that conflicts with others. In each round at least one of them succeeds.
+/// Maximum attempts at an operation that conflicts with others. In each round, at least one operation succeeds.
 const TRIES: u32 = 100;
 /// Maximum attempts at a load whose connection ends: all connections may have ended at once.
 const READS: u32 = 5;
@@ -30,7 +30,7 @@ impl Access {
     pub(super) const fn lock_timeout(&self) -> LockTimeout {
         match self {
             Self::Own(_) => LockTimeout::Connection,
-            // A setting would stay on the application's connection.
+            // `SET` would stay in effect on the application's connection.
             #[cfg(feature = "deadpool-postgres-0-14")]
             Self::Application(_) => LockTimeout::Statement,
         }
@@ -60,7 +60,7 @@ impl Access {
             match remedy {
                 Remedy::Again | Remedy::Reconnect if tries < TRIES => pause(&mut backoff).await,
                 Remedy::Reread if sql.statement.reads() && tries < READS => {}
-                // The connection that the server ended is not replaced yet. Nothing was run, so the request waits.
+                // The server has ended the connection, and the next one is not open yet. Nothing was run: wait for it.
                 Remedy::Fail if reconnects && matches!(fault, Fault::Lost(_)) && tries < TRIES => {
                     pause(&mut backoff).await;
                 }

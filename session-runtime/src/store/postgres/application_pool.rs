@@ -13,14 +13,14 @@ use super::fault::Fault;
 use super::pooler;
 use super::sql::Sql;
 
-/// Fails inside a transaction that is already open, and does nothing otherwise: it may end only the transaction of its
-/// own statement. If it fails, the statements that follow on the connection fail too.
+/// Statement that fails inside an open transaction and does nothing otherwise: a `DO` block may end only a transaction
+/// of its own. If it fails, the statements that follow on the connection fail too.
 const REQUIRE_NO_TRANSACTION: &str = "DO 'BEGIN COMMIT; END'";
 
 /// The application's pool. Each operation takes one connection.
 pub(super) struct ApplicationPool {
     pool: Pool,
-    /// True once `is_pooled` has been determined: whether a pooler is behind the pool.
+    /// True once `is_pooled` is determined: true if the pool connects through a pooler.
     is_known: AtomicBool,
     is_pooled: AtomicBool,
 }
@@ -44,7 +44,7 @@ impl ApplicationPool {
                     let statement = client.prepare_typed_cached(&sql.text, sql.statement.types()).await?;
                     client.query(&statement, params).await
                 };
-                // The check is prepared in advance: otherwise the work would be sent before it.
+                // Prepared first: otherwise the work would be sent before the check.
                 match client.prepare_typed_cached(REQUIRE_NO_TRANSACTION, &[]).await {
                     Ok(check) => after_check(client.execute(&check, &[]), work).await,
                     Err(error) => Err(in_transaction(error)),

@@ -1,5 +1,5 @@
-//! A connection of the store's own, shared by many requests. Requests are sent as they come, and responses arrive in
-//! the same order.
+//! One of the store's own connections, shared by many requests. Statements are sent as they come, and responses arrive
+//! in the same order.
 //!
 //! When a caller gives up, its response is discarded and the connection stays usable. If no request at all has been
 //! answered for a while, the server or the network has stopped, and the connection is retired.

@@ -30,7 +30,7 @@ pub(super) enum Fault {
     Setting(&'static str),
     /// A row that this library did not write, or that is damaged; names the part.
     Unreadable(&'static str),
-    /// The tables are of a newer version of this library.
+    /// A newer version of this library has created the tables; their format number.
     Newer(i32),
 }
 

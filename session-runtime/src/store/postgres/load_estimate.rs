@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::fault::Fault;
 
-/// Time without any response after which a caller that gives up has found an unusable connection.
+/// Time without any response after which a connection counts as stuck if a caller gives up.
 const STUCK: Duration = Duration::from_millis(500);
 
-/// Longest time that a statement may take after its caller gave up: at most it waits for a lock. After that it is
-/// assumed to be answered; if it is not, the next caller finds out.
+/// Time after which an abandoned statement counts as answered, since a statement waits at most this long for a lock. If
+/// it is still running, the next caller finds the connection stuck.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
 
 /// Approximate number of responses over which the interval between responses is averaged.
@@ -81,6 +81,7 @@ impl LoadEstimate {
         self.state().silent_since.is_some()
     }
 
+    /// Counts a request that is sent now.
     pub(super) fn join(&self) -> UnansweredRequest<'_> {
         let now = Instant::now();
         let mut state = self.state();
@@ -146,7 +147,7 @@ mod tests {
         let _others = [load.join(), load.join()];
         sleep(MOMENT * 8);
         first.answered();
-        // An eighth of the time of the first request, for each.
+        // The average holds an eighth of the time of the first request.
         assert!(load.wait() >= MOMENT * 2 && load.is_shared());
     }
 
@@ -172,7 +173,7 @@ mod tests {
         assert_eq!(load.wait(), Duration::ZERO);
     }
 
-    /// The server that ends an idle connection is alive, and did not read the requests that are unanswered.
+    /// A server that ends an idle connection works, and did not read the unanswered requests.
     #[test]
     fn a_connection_ended_for_being_idle_decides_the_fault_of_its_requests() {
         let load = LoadEstimate::default();

@@ -149,12 +149,12 @@ WHERE r.key = $1 AND r.expires + 0 > $2",
     used_on: UsedOn::AllConnections,
 };
 
-// The subquery hides the array from the planner: a plan for an array of any length is a poor one.
+// The subquery hides the array from the planner, which plans poorly for an array of unknown length.
 const LOAD: Declaration =
     Declaration { part: "AND v.schema = ANY (ARRAY (SELECT unnest($3)))", types: &[BYTES, NUMBER, TEXTS], ..LOAD_ALL };
 
-// The usual load. Without an array the server keeps the plan, also on an application's connection. Measured there: 43 µs
-// of the server's CPU time instead of 53.
+// The usual load. Without an array the server keeps the plan, also on an application's connection. Measured there: 43
+// µs of the server's CPU time instead of 53.
 const LOAD_ONE: Declaration = Declaration { part: "AND v.schema = $3", types: &[BYTES, NUMBER, BYTES], ..LOAD_ALL };
 
 const PATCH: Declaration = Declaration {
@@ -171,8 +171,8 @@ FROM {schema}.session_patch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) p
 
 // The update waits for the record's lock and then checks its conditions again on the current record. The values are
 // written after that. Only the revision is compared, and each change of a value raises it under that lock. So a record
-// with the loaded revision has the loaded values and the loaded totals. A record that was deleted in between is no row
-// to update, and a new one under its key is not visible to the statement.
+// with the loaded revision has the loaded values and the loaded totals. If the record was deleted in between, there is
+// no row to update, and a new record under its key is not visible to the statement.
 const SET_ONE: Declaration = Declaration {
     text: "WITH saved AS (
   UPDATE {schema}.session_record r SET revision = $5, bytes = $6, keys = $7
@@ -226,8 +226,8 @@ SELECT count(*) FROM removed",
     used_on: UsedOn::AllConnections,
 };
 
-// The limit includes expired records, so that a page reads a bounded number. A key of another length is not a
-// session's.
+// The limit includes expired records, so that a page reads a bounded number. A row whose key has another length belongs
+// to no session.
 const SCAN: Declaration = Declaration {
     text: "SELECT {HEAD}, CASE WHEN r.expires > $2 THEN ARRAY (
   SELECT v.schema || v.field || pg_catalog.decode('ff', 'hex') || v.content

@@ -1,4 +1,4 @@
-//! Addresses of the servers, and how to connect to them, from a URL and certificates. Nothing is retried here.
+//! Addresses of servers, built from a URL and certificates, and one attempt to connect. Nothing is retried here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,8 +69,8 @@ impl Address {
         matches!(self.nodes, Nodes::Cluster(_))
     }
 
-    /// Longest time to connect. A cluster's client first waits for nodes that are down, then tries one of the others.
-    fn patience(&self) -> Duration {
+    /// Time limit of one attempt. A cluster's client first waits for nodes that are down, then tries one of the others.
+    fn attempt_timeout(&self) -> Duration {
         match &self.nodes {
             Nodes::Server(_) => self.timeouts.connect,
             Nodes::Cluster(_) => self.timeouts.connect.saturating_mul(3),
@@ -89,7 +89,7 @@ impl Connect for Address {
                 Nodes::Cluster(client) => Ok(Client::Cluster(client.get_async_connection().await?)),
             }
         };
-        match tokio::time::timeout(self.patience(), connect).await {
+        match tokio::time::timeout(self.attempt_timeout(), connect).await {
             Ok(connected) => connected.map(Connection::from),
             Err(_) => Err(Fault::unavailable("the server did not take the connection in time")),
         }
@@ -151,7 +151,7 @@ fn for_library(certificates: Certificates) -> TlsCertificates {
 /// the choice to the application.
 fn provide_cryptography() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Fails only if another thread was faster.
+        // Fails only if another thread has installed a provider first.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }

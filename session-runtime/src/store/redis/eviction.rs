@@ -1,4 +1,4 @@
-//! Check whether the servers evict sessions, made once per master at launch.
+//! Checks at launch, once per master, whether the servers evict sessions.
 //!
 //! A server that evicts removes whole sessions, or the hash of a `lazy` schema, although no write failed. Every policy
 //! but `noeviction` does that once `maxmemory` is reached. `volatile-ttl` does too, since each session has an expiry

@@ -192,7 +192,7 @@ mod tests {
         assert!(ScanPosition::parse(&Cursor::new(format!("0:0::0:{key},"))).is_some());
     }
 
-    /// Progress in a run counts for that run alone, and slots that went to another master are left to it.
+    /// Progress belongs to one run of a server. Slots that moved to another master are scanned there.
     #[test]
     fn a_scan_keeps_to_the_slots_that_it_has_begun() {
         let gone_on = |run: &str, last| {

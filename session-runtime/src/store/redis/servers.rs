@@ -1,5 +1,5 @@
-//! Sending of commands and receipt of responses. A command is sent twice only if a server refused to run it, because it
-//! does not have the script or no longer has the slot.
+//! Sends commands and receives their responses. A command is sent again only if a server refused to run it, because the
+//! server does not have the script or no longer has the slot.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +42,7 @@ pub(super) enum Route<'n> {
 }
 
 impl Servers {
-    /// Nothing connects before the first use.
+    /// Creates the connections. None is opened before its first use.
     pub(super) fn new(address: &Arc<Address>, connections: usize, backoff: Backoff, answer_timeout: Duration) -> Self {
         let connection = || Reconnecting::new(Arc::clone(address), backoff);
         let own = std::iter::repeat_with(connection).take(connections.max(1)).collect();
@@ -84,8 +84,7 @@ impl Servers {
         }
     }
 
-    /// Returns an open connection. While another one is open, a request neither waits for one that is being opened nor
-    /// fails because of one that is down.
+    /// Returns an open connection. A request waits or fails only if no connection is open.
     async fn open(&self, connections: &[Reconnecting<Address>], turn: usize) -> Result<Arc<Opened<Connection>>, Fault> {
         let (before, from) = connections.split_at(turn % connections.len());
         if let Some(open) = from.iter().chain(before).find_map(Reconnecting::current) {

@@ -1,5 +1,5 @@
-//! Removal of expired records. The engine removes them by itself some minutes later, so each sweep looks at a bounded
-//! number of names, and the next one continues from there.
+//! Removal of expired records. Each sweep looks at a bounded number of names, and the next one continues from there.
+//! The engine removes records that no sweep has reached, some minutes after they expired.
 
 use std::sync::PoisonError;
 

@@ -1,12 +1,12 @@
 //! Fast path for the usual patch: it sets few keys of a session that is unchanged since it was loaded. One script
-//! compares and sets, at half of the cost that the script for all patches has for the server.
+//! compares and sets. It costs the server half as much as the script for all patches.
 //!
 //! It applies to a patch that carries the revision and totals of an unchanged session, and returns the new head. It
 //! returns `None` for any other patch and for a changed session: then nothing is written, and the script for all
 //! patches decides.
 //!
-//! The second script is a second round trip. It is needed only if another request came in between, or if another
-//! program has put a schema that is not lazy here into a hash of its own.
+//! The second script is a second round trip. It is needed only if another request has changed the session
+//! since the load, or if another program has put a schema that is not lazy here into a hash of its own.
 
 use ::redis::Cmd;
 

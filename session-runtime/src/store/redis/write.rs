@@ -17,7 +17,7 @@ use crate::store::SWEEP_GRACE;
 /// Time from when a sweep may remove a record to its removal by the engine, which uses its own clock.
 const ENGINE_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// Last instant of the year 9999: engines do not accept every number.
+/// Latest expiry time that is sent, the end of the year 9999: engines refuse larger numbers.
 const LAST: i64 = 253_402_300_799_999;
 
 /// Longest base that is sent as text, in bytes. A base longer than its hash is sent as the hash.
@@ -47,7 +47,7 @@ pub(super) fn patch(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'sta
     let (expected, changes) = (patch.expected(), Changes::of(patch));
     let own_hashes: Vec<&str> = lazy.iter().filter(|schema| changes.sets(schema)).copied().collect();
     let args = 4 + own_hashes.len() + 2 * (expected.len() + changes.set.len()) + changes.remove.len();
-    let mut command = script::PATCH.command(main, args, room(patch));
+    let mut command = script::PATCH.command(main, args, approximate_size(patch));
     let counts = [own_hashes.len(), expected.len(), changes.set.len(), changes.remove.len()];
     command.arg(fixed_part(patch, now, counts)?);
     if changes_head(patch) {
@@ -92,7 +92,7 @@ impl<'p> Changes<'p> {
         remove.sort_unstable();
         remove.dedup();
         let mut set: Vec<(&str, &str)> = patch.set.iter().rev().map(|(name, text)| (&**name, &**text)).collect();
-        // Stable sort: the later change is still in front.
+        // A stable sort keeps the later change in front.
         set.sort_by_key(|(name, _)| *name);
         set.dedup_by_key(|(name, _)| *name);
         set.retain(|(name, _)| remove.binary_search(name).is_err());
@@ -162,7 +162,7 @@ fn engine_deadline(expires: Timestamp) -> i64 {
 }
 
 /// Approximate size of all names and texts.
-fn room(patch: &Patch) -> usize {
+fn approximate_size(patch: &Patch) -> usize {
     let expected = patch.expected().iter().map(|expected| expected.name.len() + 2 + LONGEST_BASE);
     let set = patch.set.iter().map(|(name, text)| name.len() + text.len());
     let remove = patch.remove.iter().map(|name| name.len());

@@ -1,4 +1,4 @@
-//! Parts that the stores on a server share: one state machine keeps a connection open.
+//! State machine that keeps a connection to a server open, shared by all stores on a server.
 
 mod reconnect;
 

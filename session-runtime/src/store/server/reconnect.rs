@@ -9,8 +9,9 @@
 //! ```
 //!
 //! One task per connection connects and waits for the end of the connection. Requests wait while it connects, within
-//! their own deadline. They fail at once while it is failed: during the pause after a failed attempt. The pause doubles
-//! with each failure. Nothing is sent again here: a request in flight when the connection ended has an unknown outcome.
+//! their own deadline. In the state `failed`, during the pause after a failed attempt, they fail at once. The pause
+//! doubles with each failure. Nothing is sent again here: a request in flight when the connection ended has an unknown
+//! outcome.
 //!
 //! The task ends with the handle, or with its runtime. In the second case the connection is idle again, and the next
 //! use starts a task in the runtime of that use.
@@ -116,7 +117,7 @@ pub(in crate::store) struct Reconnecting<C: Connect> {
 }
 
 impl<C: Connect> Reconnecting<C> {
-    /// Nothing connects before the first use.
+    /// Creates the handle. Its task starts with the first use.
     pub(in crate::store) fn new(connector: Arc<C>, backoff: Backoff) -> Self {
         let state = Arc::new(watch::Sender::new(State::Idle));
         Self { connector, backoff, state, task: Mutex::default() }
@@ -128,7 +129,7 @@ impl<C: Connect> Reconnecting<C> {
         self.state.borrow().connection().cloned()
     }
 
-    /// Returns the connection, and waits while it is being opened; returns the fault of an attempt that failed.
+    /// Returns the connection, and waits while it is being opened. Returns the fault if the attempt fails.
     pub(in crate::store) async fn opened(&self) -> Result<Arc<Opened<C::Connection>>, C::Fault> {
         self.start();
         let mut state = self.state.subscribe();
@@ -201,14 +202,16 @@ async fn keep<C: Connect>(kept: Kept<C>, connector: Arc<C>, mut backoff: Backoff
     }
 }
 
-/// Opens the connection and returns when it has ended; fails if it could not be opened or was of no use.
+/// Opens the connection and returns when it has ended. Fails if it could not be opened, or ended without an answer
+/// while it was in use.
 async fn open<C: Connect>(kept: &Kept<C>, connector: &C, backoff: &Backoff) -> Result<(), C::Fault> {
     let end = Arc::new(End::default());
     let connection = connector.connect(Arc::clone(&end)).await?;
     let (opened, since) = (Arc::new(Opened { connection, end }), Instant::now());
     kept.0.send_replace(State::Open(Arc::clone(&opened)));
     opened.end.reported.notified().await;
-    // A connection that was never used is no evidence against the server, unless it ended at once.
+    // A connection that no request found unusable may end while it is idle. That is no failure, unless it ended at
+    // once.
     let was_idle = !opened.end.is_retired.load(Relaxed) && since.elapsed() > backoff.longest();
     if C::has_answered(&opened.connection) || was_idle {
         Ok(())

@@ -23,7 +23,7 @@ pub(super) struct Reader {
 /// Sets of schemas, and the statement that loads each set.
 struct Loads(Vec<(Box<[&'static str]>, String)>);
 
-/// Maximum number of sets that are kept; an application has few.
+/// Maximum number of sets that are kept. An application uses few.
 const KEPT: usize = 64;
 
 /// Parameter: session. Columns: name, content, and the deadline in the row of the head, which comes first.

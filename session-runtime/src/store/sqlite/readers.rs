@@ -46,7 +46,7 @@ impl Slot {
     pub(super) fn try_take(&self) -> Option<MutexGuard<'_, Option<Reader>>> {
         match self.0.try_lock() {
             Ok(reader) => Some(reader),
-            // Panics are caught earlier. Even after one, the connection would be usable.
+            // Panics are caught before they reach the lock. Even after one, the connection would be usable.
             Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(std::sync::TryLockError::WouldBlock) => None,
         }

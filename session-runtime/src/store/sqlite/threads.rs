@@ -49,7 +49,7 @@ impl<J: Send + 'static> Threads<J> {
     }
 }
 
-/// Receiving end of the jobs. Each thread holds a share of it: when the last thread ends for any reason, waiting jobs are
+/// Receiving end of the jobs, shared by the threads. When the last thread ends, for any reason, the waiting jobs are
 /// dropped, so that no caller waits for an answer that will never come.
 pub(super) struct Queue<J>(Mutex<UnboundedReceiver<J>>);
 

@@ -90,10 +90,9 @@ fn chain(error: &StoreError) -> String {
     format!("{error}{}", cause.unwrap_or_default())
 }
 
-/// Mean time between writes below which they are collected into groups, since a commit costs more than the writes in
-/// it.
+/// Mean time between writes below which writes are collected into groups. A commit costs more than the writes in it.
 const DENSE: Duration = Duration::from_micros(50);
-/// Time for which they are collected. Operating systems add up to as much again.
+/// Time for which writes are collected. The operating system may add as much again.
 const GATHER: Duration = Duration::from_micros(100);
 /// Maximum number of writes in one transaction. With more, the first of them would wait too long.
 const GROUP: usize = 256;
@@ -233,7 +232,7 @@ fn transaction(db: &mut Db<'_>, jobs: &mut [Box<dyn Job>]) -> Result<(), Undone>
         fail(jobs, &fault);
         return Err(Undone::BeforeBegin(fault));
     }
-    // Checked again for each job: its caller may have gone while others of the group ran.
+    // Checked again for each job: its caller may have gone while other jobs of the group ran.
     if !jobs.iter_mut().all(|job| !job.is_awaited() || job.run(db)) {
         db.roll_back();
         return Err(Undone::AfterBegin);

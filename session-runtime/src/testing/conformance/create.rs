@@ -10,11 +10,11 @@ use crate::record::{Head, PreviousSecret, Record};
 use crate::store::Created;
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(created_record_comes_back, "What was created is loaded byte for byte, head, names and texts."),
+    rule!(created_record_comes_back, "A created record is loaded with the same head, names and texts, byte for byte."),
     rule!(every_expiry_comes_back, "Each choice of expiry is loaded as it was created."),
-    rule!(create_is_exclusive, "A taken key is answered as taken, and its record is left alone."),
-    rule!(create_on_expired_is_taken, "A record that has expired and was not swept still takes its key."),
-    rule!(one_of_many_creates_wins, "Of many creates under one key at once, exactly one is done."),
+    rule!(create_is_exclusive, "A create under a taken key answers taken, and leaves that record unchanged."),
+    rule!(create_on_expired_is_taken, "The key of an expired record stays taken until a sweep removes the record."),
+    rule!(one_of_many_creates_wins, "Of many concurrent creates under one key, exactly one is done."),
 ];
 
 /// Names and texts that some stores are known to alter.

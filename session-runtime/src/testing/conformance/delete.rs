@@ -7,9 +7,9 @@ use crate::record::patch::Patched;
 use crate::store::Created;
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(delete_is_idempotent, "A delete of an absent record is fine, however often."),
+    rule!(delete_is_idempotent, "A delete of an absent record succeeds, however often it is repeated."),
     rule!(delete_is_final, "After a delete a patch answers gone, and the record stays gone."),
-    rule!(delete_is_complete, "A record created under the key of a deleted one holds nothing of it."),
+    rule!(delete_is_complete, "A record created under the key of a deleted one contains nothing of it."),
     rule!(delete_takes_every_part_along, "Keys of a deleted record do not come back with later keys of their schema."),
     rule!(delete_leaves_others_alone, "A delete removes one record."),
 ];

@@ -11,22 +11,25 @@ use crate::record::patch::{Deadline, NewSecret, Patch};
 use crate::record::{Head, PreviousSecret};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(touch_needs_the_deadline_it_saw, "A touch applies if the deadline is the one it saw, else the rest applies."),
     rule!(
-        touch_may_be_all_there_is,
-        "A patch that only touches is applied, and what a touch moved decides from then on."
+        touch_needs_the_deadline_it_saw,
+        "A touch is skipped if the deadline is not the one that was seen; the rest of the patch applies."
     ),
-    rule!(choice_always_applies, "A choice of expiry applies whatever deadline stands there."),
-    rule!(raise_kills_all_secrets, "A raise replaces the secret, forgets the one before, and raises the generation."),
-    rule!(periodic_keeps_the_previous_secret, "A periodic renewal keeps the secret it replaces, without an end."),
+    rule!(touch_may_be_all_there_is, "A patch that only touches is applied, and the new deadline holds from then on."),
+    rule!(choice_always_applies, "A choice of expiry applies whatever deadline is stored."),
+    rule!(raise_kills_all_secrets, "A raise replaces the secret, removes the previous one, and raises the generation."),
+    rule!(
+        periodic_keeps_the_previous_secret,
+        "A periodic renewal keeps the replaced secret as the previous one, without an end."
+    ),
     rule!(
         periodic_needs_what_it_saw,
-        "A periodic renewal is left out if secret or deadline are others, the rest applies."
+        "A periodic renewal is skipped if the secret or the deadline is not the one that was seen; the rest applies."
     ),
-    rule!(periodic_goes_with_a_touch, "A periodic renewal is judged by the deadline from before its own patch."),
+    rule!(periodic_goes_with_a_touch, "A periodic renewal compares the deadline that was stored before its own patch."),
     rule!(
         presented_ends_the_previous_secret_once,
-        "The previous secret's end is set once, by the present secret alone."
+        "The end of the previous secret is set once, and only by a patch that has seen the current secret."
     ),
 ];
 

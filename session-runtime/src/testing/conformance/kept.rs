@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::create::{VALUES, unusual_head};
-use super::trial::{HOUR, Trial, ensure, fresh_key, hash, resting, rule, saying, setting, unexpected};
+use super::trial::{HOUR, Trial, ensure, expecting, fresh_key, hash, rule, setting, unexpected, with_hint};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -12,15 +12,15 @@ use crate::record::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
 use crate::record::{Head, PreviousSecret};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(the_rest_of_the_head_stays, "A patch changes the parts of the head that it names, and no other."),
-    rule!(moments_are_kept_to_the_millisecond, "Moments that a patch writes come back to the millisecond."),
+    rule!(the_rest_of_the_head_stays, "A patch changes only the parts of the head that it names."),
+    rule!(moments_are_kept_to_the_millisecond, "Times that a patch writes are loaded to the millisecond."),
     rule!(counters_are_kept_exactly, "Generation and revision are compared and raised as whole numbers of 64 bits."),
     rule!(
         patched_texts_come_back,
-        "Names and texts that a patch sets are loaded and answered byte for byte, however long."
+        "Names and texts that a patch sets are returned byte for byte, by loads and by conflicts, however long they are."
     ),
-    rule!(the_later_of_two_changes_counts, "Of two texts for one name the later counts, and a removal over both."),
-    rule!(session_keys_are_bytes, "Session keys are compared byte by byte: no letter case, no padding."),
+    rule!(the_later_of_two_changes_counts, "Of two texts for one name, the later counts; a removal overrides both."),
+    rule!(session_keys_are_bytes, "Session keys are compared byte by byte: letter case and padding make them differ."),
     rule!(a_touch_never_brings_back, "A patch that only touches answers gone for an absent or expired record."),
 ];
 
@@ -28,7 +28,7 @@ fn seconds(trial: &Trial, seconds: u64) -> Timestamp {
     trial.now.after(Duration::from_secs(seconds))
 }
 
-/// Heads whose every part has a value that a store might lose.
+/// Heads in which every part has a value that a store might lose.
 fn heads(trial: &Trial) -> [Head; 4] {
     let head = unusual_head(trial);
     let at = StoredExpiry::At(trial.now.after(Duration::from_millis(3_600_017)));
@@ -63,9 +63,9 @@ fn patches(trial: &Trial, head: &Head) -> Vec<Patch> {
 async fn the_rest_of_the_head_stays(trial: Trial) -> Verdict {
     for head in heads(&trial) {
         for patch in patches(&trial, &head) {
-            for says in [false, true] {
+            for has_hint in [false, true] {
                 let key = trial.stored_with(head.clone(), &[("cart.a", "1")]).await?;
-                let patch = if says { saying(patch.clone(), &trial.load(key).await?) } else { patch.clone() };
+                let patch = if has_hint { with_hint(patch.clone(), &trial.load(key).await?) } else { patch.clone() };
                 must_become(&trial, key, &head, patch).await?;
             }
         }
@@ -140,15 +140,16 @@ async fn patched_texts_come_back(trial: Trial) -> Verdict {
     let at_once = trial.stored(&[("cart", "[]")]).await?;
     trial.done(at_once, setting(&values)).await?;
     trial.must_hold(at_once, &values).await?;
-    // A few at a time, like a request whose record no other request has changed.
+    // A few at a time, as a request sends them whose record is unchanged since its load.
     let in_turn = trial.stored(&[("cart", "[]")]).await?;
     for few in values.chunks(3) {
-        let patch = saying(setting(few), &trial.load(in_turn).await?);
+        let patch = with_hint(setting(few), &trial.load(in_turn).await?);
         trial.done(in_turn, patch).await?;
     }
     trial.must_hold(in_turn, &values).await?;
     for name in ["cart.long", "cart.longer"] {
-        let current = trial.must_conflict(at_once, resting(setting(&[(name, "1")]), &[(name, Some("\"x\""))])).await?;
+        let current =
+            trial.must_conflict(at_once, expecting(setting(&[(name, "1")]), &[(name, Some("\"x\""))])).await?;
         let stored = values.iter().find(|(one, _)| *one == name).map(|(_, text)| *text);
         ensure!(current.values.get(name) == stored, "a conflict answered another text than the one that is stored");
     }

@@ -9,11 +9,17 @@ use crate::store::{Loaded, Wanted};
 
 pub(super) const RULES: &[Rule] = &[
     rule!(absent_loads_nothing, "A key that was never created loads nothing, and loading it creates nothing."),
-    rule!(expired_loads_nothing, "From its deadline on a record is absent, until a millisecond before it is there."),
-    rule!(wanted_schemas_are_loaded, "A load gives metadata, fields and entries of every schema that it wants."),
-    rule!(schemas_do_not_mix, "`cart` is not `cart-2`, `cartoon`, `car` or `Cart`."),
-    rule!(totals_cover_the_whole_record, "Bytes and number of keys are those of the whole record, whatever is wanted."),
-    rule!(totals_follow_patches, "Bytes and number of keys stay right after keys were set, replaced and removed."),
+    rule!(
+        expired_loads_nothing,
+        "A record is absent from its deadline on, and present until one millisecond before it."
+    ),
+    rule!(wanted_schemas_are_loaded, "A load returns the metadata, fields and entries of every wanted schema."),
+    rule!(schemas_do_not_mix, "A load of `cart` does not confuse it with `cart-2`, `cartoon`, `car` or `Cart`."),
+    rule!(
+        totals_cover_the_whole_record,
+        "The totals of bytes and keys are those of the whole record, whatever is wanted."
+    ),
+    rule!(totals_follow_patches, "The totals of bytes and keys stay right after keys are set, replaced and removed."),
 ];
 
 const VALUES: [(&str, &str); 10] = [

@@ -1,6 +1,6 @@
 //! Rules about the conditions that refuse a patch.
 
-use super::trial::{HOUR, Trial, ensure, fresh_key, removing, resting, rule, setting, unexpected};
+use super::trial::{HOUR, Trial, ensure, expecting, fresh_key, removing, rule, setting, unexpected};
 use super::{Rule, Verdict};
 use crate::record::patch::{Expected, Patch, Patched, Precondition};
 use crate::record::{Head, Record};
@@ -13,10 +13,16 @@ pub(super) const RULES: &[Rule] = &[
     rule!(renewed_comes_before_conflict, "A patch from before a login answers renewed, whatever its precondition."),
     rule!(
         conflict_answers_the_current_texts,
-        "A patch whose base has changed answers the current texts, and changes nothing."
+        "A patch whose base has changed answers with the current texts, and changes nothing."
     ),
-    rule!(absence_is_a_base, "A key that was absent must still be absent, one that was there must still be there."),
-    rule!(own_text_is_accepted, "With `or_ours`, and only then, the very text that the patch sets is no conflict."),
+    rule!(
+        absence_is_a_base,
+        "A key that was absent must still be absent, and a key that was present must still be present."
+    ),
+    rule!(
+        own_text_is_accepted,
+        "The text that the patch itself sets is accepted as the base with `or_ours`, and only then."
+    ),
     rule!(revision_is_a_base, "A patch whose precondition is a revision answers a conflict after any change of keys."),
     rule!(
         an_upgrade_is_one_step,
@@ -24,16 +30,16 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule!(
         a_late_save_does_not_undo_an_upgrade,
-        "A patch whose precondition is metadata is a conflict once another patch has changed that."
+        "A patch whose precondition is metadata is a conflict once another patch has changed the metadata."
     ),
-    rule!(bases_are_compared_bytewise, "Texts that mean the same but are written otherwise are a conflict."),
+    rule!(bases_are_compared_bytewise, "Texts that have the same meaning but other bytes are a conflict."),
 ];
 
 const VALUES: [(&str, &str); 3] = [("cart", "{}"), ("cart.a", "1"), ("cart.b", "2")];
 
 async fn patch_of_absent_is_gone(trial: Trial) -> Verdict {
     let key = fresh_key();
-    for patch in [setting(&VALUES), removing(&["cart"]), resting(setting(&VALUES), &[("cart", None)])] {
+    for patch in [setting(&VALUES), removing(&["cart"]), expecting(setting(&VALUES), &[("cart", None)])] {
         let answer = trial.patch(key, patch).await?;
         ensure!(matches!(answer, Patched::Gone), "{}", unexpected("gone", &answer).0);
         trial.must_be_gone(key).await?;
@@ -62,7 +68,7 @@ async fn other_generation_is_renewed(trial: Trial) -> Verdict {
 
 async fn gone_comes_before_renewed(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
-    let patch = Patch { generation: 1, ..resting(setting(&[("cart.a", "9")]), &[("cart.a", Some("5"))]) };
+    let patch = Patch { generation: 1, ..expecting(setting(&[("cart.a", "9")]), &[("cart.a", Some("5"))]) };
     let answer = trial.store.patch(key, patch, trial.head().idle_deadline.after(HOUR)).await?;
     ensure!(matches!(answer, Patched::Gone), "{}", unexpected("gone", &answer).0);
     Ok(())
@@ -70,7 +76,7 @@ async fn gone_comes_before_renewed(trial: Trial) -> Verdict {
 
 async fn renewed_comes_before_conflict(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
-    let wrong_base = resting(setting(&[("cart.a", "9")]), &[("cart.a", Some("5"))]);
+    let wrong_base = expecting(setting(&[("cart.a", "9")]), &[("cart.a", Some("5"))]);
     let wrong_revision = Patch { precondition: Precondition::Revision(5), ..setting(&[("cart.a", "9")]) };
     for patch in [wrong_base, wrong_revision] {
         let answer = trial.patch(key, Patch { generation: 1, ..patch }).await?;
@@ -82,7 +88,7 @@ async fn renewed_comes_before_conflict(trial: Trial) -> Verdict {
 async fn conflict_answers_the_current_texts(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let on = [("cart.b", Some("2")), ("cart.a", Some("5")), ("cart.absent", Some("6"))];
-    let patch = Patch { remove: vec!["cart".into()], ..resting(setting(&[("cart.a", "9"), ("cart.c", "9")]), &on) };
+    let patch = Patch { remove: vec!["cart".into()], ..expecting(setting(&[("cart.a", "9"), ("cart.c", "9")]), &on) };
     let Record { head, values } = trial.must_conflict(key, patch).await?;
     ensure!(head == trial.head(), "the answer has another head");
     ensure!(values.get("cart.a") == Some("1"), "the answer lacks the text that changed");
@@ -94,13 +100,13 @@ async fn conflict_answers_the_current_texts(trial: Trial) -> Verdict {
 
 async fn absence_is_a_base(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
-    let there = resting(setting(&[("cart.a", "9")]), &[("cart.a", None)]);
+    let there = expecting(setting(&[("cart.a", "9")]), &[("cart.a", None)]);
     let current = trial.must_conflict(key, there).await?;
     ensure!(current.values.get("cart.a") == Some("1"), "the answer lacks the key that was expected to be absent");
-    let missing = resting(setting(&[("cart.c", "9")]), &[("cart.c", Some("3"))]);
+    let missing = expecting(setting(&[("cart.c", "9")]), &[("cart.c", Some("3"))]);
     trial.must_conflict(key, missing).await?;
     trial.must_hold(key, &VALUES).await?;
-    trial.done(key, resting(setting(&[("cart.c", "3")]), &[("cart.c", None), ("cart.a", Some("1"))])).await?;
+    trial.done(key, expecting(setting(&[("cart.c", "3")]), &[("cart.c", None), ("cart.a", Some("1"))])).await?;
     trial.must_hold(key, &[("cart", "{}"), ("cart.a", "1"), ("cart.b", "2"), ("cart.c", "3")]).await
 }
 
@@ -132,9 +138,9 @@ async fn revision_is_a_base(trial: Trial) -> Verdict {
 async fn bases_are_compared_bytewise(trial: Trial) -> Verdict {
     let key = trial.stored(&[("cart.a", "[1]"), ("cart.b", "\"Ä\"")]).await?;
     for (name, base) in [("cart.a", "[1] "), ("cart.a", "[1.0]"), ("cart.b", "\"ä\""), ("cart.b", "\"A\u{308}\"")] {
-        trial.must_conflict(key, resting(setting(&[(name, "9")]), &[(name, Some(base))])).await?;
+        trial.must_conflict(key, expecting(setting(&[(name, "9")]), &[(name, Some(base))])).await?;
     }
-    trial.done(key, resting(setting(&[("cart.a", "[2]")]), &[("cart.a", Some("[1]"))])).await?;
+    trial.done(key, expecting(setting(&[("cart.a", "[2]")]), &[("cart.a", Some("[1]"))])).await?;
     trial.must_hold(key, &[("cart.a", "[2]"), ("cart.b", "\"Ä\"")]).await
 }
 
@@ -166,7 +172,7 @@ async fn an_upgrade_is_one_step(trial: Trial) -> Verdict {
 async fn a_late_save_does_not_undo_an_upgrade(trial: Trial) -> Verdict {
     let key = trial.stored(&OLD).await?;
     trial.done(key, upgrade(0)).await?;
-    let late = resting(setting(&[("cart.basket", r#"["b"]"#)]), &[("cart", Some(r#"{"v":1}"#))]);
+    let late = expecting(setting(&[("cart.basket", r#"["b"]"#)]), &[("cart", Some(r#"{"v":1}"#))]);
     let current = trial.must_conflict(key, late).await?;
     ensure!(current.values.get("cart") == Some(r#"{"v":2}"#), "the answer lacks the new metadata");
     trial.must_hold(key, &NEW).await

@@ -1,19 +1,22 @@
 //! Rules about concurrent operations.
 
-use super::trial::{Broken, Trial, ensure, resting, rule, saying, setting, together, unexpected};
+use super::trial::{Broken, Trial, ensure, expecting, rule, setting, together, unexpected, with_hint};
 use super::{Rule, Verdict};
 use crate::id::SessionKey;
 use crate::record::patch::{Patch, Patched, Precondition};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(different_keys_all_survive, "Of many patches of different keys at once, every one is kept."),
-    rule!(one_of_many_on_one_base_wins, "Of many patches with the same expected text at once, exactly one is done."),
+    rule!(different_keys_all_survive, "Concurrent patches of different keys are all kept."),
+    rule!(one_of_many_on_one_base_wins, "Of many concurrent patches with the same expected text, exactly one is done."),
     rule!(
         one_of_many_on_one_revision_wins,
-        "Of many patches with the same revision as precondition, exactly one is done."
+        "Of many concurrent patches with the same revision as precondition, exactly one is done."
     ),
-    rule!(increments_are_exact, "Increments that are tried again after each conflict add up."),
-    rule!(half_a_patch_is_never_seen, "A load sees the keys of a patch all before it or all after it."),
+    rule!(increments_are_exact, "Increments that are repeated after each conflict add up."),
+    rule!(
+        half_a_patch_is_never_seen,
+        "A load returns the keys of a patch either all from before it or all from after it."
+    ),
     rule!(delete_wins_every_race, "A record deleted while it is patched is gone afterwards."),
 ];
 
@@ -22,7 +25,7 @@ async fn different_keys_all_survive(trial: Trial) -> Verdict {
     let key = trial.stored(&[]).await?;
     let names: Vec<_> = (0..TASKS).map(|n| format!("cart.items/{n}")).collect();
     let tasks = names.iter().map(|name| {
-        let (trial, patch) = (trial.clone(), resting(setting(&[(name, "1")]), &[(name, None)]));
+        let (trial, patch) = (trial.clone(), expecting(setting(&[(name, "1")]), &[(name, None)]));
         async move { trial.patch(key, patch).await }
     });
     for answer in together(tasks).await? {
@@ -37,7 +40,7 @@ async fn different_keys_all_survive(trial: Trial) -> Verdict {
 }
 
 async fn one_of_many_on_one_base_wins(trial: Trial) -> Verdict {
-    one_wins(&trial, |text| resting(setting(&[("cart.a", text), ("cart.b", text)]), &[("cart.a", Some("\"base\""))]))
+    one_wins(&trial, |text| expecting(setting(&[("cart.a", text), ("cart.b", text)]), &[("cart.a", Some("\"base\""))]))
         .await
 }
 
@@ -87,8 +90,8 @@ async fn increment(trial: &Trial, key: SessionKey) -> Verdict {
         tokio::task::yield_now().await;
         let base = values.get("cart.count").ok_or_else(|| Broken("the counter is gone".into()))?;
         let next = base.parse::<u32>().map_err(|_| Broken(format!("the counter is {base:?}")))? + 1;
-        let patch = resting(setting(&[("cart.count", &next.to_string())]), &[("cart.count", Some(base))]);
-        let patch = if tries == 0 { saying(patch, &loaded) } else { patch };
+        let patch = expecting(setting(&[("cart.count", &next.to_string())]), &[("cart.count", Some(base))]);
+        let patch = if tries == 0 { with_hint(patch, &loaded) } else { patch };
         match trial.patch(key, patch).await? {
             Patched::Done(_) => return Ok(()),
             Patched::Conflict(record) => values = record.values,

@@ -9,15 +9,21 @@ use crate::record::{Head, Record};
 use crate::store::{Cursor, Page, StoreErrorKind};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(scan_lists_every_record, "A scan lists all records, head, names and texts, or is unsupported."),
-    rule!(scan_lists_large_records, "A scan lists records of many keys and of long texts, whole."),
+    rule!(scan_lists_every_record, "A scan lists all records with their heads, names and texts, or is unsupported."),
+    rule!(scan_lists_large_records, "A scan lists records with many keys and with long texts as a whole."),
     rule!(scan_lists_each_once, "A scan of records that do not change lists each of them once."),
-    rule!(scan_keeps_to_its_limit, "A page holds at most as many records as were asked for; 0 counts as 1."),
-    rule!(a_short_page_is_not_the_last, "A page that holds fewer records than its limit is followed by the others."),
-    rule!(scan_ends, "The last page has no cursor, and each other cursor leads on."),
-    rule!(scan_survives_changes, "A record that stays is listed, whatever is created and deleted between two pages."),
-    rule!(scan_shows_the_present, "A scan lists what is stored by now, not what an earlier one listed."),
-    rule!(a_cursor_can_be_used_again, "A cursor that was written as text and read back gives its page again."),
+    rule!(scan_keeps_to_its_limit, "A page has at most as many records as its limit; 0 counts as 1."),
+    rule!(
+        a_short_page_is_not_the_last,
+        "A page with fewer records than its limit is followed by the pages with the other records."
+    ),
+    rule!(scan_ends, "The last page has no cursor, and each earlier cursor leads to a later page."),
+    rule!(
+        scan_survives_changes,
+        "A record that stays is listed, whatever other records are created and deleted between two pages."
+    ),
+    rule!(scan_shows_the_present, "A scan lists the records that are stored now, not those of an earlier scan."),
+    rule!(a_cursor_can_be_used_again, "A cursor that is written as text and read back returns the same page again."),
     rule!(a_foreign_cursor_is_refused, "A cursor that another store made is an error, not the beginning."),
     rule!(scan_leaves_the_expired_out, "A scan lists no record that has expired."),
 ];
@@ -26,13 +32,13 @@ pub(super) const RULES: &[Rule] = &[
 const MOST_EMPTY_PAGES: usize = 1_000_000;
 
 /// Result of a scan over all pages.
-struct Walk {
+struct FullScan {
     sessions: Vec<(SessionKey, Record)>,
     /// True if the scan came to a page without a cursor.
     has_ended: bool,
 }
 
-impl Walk {
+impl FullScan {
     fn times(&self, key: SessionKey) -> usize {
         self.sessions.iter().filter(|(listed, _)| *listed == key).count()
     }
@@ -65,26 +71,25 @@ async fn page(trial: &Trial, from: Option<&Cursor>, limit: usize) -> Result<Opti
 }
 
 /// Scans all pages, each of at most `limit` records; `None` if the store does not support scans.
-async fn walk(trial: &Trial, limit: usize) -> Result<Option<Walk>, Broken> {
+async fn scan_all(trial: &Trial, limit: usize) -> Result<Option<FullScan>, Broken> {
     let Some(first) = page(trial, None, limit).await? else { return Ok(None) };
-    rest(trial, first, limit).await.map(Some)
+    remaining_pages(trial, first, limit).await.map(Some)
 }
 
-/// Collects the given page and those behind it, until there is no cursor, a cursor repeats, or too many pages are
-/// empty.
-async fn rest(trial: &Trial, first: Page, limit: usize) -> Result<Walk, Broken> {
+/// Collects the given page and all later ones, until there is no cursor, a cursor repeats, or too many pages are empty.
+async fn remaining_pages(trial: &Trial, first: Page, limit: usize) -> Result<FullScan, Broken> {
     let (mut sessions, mut next) = (first.sessions, first.next);
     let (mut met, mut empty) = (HashSet::new(), 0);
     while let Some(from) = next {
         if empty > MOST_EMPTY_PAGES || !met.insert(from.clone()) {
-            return Ok(Walk { sessions, has_ended: false });
+            return Ok(FullScan { sessions, has_ended: false });
         }
         let Page { sessions: more, next: behind, .. } = trial.store.scan(Some(&from), limit, trial.now).await?;
         empty = if more.is_empty() { empty + 1 } else { 0 };
         sessions.extend(more);
         next = behind;
     }
-    Ok(Walk { sessions, has_ended: true })
+    Ok(FullScan { sessions, has_ended: true })
 }
 
 async fn twenty(trial: &Trial) -> Result<Vec<SessionKey>, Broken> {
@@ -99,7 +104,7 @@ async fn scan_lists_every_record(trial: Trial) -> Verdict {
     let keys = twenty(&trial).await?;
     let unusual = super::create::unusual_head(&trial);
     let other = trial.stored_with(unusual.clone(), &[("cart.items/", ""), ("unknown/ü", "null")]).await?;
-    let Some(all) = walk(&trial, 1_000).await? else { return Ok(()) };
+    let Some(all) = scan_all(&trial, 1_000).await? else { return Ok(()) };
     for (n, key) in keys.iter().enumerate() {
         all.must_hold(*key, &[("cart", "{}"), ("cart.n", &n.to_string())], &trial.head())?;
     }
@@ -113,7 +118,7 @@ async fn scan_lists_large_records(trial: Trial) -> Verdict {
     let (one, other) = (trial.stored(&[("cart.long", &long)]).await?, trial.stored(&many).await?);
     let small = trial.stored(&[("cart", "{}")]).await?;
     for limit in [1_000, 2] {
-        let Some(all) = walk(&trial, limit).await? else { return Ok(()) };
+        let Some(all) = scan_all(&trial, limit).await? else { return Ok(()) };
         all.must_hold(one, &[("cart.long", &long)], &trial.head())?;
         all.must_hold(other, &many, &trial.head())?;
         all.must_hold(small, &[("cart", "{}")], &trial.head())?;
@@ -127,7 +132,7 @@ async fn scan_lists_large_records(trial: Trial) -> Verdict {
 async fn scan_lists_each_once(trial: Trial) -> Verdict {
     let keys = twenty(&trial).await?;
     for limit in [7, 1_000] {
-        let Some(all) = walk(&trial, limit).await? else { return Ok(()) };
+        let Some(all) = scan_all(&trial, limit).await? else { return Ok(()) };
         let again = keys.iter().map(|key| all.times(*key)).max().unwrap_or_default();
         ensure!(again <= 1, "pages of {limit} listed a record {again} times");
         all.must_list(&keys)?;
@@ -157,7 +162,7 @@ async fn a_short_page_is_not_the_last(trial: Trial) -> Verdict {
         trial.expiring(trial.now, 2).await?;
     }
     for limit in [3, 5, 50] {
-        let Some(all) = walk(&trial, limit).await? else { return Ok(()) };
+        let Some(all) = scan_all(&trial, limit).await? else { return Ok(()) };
         all.must_list(&keys)?;
     }
     Ok(())
@@ -166,7 +171,7 @@ async fn a_short_page_is_not_the_last(trial: Trial) -> Verdict {
 async fn scan_ends(trial: Trial) -> Verdict {
     twenty(&trial).await?;
     for limit in [5, 1_000] {
-        let Some(all) = walk(&trial, limit).await? else { return Ok(()) };
+        let Some(all) = scan_all(&trial, limit).await? else { return Ok(()) };
         ensure!(all.has_ended, "pages of {limit} went on for ever");
     }
     Ok(())
@@ -191,18 +196,18 @@ async fn scan_survives_changes(trial: Trial) -> Verdict {
         one = trial.store.scan(Some(&from), 3, trial.now).await?;
         before = Some(from);
     }
-    Walk { sessions, has_ended: true }.must_list(&keys)
+    FullScan { sessions, has_ended: true }.must_list(&keys)
 }
 
 async fn scan_shows_the_present(trial: Trial) -> Verdict {
     let (key, doomed) = (trial.stored(&[("cart.a", "1"), ("cart.b", "1")]).await?, trial.stored(&[]).await?);
-    let Some(before) = walk(&trial, 1_000).await? else { return Ok(()) };
+    let Some(before) = scan_all(&trial, 1_000).await? else { return Ok(()) };
     before.must_list(&[key, doomed])?;
     let late = trial.stored(&[("cart", "{}")]).await?;
     trial.done(key, setting(&[("cart.a", "2")])).await?;
     let head = trial.done(key, removing(&["cart.b"])).await?;
     trial.store.delete(doomed).await?;
-    let Some(now) = walk(&trial, 1_000).await? else { return Ok(()) };
+    let Some(now) = scan_all(&trial, 1_000).await? else { return Ok(()) };
     ensure!(now.lists(late), "a record that was created after an earlier scan was left out");
     ensure!(!now.lists(doomed), "a record that was deleted after an earlier scan was listed");
     now.must_hold(key, &[("cart.a", "2")], &head)
@@ -216,7 +221,7 @@ async fn a_cursor_can_be_used_again(trial: Trial) -> Verdict {
     for _ in 0..2 {
         let read: Cursor = cursor.to_string().parse().unwrap_or_else(|never| match never {});
         let second = trial.store.scan(Some(&read), 5, trial.now).await?;
-        let all = rest(&trial, second, 5).await?;
+        let all = remaining_pages(&trial, second, 5).await?;
         let first_ones = first.sessions.iter().map(|(key, _)| *key);
         let left: Vec<_> = keys.iter().copied().filter(|key| !first_ones.clone().any(|one| one == *key)).collect();
         all.must_list(&left)?;
@@ -242,7 +247,7 @@ async fn scan_leaves_the_expired_out(trial: Trial) -> Verdict {
     let expired = Head { idle_deadline: trial.now, ..trial.head() };
     let long_ago = Head { idle_deadline: trial.now.before(HOUR), ..trial.head() };
     let keys = [trial.stored_with(expired, &[]).await?, trial.stored_with(long_ago, &[]).await?];
-    let Some(all) = walk(&trial, 1_000).await? else { return Ok(()) };
+    let Some(all) = scan_all(&trial, 1_000).await? else { return Ok(()) };
     ensure!(!keys.iter().any(|key| all.lists(*key)), "a record that has expired was listed");
     Ok(())
 }

@@ -12,15 +12,24 @@ use crate::record::patch::{Deadline, Patch, Patched};
 use crate::store::{Created, SWEEP_GRACE};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(sweep_spares_the_living, "A sweep leaves what has not expired, or expired less than a minute ago."),
-    rule!(sweep_spares_what_was_touched, "A sweep leaves what was touched after it had seemed to expire."),
+    rule!(
+        sweep_spares_the_living,
+        "A sweep leaves records that have not expired, or that expired less than a minute ago."
+    ),
+    rule!(
+        sweep_spares_what_was_touched,
+        "A sweep leaves a record that was touched, although its earlier deadline has passed."
+    ),
     rule!(
         sweep_goes_by_the_present_deadline,
-        "A sweep goes by the deadline that a choice of expiry left, not by another."
+        "A sweep uses the deadline that a choice of expiry has set, and not an earlier one."
     ),
-    rule!(sweep_removes_the_expired, "A sweep removes what expired a minute ago or earlier, whole, and counts it."),
+    rule!(
+        sweep_removes_the_expired,
+        "A sweep removes and counts the records that expired a minute ago or earlier, each as a whole."
+    ),
     rule!(sweep_removes_no_more_than_its_limit, "A sweep removes at most as many records as its limit allows."),
-    rule!(sweep_removes_each_once, "Of two sweeps at once, each expired record is counted by one."),
+    rule!(sweep_removes_each_once, "Of two concurrent sweeps, exactly one counts each expired record."),
     rule!(sweep_never_undoes_a_touch, "A touch that is acknowledged while a sweep runs is kept."),
 ];
 

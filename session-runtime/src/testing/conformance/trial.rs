@@ -173,15 +173,15 @@ pub(super) fn removing(names: &[&str]) -> Patch {
     Patch { remove: names.iter().map(|name| (*name).into()).collect(), ..Patch::on_generation(0) }
 }
 
-/// Adds the hint that a request adds to a patch of the record that it has loaded.
-pub(super) fn saying(patch: Patch, loaded: &Loaded) -> Patch {
+/// Adds the hint that a request attaches to a patch of the record that it has loaded.
+pub(super) fn with_hint(patch: Patch, loaded: &Loaded) -> Patch {
     let Loaded { record: Record { head, values }, bytes, keys, .. } = loaded;
     let unchanged = UnchangedHint::since(&patch, head, values, *bytes, *keys);
     Patch { unchanged, ..patch }
 }
 
 /// Adds the precondition that these keys have these values; `None` means absent.
-pub(super) fn resting(patch: Patch, on: &[(&str, Option<&str>)]) -> Patch {
+pub(super) fn expecting(patch: Patch, on: &[(&str, Option<&str>)]) -> Patch {
     let expected = |(name, base): &(&str, Option<&str>)| Expected {
         name: (*name).into(),
         base: base.map(Text::from),

@@ -1,6 +1,6 @@
 //! Rules about patches that requests send after a load: to a record that is unchanged since, and to one that is not.
 
-use super::trial::{Trial, ensure, fresh_key, removing, resting, rule, saying, setting, unexpected};
+use super::trial::{Trial, ensure, expecting, fresh_key, removing, rule, setting, unexpected, with_hint};
 use super::{Rule, Verdict};
 use crate::clock::Timestamp;
 use crate::record::Head;
@@ -9,17 +9,14 @@ use crate::testing::conformance::trial::hash;
 
 pub(super) const RULES: &[Rule] = &[
     rule!(unchanged_is_applied, "A patch of a record that is unchanged since its load is applied like any other."),
-    rule!(
-        changed_is_judged,
-        "A patch of a record of which a key has changed since its load is judged by its precondition."
-    ),
+    rule!(changed_is_judged, "If a key has changed since the load, the precondition of the patch decides."),
     rule!(
         unchanged_names_no_demand,
-        "A patch of an unchanged record may set a key twice, or many keys: nothing is lost."
+        "A patch of an unchanged record may set a key twice, or set many keys, and nothing is lost."
     ),
     rule!(
         unchanged_keys_are_not_all,
-        "A patch of a record whose keys are unchanged sees what became of it: gone, expired, another login, touched."
+        "A patch of a record with unchanged keys respects all else that has changed: deletion, expiry, login, touch."
     ),
 ];
 
@@ -42,7 +39,7 @@ async fn unchanged_is_applied(trial: Trial) -> Verdict {
         ),
     ];
     for (revision, (patch, values)) in (1..).zip(steps) {
-        let head = trial.done(key, saying(patch, &trial.load(key).await?)).await?;
+        let head = trial.done(key, with_hint(patch, &trial.load(key).await?)).await?;
         ensure!(head.revision == revision, "the revision was {} instead of {revision}", head.revision);
         trial.must_hold(key, values).await?;
     }
@@ -52,7 +49,7 @@ async fn unchanged_is_applied(trial: Trial) -> Verdict {
 async fn changed_is_judged(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let loaded = trial.load(key).await?;
-    let late = |values: &[(&str, &str)]| saying(resting(setting(values), &[("cart.a", Some("1"))]), &loaded);
+    let late = |values: &[(&str, &str)]| with_hint(expecting(setting(values), &[("cart.a", Some("1"))]), &loaded);
     trial.done(key, setting(&[("cart.b", "theirs"), ("cart.c", "theirs")])).await?;
     trial.done(key, late(&[("cart.d", "4")])).await?;
     let values = [("cart", "{}"), ("cart.a", "1"), ("cart.b", "theirs"), ("cart.c", "theirs"), ("cart.d", "4")];
@@ -68,12 +65,12 @@ async fn changed_is_judged(trial: Trial) -> Verdict {
 async fn unchanged_names_no_demand(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let loaded = trial.load(key).await?;
-    let mut twice = saying(setting(&[("cart.a", "7")]), &loaded);
+    let mut twice = with_hint(setting(&[("cart.a", "7")]), &loaded);
     twice.set.insert(0, ("cart.a".into(), "6".into()));
     trial.done(key, twice).await?;
     trial.must_hold(key, &[("cart", "{}"), ("cart.a", "7"), ("cart.b", "2")]).await?;
     let five = [("n.1", "1"), ("n.2", "2"), ("n.3", "3"), ("n.4", "4"), ("n.5", "5")];
-    let patch = saying(setting(&five), &trial.load(key).await?);
+    let patch = with_hint(setting(&five), &trial.load(key).await?);
     trial.done(key, patch).await?;
     let values: Vec<_> = [("cart", "{}"), ("cart.a", "7"), ("cart.b", "2")].into_iter().chain(five).collect();
     trial.must_hold(key, &values).await
@@ -82,7 +79,7 @@ async fn unchanged_names_no_demand(trial: Trial) -> Verdict {
 async fn unchanged_keys_are_not_all(trial: Trial) -> Verdict {
     let key = trial.stored(&VALUES).await?;
     let loaded = trial.load(key).await?;
-    let late = || saying(setting(&[("cart.a", "9")]), &loaded);
+    let late = || with_hint(setting(&[("cart.a", "9")]), &loaded);
     let must_answer = async |key, now: Timestamp, wanted: &str| {
         let answer = trial.store.patch(key, late(), now).await?;
         let is_so = matches!((&answer, wanted), (Patched::Gone, "gone") | (Patched::Renewed, "renewed"));

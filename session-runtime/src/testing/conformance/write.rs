@@ -1,17 +1,23 @@
 //! Rules about the effect of a patch on the values.
 
-use super::trial::{Trial, ensure, removing, resting, rule, setting};
+use super::trial::{Trial, ensure, expecting, removing, rule, setting};
 use super::{Rule, Verdict};
 use crate::record::expiry::StoredExpiry;
 use crate::record::patch::{Deadline, NewSecret, Patch};
 
 pub(super) const RULES: &[Rule] = &[
-    rule!(patch_sets_and_removes, "A patch sets and removes the keys it names, and no other."),
-    rule!(unknown_keys_survive, "Keys that a patch does not name survive it, those of other programs too."),
-    rule!(names_are_bytes, "Names are compared byte by byte: no pattern, no letter case, no padding, no normal form."),
-    rule!(removing_what_is_absent_is_fine, "A key to be removed that is absent already does not matter."),
-    rule!(revision_counts_changes_of_keys, "The revision goes up by one with each patch of keys, and with no other."),
-    rule!(ten_thousand_keys_in_one_step, "A patch of ten thousand keys is applied whole."),
+    rule!(patch_sets_and_removes, "A patch sets and removes only the keys that it names."),
+    rule!(unknown_keys_survive, "Keys that a patch does not name survive it, also those of other programs."),
+    rule!(
+        names_are_bytes,
+        "Names are compared byte by byte, and not as patterns; case, padding and Unicode normal form make them differ."
+    ),
+    rule!(removing_what_is_absent_is_fine, "A patch may remove a key that is already absent."),
+    rule!(
+        revision_counts_changes_of_keys,
+        "The revision goes up by one with each patch that changes keys, and with no other."
+    ),
+    rule!(ten_thousand_keys_in_one_step, "A patch of ten thousand keys is applied as a whole."),
 ];
 
 async fn patch_sets_and_removes(trial: Trial) -> Verdict {
@@ -26,7 +32,7 @@ async fn unknown_keys_survive(trial: Trial) -> Verdict {
     let values = [("cart.a", "1"), ("from a newer program", "{\"x\": [ ]}"), ("x", "1"), ("x.y/z/z", "")];
     let key = trial.stored(&values).await?;
     let base = [("cart.a", Some("1"))];
-    trial.done(key, resting(setting(&[("cart.a", "2")]), &base)).await?;
+    trial.done(key, expecting(setting(&[("cart.a", "2")]), &base)).await?;
     trial.done(key, removing(&["cart.a"])).await?;
     trial.must_hold(key, &values[1..]).await
 }
@@ -79,7 +85,7 @@ async fn ten_thousand_keys_in_one_step(trial: Trial) -> Verdict {
     let values: Vec<_> = names.iter().map(|name| (&**name, "1")).collect();
     let bases: Vec<_> = names.iter().map(|name| (&**name, None)).collect();
     let key = trial.stored(&[("cart", "{}")]).await?;
-    let head = trial.done(key, resting(setting(&values), &bases)).await?;
+    let head = trial.done(key, expecting(setting(&values), &bases)).await?;
     ensure!(head.revision == 1, "one patch raised the revision to {}", head.revision);
     let stored: Vec<_> = [("cart", "{}")].into_iter().chain(values).collect();
     trial.must_hold(key, &stored).await?;

@@ -1,4 +1,4 @@
-//! Connections to a server of the test, which counts them, sees each command and answers as the test wants.
+//! Connections to a test server, which counts them, records each command and answers as the test specifies.
 
 use std::sync::Mutex;
 
@@ -104,7 +104,7 @@ async fn serve(
     }
 }
 
-/// Answers a greeting, and any other command as `else_act` does.
+/// Accepts a greeting. `otherwise` is the action for any other command.
 fn greets(command: &str, otherwise: Act) -> Act {
     if matches!(command, "HELLO" | "AUTH" | "SELECT") { Answer("+OK\r\n") } else { otherwise }
 }
@@ -136,7 +136,7 @@ async fn until_loaded(servers: &Servers) {
     tokio::time::timeout(PATIENCE, loaded).await.expect("a connection");
 }
 
-/// Requests took the connections in turn, so after a restart of the server every second one failed for as long as the
+/// Requests took the connections in turn. After a restart of the server, every second request failed for as long as the
 /// second connection paused after a refused attempt.
 #[tokio::test]
 async fn a_request_got_a_connection_that_was_down_while_another_was_open() {
@@ -198,7 +198,8 @@ async fn an_overdue_answer_replaces_the_connection() {
     assert_eq!(refused, (StoreErrorKind::Unavailable, "the server does not answer".to_owned()));
 }
 
-/// A request that gave up at its deadline leaves its command in the connection. Without an answer the server is frozen or out of reach.
+/// A request that gave up at its deadline leaves its command in the connection. Without an answer, the server is frozen
+/// or out of reach.
 #[tokio::test]
 async fn a_command_that_a_request_gave_up_on_ends_a_silent_connection() {
     let server = TestServer::start(|number, command| match (number, command) {
@@ -270,7 +271,7 @@ async fn ends_idle(mut close: tokio::sync::watch::Receiver<()>) -> TestServer {
     TestServer { port, seen: Mutex::new(seen) }
 }
 
-/// The tasks of the connection ended with their runtime: the next use starts them in another one.
+/// The tasks of a connection end with their runtime. The next use starts them in another runtime.
 #[test]
 fn a_runtime_that_ended_fails_no_request_in_another() {
     let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -1,4 +1,4 @@
-//! The state machine against a server of the test, with a clock that moves only while everything waits.
+//! Tests of the state machine with a test server, and with a clock that moves only while all tasks wait.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;
@@ -144,7 +144,7 @@ async fn a_connection_that_answered_reconnects_at_once() {
     assert!(handle.current().is_none(), "no request takes a connection that has ended");
     assert_eq!(opened(&handle).await, Ok(3));
     assert!(begun.elapsed().is_zero());
-    // The answer also ended the row of failures.
+    // The answer also reset the pause.
     server.attempts.lock().unwrap().push_back(Attempt::Refused);
     let second = handle.opened().await.unwrap();
     second.has_answered.store(true, Relaxed);
