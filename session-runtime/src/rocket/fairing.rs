@@ -64,7 +64,9 @@ impl Sessions {
     /// compile. A route that uses a schema which the fairing lacks stops the launch; the log names the schema to add.
     #[must_use]
     pub fn fairing<S: Schemas>() -> SessionFairing {
-        SessionFairing { builder: Self::builder().schemas::<S>(), page: None }
+        // Checked here and not in the builder alone, so that the error points at the caller's tokens.
+        let () = S::UNIQUE;
+        SessionFairing { builder: Self::builder().specs(S::SPECS), page: None }
     }
 
     /// Returns the application's sessions, for work outside requests. `None` before ignition or without the fairing.

@@ -80,9 +80,13 @@ impl SessionsBuilder {
 
     /// Sets the schemas: one, or a tuple of up to sixteen. Two with the same key do not compile.
     #[must_use]
-    pub fn schemas<S: Schemas>(mut self) -> Self {
+    pub fn schemas<S: Schemas>(self) -> Self {
         let () = S::UNIQUE;
-        self.schemas = S::SPECS.to_vec();
+        self.specs(S::SPECS)
+    }
+
+    pub(crate) fn specs(mut self, specs: &[&'static SchemaSpec]) -> Self {
+        self.schemas = specs.to_vec();
         self
     }
 
