@@ -142,8 +142,7 @@ impl Visit {
     /// # Errors
     ///
     /// The errors of [`read`](Self::read), and [`GuardOpen`](crate::ErrorKind::GuardOpen) while another writable guard of
-    /// the schema is
-    /// open.
+    /// the schema is open.
     ///
     /// # Examples
     ///

@@ -105,8 +105,8 @@ fn conflict(parts: &[Value], patch: &Patch) -> Result<Record, Fault> {
     Ok(Record { head, values })
 }
 
-/// Collects the wanted values of a hash, and its head if it has one. Reads all of
-/// it, and returns the fault of the first unreadable name.
+/// Collects the wanted values of a hash, and its head if it has one. Reads all of it, and returns the fault of the first
+/// unreadable name.
 fn collect<'r>(
     hash: Pairs<'r>,
     wanted: &Wanted,

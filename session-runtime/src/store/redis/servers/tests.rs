@@ -198,7 +198,8 @@ async fn an_overdue_answer_replaces_the_connection() {
     assert_eq!(refused, (StoreErrorKind::Unavailable, "the server does not answer".to_owned()));
 }
 
-/// A request that gave up at its deadline leaves its command in the connection. Without an answer the server is frozen or out of reach.
+/// A request that gave up at its deadline leaves its command in the connection. Without an answer the server is frozen or
+/// out of reach.
 #[tokio::test]
 async fn a_command_that_a_request_gave_up_on_ends_a_silent_connection() {
     let server = TestServer::start(|number, command| match (number, command) {
