@@ -48,6 +48,7 @@ pub(crate) fn stored_size(size: usize) -> i64 {
 
 /// Bytes that have not been read yet. Each method takes bytes from the start; `None` if too few are left.
 pub(crate) struct Unread<'b>(pub(crate) &'b [u8]);
+
 impl Unread<'_> {
     /// Takes the next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -66,6 +67,7 @@ impl Unread<'_> {
         usize::try_from(self.number()?).ok()
     }
 }
+
 impl<'b> Unread<'b> {
     /// Takes the next `length` bytes.
     pub(crate) fn slice(&mut self, length: usize) -> Option<&'b [u8]> {
@@ -96,6 +98,7 @@ mod tests {
         }
         assert_eq!(StoredExpiry::from_parts(4, 0), None);
     }
+
     #[test]
     fn bytes_are_taken_from_the_start_and_never_past_the_end() {
         let mut unread = Unread(&[0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5]);

@@ -32,10 +32,11 @@
 //!
 //! # Connections
 //!
-//! One server has several connections of the client library, a cluster has its cluster client. Each carries many
-//! commands at once, and is reopened in the background when it ends, even while it is idle. Requests take
-//! the open connections in turn. If none is open, a request waits for the one that opens first, within its deadline. It
-//! fails at once, with the cause, while each of them pauses after a failed attempt.
+//! The store has several connections of the client library: to one server, or cluster clients, each of which connects
+//! to the nodes. Each carries many commands at once, and is reopened in the background when it ends; a connection to
+//! one server even while it is idle. A request takes an open connection, each time the next one. If none is open, it
+//! waits for the one that opens first, within its deadline. It fails at once, with the cause, while each of them pauses
+//! after a failed attempt.
 //!
 //! Nothing is sent twice, neither here nor by the library: a command in flight when a connection ended has an unknown
 //! outcome. A connection with an overdue response is replaced; requests in flight on it may still be answered.

@@ -61,13 +61,19 @@ impl Access {
                 Remedy::Again | Remedy::Reconnect if tries < TRIES => pause(&mut backoff).await,
                 Remedy::Reread if sql.statement.reads() && tries < READS => {}
                 // The server has ended the connection, and the next one is not open yet. Nothing was run: wait for it.
-                Remedy::Fail if reconnects && matches!(fault, Fault::Lost(_)) && tries < TRIES => {
+                Remedy::Fail if reconnects && self.is_replacing(&fault) && tries < TRIES => {
                     pause(&mut backoff).await;
                 }
                 _ => return Err(fault),
             }
             reconnects |= remedy == Remedy::Reconnect;
         }
+    }
+
+    /// True if the store's own connections are being replaced. A pool of the application opens its connections itself,
+    /// and has waited already.
+    const fn is_replacing(&self, fault: &Fault) -> bool {
+        matches!(self, Self::Own(_)) && matches!(fault, Fault::Lost(_))
     }
 
     /// Runs a text of one or more statements and returns the first column of the first row.

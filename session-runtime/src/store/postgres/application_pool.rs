@@ -159,3 +159,53 @@ impl Drop for PooledConnection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_postgres::NoTls;
+
+    use super::super::access::Access;
+    use super::super::redacted::Redacted;
+    use super::super::sql::Statements;
+    use super::super::statement::Statement;
+    use super::*;
+
+    /// Login accepted, number and secret of the process, ready for a query.
+    const GREETING: &[u8] = b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I";
+
+    /// An invalid end of a transaction, and ready for a query.
+    const IN_TRANSACTION: &[u8] = b"E\0\0\0\x17SERROR\0C2D000\0Mno\0\0Z\0\0\0\x05I";
+
+    /// Serves one connection that was left inside a transaction. After it the server is gone.
+    async fn serve_one(listener: TcpListener) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        for answer in [GREETING, IN_TRANSACTION] {
+            assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+            stream.write_all(answer).await.unwrap();
+        }
+        // Ends with the connection, whether that is closed or reset.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+
+    /// The request tried again for seconds, as for a connection of the store's own that is being replaced. It then failed
+    /// at its deadline, without the cause.
+    #[tokio::test]
+    async fn a_pool_without_a_connection_kept_a_request_waiting() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://ada@127.0.0.1:{}/shop", listener.local_addr().unwrap().port());
+        let server = tokio::spawn(serve_one(listener));
+        let manager = deadpool_postgres::Manager::new(url.parse().unwrap(), NoTls);
+        let access = Access::Application(ApplicationPool::new(Pool::builder(manager).max_size(1).build().unwrap()));
+        let statements = Statements::new("public", access.lock_timeout());
+        let (key, begun) = ([0_u8; 16], Instant::now());
+        let failed = access.query(statements.get(Statement::Delete), &[&Redacted(&key[..])]).await;
+        assert!(matches!(failed, Err(Fault::Lost("connection refused"))), "{:?}", failed.err());
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        server.await.unwrap();
+    }
+}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::ready;
 use std::time::Duration;
 
-use tokio::task::yield_now;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::timeout;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, Error};
@@ -93,10 +93,12 @@ impl Connect for Connector {
         let connect = async {
             let (client, connection) = self.config.connect(self.tls.clone()).await?;
             let load = Arc::new(LoadEstimate::default());
-            let task = tokio::spawn(drive(connection, Arc::clone(&load), Arc::clone(&end)));
-            // If this fails, dropping the client ends the connection.
-            let mode = set_up(&client).await.map_err(|fault| load.fault_of_request(fault))?;
-            Ok(Connection::new(client, mode, load, end, task.abort_handle()))
+            let task = tokio::spawn(drive(connection, Arc::clone(&load), Arc::clone(&end))).abort_handle();
+            let mut attempt = Attempt { task: task.clone(), is_answered: false };
+            let mode = set_up(&client).await;
+            // If the server refused, dropping the client ends the connection.
+            attempt.is_answered = true;
+            Ok(Connection::new(client, mode.map_err(|fault| load.fault_of_request(fault))?, load, end, task))
         };
         timeout(self.connect_timeout, connect).await.unwrap_or(Err(Fault::Lost("connecting took too long")))
     }
@@ -107,6 +109,21 @@ impl Connect for Connector {
 
     fn unavailable(why: &'static str) -> Fault {
         Fault::Lost(why)
+    }
+}
+
+/// A connection that is being set up. While a response is due, its task does not end with the client: an attempt that
+/// runs out of time would leave the connection open for as long as the server is silent.
+struct Attempt {
+    task: AbortHandle,
+    is_answered: bool,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.task.abort();
+        }
     }
 }
 
@@ -145,5 +162,50 @@ struct Reporting<'e>(&'e End);
 impl Drop for Reporting<'_> {
     fn drop(&mut self) {
         self.0.report();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::store::tls::Certificates;
+
+    /// Far above the time that the test needs.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Login accepted, number and secret of the process, ready for a query.
+    const GREETING: &[u8] = b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I";
+
+    fn connector(port: u16) -> Connector {
+        Connector {
+            config: format!("postgres://ada@127.0.0.1:{port}/shop?sslmode=disable").parse().unwrap(),
+            tls: MakeRustlsConnect::new(Certificates::default().config().unwrap()),
+            connect_timeout: Duration::from_millis(200),
+            back_off: PATIENCE,
+            back_off_max: PATIENCE,
+        }
+    }
+
+    /// Each attempt left another open connection behind a pooler whose database was down.
+    #[tokio::test]
+    async fn an_attempt_that_ran_out_of_time_left_its_connection_open() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connector = connector(listener.local_addr().unwrap().port());
+        let until_closed = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let login = stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(GREETING).await.unwrap();
+            let mut queries = Vec::new();
+            // Ends with the connection, whether that is closed or reset.
+            let _ = stream.read_to_end(&mut queries).await;
+            (login, queries.len())
+        };
+        let (connected, closed) = tokio::join!(connector.connect(Arc::default()), timeout(PATIENCE, until_closed));
+        assert!(connected.is_err());
+        let (login, queries) = closed.expect("the connection should have been closed");
+        assert!(login > 0 && queries > 0, "the server should have got a login and a query");
     }
 }

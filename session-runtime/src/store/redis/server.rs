@@ -1,13 +1,13 @@
 //! One server: connects to its address, and sends commands over the connection of the client library.
 //!
 //! Commands are sent one behind the other, and responses arrive in the same order. A request that gives up leaves its
-//! command in the connection. The connection's task then sends a `PING` behind it: without a response in time, the
-//! server is frozen or out of reach, and the connection ends.
+//! command in the connection. The connection's task then sends a `PING` behind it: without a response by the time at
+//! which that of the command is overdue, the server is frozen or out of reach, and the connection ends.
 
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::fault::Fault;
@@ -89,8 +90,9 @@ impl Server {
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(answer_timeout));
         let set_up = MultiplexedConnection::new_with_config(&self.settings, stream, config).await;
         let (connection, driver) = set_up.map_err(refused)?;
-        let given_up = Arc::new(Notify::new());
-        let task = tokio::spawn(drive(driver, connection.clone(), Arc::clone(&given_up), end)).abort_handle();
+        let given_up = Arc::new(GivenUp::default());
+        let watch = watch(connection.clone(), Arc::clone(&given_up), answer_timeout);
+        let task = tokio::spawn(drive(driver, watch, end)).abort_handle();
         Ok(ServerConnection { connection, given_up, task })
     }
 }
@@ -116,15 +118,14 @@ fn refused(error: RedisError) -> Fault {
 /// A connection that many requests share. It ends with this handle.
 pub(super) struct ServerConnection {
     connection: MultiplexedConnection,
-    /// Notified when a request gives up.
-    given_up: Arc<Notify>,
+    given_up: Arc<GivenUp>,
     task: AbortHandle,
 }
 
 impl ServerConnection {
     /// Sends a command and waits for its response, which may be an error.
     pub(super) async fn send(&self, command: &Cmd) -> Result<Value, Fault> {
-        let waiting = Waiting(Some(&self.given_up));
+        let waiting = Waiting { given_up: Some(&self.given_up), since: Instant::now() };
         let answered = self.connection.clone().send_packed_command(command).await;
         waiting.end();
         answered.map_err(|error| if error.is_timeout() { Fault::overdue() } else { error.into() })
@@ -138,42 +139,73 @@ impl Drop for ServerConnection {
 }
 
 /// A request that waits for its response.
-struct Waiting<'c>(Option<&'c Notify>);
+struct Waiting<'c> {
+    given_up: Option<&'c GivenUp>,
+    since: Instant,
+}
 
 impl Waiting<'_> {
     fn end(mut self) {
-        self.0 = None;
+        self.given_up = None;
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(given_up) = self.0 {
-            given_up.notify_one();
+        if let Some(given_up) = self.given_up {
+            given_up.add(self.since);
         }
     }
 }
 
+/// Commands that requests gave up on.
+#[derive(Default)]
+struct GivenUp {
+    /// Time at which the oldest of them was sent; `None` if there is none.
+    since: Mutex<Option<Instant>>,
+    added: Notify,
+}
+
+impl GivenUp {
+    fn add(&self, sent: Instant) {
+        let mut since = self.since();
+        *since = Some(since.map_or(sent, |oldest| oldest.min(sent)));
+        drop(since);
+        self.added.notify_one();
+    }
+
+    /// Waits for such a command, and removes all of them. Returns the time at which the oldest was sent.
+    async fn oldest(&self) -> Instant {
+        loop {
+            let since = self.since().take();
+            if let Some(since) = since {
+                return since;
+            }
+            self.added.notified().await;
+        }
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Runs the connection until it ends or the server no longer answers.
-async fn drive(
-    driver: impl Future<Output = ()>,
-    connection: MultiplexedConnection,
-    given_up: Arc<Notify>,
-    end: Arc<End>,
-) {
-    let (driver, watch) = (pin!(driver), pin!(watch(connection, &given_up)));
+async fn drive(driver: impl Future<Output = ()>, watch: impl Future<Output = ()>, end: Arc<End>) {
+    let (driver, watch) = (pin!(driver), pin!(watch));
     // Dropped before the driver, so that no request takes this connection after the driver is gone.
     let _reports = ReportsEnd(end);
     select(driver, watch).await;
 }
 
 /// Returns when a command that a request gave up on is overdue.
-async fn watch(mut connection: MultiplexedConnection, given_up: &Notify) {
+async fn watch(mut connection: MultiplexedConnection, given_up: Arc<GivenUp>, answer_timeout: Duration) {
     let ping = ::redis::cmd("PING");
     loop {
-        given_up.notified().await;
-        // Sent behind that command, and answered after it.
-        if connection.send_packed_command(&ping).await.is_err() {
+        let left = answer_timeout.saturating_sub(given_up.oldest().await.elapsed());
+        // Sent behind that command, and answered after it. A busy program needs some time to read a response.
+        let answered = timeout(left.max(answer_timeout / 4), connection.send_packed_command(&ping)).await;
+        if !matches!(answered, Ok(Ok(_))) {
             return;
         }
     }
@@ -197,4 +229,42 @@ async fn connected(host: &str, port: u16) -> std::io::Result<TcpStream> {
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(DEAD_AFTER))?;
     Ok(tcp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(2);
+
+    /// Returns a connection to a server that never answers.
+    async fn to_a_silent_server(stream: tokio::io::DuplexStream) -> ServerConnection {
+        let socket = Socket::Tcp { host: String::new(), port: 0, tls: None };
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        Server { socket, settings }.set_up(stream, TIMEOUT, Arc::default()).await.unwrap()
+    }
+
+    /// The response to the `PING` was awaited as long as that of the command, so other requests used the connection for
+    /// twice the timeout.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_was_kept_for_twice_the_answer_timeout() {
+        let (ours, _theirs) = tokio::io::duplex(1024);
+        let connection = to_a_silent_server(ours).await;
+        let (command, begun) = (::redis::cmd("HGETALL"), Instant::now());
+        assert!(timeout(TIMEOUT * 9 / 10, connection.send(&command)).await.is_err());
+        // Fails when the connection ends.
+        assert!(connection.send(&command).await.is_err());
+        assert!((TIMEOUT..TIMEOUT * 5 / 4).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+
+    /// A request that gives up early is no reason to end a connection whose server takes a moment.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_stays_until_the_command_of_a_request_that_gave_up_is_overdue() {
+        let (ours, _theirs) = tokio::io::duplex(1024);
+        let connection = to_a_silent_server(ours).await;
+        let (command, begun) = (::redis::cmd("HGETALL"), Instant::now());
+        assert!(timeout(TIMEOUT / 10, connection.send(&command)).await.is_err());
+        assert!(connection.send(&command).await.is_err());
+        assert!((TIMEOUT..TIMEOUT * 5 / 4).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
 }
