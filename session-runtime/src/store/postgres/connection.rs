@@ -71,8 +71,14 @@ impl Connection {
             }
             Mode::Unnamed => query_unnamed(&self.client, sql, params).await,
         };
+        // Recorded before the request leaves: others that the same end failed look for it then.
+        let rows = rows.map_err(|error| self.load.fault_of_request(error.into()));
         waiting.answered();
-        rows.map_err(|error| self.load.fault_of_request(error.into()))
+        match rows {
+            // Boxed: inlining this rare path would grow the future of every request.
+            Err(fault @ Fault::Ended(_)) => Err(Box::pin(self.load.fault_of_end(fault)).await),
+            rows => rows,
+        }
     }
 
     /// Runs a text of one or more statements and returns the first column of the first row.

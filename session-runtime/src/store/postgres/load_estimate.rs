@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
+
 use super::fault::Fault;
 
 /// Time without any response after which a connection counts as stuck if a caller gives up.
@@ -13,6 +15,9 @@ const STUCK: Duration = Duration::from_millis(500);
 /// Time after which an abandoned statement counts as answered, since a statement waits at most this long for a lock. If
 /// it is still running, the next caller finds the connection stuck.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(1);
+
+/// Longest time until all requests of a connection that has ended have recorded their faults.
+const LONGEST_END: Duration = Duration::from_millis(100);
 
 /// Approximate number of responses over which the interval between responses is averaged.
 const AVERAGED: u32 = 8;
@@ -57,6 +62,17 @@ impl LoadEstimate {
             Fault::Ended(_) if self.has_ended_idle() => Fault::idle_end(),
             fault => fault,
         }
+    }
+
+    /// Returns the fault of a request that the end of its connection has failed. The server reports the reason of the
+    /// end to one request alone, so this waits until all others have recorded their faults.
+    pub(super) async fn fault_of_end(&self, fault: Fault) -> Fault {
+        let since = Instant::now();
+        // Polled: a notification would cost every request, and this is rare.
+        while self.state().waiting > 0 && since.elapsed() < LONGEST_END {
+            sleep(Duration::from_millis(1)).await;
+        }
+        self.fault_of_request(fault)
     }
 
     /// Estimates how long one more request would wait behind the others.
@@ -180,5 +196,21 @@ mod tests {
         assert!(!load.fault_of_request(Fault::Ended("closed")).is_idle_end() && !load.has_ended_idle());
         load.record(&Fault::idle_end());
         assert!(load.fault_of_request(Fault::Ended("closed")).is_idle_end() && load.has_ended_idle());
+    }
+
+    /// A write failed although the server had not read it: the request to which the server reported the idle end had not
+    /// recorded that yet.
+    #[tokio::test]
+    async fn a_request_learns_of_an_idle_end_from_another_that_is_slower() {
+        let load = LoadEstimate::default();
+        let (mut told, mut other) = (load.join(), load.join());
+        other.answered();
+        let slower = async {
+            tokio::time::sleep(MOMENT).await;
+            load.record(&Fault::idle_end());
+            told.answered();
+        };
+        let (fault, ()) = tokio::join!(load.fault_of_end(Fault::Ended("closed")), slower);
+        assert!(fault.is_idle_end());
     }
 }

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::select_ok;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
@@ -210,6 +210,8 @@ async fn open<C: Connect>(kept: &Kept<C>, connector: &C, backoff: &Backoff) -> R
     let (opened, since) = (Arc::new(Opened { connection, end }), Instant::now());
     kept.0.send_replace(State::Open(Arc::clone(&opened)));
     opened.end.reported.notified().await;
+    // Lets requests that were answered right before the end record that.
+    yield_now().await;
     // A connection that no request found unusable may end while it is idle. That is no failure, unless it ended at
     // once.
     let was_idle = !opened.end.is_retired.load(Relaxed) && since.elapsed() > backoff.longest();
