@@ -116,6 +116,7 @@ pub mod architecture {}
 pub mod clock;
 pub mod config;
 pub mod cookie;
+mod cross_site;
 pub mod error;
 pub mod guide;
 pub mod id;
