@@ -86,8 +86,10 @@ impl CrossSiteRules {
         Ok(Self { mode, trusted: trusted.collect::<Result<_, _>>()?, anonymous: anonymous.into() })
     }
 
-    pub(crate) const fn trusts_origins(&self) -> bool {
-        !self.trusted.is_empty()
+    /// True if no other subdomain may use the session.
+    #[cfg_attr(not(feature = "rocket"), expect(dead_code, reason = "only the fairing announces it"))]
+    pub(crate) fn refuses_siblings(&self) -> bool {
+        self.mode == CrossSite::Refuse && self.trusted.is_empty()
     }
 
     /// Returns whether the request may use its session. `host` gives its `Host`, or `:authority` in HTTP/2.
@@ -205,7 +207,11 @@ fn default_port(scheme: &str) -> Option<u16> {
 
 /// Splits a host from its port. `None` if the text is not a host, or if the port is not a number.
 fn split(authority: &str) -> Option<(&str, Option<u16>)> {
-    let end = if authority.starts_with('[') { authority.find(']')? + 1 } else { authority.find(':').unwrap_or(authority.len()) };
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
     let (host, rest) = authority.split_at(end);
     let port = match rest.strip_prefix(':') {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
@@ -325,8 +331,16 @@ mod tests {
     fn settings_take_origins_and_paths_only() {
         let texts = |text: &str| vec![text.to_owned()];
         for text in [
-            "shop.example", "https://shop.example/", "https://*.shop.example", "*", "null", "https://", "://x",
-            "https://shop.example:https", "https://ann@shop.example", "https://shop example",
+            "shop.example",
+            "https://shop.example/",
+            "https://*.shop.example",
+            "*",
+            "null",
+            "https://",
+            "://x",
+            "https://shop.example:https",
+            "https://ann@shop.example",
+            "https://shop example",
         ] {
             let error = CrossSiteRules::new(CrossSite::Refuse, &texts(text), &[]).unwrap_err();
             assert!(error.kind() == ErrorKind::Config && error.to_string().contains(text), "{text}");
