@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cookie::CookieConfig;
+use crate::cross_site::CrossSiteRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::record::Values;
 use crate::record::expiry::{Lifetime, TouchEvery};
 use crate::record::patch::Patch;
 
 mod check;
+
+pub use crate::cross_site::CrossSite;
 
 /// All settings of the library.
 ///
@@ -34,6 +37,8 @@ mod check;
 /// | `cache` | off |
 /// | `keys` | none; the cookie store needs one |
 /// | `hold` | the newest version of each schema (in `Rocket.toml` `hold.cart = 2`) |
+/// | `cross_site` | refuse (in `Rocket.toml` `"refuse"` or `"allow"`) |
+/// | `trusted_origins`, `cross_site_paths` | none |
 /// | `cookie` | see [`CookieConfig`] |
 ///
 /// The keys of `cookie` in `Rocket.toml` are `name`, `path`, `domain`, `same_site` (`"Strict"`, `"Lax"` or `"None"`),
@@ -93,6 +98,9 @@ pub struct SessionConfig {
     pub(crate) hold: BTreeMap<String, u16>,
     pub(crate) server: ServerConfig,
     pub(crate) cache: Option<Duration>,
+    pub(crate) cross_site: CrossSite,
+    pub(crate) trusted_origins: Vec<String>,
+    pub(crate) cross_site_paths: Vec<String>,
     /// Sealing keys, shared by all clones of the settings and wiped when the last clone is dropped.
     pub(crate) keys: Arc<[KeyText]>,
 }
@@ -251,6 +259,9 @@ impl Default for SessionConfig {
             hold: BTreeMap::new(),
             server: ServerConfig::default(),
             cache: None,
+            cross_site: CrossSite::Refuse,
+            trusted_origins: Vec::new(),
+            cross_site_paths: Vec::new(),
             keys: Arc::default(),
         }
     }
@@ -424,6 +435,55 @@ impl SessionConfig {
         self
     }
 
+    /// Sets the handling of requests that come from another site. Default: [`CrossSite::Refuse`].
+    ///
+    /// Browsers state where a request comes from in `Sec-Fetch-Site` (W3C Fetch Metadata) and `Origin` (RFC 6454). The
+    /// first session guard of a request reads them, before anything is loaded. A request with neither header does not
+    /// come from a browser and is allowed. GET, HEAD, OPTIONS and TRACE are allowed, except a GET that opens a WebSocket.
+    ///
+    /// # Security
+    ///
+    /// A GET handler that changes something is not protected.
+    #[must_use]
+    pub fn cross_site(mut self, cross_site: CrossSite) -> Self {
+        self.cross_site = cross_site;
+        self
+    }
+
+    /// Sets the origins of other sites whose pages may use the session, such as `https://pay.example`. Default: none.
+    ///
+    /// An origin has a scheme, a host, and a port if it is not the default. Behind a proxy that rewrites `Host`, the
+    /// application's own origin belongs here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().trusted_origins(["https://shop.example", "https://admin.shop.example"]);
+    /// ```
+    #[must_use]
+    pub fn trusted_origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
+        self.trusted_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the paths on which a request from another site is anonymous instead of refused, for payment and identity
+    /// providers that answer with a POST. A path that ends in `/` covers all paths below it. Default: none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().cross_site_paths(["/callback/", "/paid"]);
+    /// ```
+    #[must_use]
+    pub fn cross_site_paths<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.cross_site_paths = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets the key ring of the [cookie store](crate::CookieStore): the first key seals, and all of them open. Each key
     /// is 32 random bytes as base64url, base64 or hex, such as the output of `openssl rand -base64 32`. Default: none.
     ///
@@ -441,6 +501,10 @@ impl SessionConfig {
     pub fn keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.keys = keys.into_iter().map(|key| key.into().into()).collect();
         self
+    }
+
+    pub(crate) fn cross_site_rules(&self) -> Result<CrossSiteRules, SessionError> {
+        CrossSiteRules::new(self.cross_site, &self.trusted_origins, &self.cross_site_paths)
     }
 
     /// Returns the times, with the defaults filled in.

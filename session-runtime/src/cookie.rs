@@ -139,7 +139,8 @@ impl CookieConfig {
             SameSite::None => "None",
         };
         let attributes = format!("{domain}; Path={}{secure_text}; HttpOnly; SameSite={same_site}", self.path);
-        Ok(CookieRules { name, attributes, secure, persistent: self.persistent })
+        let has_domain = self.domain.is_some();
+        Ok(CookieRules { name, attributes, secure, has_domain, persistent: self.persistent })
     }
 
     fn default_name(&self, secure: bool) -> &'static str {
@@ -212,6 +213,8 @@ pub(crate) struct CookieRules {
     attributes: String,
     #[cfg_attr(not(any(test, feature = "rocket")), expect(dead_code, reason = "only the fairing announces it"))]
     pub(crate) secure: bool,
+    #[cfg_attr(not(feature = "rocket"), expect(dead_code, reason = "only the fairing announces it"))]
+    pub(crate) has_domain: bool,
     pub(crate) persistent: bool,
 }
 

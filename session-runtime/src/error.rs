@@ -79,6 +79,8 @@ pub enum ErrorKind {
     /// A value of the previous user's session was edited. A `renew` field left that user in the same request: replace
     /// the field (`set_…`) instead of editing it, or edit it after the `renew` field was set.
     PreviousUser,
+    /// The request comes from another site (see [`CrossSite`](crate::config::CrossSite)).
+    CrossSite,
     /// The store does not support the operation.
     Unsupported,
     /// A setting is wrong, or the store cannot be opened.
@@ -93,6 +95,7 @@ impl ErrorKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::Unavailable | Self::Newer => 503,
+            Self::CrossSite => 403,
             Self::Gone | Self::Renewed | Self::Rejected => 409,
             _ => 500,
         }
@@ -121,6 +124,7 @@ impl ErrorKind {
             Self::PreviousUser => {
                 "an edit of a value of the previous user: set the whole field, or edit it after the `renew` field was set"
             }
+            Self::CrossSite => "the request comes from another site",
             Self::Unsupported => "the session store does not support this",
             Self::Config => "the session configuration is wrong",
             Self::Panicked => "the session store or a merge function panicked",

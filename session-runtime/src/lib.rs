@@ -94,7 +94,8 @@
 //! - Two concurrent first requests of one visitor create two sessions, and the browser keeps the last cookie.
 //! - If the response to a login is lost, so is the anonymous session: its old id is already invalid.
 //! - If a client repeats a POST after a 503, the request may take effect twice: the outcome of a lost save is unknown.
-//! - `SameSite=Lax` keeps the cookie from cross-site POSTs. CSRF tokens are the task of the application.
+//! - Guards of a request from another site fail with 403, unless the method is GET, HEAD, OPTIONS or TRACE or the setting
+//!   `cross_site` allows it. A GET handler that changes something is not protected.
 //! - Only a `__Host-` cookie is immune to cookies that a subdomain sets (cookie tossing).
 //! - A change through `&self` (an atomic, a `Mutex`) is not detected. A different order inside a `HashSet` that is part
 //!   of another value counts as a change, unless the type derives `SessionValue`.
@@ -116,6 +117,7 @@ pub mod architecture {}
 pub mod clock;
 pub mod config;
 pub mod cookie;
+mod cross_site;
 pub mod error;
 pub mod guide;
 pub mod id;

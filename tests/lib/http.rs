@@ -15,11 +15,13 @@ pub struct Request {
     method: &'static str,
     path: String,
     cookie_lines: Vec<Vec<u8>>,
+    /// Other header lines, without their line breaks.
+    headers: Vec<String>,
 }
 
 impl Request {
     pub fn new(method: &'static str, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), cookie_lines: Vec::new() }
+        Self { method, path: path.into(), cookie_lines: Vec::new(), headers: Vec::new() }
     }
 
     pub fn get(path: impl Into<String>) -> Self {
@@ -46,11 +48,21 @@ impl Request {
         lines.iter().cloned().fold(self, Self::line)
     }
 
+    /// Adds a header line, such as `Origin: null`.
+    pub fn header(mut self, line: impl Into<String>) -> Self {
+        self.headers.push(line.into());
+        self
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\nHost: shop.test\r\n", self.method, self.path).into_bytes();
         for line in &self.cookie_lines {
             bytes.extend_from_slice(b"Cookie: ");
             bytes.extend_from_slice(line);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        for line in &self.headers {
+            bytes.extend_from_slice(line.as_bytes());
             bytes.extend_from_slice(b"\r\n");
         }
         if self.method == "POST" {

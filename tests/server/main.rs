@@ -20,6 +20,7 @@ mod application;
 mod caches;
 mod connections;
 mod cookies_in;
+mod cross_site;
 mod damaged;
 mod disk;
 mod faults;

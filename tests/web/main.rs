@@ -10,6 +10,7 @@ mod caches;
 mod clocks;
 mod concurrency;
 mod config;
+mod cross_site;
 mod data;
 mod deadlines;
 mod expiry;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Limits, OnSaveError};
 use crate::cookie::CookieRules;
+use crate::cross_site::CrossSiteRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
 use crate::record::expiry::Lifetime;
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) deadline: Duration,
     pub(crate) on_save_error: OnSaveError,
     pub(crate) cookie: CookieRules,
+    pub(crate) cross_site: CrossSiteRules,
     pub(crate) schemas: Vec<&'static SchemaSpec>,
     /// True if any schema has a field that names the user.
     pub(crate) has_user: bool,

@@ -103,6 +103,12 @@ impl Visit {
         }
     }
 
+    /// Makes every guard of this request fail.
+    #[cfg(feature = "rocket")]
+    pub(crate) fn refuse(&self, error: SessionError) {
+        self.state().failed_load = Some(error);
+    }
+
     /// Returns the current values of a schema, which are the defaults if there is no session.
     ///
     /// # Errors

@@ -14,6 +14,8 @@
 //! | `limits` | `record = "1MiB"`, `keys = 10000` | size, number |
 //! | `server` | see [`ServerConfig`] | table |
 //! | `cache` | `"off"` | duration or `"off"` |
+//! | `cross_site` | `"refuse"` | `"refuse"` or `"allow"` |
+//! | `trusted_origins`, `cross_site_paths` | none | list of origins; list of paths |
 //! | `keys` | none | key or list of keys: 32 random bytes each, as base64url, base64 or hex |
 //!
 //! The keys of `server` are `connections`, `connect_timeout`, `back_off`, `back_off_max` and `namespace`.
@@ -26,7 +28,7 @@ use ::rocket::data::ByteUnit;
 use ::rocket::figment::Figment;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::config::{KeyText, Limits, OnSaveError, ServerConfig, SessionConfig};
+use crate::config::{CrossSite, KeyText, Limits, OnSaveError, ServerConfig, SessionConfig};
 use crate::cookie::{CookieConfig, SameSite};
 use crate::error::{ErrorKind, SessionError};
 use crate::record::expiry::TouchEvery;
@@ -105,6 +107,9 @@ struct Table {
     hold: BTreeMap<String, u16>,
     server: ServerTable,
     cache: Option<TimeOrOff>,
+    cross_site: CrossSiteWord,
+    trusted_origins: Vec<String>,
+    cross_site_paths: Vec<String>,
     keys: KeyTexts,
 }
 
@@ -142,6 +147,14 @@ enum SaveErrorWord {
     #[default]
     Fail,
     Log,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CrossSiteWord {
+    #[default]
+    Refuse,
+    Allow,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -252,6 +265,11 @@ impl From<Table> for SessionConfig {
             Some(TimeOrOff::Time(bound)) => Some(bound),
             Some(TimeOrOff::Off) | None => None,
         };
+        config.cross_site = match table.cross_site {
+            CrossSiteWord::Refuse => CrossSite::Refuse,
+            CrossSiteWord::Allow => CrossSite::Allow,
+        };
+        (config.trusted_origins, config.cross_site_paths) = (table.trusted_origins, table.cross_site_paths);
         config.keys = table.keys.0.into();
         config.limits(table.limits.into())
     }

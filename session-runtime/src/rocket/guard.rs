@@ -88,8 +88,12 @@ fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>) -> Outcome
         Ok(guard) => Outcome::Success(guard),
         Err(error) => {
             let failures = SessionHandle::opened(request).map(|handle| &handle.visit.failures);
-            // A load that comes after a logout or a login is the visitor's doing, not a fault of the server.
-            let is_fault = !matches!(error.kind(), ErrorKind::Gone | ErrorKind::Renewed | ErrorKind::GuardOpen);
+            // A load that comes after a logout or a login is the visitor's doing, not a fault of the server. A request
+            // from another site is logged where it is refused.
+            let is_fault = !matches!(
+                error.kind(),
+                ErrorKind::Gone | ErrorKind::Renewed | ErrorKind::GuardOpen | ErrorKind::CrossSite
+            );
             if is_fault && failures.is_none_or(|failures| failures.is_news(&error)) {
                 tracing::error!("a session guard failed: {}", error.chain());
             }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use ::rocket::Request;
 use ::rocket::http::Header;
 
+use crate::cross_site::{Headers, Verdict};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::expiry::Expiry;
@@ -337,23 +338,53 @@ impl SessionHandle {
     }
 }
 
-/// Opens the visit with the raw `Cookie` lines, byte for byte. A request without such a line has no cookies, except
-/// from Rocket's local client, whose cookies are in the jar.
+/// Opens the visit, unless the request comes from another site.
 fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
+    let mut headers = Headers::default();
+    let visit = open_with_cookie(sessions, request, &mut headers);
+    let host = || request.host().map(ToString::to_string);
+    let (method, path) = (request.method().as_str(), request.uri().path().as_str());
+    match sessions.core.cross_site.check(method, path, host, &headers) {
+        Verdict::Allowed => visit,
+        Verdict::Anonymous => sessions.open([]),
+        Verdict::Refused => {
+            report_refusal(headers.origin(), host());
+            visit.refuse(SessionError::new(ErrorKind::CrossSite));
+            visit
+        }
+    }
+}
+
+/// Opens the visit with the raw `Cookie` lines, byte for byte. A request without such a line has no cookies, except
+/// from Rocket's local client, whose cookies are in the jar. Collects the headers of the check on the way.
+fn open_with_cookie<'r>(sessions: &Sessions, request: &'r Request<'_>, headers: &mut Headers<'r>) -> Visit {
     // Iterating over a browser's headers is cheaper than looking one up.
-    let mut lines = request.headers().iter().filter_map(cookie_line).peekable();
+    let all = request.headers().iter().filter_map(owned_by_request);
+    let seen = all.inspect(|(name, value)| headers.add(name, value));
+    let mut lines = seen.filter_map(|(name, value)| (name == "cookie").then_some(value)).peekable();
     if lines.peek().is_some() {
         return sessions.open(lines);
     }
+    drop(lines);
     let jar = request.cookies().get(sessions.cookie_name());
     let line = jar.map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
     sessions.open(line.as_deref())
 }
 
-/// Returns the value of a `Cookie` header that the request owns.
-fn cookie_line(header: Header<'_>) -> Option<&str> {
-    match (header.name() == "cookie", header.value) {
-        (true, Cow::Borrowed(line)) => Some(line),
-        _ => None,
+/// Returns the name and the value of a header that the request owns.
+fn owned_by_request(header: Header<'_>) -> Option<(Cow<'_, str>, &str)> {
+    match header.value {
+        Cow::Borrowed(value) => Some((header.name.into_cow(), value)),
+        Cow::Owned(_) => None,
     }
+}
+
+/// Logs what an operator needs to tell an attack from a proxy that rewrites `Host`.
+fn report_refusal(origin: Option<&str>, host: Option<String>) {
+    tracing::warn!(
+        ?origin,
+        ?host,
+        "a request from another site was refused: if its origin is this application's own or one that may use its \
+         sessions, add it to `session.trusted_origins`"
+    );
 }

@@ -32,6 +32,12 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
     } else {
         tracing::warn!("Sessions: cookie `{}` is not Secure, for plain HTTP in the debug profile", cookie.name);
     }
+    if cookie.has_domain && sessions.core.cross_site.refuses_siblings() {
+        tracing::warn!(
+            "Sessions: `session.cookie.domain` is set, but pages of the other subdomains cannot change a session: list \
+             their origins in `session.trusted_origins`"
+        );
+    }
     report_unpinned(sessions, debug);
 }
 

@@ -122,6 +122,7 @@ impl SessionsBuilder {
             deadline: config.deadline,
             on_save_error: config.on_save_error,
             cookie,
+            cross_site: config.cross_site_rules()?,
             has_user: self.schemas.iter().any(|schema| schema.has_user),
             load_sets: LoadSets::new(&self.schemas),
             versions: Versions::new(&self.schemas, &config.hold)?,
