@@ -348,7 +348,7 @@ fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
         Verdict::Allowed => visit,
         Verdict::Anonymous => sessions.open([]),
         Verdict::Refused => {
-            report_refusal(headers.origin(), host());
+            report_refusal(headers.origin(), host().as_deref());
             visit.refuse(SessionError::new(ErrorKind::CrossSite));
             visit
         }
@@ -380,7 +380,7 @@ fn owned_by_request(header: Header<'_>) -> Option<(Cow<'_, str>, &str)> {
 }
 
 /// Logs what an operator needs to tell an attack from a proxy that rewrites `Host`.
-fn report_refusal(origin: Option<&str>, host: Option<String>) {
+fn report_refusal(origin: Option<&str>, host: Option<&str>) {
     tracing::warn!(
         ?origin,
         ?host,
