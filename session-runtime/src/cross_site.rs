@@ -5,6 +5,8 @@
 //! case, and default ports are left out. Deliberately absent: `X-Forwarded-*`, which any client can send, and the scheme
 //! of the own host, which a program behind a proxy does not know.
 
+#![cfg_attr(not(feature = "rocket"), allow(dead_code, reason = "the adapter to a framework runs the check"))]
+
 use crate::error::{ErrorKind, SessionError};
 
 /// Handling of requests that come from another site.
@@ -87,7 +89,6 @@ impl CrossSiteRules {
     }
 
     /// True if no other subdomain may use the session.
-    #[cfg_attr(not(feature = "rocket"), expect(dead_code, reason = "only the fairing announces it"))]
     pub(crate) fn refuses_siblings(&self) -> bool {
         self.mode == CrossSite::Refuse && self.trusted.is_empty()
     }

@@ -29,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) deadline: Duration,
     pub(crate) on_save_error: OnSaveError,
     pub(crate) cookie: CookieRules,
+    #[cfg_attr(not(feature = "rocket"), expect(dead_code, reason = "the adapter to a framework runs the check"))]
     pub(crate) cross_site: CrossSiteRules,
     pub(crate) schemas: Vec<&'static SchemaSpec>,
     /// True if any schema has a field that names the user.
