@@ -1,8 +1,9 @@
 //! Requests from other sites: refused before anything is loaded, anonymous on listed paths, allowed for listed origins.
 
+use rocket::http::uri::Host;
 use rocket::http::{Header, Method, Status};
 use rocket::local::asynchronous::{Client, LocalRequest};
-use rocket::{Request, catch, catchers, get, post, routes};
+use rocket::{Request, catch, catchers, get, post, routes, uri};
 use session_runtime::config::CrossSite;
 use session_runtime::{ErrorKind, Session, SessionConfig, SessionError, SessionHandle, Sessions};
 use session_tests::stores::RecordingStore;
@@ -69,7 +70,8 @@ impl Site {
     ) -> LocalRequest<'_> {
         let mut request = self.client.req(method, path);
         request.add_header(Header::new("Cookie", self.cookie.clone()));
-        request.add_header(Header::new("Host", "shop.example"));
+        // A server takes it from the header `Host`.
+        request.inner_mut().set_host(Host::from(uri!("shop.example")));
         for (name, value) in headers {
             request.add_header(Header::new(*name, *value));
         }

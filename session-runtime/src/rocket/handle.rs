@@ -361,7 +361,7 @@ fn open_with_cookie<'r>(sessions: &Sessions, request: &'r Request<'_>, headers: 
     // Iterating over a browser's headers is cheaper than looking one up.
     let all = request.headers().iter().filter_map(owned_by_request);
     let seen = all.inspect(|(name, value)| headers.add(name, value));
-    let mut lines = seen.filter_map(|(name, value)| (name == "cookie").then_some(value)).peekable();
+    let mut lines = seen.filter_map(|(name, value)| name.eq_ignore_ascii_case("cookie").then_some(value)).peekable();
     if lines.peek().is_some() {
         return sessions.open(lines);
     }
