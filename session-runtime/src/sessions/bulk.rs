@@ -5,7 +5,7 @@
 //! started again, and skips sessions that are up to date. A session that cannot be read is counted and named, and the
 //! scan goes on.
 //!
-//! Several sessions of a batch are saved at the same time. A batch is as large as takes a few milliseconds, and a pause
+//! Several sessions of a batch are saved at the same time. A batch has as many as take some milliseconds, and a pause
 //! follows, so that requests keep most of the store. Each operation of the store has a deadline of its own, and the
 //! whole scan has none.
 
@@ -47,7 +47,7 @@ pub use progress::{OnProgress, Progress};
 pub struct Options {
     /// True to save nothing. Default: `false`.
     pub dry_run: bool,
-    /// Maximum number of sessions read at a time; at least one. Fewer are read if a batch takes longer than about 5 ms,
+    /// Maximum number of sessions read at a time; at least one. Fewer are read if a batch takes longer than about 10 ms,
     /// down to 16. Default: 500.
     pub batch: usize,
     /// Number of sessions that are saved at the same time; at least one. Default: 16.
@@ -231,8 +231,8 @@ impl Sessions {
     /// Safe while servers are running; can be interrupted and started again at any time. A session that cannot be
     /// upgraded is counted and left unchanged.
     ///
-    /// After each batch, a pause of three times its time leaves the store to requests; the runtime needs tokio's timers
-    /// for it. So the work takes four times as long as the store needs for it.
+    /// After each batch, a pause of the same time leaves the store to requests; the runtime needs tokio's timers for it.
+    /// So the work takes twice as long as the store needs for it.
     ///
     /// # Errors
     ///
@@ -253,7 +253,7 @@ impl Sessions {
     pub async fn migrate(&self, options: Options) -> Result<Report, SessionError> {
         let core = &*self.core;
         let mut report = Report { dry_run: options.dry_run, ..Report::default() };
-        let (mut pace, mut after) = (Pace::new(options.batch), options.after);
+        let (mut pace, mut after) = (Pace::of_bulk(options.batch), options.after);
         loop {
             let started = Instant::now();
             let budget = Budget::new(core.deadline);

@@ -22,9 +22,6 @@ use crate::sync::Instant;
 use crate::version::status::VersionStatus;
 use crate::version::versioned::{VersionedValues, Versions};
 
-/// Maximum number of records that one step of a sweep removes.
-const MOST_IN_STEP: usize = 1_000;
-
 impl Sessions {
     /// Returns the values of a schema in one session; `None` if the session does not exist.
     ///
@@ -166,7 +163,7 @@ impl Sessions {
     /// The store is unavailable, or a step took longer than [`deadline`](crate::SessionConfig::deadline). Records that
     /// earlier steps removed stay removed, and the log has their number.
     pub async fn sweep(&self) -> Result<u64, SessionError> {
-        let (mut pace, mut removed) = (Pace::new(MOST_IN_STEP), 0);
+        let (mut pace, mut removed) = (Pace::of_sweep(), 0);
         loop {
             let (limit, started) = (pace.size(), Instant::now());
             let step = self.sweep_step(limit).await.inspect_err(|_| log_unfinished(removed))?;
