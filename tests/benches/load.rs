@@ -50,15 +50,13 @@ pub(crate) fn measure(table: &mut Table) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let (postgres, redis) = (Postgres::start(""), Redis::start());
-    let sqlite = || Arc::new(SqliteStore::open(folder.path().join("sessions.db")).expect("a file"));
-    let stores: [(&str, Box<dyn Fn() -> Arc<dyn Store> + '_>); 4] = [
-        ("memory", Box::new(|| Arc::new(MemoryStore::new()))),
-        ("SQLite", Box::new(move || sqlite())),
-        ("Redis", Box::new(|| Arc::new(RedisStore::open(redis.url()).expect("a store")))),
-        ("PostgreSQL", Box::new(|| Arc::new(PostgresStore::open(postgres.url()).expect("a store")))),
+    let stores: [(&str, Arc<dyn Store>); 4] = [
+        ("memory", Arc::new(MemoryStore::new())),
+        ("SQLite", Arc::new(SqliteStore::open(folder.path().join("sessions.db")).expect("a file"))),
+        ("Redis", Arc::new(RedisStore::open(redis.url()).expect("a store"))),
+        ("PostgreSQL", Arc::new(PostgresStore::open(postgres.url()).expect("a store"))),
     ];
-    for (name, open) in stores {
-        let store = open();
+    for (name, store) in stores {
         runtime.block_on(beside_a_sweep(table, name, &store));
         runtime.block_on(beside_an_upgrade(table, name, &store));
     }
