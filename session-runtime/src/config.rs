@@ -380,6 +380,9 @@ impl SessionConfig {
 
     /// Sets the time limit for all store operations of one request. Default: 2 seconds.
     ///
+    /// The same limit holds for each step of [`sweep`](crate::Sessions::sweep), and for each page and each session of
+    /// [`migrate`](crate::Sessions::migrate).
+    ///
     /// If the time limit passes, the log states how much of it the store took. If that was little, blocked worker
     /// threads are the likely cause: hash passwords in `tokio::task::spawn_blocking`.
     #[must_use]

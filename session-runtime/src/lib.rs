@@ -127,6 +127,7 @@ pub mod sessions;
 pub mod store;
 
 mod backoff;
+mod pace;
 mod request;
 #[cfg(feature = "rocket")]
 mod rocket;

@@ -8,4 +8,5 @@ mod cookie;
 mod postgres;
 mod redis;
 mod sqlite;
+mod sweeps;
 mod visits;

@@ -7,7 +7,7 @@ use session_runtime::clock::Timestamp;
 use session_runtime::record::Record;
 use session_runtime::testing::ManualClock;
 use session_runtime::{SessionConfig, SessionKey, Sessions, Store};
-use session_tests::stores::Fault;
+use session_tests::stores::{Fault, RecordingStore};
 
 use crate::app::{App, Browser, patient};
 use crate::store::in_memory;
@@ -129,4 +129,55 @@ async fn a_failed_sweep_is_followed_by_the_next_until_shutdown() {
     client.rocket().shutdown().notify();
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(store.sweeps(), 3, "none after the shutdown");
+}
+
+/// A store in memory that takes 50 ms for a sweep of any size, with this many expired sessions.
+async fn slow_to_sweep(expired: u8) -> RecordingStore {
+    let store = in_memory();
+    for n in 0..expired {
+        let record = Record::new(session_runtime::testing::head_at(0), session_runtime::record::Values::new());
+        store.create(SessionKey::from_bytes([n; 16]), record).await.unwrap();
+    }
+    store.fail("sweep", Fault::Slow(SLOW_STEP));
+    store
+}
+
+const SLOW_STEP: Duration = Duration::from_millis(50);
+
+/// C53: a sweep took the store from visitors as long as it lasted. Now it pauses after each step, for three times its time.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_does_not_take_the_store_from_visitors() {
+    let store = slow_to_sweep(200).await;
+    let config = SessionConfig::new().deadline(2 * SLOW_STEP);
+    let sessions = Sessions::builder().store(store.clone()).config(config).clock(ManualClock::new());
+    let started = tokio::time::Instant::now();
+    let removed = sessions.build().unwrap().sweep().await;
+    assert_eq!(removed.unwrap(), 200, "the deadline is that of a step, not of the sweep");
+    let steps = u32::try_from(store.sweeps()).unwrap();
+    let (least, took) = (SLOW_STEP * steps + 3 * SLOW_STEP * (steps - 1), started.elapsed());
+    assert!((least..least + SLOW_STEP).contains(&took), "{steps} steps of {SLOW_STEP:?} in {took:?}");
+}
+
+/// C53: after a step of 100 sessions that took ten times too long, steps have 16.
+#[tokio::test(start_paused = true)]
+async fn a_step_of_a_sweep_is_as_small_as_its_time_asks_for() {
+    let store = slow_to_sweep(200).await;
+    let sessions = Sessions::builder().store(store.clone()).clock(ManualClock::new()).build().unwrap();
+    assert_eq!(sessions.sweep().await.unwrap(), 200);
+    assert_eq!(store.sweeps(), 1 + 100_usize.div_ceil(16));
+}
+
+/// C70: a sweep that was longer than the time between a signal and the end of the process went on to that end.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_a_sweep_between_its_steps() {
+    let store = slow_to_sweep(200).await;
+    let quiet = rocket::Config::figment().merge(("log_level", "off"));
+    let fairing = Sessions::fairing::<crate::app::All>().store(store.clone()).clock(ManualClock::new());
+    let rocket = rocket::custom(quiet).attach(fairing);
+    let client = rocket::local::asynchronous::Client::untracked(rocket).await.unwrap();
+    tokio::time::sleep(2 * SLOW_STEP).await;
+    assert_eq!((store.sweeps(), store.records().await), (1, 100), "the pause after the first step");
+    client.rocket().shutdown().notify();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!((store.sweeps(), store.records().await), (1, 100));
 }

@@ -35,7 +35,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// `Cache-Control: no-store`, and lose headers that caches obey in its place, such as `CDN-Cache-Control` and
 /// `Surrogate-Control`.
 ///
-/// The fairing removes expired sessions from the store once a minute. A store that is down does not stop the launch; a
+/// The fairing removes expired sessions from the store once a minute, in [small steps](Sessions::sweep). A store that is down does not stop the launch; a
 /// wrong password does. During an outage, the log has one line for each request that needs the store, with the host and
 /// the port of the store.
 ///
@@ -280,15 +280,20 @@ impl Future for Nothing {
     }
 }
 
-/// Removes expired sessions until shutdown. A failed run is logged and does not prevent the next one.
-async fn sweep(sessions: Sessions, mut shutdown: ::rocket::Shutdown) {
+/// Removes expired sessions until shutdown, which also ends a sweep in progress.
+async fn sweep(sessions: Sessions, shutdown: ::rocket::Shutdown) {
+    tokio::select! {
+        () = sweep_forever(&sessions) => {}
+        () = shutdown => {}
+    }
+}
+
+/// Removes expired sessions. A failed run is logged and does not prevent the next one.
+async fn sweep_forever(sessions: &Sessions) {
     loop {
         if let Err(error) = sessions.sweep().await {
             tracing::warn!("expired sessions could not be swept: {}", error.chain());
         }
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-            () = &mut shutdown => return,
-        }
+        tokio::time::sleep(SWEEP_EVERY).await;
     }
 }

@@ -4,27 +4,33 @@
 //! in it has changed since it was read, and keeps its deadlines. Saved upgrades remain: an interrupted scan can be
 //! started again, and skips sessions that are up to date. A session that cannot be read is counted and named, and the
 //! scan goes on.
+//!
+//! Several sessions of a batch are saved at the same time. A batch has as many as take some milliseconds, and a pause
+//! follows, so that requests keep most of the store. Each operation of the store has a deadline of its own, and the
+//! whole scan has none.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
-use std::future::poll_fn;
-use std::task::Poll;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
+use crate::pace::{Pace, give_way};
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched, Precondition};
 use crate::request::budget::Budget;
 use crate::request::core::Core;
 use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
-use crate::store::{Cursor, Damage, StoreError, StoreErrorKind, Wanted};
+use crate::store::{Cursor, Damage, Page, StoreError, StoreErrorKind, Wanted};
+use crate::sync::Instant;
 use crate::version::status::VersionStatus;
 use crate::version::versioned::VersionedValues;
 
+mod in_flight;
 mod progress;
 
+use in_flight::InFlight;
 pub use progress::{OnProgress, Progress};
 
 /// Options of [`Sessions::census`] and [`Sessions::migrate`].
@@ -41,8 +47,11 @@ pub use progress::{OnProgress, Progress};
 pub struct Options {
     /// True to save nothing. Default: `false`.
     pub dry_run: bool,
-    /// Number of sessions read at a time; at least one. Default: 500.
+    /// Maximum number of sessions read at a time; at least one. Fewer are read if a batch takes longer than about 10 ms,
+    /// down to 16. Default: 500.
     pub batch: usize,
+    /// Number of sessions that are saved at the same time; at least one. Default: 16.
+    pub in_flight: usize,
     /// Start position: the [`Report::next`] of an earlier scan of the same store. Default: the beginning.
     pub after: Option<Cursor>,
     /// Number of sessions after which the scan ends, once their batch is complete. [`Report::next`] is then the
@@ -54,7 +63,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dry_run: false, batch: 500, after: None, most: None, progress: OnProgress::default() }
+        Self { dry_run: false, batch: 500, in_flight: 16, after: None, most: None, progress: OnProgress::default() }
     }
 }
 
@@ -149,8 +158,23 @@ impl Report {
         }
     }
 
-    fn add(&mut self, schema: &'static SchemaSpec, version: u16, outcome: Outcome) {
-        *self.counts.entry((schema.key, version, outcome)).or_default() += 1;
+    /// Counts a session that was read and, unless in a dry run, upgraded. Returns an error that ends the scan.
+    fn add(&mut self, key: SessionKey, outcome: Result<Vec<Found>, SessionError>) -> Result<(), SessionError> {
+        match outcome {
+            Ok(found) => {
+                self.sessions += 1;
+                for (schema, version, outcome) in found {
+                    *self.counts.entry((schema.key, version, outcome)).or_default() += 1;
+                }
+                Ok(())
+            }
+            // The record was damaged after the page was read.
+            Err(error) if is_unreadable(&error) => {
+                self.add_unreadable(key, Damage::Head);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -175,6 +199,8 @@ const TRIES: usize = 20;
 
 impl Sessions {
     /// Counts the stored versions, with the outcome that an upgrade by this program would have. Stores nothing.
+    ///
+    /// Pauses as [`migrate`](Self::migrate) does.
     ///
     /// # Errors
     ///
@@ -205,9 +231,14 @@ impl Sessions {
     /// Safe while servers are running; can be interrupted and started again at any time. A session that cannot be
     /// upgraded is counted and left unchanged.
     ///
+    /// After each batch, a pause of the same time leaves the store to requests; the runtime needs tokio's timers for it.
+    /// So the work takes twice as long as the store needs for it.
+    ///
     /// # Errors
     ///
-    /// The store is unavailable, or cannot scan. Upgrades that are already saved remain.
+    /// The store is unavailable, or cannot scan. [`deadline`](crate::SessionConfig::deadline) applies to each page and
+    /// to each session, not to the whole scan. After an error, no further session is begun, and those in flight are
+    /// finished. Upgrades that are already saved remain.
     ///
     /// # Examples
     ///
@@ -222,68 +253,49 @@ impl Sessions {
     pub async fn migrate(&self, options: Options) -> Result<Report, SessionError> {
         let core = &*self.core;
         let mut report = Report { dry_run: options.dry_run, ..Report::default() };
-        let (batch, mut after) = (options.batch.max(1), options.after);
+        let (mut pace, mut after) = (Pace::of_bulk(options.batch), options.after);
         loop {
+            let started = Instant::now();
             let budget = Budget::new(core.deadline);
-            let page = core.run(&budget, core.store().scan(after.as_ref(), batch, core.now())).await?;
-            after = page.next;
-            for (key, damage) in page.unreadable {
-                report.add_unreadable(key, damage);
-            }
-            for (key, record) in page.sessions {
-                upgrade_and_count(core, key, record, &mut report).await?;
-            }
+            let page = core.run(&budget, core.store().scan(after.as_ref(), pace.size(), core.now())).await?;
+            after = upgrade_page(core, page, options.in_flight.max(1), &mut report).await?;
+            let took = started.elapsed();
             options.progress.report(report.sessions, after.as_ref());
             if after.is_none() || options.most.is_some_and(|most| report.sessions >= most) {
                 report.next = after;
                 return Ok(report);
             }
+            pace.pause_after(took).await;
         }
     }
 }
 
-/// Upgrades one session and counts it.
-async fn upgrade_and_count(
+/// Upgrades and counts the sessions of a page, `most` at the same time. Returns the cursor of the next page. After an
+/// error, starts no further session, and returns once those in flight are finished.
+async fn upgrade_page(
     core: &Core,
-    key: SessionKey,
-    record: Record,
+    page: Page,
+    most: usize,
     report: &mut Report,
-) -> Result<(), SessionError> {
-    // A memory store never waits, and other tasks of this thread must run too.
-    yield_to_others().await;
-    match upgrade_session(core, key, record, report.dry_run).await {
-        Ok(found) => {
-            report.sessions += 1;
-            for (schema, version, outcome) in found {
-                report.add(schema, version, outcome);
-            }
-            Ok(())
+) -> Result<Option<Cursor>, SessionError> {
+    for (key, damage) in page.unreadable {
+        report.add_unreadable(key, damage);
+    }
+    let dry_run = report.dry_run;
+    let (mut waiting, mut in_flight, mut outcome) = (page.sessions.into_iter(), InFlight::default(), Ok(()));
+    loop {
+        let free = if outcome.is_ok() { most - in_flight.len() } else { 0 };
+        for (key, record) in waiting.by_ref().take(free) {
+            in_flight.push(async move { (key, upgrade_session(core, key, record, dry_run).await) });
         }
-        // The record was damaged after the page was read.
-        Err(error) if is_unreadable(&error) => {
-            report.add_unreadable(key, Damage::Head);
-            Ok(())
-        }
-        Err(error) => Err(error),
+        let Some((key, upgraded)) = in_flight.next().await else { return outcome.map(|()| page.next) };
+        outcome = outcome.and(report.add(key, upgraded));
     }
 }
 
 fn is_unreadable(error: &SessionError) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<StoreError>());
     cause.is_some_and(|cause| cause.kind() == StoreErrorKind::Corrupt)
-}
-
-/// Yields to other tasks.
-async fn yield_to_others() {
-    let mut has_waited = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut has_waited, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 type Found = (&'static SchemaSpec, u16, Outcome);
@@ -295,6 +307,8 @@ async fn upgrade_session(
     record: Record,
     dry_run: bool,
 ) -> Result<Vec<Found>, SessionError> {
+    // A store in memory never waits, and other tasks of this thread must run too.
+    give_way().await;
     let mut record = record;
     for _ in 0..TRIES {
         let (found, patch) = inspect(core, &record);

@@ -9,8 +9,9 @@
 //! | clock that decides expiry | the application's |
 //!
 //! The map is split into shards, each with a lock that is held for one operation. A sweep locks one shard at a time, so
-//! it blocks requests only for the time that it takes to look at one shard. The shards are in key order, so a page of a
-//! scan visits only the shards that it takes sessions from.
+//! it blocks requests only for the time that it takes to look at one shard. It yields to other tasks of the thread after
+//! some thousand records, expired or not. The shards are in key order, so a page of a scan visits only the shards that it
+//! takes sessions from.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
+use crate::pace::give_way;
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched, Refusal};
 
@@ -29,6 +31,9 @@ use crate::record::patch::{Patch, Patched, Refusal};
 /// shard.
 const SHARDS: usize = 1 << SHARD_BITS;
 const SHARD_BITS: u32 = 12;
+
+/// Number of records that a sweep looks at before it yields: a walk of some hundred microseconds.
+const LOOKS: usize = 4_096;
 
 /// Sessions in memory, for tests, for development, and for programs whose sessions may end with the process.
 ///
@@ -91,6 +96,15 @@ impl MemoryStore {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Removes at most `limit` expired sessions from one shard. Returns their number, and that of the records looked at.
+    fn sweep_shard(&self, at: usize, limit: usize, before: Timestamp) -> (usize, usize) {
+        let mut shard = lock(&self.shards[at]);
+        let looked_at = shard.len();
+        let swept = expired(&mut shard, limit, before);
+        drop(shard);
+        (swept.len(), looked_at)
     }
 
     /// Locks the shard of a key. Keys are random, so their first bits spread them evenly.
@@ -167,16 +181,19 @@ impl Store for MemoryStore {
 
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
         let before = now.before(SWEEP_GRACE);
-        let mut removed = 0;
+        let (mut removed, mut looks) = (0, 0);
         for _ in 0..SHARDS {
             let at = self.sweep_from.load(Ordering::Relaxed) % SHARDS;
-            let left = limit - removed;
-            let swept = expired(&mut lock(&self.shards[at]), left, before);
-            removed += swept.len();
+            let (swept, looked_at) = self.sweep_shard(at, limit - removed, before);
+            (removed, looks) = (removed + swept, looks + looked_at);
             if removed == limit {
                 return Ok(removed);
             }
             self.sweep_from.store(at + 1, Ordering::Relaxed);
+            if looks >= LOOKS {
+                looks = 0;
+                give_way().await;
+            }
         }
         Ok(removed)
     }

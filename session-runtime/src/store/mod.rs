@@ -144,6 +144,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes at most `limit` records that expired at least [`SWEEP_GRACE`] ago, and returns their number.
     ///
+    /// Called in steps with pauses between them: `limit` is chosen so that a call takes a few milliseconds, and a call
+    /// that removes fewer records ends the sweep. A call that runs for longer without waiting must yield to other tasks.
+    ///
     /// # Errors
     ///
     /// Fails if the store is unavailable.

@@ -76,7 +76,8 @@ use crate::record::patch::{Patch, Patched};
 /// Maximum number of connections for each of the two ways to read, unless set in the builder.
 const MOST_READERS: usize = 8;
 
-/// Number of sessions that a sweep removes in one transaction, so that writes of requests need not wait for all of it.
+/// Maximum number of sessions that a sweep removes in one transaction, so that writes of requests need not wait for all
+/// of it.
 const SWEEP_STEP: usize = 100;
 
 /// Sessions in an `SQLite` file.
@@ -97,6 +98,9 @@ const SWEEP_STEP: usize = 100;
 ///
 /// Several stores, in one process or in many, may use the same file. Dropping the last one merges the write-ahead log
 /// back into it.
+///
+/// A file does not shrink when sessions are removed. New sessions use the space again, so a file stays as large as its
+/// sessions were at their peak.
 ///
 /// A program links `SQLite` once. Cargo picks a rusqlite from 0.29 to 0.43 that fits the program's other crates: sqlx
 /// 0.8 and 0.9, diesel 2, sea-orm 1 and 2, `rocket_db_pools`, `rocket_sync_db_pools`.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use session_runtime::clock::Timestamp;
 use session_runtime::config::Limits;
@@ -10,6 +11,8 @@ use session_runtime::record::{Record, Values};
 use session_runtime::store::{Created, MemoryStore, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::{ErrorKind, Expiry, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
+use session_tests::stores::{Fault, RecordingStore};
+use tokio::time::Instant;
 
 use super::program::{cookie, plant, program, stored, stores, text, with};
 use super::shop::{v1, v2, v3};
@@ -151,6 +154,84 @@ async fn a_walk_can_begin_after_a_session() {
     keys.sort_unstable_by_key(|key| *key.as_bytes());
     let options = Options { after: Some(keys[6].into()), ..small_batches() };
     assert_eq!(program::<v3::Cart>(&store).migrate(options).await.unwrap().sessions, 3);
+}
+
+/// A store in memory with this many sessions of the first release, whose operations take as long as a test asks for.
+async fn recorded(count: u32) -> (RecordingStore, Arc<dyn Store>) {
+    let recording = RecordingStore::default();
+    let store: Arc<dyn Store> = Arc::new(recording.clone());
+    fill(&store, count).await;
+    (recording, store)
+}
+
+const SLOW: Duration = Duration::from_millis(100);
+
+/// One session was saved after the other, so that the round trips of half a million took hours.
+#[tokio::test(start_paused = true)]
+async fn a_bulk_upgrade_does_not_wait_for_each_save_in_turn() {
+    for (in_flight, rounds) in [(1, 32), (16, 2), (0, 32), (1_000, 1)] {
+        let (recording, store) = recorded(32).await;
+        recording.fail("patch", Fault::Slow(SLOW));
+        let started = Instant::now();
+        let options = Options { in_flight, ..Options::default() };
+        let report = program::<v3::Cart>(&store).migrate(options).await.unwrap();
+        assert_eq!((report.sessions, report.count(Outcome::Upgraded)), (32, 32), "{report}");
+        let took = started.elapsed();
+        assert!((SLOW * rounds..SLOW * rounds + SLOW / 2).contains(&took), "{in_flight} in flight: {took:?}");
+    }
+}
+
+/// A walk took the store from visitors as long as it lasted. Now it pauses after each page, as long as the page took.
+#[tokio::test(start_paused = true)]
+async fn a_walk_does_not_take_the_store_from_visitors() {
+    let (recording, store) = recorded(32).await;
+    recording.fail("scan", Fault::Slow(SLOW));
+    let started = Instant::now();
+    let report = program::<v3::Cart>(&store).census(Options { batch: 8, ..Options::default() }).await.unwrap();
+    let (pages, took) = (u32::try_from(recording.calls("scan")).unwrap(), started.elapsed());
+    assert_eq!((report.sessions, pages), (32, 5));
+    let least = SLOW * pages + SLOW * (pages - 1);
+    assert!((least..least + SLOW).contains(&took), "{took:?}");
+}
+
+/// A page that took too long is followed by one of the sessions that fit into a few milliseconds, here the fewest.
+#[tokio::test(start_paused = true)]
+async fn a_page_is_as_small_as_its_time_asks_for() {
+    let (recording, store) = recorded(200).await;
+    recording.fail("scan", Fault::Slow(SLOW));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let progress = OnProgress::new({
+        let seen = Arc::clone(&seen);
+        move |progress| seen.lock().unwrap().push(progress.sessions)
+    });
+    program::<v3::Cart>(&store).census(Options { progress, ..Options::default() }).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [100, 116, 132, 148, 164, 180, 196, 200]);
+}
+
+/// The deadline is that of one page and of one session: a walk of many pages may take longer.
+#[tokio::test(start_paused = true)]
+async fn a_walk_longer_than_the_deadline_goes_on() {
+    let (recording, store) = recorded(100).await;
+    recording.fail("scan", Fault::Slow(SLOW));
+    recording.fail("patch", Fault::Slow(SLOW));
+    let config = SessionConfig::new().deadline(2 * SLOW);
+    let report = with::<v3::Cart>(&store, config).unwrap().migrate(small_batches()).await.unwrap();
+    assert_eq!((report.sessions, report.count(Outcome::Upgraded)), (100, 100), "{report}");
+}
+
+/// Saves in flight were given up when another one failed, and their outcome was unknown.
+#[tokio::test(start_paused = true)]
+async fn a_failed_save_ends_the_walk_after_those_in_flight() {
+    let (recording, store) = recorded(40).await;
+    recording.fail("patch", Fault::Slow(SLOW));
+    recording.fail_next("patch", Fault::Down);
+    let new = program::<v3::Cart>(&store);
+    let error = new.migrate(Options::default()).await.unwrap_err();
+    assert_eq!((error.kind(), recording.calls("patch")), (ErrorKind::Unavailable, 16));
+    recording.recover();
+    let report = new.census(Options::default()).await.unwrap();
+    assert_eq!((report.count(Outcome::Current), report.count(Outcome::Upgraded)), (15, 25), "{report}");
+    assert_eq!(new.migrate(Options::default()).await.unwrap().count(Outcome::Upgraded), 25);
 }
 
 /// 100,000 sessions in a file, while a client keeps writing to 100 of them; broken off in the middle and begun again.

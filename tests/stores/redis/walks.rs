@@ -146,6 +146,29 @@ async fn a_sweep_is_bounded_and_the_next_goes_on() {
     assert_eq!(pages::all(&store, 100, now()).await.len(), 1);
 }
 
+/// A sweep of a few sessions looked at 10,000 names, and so held the connection as long as a sweep of many.
+#[tokio::test]
+async fn a_sweep_of_few_sessions_does_not_look_at_all_names() {
+    const OTHERS: u64 = 20_000;
+    const LIMIT: u64 = 16;
+    let server = Redis::start();
+    let fill = "for n = 1, tonumber(ARGV[1]) do redis.call('HSET', 'other:' .. n, 'a', 'b') end";
+    redis::cmd("EVAL").arg(fill).arg(0).arg(OTHERS).exec(&mut server.connect()).unwrap();
+    let store = RedisStore::open(server.url()).unwrap();
+    let mut expired = record(&[("cart.n", "1")]);
+    expired.head.idle_deadline = (SystemTime::now() - Duration::from_secs(120)).into();
+    let (mut found_after, rounds) = (0, 2 * OTHERS / (100 * LIMIT));
+    store.create(key(1), expired).await.unwrap();
+    for sweep in 1..=rounds {
+        let before = scans(&server);
+        let removed = store.sweep(LIMIT.try_into().unwrap(), now()).await.unwrap();
+        let steps = scans(&server) - before;
+        assert!(steps <= 8, "a sweep looked {steps} times, of 1,600 names in steps that double from 16");
+        found_after = if removed == 1 { sweep } else { found_after };
+    }
+    assert!(found_after > 0, "not found in {rounds} sweeps");
+}
+
 fn scans(server: &Redis) -> u64 {
     let info: String = redis::cmd("INFO").arg("commandstats").query(&mut server.connect()).unwrap();
     let count = info.lines().find_map(|line| line.strip_prefix("cmdstat_scan:calls="));

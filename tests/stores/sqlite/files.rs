@@ -356,6 +356,25 @@ async fn a_sweep_leaves_no_value_behind() {
     assert_eq!(raw.query_row("SELECT count(*) FROM entry", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
+/// No file shrinks, so it would grow for ever if the pages of removed sessions were not used again.
+#[tokio::test]
+async fn the_space_of_swept_sessions_is_used_again() {
+    let (_folder, path) = file();
+    let store = SqliteStore::open(&path).unwrap();
+    let raw = Connection::open(&path).unwrap();
+    let pages = || raw.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).unwrap();
+    let (long, late) = (format!("\"{}\"", "x".repeat(2_000)), NOW.after(Duration::from_secs(24 * 60 * 60)));
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        for n in 0..250 {
+            create(&store, n, &[("cart.a", "1"), ("cart.b", &long)]).await;
+        }
+        sizes.push(pages());
+        assert_eq!(store.sweep(250, late).await.unwrap(), 250);
+    }
+    assert!(sizes[0] > 100 && sizes[3] <= sizes[0] + 10, "{sizes:?} pages with 250 sessions, each time after a sweep");
+}
+
 /// Long texts are in a table of their own. No change of a key leaves a text there without a reference.
 #[tokio::test]
 async fn a_long_text_that_is_replaced_or_removed_is_gone() {

@@ -19,7 +19,7 @@ use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
 /// Number of keys that a patch passes one by one. More are passed as arrays.
 pub(super) const FEW: usize = 4;
 
-/// Sessions removed by one statement of a sweep, so that requests on that connection do not wait for the whole sweep.
+/// Maximum number of sessions removed by one statement of a sweep, so that requests on that connection do not wait for the whole sweep.
 const SWEEP_STEP: usize = 200;
 
 impl PostgresStore {

@@ -10,7 +10,7 @@ use super::servers::{Route, Servers};
 use super::slots::Range;
 use crate::id::SessionKey;
 
-/// Number of names that the server looks at in one step.
+/// Maximum number of names that the server looks at in one step.
 pub(super) const STEP: usize = 1_000;
 
 /// Position of a sweep over all masters.
@@ -27,18 +27,19 @@ pub(super) struct Step {
     pub(super) next: SweepPosition,
 }
 
-/// Looks at the names after this position. `masters` has one slot of each master.
+/// Looks at about `count` names after this position. `masters` has one slot of each master.
 pub(super) async fn step(
     servers: &Servers,
     namespace: &Namespace,
     masters: &[u16],
     from: SweepPosition,
+    count: usize,
 ) -> Result<Step, Fault> {
     let Some(slot) = masters.get(from.master) else {
         return Ok(Step { keys: Vec::new(), next: SweepPosition::default() });
     };
     let mut scan = command("SCAN", 5, 128);
-    scan.arg(from.cursor).arg("MATCH").arg(namespace.pattern()).arg("COUNT").arg(STEP);
+    scan.arg(from.cursor).arg("MATCH").arg(namespace.pattern()).arg("COUNT").arg(count);
     let (next, keys) = page(&servers.send(&scan, Route::Slot(*slot)).await?, namespace)?;
     let next = match next {
         0 if from.master + 1 == masters.len() => SweepPosition::default(),

@@ -12,8 +12,12 @@ use super::{AT_ONCE, slots};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 
-/// Number of names that one sweep looks at, including those of other programs.
+/// Maximum number of names that one sweep looks at, including those of other programs.
 const MOST_NAMES: usize = 10_000;
+
+/// Maximum number of names that one sweep looks at for each session that it may remove, so that a small sweep is short
+/// even if few sessions have expired.
+const NAMES_FOR_EACH: usize = 100;
 
 impl RedisStore {
     /// Removes the expired records among the next names, in at most one round over all names.
@@ -21,15 +25,19 @@ impl RedisStore {
         let masters = slots::masters(&self.servers).await?;
         let start = *self.sweep_from.lock().unwrap_or_else(PoisonError::into_inner);
         let rounds = if start == SweepPosition::default() { 1 } else { 2 };
+        let most_names = limit.saturating_mul(NAMES_FOR_EACH).min(MOST_NAMES);
         let (mut position, mut removed, mut names, mut ends) = (start, 0, 0, 0);
-        while removed < limit && names < MOST_NAMES && ends < rounds {
-            let step = scan_step::step(&self.servers, &self.namespace, &masters, position).await?;
+        let mut count = limit.min(STEP);
+        while removed < limit && names < most_names && ends < rounds {
+            let step = scan_step::step(&self.servers, &self.namespace, &masters, position, count).await?;
             removed += self.remove_expired(&step.keys, limit - removed, before).await?;
             if removed == limit {
                 // More sessions of this step may have expired: the next sweep starts with it.
                 break;
             }
-            names += STEP.max(step.keys.len());
+            names += count.max(step.keys.len());
+            // Few of these sessions had expired, or few of the names were sessions.
+            count = (2 * count).min(STEP);
             position = step.next;
             ends += usize::from(position == SweepPosition::default());
         }
