@@ -166,7 +166,7 @@ async fn a_fault_of_one_rule_is_reported_by_that_rule_alone() {
 async fn a_report_shows_rule_demand_and_observation() {
     let report = report(TotalsOfThePart).await;
     assert!(
-        report.to_string().contains("totals_cover_the_whole_record: Bytes and number of keys are those"),
+        report.to_string().contains("totals_cover_the_whole_record: The totals of bytes and keys are those"),
         "{report}"
     );
     assert!(std::panic::catch_unwind(|| report.assert()).is_err());

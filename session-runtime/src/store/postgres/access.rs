@@ -7,11 +7,12 @@ use tokio_postgres::Row;
 
 #[cfg(feature = "deadpool-postgres-0-14")]
 use super::application_pool::ApplicationPool;
-use super::connection::Param;
+use super::connection::{Connection, Param};
 use super::connection_pool::ConnectionPool;
 use super::fault::{Fault, Remedy};
 use super::sql::{LockTimeout, Sql};
 use crate::backoff::{Backoff, jittered};
+use crate::store::server::Opened;
 
 /// Maximum attempts at an operation that conflicts with others. In each round, at least one operation succeeds.
 const TRIES: u32 = 100;
@@ -47,7 +48,7 @@ impl Access {
 
     /// Runs a statement, and repeats it if it had no effect. A write that may have been applied is never sent twice.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        let (mut tries, mut backoff, mut reconnects) = (0, conflicts(), false);
+        let mut attempts = Attempts::new();
         loop {
             let outcome = match self {
                 Self::Own(pool) => query_own(pool, sql, params).await,
@@ -55,18 +56,26 @@ impl Access {
                 Self::Application(pool) => pool.query(sql, params).await,
             };
             let Err(fault) = outcome else { return outcome };
-            tries += 1;
-            let remedy = fault.remedy();
-            match remedy {
-                Remedy::Again | Remedy::Reconnect if tries < TRIES => pause(&mut backoff).await,
-                Remedy::Reread if sql.statement.reads() && tries < READS => {}
-                // The server has ended the connection, and the next one is not open yet. Nothing was run: wait for it.
-                Remedy::Fail if reconnects && self.is_replacing(&fault) && tries < TRIES => {
-                    pause(&mut backoff).await;
-                }
-                _ => return Err(fault),
+            if !attempts.allow_another(self, &fault, sql.statement.reads()).await {
+                return Err(fault);
             }
-            reconnects |= remedy == Remedy::Reconnect;
+        }
+    }
+
+    /// Runs a text of one or more statements and returns the first column of the first row. Repeats it if nothing was
+    /// run.
+    pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
+        let mut attempts = Attempts::new();
+        loop {
+            let outcome = match self {
+                Self::Own(pool) => simple_own(pool, text).await,
+                #[cfg(feature = "deadpool-postgres-0-14")]
+                Self::Application(pool) => pool.simple(text).await,
+            };
+            let Err(fault) = outcome else { return outcome };
+            if !attempts.allow_another(self, &fault, false).await {
+                return Err(fault);
+            }
         }
     }
 
@@ -75,42 +84,58 @@ impl Access {
     const fn is_replacing(&self, fault: &Fault) -> bool {
         matches!(self, Self::Own(_)) && matches!(fault, Fault::Lost(_))
     }
+}
 
-    /// Runs a text of one or more statements and returns the first column of the first row.
-    pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
-        let (mut tries, mut backoff) = (0, conflicts());
-        loop {
-            let outcome = match self {
-                Self::Own(pool) => pool.connection().await?.simple(text).await,
-                #[cfg(feature = "deadpool-postgres-0-14")]
-                Self::Application(pool) => pool.simple(text).await,
-            };
-            tries += 1;
-            match outcome {
-                Err(Fault::InTransaction) if tries < TRIES => pause(&mut backoff).await,
-                outcome => return outcome,
-            }
+/// Attempts at one operation.
+struct Attempts {
+    tries: u32,
+    backoff: Backoff,
+    /// True if nothing was run in an attempt, because its connection had ended.
+    reconnects: bool,
+}
+
+impl Attempts {
+    fn new() -> Self {
+        let [first, longest] = PAUSES;
+        Self { tries: 0, backoff: Backoff::new(first, longest), reconnects: false }
+    }
+
+    /// Returns whether the operation may be tried again after this fault, and pauses before that if necessary.
+    async fn allow_another(&mut self, access: &Access, fault: &Fault, reads: bool) -> bool {
+        self.tries += 1;
+        let remedy = fault.remedy();
+        let repeats = match remedy {
+            Remedy::Again | Remedy::Reconnect => true,
+            Remedy::Reread => return reads && self.tries < READS,
+            // The server has ended the connection, and the next one is not open yet.
+            Remedy::Fail => self.reconnects && access.is_replacing(fault),
+        };
+        self.reconnects |= remedy == Remedy::Reconnect;
+        if !repeats || self.tries >= TRIES {
+            return false;
         }
+        // A random part of the pause, so that conflicting callers do not retry in step.
+        sleep(jittered(self.backoff.next_pause())).await;
+        true
     }
 }
 
 async fn query_own(pool: &ConnectionPool, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
     let connection = pool.connection().await?;
     let outcome = connection.query(sql, params).await;
-    if let Err(fault) = &outcome
-        && fault.remedy().ends_connection()
-    {
-        connection.retire();
-    }
+    retire_if_ended(&connection, outcome.as_ref().err());
     outcome
 }
 
-fn conflicts() -> Backoff {
-    let [first, longest] = PAUSES;
-    Backoff::new(first, longest)
+async fn simple_own(pool: &ConnectionPool, text: &str) -> Result<Option<String>, Fault> {
+    let connection = pool.connection().await?;
+    let outcome = connection.simple(text).await;
+    retire_if_ended(&connection, outcome.as_ref().err());
+    outcome
 }
 
-/// Sleeps for a random part of the next pause, so that conflicting callers do not retry in step.
-async fn pause(backoff: &mut Backoff) {
-    sleep(jittered(backoff.next_pause())).await;
+fn retire_if_ended(connection: &Opened<Connection>, fault: Option<&Fault>) {
+    if fault.is_some_and(|fault| fault.remedy().ends_connection()) {
+        connection.retire();
+    }
 }

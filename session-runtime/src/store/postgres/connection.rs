@@ -61,32 +61,35 @@ impl Connection {
         if self.mode == Mode::Unnamed && sql.statement.is_prepared_only() {
             return Ok(Vec::new());
         }
-        let waiting = Waiting { connection: self, request: self.load.join() };
-        let rows = match self.mode {
-            Mode::Prepared => {
-                let prepare = || self.client.prepare_typed(&sql.text, sql.statement.types());
-                let prepared = self.prepared[sql.statement.index()].get_or_try_init(prepare).await;
-                let statement = prepared.map_err(|error| self.load.fault_of_request(error.into()))?;
-                self.client.query(statement, params).await
+        self.answer_to(async {
+            match self.mode {
+                Mode::Prepared => {
+                    let prepare = || self.client.prepare_typed(&sql.text, sql.statement.types());
+                    let statement = self.prepared[sql.statement.index()].get_or_try_init(prepare).await?;
+                    Ok(self.client.query(statement, params).await?)
+                }
+                Mode::Unnamed => Ok(query_unnamed(&self.client, sql, params).await?),
             }
-            Mode::Unnamed => query_unnamed(&self.client, sql, params).await,
-        };
-        // Recorded before the request leaves: others that the same end failed look for it then.
-        let rows = rows.map_err(|error| self.load.fault_of_request(error.into()));
-        waiting.answered();
-        match rows {
-            // Boxed: inlining this rare path would grow the future of every request.
-            Err(fault @ Fault::Ended(_)) => Err(Box::pin(self.load.fault_of_end(fault)).await),
-            rows => rows,
-        }
+        })
+        .await
     }
 
     /// Runs a text of one or more statements and returns the first column of the first row.
     pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
+        self.answer_to(simple(&self.client, text)).await
+    }
+
+    /// Waits for the answer to a request, and counts the request as waiting meanwhile.
+    async fn answer_to<T>(&self, request: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let waiting = Waiting { connection: self, request: self.load.join() };
-        let first = simple(&self.client, text).await;
+        // Recorded before the request leaves: others that the same end failed look for it then.
+        let answer = request.await.map_err(|fault| self.load.fault_of_request(fault));
         waiting.answered();
-        first
+        match answer {
+            // Boxed: inlining this rare path would grow the future of every request.
+            Err(fault @ Fault::Ended(_)) => Err(Box::pin(self.load.fault_of_end(fault)).await),
+            answer => answer,
+        }
     }
 }
 
