@@ -39,8 +39,8 @@ pub(crate) fn beside_rocket(table: &mut Table) {
             ("memory: rate of an add", 0.88, Load::on(memory, first, "POST", "/cart/add/7").await),
             ("SQLite: rate of a read", 0.65, Load::on(sqlite, first, "GET", "/cart").await),
             ("SQLite: rate of an add", 0.35, Load::on(sqlite, first, "POST", "/cart/add/7").await),
-            ("Redis: rate of a read", 0.55, Load::on(redis, first, "GET", "/cart").await),
-            ("Redis: rate of an add", 0.45, Load::on(redis, first, "POST", "/cart/add/7").await),
+            ("Redis: rate of a read", 0.38, Load::on(redis, first, "GET", "/cart").await),
+            ("Redis: rate of an add", 0.27, Load::on(redis, first, "POST", "/cart/add/7").await),
             ("PostgreSQL: rate of a read", 0.40, Load::on(postgres, first, "GET", "/cart").await),
             ("PostgreSQL: rate of an add", 0.25, Load::on(postgres, first, "POST", "/cart/add/7").await),
         ];
