@@ -10,7 +10,7 @@
 //!
 //! The map is split into shards, each with a lock that is held for one operation. A sweep locks one shard at a time, so
 //! it blocks requests only for the time that it takes to look at one shard. It yields to other tasks of the thread after
-//! some thousand records, expired or not. The shards are in key order, so a page of a scan visits only the shards that it
+//! some hundred records, expired or not. The shards are in key order, so a page of a scan visits only the shards that it
 //! takes sessions from.
 
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ const SHARDS: usize = 1 << SHARD_BITS;
 const SHARD_BITS: u32 = 12;
 
 /// Number of records that a sweep looks at before it yields: a walk of some hundred microseconds.
-const LOOKS: usize = 4_096;
+const LOOKS: usize = 256;
 
 /// Sessions in memory, for tests, for development, and for programs whose sessions may end with the process.
 ///
