@@ -32,7 +32,7 @@ use crate::record::patch::{Patch, Patched, Refusal};
 const SHARDS: usize = 1 << SHARD_BITS;
 const SHARD_BITS: u32 = 12;
 
-/// Number of records that a sweep looks at before it yields: a walk of some hundred microseconds.
+/// Number of records that a sweep looks at before it yields.
 const LOOKS: usize = 256;
 
 /// Sessions in memory, for tests, for development, and for programs whose sessions may end with the process.
