@@ -34,6 +34,7 @@ pub use crate::cross_site::CrossSite;
 /// | `on_save_error` | fail (in `Rocket.toml` `"fail"` or `"log"`) |
 /// | `limits` | 1 MiB and 10,000 keys a record (in `Rocket.toml` `limits.record` and `limits.keys`) |
 /// | `server` | 2 connections, 1 second for each attempt, pauses of 50 ms to 2 seconds; see [`ServerConfig`] |
+/// | `admission` | 50 ms in flight, 500 ms in the queue, at least 16 operations; see [`AdmissionConfig`] |
 /// | `cache` | off |
 /// | `keys` | none; the cookie store needs one |
 /// | `hold` | the newest version of each schema (in `Rocket.toml` `hold.cart = 2`) |
@@ -42,7 +43,8 @@ pub use crate::cross_site::CrossSite;
 /// | `cookie` | see [`CookieConfig`] |
 ///
 /// The keys of `cookie` in `Rocket.toml` are `name`, `path`, `domain`, `same_site` (`"Strict"`, `"Lax"` or `"None"`),
-/// `secure` and `persistent`. Those of `server` have the names of the fields of [`ServerConfig`].
+/// `secure` and `persistent`. Those of `server` and `admission` have the names of the fields of [`ServerConfig`] and
+/// [`AdmissionConfig`].
 ///
 /// # Settings in `Rocket.toml`
 ///
@@ -97,6 +99,7 @@ pub struct SessionConfig {
     /// Versions to write for now, by schema key.
     pub(crate) hold: BTreeMap<String, u16>,
     pub(crate) server: ServerConfig,
+    pub(crate) admission: AdmissionConfig,
     pub(crate) cache: Option<Duration>,
     pub(crate) cross_site: CrossSite,
     pub(crate) trusted_origins: Vec<String>,
@@ -214,7 +217,8 @@ impl fmt::Debug for SessionConfig {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Number of connections that requests share; each carries many requests at once. Default: 2.
+    /// Number of connections that requests share; each carries many requests at once. Default: 2. A store in
+    /// `PostgreSQL` opens one more for loads once all are busy.
     pub connections: usize,
     /// Time limit of one connection attempt. Default: 1 second.
     pub connect_timeout: Duration,
@@ -239,6 +243,41 @@ impl Default for ServerConfig {
     }
 }
 
+/// Limits for a store that has more work than it can do in time, see [`store::overload`](crate::store::overload). Reads
+/// and writes have these limits each.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::{SessionConfig, config::AdmissionConfig};
+/// use std::time::Duration;
+///
+/// // The database is in another region, 60 ms away.
+/// let distant = AdmissionConfig { in_flight_time: Duration::from_millis(200), ..AdmissionConfig::default() };
+/// let config = SessionConfig::new().admission(distant);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmissionConfig {
+    /// Intended time of an operation in the store. As many operations are sent at once as the store completes in this
+    /// time. It should be several times the round trip to the store. Default: 50 milliseconds.
+    pub in_flight_time: Duration,
+    /// Longest time that an operation may wait to be sent. It is refused at once if it would wait longer. It should be
+    /// less than half of [`SessionConfig::deadline`], since most requests have two operations. Default: 500 milliseconds.
+    pub max_queue_time: Duration,
+    /// Smallest number of operations that are sent at once, however slow the store is. Default: 16.
+    pub min_in_flight: usize,
+}
+
+impl Default for AdmissionConfig {
+    fn default() -> Self {
+        Self {
+            in_flight_time: Duration::from_millis(50),
+            max_queue_time: Duration::from_millis(500),
+            min_in_flight: 16,
+        }
+    }
+}
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const IDLE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
@@ -258,6 +297,7 @@ impl Default for SessionConfig {
             limits: Limits::default(),
             hold: BTreeMap::new(),
             server: ServerConfig::default(),
+            admission: AdmissionConfig::default(),
             cache: None,
             cross_site: CrossSite::Refuse,
             trusted_origins: Vec::new(),
@@ -418,6 +458,14 @@ impl SessionConfig {
     #[must_use]
     pub fn server(mut self, server: ServerConfig) -> Self {
         self.server = server;
+        self
+    }
+
+    /// Sets the limits for a store that has more work than it can do in time. They hold for a store that is opened by its
+    /// URL; a store that is built by hand has its own.
+    #[must_use]
+    pub fn admission(mut self, admission: AdmissionConfig) -> Self {
+        self.admission = admission;
         self
     }
 

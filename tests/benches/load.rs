@@ -1,6 +1,8 @@
 //! Eight visitors in a closed loop, alone and beside work in the background: a sweep of 100,000 expired sessions, and a
 //! bulk upgrade of 10,000. The figures are the share of their adds that the visitors keep, and the slowest adds.
 
+mod overload;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -60,6 +62,7 @@ pub(crate) fn measure(table: &mut Table) {
         runtime.block_on(beside_a_sweep(table, name, &store));
         runtime.block_on(beside_an_upgrade(table, name, &store));
     }
+    overload::measure(table, &runtime);
 }
 
 async fn beside_a_sweep(table: &mut Table, name: &str, store: &Arc<dyn Store>) {

@@ -5,6 +5,7 @@
 mod cached;
 mod contract;
 mod cookie;
+mod overload;
 mod postgres;
 mod redis;
 mod sqlite;

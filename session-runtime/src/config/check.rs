@@ -18,6 +18,7 @@ impl SessionConfig {
             ("cache", self.cache),
             ("server.connect_timeout", Some(self.server.connect_timeout)),
             ("server.back_off", Some(self.server.back_off)),
+            ("admission.in_flight_time", Some(self.admission.in_flight_time)),
         ];
         if let Some((name, _)) = times.iter().find(|(_, time)| time.is_some_and(|time| time < SHORTEST)) {
             return Err(SessionError::with(ErrorKind::Config, format!("`session.{name}` must be at least 1 ms")));
@@ -54,6 +55,9 @@ impl SessionConfig {
         }
         if self.server.connections == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.server.connections` must be at least 1"));
+        }
+        if self.admission.min_in_flight == 0 {
+            return Err(SessionError::with(ErrorKind::Config, "`session.admission.min_in_flight` must be at least 1"));
         }
         if self.limits.record_bytes == 0 || self.limits.record_keys == 0 {
             return Err(SessionError::with(ErrorKind::Config, "`session.limits` must be at least 1"));

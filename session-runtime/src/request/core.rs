@@ -82,6 +82,7 @@ impl Core {
             // An operator can correct a rejected password or a missing table while the program runs, so `Setup` counts
             // as an outage.
             StoreErrorKind::Unavailable | StoreErrorKind::Setup => self.unavailable(budget.suspicion()).because(error),
+            StoreErrorKind::Overloaded => self.unavailable(Some("overloaded".to_owned())).because(error),
             _ => error.into(),
         }
     }

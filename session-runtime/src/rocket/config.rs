@@ -13,12 +13,14 @@
 //! | `on_save_error` | `"fail"` | `"fail"` or `"log"` |
 //! | `limits` | `record = "1MiB"`, `keys = 10000` | size, number |
 //! | `server` | see [`ServerConfig`] | table |
+//! | `admission` | see [`AdmissionConfig`] | table |
 //! | `cache` | `"off"` | duration or `"off"` |
 //! | `cross_site` | `"refuse"` | `"refuse"` or `"allow"` |
 //! | `trusted_origins`, `cross_site_paths` | none | list of origins; list of paths |
 //! | `keys` | none | key or list of keys: 32 random bytes each, as base64url, base64 or hex |
 //!
-//! The keys of `server` are `connections`, `connect_timeout`, `back_off`, `back_off_max` and `namespace`.
+//! The keys of `server` are `connections`, `connect_timeout`, `back_off`, `back_off_max` and `namespace`. Those of
+//! `admission` are `in_flight_time`, `max_queue_time` and `min_in_flight`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +30,7 @@ use ::rocket::data::ByteUnit;
 use ::rocket::figment::Figment;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::config::{CrossSite, KeyText, Limits, OnSaveError, ServerConfig, SessionConfig};
+use crate::config::{AdmissionConfig, CrossSite, KeyText, Limits, OnSaveError, ServerConfig, SessionConfig};
 use crate::cookie::{CookieConfig, SameSite};
 use crate::error::{ErrorKind, SessionError};
 use crate::record::expiry::TouchEvery;
@@ -106,6 +108,7 @@ struct Table {
     limits: LimitsTable,
     hold: BTreeMap<String, u16>,
     server: ServerTable,
+    admission: AdmissionTable,
     cache: Option<TimeOrOff>,
     cross_site: CrossSiteWord,
     trusted_origins: Vec<String>,
@@ -121,6 +124,14 @@ struct ServerTable {
     back_off: Option<Time>,
     back_off_max: Option<Time>,
     namespace: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, such as { max_queue_time = \"500ms\" }")]
+struct AdmissionTable {
+    in_flight_time: Option<Time>,
+    max_queue_time: Option<Time>,
+    min_in_flight: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -260,7 +271,7 @@ impl From<Table> for SessionConfig {
             SaveErrorWord::Log => OnSaveError::Log,
         };
         config.hold = table.hold;
-        config.server = table.server.into();
+        (config.server, config.admission) = (table.server.into(), table.admission.into());
         config.cache = match table.cache {
             Some(TimeOrOff::Time(bound)) => Some(bound),
             Some(TimeOrOff::Off) | None => None,
@@ -303,6 +314,17 @@ impl From<ServerTable> for ServerConfig {
             back_off: or(table.back_off, defaults.back_off),
             back_off_max: or(table.back_off_max, defaults.back_off_max),
             namespace: table.namespace,
+        }
+    }
+}
+
+impl From<AdmissionTable> for AdmissionConfig {
+    fn from(table: AdmissionTable) -> Self {
+        let defaults = Self::default();
+        Self {
+            in_flight_time: table.in_flight_time.map_or(defaults.in_flight_time, |time| time.0),
+            max_queue_time: table.max_queue_time.map_or(defaults.max_queue_time, |time| time.0),
+            min_in_flight: table.min_in_flight.unwrap_or(defaults.min_in_flight),
         }
     }
 }

@@ -28,6 +28,9 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// The store is down, too slow, locked by another process or out of space. A later attempt may succeed.
     Unavailable,
+    /// The store has more work than it can do in time, and has refused the operation before it began. A later attempt
+    /// may succeed. See [`overload`](super::overload).
+    Overloaded,
     /// The whole record is unreadable.
     Corrupt,
     /// The store does not support the operation.
@@ -63,6 +66,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             StoreErrorKind::Unavailable => "unavailable during",
+            StoreErrorKind::Overloaded => "overloaded, refused",
             StoreErrorKind::Corrupt => "holds an unreadable record, found by",
             StoreErrorKind::Unsupported => "does not support",
             StoreErrorKind::TooLarge => "takes no record of this size:",
@@ -85,7 +89,7 @@ impl From<StoreErrorKind> for ErrorKind {
             StoreErrorKind::Setup => Self::Config,
             StoreErrorKind::TooLarge => Self::TooLarge,
             StoreErrorKind::Corrupt => Self::Unreadable,
-            StoreErrorKind::Unavailable => Self::Unavailable,
+            StoreErrorKind::Unavailable | StoreErrorKind::Overloaded => Self::Unavailable,
         }
     }
 }

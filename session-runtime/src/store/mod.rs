@@ -39,6 +39,8 @@ use crate::id::SessionKey;
 use crate::record::patch::{Patch, Patched};
 use crate::record::{Record, Text};
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+mod admission;
 #[cfg(feature = "cache")]
 mod cached;
 #[cfg(feature = "cookie")]
@@ -60,6 +62,9 @@ mod server;
 mod sqlite;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod tls;
+
+#[doc = include_str!("overload.md")]
+pub mod overload {}
 
 pub use crate::record::Wanted;
 #[cfg(feature = "cache")]

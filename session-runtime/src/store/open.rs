@@ -13,7 +13,7 @@ use super::RedisStore;
 use super::SqliteStore;
 use super::cookie::CookieStore;
 use super::{MemoryStore, Store};
-use crate::config::{ServerConfig, SessionConfig};
+use crate::config::SessionConfig;
 use crate::error::{ErrorKind, SessionError};
 
 /// Store of an application, given by the application itself or by its URL.
@@ -28,7 +28,7 @@ impl ChosenStore {
     pub(crate) fn open(url: &str, config: &SessionConfig) -> Result<Self, SessionError> {
         match CookieStore::of_url(url, &config.keys) {
             Some(store) => Ok(Self::Cookie(store?)),
-            None => Ok(Self::Store(behind_cache(open(url, &config.server, config.deadline)?, config.cache))),
+            None => Ok(Self::Store(behind_cache(open(url, config)?, config.cache))),
         }
     }
 }
@@ -44,23 +44,24 @@ fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Arc<dyn Store
 }
 
 /// Opens the store named by a URL.
-fn open(url: &str, server: &ServerConfig, deadline: Duration) -> Result<Arc<dyn Store>, SessionError> {
+fn open(url: &str, config: &SessionConfig) -> Result<Arc<dyn Store>, SessionError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(refused(&format!("not a URL; supported: {}; did you mean `sqlite://file`?", known())));
     };
-    // Unused in a build without a store on a server.
-    let _ = (server, deadline);
+    // Unused in a build with the memory store alone.
+    let _ = config;
     match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(refused("`memory:` takes nothing after the colon")),
         #[cfg(feature = "sqlite")]
-        "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest)),
+        "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest), config),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+unix" | "redis-cluster" | "rediss-cluster" => {
-            Ok(Arc::new(RedisStore::builder(url).server(server.clone()).answer_timeout(deadline).open()?))
+            let store = RedisStore::builder(url).server(config.server.clone()).admission(config.admission);
+            Ok(Arc::new(store.answer_timeout(config.deadline).open()?))
         }
         #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, server)?)),
+        "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, config)?)),
         scheme => Err(refused(&unknown(scheme))),
     }
 }
@@ -87,11 +88,11 @@ fn feature_of(scheme: &str) -> Option<&'static str> {
 }
 
 #[cfg(feature = "sqlite")]
-fn open_sqlite(path: &str) -> Result<Arc<dyn Store>, SessionError> {
+fn open_sqlite(path: &str, config: &SessionConfig) -> Result<Arc<dyn Store>, SessionError> {
     if path.contains(['?', '#']) {
         return Err(refused("`sqlite:` URLs take no parameters: `?` and `#` cannot be part of the path"));
     }
-    Ok(Arc::new(SqliteStore::open(path)?))
+    Ok(Arc::new(SqliteStore::builder(path).admission(config.admission).open()?))
 }
 
 /// Lists the URL forms of the stores in this build.
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     fn refusal(url: &str) -> String {
-        let opened = open(url, &ServerConfig::default(), Duration::from_secs(1));
+        let opened = open(url, &SessionConfig::new());
         opened.err().map(|error| error.to_string()).unwrap_or_default()
     }
 

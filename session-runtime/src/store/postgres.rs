@@ -78,9 +78,10 @@ use self::access::Access;
 use self::application_pool::ApplicationPool;
 use self::fault::Fault;
 use self::sql::Statements;
+use super::admission::Admission;
 use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
-use crate::config::ServerConfig;
+use crate::config::{AdmissionConfig, ServerConfig, SessionConfig};
 use crate::id::SessionKey;
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
@@ -150,6 +151,7 @@ const FORMAT: i32 = 1;
 /// ```
 pub struct PostgresStore {
     access: Access,
+    admission: Admission,
     statements: Statements,
     /// True if the server accepts the schema's name unchanged.
     is_named: bool,
@@ -173,8 +175,8 @@ impl PostgresStore {
     }
 
     /// Opens the store of a URL in the configuration.
-    pub(super) fn configured(url: &str, server: &ServerConfig) -> Result<Self, StoreError> {
-        PostgresStoreBuilder::new(url.to_owned(), server.clone()).open()
+    pub(super) fn configured(url: &str, config: &SessionConfig) -> Result<Self, StoreError> {
+        PostgresStoreBuilder::new(url.to_owned(), config.server.clone()).admission(config.admission).open()
     }
 
     /// Returns a store on the application's own pool, in the schema of this name. A name of more than 63 bytes, which
@@ -193,7 +195,8 @@ impl PostgresStore {
     #[cfg(feature = "deadpool-postgres-0-14")]
     #[must_use]
     pub fn from_pool(pool: deadpool_postgres::Pool, schema: &str) -> Self {
-        Self::new(Access::Application(ApplicationPool::new(pool)), Some(schema))
+        let admission = Admission::to_pool(AdmissionConfig::default(), pool.status().max_size);
+        Self::new(Access::Application(ApplicationPool::new(pool)), admission, Some(schema))
     }
 
     /// SQL that creates the tables in this schema, for an operator to run where the application may not. It runs as a
@@ -203,10 +206,10 @@ impl PostgresStore {
         sql::tables(schema)
     }
 
-    fn new(access: Access, schema: Option<&str>) -> Self {
+    fn new(access: Access, admission: Admission, schema: Option<&str>) -> Self {
         let schema = schema.unwrap_or("public");
         let statements = Statements::new(schema, access.lock_timeout());
-        Self { access, statements, is_named: sql::is_name(schema), ready: OnceCell::new() }
+        Self { access, admission, statements, is_named: sql::is_name(schema), ready: OnceCell::new() }
     }
 
     /// Creates or checks the tables, once.
@@ -250,23 +253,28 @@ impl Store for PostgresStore {
     }
 
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.created(key, &record).await.map_err(|fault| fault.to_error("create"))
+        let admitted = self.admission.writes.enter("create").await?;
+        admitted.end(self.created(key, &record).await).map_err(|fault| fault.to_error("create"))
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.loaded(key, wanted, now).await.map_err(|fault| fault.to_error("load"))
+        let admitted = self.admission.reads.enter("load").await?;
+        admitted.end(self.loaded(key, wanted, now).await).map_err(|fault| fault.to_error("load"))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.patched(key, &patch, now).await.map_err(|fault| fault.to_error("patch"))
+        let admitted = self.admission.writes.enter("patch").await?;
+        admitted.end(self.patched(key, &patch, now).await).map_err(|fault| fault.to_error("patch"))
     }
 
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.deleted(key).await.map_err(|fault| fault.to_error("delete"))
+        let admitted = self.admission.writes.enter("delete").await?;
+        admitted.end(self.deleted(key).await).map_err(|fault| fault.to_error("delete"))
     }
 
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.swept(limit, now).await.map_err(|fault| fault.to_error("sweep"))
+        let admitted = self.admission.writes.enter("sweep").await?;
+        admitted.end(self.swept(limit, now).await).map_err(|fault| fault.to_error("sweep"))
     }
 
     async fn prepare(&self) -> Result<(), StoreError> {
@@ -275,6 +283,7 @@ impl Store for PostgresStore {
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         let from = from.map(Cursor::key).transpose()?;
-        self.scanned(from, limit.max(1), now).await.map_err(|fault| fault.to_error("scan"))
+        let admitted = self.admission.reads.enter("scan").await?;
+        admitted.end(self.scanned(from, limit.max(1), now).await).map_err(|fault| fault.to_error("scan"))
     }
 }

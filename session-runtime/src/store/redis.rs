@@ -78,6 +78,7 @@ use self::read::Main;
 use self::scan::ScanPosition;
 use self::scan_step::SweepPosition;
 use self::servers::{Route, Servers};
+use super::admission::Admission;
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -130,6 +131,7 @@ const FIRST_PART_PAUSE: Duration = Duration::from_millis(20);
 /// ```
 pub struct RedisStore {
     servers: Servers,
+    admission: Admission,
     namespace: Namespace,
     /// Address, for the log.
     address: Box<str>,
@@ -168,9 +170,9 @@ impl RedisStore {
         RedisStoreBuilder::new(url.into())
     }
 
-    fn new(servers: Servers, namespace: Namespace, address: String) -> Self {
+    fn new(servers: Servers, admission: Admission, namespace: Namespace, address: String) -> Self {
         let address = address.into();
-        Self { servers, namespace, address, lazy: OnceLock::new(), sweep_from: Mutex::default() }
+        Self { servers, admission, namespace, address, lazy: OnceLock::new(), sweep_from: Mutex::default() }
     }
 
     fn lazy(&self) -> &[&'static str] {
@@ -272,23 +274,28 @@ impl Store for RedisStore {
             let command = write::create(main, &record, self.lazy())?;
             read::created(&self.servers.run(&script::CREATE, main, &command).await?)
         };
-        create.await.map_err(|fault| fault.during("create"))
+        let admitted = self.admission.writes.enter("create").await?;
+        admitted.end(create.await).map_err(|fault| fault.during("create"))
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.read(key, wanted, now).await.map_err(|fault| fault.during("load"))
+        let admitted = self.admission.reads.enter("load").await?;
+        admitted.end(self.read(key, wanted, now).await).map_err(|fault| fault.during("load"))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.change(key, &patch, now).await.map_err(|fault| fault.during("patch"))
+        let admitted = self.admission.writes.enter("patch").await?;
+        admitted.end(self.change(key, &patch, now).await).map_err(|fault| fault.during("patch"))
     }
 
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.remove(key, None).await.map(drop).map_err(|fault| fault.during("delete"))
+        let admitted = self.admission.writes.enter("delete").await?;
+        admitted.end(self.remove(key, None).await).map(drop).map_err(|fault| fault.during("delete"))
     }
 
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.clean(limit, now.before(SWEEP_GRACE)).await.map_err(|fault| fault.during("sweep"))
+        let admitted = self.admission.writes.enter("sweep").await?;
+        admitted.end(self.clean(limit, now.before(SWEEP_GRACE)).await).map_err(|fault| fault.during("sweep"))
     }
 
     /// Accepts the first call only; later ones are ignored.
@@ -304,6 +311,7 @@ impl Store for RedisStore {
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         let from = from.map_or(Some(ScanPosition::default()), ScanPosition::parse).ok_or_else(Cursor::foreign)?;
-        self.page(from, limit.max(1), now).await.map_err(|fault| fault.during("scan"))
+        let admitted = self.admission.reads.enter("scan").await?;
+        admitted.end(self.page(from, limit.max(1), now).await).map_err(|fault| fault.during("scan"))
     }
 }

@@ -67,8 +67,10 @@ use async_trait::async_trait;
 use self::format::Settings;
 use self::readers::{Readers, Slots};
 use self::worker::{Watched, Writer};
+use super::admission::Admission;
 use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
+use crate::config::AdmissionConfig;
 use crate::id::SessionKey;
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
@@ -121,6 +123,7 @@ const SWEEP_STEP: usize = 100;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqliteStore {
+    admission: Admission,
     // Dropped in this order: the last connection to close must be the writer's, which then empties the log.
     readers: Readers,
     writer: Writer,
@@ -159,6 +162,7 @@ impl SqliteStore {
             durability: Durability::default(),
             busy_timeout: Duration::from_secs(1),
             readers: cores().div_ceil(2).min(MOST_READERS),
+            admission: AdmissionConfig::default(),
         }
     }
 }
@@ -203,6 +207,7 @@ pub struct SqliteStoreBuilder {
     durability: Durability,
     busy_timeout: Duration,
     readers: usize,
+    admission: AdmissionConfig,
 }
 
 impl SqliteStoreBuilder {
@@ -222,6 +227,12 @@ impl SqliteStoreBuilder {
     /// is used. Default: one for two cores, at most 8.
     pub const fn readers(mut self, threads: usize) -> Self {
         self.readers = threads;
+        self
+    }
+
+    /// Sets the limits for a file that has more work than it can do in time, see [`overload`](super::overload).
+    pub const fn admission(mut self, admission: AdmissionConfig) -> Self {
+        self.admission = admission;
         self
     }
 
@@ -246,7 +257,7 @@ impl SqliteStoreBuilder {
         let slots = Arc::new(Slots::open(&settings, cores().min(MOST_READERS), self.readers.max(1))?);
         let readers = Readers::new(&settings, &slots)?;
         let writer = Writer::new(opened, Watched { settings, readers: slots })?;
-        Ok(SqliteStore { readers, writer, path })
+        Ok(SqliteStore { admission: Admission::new(self.admission), readers, writer, path })
     }
 }
 
@@ -262,19 +273,23 @@ impl Store for SqliteStore {
     }
 
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        self.writer.run("create", move |db| db.create(key, &record)).await
+        let admitted = self.admission.writes.enter("create").await?;
+        admitted.end(self.writer.run("create", move |db| db.create(key, &record)).await)
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        self.readers.load(key, wanted, now).await
+        let admitted = self.admission.reads.enter("load").await?;
+        admitted.end(self.readers.load(key, wanted, now).await)
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        self.writer.run("patch", move |db| db.patch(key, &patch, now)).await
+        let admitted = self.admission.writes.enter("patch").await?;
+        admitted.end(self.writer.run("patch", move |db| db.patch(key, &patch, now)).await)
     }
 
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        self.writer.run("delete", move |db| db.delete(key)).await
+        let admitted = self.admission.writes.enter("delete").await?;
+        admitted.end(self.writer.run("delete", move |db| db.delete(key)).await)
     }
 
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
@@ -282,7 +297,8 @@ impl Store for SqliteStore {
         let mut removed = 0;
         loop {
             let step = SWEEP_STEP.min(limit - removed);
-            let swept = self.writer.run("sweep", move |db| db.sweep(step, before)).await?;
+            let admitted = self.admission.writes.enter("sweep").await?;
+            let swept = admitted.end(self.writer.run("sweep", move |db| db.sweep(step, before)).await)?;
             removed += swept;
             if swept < step || removed == limit {
                 return Ok(removed);
@@ -291,7 +307,8 @@ impl Store for SqliteStore {
     }
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
-        self.readers.scan(from.map(Cursor::key).transpose()?, limit.max(1), now).await
+        let admitted = self.admission.reads.enter("scan").await?;
+        admitted.end(self.readers.scan(from.map(Cursor::key).transpose()?, limit.max(1), now).await)
     }
 }
 

@@ -121,14 +121,14 @@ impl Attempts {
 }
 
 async fn query_own(pool: &ConnectionPool, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-    let connection = pool.connection().await?;
+    let connection = pool.connection(sql.statement.reads()).await?;
     let outcome = connection.query(sql, params).await;
     retire_if_ended(&connection, outcome.as_ref().err());
     outcome
 }
 
 async fn simple_own(pool: &ConnectionPool, text: &str) -> Result<Option<String>, Fault> {
-    let connection = pool.connection().await?;
+    let connection = pool.connection(false).await?;
     let outcome = connection.simple(text).await;
     retire_if_ended(&connection, outcome.as_ref().err());
     outcome

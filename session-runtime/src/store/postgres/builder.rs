@@ -11,7 +11,8 @@ use super::PostgresStore;
 use super::access::Access;
 use super::connection_pool::{ConnectionPool, Connector};
 use super::sql::{self, LONGEST_NAME};
-use crate::config::ServerConfig;
+use crate::config::{AdmissionConfig, ServerConfig};
+use crate::store::admission::Admission;
 use crate::store::tls::Certificates;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -31,12 +32,13 @@ use crate::store::{StoreError, StoreErrorKind};
 pub struct PostgresStoreBuilder {
     url: String,
     server: ServerConfig,
+    admission: AdmissionConfig,
     certificates: Certificates,
 }
 
 impl PostgresStoreBuilder {
     pub(super) fn new(url: String, server: ServerConfig) -> Self {
-        Self { url, server, certificates: Certificates::default() }
+        Self { url, server, admission: AdmissionConfig::default(), certificates: Certificates::default() }
     }
 
     /// Schema that holds the tables, created if it does not exist. At most 63 bytes. Default: `public`.
@@ -49,7 +51,8 @@ impl PostgresStoreBuilder {
     ///
     /// Each connection carries many requests at once, one behind the other. A request takes the first connection on
     /// which it will wait at most about 1 ms behind others, or else the one with the shortest wait. If commits wait for
-    /// a slow disk or a standby, more connections run more commits at the same time.
+    /// a slow disk or a standby, more connections run more commits at the same time. While all of them are busy, loads
+    /// use one connection more, which the store opens when a load would wait for the first time.
     pub const fn connections(mut self, connections: usize) -> Self {
         self.server.connections = connections;
         self
@@ -66,6 +69,12 @@ impl PostgresStoreBuilder {
     pub const fn back_off(mut self, first: Duration, longest: Duration) -> Self {
         self.server.back_off = first;
         self.server.back_off_max = longest;
+        self
+    }
+
+    /// Limits for a database that has more work than it can do in time, see [`overload`](crate::store::overload).
+    pub const fn admission(mut self, admission: AdmissionConfig) -> Self {
+        self.admission = admission;
         self
     }
 
@@ -120,7 +129,7 @@ impl PostgresStoreBuilder {
             return Err(refused(NO_NAME));
         }
         let access = Access::Own(ConnectionPool::new(connector, self.server.connections));
-        Ok(PostgresStore::new(access, self.server.namespace.as_deref()))
+        Ok(PostgresStore::new(access, Admission::new(self.admission), self.server.namespace.as_deref()))
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A request takes the first connection on which it will not wait long behind others: queued statements cost the server
 //! and this program less than statements sent one by one. While commits are slow or another transaction holds a lock, a
-//! short queue already exceeds that wait, and the next connection is taken. If none is open, a request waits for an
-//! attempt in progress. If all are paused after a failed attempt, it fails at once with the cause of that failure.
+//! short queue already exceeds that wait, and the next connection is taken. Writes may fill all connections that they
+//! use, so reads have one more, which is opened once a read would wait. If none is open, a request waits for an attempt
+//! in progress. If all are paused after a failed attempt, it fails at once with the cause of that failure.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -41,6 +42,8 @@ pub(super) struct Connector {
 pub(super) struct ConnectionPool {
     connector: Arc<Connector>,
     connections: Box<[Reconnecting<Connector>]>,
+    /// Used by reads alone, while all others are busy.
+    for_reads: Reconnecting<Connector>,
 }
 
 impl ConnectionPool {
@@ -48,8 +51,9 @@ impl ConnectionPool {
         let connector = Arc::new(connector);
         let backoff = Backoff::new(connector.back_off, connector.back_off_max);
         let connection = || Reconnecting::new(Arc::clone(&connector), backoff);
-        let connections = std::iter::repeat_with(connection).take(connections.max(1)).collect();
-        Self { connector, connections }
+        let connections = std::iter::repeat_with(&connection).take(connections.max(1)).collect();
+        let for_reads = connection();
+        Self { connector, connections, for_reads }
     }
 
     /// Hosts and ports or sockets, and the database.
@@ -66,23 +70,39 @@ impl ConnectionPool {
         config.get_dbname().map_or(hosts.clone(), |database| format!("{hosts}/{database}"))
     }
 
-    /// Returns an open connection.
-    pub(super) async fn connection(&self) -> Result<Arc<Opened<Connection>>, Fault> {
+    /// Returns an open connection, for a statement that reads or for one that writes.
+    pub(super) async fn connection(&self, reads: bool) -> Result<Arc<Opened<Connection>>, Fault> {
+        match self.shortest_wait() {
+            // Boxed, like the next: inlining these rare paths would grow the future of every request.
+            Some((wait, busy)) if reads && wait > SHORT_WAIT => Ok(Box::pin(self.for_a_read(wait, busy)).await),
+            Some((_, opened)) => Ok(opened),
+            None => Box::pin(first_opened(&self.connections)).await,
+        }
+    }
+
+    /// Returns the connection for reads if it has the shorter wait. Waits while it is being opened, but no longer than
+    /// the read would wait on the busy connection.
+    async fn for_a_read(&self, wait: Duration, busy: Arc<Opened<Connection>>) -> Arc<Opened<Connection>> {
+        let opened = match self.for_reads.current() {
+            Some(opened) => Some(opened),
+            None => timeout(wait, self.for_reads.opened()).await.ok().and_then(Result::ok),
+        };
+        opened.filter(|opened| opened.wait() < wait).unwrap_or(busy)
+    }
+
+    /// Returns the first open connection whose wait is short, or else the one with the shortest wait.
+    fn shortest_wait(&self) -> Option<(Duration, Arc<Opened<Connection>>)> {
         let mut best: Option<(Duration, Arc<Opened<Connection>>)> = None;
         for opened in self.connections.iter().filter_map(Reconnecting::current) {
             let wait = opened.wait();
             if wait <= SHORT_WAIT {
-                return Ok(opened);
+                return Some((wait, opened));
             }
             if best.as_ref().is_none_or(|(shortest, _)| wait < *shortest) {
                 best = Some((wait, opened));
             }
         }
-        if let Some((_, opened)) = best {
-            return Ok(opened);
-        }
-        // Boxed: inlining this rare path would grow the future of every request.
-        Box::pin(first_opened(&self.connections)).await
+        best
     }
 }
 

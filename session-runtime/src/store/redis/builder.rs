@@ -12,8 +12,9 @@ use super::fault::Fault;
 use super::name::Namespace;
 use super::servers::Servers;
 use crate::backoff::Backoff;
-use crate::config::ServerConfig;
+use crate::config::{AdmissionConfig, ServerConfig};
 use crate::store::StoreError;
+use crate::store::admission::Admission;
 use crate::store::tls::Certificates;
 
 /// Default prefix of all key names.
@@ -36,6 +37,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct RedisStoreBuilder {
     source: Source,
     server: ServerConfig,
+    admission: AdmissionConfig,
     certificates: Certificates,
     answer_timeout: Duration,
 }
@@ -54,7 +56,8 @@ impl RedisStoreBuilder {
 
     pub(super) fn with(source: Source) -> Self {
         let (server, certificates) = (ServerConfig::default(), Certificates::default());
-        Self { source, server, certificates, answer_timeout: ANSWER_TIMEOUT }
+        let admission = AdmissionConfig::default();
+        Self { source, server, admission, certificates, answer_timeout: ANSWER_TIMEOUT }
     }
 
     /// Sets the connections, their timeouts and back-off, and the namespace. An existing connection keeps its own
@@ -72,6 +75,13 @@ impl RedisStoreBuilder {
     #[must_use]
     pub fn server(mut self, server: ServerConfig) -> Self {
         self.server = server;
+        self
+    }
+
+    /// Limits for a server that has more work than it can do in time, see [`overload`](crate::store::overload).
+    #[must_use]
+    pub const fn admission(mut self, admission: AdmissionConfig) -> Self {
+        self.admission = admission;
         self
     }
 
@@ -135,6 +145,7 @@ impl RedisStoreBuilder {
 
     fn build(self) -> Result<RedisStore, Fault> {
         let namespace = Namespace::new(self.server.namespace.as_deref().unwrap_or(NAMESPACE))?;
+        let admission = Admission::new(self.admission);
         match self.source {
             Source::Url(url) => {
                 let ServerConfig { connections, connect_timeout, back_off, back_off_max, .. } = self.server;
@@ -142,12 +153,12 @@ impl RedisStoreBuilder {
                 let address = Arc::new(Address::parse(&url, self.certificates, timeouts)?);
                 let backoff = Backoff::new(back_off, back_off_max);
                 let servers = Servers::new(&address, connections, backoff, self.answer_timeout);
-                Ok(RedisStore::new(servers, namespace, format!("at {}", address.shown())))
+                Ok(RedisStore::new(servers, admission, namespace, format!("at {}", address.shown())))
             }
             #[cfg(feature = "redis-1")]
             Source::Existing(connection) => {
                 let servers = Servers::over(connection, self.answer_timeout);
-                Ok(RedisStore::new(servers, namespace, "over the application's connection".to_owned()))
+                Ok(RedisStore::new(servers, admission, namespace, "over the application's connection".to_owned()))
             }
         }
     }
