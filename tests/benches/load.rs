@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rocket::futures::future::join_all;
 use rocket::tokio;
+use rocket::tokio::runtime::Runtime;
 use session_runtime::clock::Timestamp;
 use session_runtime::migrate::Options;
 use session_runtime::record::{Record, Values};
@@ -50,6 +51,21 @@ mod new {
 
 pub(crate) fn measure(table: &mut Table) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    // All of them, unless the variable `LOAD` names some.
+    let wanted = std::env::var("LOAD").unwrap_or_default();
+    for (name, measure) in SECTIONS {
+        if wanted.is_empty() || wanted.split(',').any(|word| word == name) {
+            measure(table, &runtime);
+        }
+    }
+}
+
+type Section = fn(&mut Table, &Runtime);
+
+const SECTIONS: [(&str, Section); 2] = [("overload", overload::measure), ("background", background)];
+
+/// Sweeps and bulk upgrades.
+fn background(table: &mut Table, runtime: &Runtime) {
     let folder = tempfile::tempdir().expect("a folder");
     let (postgres, redis) = (Postgres::start(""), Redis::start());
     let stores: [(&str, Arc<dyn Store>); 4] = [
@@ -62,7 +78,6 @@ pub(crate) fn measure(table: &mut Table) {
         runtime.block_on(beside_a_sweep(table, name, &store));
         runtime.block_on(beside_an_upgrade(table, name, &store));
     }
-    overload::measure(table, &runtime);
 }
 
 async fn beside_a_sweep(table: &mut Table, name: &str, store: &Arc<dyn Store>) {

@@ -3,12 +3,16 @@
 
 use std::error::Error;
 use std::fs;
-use std::process::{Child, Command};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocket::futures::future::join_all;
 use rocket::tokio;
+use rocket::tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rocket::tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use rocket::tokio::net::{TcpListener, TcpStream};
+use rocket::tokio::runtime::Runtime;
 use rocket::tokio::task::JoinSet;
 use session_runtime::store::{SqliteStore, StoreError, StoreErrorKind};
 use session_runtime::{PostgresStore, RedisStore, SessionError, Sessions, Store};
@@ -19,7 +23,7 @@ use crate::app::Cart;
 use crate::table::{Goal, Table};
 
 /// Sessions that the visitors use in turn.
-const CARTS: usize = 512;
+const CARTS: usize = 4_096;
 /// Visitors in a closed loop, for the capacity.
 const VISITORS: usize = 64;
 const CLOSED: Duration = Duration::from_secs(5);
@@ -38,11 +42,11 @@ CREATE TRIGGER slow AFTER UPDATE ON session_record FOR EACH ROW EXECUTE FUNCTION
 /// Makes each write of a head in SQLite take some milliseconds.
 const SLOW_SQLITE: &str = "
 CREATE TABLE slow (n);
-WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 400) INSERT INTO slow SELECT n FROM c;
+WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 150) INSERT INTO slow SELECT n FROM c;
 CREATE TRIGGER slow_insert AFTER INSERT ON entry BEGIN SELECT count(*) FROM slow a, slow b WHERE a.n + b.n > 0; END;
 CREATE TRIGGER slow_update AFTER UPDATE ON entry BEGIN SELECT count(*) FROM slow a, slow b WHERE a.n + b.n > 0; END;";
 
-pub(super) fn measure(table: &mut Table, runtime: &tokio::runtime::Runtime) {
+pub(super) fn measure(table: &mut Table, runtime: &Runtime) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sessions.db");
     let sqlite = Arc::new(SqliteStore::open(&path).expect("a file"));
@@ -57,37 +61,44 @@ pub(super) fn measure(table: &mut Table, runtime: &tokio::runtime::Runtime) {
         || tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(postgres.execute(SLOW_POSTGRES)));
     runtime.block_on(beside_overload(table, "PostgreSQL", store, slow_postgres));
     let redis = Redis::start();
-    let store = Arc::new(RedisStore::open(redis.url()).expect("a store"));
-    let mut slowed = None;
-    runtime.block_on(beside_overload(table, "Redis", store, || slowed = Some(Slowed::start(redis.process().pid()))));
+    let address = runtime.block_on(throttled(redis.address()));
+    let store = Arc::new(RedisStore::open(format!("redis://{address}")).expect("a store"));
+    runtime.block_on(beside_overload(table, "Redis", store, || ()));
 }
 
-/// Stops a process for most of the time.
-struct Slowed {
-    pid: u32,
-    shell: Child,
+/// Forwards connections to a server, and its commands slowly.
+async fn throttled(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its number");
+    tokio::spawn(async move {
+        while let (Ok((client, _)), Ok(server)) = (listener.accept().await, TcpStream::connect(server).await) {
+            let ((commands, mut client), (mut answers, server)) = (client.into_split(), server.into_split());
+            tokio::spawn(forward_slowly(commands, server));
+            tokio::spawn(async move { tokio::io::copy(&mut answers, &mut client).await });
+        }
+    });
+    address
 }
 
-impl Slowed {
-    fn start(pid: u32) -> Self {
-        let turns = format!("while kill -STOP {pid}; do sleep 0.02; kill -CONT {pid}; sleep 0.001; done");
-        Self { pid, shell: Command::new("sh").args(["-c", &turns]).spawn().expect("a shell") }
-    }
-}
-
-impl Drop for Slowed {
-    fn drop(&mut self) {
-        drop(self.shell.kill());
-        drop(self.shell.wait());
-        drop(Command::new("kill").args(["-CONT", &self.pid.to_string()]).status());
+/// Forwards a few commands at a time.
+async fn forward_slowly(mut commands: OwnedReadHalf, mut server: OwnedWriteHalf) {
+    let mut few = [0; 512];
+    while let Ok(bytes @ 1..) = commands.read(&mut few).await {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if server.write_all(&few[..bytes]).await.is_err() {
+            return;
+        }
     }
 }
 
 async fn beside_overload(table: &mut Table, name: &str, store: Arc<dyn Store>, slow_down: impl FnOnce()) {
     let sessions = Sessions::builder().store(store).schemas::<Cart>().build().expect("sessions");
-    let carts: Arc<[String]> = join_all((0..CARTS).map(|_| new_cart(&sessions))).await.into();
+    let mut carts = Vec::new();
+    while carts.len() < CARTS {
+        carts.extend(join_all((0..VISITORS).map(|_| new_cart(&sessions))).await);
+    }
     slow_down();
-    let shop = Shop { sessions, carts };
+    let shop = Shop { sessions, carts: carts.into() };
     let before = shop.closed_loop().await;
     let capacity = before.rate();
     table.line(&format!("{name}, slowed: adds a second of {VISITORS} visitors"), capacity, 0, Goal::None);
@@ -197,15 +208,17 @@ impl Shop {
         per_second: f64,
         request: impl Fn(Self, usize) -> F,
     ) -> Vec<Answer> {
-        let (mut tasks, mut sent) = (JoinSet::new(), 0_u32);
+        let (mut tasks, mut sent, mut answers) = (JoinSet::new(), 0_u32, Vec::new());
         while begun.elapsed() < OFFERED {
+            answers.extend(std::iter::from_fn(|| tasks.try_join_next()).map(|answer| answer.expect("a request")));
             while f64::from(sent) < begun.elapsed().as_secs_f64() * per_second {
                 tasks.spawn(request(self.clone(), sent as usize % CARTS));
                 sent += 1;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        tasks.join_all().await
+        answers.extend(tasks.join_all().await);
+        answers
     }
 
     async fn add(&self, cart: usize, begun: Instant) -> Answer {
@@ -260,7 +273,7 @@ enum Failed {
 
 /// True if the store refused the operation before it began.
 fn is_overload(error: &SessionError) -> bool {
-    let mut sources = std::iter::successors(error.source(), |error| error.source());
+    let mut sources = std::iter::successors(error.source(), |&error| error.source());
     sources
         .any(|error| error.downcast_ref().is_some_and(|error: &StoreError| error.kind() == StoreErrorKind::Overloaded))
 }
