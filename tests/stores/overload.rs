@@ -115,6 +115,7 @@ async fn is_stored(store: &Arc<dyn Store>, n: u8) -> bool {
     store.load(key(n), &Wanted::all(), now()).await.unwrap().is_some()
 }
 
+/// C78.
 #[tokio::test]
 async fn writes_of_requests_that_gave_up_in_the_queue_were_sent() {
     for database in Database::all() {
@@ -136,7 +137,7 @@ async fn writes_of_requests_that_gave_up_in_the_queue_were_sent() {
     }
 }
 
-/// A single Redis server runs one command after the other, so it has no such case.
+/// C79. A single Redis server runs one command after the other, so it has no such case.
 #[tokio::test]
 async fn loads_waited_behind_blocked_writes() {
     for database in Database::all() {
@@ -157,6 +158,7 @@ async fn loads_waited_behind_blocked_writes() {
     }
 }
 
+/// C77.
 #[tokio::test]
 async fn a_refused_write_is_an_overload_and_writes_nothing() {
     for database in Database::all() {
@@ -183,6 +185,7 @@ struct Cart {
     coupon: Option<String>,
 }
 
+/// C77: the request gets 503, and nothing of it is stored.
 #[tokio::test]
 async fn a_request_whose_save_is_refused_may_be_repeated() {
     for database in Database::all() {

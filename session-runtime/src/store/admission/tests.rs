@@ -82,7 +82,7 @@ fn assert_places(lane: &Lane) {
     assert_eq!((places, lane.waiting.load(Relaxed)), (flow.limit + flow.excess, 0));
 }
 
-/// An overloaded store completed no operation in time, since each one waited until its request gave up.
+/// C77: an overloaded store completed nothing in time, since each operation waited until its request gave up.
 #[tokio::test(start_paused = true)]
 async fn an_overloaded_store_completed_no_operation_in_time() {
     let store = SlowStore::new(SLOW);
@@ -98,6 +98,7 @@ async fn an_overloaded_store_completed_no_operation_in_time() {
     assert_places(&store.lane);
 }
 
+/// C80.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_fast_again_refuses_none_after_a_second() {
     let store = SlowStore::new(SLOW);
@@ -127,7 +128,7 @@ async fn a_store_that_slows_down_holds_few_operations() {
     assert_places(&store.lane);
 }
 
-/// A burst that the store completes in time is no overload.
+/// C80: a burst that the store completes in time is no overload.
 #[tokio::test(start_paused = true)]
 async fn a_burst_was_refused_because_little_had_been_asked_of_the_store_before() {
     let store = SlowStore::new(FAST);
@@ -141,6 +142,7 @@ async fn a_burst_was_refused_because_little_had_been_asked_of_the_store_before()
     assert_eq!(done(&burst.join_all().await), 3_000);
 }
 
+/// C78.
 #[tokio::test(start_paused = true)]
 async fn an_operation_whose_request_gave_up_in_the_queue_was_sent() {
     let lane = Lane::new(AdmissionConfig { min_in_flight: 1, ..AdmissionConfig::default() }, 1);
@@ -152,6 +154,7 @@ async fn an_operation_whose_request_gave_up_in_the_queue_was_sent() {
     assert_places(&lane);
 }
 
+/// C77.
 #[tokio::test(start_paused = true)]
 async fn requests_waited_for_a_store_that_had_stopped() {
     let store = SlowStore::new(FAST);
@@ -171,6 +174,7 @@ async fn requests_waited_for_a_store_that_had_stopped() {
     assert_places(&store.lane);
 }
 
+/// C79.
 #[tokio::test(start_paused = true)]
 async fn reads_waited_behind_writes() {
     let admission = Admission::new(AdmissionConfig::default());
