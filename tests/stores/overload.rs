@@ -120,7 +120,7 @@ async fn is_stored(store: &Arc<dyn Store>, n: u8) -> bool {
 async fn writes_of_requests_that_gave_up_in_the_queue_were_sent() {
     for database in Database::all() {
         let store = database.open(AdmissionConfig::default());
-        create(&store, 250..251).await;
+        store.create(key(250), record()).await.unwrap();
         let blocked = database.block_writes().await;
         let mut creating = create(&store, 0..IN_FLIGHT + 100).await;
         let given_up = creating.split_off(IN_FLIGHT.into());
@@ -129,7 +129,7 @@ async fn writes_of_requests_that_gave_up_in_the_queue_were_sent() {
         for created in creating {
             assert!(matches!(created.await.unwrap(), Ok(Created::Done)));
         }
-        create(&store, 251..252).await;
+        store.create(key(251), record()).await.unwrap();
         for n in IN_FLIGHT..IN_FLIGHT + 100 {
             assert!(!is_stored(&store, n).await, "{}: the write of a request that gave up", store.describe());
         }
@@ -145,7 +145,7 @@ async fn loads_waited_behind_blocked_writes() {
             continue;
         }
         let store = database.open(AdmissionConfig::default());
-        create(&store, 250..251).await;
+        store.create(key(250), record()).await.unwrap();
         let blocked = database.block_writes().await;
         let creating = create(&store, 0..200).await;
         for _ in 0..10 {
@@ -163,7 +163,7 @@ async fn loads_waited_behind_blocked_writes() {
 async fn a_refused_write_is_an_overload_and_writes_nothing() {
     for database in Database::all() {
         let store = database.open(AdmissionConfig { max_queue_time: Duration::ZERO, ..AdmissionConfig::default() });
-        create(&store, 250..251).await;
+        store.create(key(250), record()).await.unwrap();
         let blocked = database.block_writes().await;
         let creating = create(&store, 0..IN_FLIGHT + 1).await;
         let refused = store.create(key(200), record()).await.unwrap_err();
@@ -190,7 +190,7 @@ struct Cart {
 async fn a_request_whose_save_is_refused_may_be_repeated() {
     for database in Database::all() {
         let store = database.open(AdmissionConfig { max_queue_time: Duration::ZERO, ..AdmissionConfig::default() });
-        create(&store, 250..251).await;
+        store.create(key(250), record()).await.unwrap();
         let sessions = Sessions::builder().store(Arc::clone(&store)).schemas::<Cart>().build().unwrap();
         let blocked = database.block_writes().await;
         let creating = create(&store, 0..IN_FLIGHT + 1).await;

@@ -36,10 +36,11 @@ impl Admission {
         Self { reads: Lane::new(config, LARGEST_LIMIT), writes: Lane::new(config, LARGEST_LIMIT) }
     }
 
-    /// Admission to a pool that lends each connection to one operation. Writes leave a quarter of them to reads.
+    /// Admission to a pool that lends each connection to one operation. Writes leave a quarter of four connections or
+    /// more to reads.
     #[cfg(feature = "deadpool-postgres-0-14")]
     pub(super) fn to_pool(config: AdmissionConfig, connections: usize) -> Self {
-        let writes = connections.saturating_sub(connections.div_ceil(4)).max(1);
+        let writes = (connections - connections / 4).max(1);
         Self { reads: Lane::new(config, LARGEST_LIMIT), writes: Lane::new(config, writes) }
     }
 }

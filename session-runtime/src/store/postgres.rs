@@ -195,8 +195,16 @@ impl PostgresStore {
     #[cfg(feature = "deadpool-postgres-0-14")]
     #[must_use]
     pub fn from_pool(pool: deadpool_postgres::Pool, schema: &str) -> Self {
-        let admission = Admission::to_pool(AdmissionConfig::default(), pool.status().max_size);
-        Self::new(Access::Application(ApplicationPool::new(pool)), admission, Some(schema))
+        Self::new(Access::Application(ApplicationPool::new(pool)), AdmissionConfig::default(), Some(schema))
+    }
+
+    /// Sets the limits for a database that has more work than it can do in time, see [`overload`](super::overload). Changes
+    /// use at most three quarters of four or more connections of a pool.
+    #[cfg(feature = "deadpool-postgres-0-14")]
+    #[must_use]
+    pub fn admission(mut self, admission: AdmissionConfig) -> Self {
+        self.admission = self.access.admission(admission);
+        self
     }
 
     /// SQL that creates the tables in this schema, for an operator to run where the application may not. It runs as a
@@ -206,9 +214,10 @@ impl PostgresStore {
         sql::tables(schema)
     }
 
-    fn new(access: Access, admission: Admission, schema: Option<&str>) -> Self {
+    fn new(access: Access, admission: AdmissionConfig, schema: Option<&str>) -> Self {
         let schema = schema.unwrap_or("public");
         let statements = Statements::new(schema, access.lock_timeout());
+        let admission = access.admission(admission);
         Self { access, admission, statements, is_named: sql::is_name(schema), ready: OnceCell::new() }
     }
 

@@ -4,7 +4,7 @@ use deadpool_postgres::{Manager, Pool};
 use session_runtime::PostgresStore;
 use session_tests::conformance::keeps_every_rule;
 use session_tests::servers::postgres::{PgBouncer, Postgres};
-use session_tests::stores::AlternatingStore;
+use session_tests::stores::{AlternatingStore, PATIENT_ADMISSION};
 use tokio_postgres::NoTls;
 
 use super::session::patient;
@@ -24,14 +24,22 @@ async fn by_url() {
 #[tokio::test]
 async fn by_url_on_one_thread_and_one_connection() {
     let server = Postgres::start("");
-    keeps_every_rule(PostgresStore::builder(server.url()).schema("Web \"1\"").connections(1).open().unwrap()).await;
+    keeps_every_rule(
+        PostgresStore::builder(server.url())
+            .schema("Web \"1\"")
+            .connections(1)
+            .admission(PATIENT_ADMISSION)
+            .open()
+            .unwrap(),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn through_the_applications_pool_of_two() {
     let server = Postgres::start("");
     let pool = pool(&server.url(), 2);
-    keeps_every_rule(PostgresStore::from_pool(pool.clone(), "public")).await;
+    keeps_every_rule(PostgresStore::from_pool(pool.clone(), "public").admission(PATIENT_ADMISSION)).await;
     assert!(pool.status().size <= 2);
 }
 
@@ -58,7 +66,7 @@ async fn through_pgbouncer_in_transaction_mode() {
 async fn a_pool_behind_pgbouncer() {
     let server = Postgres::start("");
     let bouncer = PgBouncer::start(&server, 2);
-    keeps_every_rule(PostgresStore::from_pool(pool(&bouncer.url(), 4), "public")).await;
+    keeps_every_rule(PostgresStore::from_pool(pool(&bouncer.url(), 4), "public").admission(PATIENT_ADMISSION)).await;
 }
 
 /// A database that makes every transaction serializable rolls some back; nothing of that is seen.
@@ -67,7 +75,7 @@ async fn where_transactions_are_serializable() {
     let server = Postgres::start("default_transaction_isolation = 'serializable'");
     keeps_every_rule(patient(server.url())).await;
     // Connections of the store's own are not concerned, those of the application's pool are.
-    keeps_every_rule(PostgresStore::from_pool(pool(&server.url(), 4), "public")).await;
+    keeps_every_rule(PostgresStore::from_pool(pool(&server.url(), 4), "public").admission(PATIENT_ADMISSION)).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let failed = server.ask("SELECT xact_rollback FROM pg_stat_database WHERE datname = 'sessions'").await;
     println!("{failed} transactions were rolled back");

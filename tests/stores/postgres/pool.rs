@@ -8,6 +8,7 @@ use session_runtime::{PostgresStore, Store};
 use session_tests::log::Log;
 use session_tests::servers::postgres::{PgBouncer, Postgres, url};
 use session_tests::servers::proxy::Proxy;
+use session_tests::stores::PATIENT_ADMISSION;
 use tokio::time::timeout;
 
 use super::conformance::pool;
@@ -18,7 +19,7 @@ use super::session::{NOW, add, assert_fails, at_last, counter, key, patient, vis
 async fn two_hundred_requests_share_a_pool_of_two() {
     let server = Postgres::start("");
     let pool = pool(&server.url(), 2);
-    let store = Arc::new(PostgresStore::from_pool(pool.clone(), "public"));
+    let store = Arc::new(PostgresStore::from_pool(pool.clone(), "public").admission(PATIENT_ADMISSION));
     counter(&store, key(1)).await;
     let requests: Vec<_> = (0..200_u8)
         .map(|n| {

@@ -11,6 +11,7 @@ use session_runtime::store::{Created, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::testing::hint::{UnchangedHint, hinted};
 use session_runtime::{PostgresStore, SessionKey, Store};
+use session_tests::stores::PATIENT_ADMISSION;
 
 /// The moment of every operation.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_000);
@@ -22,7 +23,7 @@ pub(crate) const PATIENT: Duration = Duration::from_secs(5);
 
 /// The store of a URL.
 pub(crate) fn patient(url: impl Into<String>) -> PostgresStore {
-    PostgresStore::builder(url).connect_timeout(PATIENT).open().unwrap()
+    PostgresStore::builder(url).connect_timeout(PATIENT).admission(PATIENT_ADMISSION).open().unwrap()
 }
 
 pub(crate) const fn key(n: u8) -> SessionKey {

@@ -201,7 +201,7 @@ async fn a_lane_with_few_operations_measures_nothing() {
 #[test]
 fn writes_leave_connections_of_a_pool_to_reads() {
     let writes = |connections| Admission::to_pool(AdmissionConfig::default(), connections).writes.largest_limit;
-    assert_eq!([1, 2, 4, 8, 100].map(writes), [1, 1, 3, 6, 75]);
+    assert_eq!([0, 1, 2, 4, 8, 100].map(writes), [1, 1, 2, 3, 6, 75]);
 }
 
 /// The error contains counts and a time, and no data of a visitor.

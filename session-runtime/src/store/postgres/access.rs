@@ -12,6 +12,8 @@ use super::connection_pool::ConnectionPool;
 use super::fault::{Fault, Remedy};
 use super::sql::{LockTimeout, Sql};
 use crate::backoff::{Backoff, jittered};
+use crate::config::AdmissionConfig;
+use crate::store::admission::Admission;
 use crate::store::server::Opened;
 
 /// Maximum attempts at an operation that conflicts with others. In each round, at least one operation succeeds.
@@ -34,6 +36,15 @@ impl Access {
             // `SET` would stay in effect on the application's connection.
             #[cfg(feature = "deadpool-postgres-0-14")]
             Self::Application(_) => LockTimeout::Statement,
+        }
+    }
+
+    /// Returns the admission to these connections.
+    pub(super) fn admission(&self, config: AdmissionConfig) -> Admission {
+        match self {
+            Self::Own(_) => Admission::new(config),
+            #[cfg(feature = "deadpool-postgres-0-14")]
+            Self::Application(pool) => Admission::to_pool(config, pool.max_size()),
         }
     }
 

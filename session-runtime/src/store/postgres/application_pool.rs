@@ -30,6 +30,11 @@ impl ApplicationPool {
         Self { pool, is_known: AtomicBool::new(false), is_pooled: AtomicBool::new(false) }
     }
 
+    /// Maximum number of its connections.
+    pub(super) fn max_size(&self) -> usize {
+        self.pool.status().max_size
+    }
+
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
         let mut pooled = self.take().await?;
         let outcome = match self.mode(&pooled).await? {

@@ -12,7 +12,6 @@ use super::access::Access;
 use super::connection_pool::{ConnectionPool, Connector};
 use super::sql::{self, LONGEST_NAME};
 use crate::config::{AdmissionConfig, ServerConfig};
-use crate::store::admission::Admission;
 use crate::store::tls::Certificates;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -129,7 +128,7 @@ impl PostgresStoreBuilder {
             return Err(refused(NO_NAME));
         }
         let access = Access::Own(ConnectionPool::new(connector, self.server.connections));
-        Ok(PostgresStore::new(access, Admission::new(self.admission), self.server.namespace.as_deref()))
+        Ok(PostgresStore::new(access, self.admission, self.server.namespace.as_deref()))
     }
 }
 
