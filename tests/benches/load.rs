@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rocket::futures::future::join_all;
 use rocket::tokio;
+use rocket::tokio::runtime::Runtime;
 use session_runtime::clock::Timestamp;
 use session_runtime::migrate::Options;
 use session_runtime::record::{Record, Values};
@@ -18,6 +19,8 @@ use session_tests::servers::redis::Redis;
 
 use crate::app::Cart;
 use crate::table::{Goal, Table};
+
+mod large;
 
 const EXPIRED: u32 = 100_000;
 const OLD: u32 = 10_000;
@@ -47,6 +50,17 @@ mod new {
 }
 
 pub(crate) fn measure(table: &mut Table) {
+    on_each_store(|runtime, name, store| {
+        runtime.block_on(beside_a_sweep(table, name, store));
+        runtime.block_on(beside_an_upgrade(table, name, store));
+    });
+}
+
+pub(crate) fn in_large_sessions(table: &mut Table) {
+    on_each_store(|runtime, name, store| runtime.block_on(large::measure(table, name, store)));
+}
+
+fn on_each_store(mut measure: impl FnMut(&Runtime, &str, &Arc<dyn Store>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let (postgres, redis) = (Postgres::start(""), Redis::start());
@@ -56,10 +70,7 @@ pub(crate) fn measure(table: &mut Table) {
         ("Redis", Arc::new(RedisStore::open(redis.url()).expect("a store"))),
         ("PostgreSQL", Arc::new(PostgresStore::open(postgres.url()).expect("a store"))),
     ];
-    for (name, store) in stores {
-        runtime.block_on(beside_a_sweep(table, name, &store));
-        runtime.block_on(beside_an_upgrade(table, name, &store));
-    }
+    stores.iter().for_each(|(name, store)| measure(&runtime, name, store));
 }
 
 async fn beside_a_sweep(table: &mut Table, name: &str, store: &Arc<dyn Store>) {

@@ -69,6 +69,17 @@ impl Values {
         Some((key, text))
     }
 
+    /// Returns the stored key and its text. Looks first at the keys from the `near`th on, and then sets `near` to the
+    /// key after the one found. A map in the order of its keys finds most of its entries so.
+    pub(crate) fn entry_near(&self, key: &str, near: &mut usize) -> Option<(&Text, &Text)> {
+        let entries = self.entries();
+        let looks = *near..entries.len().min(*near + LOOKS);
+        let at = looks.into_iter().find(|at| *entries[*at].0 == *key).or_else(|| position(entries, key).ok())?;
+        *near = at + 1;
+        let (key, text) = &entries[at];
+        Some((key, text))
+    }
+
     /// Stores `text` under `key` and returns the text that it replaces.
     pub fn set(&mut self, key: Text, text: Text) -> Option<Text> {
         let entries = self.entries_mut();
@@ -156,6 +167,10 @@ impl Values {
         Arc::make_mut(self.entries.get_or_insert_default())
     }
 }
+
+/// Number of keys at which [`Values::entry_near`] looks. The bytewise order of numbers puts `101` between `1009` and
+/// `1010`, so more than one.
+const LOOKS: usize = 4;
 
 fn position(entries: &[(Text, Text)], key: &str) -> Result<usize, usize> {
     entries.binary_search_by(|(have, _)| (**have).cmp(key))

@@ -39,7 +39,7 @@ impl Visit {
         if let Some(known) = self.fetched(schema, purpose) {
             return known;
         }
-        let load_set = self.core.load_sets.of(schema);
+        let load_set = self.missing(schema, purpose);
         match self.load_set(load_set, purpose).await {
             Ok(session_status) => {
                 self.set_loaded(session_status, load_set, purpose);
@@ -77,8 +77,18 @@ impl Visit {
         }
     }
 
+    /// Returns the load set to fetch for a guard that earlier loads do not serve.
+    fn missing(&self, schema: Option<usize>, purpose: Purpose) -> &LoadSet {
+        let load_sets = &self.core.load_sets;
+        let mut state = self.state();
+        state.kind = state.kind.or_else(|| load_sets.kind(self.route, schema));
+        load_sets.of(schema, purpose, state.loaded_for(purpose), state.kind)
+    }
+
     pub(super) fn fetched(&self, schema: Option<usize>, purpose: Purpose) -> Option<Result<(), SessionError>> {
-        let state = self.state();
+        let mut state = self.state();
+        let required = self.core.load_sets.required(schema, purpose);
+        state.asked.add(required);
         // The stored values of this schema are no longer read.
         if schema.is_some_and(|at| !state.counts(self.core.schemas()[at])) {
             return Some(Ok(()));
@@ -86,10 +96,9 @@ impl Visit {
         if let Some(error) = &state.failed_load {
             return Some(Err(error.clone()));
         }
-        let good = if purpose == Purpose::Write { state.fresh } else { state.fetched };
-        let there = match (&state.session_status, schema) {
-            (SessionStatus::Unread(_), _) => false,
-            (SessionStatus::Live(_), Some(at)) => good.contains(at),
+        let there = match &state.session_status {
+            SessionStatus::Unread(_) => false,
+            SessionStatus::Live(_) => state.loaded_for(purpose).covers(required),
             _ => true,
         };
         there.then_some(Ok(()))

@@ -50,6 +50,11 @@ pub trait Entries: Default {
     /// Adds an entry.
     fn put(&mut self, key: Self::Key, value: Self::Value);
 
+    /// Adds many entries at once. Of two with the same key, the later one stays.
+    fn put_all(&mut self, entries: Vec<(Self::Key, Self::Value)>) {
+        entries.into_iter().for_each(|(key, value)| self.put(key, value));
+    }
+
     /// Returns whether there is an entry under `key`.
     fn holds(&self, key: &Self::Key) -> bool;
 }
@@ -71,6 +76,14 @@ macro_rules! maps {
 
             fn put(&mut self, key: K, value: V) {
                 self.insert(key, value);
+            }
+
+            fn put_all(&mut self, entries: Vec<(K, V)>) {
+                if self.is_empty() {
+                    *self = entries.into_iter().collect();
+                } else {
+                    self.extend(entries);
+                }
             }
 
             fn holds(&self, key: &K) -> bool {
@@ -96,6 +109,15 @@ macro_rules! sets {
 
             fn put(&mut self, key: K, _: Present) {
                 self.insert(key);
+            }
+
+            fn put_all(&mut self, entries: Vec<(K, Present)>) {
+                let keys = entries.into_iter().map(|(key, _)| key);
+                if self.is_empty() {
+                    *self = keys.collect();
+                } else {
+                    self.extend(keys);
+                }
             }
 
             fn holds(&self, key: &K) -> bool {

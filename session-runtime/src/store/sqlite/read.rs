@@ -137,12 +137,15 @@ fn values(
 ) -> Result<Values, Fault> {
     let mut values = Values::new();
     while let Some(row) = rows.next()? {
-        let name = name::read(row.get_ref(0)?)?;
-        if !wanted.wants(name) {
+        let column = row.get_ref(0)?;
+        let name = name::read(column)?;
+        // The statement selects entries of wanted schemas only.
+        let is_entry = name::is_entry(column);
+        if !is_entry && !wanted.wants(name) {
             continue;
         }
         match text(connection, row.get_ref(1)?, wanted) {
-            Ok(text) => drop(values.set(wanted.text(name), text)),
+            Ok(text) => drop(values.set(if is_entry { name.into() } else { wanted.text(name) }, text)),
             Err(Fault::Unreadable(_)) => unreadable.push(name.into()),
             Err(fault) => return Err(fault),
         }
