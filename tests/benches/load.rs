@@ -70,7 +70,9 @@ fn on_each_store(mut measure: impl FnMut(&Runtime, &str, &Arc<dyn Store>)) {
         ("Redis", Arc::new(RedisStore::open(redis.url()).expect("a store"))),
         ("PostgreSQL", Arc::new(PostgresStore::open(postgres.url()).expect("a store"))),
     ];
-    stores.iter().for_each(|(name, store)| measure(&runtime, name, store));
+    for (name, store) in &stores {
+        measure(&runtime, name, store);
+    }
 }
 
 async fn beside_a_sweep(table: &mut Table, name: &str, store: &Arc<dyn Store>) {

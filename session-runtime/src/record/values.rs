@@ -203,3 +203,24 @@ impl fmt::Debug for Values {
         f.debug_struct("Values").field("keys", &self.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The search for a key begins beside the key before. Wherever that is, each key is found, and no other.
+    #[test]
+    fn a_key_is_found_wherever_the_search_begins() {
+        let name = |number: u32| Text::from(format!("cart.items/{number}"));
+        let values: Values = (0..40).map(|number| (name(3 * number), number.to_string().into())).collect();
+        for begin in 0..=values.len() {
+            for number in 0..130 {
+                let mut near = begin;
+                let found = values.entry_near(&name(number), &mut near).map(|(_, text)| &**text);
+                assert_eq!(found, values.get(&name(number)), "{number} from {begin}");
+                let next = values.iter().position(|(key, _)| *key == name(number)).map_or(begin, |at| at + 1);
+                assert_eq!(near, next);
+            }
+        }
+    }
+}

@@ -117,7 +117,7 @@ impl LoadSets {
             return self.part(required.without(loaded));
         }
         let Some(asked) = kind.and_then(|kind| self.learned.as_ref()?.of(kind)) else { return &self.eager };
-        self.part([asked, required, self.always].into_iter().fold(SchemaSet::EMPTY, SchemaSet::and))
+        self.part(asked.and(required).and(self.always))
     }
 
     /// Returns the load set of these eager schemas, or that of all if there are too many different ones.
