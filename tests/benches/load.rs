@@ -22,6 +22,8 @@ use session_tests::servers::redis::Redis;
 use crate::app::Cart;
 use crate::table::{Goal, Table};
 
+mod large;
+
 const EXPIRED: u32 = 100_000;
 const OLD: u32 = 10_000;
 const VISITORS: usize = 8;
@@ -50,6 +52,17 @@ mod new {
 }
 
 pub(crate) fn measure(table: &mut Table) {
+    on_each_store(|runtime, name, store| {
+        runtime.block_on(beside_a_sweep(table, name, store));
+        runtime.block_on(beside_an_upgrade(table, name, store));
+    });
+}
+
+pub(crate) fn in_large_sessions(table: &mut Table) {
+    on_each_store(|runtime, name, store| runtime.block_on(large::measure(table, name, store)));
+}
+
+fn on_each_store(mut measure: impl FnMut(&Runtime, &str, &Arc<dyn Store>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     // All of them, unless the variable `LOAD` names some.
     let wanted = std::env::var("LOAD").unwrap_or_default();
@@ -74,9 +87,8 @@ fn background(table: &mut Table, runtime: &Runtime) {
         ("Redis", Arc::new(RedisStore::open(redis.url()).expect("a store"))),
         ("PostgreSQL", Arc::new(PostgresStore::open(postgres.url()).expect("a store"))),
     ];
-    for (name, store) in stores {
-        runtime.block_on(beside_a_sweep(table, name, &store));
-        runtime.block_on(beside_an_upgrade(table, name, &store));
+    for (name, store) in &stores {
+        measure(&runtime, name, store);
     }
 }
 

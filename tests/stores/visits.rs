@@ -118,7 +118,7 @@ struct Trial<S, O> {
 }
 
 impl<S: Store, O: Fn() -> S> Trial<S, O> {
-    fn new(open: O) -> Self {
+    async fn new(open: O) -> Self {
         let mut trial = Self {
             open,
             store: std::marker::PhantomData,
@@ -129,12 +129,12 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
             browsers: [const { None }; 2],
             requests: [const { None }; 3],
         };
-        trial.reopen();
+        trial.reopen().await;
         trial
     }
 
     /// Requests in flight do not survive it, and what they wrote is not stored.
-    fn reopen(&mut self) {
+    async fn reopen(&mut self) {
         let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
         self.requests = [const { None }; 3];
         self.sessions = None;
@@ -142,6 +142,23 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
         let config = config.touch_every(TouchEvery::Off).deadline(Duration::from_secs(60));
         let sessions = Sessions::builder().store((self.open)()).config(config).clock(self.clock.clone());
         self.sessions = Some(sessions.schemas::<(Cart, Auth, Prefs)>().build().unwrap());
+        self.ask_for_all().await;
+    }
+
+    /// Makes requests of each kind load all schemas at once, as in the model: others have asked for all of them.
+    async fn ask_for_all(&self) {
+        let unknown = format!("{}={}", self.sessions().cookie_name(), "A".repeat(43));
+        for first in 0..3 {
+            let visit = self.sessions().open([unknown.as_str()]);
+            for schema in [first, 0, 1, 2] {
+                match schema {
+                    0 => _ = visit.read::<Cart>().await.unwrap(),
+                    1 => _ = visit.read::<Auth>().await.unwrap(),
+                    _ => _ = visit.read::<Prefs>().await.unwrap(),
+                }
+            }
+            visit.finish(200).await;
+        }
     }
 
     fn sessions(&self) -> &Sessions {
@@ -193,7 +210,7 @@ impl<S: Store, O: Fn() -> S> Trial<S, O> {
                 let removed = self.sessions().sweep().await.unwrap();
                 assert_eq!(usize::try_from(removed).unwrap(), before - self.model.sessions.len());
             }
-            Step::Reopen => self.reopen(),
+            Step::Reopen => self.reopen().await,
         }
     }
 
@@ -343,7 +360,7 @@ fn values(cart: &Cart, auth: &Auth, prefs: &Prefs) -> Values {
 fn check<S: Store>(open: impl Fn() -> S, steps: &[Step]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let mut trial = Trial::new(open);
+        let mut trial = Trial::new(open).await;
         for step in steps {
             trial.run(step).await;
         }

@@ -21,6 +21,7 @@ mod identity;
 mod ids;
 mod jar;
 mod jobs;
+mod learned;
 mod misuse;
 mod neighbours;
 mod pages;

@@ -69,6 +69,17 @@ impl Values {
         Some((key, text))
     }
 
+    /// Returns the stored key and its text. Looks first at the keys from the `near`th on, and then sets `near` to the
+    /// key after the one found. A map in the order of its keys finds most of its entries so.
+    pub(crate) fn entry_near(&self, key: &str, near: &mut usize) -> Option<(&Text, &Text)> {
+        let entries = self.entries();
+        let looks = *near..entries.len().min(*near + LOOKS);
+        let at = looks.into_iter().find(|at| *entries[*at].0 == *key).or_else(|| position(entries, key).ok())?;
+        *near = at + 1;
+        let (key, text) = &entries[at];
+        Some((key, text))
+    }
+
     /// Stores `text` under `key` and returns the text that it replaces.
     pub fn set(&mut self, key: Text, text: Text) -> Option<Text> {
         let entries = self.entries_mut();
@@ -157,6 +168,10 @@ impl Values {
     }
 }
 
+/// Number of keys at which [`Values::entry_near`] looks. The bytewise order of numbers puts `101` between `1009` and
+/// `1010`, so more than one.
+const LOOKS: usize = 4;
+
 fn position(entries: &[(Text, Text)], key: &str) -> Result<usize, usize> {
     entries.binary_search_by(|(have, _)| (**have).cmp(key))
 }
@@ -186,5 +201,26 @@ impl FromIterator<(Text, Text)> for Values {
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Values").field("keys", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The search for a key begins beside the key before. Wherever that is, each key is found, and no other.
+    #[test]
+    fn a_key_is_found_wherever_the_search_begins() {
+        let name = |number: u32| Text::from(format!("cart.items/{number}"));
+        let values: Values = (0..40).map(|number| (name(3 * number), number.to_string().into())).collect();
+        for begin in 0..=values.len() {
+            for number in 0..130 {
+                let mut near = begin;
+                let found = values.entry_near(&name(number), &mut near).map(|(_, text)| &**text);
+                assert_eq!(found, values.get(&name(number)), "{number} from {begin}");
+                let next = values.iter().position(|(key, _)| *key == name(number)).map_or(begin, |at| at + 1);
+                assert_eq!(near, next);
+            }
+        }
     }
 }

@@ -38,6 +38,12 @@ impl Backend {
         }
     }
 
+    /// True if a load of some schemas costs less than a load of all. A cookie holds all of them, and the copies of a
+    /// cache should serve every route.
+    pub(crate) fn loads_parts(&self) -> bool {
+        matches!(self, Self::Store(store) if !store.is_cache())
+    }
+
     /// Returns the store that jobs work on. For sessions in cookies, it supports no operation.
     pub(crate) fn store(&self) -> &dyn Store {
         match self {

@@ -111,6 +111,9 @@ impl Visit {
     /// lock: a guard that is dropped at this moment has either recorded its changes or counts as open.
     fn last_requested(&self) -> (Requested, Option<&'static SchemaSpec>) {
         let mut state = self.state();
+        if let Some(kind) = state.kind {
+            self.core.load_sets.learn(kind, state.asked);
+        }
         state.finished = true;
         state.in_flight.active = true;
         state.in_flight.critical |= state.requested.is_critical();
@@ -171,7 +174,7 @@ impl Visit {
         let ends = requested.destroy || requested.restart;
         let about_the_whole = ends || requested.renew || requested.expiry.is_some();
         if (unread && about_the_whole) || (copied && ends) {
-            let load_set = self.core.load_sets.of(None);
+            let load_set = self.core.load_sets.eager();
             let session_status = Box::pin(self.load_set(load_set, Purpose::Write)).await?;
             self.set_loaded(session_status, load_set, Purpose::Write);
         }

@@ -10,7 +10,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::visit::{Live, SessionStatus, Visit};
+use super::visit::{Live, SessionStatus, State, Visit};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{SecretHash, SessionId};
@@ -36,10 +36,13 @@ impl Visit {
             return known;
         }
         let _turn = self.enter_gate().await?;
-        if let Some(known) = self.fetched(schema, purpose) {
-            return known;
-        }
-        let load_set = self.core.load_sets.of(schema);
+        let load_set = {
+            let mut state = self.state();
+            if let Some(known) = self.fetched_in(&mut state, schema, purpose) {
+                return known;
+            }
+            self.missing(&mut state, schema, purpose)
+        };
         match self.load_set(load_set, purpose).await {
             Ok(session_status) => {
                 self.set_loaded(session_status, load_set, purpose);
@@ -77,8 +80,26 @@ impl Visit {
         }
     }
 
+    /// Returns the load set to fetch for a guard that earlier loads do not serve.
+    fn missing(&self, state: &mut State, schema: Option<usize>, purpose: Purpose) -> &LoadSet {
+        let load_sets = &self.core.load_sets;
+        state.kind = state.kind.or_else(|| load_sets.kind(self.route, schema));
+        load_sets.of(schema, purpose, state.loaded_for(purpose), state.kind)
+    }
+
+    /// Returns the outcome of the load that a guard needs, if earlier loads serve it.
     pub(super) fn fetched(&self, schema: Option<usize>, purpose: Purpose) -> Option<Result<(), SessionError>> {
-        let state = self.state();
+        self.fetched_in(&mut self.state(), schema, purpose)
+    }
+
+    fn fetched_in(
+        &self,
+        state: &mut State,
+        schema: Option<usize>,
+        purpose: Purpose,
+    ) -> Option<Result<(), SessionError>> {
+        let required = self.core.load_sets.required(schema, purpose);
+        state.asked.add(required);
         // The stored values of this schema are no longer read.
         if schema.is_some_and(|at| !state.counts(self.core.schemas()[at])) {
             return Some(Ok(()));
@@ -86,10 +107,9 @@ impl Visit {
         if let Some(error) = &state.failed_load {
             return Some(Err(error.clone()));
         }
-        let good = if purpose == Purpose::Write { state.fresh } else { state.fetched };
-        let there = match (&state.session_status, schema) {
-            (SessionStatus::Unread(_), _) => false,
-            (SessionStatus::Live(_), Some(at)) => good.contains(at),
+        let there = match &state.session_status {
+            SessionStatus::Unread(_) => false,
+            SessionStatus::Live(_) => state.loaded_for(purpose).covers(required),
             _ => true,
         };
         there.then_some(Ok(()))

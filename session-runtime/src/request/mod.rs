@@ -8,6 +8,7 @@ pub(crate) mod conflict_queue;
 pub(crate) mod core;
 pub(crate) mod failures;
 mod guard;
+pub(crate) mod learned;
 mod lifecycle;
 mod load;
 pub(crate) mod load_set;

@@ -8,6 +8,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::{Head, Text, Values, key};
 use crate::request::changes::ChangeContext;
+use crate::request::learned::Kind;
 use crate::request::requested::Requested;
 use crate::schema::change::{Change, GuardChanges};
 use crate::schema::schema_set::SchemaSet;
@@ -23,6 +24,10 @@ pub(crate) struct State {
     pub(crate) fetched: SchemaSet,
     /// Subset of `fetched` that did not come from a cache, so that writes may be based on it.
     pub(crate) fresh: SchemaSet,
+    /// Schemas that guards have asked for.
+    pub(super) asked: SchemaSet,
+    /// Kind of the request, once a load has needed it.
+    pub(super) kind: Option<Kind>,
     /// Error of a failed load, which fails every later guard that needs stored values.
     pub(super) failed_load: Option<SessionError>,
     /// Schemas with a writable guard.
@@ -46,6 +51,8 @@ impl State {
             session_status,
             fetched: SchemaSet::EMPTY,
             fresh: SchemaSet::EMPTY,
+            asked: SchemaSet::EMPTY,
+            kind: None,
             failed_load: None,
             open: SchemaSet::EMPTY,
             requested: Requested::default(),
@@ -56,6 +63,13 @@ impl State {
             #[cfg(feature = "rocket")]
             answered: None,
         }
+    }
+}
+
+impl State {
+    /// Returns the schemas whose loaded values are good enough for this purpose.
+    pub(super) fn loaded_for(&self, purpose: Purpose) -> SchemaSet {
+        if purpose == Purpose::Write { self.fresh } else { self.fetched }
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Visit {
     slots: Box<[Slot]>,
     /// Store of the session, if that is kept in the cookie.
     pub(super) request_store: Option<Box<RequestStore>>,
+    /// Address of the route; 0 outside routes. Requests of one route ask for much the same schemas.
+    pub(crate) route: usize,
 }
 
 /// Result of [`Visit::finish`], to be applied to the response by the adapter.
@@ -100,6 +102,7 @@ impl Visit {
             failures: Failures::default(),
             slots,
             request_store,
+            route: 0,
         }
     }
 
@@ -121,6 +124,9 @@ impl Visit {
     }
 
     /// Returns the current values of a schema if they are loaded and readable. Loads nothing.
+    ///
+    /// A request loads the schemas that it asks for, and those that requests like it have asked for. After
+    /// [`load`](Self::load), all are loaded that are not `lazy`.
     ///
     /// # Examples
     ///
@@ -173,7 +179,8 @@ impl Visit {
         Ok(Session { visit: self, at, tracked: self.track(value, &snapshot), snapshot, _open: open })
     }
 
-    /// Loads the session if it is not loaded yet. Guards of the session as a whole need nothing more.
+    /// Loads the session, with all schemas that are not `lazy`, if it is not loaded yet. Guards of the session as a
+    /// whole need nothing more.
     ///
     /// # Errors
     ///

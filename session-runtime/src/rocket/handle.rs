@@ -341,7 +341,9 @@ impl SessionHandle {
 /// Opens the visit, unless the request comes from another site.
 fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
     let mut headers = Headers::default();
-    let visit = open_with_cookie(sessions, request, &mut headers);
+    let mut visit = open_with_cookie(sessions, request, &mut headers);
+    // A route stays where it is as long as the server runs.
+    visit.route = request.route().map_or(0, |route| std::ptr::from_ref(route).addr());
     let host = || request.host().map(ToString::to_string);
     let (method, path) = (request.method().as_str(), request.uri().path().as_str());
     match sessions.core.cross_site.check(method, path, host, &headers) {

@@ -36,9 +36,39 @@ impl SchemaSet {
         self == Self::EMPTY
     }
 
+    /// Returns the schemas that `other` does not have.
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Returns whether all schemas of `other` are in this set.
+    pub(crate) fn covers(self, other: Self) -> bool {
+        other.without(self).is_empty()
+    }
+
+    /// Returns the set as bits, the first schema lowest.
+    pub(crate) fn bits(self) -> u64 {
+        self.0.into()
+    }
+
+    /// Returns the set with these bits. Bits above the schemas of an application are ignored.
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(u32::try_from(bits & u64::from(u16::MAX)).unwrap_or(0))
+    }
+
+    /// Returns the schemas of both sets together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns the schemas that are in both sets.
+    pub(crate) fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Returns whether the sets have a schema in common.
     pub(crate) fn overlaps(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+        !self.common(other).is_empty()
     }
 
     /// Returns the schemas of an application that are in this set, in their order.
@@ -75,5 +105,8 @@ mod tests {
         assert!(set.overlaps([15].into_iter().collect()) && !set.overlaps([1, 3].into_iter().collect()));
         set.add([1, 15].into_iter().collect());
         assert_eq!(set, [0, 1, 15].into_iter().collect());
+        assert_eq!(set.without([1, 2].into_iter().collect()), [0, 15].into_iter().collect());
+        assert!(set.covers([0, 15].into_iter().collect()) && !set.covers([0, 2].into_iter().collect()));
+        assert_eq!(SchemaSet::from_bits(set.bits()), set);
     }
 }

@@ -69,6 +69,16 @@ impl Snapshot {
         }
     }
 
+    /// Returns the key as it is stored, and its text; see [`Values::entry_near`].
+    pub(crate) fn entry_near(&self, name: &str, near: &mut usize) -> Option<(&Text, &Text)> {
+        if self.overlay.is_empty() { self.values.entry_near(name, near) } else { self.entry(name) }
+    }
+
+    /// Returns the number of stored keys, without the changes.
+    pub(crate) fn stored_keys(&self) -> usize {
+        self.values.len()
+    }
+
     /// Returns the keys that begin with `prefix`, with their texts.
     pub(crate) fn prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Text, &'a Text)> {
         let stored =

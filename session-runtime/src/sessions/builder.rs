@@ -112,6 +112,7 @@ impl SessionsBuilder {
         let backend = Backend::new(choose_store(self.store, &config)?, &cookie, self.random);
         let lazy: Vec<&str> = self.schemas.iter().filter(|schema| schema.lazy).map(|schema| schema.key).collect();
         backend.store().set_lazy_schemas(&lazy);
+        let load_sets = LoadSets::new(&self.schemas, backend.loads_parts());
         warn_of_inexact_decimals();
         let core = Core {
             backend,
@@ -124,7 +125,7 @@ impl SessionsBuilder {
             cookie,
             cross_site: config.cross_site_rules()?,
             has_user: self.schemas.iter().any(|schema| schema.has_user),
-            load_sets: LoadSets::new(&self.schemas),
+            load_sets,
             versions: Versions::new(&self.schemas, &config.hold)?,
             schemas: self.schemas,
             queues: Queues::default(),

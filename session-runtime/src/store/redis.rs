@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! session:{key}            a hash: one field per stored key, and the head under a NUL
-//! session:{key}:history    the same for a schema in a hash of its own (`lazy`), with a marker under the NUL
+//! session:{key}:history    the same for a schema in a hash of its own, with a marker under the NUL
 //!
 //! head: at least 164 bytes, integers big-endian, timestamps shifted so that they sort bytewise, names NUL-terminated
 //!   0  format, 1        25  touched               74  hash of previous secret     140  revision
@@ -17,13 +17,15 @@
 //! scripts slice and compare its bytes: a number in Lua is a float, a counter of the engine is signed, and text sorts
 //! by the server's locale.
 //!
-//! The hash of a schema is chosen when its first key is stored, and the head records it from then on. So programs that
-//! disagree about which schemas are `lazy` can read and write each other's sessions, and the eviction of a hash is
-//! detected.
+//! A schema is in a hash of its own if it is `lazy`, or large when its first key is stored. The largest schema is moved
+//! out of a main hash that has more than 512 keys, with the next write, so that loads of other schemas do not read it.
+//! The head records each of these hashes. So programs that disagree about which schemas are `lazy` can read and write
+//! each other's sessions, and the eviction of a hash is detected.
 //!
 //! # Commands
 //!
-//! A load is one `HGETALL`, or one script if a `lazy` schema is wanted. Each write is one script that does all or
+//! A load is one `HGETALL`, or one script if a `lazy` schema is wanted. A large schema that is wanted is read with
+//! commands after the main hash, since a script copies it once more. Each write is one script that does all or
 //! nothing: it checks before it writes, and a server that is out of memory refuses it as a whole. Every hash gets its
 //! expiry time in the engine in the step that creates it.
 //!
@@ -73,7 +75,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::fault::Fault;
-use self::name::Namespace;
+use self::name::{Name, Namespace};
 use self::read::Main;
 use self::scan::ScanPosition;
 use self::scan_step::SweepPosition;
@@ -112,7 +114,7 @@ const FIRST_PART_PAUSE: Duration = Duration::from_millis(20);
 /// background. Each of [`ServerConfig::connections`](crate::config::ServerConfig) carries many requests at once.
 /// Requires a tokio runtime with time and I/O.
 ///
-/// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HEXISTS`, `EXISTS`, `DEL`,
+/// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HLEN`, `HEXISTS`, `EXISTS`, `DEL`,
 /// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace. `INFO` is
 /// optional. With it, a scan detects that a server was restarted or replaced meanwhile and misses no session for
 /// that reason, and the launch warns of eviction.
@@ -233,10 +235,26 @@ impl RedisStore {
             if !found.needs_other_hashes(wanted) {
                 return Ok(Some(found.loaded()));
             }
+            if let Some(found) = Box::pin(self.read_others(main, found, wanted)).await? {
+                return Ok(Some(found));
+            }
         }
         let command = write::load_all(main, wanted.keys());
         let answer = Box::pin(self.servers.run(&script::LOAD, main, &command)).await?;
         read::all_hashes(&answer, wanted, now)
+    }
+
+    /// Reads the wanted schemas in hashes of their own, and adds them to the main hash. `None` if the record has changed
+    /// in between, or if a hash is missing: the script then reads all in one step.
+    async fn read_others(&self, main: Name<'_>, mut found: Main<'_>, wanted: &Wanted) -> Result<Option<Loaded>, Fault> {
+        for schema in found.other_hashes(wanted) {
+            let hash = self.servers.send(&write::load_other(main, schema), Route::Name(main)).await?;
+            if !found.add(&hash, wanted)? {
+                return Ok(None);
+            }
+        }
+        let head = self.servers.send(&write::load_head(main), Route::Name(main)).await?;
+        Ok(found.is_unchanged(&head).then(|| found.loaded()))
     }
 
     async fn remove(&self, key: SessionKey, expired_before: Option<Timestamp>) -> Result<bool, Fault> {

@@ -74,12 +74,25 @@ impl<S: Schema, T: Storable + 'static> Whole<S, T> {
     }
 }
 
+/// Number of stored keys up to which entries are put into their map one by one. Of more, the map is built at once.
+const FEW: usize = 32;
+
 impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
     fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
         let spec = self.spec();
+        let mut many = Vec::new();
+        let is_few = from.snapshot.stored_keys() <= FEW;
         for (name, text) in from.snapshot.prefix(spec.prefix) {
             let entry = decode_entry::<T>(from.schema, spec, &name[spec.prefix.len()..], text);
-            from.take(entry, |(key, element)| self.slot(value).put(key, element))?;
+            from.take(
+                entry,
+                |(key, element)| {
+                    if is_few { self.slot(value).put(key, element) } else { many.push((key, element)) }
+                },
+            )?;
+        }
+        if !is_few {
+            self.slot(value).put_all(many);
         }
         Ok(())
     }
@@ -90,7 +103,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
         // Capacity for any integer as a key.
         let mut name = String::with_capacity(spec.prefix.len() + 40);
         name.push_str(spec.prefix);
-        let (mut text, mut kept) = (String::new(), 0);
+        let (mut text, mut kept, mut near) = (String::new(), 0, 0);
         let mut names = Names::default();
         value.each(&mut |key, element| {
             name.truncate(spec.prefix.len());
@@ -99,7 +112,7 @@ impl<S: Schema, T: Entries + 'static> Access<S> for ByEntry<S, T> {
             if !T::Key::IS_CANONICAL && !names.is_new(&name) {
                 return Err(unencodable(S::SPEC, spec));
             }
-            let base = snapshot.entry(&name);
+            let base = snapshot.entry_near(&name, &mut near);
             kept += usize::from(base.is_some());
             if base.is_some_and(|(_, base)| is_same::<T::Value>(base, &text, spec)) {
                 changes.confirm(spec, base);

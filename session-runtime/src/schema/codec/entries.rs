@@ -50,6 +50,13 @@ pub trait Entries: Default {
     /// Adds an entry.
     fn put(&mut self, key: Self::Key, value: Self::Value);
 
+    /// Adds many entries at once. Of two with the same key, the later one stays.
+    fn put_all(&mut self, entries: Vec<(Self::Key, Self::Value)>) {
+        for (key, value) in entries {
+            self.put(key, value);
+        }
+    }
+
     /// Returns whether there is an entry under `key`.
     fn holds(&self, key: &Self::Key) -> bool;
 }
@@ -71,6 +78,14 @@ macro_rules! maps {
 
             fn put(&mut self, key: K, value: V) {
                 self.insert(key, value);
+            }
+
+            fn put_all(&mut self, entries: Vec<(K, V)>) {
+                if self.is_empty() {
+                    *self = entries.into_iter().collect();
+                } else {
+                    self.extend(entries);
+                }
             }
 
             fn holds(&self, key: &K) -> bool {
@@ -96,6 +111,15 @@ macro_rules! sets {
 
             fn put(&mut self, key: K, _: Present) {
                 self.insert(key);
+            }
+
+            fn put_all(&mut self, entries: Vec<(K, Present)>) {
+                let keys = entries.into_iter().map(|(key, _)| key);
+                if self.is_empty() {
+                    *self = keys.collect();
+                } else {
+                    self.extend(keys);
+                }
             }
 
             fn holds(&self, key: &K) -> bool {
@@ -276,6 +300,28 @@ mod tests {
         returns(&std::num::NonZeroI128::MIN);
         assert_eq!(std::num::NonZeroU32::read("0"), None);
         assert_eq!(std::num::NonZeroU32::read("07"), None);
+    }
+
+    /// Checks that entries put together are those put one by one, into an empty collection and a filled one.
+    fn takes_all<T: Entries<Key = u32> + PartialEq + std::fmt::Debug>(value: impl Fn(u32) -> T::Value) {
+        let entries =
+            || [9, 10, 7, 9, 100].into_iter().enumerate().map(|(at, key)| (key, value(u32::try_from(at).unwrap())));
+        let (mut at_once, mut one_by_one) = (T::default(), T::default());
+        for _ in 0..2 {
+            at_once.put_all(entries().collect());
+            entries().for_each(|(key, value)| one_by_one.put(key, value));
+            assert_eq!(at_once, one_by_one);
+            at_once.put(8, value(8));
+            one_by_one.put(8, value(8));
+        }
+    }
+
+    #[test]
+    fn of_entries_put_at_once_the_last_of_a_key_stays() {
+        takes_all::<BTreeMap<u32, u32>>(|value| value);
+        takes_all::<HashMap<u32, u32>>(|value| value);
+        takes_all::<BTreeSet<u32>>(|_| Present);
+        takes_all::<HashSet<u32>>(|_| Present);
     }
 
     /// A tuple would be written as a list, and no key of that form is read.

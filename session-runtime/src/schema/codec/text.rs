@@ -110,6 +110,9 @@ pub(super) fn decode_entry<T: Entries>(
 /// Returns whether `text`, which this program wrote, is the stored value. Another program may have spelled the same
 /// value differently.
 pub(super) fn is_same<T: Serialize + DeserializeOwned>(stored: &str, text: &str, field: &FieldSpec) -> bool {
+    if stored == text {
+        return true;
+    }
     let respelled = || serde_json::to_string(&from_text_of::<T>(field, stored).ok()?).ok();
     let same = |stored: &str| same_text(Some(stored), Some(text), KnownText::of(field));
     same(stored) || respelled().is_some_and(|respelled| respelled != stored && same(&respelled))

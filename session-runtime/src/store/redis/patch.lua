@@ -158,19 +158,45 @@ if lost then
   end
 end
 
+-- Names in the main hash by schema, once they are needed.
+local names_of
+local function names_in_main(schema)
+  if not names_of then
+    names_of = {}
+    for _, name in ipairs(call('HKEYS', main)) do
+      local of = string.match(name, '^[^.%z]*')
+      names_of[of] = names_of[of] or {}
+      table.insert(names_of[of], name)
+    end
+  end
+  return names_of[schema] or {}
+end
+
+-- Gives a schema a hash of its own. What the main hash holds of it is moved there.
+local function put_apart(schema)
+  apart, new_homes = apart or {}, new_homes or {}
+  apart[schema] = main .. ':' .. schema
+  new_homes[#new_homes + 1] = schema
+  tail = tail .. schema .. '\0'
+end
 -- A schema without any stored key gets the hash that this program chooses.
 for at = first_schema, first_name - 1 do
   local schema = ARGV[at]
-  local is_new = not (apart and apart[schema]) and call('HEXISTS', main, schema) == 0
-  local dotted = schema .. '.'
-  for _, name in ipairs(is_new and call('HKEYS', main) or {}) do
-    is_new = is_new and sub(name, 1, #dotted) ~= dotted
+  if not (apart and apart[schema]) and call('HEXISTS', main, schema) == 0 and #names_in_main(schema) == 0 then
+    put_apart(schema)
   end
-  if is_new then
-    apart, new_homes = apart or {}, new_homes or {}
-    apart[schema] = main .. ':' .. schema
-    new_homes[#new_homes + 1] = apart[schema]
-    tail = tail .. schema .. '\0'
+end
+-- A main hash with many keys costs every load. So the schema that has the most of them is moved.
+if sets > 0 and string.byte(head, 163) > 1 and call('HLEN', main) > 512 then
+  names_in_main('')
+  local largest, most = '', 32
+  for schema, in_main in pairs(names_of) do
+    if schema ~= '' and #in_main > most then
+      largest, most = schema, #in_main
+    end
+  end
+  if most > 32 then
+    put_apart(largest)
   end
 end
 
@@ -258,10 +284,21 @@ if apart and (moved or new_homes) then
 end
 if new_homes then
   local deadline_there = moved and ARGV[3] or call('PEXPIRETIME', main)
-  for _, hash in ipairs(new_homes) do
+  for _, schema in ipairs(new_homes) do
+    local hash, moving = apart[schema], names_in_main(schema)
     call('DEL', hash)
     call('HSET', hash, '\0', '1')
     call('PEXPIREAT', hash, deadline_there)
+    for from = 1, #moving, 500 do
+      local last = math.min(from + 499, #moving)
+      local texts, moved_pairs = call('HMGET', main, unpack(moving, from, last)), {}
+      for at = from, last do
+        moved_pairs[#moved_pairs + 1] = moving[at]
+        moved_pairs[#moved_pairs + 1] = texts[at - from + 1]
+      end
+      call('HSET', hash, unpack(moved_pairs))
+      call('HDEL', main, unpack(moving, from, last))
+    end
   end
 end
 

@@ -40,6 +40,27 @@ impl<'r> Main<'r> {
         self.stored.own_hashes().any(|schema| wanted.wants(schema))
     }
 
+    /// Returns the wanted schemas that are in hashes of their own.
+    pub(super) fn other_hashes(&self, wanted: &Wanted) -> Vec<&'r str> {
+        self.stored.own_hashes().filter(|schema| wanted.wants(schema)).collect()
+    }
+
+    /// Adds the response with the hash of a schema. Returns false if the hash is empty.
+    pub(super) fn add(&mut self, hash: &Value, wanted: &Wanted) -> Result<bool, Fault> {
+        let hash = reply::pairs(hash)?;
+        let is_there = hash.len() > 0;
+        collect(hash, wanted, &mut self.values, &mut self.unreadable, &mut None)?;
+        Ok(is_there)
+    }
+
+    /// True if this head, read later, has the same values.
+    pub(super) fn is_unchanged(&self, head: &Value) -> bool {
+        let stored = reply::text(head).and_then(StoredHead::decode);
+        stored.is_ok_and(|stored| {
+            stored.head.revision == self.stored.head.revision && stored.head.created == self.stored.head.created
+        })
+    }
+
     pub(super) fn loaded(self) -> Loaded {
         let StoredHead { head, bytes, keys, .. } = self.stored;
         let record = Record { head, values: self.values.into_iter().collect() };

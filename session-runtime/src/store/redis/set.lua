@@ -1,5 +1,5 @@
 #!lua
--- Sets keys of the main hash if the session is unchanged since it was loaded, at half of the cost of `patch.lua`. Every
+-- Sets keys of one hash if the session is unchanged since it was loaded, at half of the cost of `patch.lua`. Every
 -- change of a value raises the revision in the step that writes it. So a record of the loaded revision holds the loaded
 -- values, and the totals that the caller computed are right. The deadline and the secret may have changed: they do not
 -- raise the revision. They are taken from the current head, whose expiry and login generation are checked. A deleted
@@ -21,17 +21,36 @@ if deadline < now or (deadline == now and small_deadline <= small_now) then
   return nil
 end
 
-local after = sub(head, 1, 140) .. sub(fixed, 25)
-if #head > 164 then
-  local tail = sub(head, 165)
-  -- Compares whole names. This script does not write a schema in a hash of its own.
-  local apart = '\0' .. tail
-  for at = 2, #ARGV, 2 do
-    if string.find(apart, '\0' .. string.match(ARGV[at], '^[^.]*') .. '\0', 1, true) then
-      return nil
-    end
-  end
-  after = after .. tail
+-- With 512 keys or more, `patch.lua` looks for a schema to move out of the main hash.
+if string.byte(fixed, 47) > 1 and redis.call('HLEN', main) > 512 then
+  return nil
 end
-redis.call('HSET', main, '\0', after, unpack(ARGV, 2))
+
+local after = sub(head, 1, 140) .. sub(fixed, 25)
+if #head == 164 then
+  redis.call('HSET', main, '\0', after, unpack(ARGV, 2))
+  return after
+end
+local tail = sub(head, 165)
+-- All keys must be in one hash: the main one, or that of a schema.
+local apart, home = '\0' .. tail, nil
+for at = 2, #ARGV, 2 do
+  local schema = string.match(ARGV[at], '^[^.]*')
+  local hash = string.find(apart, '\0' .. schema .. '\0', 1, true) and main .. ':' .. schema or main
+  if home and home ~= hash then
+    return nil
+  end
+  home = hash
+end
+after = after .. tail
+if home == main then
+  redis.call('HSET', main, '\0', after, unpack(ARGV, 2))
+  return after
+end
+-- The hash may have been evicted, or be on another node while its slot is moved.
+if redis.pcall('EXISTS', home) ~= 1 then
+  return nil
+end
+redis.call('HSET', home, unpack(ARGV, 2))
+redis.call('HSET', main, '\0', after)
 return after

@@ -6,7 +6,7 @@
 //! patches decides.
 //!
 //! The second script is a second round trip. It is needed only if another request has changed the session
-//! since the load, or if another program has put a schema that is not lazy here into a hash of its own.
+//! since the load, if its keys are in two hashes, or if the main hash has become large.
 
 use ::redis::Cmd;
 
@@ -40,7 +40,8 @@ impl RedisStore {
     }
 }
 
-/// Builds the command; `None` unless the patch only sets few keys of the main hash.
+/// Builds the command; `None` unless the patch only sets few keys, and none of a `lazy` schema, whose hash may have to
+/// be created.
 fn set(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Option<Cmd> {
     let unchanged = UnchangedHint::of_sets(patch, FEW)?;
     let in_main = |name: &str| check(name).is_ok() && !lazy.contains(&key::split_schema(name).0);

@@ -1,5 +1,6 @@
 //! Conversion of records and patches into commands, most of which run a script. The scripts explain their arguments.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::redis::Cmd;
@@ -25,19 +26,20 @@ const LONGEST_BASE: usize = 40;
 
 pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> Result<Cmd, Fault> {
     let (bytes, keys) = (record.values.bytes(), record.values.len());
-    let is_lazy = |name: &str| lazy.contains(&key::split_schema(name).0);
-    let own_hashes: Vec<&str> =
+    let mut own_hashes: Vec<&str> =
         lazy.iter().filter(|schema| record.values.of_schema(schema).next().is_some()).copied().collect();
+    add_large(&mut own_hashes, record.values.iter(), bytes, keys);
+    let is_apart = |name: &str| own_hashes.contains(&key::split_schema(name).0);
     let head = head::encode(&record.head, bytes, keys, &own_hashes);
     let mut command = script::CREATE.command(main, 2 * keys + 3 * own_hashes.len() + 8, bytes + head.len() + 64);
     command.arg(engine_deadline(record.head.idle_deadline));
     record.values.iter().try_for_each(|(name, _)| check(name))?;
-    let in_main = || record.values.iter().filter(|(name, _)| own_hashes.is_empty() || !is_lazy(name));
+    let in_main = || record.values.iter().filter(|(name, _)| own_hashes.is_empty() || !is_apart(name));
     command.arg("").arg(in_main().count() + 1).arg(HEAD).arg(head);
     put_pairs(&mut command, in_main());
-    for schema in own_hashes {
+    for schema in &own_hashes {
         let pairs = || record.values.of_schema(schema);
-        command.arg(schema).arg(pairs().count() + 1).arg(HEAD).arg("1");
+        command.arg(*schema).arg(pairs().count() + 1).arg(HEAD).arg("1");
         put_pairs(&mut command, pairs());
     }
     Ok(command)
@@ -45,7 +47,8 @@ pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> 
 
 pub(super) fn patch(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'static str]) -> Result<Cmd, Fault> {
     let (expected, changes) = (patch.expected(), Changes::of(patch));
-    let own_hashes: Vec<&str> = lazy.iter().filter(|schema| changes.sets(schema)).copied().collect();
+    let mut own_hashes: Vec<&str> = lazy.iter().filter(|schema| changes.sets(schema)).copied().collect();
+    add_large(&mut own_hashes, patch.set.iter(), approximate_size(patch), patch.set.len());
     let args = 4 + own_hashes.len() + 2 * (expected.len() + changes.set.len()) + changes.remove.len();
     let mut command = script::PATCH.command(main, args, approximate_size(patch));
     let counts = [own_hashes.len(), expected.len(), changes.set.len(), changes.remove.len()];
@@ -77,6 +80,33 @@ pub(super) fn patch(main: Name<'_>, patch: &Patch, now: Timestamp, lazy: &[&'sta
         command.arg(text);
     }
     Ok(command)
+}
+
+/// Number of keys from which a schema is put into a hash of its own.
+const MANY_KEYS: usize = 512;
+/// Bytes of names and texts from which a schema is put into a hash of its own.
+const MANY_BYTES: usize = 64 * 1024;
+
+/// Adds the schemas that are large, so that loads of other schemas need not read them. `bytes`, `keys`: upper bounds of
+/// the totals.
+fn add_large<'p>(
+    own_hashes: &mut Vec<&'p str>,
+    pairs: impl Iterator<Item = &'p (Text, Text)>,
+    bytes: usize,
+    keys: usize,
+) {
+    if bytes < MANY_BYTES && keys < MANY_KEYS {
+        return;
+    }
+    let mut totals = BTreeMap::<&str, (usize, usize)>::new();
+    for (name, text) in pairs {
+        let (bytes, keys) = totals.entry(key::split_schema(name).0).or_default();
+        (*bytes, *keys) = (*bytes + name.len() + text.len(), *keys + 1);
+    }
+    let is_large = |(bytes, keys): (usize, usize)| bytes >= MANY_BYTES || keys >= MANY_KEYS;
+    let large = totals.into_iter().filter(|(_, total)| is_large(*total)).map(|(schema, _)| schema);
+    let others: Vec<&str> = large.filter(|schema| !schema.is_empty() && !own_hashes.contains(schema)).collect();
+    own_hashes.extend(others);
 }
 
 /// Net changes of a patch, each name once.
@@ -141,6 +171,20 @@ pub(super) fn delete(main: Name<'_>, expired_before: Option<Timestamp>, lazy: &[
 pub(super) fn load_main(main: Name<'_>) -> Cmd {
     let mut load = command("HGETALL", 1, main.len());
     load.arg(main);
+    load
+}
+
+pub(super) fn load_head(main: Name<'_>) -> Cmd {
+    let mut load = command("HGET", 2, main.len() + HEAD.len());
+    load.arg(main).arg(HEAD);
+    load
+}
+
+/// Builds the command that reads the hash of one schema.
+pub(super) fn load_other(main: Name<'_>, schema: &str) -> Cmd {
+    let name = [&main.to_vec()[..], b":", schema.as_bytes()].concat();
+    let mut load = command("HGETALL", 1, name.len());
+    load.arg(name);
     load
 }
 

@@ -21,6 +21,11 @@ impl ToSql for Name<'_> {
     }
 }
 
+/// True if the stored key of a row is that of an entry.
+pub(super) fn is_entry(value: ValueRef<'_>) -> bool {
+    matches!(value, ValueRef::Blob(_))
+}
+
 /// Reads the stored key of a row that is not a head.
 pub(super) fn read(value: ValueRef<'_>) -> Result<&str, Fault> {
     let bytes = value.as_bytes()?;

@@ -48,7 +48,7 @@ impl Reader {
         let Some(row) = rows.next()? else { return Ok(None) };
         let Some(HeadRow { head, bytes, keys }) = live(row, now)? else { return Ok(None) };
         let mut unreadable = Vec::new();
-        let values = values(connection, rows, wanted, &mut unreadable)?;
+        let values = values(connection, rows, wanted, keys, &mut unreadable)?;
         Ok(Some(Loaded { record: Record { head, values }, bytes, keys, unreadable }))
     }
 
@@ -74,13 +74,14 @@ impl Reader {
 
     /// Reads the record of a head found by a scan, unless it has expired.
     fn record(&self, row: &Row<'_>, key: SessionKey, now: Timestamp) -> Result<Option<Record>, Fault> {
-        let Some(HeadRow { head, .. }) = live(row, now).map_err(Fault::of_head)? else { return Ok(None) };
+        let Some(HeadRow { head, keys, .. }) = live(row, now).map_err(Fault::of_head)? else { return Ok(None) };
         let mut all = self.connection.prepare_cached(ALL)?;
         let mut rows = all.query([&key.as_bytes()[..]])?;
         // Skips the head, which has been read already.
         rows.next()?;
         let mut unreadable = Vec::new();
-        let record = Record { head, values: values(&self.connection, rows, &Wanted::all(), &mut unreadable)? };
+        let values = values(&self.connection, rows, &Wanted::all(), keys, &mut unreadable)?;
+        let record = Record { head, values };
         if unreadable.is_empty() { Ok(Some(record)) } else { Err(Fault::Unreadable("text")) }
     }
 }
@@ -128,26 +129,34 @@ fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
     Ok(Timestamp::from_millis(row.get_ref(column)?.as_i64()?))
 }
 
-/// Reads the values. Adds to `unreadable` the names of those whose content is not a text or is missing.
+/// Maximum number of values for which space is reserved. Of a large record, few may be wanted.
+const RESERVED: usize = 32;
+
+/// Reads the values, of a record of so many keys. Adds to `unreadable` the names of those whose content is not a text or is
+/// missing.
 fn values(
     connection: &Connection,
     mut rows: Rows<'_>,
     wanted: &Wanted,
+    keys: usize,
     unreadable: &mut Vec<Text>,
 ) -> Result<Values, Fault> {
-    let mut values = Values::new();
+    let mut values = Vec::with_capacity(keys.min(RESERVED));
     while let Some(row) = rows.next()? {
-        let name = name::read(row.get_ref(0)?)?;
-        if !wanted.wants(name) {
+        let column = row.get_ref(0)?;
+        let name = name::read(column)?;
+        // The statement selects entries of wanted schemas only.
+        let is_entry = name::is_entry(column);
+        if !is_entry && !wanted.wants(name) {
             continue;
         }
         match text(connection, row.get_ref(1)?, wanted) {
-            Ok(text) => drop(values.set(wanted.text(name), text)),
+            Ok(text) => values.push((if is_entry { name.into() } else { wanted.text(name) }, text)),
             Err(Fault::Unreadable(_)) => unreadable.push(name.into()),
             Err(fault) => return Err(fault),
         }
     }
-    Ok(values)
+    Ok(values.into_iter().collect())
 }
 
 /// Reads the text of a row from its content.
