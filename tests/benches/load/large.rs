@@ -8,9 +8,13 @@ use session_runtime::{Sessions, Store};
 use crate::app::Cart;
 use crate::table::{Goal, Table};
 
-/// Time of one measurement, in which as many writes are made as fit.
-const TIME: Duration = Duration::from_millis(1_500);
-/// Writes before each measurement.
+/// Number of times that each of two sessions takes its turn.
+const ROUNDS: u32 = 5;
+/// Turn of a small session, in which as many adds are made as fit.
+const SHORT: Duration = Duration::from_millis(60);
+/// Turn of a large session.
+const LONG: Duration = Duration::from_millis(300);
+/// Adds before each measurement.
 const WARM: usize = 20;
 
 /// A schema beside the cart, which the writes do not ask for. It is not lazy.
@@ -45,29 +49,65 @@ const LARGE: [Size; 4] = [
 ];
 
 pub(super) async fn measure(table: &mut Table, name: &str, store: &Arc<dyn Store>) {
-    let small = median_of(store, &SMALL).await;
-    table.line(&format!("{name}: p50 of an add to a small session, ms"), small, 3, Goal::None);
+    let small = Visitor::new(store, &SMALL).await;
+    let adds = small.adds(ROUNDS * SHORT).await;
+    table.line(&format!("{name}: p50 of an add to a small session, ms"), median_of(adds), 3, Goal::None);
     for size in LARGE {
         let goal = if matches!(name, "SQLite" | "Redis") { Goal::AtMost(size.most) } else { Goal::None };
-        let ratio = median_of(store, &size).await / small;
+        let ratio = beside(&small, &Visitor::new(store, &size).await).await;
         table.line(&format!("{name}: the same beside it with {}", size.what), ratio, 1, goal);
     }
 }
 
-/// Median of an add to a session of this size, in milliseconds.
-async fn median_of(store: &Arc<dyn Store>, size: &Size) -> f64 {
-    let cookie = filled(store, size).await;
-    // As in another process than the one that filled the session.
-    let sessions = sessions(store);
-    for _ in 0..WARM {
-        add(&sessions, &cookie).await;
+/// Median of an add to the large session, as a multiple of that to the small one. They take turns, since other programs
+/// may use the machine.
+async fn beside(small: &Visitor, large: &Visitor) -> f64 {
+    let (mut of_small, mut of_large) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        of_small.extend(small.adds(SHORT).await);
+        of_large.extend(large.adds(LONG).await);
     }
-    let (started, mut times) = (Instant::now(), Vec::new());
-    while started.elapsed() < TIME {
-        times.push(add(&sessions, &cookie).await);
-    }
+    median_of(of_large) / median_of(of_small)
+}
+
+/// Median in milliseconds.
+fn median_of(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times[times.len() / 2].as_secs_f64() * 1_000.0
+}
+
+/// A visitor with a session, of another process than the one that filled the session.
+struct Visitor {
+    sessions: Sessions,
+    cookie: String,
+}
+
+impl Visitor {
+    async fn new(store: &Arc<dyn Store>, size: &Size) -> Self {
+        let visitor = Self { cookie: filled(store, size).await, sessions: sessions(store) };
+        for _ in 0..WARM {
+            visitor.add().await;
+        }
+        visitor
+    }
+
+    /// Returns the time of each add in this time.
+    async fn adds(&self, time: Duration) -> Vec<Duration> {
+        let (started, mut times) = (Instant::now(), Vec::new());
+        while started.elapsed() < time {
+            times.push(self.add().await);
+        }
+        times
+    }
+
+    async fn add(&self) -> Duration {
+        let started = Instant::now();
+        let visit = self.sessions.open([&*self.cookie]);
+        *visit.write::<Cart>().await.expect("a cart").items_mut().entry(0).or_default() += 1;
+        let finished = visit.finish(200).await;
+        assert!(finished.error.is_none(), "an add failed");
+        started.elapsed()
+    }
 }
 
 fn sessions(store: &Arc<dyn Store>) -> Sessions {
@@ -89,13 +129,4 @@ async fn filled(store: &Arc<dyn Store>, size: &Size) -> String {
     assert!(finished.error.is_none(), "{:?}", finished.error);
     let header = finished.cookie.header().expect("a cookie of a new session");
     header.split(';').next().unwrap_or_default().to_owned()
-}
-
-async fn add(sessions: &Sessions, cookie: &str) -> Duration {
-    let started = Instant::now();
-    let visit = sessions.open([cookie]);
-    *visit.write::<Cart>().await.expect("a cart").items_mut().entry(0).or_default() += 1;
-    let finished = visit.finish(200).await;
-    assert!(finished.error.is_none(), "an add failed");
-    started.elapsed()
 }

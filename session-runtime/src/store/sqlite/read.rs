@@ -132,8 +132,8 @@ fn moment(row: &Row<'_>, column: usize) -> Result<Timestamp, Fault> {
 /// Maximum number of values for which space is reserved. Of a large record, few may be wanted.
 const RESERVED: usize = 32;
 
-/// Reads the values, of a record of so many keys. Adds to `unreadable` the names of those whose content is not a text or is
-/// missing.
+/// Reads the values of a record with this number of keys. Adds to `unreadable` the names of those whose content is not a
+/// text or is missing.
 fn values(
     connection: &Connection,
     mut rows: Rows<'_>,
