@@ -19,6 +19,8 @@ use session_tests::servers::redis::Redis;
 use crate::app::Cart;
 use crate::table::{Goal, Table};
 
+pub(crate) mod million;
+
 const EXPIRED: u32 = 100_000;
 const OLD: u32 = 10_000;
 const VISITORS: usize = 8;

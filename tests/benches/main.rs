@@ -11,12 +11,13 @@
 //! | `rates.rs` | requests per second beside bare Rocket's `/ping`, and beside those of an empty session |
 //! | `pages.rs` | one page of a scan, of few sessions and of many |
 //! | `load.rs` | visitors beside a sweep: the share of their adds that they keep |
+//! | `load/million.rs` | ten thousand sessions beside a million: reads, adds and a census |
 //! | `memory.rs` | a million sessions: their resident memory, and requests while they are swept |
 //! | `compile.rs` | CPU seconds of the compiler for the derive, beside serde's |
 //! | `table.rs` | the lines that are printed, each beside its goal |
 //!
 //! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `pages`, `load`,
-//! `memory` or `compile`.
+//! `million`, `memory` or `compile`.
 
 mod accessors;
 mod app;
@@ -38,13 +39,14 @@ use table::Table;
 /// A part of the table.
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("accessors", accessors::measure),
     ("instructions", instructions::measure),
     ("rates", rates::beside_rocket),
     ("growth", rates::beside_empty),
     ("pages", pages::measure),
     ("load", load::measure),
+    ("million", load::million::measure),
     ("memory", memory::measure),
     ("compile", compile::measure),
 ];
