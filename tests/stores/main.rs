@@ -8,5 +8,6 @@ mod cookie;
 mod postgres;
 mod redis;
 mod sqlite;
+mod steps;
 mod sweeps;
 mod visits;
