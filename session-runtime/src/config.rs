@@ -420,8 +420,8 @@ impl SessionConfig {
 
     /// Sets the time limit for all store operations of one request. Default: 2 seconds.
     ///
-    /// The same limit holds for each step of [`sweep`](crate::Sessions::sweep), and for each page and each session of
-    /// [`migrate`](crate::Sessions::migrate).
+    /// The same limit holds for each round trip to the store in [`sweep`](crate::Sessions::sweep) and
+    /// [`migrate`](crate::Sessions::migrate). With a store that is not of this crate, that is each call.
     ///
     /// If the time limit passes, the log states how much of it the store took. If that was little, blocked worker
     /// threads are the likely cause: hash passwords in `tokio::task::spawn_blocking`.

@@ -3,8 +3,14 @@
 //! Sweeps and bulk upgrades share the store with requests. The size of a step follows from the time of the step before
 //! it, so that a request waits for at most a few milliseconds of other work. The pauses leave most of the store to
 //! requests. The work takes the longer for it.
+//!
+//! An operation of a store may take several round trips, and its caller limits the time of each. So the store notes the
+//! end of each round trip in a counter of the thread, which the caller compares before and after it polls the operation.
+//! Wrappers of a store need not pass anything on.
 
+use std::cell::Cell;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -61,8 +67,9 @@ impl Pace {
     }
 }
 
-/// Yields to other tasks once.
+/// Yields to other tasks once. The work before it was a step.
 pub(crate) async fn give_way() {
+    note_step();
     let mut has_waited = false;
     poll_fn(|context| {
         if std::mem::replace(&mut has_waited, true) {
@@ -72,6 +79,28 @@ pub(crate) async fn give_way() {
         Poll::Pending
     })
     .await;
+}
+
+thread_local! {
+    /// Number of steps that the futures polled on this thread have completed.
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Notes that the future being polled has completed a step, such as a round trip to a server.
+pub(crate) fn note_step() {
+    STEPS.set(STEPS.get().wrapping_add(1));
+}
+
+/// Waits until the work is done; `None` if it has only completed a step, and is to be waited for again.
+pub(crate) fn output_or_step<F: Future + Unpin>(work: &mut F) -> impl Future<Output = Option<F::Output>> + Unpin {
+    poll_fn(|context| {
+        let before = STEPS.get();
+        match Pin::new(&mut *work).poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if STEPS.get() == before => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -123,6 +152,21 @@ mod tests {
                 assert!((took * times..took * times + 2 * MILLISECOND).contains(&paused), "{paused:?} after {took:?}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_with_each_step_and_with_the_output() {
+        let mut work = Box::pin(async {
+            give_way().await;
+            tokio::task::yield_now().await;
+            give_way().await;
+            7
+        });
+        let mut waits = Vec::new();
+        while waits.last().is_none_or(Option::is_none) {
+            waits.push(output_or_step(&mut work).await);
+        }
+        assert_eq!(waits, [None, None, Some(7)]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
-//! Eight visitors in a closed loop, alone and beside work in the background: a sweep of 100,000 expired sessions, and a
+//! Stores under load, in four sections. This file has sweeps and bulk upgrades: eight visitors in a closed loop, alone and beside work in the background: a sweep of 100,000 expired sessions, and a
 //! bulk upgrade of 10,000. The figures are the share of their adds that the visitors keep, and the slowest adds.
 
+mod large;
+mod million;
 mod overload;
 
 use std::sync::Arc;
@@ -21,8 +23,6 @@ use session_tests::servers::redis::Redis;
 
 use crate::app::Cart;
 use crate::table::{Goal, Table};
-
-mod large;
 
 const EXPIRED: u32 = 100_000;
 const OLD: u32 = 10_000;
@@ -51,18 +51,16 @@ mod new {
     }
 }
 
+type Section = fn(&mut Table, &Runtime);
+
+const SECTIONS: [(&str, Section); 4] = [
+    ("overload", overload::measure),
+    ("background", background),
+    ("million", million::measure),
+    ("large", large_sessions),
+];
+
 pub(crate) fn measure(table: &mut Table) {
-    on_each_store(|runtime, name, store| {
-        runtime.block_on(beside_a_sweep(table, name, store));
-        runtime.block_on(beside_an_upgrade(table, name, store));
-    });
-}
-
-pub(crate) fn in_large_sessions(table: &mut Table) {
-    on_each_store(|runtime, name, store| runtime.block_on(large::measure(table, name, store)));
-}
-
-fn on_each_store(mut measure: impl FnMut(&Runtime, &str, &Arc<dyn Store>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     // All of them, unless the variable `LOAD` names some.
     let wanted = std::env::var("LOAD").unwrap_or_default();
@@ -73,12 +71,19 @@ fn on_each_store(mut measure: impl FnMut(&Runtime, &str, &Arc<dyn Store>)) {
     }
 }
 
-type Section = fn(&mut Table, &Runtime);
-
-const SECTIONS: [(&str, Section); 2] = [("overload", overload::measure), ("background", background)];
-
 /// Sweeps and bulk upgrades.
 fn background(table: &mut Table, runtime: &Runtime) {
+    on_each_store(|name, store| {
+        runtime.block_on(beside_a_sweep(table, name, store));
+        runtime.block_on(beside_an_upgrade(table, name, store));
+    });
+}
+
+fn large_sessions(table: &mut Table, runtime: &Runtime) {
+    on_each_store(|name, store| runtime.block_on(large::measure(table, name, store)));
+}
+
+fn on_each_store(mut measure: impl FnMut(&str, &Arc<dyn Store>)) {
     let folder = tempfile::tempdir().expect("a folder");
     let (postgres, redis) = (Postgres::start(""), Redis::start());
     let stores: [(&str, Arc<dyn Store>); 4] = [
@@ -88,7 +93,7 @@ fn background(table: &mut Table, runtime: &Runtime) {
         ("PostgreSQL", Arc::new(PostgresStore::open(postgres.url()).expect("a store"))),
     ];
     for (name, store) in &stores {
-        measure(&runtime, name, store);
+        measure(name, store);
     }
 }
 

@@ -11,13 +11,15 @@
 //! | `rates.rs` | requests per second beside bare Rocket's `/ping`, and beside those of an empty session |
 //! | `pages.rs` | one page of a scan, of few sessions and of many |
 //! | `load.rs` | visitors beside a sweep: the share of their adds that they keep |
+//! | `load/overload.rs` | ten times the adds that a slowed store can do |
 //! | `load/large.rs` | one small write in a large session, beside one in a small session |
+//! | `load/million.rs` | ten thousand sessions beside a million: reads, adds and a census |
 //! | `memory.rs` | a million sessions: their resident memory, and requests while they are swept |
 //! | `compile.rs` | CPU seconds of the compiler for the derive, beside serde's |
 //! | `table.rs` | the lines that are printed, each beside its goal |
 //!
 //! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `pages`, `load`,
-//! `large`, `memory` or `compile`.
+//! `memory` or `compile`. `load` has four sections; the variable `LOAD` names those to run, such as `overload,large`.
 
 mod accessors;
 mod app;
@@ -46,7 +48,6 @@ const PARTS: [Part; 9] = [
     ("growth", rates::beside_empty),
     ("pages", pages::measure),
     ("load", load::measure),
-    ("large", load::in_large_sessions),
     ("memory", memory::measure),
     ("compile", compile::measure),
 ];

@@ -9,5 +9,6 @@ mod overload;
 mod postgres;
 mod redis;
 mod sqlite;
+mod steps;
 mod sweeps;
 mod visits;

@@ -16,12 +16,12 @@ use session_tests::servers::postgres::Postgres;
 use session_tests::servers::redis::Redis;
 use session_tests::stores::{Fault, RecordingStore};
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
 /// Stores sessions with this deadline. `first` keeps the keys of two calls apart.
-async fn fill(store: &dyn Store, first: u32, count: u32, idle_deadline: Timestamp) {
+pub(super) async fn fill(store: &dyn Store, first: u32, count: u32, idle_deadline: Timestamp) {
     for n in first..first + count {
         // Spread as random keys are.
         let key = u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);

@@ -10,6 +10,7 @@ use crate::cookie::CookieRules;
 use crate::cross_site::CrossSiteRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
+use crate::pace::{give_way, output_or_step};
 use crate::record::expiry::Lifetime;
 use crate::request::backend::Backend;
 use crate::request::budget::{Budget, catch_panic};
@@ -68,7 +69,31 @@ impl Core {
         budget: &Budget,
         work: impl Future<Output = Result<T, StoreError>> + Unpin,
     ) -> Result<T, SessionError> {
-        match budget.wait(catch_panic(work)).await {
+        let outcome = budget.wait(catch_panic(work)).await;
+        self.done(budget, outcome)
+    }
+
+    /// Runs one store operation of a job. The deadline applies to each round trip that the store notes, not to all of
+    /// them together.
+    pub(crate) async fn run_in_steps<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Unpin,
+    ) -> Result<T, SessionError> {
+        let mut work = catch_panic(work);
+        loop {
+            let budget = Budget::new(self.deadline);
+            match budget.wait(output_or_step(&mut work)).await {
+                // A step is complete, and the next one has a budget of its own. Polling at once would undo a yield of the
+                // work.
+                Some(None) => give_way().await,
+                outcome => return self.done(&budget, outcome.flatten()),
+            }
+        }
+    }
+
+    /// Returns the result of an operation. Without an outcome, the budget is used up; an outcome of `None` is a panic.
+    fn done<T>(&self, budget: &Budget, outcome: Option<Option<Result<T, StoreError>>>) -> Result<T, SessionError> {
+        match outcome {
             Some(Some(Ok(done))) => Ok(done),
             Some(Some(Err(error))) => Err(self.failed(budget, error)),
             Some(None) => Err(SessionError::new(ErrorKind::Panicked)),

@@ -6,8 +6,8 @@
 //! scan goes on.
 //!
 //! Several sessions of a batch are saved at the same time. A batch has as many as take some milliseconds, and a pause
-//! follows, so that requests keep most of the store. Each operation of the store has a deadline of its own, and the
-//! whole scan has none.
+//! follows, so that requests keep most of the store. Each round trip to the store has a deadline of its own; a page and
+//! the whole scan have none.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -18,7 +18,6 @@ use crate::id::SessionKey;
 use crate::pace::{Pace, give_way};
 use crate::record::Record;
 use crate::record::patch::{Patch, Patched, Precondition};
-use crate::request::budget::Budget;
 use crate::request::core::Core;
 use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
@@ -236,9 +235,9 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// The store is unavailable, or cannot scan. [`deadline`](crate::SessionConfig::deadline) applies to each page and
-    /// to each session, not to the whole scan. After an error, no further session is begun, and those in flight are
-    /// finished. Upgrades that are already saved remain.
+    /// The store is unavailable, or cannot scan. [`deadline`](crate::SessionConfig::deadline) applies to each round trip
+    /// to the store, not to a page or to the whole scan. After an error, no further session is begun, and those in
+    /// flight are finished. Upgrades that are already saved remain.
     ///
     /// # Examples
     ///
@@ -256,8 +255,7 @@ impl Sessions {
         let (mut pace, mut after) = (Pace::of_bulk(options.batch), options.after);
         loop {
             let started = Instant::now();
-            let budget = Budget::new(core.deadline);
-            let page = core.run(&budget, core.store().scan(after.as_ref(), pace.size(), core.now())).await?;
+            let page = core.run_in_steps(core.store().scan(after.as_ref(), pace.size(), core.now())).await?;
             after = upgrade_page(core, page, options.in_flight.max(1), &mut report).await?;
             let took = started.elapsed();
             options.progress.report(report.sessions, after.as_ref());
@@ -315,17 +313,16 @@ async fn upgrade_session(
         if dry_run || patch.is_empty() {
             return Ok(found);
         }
-        let budget = Budget::new(core.deadline);
         let (values, limits) = (&record.values, core.limits);
         if limits.check_patch(&patch, values, values.bytes(), values.len()).is_err() {
             return Ok(replace_upgraded(found, Outcome::Failed));
         }
-        match core.run(&budget, core.store().patch(key, patch, core.now())).await? {
+        match core.run_in_steps(core.store().patch(key, patch, core.now())).await? {
             Patched::Done(_) => return Ok(found),
             Patched::Gone => return Ok(Vec::new()),
             Patched::Renewed | Patched::Conflict(_) => {}
         }
-        match core.run(&budget, core.store().load(key, &Wanted::all().fresh(), core.now())).await? {
+        match core.run_in_steps(core.store().load(key, &Wanted::all().fresh(), core.now())).await? {
             Some(loaded) => record = loaded.record,
             None => return Ok(Vec::new()),
         }

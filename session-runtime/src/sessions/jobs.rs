@@ -160,8 +160,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// The store is unavailable, or a step took longer than [`deadline`](crate::SessionConfig::deadline). Records that
-    /// earlier steps removed stay removed, and the log has their number.
+    /// The store is unavailable, or a round trip to it took longer than [`deadline`](crate::SessionConfig::deadline).
+    /// Records that earlier steps removed stay removed, and the log has their number.
     pub async fn sweep(&self) -> Result<u64, SessionError> {
         let (mut pace, mut removed) = (Pace::of_sweep(), 0);
         loop {
@@ -176,7 +176,7 @@ impl Sessions {
     }
 
     async fn sweep_step(&self, limit: usize) -> Result<usize, SessionError> {
-        self.core.run(&Budget::new(self.core.deadline), self.core.store().sweep(limit, self.core.now())).await
+        self.core.run_in_steps(self.core.store().sweep(limit, self.core.now())).await
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, budget: &Budget) -> Result<Option<Loaded>, SessionError> {

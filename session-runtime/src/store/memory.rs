@@ -9,9 +9,9 @@
 //! | clock that decides expiry | the application's |
 //!
 //! The map is split into shards, each with a lock that is held for one operation. A sweep locks one shard at a time, so
-//! it blocks requests only for the time that it takes to look at one shard. It yields to other tasks of the thread after
-//! some hundred records, expired or not. The shards are in key order, so a page of a scan visits only the shards that it
-//! takes sessions from.
+//! it blocks requests only for the time that it takes to look at one shard. The shards are in key order, so a page of a scan
+//! visits only the shards that it takes sessions from. Both yield to other tasks of the thread after some hundred records,
+//! expired or not.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -32,7 +32,7 @@ use crate::record::patch::{Patch, Patched, Refusal};
 const SHARDS: usize = 1 << SHARD_BITS;
 const SHARD_BITS: u32 = 12;
 
-/// Number of records that a sweep looks at before it yields.
+/// Number of records that a sweep or a page of a scan looks at before it yields.
 const LOOKS: usize = 256;
 
 /// Sessions in memory, for tests, for development, and for programs whose sessions may end with the process.
@@ -105,6 +105,23 @@ impl MemoryStore {
         let swept = expired(&mut shard, limit, before);
         drop(shard);
         (swept.len(), looked_at)
+    }
+
+    /// Adds the live sessions among the first `limit` of one shard after `from`. Returns the keys of these, expired ones
+    /// included.
+    fn scan_shard(
+        &self,
+        at: usize,
+        from: Option<SessionKey>,
+        limit: usize,
+        now: Timestamp,
+        sessions: &mut Vec<(SessionKey, Record)>,
+    ) -> Vec<SessionKey> {
+        let shard = lock(&self.shards[at]);
+        let keys = first_keys(&shard, from, limit);
+        let live = |key| shard.get(key).filter(|entry| now < entry.record.head.idle_deadline);
+        sessions.extend(keys.iter().filter_map(|key| live(key).map(|entry| (*key, entry.record.clone()))));
+        keys
     }
 
     /// Locks the shard of a key. Keys are random, so their first bits spread them evenly.
@@ -200,17 +217,16 @@ impl Store for MemoryStore {
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         let (from, limit) = (from.map(Cursor::key).transpose()?, limit.max(1));
-        let (mut sessions, mut seen, mut last) = (Vec::new(), 0, None);
-        for shard in &self.shards[from.map_or(0, shard_of)..] {
-            let shard = lock(shard);
-            for key in first_keys(&shard, from, limit - seen) {
-                seen += 1;
-                last = Some(key);
-                let live = shard.get(&key).filter(|entry| now < entry.record.head.idle_deadline);
-                sessions.extend(live.map(|entry| (key, entry.record.clone())));
-            }
+        let (mut sessions, mut seen, mut looks) = (Vec::new(), 0, 0);
+        for at in from.map_or(0, shard_of)..SHARDS {
+            let keys = self.scan_shard(at, from, limit - seen, now, &mut sessions);
+            (seen, looks) = (seen + keys.len(), looks + keys.len());
             if seen == limit {
-                return Ok(Page::new(sessions, last.map(Cursor::from)));
+                return Ok(Page::new(sessions, keys.last().copied().map(Cursor::from)));
+            }
+            if looks >= LOOKS {
+                looks = 0;
+                give_way().await;
             }
         }
         Ok(Page::new(sessions, None))

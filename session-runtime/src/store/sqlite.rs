@@ -58,7 +58,7 @@ mod worker;
 mod write;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +100,10 @@ const SWEEP_STEP: usize = 100;
 ///
 /// Several stores, in one process or in many, may use the same file. Dropping the last one merges the write-ahead log
 /// back into it.
+///
+/// A store has one connection for writes, one for each core for inline reads, at most eight, and one for each reader
+/// thread. Each has a [page cache](SqliteStoreBuilder::page_cache) of its own, 2 MiB unless set. The file can be [mapped
+/// into memory](SqliteStoreBuilder::memory_map) too; by default it is not.
 ///
 /// A file does not shrink when sessions are removed. New sessions use the space again, so a file stays as large as its
 /// sessions were at their peak.
@@ -157,13 +161,9 @@ impl SqliteStore {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
-        SqliteStoreBuilder {
-            path: path.as_ref().to_path_buf(),
-            durability: Durability::default(),
-            busy_timeout: Duration::from_secs(1),
-            readers: cores().div_ceil(2).min(MOST_READERS),
-            admission: AdmissionConfig::default(),
-        }
+        let settings = Settings::new(path.as_ref().to_path_buf());
+        let readers = cores().div_ceil(2).min(MOST_READERS);
+        SqliteStoreBuilder { settings, readers, admission: AdmissionConfig::default() }
     }
 }
 
@@ -203,9 +203,7 @@ pub enum Durability {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is opened before `open`"]
 pub struct SqliteStoreBuilder {
-    path: PathBuf,
-    durability: Durability,
-    busy_timeout: Duration,
+    settings: Settings,
     readers: usize,
     admission: AdmissionConfig,
 }
@@ -213,13 +211,13 @@ pub struct SqliteStoreBuilder {
 impl SqliteStoreBuilder {
     /// Sets the failures that an acknowledged change survives. Default: [`Durability::Process`].
     pub const fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.settings.durability = durability;
         self
     }
 
     /// Sets the time to wait for a lock of another process. Default: 1 second.
     pub const fn busy_timeout(mut self, timeout: Duration) -> Self {
-        self.busy_timeout = timeout;
+        self.settings.busy_timeout = timeout;
         self
     }
 
@@ -233,6 +231,40 @@ impl SqliteStoreBuilder {
     /// Sets the limits for a file that has more work than it can do in time, see [`overload`](super::overload).
     pub const fn admission(mut self, admission: AdmissionConfig) -> Self {
         self.admission = admission;
+        self
+    }
+
+    /// Sets the size of the page cache of each connection, in bytes. Default: 2,097,152 (2 MiB).
+    ///
+    /// [`SqliteStore`] lists the connections. A cache takes its memory as pages are read. A larger one saves copies from
+    /// the operating system, but no CPU time if visitors use a million sessions at random. It pays if the operating
+    /// system has too little memory for the file, or if copies are slow, as on some virtual machines.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SqliteStore;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.db");
+    /// let store = SqliteStore::builder(path).page_cache(16 * 1024 * 1024).open()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn page_cache(mut self, bytes: usize) -> Self {
+        self.settings.page_cache = bytes;
+        self
+    }
+
+    /// Sets the size of the part of the file that is mapped into memory instead of copied, in bytes from its start.
+    /// Default: 0.
+    ///
+    /// All connections share the memory, which belongs to the operating system's own cache. A map makes reads of a large
+    /// file slightly faster, and writes slower. `SQLite` limits it to 2 GiB unless it was built otherwise.
+    ///
+    /// With a map, the operating system ends the process (`SIGBUS`) if another program shortens the file or the disk
+    /// cannot read a page. Without one, that is an error of one request, so the default is 0.
+    pub const fn memory_map(mut self, bytes: usize) -> Self {
+        self.settings.memory_map = bytes;
         self
     }
 
@@ -251,7 +283,7 @@ impl SqliteStoreBuilder {
     /// assert_eq!(error.kind(), StoreErrorKind::Setup);
     /// ```
     pub fn open(self) -> Result<SqliteStore, StoreError> {
-        let settings = Arc::new(Settings::new(self.path, self.durability, self.busy_timeout));
+        let settings = Arc::new(self.settings);
         let opened = settings.open()?;
         let path = absolute_path(&settings.path).into();
         let slots = Arc::new(Slots::open(&settings, cores().min(MOST_READERS), self.readers.max(1))?);

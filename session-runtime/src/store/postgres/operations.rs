@@ -11,6 +11,7 @@ use super::redacted::Redacted;
 use super::statement::Statement;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
+use crate::pace::note_step;
 use crate::record::Record;
 use crate::record::bytes::stored_size;
 use crate::record::patch::{Patch, Patched};
@@ -24,7 +25,7 @@ const SWEEP_STEP: usize = 200;
 
 impl PostgresStore {
     pub(super) async fn query(&self, statement: Statement, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        self.access.query(self.statements.get(statement), params).await
+        self.access.query(self.statements.get(statement), params).await.inspect(|_| note_step())
     }
 
     pub(super) async fn created(&self, key: SessionKey, record: &Record) -> Result<Created, Fault> {

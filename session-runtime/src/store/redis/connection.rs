@@ -12,6 +12,7 @@ use super::cluster;
 use super::fault::Fault;
 use super::server::ServerConnection;
 use super::servers::Route;
+use crate::pace::note_step;
 
 pub(super) struct Connection {
     client: Client,
@@ -59,6 +60,7 @@ impl Connection {
             }
         };
         let answer = answered?;
+        note_step();
         self.has_answered.store(true, Relaxed);
         if let Value::ServerError(error) = answer { Err(::redis::RedisError::from(error).into()) } else { Ok(answer) }
     }

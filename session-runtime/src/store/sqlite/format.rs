@@ -14,6 +14,7 @@ use super::Durability;
 use super::fault::{Cause, is_busy};
 use super::file::{self, OpenFile};
 use super::worker::Opened;
+use crate::record::bytes::stored_size;
 use crate::store::{StoreError, StoreErrorKind};
 
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"sess");
@@ -23,6 +24,13 @@ const FORMAT: i32 = 2;
 /// for example, while a reader keeps its snapshot for long. The limit is slightly above the 1,000 pages after which the
 /// log is checkpointed, so that it is not truncated in normal use.
 const LOG_BYTES: i64 = 5 << 20;
+/// Default size of the page cache of each connection, in bytes. With a million sessions, a read took 13.5 µs of CPU time.
+/// With 16 MiB it took 15.2 µs, and with 64 MiB 17.8 µs: a page in a large cache is out of the processor's own cache, and
+/// so costs as much as a copy from the operating system.
+const PAGE_CACHE_BYTES: usize = 2 << 20;
+/// Default size of the part of the file that each connection maps into memory, in bytes. With a million sessions and 1
+/// GiB, a read took 13.2 µs of CPU time instead of 13.5, and an add 95 µs instead of 62.
+const MEMORY_MAP_BYTES: usize = 0;
 /// Path that `SQLite` treats as a database without a file.
 const MEMORY: &str = ":memory:";
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
@@ -42,10 +50,15 @@ const TABLES: &str = "
     ) STRICT;";
 
 /// Settings shared by all connections of a store.
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) path: PathBuf,
     pub(super) durability: Durability,
     pub(super) busy_timeout: Duration,
+    /// Size of the pages that each connection keeps, in bytes.
+    pub(super) page_cache: usize,
+    /// Size of the part of the file that each connection maps into memory, in bytes.
+    pub(super) memory_map: usize,
 }
 
 /// Content of a file that this store may use.
@@ -57,11 +70,16 @@ enum Content {
 }
 
 impl Settings {
-    /// Makes the path absolute, so that it no longer depends on the working directory.
-    pub(super) fn new(path: PathBuf, durability: Durability, busy_timeout: Duration) -> Self {
+    /// Returns the defaults. Makes the path absolute, so that it no longer depends on the working directory.
+    pub(super) fn new(path: PathBuf) -> Self {
         let is_named = !path.as_os_str().is_empty() && path.as_os_str() != MEMORY;
-        let path = std::path::absolute(&path).ok().filter(|_| is_named).unwrap_or(path);
-        Self { path, durability, busy_timeout }
+        Self {
+            path: std::path::absolute(&path).ok().filter(|_| is_named).unwrap_or(path),
+            durability: Durability::default(),
+            busy_timeout: Duration::from_secs(1),
+            page_cache: PAGE_CACHE_BYTES,
+            memory_map: MEMORY_MAP_BYTES,
+        }
     }
 
     /// Opens the writer's connection, creates the tables if they are missing, and records the file.
@@ -138,6 +156,9 @@ impl Settings {
     fn tune(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.busy_timeout(self.busy_timeout)?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+        // A negative number is a size in KiB. A positive one would be a number of pages.
+        connection.pragma_update(None, "cache_size", -(stored_size(self.page_cache) / 1024))?;
+        connection.pragma_update(None, "mmap_size", stored_size(self.memory_map))?;
         self.synchronize(connection)
     }
 

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
+use crate::pace::note_step;
 use crate::store::{StoreError, StoreErrorKind};
 
 const ENDED: &str = "the store's thread has ended";
@@ -45,7 +46,9 @@ impl<J: Send + 'static> Threads<J> {
         // Fails if no thread is left, and drops the job.
         drop(self.jobs.send(job(answer)));
         // A job dropped without an answer means that its thread has ended.
-        outcome.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, during).because(ENDED)))
+        let outcome = outcome.await;
+        note_step();
+        outcome.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, during).because(ENDED)))
     }
 }
 

@@ -299,7 +299,6 @@ mod tests {
     use std::sync::{Mutex, mpsc};
     use std::time::Duration;
 
-    use super::super::Durability;
     use super::super::read::Reader;
     use super::*;
     use crate::clock::Timestamp;
@@ -309,8 +308,7 @@ mod tests {
     use crate::testing::head_at;
 
     fn settings(folder: &tempfile::TempDir) -> Arc<Settings> {
-        let path = folder.path().join("sessions.db");
-        Arc::new(Settings { path, durability: Durability::Process, busy_timeout: Duration::from_secs(1) })
+        Arc::new(Settings::new(folder.path().join("sessions.db")))
     }
 
     fn writer(folder: &tempfile::TempDir) -> Writer {
