@@ -1,5 +1,6 @@
-//! Stores under load, in four sections. This file has sweeps and bulk upgrades: eight visitors in a closed loop, alone and beside work in the background: a sweep of 100,000 expired sessions, and a
-//! bulk upgrade of 10,000. The figures are the share of their adds that the visitors keep, and the slowest adds.
+//! Stores under load, in four sections. Three have a file each. Here are sweeps and bulk upgrades: eight visitors in a
+//! closed loop, alone and beside a sweep of 100,000 expired sessions, and beside a bulk upgrade of 10,000. The figures
+//! are the share of their adds that the visitors keep, and the slowest adds.
 
 mod large;
 mod million;

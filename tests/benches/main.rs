@@ -41,7 +41,7 @@ use table::Table;
 /// A part of the table.
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 8] = [
     ("accessors", accessors::measure),
     ("instructions", instructions::measure),
     ("rates", rates::beside_rocket),
