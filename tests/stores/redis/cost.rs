@@ -61,6 +61,8 @@ async fn a_lazy_schema_comes_with_the_same_command() {
     let server = Redis::start();
     let store = RedisStore::open(server.url()).unwrap();
     store.set_lazy_schemas(&["history"]);
+    // Opens all connections.
+    store.prepare().await.unwrap();
     create(&store, 1, &[("cart", "{}"), ("history", "{}")]).await;
     load(&store, 1, &Wanted::all()).await.unwrap();
     let stats = &mut server.connect();

@@ -77,6 +77,8 @@ fn short(set: &[(&str, &str)], revision: u64, (bytes, keys): (usize, usize)) -> 
 async fn a_small_write_of_a_large_session_is_one_command() {
     let server = Redis::start();
     let store = RedisStore::open(server.url()).unwrap();
+    // Opens all connections.
+    store.prepare().await.unwrap();
     let all = session(600);
     create(&store, 1, &borrowed(&all)).await;
     let stats = &mut server.connect();
