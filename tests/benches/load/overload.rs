@@ -23,7 +23,7 @@ use crate::app::Cart;
 use crate::table::{Goal, Table};
 
 /// Sessions that the visitors use in turn.
-const CARTS: usize = 4_096;
+const CARTS: usize = 16_384;
 /// Visitors in a closed loop, for the capacity.
 const VISITORS: usize = 64;
 const CLOSED: Duration = Duration::from_secs(5);
@@ -31,6 +31,8 @@ const OFFERED: Duration = Duration::from_secs(30);
 /// Offered adds, beside those that the store can do.
 const TIMES: f64 = 10.0;
 const READS_PER_SECOND: f64 = 100.0;
+/// More than the answers of one measurement.
+const ROOM: usize = 1 << 20;
 /// Time after the overload in which the store may still be busy.
 const RECOVERY: Duration = Duration::from_secs(1);
 
@@ -160,6 +162,10 @@ struct Answer {
     ended: Duration,
 }
 
+impl Answer {
+    const NONE: Self = Self { cart: 0, outcome: Outcome::Unknown, took: Duration::ZERO, ended: Duration::ZERO };
+}
+
 #[derive(Default)]
 struct Measured {
     time: Duration,
@@ -208,7 +214,10 @@ impl Shop {
         per_second: f64,
         request: impl Fn(Self, usize) -> F,
     ) -> Vec<Answer> {
-        let (mut tasks, mut sent, mut answers) = (JoinSet::new(), 0_u32, Vec::new());
+        let (mut tasks, mut sent) = (JoinSet::new(), 0_u32);
+        // Its memory is used from the start, so that only that of the store grows.
+        let mut answers = vec![Answer::NONE; ROOM];
+        answers.clear();
         while begun.elapsed() < OFFERED {
             answers.extend(std::iter::from_fn(|| tasks.try_join_next()).map(|answer| answer.expect("a request")));
             while f64::from(sent) < begun.elapsed().as_secs_f64() * per_second {

@@ -28,7 +28,7 @@ type Outcome = (Result<(), StoreErrorKind>, Duration);
 impl SlowStore {
     fn new(each: Duration) -> Arc<Self> {
         let store = Self {
-            lane: Lane::new(AdmissionConfig::default(), LARGEST_LIMIT),
+            lane: Admission::new(AdmissionConfig::default()).writes,
             threads: Semaphore::new(WIDTH as usize),
             each: AtomicU64::default(),
         };
@@ -145,7 +145,7 @@ async fn a_burst_was_refused_because_little_had_been_asked_of_the_store_before()
 /// C78.
 #[tokio::test(start_paused = true)]
 async fn an_operation_whose_request_gave_up_in_the_queue_was_sent() {
-    let lane = Lane::new(AdmissionConfig { min_in_flight: 1, ..AdmissionConfig::default() }, 1);
+    let lane = Admission::with_writes(AdmissionConfig { min_in_flight: 1, ..AdmissionConfig::default() }, 1).writes;
     let first = lane.enter("load").await.unwrap();
     assert!(timeout(10 * MS, lane.enter("load")).await.is_err());
     let (second, ()) = tokio::join!(lane.enter("load"), async { drop(first) });
@@ -184,6 +184,43 @@ async fn reads_waited_behind_writes() {
     }
     assert_eq!(writes.len(), FIRST_LIMIT);
     assert!(timeout(MS, admission.reads.enter("load")).await.is_ok_and(|read| read.is_ok()));
+}
+
+/// A store that runs reads and writes one after the other.
+struct SerialStore {
+    admission: Admission,
+    turn: Semaphore,
+}
+
+impl SerialStore {
+    /// A read of a millisecond and a write of five. Returns whether both were done.
+    async fn request(self: Arc<Self>) -> bool {
+        self.run(&self.admission.reads, MS).await && self.run(&self.admission.writes, 5 * MS).await
+    }
+
+    async fn run(&self, lane: &Lane, time: Duration) -> bool {
+        let Ok(admitted) = lane.enter("load").await else { return false };
+        let turn = self.turn.acquire().await.unwrap();
+        sleep(time).await;
+        drop(turn);
+        admitted.end(Ok::<_, StoreError>(())).is_ok()
+    }
+}
+
+/// C79: the reads of an overloaded store took most of its time, and the writes of most requests were refused.
+#[tokio::test(start_paused = true)]
+async fn cheap_reads_took_the_time_of_the_writes_that_follow_them() {
+    let admission = Admission::new(AdmissionConfig::default());
+    let store = Arc::new(SerialStore { admission, turn: Semaphore::new(1) });
+    let (begun, mut tasks, mut done) = (Instant::now(), JoinSet::new(), 0);
+    for at in 0..16_600 {
+        sleep_until(begun + SECOND * at / 1_660).await;
+        tasks.spawn(Arc::clone(&store).request());
+        while let Some(both) = tasks.try_join_next() {
+            done += u32::from(both.unwrap());
+        }
+    }
+    assert!(done > 1_400, "{done} of 1,660 requests");
 }
 
 #[tokio::test(start_paused = true)]
