@@ -63,22 +63,27 @@ pub(super) fn measure(table: &mut Table, runtime: &Runtime) {
         || tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(postgres.execute(SLOW_POSTGRES)));
     runtime.block_on(beside_overload(table, "PostgreSQL", store, slow_postgres));
     let redis = Redis::start();
-    let address = runtime.block_on(throttled(redis.address()));
+    let address = throttled(redis.address());
     let store = Arc::new(RedisStore::open(format!("redis://{address}")).expect("a store"));
     runtime.block_on(beside_overload(table, "Redis", store, || ()));
 }
 
-/// Forwards connections to a server, and its commands slowly.
-async fn throttled(server: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+/// Forwards connections to a server, and its commands slowly. It has a thread of its own, so that it is as slow beside
+/// many visitors as beside few.
+fn throttled(server: SocketAddr) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its number");
-    tokio::spawn(async move {
+    listener.set_nonblocking(true).expect("a listener for a runtime");
+    let forward = async move {
+        let listener = TcpListener::from_std(listener).expect("a listener");
         while let (Ok((client, _)), Ok(server)) = (listener.accept().await, TcpStream::connect(server).await) {
             let ((commands, mut client), (mut answers, server)) = (client.into_split(), server.into_split());
             tokio::spawn(forward_slowly(commands, server));
             tokio::spawn(async move { tokio::io::copy(&mut answers, &mut client).await });
         }
-    });
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    std::thread::spawn(move || runtime.block_on(forward));
     address
 }
 
