@@ -41,9 +41,9 @@ impl Admission {
     }
 
     fn with_writes(config: AdmissionConfig, largest_limit: usize) -> Self {
-        let limit_of_writes = Arc::new(AtomicUsize::new(LARGEST_LIMIT));
-        let reads = Lane::new(config, LARGEST_LIMIT, Role::Reads(Arc::clone(&limit_of_writes)));
-        Self { reads, writes: Lane::new(config, largest_limit, Role::Writes(limit_of_writes)) }
+        let bound = Arc::default();
+        let reads = Lane::new(config, LARGEST_LIMIT, Role::Reads(Arc::clone(&bound)));
+        Self { reads, writes: Lane::new(config, largest_limit, Role::Writes(bound)) }
     }
 
     /// Admission to a pool that lends each connection to one operation. Writes leave a quarter of four connections or
@@ -54,10 +54,32 @@ impl Admission {
     }
 }
 
-/// Operations of a lane, and the limit of the writes while some of them wait.
+/// Operations of a lane. The lane of the writes sets the bound of the reads.
 enum Role {
-    Reads(Arc<AtomicUsize>),
-    Writes(Arc<AtomicUsize>),
+    Reads(Arc<Bound>),
+    Writes(Arc<Bound>),
+}
+
+/// Limit of the writes while some of them wait, and for a second after that. Without that second, reads would take all
+/// places again whenever the queue of the writes is empty for a moment.
+#[derive(Default)]
+struct Bound(Mutex<Option<(usize, Instant)>>);
+
+impl Bound {
+    const LASTS: Duration = Duration::from_secs(1);
+
+    fn get(&self) -> usize {
+        let current = self.lock().filter(|(_, set)| set.elapsed() < Self::LASTS);
+        current.map_or(LARGEST_LIMIT, |(limit, _)| limit)
+    }
+
+    fn set(&self, limit: usize) {
+        *self.lock() = Some((limit, Instant::now()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(usize, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Operations that wait for each other.
@@ -122,7 +144,6 @@ impl Lane {
         }
         if self.is_busy.load(Relaxed) {
             self.is_busy.store(false, Relaxed);
-            self.publish(LARGEST_LIMIT);
         }
         self.places.add_permits(1);
     }
@@ -149,22 +170,19 @@ impl Lane {
         flow.interval = if flow.interval.is_zero() { interval } else { (flow.interval + interval) / 2 };
         let fitting = self.config.in_flight_time.as_nanos() / flow.interval.as_nanos().max(1);
         let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
-        let limit = fitting.min(self.bound()).clamp(self.config.min_in_flight, self.largest_limit);
-        self.publish(if self.waiting.load(Relaxed) > 0 { limit } else { LARGEST_LIMIT });
-        self.set_limit(flow, limit);
+        let limit = fitting.clamp(self.config.min_in_flight, self.largest_limit);
+        self.set_limit(flow, self.bound(limit));
     }
 
-    /// Maximum number of reads in flight because of waiting writes.
-    fn bound(&self) -> usize {
+    /// Bounds the limit of the reads by that of waiting writes.
+    fn bound(&self, limit: usize) -> usize {
         match &self.role {
-            Role::Reads(limit_of_writes) => limit_of_writes.load(Relaxed),
-            Role::Writes(_) => LARGEST_LIMIT,
-        }
-    }
-
-    fn publish(&self, limit: usize) {
-        if let Role::Writes(limit_of_writes) = &self.role {
-            limit_of_writes.store(limit, Relaxed);
+            Role::Reads(bound) => limit.min(bound.get()),
+            Role::Writes(bound) if self.waiting.load(Relaxed) > 0 => {
+                bound.set(limit);
+                limit
+            }
+            Role::Writes(_) => limit,
         }
     }
 

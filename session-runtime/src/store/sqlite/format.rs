@@ -25,8 +25,7 @@ const FORMAT: i32 = 2;
 /// log is checkpointed, so that it is not truncated in normal use.
 const LOG_BYTES: i64 = 5 << 20;
 /// Default size of the page cache of each connection, in bytes. With a million sessions, a read took 13.5 µs of CPU time.
-/// With 16 MiB it took 15.2 µs, and with 64 MiB 17.8 µs: a page in a large cache is out of the processor's own cache, and
-/// so costs as much as a copy from the operating system.
+/// With 16 MiB it took 15.2 µs, and with 64 MiB 17.8 µs.
 const PAGE_CACHE_BYTES: usize = 2 << 20;
 /// Default size of the part of the file that each connection maps into memory, in bytes. With a million sessions and 1
 /// GiB, a read took 13.2 µs of CPU time instead of 13.5, and an add 95 µs instead of 62.
