@@ -48,8 +48,6 @@ type Filled = (Arc<dyn Store>, u32);
 struct Goals {
     reads: f64,
     adds: f64,
-    /// Sessions a second.
-    census: f64,
 }
 
 pub(super) fn measure(table: &mut Table, runtime: &Runtime) {
@@ -63,27 +61,27 @@ pub(super) fn measure(table: &mut Table, runtime: &Runtime) {
 
 async fn in_memory(table: &mut Table) {
     let stores = [filled(MemoryStore::new(), SMALL).await, filled(MemoryStore::new(), LARGE).await];
-    compare(table, "memory", &stores, Goals { reads: 0.8, adds: 0.8, census: 100_000.0 }).await;
+    compare(table, "memory", &stores, Goals { reads: 0.8, adds: 0.8 }).await;
 }
 
 async fn on_sqlite(table: &mut Table) {
     let folder = tempfile::tempdir().expect("a folder");
     let open = |name: &str| SqliteStore::open(folder.path().join(name)).expect("a file");
     let stores = [filled(open("small.db"), SMALL).await, filled(open("large.db"), LARGE).await];
-    compare(table, "SQLite", &stores, Goals { reads: 0.85, adds: 0.85, census: 100_000.0 }).await;
+    compare(table, "SQLite", &stores, Goals { reads: 0.85, adds: 0.85 }).await;
 }
 
 async fn on_redis(table: &mut Table) {
     let servers = [Redis::start(), Redis::start()];
     let open = |server: &Redis| RedisStore::open(server.url()).expect("a store");
     let stores = [filled(open(&servers[0]), SMALL).await, filled(open(&servers[1]), LARGE).await];
-    compare(table, "Redis", &stores, Goals { reads: 0.8, adds: 0.8, census: 20_000.0 }).await;
+    compare(table, "Redis", &stores, Goals { reads: 0.8, adds: 0.8 }).await;
 }
 
 async fn on_postgres(table: &mut Table) {
     let server = Postgres::start("shared_buffers = 1500MB\nmax_wal_size = 2GB");
     let stores = [copied(&server, "small", SMALL).await, copied(&server, "large", LARGE).await];
-    compare(table, "PostgreSQL", &stores, Goals { reads: 0.8, adds: 0.8, census: 15_000.0 }).await;
+    compare(table, "PostgreSQL", &stores, Goals { reads: 0.8, adds: 0.8 }).await;
 }
 
 /// Stores this many sessions, in the order of their keys: a table that grows at its end is filled in less time.
@@ -140,7 +138,7 @@ async fn compare(table: &mut Table, name: &str, stores: &[Filled; 2], goals: Goa
     let report = sessions(&stores[1]).census(Options::default()).await.expect("a census");
     assert_eq!(report.sessions, u64::from(LARGE));
     let census = f64::from(LARGE) / started.elapsed().as_secs_f64();
-    table.line(&format!("{name}: census of {LARGE}, sessions a second"), census, 0, Goal::AtLeast(goals.census));
+    table.line(&format!("{name}: census of {LARGE}, sessions a second"), census, 0, Goal::None);
 }
 
 /// Figures of each round.
