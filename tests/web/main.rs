@@ -24,6 +24,8 @@ mod jobs;
 mod misuse;
 mod neighbours;
 mod pages;
+mod peeks;
+mod proofs;
 mod regressions;
 mod remember;
 mod routes;

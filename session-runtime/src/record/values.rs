@@ -144,6 +144,12 @@ impl Values {
         })
     }
 
+    /// Stores one more key and allocates no room for others: a store in memory keeps the allocation.
+    pub(crate) fn set_last(&mut self, key: Text, text: Text) {
+        self.entries_mut().reserve_exact(1);
+        self.set(key, text);
+    }
+
     pub(crate) fn with_capacity(keys: usize) -> Self {
         Self { entries: Some(Arc::new(Vec::with_capacity(keys))) }
     }

@@ -23,6 +23,8 @@ use crate::version::versioned::VersionedValues;
 /// Purpose of a load.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// Looking at the session, which is no use of it: no deadline moves.
+    Peek,
     /// Reading: a copy from a cache is enough.
     Read,
     /// Writing: no copy, since writes based on it would overwrite newer values of another node.
@@ -78,7 +80,8 @@ impl Visit {
     }
 
     pub(super) fn fetched(&self, schema: Option<usize>, purpose: Purpose) -> Option<Result<(), SessionError>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.is_used |= purpose != Purpose::Peek;
         // The stored values of this schema are no longer read.
         if schema.is_some_and(|at| !state.counts(self.core.schemas()[at])) {
             return Some(Ok(()));
@@ -90,6 +93,7 @@ impl Visit {
         let there = match (&state.session_status, schema) {
             (SessionStatus::Unread(_), _) => false,
             (SessionStatus::Live(_), Some(at)) => good.contains(at),
+            (SessionStatus::Live(_), None) => purpose != Purpose::Write || !good.is_empty() || !self.store().is_cache(),
             _ => true,
         };
         there.then_some(Ok(()))

@@ -59,7 +59,7 @@ impl Visit {
         precondition: PreconditionKind,
     ) -> Result<Outcome, SessionError> {
         let stored = self.lasting_of(live, requested).await?;
-        let values = self.next_values(&stored, &requested.changes)?;
+        let values = self.with_proof(self.next_values(&stored, &requested.changes)?, requested);
         let before = self.state().checkpoint();
         self.create(values, &stored, requested.chosen_expiry()).await?;
         let next = self.state().session_status.live().map(|live| live.id.key).filter(|key| *key != live.id.key);

@@ -1,0 +1,16 @@
+use rocket::post;
+use session_runtime::{Peek, Session};
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart {
+    visits: u32,
+}
+
+#[post("/visit")]
+fn visit(mut cart: Peek<Cart>) {
+    cart.set_visits(1);
+    cart.visits = 2;
+}
+
+fn main() {}
