@@ -145,9 +145,14 @@ impl Values {
     }
 
     /// Stores one more key and allocates no room for others: a store in memory keeps the allocation.
-    pub(crate) fn set_last(&mut self, key: Text, text: Text) {
+    pub(crate) fn set_one_more(&mut self, key: Text, text: Text) {
         self.entries_mut().reserve_exact(1);
         self.set(key, text);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.entries.as_ref().map_or(0, |entries| entries.capacity())
     }
 
     pub(crate) fn with_capacity(keys: usize) -> Self {

@@ -94,6 +94,23 @@ mod tests {
         _coupon: Option<String>,
     }
 
+    #[derive(crate::Session)]
+    #[session(key = "history", version = 1, lazy, lasting)]
+    struct History {
+        _page: String,
+    }
+
+    #[test]
+    fn each_load_includes_the_proof_and_the_next_session_does_not() {
+        let sets = LoadSets::new(&[Cart::SPEC, History::SPEC]);
+        let all = LoadSet::new(&[Cart::SPEC, History::SPEC], SchemaSet::ALL);
+        for load_set in [&all, sets.of(None), sets.of(Some(0)), sets.of(Some(1))] {
+            assert!(load_set.wanted.wants(key::PROOF));
+        }
+        let lasting = sets.lasting().unwrap();
+        assert!(lasting.wanted.wants("history._page") && !lasting.wanted.wants(key::PROOF));
+    }
+
     #[test]
     fn texts_of_nearly_all_sessions_are_in_memory_once() {
         let load_set = LoadSet::kept(&[Cart::SPEC], SchemaSet::one(0));

@@ -73,7 +73,8 @@ impl Visit {
     /// Records that the visitor has proved their identity again, and gives the session a new id (OWASP ASVS 5.0, 7.2.4).
     /// Creates no session.
     ///
-    /// Both are saved with the changes of the request: a 5xx response or a panic discards them.
+    /// Both are saved with the changes of the request: a 5xx response or a panic discards them. A login is a proof by
+    /// itself, but a `renew` field that is set to the user it holds already is no login.
     ///
     /// # Examples
     ///
@@ -137,8 +138,31 @@ impl Visit {
     pub(super) fn with_proof(&self, mut values: Values, requested: &Requested) -> Values {
         if !values.is_empty() && self.proves_identity(requested) {
             let (name, text) = stored(self.core.now(), 0);
-            values.set_last(name, text);
+            values.set_one_more(name, text);
         }
         values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_proof_is_read_again() {
+        for (at, generation) in [(0, 0), (1_767_225_600_000, 3), (i64::MIN, u64::MAX), (i64::MAX, 1)] {
+            let (name, text) = stored(Timestamp::from_millis(at), generation);
+            let Proof { at: read, g } = serde_json::from_str(&text).unwrap();
+            assert_eq!((&*name, read, g), (key::PROOF, at, generation));
+        }
+    }
+
+    #[test]
+    fn a_new_session_has_no_room_for_more_keys() {
+        let mut values = Values::with_capacity(1);
+        values.set("auth".into(), "1".into());
+        let (name, text) = stored(Timestamp::from_millis(0), 0);
+        values.set_one_more(name, text);
+        assert_eq!((values.len(), values.capacity()), (2, 2));
     }
 }

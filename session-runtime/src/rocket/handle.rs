@@ -144,7 +144,10 @@ impl SessionHandle {
     /// Records that the visitor has proved their identity again, and gives the session a new id (OWASP ASVS 5.0, 7.2.4).
     ///
     /// Both are saved with the changes of the request, so a 5xx response or a panic discards them. Does not create a
-    /// session. A login does this by itself.
+    /// session.
+    ///
+    /// A login is a proof by itself. A `renew` field that is set to the user it holds already is no login: a handler that
+    /// the visitor may call twice calls this too.
     ///
     /// # Examples
     ///
