@@ -92,7 +92,8 @@ fn schema_key(model: &Model, errors: &mut Errors) {
     } else if key == RESERVED || key.starts_with("__") {
         let suggested = Some(suggested_key(model)).filter(|key| key != RESERVED);
         let instead = suggested.as_deref().unwrap_or("auth");
-        errors.at(literal, format!("the key \"{key}\" is reserved by the library: write another, such as \"{instead}\""));
+        errors
+            .at(literal, format!("the key \"{key}\" is reserved by the library: write another, such as \"{instead}\""));
     } else if let Some(letter) = key.chars().find(|letter| !allowed(*letter)) {
         errors.at(literal, format!("a key may use a-z, 0-9, `_` and `-`, not {letter:?}"));
     } else if key.len() > MAX_KEY_BYTES {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ::rocket::request::{FromRequest, Outcome};
+use ::rocket::request::FromRequest;
 use ::rocket::{Ignite, Request, Rocket, Sentinel};
 
-use super::guard::outcome;
+use super::guard::{Reading, outcome};
 use super::handle::SessionHandle;
 use crate::error::SessionError;
 
@@ -16,7 +16,7 @@ use crate::error::SessionError;
 ///
 /// Otherwise the guard fails with 403 and [`ErrorKind::NotRecent`](crate::ErrorKind::NotRecent). The catcher can then ask
 /// for the password. A request from another site is 403 too, so it asks [`SessionError::of`] for the kind. A visitor who
-/// is not logged in has no proof either. The minutes are at least 1; 0 does not compile.
+/// is not logged in has no proof either. A route with `Recent<0>` does not compile.
 ///
 /// # Examples
 ///
@@ -42,19 +42,29 @@ use crate::error::SessionError;
 pub struct Recent<const MINUTES: u32>(());
 
 impl<const MINUTES: u32> Recent<MINUTES> {
-    const AGE: Duration = {
+    const AGE: Duration = Duration::from_secs(MINUTES as u64 * 60);
+
+    /// Fails the build for no minutes.
+    const CHECKED: () =
         assert!(MINUTES > 0, "`Recent<0>` refuses every request: give the age in minutes, as in `Recent<10>`");
-        Duration::from_secs(MINUTES as u64 * 60)
-    };
 }
 
-#[::rocket::async_trait]
+// Written as `async_trait` would expand it, except that the check is outside the future: the compiler's error then points
+// at the handler.
 impl<'r, const MINUTES: u32> FromRequest<'r> for Recent<MINUTES> {
     type Error = SessionError;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SessionError> {
-        let check = async { SessionHandle::of(request)?.visit.authenticated_within(Self::AGE).await };
-        outcome(request, check.await.map(|()| Self(())))
+    fn from_request<'a, 'f>(request: &'r Request<'a>) -> Reading<'f, Self>
+    where
+        'r: 'f,
+        'a: 'f,
+        Self: 'f,
+    {
+        let () = Self::CHECKED;
+        Box::pin(async move {
+            let check = async { SessionHandle::of(request)?.visit.authenticated_within(Self::AGE).await };
+            outcome(request, check.await.map(|()| Self(())))
+        })
     }
 }
 

@@ -25,7 +25,9 @@ impl Save<'_> {
             _ if self.requested.renews_id() => Secret::Raise(renewed()?),
             _ if !self.answered || !self.live.presented => Secret::Keep,
             _ if unconfirmed => Secret::Presented,
-            _ if self.used && !in_grace && self.visit.core.lifetime.renewal_due(head, now) => Secret::Periodic(renewed()?),
+            _ if self.used && !in_grace && self.visit.core.lifetime.renewal_due(head, now) => {
+                Secret::Periodic(renewed()?)
+            }
             IdentityChange::Same => Secret::Keep,
         })
     }

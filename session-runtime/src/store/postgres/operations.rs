@@ -11,9 +11,9 @@ use super::redacted::Redacted;
 use super::statement::Statement;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::{Record, key};
 use crate::record::bytes::stored_size;
 use crate::record::patch::{Patch, Patched};
+use crate::record::{Record, key};
 use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
 
 /// Number of keys that a patch passes one by one. More are passed as arrays.

@@ -155,8 +155,11 @@ const LOAD: Declaration =
 
 // The usual load: one schema, and the reserved section (`session` in hexadecimal). Without an array of unknown length the
 // server keeps the plan, also on an application's connection. Measured there: 43 µs of the server's CPU time instead of 53.
-const LOAD_ONE: Declaration =
-    Declaration { part: "AND v.schema IN ($3, pg_catalog.decode('73657373696f6e', 'hex'))", types: &[BYTES, NUMBER, BYTES], ..LOAD_ALL };
+const LOAD_ONE: Declaration = Declaration {
+    part: "AND v.schema IN ($3, pg_catalog.decode('73657373696f6e', 'hex'))",
+    types: &[BYTES, NUMBER, BYTES],
+    ..LOAD_ALL
+};
 
 const PATCH: Declaration = Declaration {
     text: "SELECT (p.head).expires, (p.head).created, (p.head).touched, (p.head).ends, (p.head).expiry_kind,

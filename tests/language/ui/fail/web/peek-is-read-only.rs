@@ -8,9 +8,8 @@ struct Cart {
 }
 
 #[post("/visit")]
-fn visit(mut cart: Peek<Cart>) {
+fn visit(cart: Peek<Cart>) {
     cart.set_visits(1);
-    cart.visits = 2;
 }
 
 fn main() {}

@@ -1,13 +1,11 @@
-use rocket::get;
 use session_runtime::Peek;
 
 struct Cart {
     visits: u32,
 }
 
-#[get("/visits")]
-fn visits(cart: Peek<Cart>) -> String {
-    cart.visits.to_string()
+fn is_empty(cart: Peek<'_, Cart>) -> bool {
+    cart.visits == 0
 }
 
 fn main() {}
