@@ -388,7 +388,7 @@ async fn a_catcher_can_distinguish_an_old_proof_from_another_site() {
     assert_eq!(change_kind(&app, &browser).await, not_recent());
 }
 
-/// Requests that log nobody in and ask for no proof send and store the same as without proofs.
+/// Requests without a login that ask for no proof send and store the same as without proofs.
 #[rocket::async_test]
 async fn a_request_without_a_proof_costs_no_more() {
     let (app, mut browser) = (app().await, Browser::default());
