@@ -15,6 +15,9 @@ mod versions;
 /// Maximum length of the key of a schema or a field.
 const MAX_KEY_BYTES: usize = 64;
 
+/// Schema key of the library's own section, which holds the proof of identity.
+const RESERVED: &str = "session";
+
 /// Methods of the guards. An accessor of the same name could not be called on a guard.
 pub(crate) const GUARD_METHODS: &[&str] = &["save", "update", "update_now", "deref", "deref_mut"];
 
@@ -86,8 +89,11 @@ fn schema_key(model: &Model, errors: &mut Errors) {
     let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(letter);
     if key.is_empty() {
         errors.at(literal, "the key is empty");
-    } else if key == "session" || key.starts_with("__") {
-        errors.at(literal, format!("the key \"{key}\" is reserved by the library"));
+    } else if key == RESERVED || key.starts_with("__") {
+        let suggested = Some(suggested_key(model)).filter(|key| key != RESERVED);
+        let instead = suggested.as_deref().unwrap_or("auth");
+        errors
+            .at(literal, format!("the key \"{key}\" is reserved by the library: write another, such as \"{instead}\""));
     } else if let Some(letter) = key.chars().find(|letter| !allowed(*letter)) {
         errors.at(literal, format!("a key may use a-z, 0-9, `_` and `-`, not {letter:?}"));
     } else if key.len() > MAX_KEY_BYTES {

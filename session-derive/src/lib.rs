@@ -89,7 +89,8 @@ use proc_macro::TokenStream;
 /// | `on_newer = "discard"` | `"refuse"` | treatment of data of a newer version that this one may not read |
 /// | `crate = ::path` | `::session_runtime` | path of the runtime; starts with `::` or `crate` |
 ///
-/// - `key` has at most 64 bytes of `a-z`, `0-9`, `_` and `-`. `session` and keys that start with `__` are reserved.
+/// - `key` has at most 64 bytes of `a-z`, `0-9`, `_` and `-`. `session` and keys that start with `__` are reserved for the
+///   library.
 /// - `on_invalid = "refuse"` fails the guard and changes nothing. `"reset"` gives that one field its default.
 /// - With `layout = ""`, the compiler prints the layout to paste.
 /// - `unreleased` is refused in builds without debug assertions.

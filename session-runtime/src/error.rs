@@ -79,6 +79,8 @@ pub enum ErrorKind {
     /// A value of the previous user's session was edited. A `renew` field left that user in the same request: replace
     /// the field (`set_…`) instead of editing it, or edit it after the `renew` field was set.
     PreviousUser,
+    /// The session has no proof of identity, or none that is recent enough for the guard `Recent`.
+    NotRecent,
     /// The request comes from another site (see [`CrossSite`](crate::config::CrossSite)).
     CrossSite,
     /// The store does not support the operation.
@@ -95,7 +97,7 @@ impl ErrorKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::Unavailable | Self::Newer => 503,
-            Self::CrossSite => 403,
+            Self::NotRecent | Self::CrossSite => 403,
             Self::Gone | Self::Renewed | Self::Rejected => 409,
             _ => 500,
         }
@@ -124,6 +126,7 @@ impl ErrorKind {
             Self::PreviousUser => {
                 "an edit of a value of the previous user: set the whole field, or edit it after the `renew` field was set"
             }
+            Self::NotRecent => "the visitor has given no recent proof of identity",
             Self::CrossSite => "the request comes from another site",
             Self::Unsupported => "the session store does not support this",
             Self::Config => "the session configuration is wrong",

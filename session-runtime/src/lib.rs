@@ -49,7 +49,7 @@
 //! | attributes and accessors | the derive macro [`Session`](macro@Session) |
 //! | types inside fields | the derive macro [`SessionValue`](macro@SessionValue) |
 //! | a struct that changes | the guide [Changing a session struct](guide) |
-//! | guards | `&S`, [`Session<S>`](struct@Session), [`SessionHandle`] |
+//! | guards | `&S`, [`Session<S>`](struct@Session), [`Peek<S>`](Peek), [`SessionHandle`], [`Recent`] |
 //! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`] |
 //! | sessions outside requests | [`Sessions`] |
 //! | all stored sessions at once | [`migrate`] |
@@ -96,6 +96,8 @@
 //! - If a client repeats a POST after a 503, the request may take effect twice: the outcome of a lost save is unknown.
 //! - Guards of a request from another site fail with 403, unless the method is GET, HEAD, OPTIONS or TRACE or the setting
 //!   `cross_site` allows it. A GET handler that changes something is not protected.
+//! - A proof of identity ([`Recent`], [`Visit::authenticated_at`]) is recorded by the save of a login, unless the login is
+//!   `remembered`. It ends with the login, and whenever else the id is renewed, except by `renew_every`.
 //! - Only a `__Host-` cookie is immune to cookies that a subdomain sets (cookie tossing).
 //! - A change through `&self` (an atomic, a `Mutex`) is not detected. A different order inside a `HashSet` that is part
 //!   of another value counts as a change, unless the type derives `SessionValue`.
@@ -151,9 +153,9 @@ pub use crate::record::expiry::Expiry;
 pub use crate::record::{expiry, patch};
 #[doc(inline)]
 pub use crate::request::visit;
-pub use crate::request::visit::{Session, Visit};
+pub use crate::request::visit::{Peek, Session, Visit};
 #[cfg(feature = "rocket")]
-pub use crate::rocket::{SessionFairing, SessionHandle};
+pub use crate::rocket::{Recent, SessionFairing, SessionHandle};
 pub use crate::schema::codec::EntryKey;
 pub use crate::schema::section::RawSection;
 pub use crate::schema::value::SessionValue;

@@ -122,7 +122,7 @@ async fn another_user_starts_over() {
     assert!(app.store.record(key).await.is_none());
     assert_eq!(app.get(&mut first, "/whoami").await.body, "anonymous");
     let record = app.store.record(app.key(&browser).await).await.unwrap();
-    assert_eq!(record.values.len(), 2, "the metadata and the user, nothing else");
+    assert_eq!(record.values.len(), 3, "the metadata, the user and the proof of the login, nothing else");
 }
 
 /// B20, B21, C13: `renew()` keeps everything and takes effect whatever the answer; it creates nothing.

@@ -25,6 +25,8 @@ mod learned;
 mod misuse;
 mod neighbours;
 mod pages;
+mod peeks;
+mod proofs;
 mod regressions;
 mod remember;
 mod routes;

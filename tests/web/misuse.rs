@@ -4,7 +4,7 @@ use rocket::error::ErrorKind;
 use rocket::figment::Figment;
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Rocket, get, post, routes};
-use session_runtime::{MemoryStore, Session, SessionHandle, Sessions};
+use session_runtime::{MemoryStore, Peek, Recent, Session, SessionHandle, Sessions};
 
 use crate::app::{App, Auth, Browser, Cart};
 
@@ -32,6 +32,12 @@ fn reads(_cart: &Cart) {}
 #[post("/")]
 fn writes(_cart: Session<Cart>) {}
 
+#[get("/")]
+fn peeks(_cart: Peek<Cart>) {}
+
+#[post("/")]
+fn asks_for_a_proof(_recent: Recent<10>) {}
+
 #[post("/")]
 fn handles(_session: &SessionHandle) {}
 
@@ -55,14 +61,20 @@ fn names(guards: &[&str], wanted: &str) -> bool {
 /// B57: a forgotten fairing, or a schema that it does not have, stops the launch and names the guard.
 #[rocket::async_test]
 async fn a_forgotten_fairing_stops_the_launch() {
-    let guards = [(routes![reads], "::Cart"), (routes![writes], "::Cart>"), (routes![handles], "::SessionHandle")];
+    let guards = [
+        (routes![reads], "::Cart"),
+        (routes![writes], "::Cart>"),
+        (routes![peeks], "::Cart>"),
+        (routes![handles], "::SessionHandle"),
+        (routes![asks_for_a_proof], "::Recent<10>"),
+    ];
     for (routes, name) in guards {
         let found = refused(rocket::custom(quiet()).mount("/", routes.clone())).await;
         assert!(names(&found, name), "{found:?}");
         let fairing = Sessions::fairing::<(Cart, Auth)>().store(MemoryStore::new());
         assert_eq!(refused(rocket::custom(quiet()).mount("/", routes).attach(fairing)).await, [] as [&str; 0]);
     }
-    for (routes, name) in [(routes![reads], "::Cart"), (routes![writes], "::Cart>")] {
+    for (routes, name) in [(routes![reads], "::Cart"), (routes![writes], "::Cart>"), (routes![peeks], "::Cart>")] {
         let rocket = rocket::custom(quiet()).mount("/", routes);
         let found = refused(rocket.attach(Sessions::fairing::<Auth>().store(MemoryStore::new()))).await;
         assert!(names(&found, name), "{found:?}");

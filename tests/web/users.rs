@@ -196,9 +196,9 @@ impl Site {
     }
 }
 
-/// The stored keys that do not belong to a lasting schema.
+/// The stored keys that do not belong to a lasting schema, without the proof of the login.
 fn not_lasting(values: &Values) -> Vec<(&str, &str)> {
-    let lasting = |name: &str| ["look", "notices"].iter().any(|key| name.split('.').next() == Some(key));
+    let lasting = |name: &str| ["look", "notices", "session"].iter().any(|key| name.split('.').next() == Some(key));
     values.iter().filter(|(name, _)| !lasting(name)).map(|(name, text)| (&**name, &**text)).collect()
 }
 

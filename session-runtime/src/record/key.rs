@@ -14,6 +14,12 @@
     allow(dead_code, reason = "each store uses a part")
 )]
 
+/// Schema whose section belongs to this library; the derive refuses the key. The section has no metadata and no entries.
+pub(crate) const RESERVED: &str = "session";
+
+/// Stored key of the proof of identity.
+pub(crate) const PROOF: &str = "session.proof";
+
 /// First byte after the schema.
 pub(crate) const BEFORE_FIELD: char = '.';
 
@@ -96,6 +102,11 @@ mod tests {
 
     const SCHEMA: &str = "[a-z0-9_-]{1,8}";
     const FIELD: &str = "[a-zA-Z0-9_-]{1,8}";
+
+    #[test]
+    fn the_proof_is_in_the_reserved_section() {
+        assert_eq!(of_field(RESERVED, "proof"), PROOF);
+    }
 
     #[test]
     fn the_first_mark_counts() {

@@ -155,6 +155,17 @@ impl Values {
         })
     }
 
+    /// Stores one more key and allocates no room for others: a store in memory keeps the allocation.
+    pub(crate) fn set_one_more(&mut self, key: Text, text: Text) {
+        self.entries_mut().reserve_exact(1);
+        self.set(key, text);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.entries.as_ref().map_or(0, |entries| entries.capacity())
+    }
+
     pub(crate) fn with_capacity(keys: usize) -> Self {
         Self { entries: Some(Arc::new(Vec::with_capacity(keys))) }
     }

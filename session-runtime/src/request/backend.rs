@@ -74,10 +74,15 @@ impl Visit {
         self.request_store.is_some()
     }
 
-    /// Seals the session with the newest key if it is still sealed with an older one. A failure is only logged.
+    /// Seals the session with the newest key if it is still sealed with an older one, and if the request has used it. A
+    /// failure is only logged.
     pub(crate) fn reseal(&self) {
         let Some(request_store) = &self.request_store else { return };
-        if self.state().session_status.live().is_none() {
+        let is_due = {
+            let state = self.state();
+            state.is_used && state.session_status.live().is_some()
+        };
+        if !is_due {
             return;
         }
         match request_store.reseal(self.core.now()) {

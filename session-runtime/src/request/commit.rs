@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | anonymous | values | `create` |
 //! | live | values | `patch`; after a conflict merged and sent again |
-//! | live | a login, a changed `renew(keep)` field, `renew()` | the same `patch`, with a new secret |
+//! | live | a login, a changed `renew(keep)` field, `renew()`, `reauthenticated()` | the same `patch`, with a new secret |
 //! | live | a `renew` field leaves a value that is not its default | the next session, as below |
 //! | live | `restart()` | the same, but the old session is deleted whatever happened to it |
 //! | live | `destroy()` | `delete` |
@@ -172,7 +172,7 @@ impl Visit {
             )
         };
         let ends = requested.destroy || requested.restart;
-        let about_the_whole = ends || requested.renew || requested.expiry.is_some();
+        let about_the_whole = ends || requested.renews_id() || requested.expiry.is_some();
         if (unread && about_the_whole) || (copied && ends) {
             let load_set = self.core.load_sets.eager();
             let session_status = Box::pin(self.load_set(load_set, Purpose::Write)).await?;
@@ -194,7 +194,7 @@ impl Visit {
         if let Some(broken) = requested.take_failure().or_else(|| refused(&requested.changes)) {
             return Err(broken);
         }
-        let values = !requested.changes.is_empty();
+        let values = !requested.changes.is_empty() || requested.reauthenticated;
         match session_status {
             SessionStatus::Live(live) if requested.starts_over => {
                 Box::pin(self.start_over(&live, requested, precondition)).await
@@ -210,6 +210,7 @@ impl Visit {
             SessionStatus::Ended if values && !requested.restart => Err(SessionError::new(ErrorKind::Gone)),
             SessionStatus::Anonymous | SessionStatus::Stale | SessionStatus::Ended if values => {
                 let values = fresh_values(&rebase_on_empty(&requested.changes)?, &self.core.versions);
+                let values = self.with_proof(values, requested);
                 let created = Box::pin(self.create(values, &Values::new(), requested.chosen_expiry())).await?;
                 requested.clear_stored_changes();
                 Ok(created)
@@ -236,7 +237,7 @@ impl Visit {
 impl Requested {
     /// True if the loss of these changes and actions must not be reported as a success, whatever the settings.
     fn is_critical(&self) -> bool {
-        self.destroy || self.renew || self.starts_over || identity_change(&self.changes) != IdentityChange::Same
+        self.destroy || self.renews_id() || self.starts_over || identity_change(&self.changes) != IdentityChange::Same
     }
 
     /// Returns the expiry for a new session.

@@ -1,4 +1,4 @@
-//! The writable guard of a schema.
+//! Guards of a schema: the writable one, and the one that looks at the session without using it.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -134,5 +134,84 @@ impl<S: Schema> Drop for Session<'_, S> {
 impl<S: Schema<Mut: fmt::Debug>> fmt::Debug for Session<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tracked.fmt(f)
+    }
+}
+
+/// Read-only access to the values of one schema that does not count as a use of the session.
+///
+/// If all session guards of a request are `Peek`, the request moves no deadline, so a page that polls does not keep the
+/// session of an absent visitor. Guards of forwarded routes, catchers and fairings count too. Such a request writes
+/// nothing, except once after a periodic renewal: the note that the new id has arrived, which ends the old id.
+///
+/// Dereferences to `S`. Without a session it reads defaults.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "rocket", doc = "```")]
+#[cfg_attr(not(feature = "rocket"), doc = "```ignore")]
+/// # use rocket::get;
+/// use session_runtime::{Peek, Session};
+///
+/// #[derive(Session)]
+/// #[session(key = "inbox", version = 1)]
+/// struct Inbox {
+///     unread: u32,
+/// }
+///
+/// /// The page asks for this every ten seconds.
+/// #[get("/unread")]
+/// fn unread(inbox: Peek<Inbox>) -> String {
+///     inbox.unread().to_string()
+/// }
+/// ```
+pub struct Peek<'v, S: Schema>(&'v S);
+
+impl<'v, S: Schema> Peek<'v, S> {
+    pub(super) fn new(values: &'v S) -> Self {
+        Self(values)
+    }
+
+    /// Returns the values for as long as the request lives. An associated function, so that it hides no accessor.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "rocket", doc = "```")]
+    #[cfg_attr(not(feature = "rocket"), doc = "```ignore")]
+    /// # use rocket::get;
+    /// # use session_runtime::{Peek, Session};
+    /// # #[derive(Session)]
+    /// # #[session(key = "inbox", version = 1)]
+    /// # struct Inbox { newest: Option<String> }
+    /// #[get("/newest")]
+    /// fn newest<'r>(inbox: Peek<'r, Inbox>) -> Option<&'r str> {
+    ///     Peek::into_ref(inbox).newest().as_deref()
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn into_ref(peek: Self) -> &'v S {
+        peek.0
+    }
+}
+
+impl<S: Schema> Clone for Peek<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Schema> Copy for Peek<'_, S> {}
+
+impl<S: Schema> Deref for Peek<'_, S> {
+    type Target = S;
+
+    #[inline]
+    fn deref(&self) -> &S {
+        self.0
+    }
+}
+
+impl<S: Schema + fmt::Debug> fmt::Debug for Peek<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }

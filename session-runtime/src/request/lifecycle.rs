@@ -152,12 +152,13 @@ impl Visit {
         self.request_action("set_expiry", |state| state.requested.session_wide_mut().expiry = Some(expiry));
     }
 
-    /// Applies `change` if the response has not gone out yet; otherwise logs an error.
-    fn request_action(&self, what: &'static str, change: impl FnOnce(&mut State)) {
+    /// Applies `change` if the response has not gone out yet; otherwise logs an error. Any action is a use of the session.
+    pub(super) fn request_action(&self, what: &'static str, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         if state.finished {
             tracing::error!("`{what}` was called after the response was sent; it has no effect");
         } else {
+            state.is_used = true;
             change(&mut state);
         }
     }

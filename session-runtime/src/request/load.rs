@@ -23,6 +23,8 @@ use crate::version::versioned::VersionedValues;
 /// Purpose of a load.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// Looking at the session, which is no use of it: no deadline moves.
+    Peek,
     /// Reading: a copy from a cache is enough.
     Read,
     /// Writing: no copy, since writes based on it would overwrite newer values of another node.
@@ -100,6 +102,7 @@ impl Visit {
     ) -> Option<Result<(), SessionError>> {
         let required = self.core.load_sets.required(schema, purpose);
         state.asked.add(required);
+        state.is_used |= purpose != Purpose::Peek;
         // The stored values of this schema are no longer read.
         if schema.is_some_and(|at| !state.counts(self.core.schemas()[at])) {
             return Some(Ok(()));
@@ -107,8 +110,10 @@ impl Visit {
         if let Some(error) = &state.failed_load {
             return Some(Err(error.clone()));
         }
+        let needs_fresh_head = schema.is_none() && purpose == Purpose::Write && self.store().is_cache();
         let there = match &state.session_status {
             SessionStatus::Unread(_) => false,
+            SessionStatus::Live(_) if needs_fresh_head && state.fresh.is_empty() => false,
             SessionStatus::Live(_) => state.loaded_for(purpose).covers(required),
             _ => true,
         };

@@ -1,10 +1,11 @@
 //! Load sets: the schemas that are fetched together. Each lazy schema forms its own. Of the others, the eager ones, a
-//! request fetches those that requests like it ask for, see [`learned`](super::learned).
+//! request fetches those that requests like it ask for, see [`learned`](super::learned). Each load also fetches the
+//! reserved section, so that the proof of identity is known after the first.
 
 use super::learned::{Kind, Learned};
 use super::load::Purpose;
 use crate::record::Text;
-use crate::record::Wanted;
+use crate::record::{Wanted, key};
 use crate::schema::SchemaSpec;
 use crate::schema::schema_set::SchemaSet;
 use crate::sync::OnceLock;
@@ -19,9 +20,13 @@ pub(crate) struct LoadSet {
 
 impl LoadSet {
     pub(crate) fn new(all: &[&'static SchemaSpec], schemas: SchemaSet) -> Self {
-        let mut keys: Vec<_> = schemas.of(all).map(|schema| schema.key).collect();
-        keys.sort_unstable();
-        Self { wanted: Wanted::schemas(&keys), schemas }
+        let keys = schemas.of(all).map(|schema| schema.key).chain([key::RESERVED]);
+        Self { wanted: wanted(keys), schemas }
+    }
+
+    /// Returns a load set for the next session, to which the reserved section does not pass.
+    fn carried_over(all: &[&'static SchemaSpec], schemas: SchemaSet) -> Self {
+        Self { wanted: wanted(schemas.of(all).map(|schema| schema.key)), schemas }
     }
 
     /// Returns a load set for repeated use, whose usual names and texts are shared in memory.
@@ -32,8 +37,14 @@ impl LoadSet {
     }
 }
 
-/// Texts that fields often hold.
-const USUAL: [&str; 7] = ["true", "false", "null", "0", "1", "[]", "{}"];
+fn wanted(keys: impl Iterator<Item = &'static str>) -> Wanted {
+    let mut keys: Vec<_> = keys.collect();
+    keys.sort_unstable();
+    Wanted::schemas(&keys)
+}
+
+/// Texts that fields often hold, and the name of the proof of identity.
+const USUAL: [&str; 8] = [key::PROOF, "true", "false", "null", "0", "1", "[]", "{}"];
 
 /// Returns the names and texts that nearly every session with this schema holds.
 fn usual(schema: &SchemaSpec) -> impl Iterator<Item = Text> {
@@ -74,7 +85,7 @@ impl LoadSets {
             eager: LoadSet::kept(schemas, eager),
             always,
             lazy: schemas.iter().enumerate().map(own).collect(),
-            lasting: (!lasting.is_empty()).then(|| LoadSet::new(schemas, lasting)),
+            lasting: (!lasting.is_empty()).then(|| LoadSet::carried_over(schemas, lasting)),
             learned: (learns && eager.bits().count_ones() > 1).then(Learned::new),
             parts: (0..PARTS).map(|_| OnceLock::new()).collect(),
         }
@@ -158,11 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn each_load_includes_the_proof_and_the_next_session_does_not() {
+        let sets = LoadSets::new(&ALL, true);
+        let of = |schema| sets.of(schema, Purpose::Read, SchemaSet::EMPTY, None);
+        for load_set in [&LoadSet::new(&ALL, SchemaSet::ALL), of(None), of(Some(0)), of(Some(3)), sets.part(set([1]))] {
+            assert!(load_set.wanted.wants(key::PROOF));
+        }
+        let lasting = sets.lasting().unwrap();
+        assert!(lasting.wanted.wants("prefs._theme") && !lasting.wanted.wants(key::PROOF));
+    }
+
+    #[test]
     fn texts_of_nearly_all_sessions_are_in_memory_once() {
         let load_set = LoadSet::kept(&[Cart::SPEC], SchemaSet::one(0));
         let is_shared =
             |text: &str| Arc::ptr_eq(&load_set.wanted.text(text), &load_set.wanted.clone().fresh().text(text));
-        for text in ["cart", "cart._coupon", r#"{"v":1}"#, "null", "1"] {
+        for text in ["cart", "cart._coupon", key::PROOF, r#"{"v":1}"#, "null", "1"] {
             assert_eq!((&*load_set.wanted.text(text), is_shared(text)), (text, true));
         }
         for text in ["", "cart._c", "prefs", "7", r#""SPRING""#] {

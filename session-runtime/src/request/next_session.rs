@@ -61,7 +61,7 @@ impl Visit {
         let stored = self.lasting_of(live, requested).await?;
         let values = self.next_values(&stored, &requested.changes)?;
         let before = self.state().checkpoint();
-        self.create(values, &stored, requested.chosen_expiry()).await?;
+        self.create(self.with_proof(values, requested), &stored, requested.chosen_expiry()).await?;
         let next = self.state().session_status.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
         let ended = self.end_session(live, next, requested, precondition).await;
         let done = ended.and_then(|ended| ended.outcome(identity_change(&requested.changes)));

@@ -30,6 +30,8 @@ pub(crate) struct SessionWide {
     pub(crate) dropped: Vec<&'static SchemaSpec>,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) renew: bool,
+    /// True if the visitor has proved their identity again: the save records that, and renews the id.
+    pub(crate) reauthenticated: bool,
     /// True if the stored session ends and another begins with its lasting schemas: a user has left, or `restart` was
     /// called.
     pub(crate) starts_over: bool,
@@ -48,6 +50,7 @@ impl SessionWide {
         dropped: Vec::new(),
         expiry: None,
         renew: false,
+        reauthenticated: false,
         starts_over: false,
         restart: false,
         destroy: false,
@@ -60,6 +63,7 @@ impl SessionWide {
         self.dropped = earlier.dropped;
         self.expiry = self.expiry.or(earlier.expiry);
         self.renew |= earlier.renew;
+        self.reauthenticated |= earlier.reauthenticated;
         self.starts_over |= earlier.starts_over;
         self.restart |= earlier.restart;
         self.destroy |= earlier.destroy;
@@ -125,9 +129,11 @@ impl Requested {
 
     /// Takes the changes back from the final save.
     pub(crate) fn keep(&mut self, saved: Self, done: bool) {
+        let reauthenticated = saved.reauthenticated;
         self.changes = saved.changes;
         if let Some(session_wide) = self.session_wide.as_deref_mut() {
             session_wide.starts_over &= !done;
+            session_wide.reauthenticated = reauthenticated;
             session_wide.dropped = saved.session_wide.map(|saved| saved.dropped).unwrap_or_default();
         }
     }
@@ -137,6 +143,11 @@ impl Requested {
         let Some(session_wide) = self.session_wide.as_deref() else { return Self::default() };
         let SessionWide { destroy, renew, restart, .. } = *session_wide;
         SessionWide { destroy, renew, restart, starts_over: restart, ..SessionWide::default() }.into()
+    }
+
+    /// True if the id is renewed on request, whatever the fields are.
+    pub(crate) fn renews_id(&self) -> bool {
+        self.renew || self.reauthenticated
     }
 
     /// True if values are changed or sections dropped.
@@ -155,7 +166,7 @@ impl Requested {
     /// Ends the stored session, and begins one with the lasting schemas and the values that this request set.
     pub(crate) fn start_over(&mut self) -> Result<(), SessionError> {
         let session_wide = self.session_wide_mut();
-        session_wide.starts_over = true;
+        (session_wide.starts_over, session_wide.reauthenticated) = (true, false);
         session_wide.dropped.retain(|schema| schema.lasting);
         start_over(&mut self.changes, self.confirmed.take())
     }
@@ -210,23 +221,24 @@ impl Requested {
         self.changes.retain(|_, change| !change.stale || !is_replaced(change));
     }
 
-    /// Drops the changes to all schemas except the lasting ones, as a restart after them does.
+    /// Drops the proof of identity and the changes to all schemas except the lasting ones, as a restart after them does.
     pub(super) fn drop_before_restart(&mut self) {
         self.changes.retain(|_, change| change.schema.lasting);
         self.confirmed = None;
         if let Some(session_wide) = self.session_wide.as_deref_mut() {
+            session_wide.reauthenticated = false;
             session_wide.dropped.retain(|schema| schema.lasting);
         }
     }
 
-    /// Discards the changes, a chosen expiry, and a start-over other than a restart. Returns whether there was such a
+    /// Discards the changes, a proof of identity, a chosen expiry, and a start-over other than a restart. Returns whether there was such a
     /// start-over.
     pub(super) fn discard(&mut self) -> bool {
         self.changes.clear();
         self.confirmed = None;
         let Some(session_wide) = self.session_wide.as_deref_mut() else { return false };
         session_wide.dropped.clear();
-        session_wide.expiry = None;
+        (session_wide.expiry, session_wide.reauthenticated) = (None, false);
         std::mem::replace(&mut session_wide.starts_over, session_wide.restart) && !session_wide.restart
     }
 

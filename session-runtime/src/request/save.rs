@@ -32,6 +32,8 @@ pub(super) struct Save<'v> {
     precondition: PreconditionKind,
     /// True unless the response is a failure. Only then does the use of the session count.
     answered: bool,
+    /// True unless the request has only looked at the session.
+    used: bool,
     secret: Secret,
     /// Time with which deadlines are compared.
     now: Timestamp,
@@ -74,11 +76,12 @@ impl<'v> Save<'v> {
         answered: bool,
     ) -> Result<Self, SessionError> {
         let identity_change = identity_change(&requested.changes);
-        let is_requested = requested.changes_values() || requested.expiry.is_some() || requested.renew;
+        let is_requested = requested.changes_values() || requested.expiry.is_some() || requested.renews_id();
         // A save that only records the use of the session counts from the start of the request.
         let (now, secret) = (if is_requested { visit.core.now() } else { visit.now }, Secret::Keep);
+        let (used, overtaken) = (visit.state().is_used, false);
         let mut save =
-            Self { visit, live, requested, identity_change, precondition, answered, secret, now, overtaken: false };
+            Self { visit, live, requested, identity_change, precondition, answered, used, secret, now, overtaken };
         save.secret = save.choose_secret()?;
         Ok(save)
     }

@@ -33,6 +33,10 @@ pub(crate) struct State {
     /// Schemas with a writable guard.
     pub(super) open: SchemaSet,
     pub(crate) requested: Requested,
+    /// True if a login of this request is no proof of identity, because it came from a token.
+    pub(super) remembered: bool,
+    /// True if the request has used the session, and not only looked at it: its deadline may then move.
+    pub(super) is_used: bool,
     /// Number of times this request has started over. A guard of an earlier epoch saw the values of another user.
     pub(crate) epoch: u32,
     pub(crate) in_flight: InFlight,
@@ -56,6 +60,8 @@ impl State {
             failed_load: None,
             open: SchemaSet::EMPTY,
             requested: Requested::default(),
+            remembered: false,
+            is_used: false,
             epoch: 0,
             in_flight: InFlight::default(),
             cookie: CookieCommand::Keep,

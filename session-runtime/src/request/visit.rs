@@ -20,7 +20,7 @@ use crate::sync::{AsyncMutex, Mutex, MutexGuard};
 mod values;
 mod writing;
 
-pub use super::guard::Session;
+pub use super::guard::{Peek, Session};
 pub(crate) use super::load::Purpose;
 pub(crate) use super::requested::{Requested, SessionWide};
 pub(crate) use super::state::{Checkpoint, Live, SessionStatus, State};
@@ -123,6 +123,31 @@ impl Visit {
         self.newest_value(at)
     }
 
+    /// Returns the current values of a schema without using the session: a request that only peeks moves no deadline.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`read`](Self::read).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "inbox", version = 1)]
+    /// # struct Inbox { unread: u32 }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Inbox>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert_eq!(visit.peek::<Inbox>().await?.unread(), &0);
+    /// # Ok(()) }
+    /// ```
+    pub async fn peek<S: Schema>(&self) -> Result<Peek<'_, S>, SessionError> {
+        let at = self.core.index_of::<S>()?;
+        self.fetch(Some(at), Purpose::Peek).await?;
+        self.newest_value(at).map(Peek::new)
+    }
+
     /// Returns the current values of a schema if they are loaded and readable. Loads nothing.
     ///
     /// A request loads the schemas that it asks for, and those that requests like it have asked for. After
@@ -145,7 +170,7 @@ impl Visit {
     #[must_use]
     pub fn loaded<S: Schema>(&self) -> Option<&S> {
         let at = self.core.index_of::<S>().ok()?;
-        self.fetched(Some(at), Purpose::Read)?.ok()?;
+        self.fetched(Some(at), Purpose::Peek)?.ok()?;
         self.newest_value(at).ok()
     }
 

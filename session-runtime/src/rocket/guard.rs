@@ -1,4 +1,4 @@
-//! Guards of routes: `&S`, [`Session<S>`](Session) and `&SessionHandle`, with their sentinels.
+//! Guards of routes: `&S`, [`Session<S>`](Session), [`Peek<S>`](Peek) and `&SessionHandle`, with their sentinels.
 
 use std::pin::Pin;
 
@@ -8,7 +8,7 @@ use ::rocket::{Ignite, Request, Rocket, Sentinel};
 use super::answer::status;
 use super::handle::SessionHandle;
 use crate::error::{ErrorKind, SessionError};
-use crate::request::visit::Session;
+use crate::request::visit::{Peek, Session};
 use crate::schema::{Newest, Schema};
 use crate::sessions::Sessions;
 
@@ -36,6 +36,16 @@ impl<'r, S: Schema<Role: Newest<S>>> FromRequest<'r> for Session<'r, S> {
 }
 
 #[::rocket::async_trait]
+impl<'r, S: Schema<Role: Newest<S>>> FromRequest<'r> for Peek<'r, S> {
+    type Error = SessionError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SessionError> {
+        let peek = async { SessionHandle::of(request)?.visit.peek::<S>().await };
+        outcome(request, peek.await)
+    }
+}
+
+#[::rocket::async_trait]
 impl<'r> FromRequest<'r> for &'r SessionHandle {
     type Error = SessionError;
 
@@ -50,6 +60,12 @@ impl<'r> FromRequest<'r> for &'r SessionHandle {
 }
 
 impl<S: Schema> Sentinel for Session<'_, S> {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        missing::<S>(rocket)
+    }
+}
+
+impl<S: Schema> Sentinel for Peek<'_, S> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         missing::<S>(rocket)
     }
@@ -83,18 +99,12 @@ pub fn missing<S: Schema>(rocket: &Rocket<Ignite>) -> bool {
     missing
 }
 
-fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>) -> Outcome<T, SessionError> {
+pub(super) fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>) -> Outcome<T, SessionError> {
     match result {
         Ok(guard) => Outcome::Success(guard),
         Err(error) => {
             let failures = SessionHandle::opened(request).map(|handle| &handle.visit.failures);
-            // A load that comes after a logout or a login is the visitor's doing, not a fault of the server. A request
-            // from another site is logged where it is refused.
-            let is_fault = !matches!(
-                error.kind(),
-                ErrorKind::Gone | ErrorKind::Renewed | ErrorKind::GuardOpen | ErrorKind::CrossSite
-            );
-            if is_fault && failures.is_none_or(|failures| failures.is_news(&error)) {
+            if is_fault(&error) && failures.is_none_or(|failures| failures.is_news(&error)) {
                 tracing::error!("a session guard failed: {}", error.chain());
             }
             if let Some(failures) = failures {
@@ -103,4 +113,11 @@ fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>) -> Outcome
             Outcome::Error((status(&error), error))
         }
     }
+}
+
+/// True if the server is at fault. A load that comes after a logout or a login is the visitor's doing, and so is a missing
+/// proof of identity. Two guards of one schema and a request from another site are logged where they are refused.
+fn is_fault(error: &SessionError) -> bool {
+    use ErrorKind::{CrossSite, Gone, GuardOpen, NotRecent, Renewed};
+    !matches!(error.kind(), Gone | Renewed | NotRecent | GuardOpen | CrossSite)
 }

@@ -115,12 +115,97 @@ impl SessionHandle {
         self.visit.expires_at()
     }
 
+    /// Time at which the visitor last proved their identity in this session: by a login, or as recorded by
+    /// [`reauthenticated`](Self::reauthenticated). `None` if there was no proof, or if the login was
+    /// [`remembered`](Self::remembered).
+    ///
+    /// A proof ends when the session starts over, and whenever the id is renewed by anything else than `renew_every`: a
+    /// change of a `renew(keep)` field and [`renew`](Self::renew) end it. A proof that this request has not saved yet has
+    /// the present time. To demand a recent one, use the guard [`Recent`](crate::Recent).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::get;
+    /// # use session_runtime::SessionHandle;
+    /// #[get("/settings")]
+    /// fn settings(session: &SessionHandle) -> &'static str {
+    ///     match session.authenticated_at() {
+    ///         Some(_) => "the form",
+    ///         None => "Please enter your password first.",
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<SystemTime> {
+        self.visit.authenticated_at()
+    }
+
+    /// Records that the visitor has proved their identity again, and gives the session a new id (OWASP ASVS 5.0, 7.2.4).
+    ///
+    /// Both are saved with the changes of the request, so a 5xx response or a panic discards them. Does not create a
+    /// session.
+    ///
+    /// A login is a proof by itself. A `renew` field that is set to the user it holds already is no login: a handler that
+    /// the visitor may call twice calls this too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::{http::Status, post};
+    /// # use session_runtime::SessionHandle;
+    /// # fn is_right(_password: &str) -> bool { true }
+    /// #[post("/enter-password", data = "<password>")]
+    /// fn enter_password(password: &str, session: &SessionHandle) -> Status {
+    ///     if !is_right(password) {
+    ///         return Status::Forbidden;
+    ///     }
+    ///     session.reauthenticated();
+    ///     Status::NoContent
+    /// }
+    /// ```
+    pub fn reauthenticated(&self) {
+        self.visit.reauthenticated();
+    }
+
+    /// Records that a login of this request comes from a token, such as a "remember me" cookie, and is no proof of
+    /// identity: [`authenticated_at`](Self::authenticated_at) stays `None`.
+    ///
+    /// Holds for the whole request, before and after the login is written. Has no effect without a login.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use rocket::post;
+    /// use session_runtime::{Session, SessionHandle};
+    ///
+    /// #[derive(Session)]
+    /// #[session(key = "auth", version = 1)]
+    /// struct Auth {
+    ///     #[session(renew)]
+    ///     user: Option<String>,
+    /// }
+    ///
+    /// # fn user_of(_token: &str) -> Option<String> { None }
+    /// #[post("/return/<token>")]
+    /// fn come_back(token: &str, session: &SessionHandle, mut auth: Session<Auth>) {
+    ///     if let Some(user) = user_of(token) {
+    ///         session.remembered();
+    ///         auth.set_user(user);
+    ///     }
+    /// }
+    /// ```
+    pub fn remembered(&self) {
+        self.visit.remembered();
+    }
+
     /// Gives the session a new id and keeps everything else.
     ///
     /// Does not create a session. Takes effect whatever the response status.
     ///
     /// A login through a `renew` field and a change of a `renew(keep)` field do this automatically (OWASP ASVS 5.0,
-    /// 7.2.4). Call it after any other change of the visitor's privileges.
+    /// 7.2.4). Call it after any other change of the visitor's privileges. A proof of identity ends with the old id;
+    /// [`reauthenticated`](Self::reauthenticated) records a new one.
     ///
     /// # Examples
     ///

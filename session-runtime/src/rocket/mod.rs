@@ -9,7 +9,9 @@ mod fairing;
 mod guard;
 mod handle;
 mod launch;
+mod recent;
 
 pub use fairing::SessionFairing;
 pub use guard::{Reading, missing, read};
 pub use handle::SessionHandle;
+pub use recent::Recent;

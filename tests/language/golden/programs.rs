@@ -29,7 +29,9 @@ struct First {
     items: BTreeMap<u32, u32>,
 }
 
+/// Without the proof of the login, as before there were proofs.
 const CART: &str = include_str!("cart-1.json");
+const CART_WITH_PROOF: &str = include_str!("cart-1-with-proof.json");
 const UPGRADE: [&str; 3] =
     [include_str!("upgrade-1.json"), include_str!("upgrade-2.json"), include_str!("upgrade-3.json")];
 
@@ -84,19 +86,21 @@ async fn the_example_cart_writes_these_bytes() {
         visit.write::<cart::AuthSession>().await.unwrap().set_user("ann".to_owned());
         visit.write::<cart::PrefsSession>().await.unwrap().set_values([("theme".to_owned(), "dark".to_owned())].into());
     }
-    assert_is(&program.finish(visit).await, CART);
+    assert_is(&program.finish(visit).await, CART_WITH_PROOF);
 }
 
 #[tokio::test]
 async fn the_example_cart_reads_them() {
     let program = Program::new::<(cart::CartSession, cart::AuthSession, cart::PrefsSession)>(SessionConfig::new());
-    let key = program.plant(CART).await;
-    let cart = program.sessions.read::<cart::CartSession>(&key).await.unwrap().unwrap();
-    assert_eq!((cart.items(), cart.coupon().as_deref()), (&[(7, 2), (10, 1)].into(), Some("SPRING")));
-    assert_eq!(*cart.currency(), cart::Currency::Usd);
-    let auth = program.sessions.read::<cart::AuthSession>(&key).await.unwrap().unwrap();
-    let prefs = program.sessions.read::<cart::PrefsSession>(&key).await.unwrap().unwrap();
-    assert_eq!((auth.user().as_deref(), prefs.values()["theme"].as_str()), (Some("ann"), "dark"));
+    for stored in [CART, CART_WITH_PROOF] {
+        let key = program.plant(stored).await;
+        let cart = program.sessions.read::<cart::CartSession>(&key).await.unwrap().unwrap();
+        assert_eq!((cart.items(), cart.coupon().as_deref()), (&[(7, 2), (10, 1)].into(), Some("SPRING")));
+        assert_eq!(*cart.currency(), cart::Currency::Usd);
+        let auth = program.sessions.read::<cart::AuthSession>(&key).await.unwrap().unwrap();
+        let prefs = program.sessions.read::<cart::PrefsSession>(&key).await.unwrap().unwrap();
+        assert_eq!((auth.user().as_deref(), prefs.values()["theme"].as_str()), (Some("ann"), "dark"));
+    }
 }
 
 /// The same cart in each version of the example `upgrade`.

@@ -54,6 +54,18 @@ pub(crate) async fn fill(store: &Arc<dyn Store>, count: u32) -> Vec<SessionKey> 
     keys
 }
 
+/// The section that is reserved for the library has no version: it is neither counted nor changed.
+#[tokio::test]
+async fn a_proof_of_identity_survives_an_upgrade_of_its_session() {
+    for (store, _folder) in stores() {
+        let keys = fill(&store, 1).await;
+        plant(&store, keys[0], "session.proof", r#"{"at":7,"g":0}"#).await;
+        let report = program::<v3::Cart>(&store).migrate(small_batches()).await.unwrap();
+        assert_eq!(report.to_string(), "cart  version 1  upgraded  1\n1 sessions");
+        assert_eq!(text(&store, keys[0], "session.proof").await.unwrap(), r#"{"at":7,"g":0}"#);
+    }
+}
+
 #[tokio::test]
 async fn a_census_counts_and_stores_nothing() {
     for (store, _folder) in stores() {

@@ -23,7 +23,9 @@ fn the_seal_is_the_one_of_the_documentation() {
     let values: Vec<(&str, &str)> = content.values.iter().map(|(name, text)| (&**name, &**text)).collect();
     let metadata = |text: &str| text.contains("\"v\":1");
     let fields: Vec<_> = values.iter().filter(|(name, _)| name.contains('.')).copied().collect();
-    assert_eq!(fields, [("auth.user", "\"ada\""), ("cart.items/7", "1"), ("cart.items/8", "1")]);
+    let proof = format!("{{\"at\":{now},\"g\":1}}");
+    let cart = [("cart.items/7", "1"), ("cart.items/8", "1")];
+    assert_eq!(fields, [&[("auth.user", "\"ada\"")][..], &cart, &[("session.proof", &proof)]].concat());
     assert!(values.iter().filter(|(name, _)| !name.contains('.')).all(|(_, text)| metadata(text)), "{values:?}");
 }
 

@@ -26,7 +26,7 @@ async fn a_lasting_schema_goes_along_with_all_its_keys() {
     let names: Vec<&str> = values.iter().map(|(name, _)| &**name).collect();
     let look = ["look", "look.language", "look.later", "look.settings/size", "look.settings/zoom"];
     let notices = ["notices", "notices.later/7", "notices.lines"];
-    assert_eq!(names, [&["account", "account.user"][..], &look, &notices].concat());
+    assert_eq!(names, [&["account", "account.user"][..], &look, &notices, &["session.proof"]].concat());
     assert_eq!(values.get("look"), Some(r#"{"v":3,"r":1,"w":1}"#));
 }
 

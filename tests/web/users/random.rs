@@ -210,7 +210,8 @@ fn loaded(visit: &Visit) -> Numbers {
 }
 
 fn stored_numbers(record: &Record) -> Numbers {
-    let own = record.values.iter().filter(|(name, _)| !name.starts_with("look"));
+    let is_own = |name: &str| !name.starts_with("look") && name != "session.proof";
+    let own = record.values.iter().filter(|(name, _)| is_own(name));
     own.fold(0, |all, (name, text)| {
         let is_sum = ["auth.level", "cart.visits"].contains(&&**name) || name.starts_with("cart.items/");
         all | if is_sum { text.parse::<u64>().unwrap() } else { numbers_in(name) | numbers_in(text) }

@@ -28,6 +28,7 @@ impl Save<'_> {
         for change in changes.values().filter(|change| change.ours.is_none()) {
             values.remove(&change.name);
         }
+        let values = self.visit.with_proof(values, self.requested);
         let expiry = self.requested.expiry.map_or(self.live.head.expiry, Into::into);
         let created = self.visit.create(values, self.live.values.stored(), expiry).await?;
         self.requested.clear_stored_changes();

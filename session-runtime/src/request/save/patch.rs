@@ -9,6 +9,7 @@ use crate::record::patch::{Deadline, NewSecret, Patch, Precondition};
 use crate::record::{Text, key};
 use crate::request::changes::{IdentityChange, fill};
 use crate::request::commit::PreconditionKind;
+use crate::request::proof;
 use crate::request::visit::Live;
 
 impl Save<'_> {
@@ -21,10 +22,12 @@ impl Save<'_> {
         let in_grace = head.previous.as_ref().is_some_and(|previous| previous.until.is_none_or(|until| now < until));
         Ok(match self.identity_change {
             IdentityChange::Login | IdentityChange::Renewal => Secret::Raise(renewed()?),
-            _ if self.requested.renew => Secret::Raise(renewed()?),
+            _ if self.requested.renews_id() => Secret::Raise(renewed()?),
             _ if !self.answered || !self.live.presented => Secret::Keep,
             _ if unconfirmed => Secret::Presented,
-            _ if !in_grace && self.visit.core.lifetime.renewal_due(head, now) => Secret::Periodic(renewed()?),
+            _ if self.used && !in_grace && self.visit.core.lifetime.renewal_due(head, now) => {
+                Secret::Periodic(renewed()?)
+            }
             IdentityChange::Same => Secret::Keep,
         })
     }
@@ -40,6 +43,10 @@ impl Save<'_> {
         }
         if self.precondition == PreconditionKind::Revision {
             patch.precondition = Precondition::Revision(head.revision);
+        }
+        if matches!(self.secret, Secret::Raise(_)) && self.visit.proves_identity(self.requested) {
+            // The new secret raises the generation by one.
+            patch.set.push(proof::stored(self.now, head.generation.wrapping_add(1)));
         }
         patch.deadline = self.deadline(patch.changes_values());
         patch.secret = self.new_secret();
@@ -80,7 +87,7 @@ impl Save<'_> {
                 expires: lifetime.idle_deadline(expiry, head.span(), now),
             });
         }
-        if !self.answered {
+        if !self.answered || !self.used {
             return None;
         }
         let due = lifetime.touch(head, writes, now);

@@ -12,9 +12,9 @@ use super::statement::Statement;
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::pace::note_step;
-use crate::record::Record;
 use crate::record::bytes::stored_size;
 use crate::record::patch::{Patch, Patched};
+use crate::record::{Record, key};
 use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
 
 /// Number of keys that a patch passes one by one. More are passed as arrays.
@@ -72,7 +72,9 @@ impl PostgresStore {
         let (key, now) = (Redacted(&key.as_bytes()[..]), Redacted(now.as_millis()));
         let rows = match wanted.keys() {
             None => self.query(Statement::LoadAll, &[&key, &now]).await?,
-            Some([schema]) => self.query(Statement::LoadOne, &[&key, &now, &schema.as_bytes()]).await?,
+            Some([schema] | [schema, key::RESERVED] | [key::RESERVED, schema]) => {
+                self.query(Statement::LoadOne, &[&key, &now, &schema.as_bytes()]).await?
+            }
             Some(schemas) => {
                 let schemas = Redacted(schemas.iter().map(|schema| schema.as_bytes()).collect::<Vec<_>>());
                 self.query(Statement::Load, &[&key, &now, &schemas]).await?

@@ -100,10 +100,10 @@ impl Loads {
 
 /// Builds one statement, so that a load has one snapshot and costs one execution. It selects the head and the fields of
 /// all schemas, which are stored side by side, and the entries of the wanted schemas. The reader skips fields that are
-/// not wanted.
+/// not wanted. The reserved section has no entries.
 fn select(schemas: &[&str]) -> String {
     let mut sql = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name < x''".to_owned();
-    for schema in schemas {
+    for schema in schemas.iter().filter(|schema| **schema != key::RESERVED) {
         let blob = |end| format!("CAST('{}{end}' AS BLOB)", schema.replace('\'', "''"));
         // `/` is the byte after `.`. Writing into a `String` cannot fail.
         let _ = write!(
