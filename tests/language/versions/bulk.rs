@@ -11,7 +11,7 @@ use session_runtime::record::{Record, Values};
 use session_runtime::store::{Created, MemoryStore, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::{ErrorKind, Expiry, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
-use session_tests::stores::{Fault, RecordingStore};
+use session_tests::stores::{Fault, PATIENT_ADMISSION, RecordingStore};
 use tokio::time::Instant;
 
 use super::program::{cookie, plant, program, stored, stores, text, with};
@@ -252,7 +252,8 @@ async fn a_bulk_migration_beside_writers_loses_nothing() {
     const SESSIONS: u32 = 100_000;
     const BUSY: usize = 100;
     let folder = tempfile::tempdir().unwrap();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path().join("sessions.db")).unwrap());
+    let file = SqliteStore::builder(folder.path().join("sessions.db")).admission(PATIENT_ADMISSION);
+    let store: Arc<dyn Store> = Arc::new(file.open().unwrap());
     let keys = fill(&store, SESSIONS).await;
     let (old, new) = (program::<v1::Cart>(&store), program::<v3::Cart>(&store));
     let done = Arc::new(AtomicBool::new(false));
