@@ -69,8 +69,10 @@ impl Core {
         budget: &Budget,
         work: impl Future<Output = Result<T, StoreError>> + Unpin,
     ) -> Result<T, SessionError> {
-        let outcome = budget.wait(catch_panic(work)).await;
-        self.done(budget, outcome)
+        match budget.wait(catch_panic(work)).await {
+            Some(outcome) => self.outcome(budget, outcome),
+            None => Err(self.unavailable(Some(budget.used_up()))),
+        }
     }
 
     /// Runs one store operation of a job. The deadline applies to each round trip that the store notes, not to all of
@@ -86,18 +88,18 @@ impl Core {
                 // A step is complete, and the next one has a budget of its own. Polling at once would undo a yield of the
                 // work.
                 Some(None) => give_way().await,
-                outcome => return self.done(&budget, outcome.flatten()),
+                Some(Some(outcome)) => return self.outcome(&budget, outcome),
+                None => return Err(self.unavailable(Some(budget.used_up()))),
             }
         }
     }
 
-    /// Returns the result of an operation. Without an outcome, the budget is used up; an outcome of `None` is a panic.
-    fn done<T>(&self, budget: &Budget, outcome: Option<Option<Result<T, StoreError>>>) -> Result<T, SessionError> {
+    /// Returns the result of an operation; `None` is a panic.
+    fn outcome<T>(&self, budget: &Budget, outcome: Option<Result<T, StoreError>>) -> Result<T, SessionError> {
         match outcome {
-            Some(Some(Ok(done))) => Ok(done),
-            Some(Some(Err(error))) => Err(self.failed(budget, error)),
-            Some(None) => Err(SessionError::new(ErrorKind::Panicked)),
-            None => Err(self.unavailable(Some(budget.used_up()))),
+            Some(Ok(done)) => Ok(done),
+            Some(Err(error)) => Err(self.failed(budget, error)),
+            None => Err(SessionError::new(ErrorKind::Panicked)),
         }
     }
 
