@@ -4,6 +4,7 @@
 //! PostgreSQL has room for all sessions in its `shared_buffers`. Without it, each page of a table is copied from the
 //! operating system.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -98,11 +99,17 @@ async fn filled(store: impl Store, count: u32) -> Filled {
     (Arc::new(store), count)
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// Stores one session in tables of its own. The server copies it, in the order of the keys.
 async fn copied(server: &Postgres, schema: &str, count: u32) -> Filled {
     let store = PostgresStore::builder(server.url()).schema(schema).open().expect("a store");
     let (store, _) = filled(store, 1).await;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let (first, secret) = (hex(key(0).as_bytes()), hex(&SECRET));
     let copy = format!(
         "INSERT INTO {schema}.session_record

@@ -11,10 +11,7 @@ use session_runtime::record::{Record, Text};
 use session_runtime::store::{Created, Damage, Durability, Loaded, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::{Session, SessionKey, Sessions, SqliteStore, Store};
-use session_tests::pages;
 use tempfile::TempDir;
-
-use crate::sweeps::{fill, now};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -437,19 +434,5 @@ async fn a_damaged_total_stops_no_patch() {
         visit.write::<Cart>().await.unwrap().set_coupon("B".into());
         let refused = visit.finish(200).await.error.map(|error| error.kind());
         assert_eq!(refused, None, "byte {at}: a value of the same length fits with any total");
-    }
-}
-
-/// Sessions are read back with the smallest page cache and memory map, and with the largest map.
-#[tokio::test]
-async fn a_file_is_read_with_any_page_cache_and_any_memory_map() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
-    let later = now().after(Duration::from_secs(3600));
-    for (first, page_cache, memory_map) in [(0, 0, 0), (100, 1, 4096), (200, 64 << 20, usize::MAX)] {
-        let store = SqliteStore::builder(&path).page_cache(page_cache).memory_map(memory_map).open().unwrap();
-        fill(&store, first, 100, later).await;
-        let found = u32::try_from(pages::all(&store, 1_000, now()).await.len()).unwrap();
-        assert_eq!(found, first + 100, "{page_cache} and {memory_map} bytes");
     }
 }

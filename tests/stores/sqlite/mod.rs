@@ -3,5 +3,6 @@
 mod damaged;
 mod files;
 mod moved;
+mod tuning;
 
 use session_tests::pages;
