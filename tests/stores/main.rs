@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that cannot go on has failed")]
 
 mod cached;
+mod ceilings;
 mod contract;
 mod cookie;
 mod overload;
