@@ -15,8 +15,12 @@ use crate::record::Values;
 use crate::record::expiry::{Lifetime, TouchEvery};
 use crate::record::patch::Patch;
 
+mod admission;
 mod check;
+mod server;
 
+pub use self::admission::AdmissionConfig;
+pub use self::server::ServerConfig;
 pub use crate::cross_site::CrossSite;
 
 /// All settings of the library.
@@ -201,80 +205,6 @@ impl fmt::Debug for SessionConfig {
         let mut fields = f.debug_struct("SessionConfig");
         fields.field("cookie", &self.cookie).field("lifetime", &self.lifetime()).field("deadline", &self.deadline);
         fields.field("on_save_error", &self.on_save_error).field("limits", &self.limits).finish_non_exhaustive()
-    }
-}
-
-/// Connection settings for a store that is a separate server. A store that is built by hand has its own settings.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::config::ServerConfig;
-/// use std::time::Duration;
-///
-/// let server = ServerConfig { connections: 4, ..ServerConfig::default() };
-/// assert_eq!(server.connect_timeout, Duration::from_secs(1));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerConfig {
-    /// Number of connections that requests share; each carries many requests at once. Default: 2. A store in
-    /// `PostgreSQL` opens one more for loads once all are busy.
-    pub connections: usize,
-    /// Time limit of one connection attempt. Default: 1 second.
-    pub connect_timeout: Duration,
-    /// Pause after a failed connection attempt, doubled after each further failure. Default: 50 milliseconds.
-    pub back_off: Duration,
-    /// Longest such pause. Default: 2 seconds.
-    pub back_off_max: Duration,
-    /// Location of the sessions on the server. `PostgreSQL`: a schema of the database, by default `public`. Redis: the
-    /// prefix of all key names, by default `session`.
-    pub namespace: Option<String>,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            connections: 2,
-            connect_timeout: Duration::from_secs(1),
-            back_off: Duration::from_millis(50),
-            back_off_max: Duration::from_secs(2),
-            namespace: None,
-        }
-    }
-}
-
-/// Limits for a store that has more work than it can do in time, see [`store::overload`](crate::store::overload). Reads
-/// and writes have these limits each.
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::{SessionConfig, config::AdmissionConfig};
-/// use std::time::Duration;
-///
-/// // The database is in another region, 60 ms away.
-/// let distant = AdmissionConfig { in_flight_time: Duration::from_millis(200), ..AdmissionConfig::default() };
-/// let config = SessionConfig::new().admission(distant);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AdmissionConfig {
-    /// Intended time of an operation in the store. As many operations are sent at once as the store completes in this
-    /// time. It should be several times the round trip to the store. Default: 50 milliseconds.
-    pub in_flight_time: Duration,
-    /// Longest time that an operation may wait to be sent. It is refused at once if it would wait longer. It should be
-    /// less than half of [`SessionConfig::deadline`], since most requests have two operations. Default: 500 milliseconds.
-    pub max_queue_time: Duration,
-    /// Smallest number of operations that are sent at once, however slow the store is. Default: 16.
-    pub min_in_flight: usize,
-}
-
-impl Default for AdmissionConfig {
-    fn default() -> Self {
-        Self {
-            in_flight_time: Duration::from_millis(50),
-            max_queue_time: Duration::from_millis(500),
-            min_in_flight: 16,
-        }
     }
 }
 

@@ -25,6 +25,7 @@ pub mod pages;
 pub mod random;
 pub mod servers;
 pub mod stores;
+pub mod turns;
 
 /// The README, whose Rust blocks are doc tests of this package.
 #[cfg(doctest)]

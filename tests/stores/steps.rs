@@ -1,13 +1,13 @@
 //! The deadline of jobs: it applies to each round trip to a store, however many an operation takes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use session_runtime::migrate::Options;
 use session_runtime::{MemoryStore, RedisStore, SessionConfig, Sessions, Store};
 use session_tests::servers::proxy::Proxy;
 use session_tests::servers::redis::Redis;
+use session_tests::turns::turns_beside;
 
 use super::sweeps::{fill, now};
 
@@ -35,19 +35,8 @@ async fn a_sweep_in_memory_may_take_longer_than_the_deadline() {
 async fn a_page_in_memory_does_not_hold_the_thread() {
     let store = MemoryStore::new();
     fill(&store, 0, 50_000, now().after(HOUR)).await;
-    let turns = Arc::new(AtomicU64::new(0));
-    let other = {
-        let turns = Arc::clone(&turns);
-        tokio::spawn(async move {
-            loop {
-                turns.fetch_add(1, Ordering::Relaxed);
-                tokio::task::yield_now().await;
-            }
-        })
-    };
-    assert_eq!(store.scan(None, usize::MAX, now()).await.unwrap().sessions.len(), 50_000);
-    other.abort();
-    let turns = turns.load(Ordering::Relaxed);
+    let (page, turns) = turns_beside(store.scan(None, usize::MAX, now())).await;
+    assert_eq!(page.unwrap().sessions.len(), 50_000);
     assert!(turns >= 20, "the other task ran {turns} times beside a page of 50,000 sessions");
 }
 

@@ -1,7 +1,6 @@
 //! The sweep of an application over every store: in steps, whole, and beside other tasks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use session_runtime::clock::Timestamp;
@@ -15,6 +14,7 @@ use session_tests::pages;
 use session_tests::servers::postgres::Postgres;
 use session_tests::servers::redis::Redis;
 use session_tests::stores::{Fault, RecordingStore};
+use session_tests::turns::turns_beside;
 
 pub(super) fn now() -> Timestamp {
     SystemTime::now().into()
@@ -63,19 +63,8 @@ async fn small_steps_leave_no_expired_session_behind() {
 async fn a_sweep_in_memory_does_not_hold_the_thread() {
     let store = MemoryStore::new();
     fill(&store, 0, 100_000, now().after(Duration::from_secs(3600))).await;
-    let turns = Arc::new(AtomicU64::new(0));
-    let other = {
-        let turns = Arc::clone(&turns);
-        tokio::spawn(async move {
-            loop {
-                turns.fetch_add(1, Ordering::Relaxed);
-                tokio::task::yield_now().await;
-            }
-        })
-    };
-    assert_eq!(sessions(store).sweep().await.unwrap(), 0);
-    other.abort();
-    let turns = turns.load(Ordering::Relaxed);
+    let (swept, turns) = turns_beside(sessions(store).sweep()).await;
+    assert_eq!(swept.unwrap(), 0);
     assert!(turns >= 20, "the other task ran {turns} times beside a sweep of 100,000 sessions");
 }
 

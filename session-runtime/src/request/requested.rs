@@ -231,8 +231,8 @@ impl Requested {
         }
     }
 
-    /// Discards the changes, a proof of identity, a chosen expiry, and a start-over other than a restart. Returns whether there was such a
-    /// start-over.
+    /// Discards the changes, a proof of identity, a chosen expiry, and a start-over other than a restart. Returns
+    /// whether there was such a start-over.
     pub(super) fn discard(&mut self) -> bool {
         self.changes.clear();
         self.confirmed = None;

@@ -114,10 +114,10 @@ const FIRST_PART_PAUSE: Duration = Duration::from_millis(20);
 /// background. Each of [`ServerConfig::connections`](crate::config::ServerConfig) carries many requests at once.
 /// Requires a tokio runtime with time and I/O.
 ///
-/// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HLEN`, `HEXISTS`, `EXISTS`, `DEL`,
-/// `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace. `INFO` is
-/// optional. With it, a scan detects that a server was restarted or replaced meanwhile and misses no session for
-/// that reason, and the launch warns of eviction.
+/// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HLEN`, `HEXISTS`, `EXISTS`,
+/// `DEL`, `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace.
+/// `INFO` is optional. With it, a scan detects that a server was restarted or replaced meanwhile and misses no session
+/// for that reason, and the launch warns of eviction.
 ///
 /// A scan may return a session twice: while the server shrinks its table, and after a failover. It may miss sessions of
 /// a slot that a cluster moves meanwhile.

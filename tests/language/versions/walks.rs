@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use session_runtime::clock::Timestamp;
@@ -12,6 +11,7 @@ use session_runtime::testing::ManualClock;
 use session_runtime::{Expiry, MemoryStore, PostgresStore, RedisStore, SessionKey, Sessions, SqliteStore, Store};
 use session_tests::servers::postgres::Postgres;
 use session_tests::servers::redis::Redis;
+use session_tests::turns::turns_beside;
 
 use super::bulk::{fill, small_batches};
 use super::program::{plant, program};
@@ -169,19 +169,7 @@ async fn a_walk_in_parts_reads_every_session_once() {
 async fn a_census_in_memory_does_not_hold_the_thread() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     fill(&store, 5_000).await;
-    let turns = Arc::new(AtomicU64::new(0));
-    let other = {
-        let turns = Arc::clone(&turns);
-        tokio::spawn(async move {
-            loop {
-                turns.fetch_add(1, Ordering::Relaxed);
-                tokio::task::yield_now().await;
-            }
-        })
-    };
-    let report = program::<v3::Cart>(&store).census(small_batches()).await.unwrap();
-    other.abort();
-    assert_eq!(report.sessions, 5_000);
-    let turns = turns.load(Ordering::Relaxed);
+    let (report, turns) = turns_beside(program::<v3::Cart>(&store).census(small_batches())).await;
+    assert_eq!(report.unwrap().sessions, 5_000);
     assert!(turns > 1_000, "the other task ran {turns} times beside a census of 5,000 sessions");
 }
