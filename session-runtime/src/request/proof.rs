@@ -22,7 +22,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::record::{Text, Values, key};
 use crate::request::changes::{IdentityChange, identity_change};
 
-/// The stored key, shared by all sessions: saves 48 bytes for each session in memory.
+/// The stored key, shared by all sessions.
 static NAME: LazyLock<Text> = LazyLock::new(|| key::PROOF.into());
 
 #[derive(Deserialize)]
