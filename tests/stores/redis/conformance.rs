@@ -39,6 +39,18 @@ fn lazy(server: &Redis) -> RedisStore {
     store
 }
 
+/// A small sweep looks at a few hundred names, so it misses sessions that stand behind the names of others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_full_of_names_of_another_program_keeps_every_rule() {
+    let server = Redis::start();
+    let mut names = redis::pipe();
+    for number in 0..5_000 {
+        names.set(format!("other:{number}"), "1").ignore();
+    }
+    names.query::<()>(&mut server.connect()).unwrap();
+    keeps_every_rule(RedisStore::open(server.url()).unwrap()).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_with_tls_keeps_every_rule() {
     let server = Redis::with_tls();
