@@ -128,6 +128,18 @@ async fn a_store_that_slows_down_holds_few_operations() {
     assert_places(&store.lane);
 }
 
+/// C77: in a Redis behind a slow link, each moment without work halved the limit, so that more such moments followed.
+#[tokio::test(start_paused = true)]
+async fn a_moment_without_work_took_places_away() {
+    let lane = Admission::new(AdmissionConfig::default()).writes;
+    let _queue = Waiting::new(&lane.waiting);
+    let mut flow = lane.busy_flow();
+    lane.adapt(&mut flow, MS / 2, 16);
+    assert_eq!(flow.limit, 100);
+    lane.adapt(&mut flow, 4 * MS, 16);
+    assert!(flow.limit >= 60, "{} places", flow.limit);
+}
+
 /// C80: a burst that the store completes in time is no overload.
 #[tokio::test(start_paused = true)]
 async fn a_burst_was_refused_because_little_had_been_asked_of_the_store_before() {
