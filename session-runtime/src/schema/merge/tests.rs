@@ -42,6 +42,12 @@ struct Lenient {
     counts: BTreeMap<u32, u32>,
 }
 
+#[derive(Session)]
+#[session(key = "lasting", version = 1, lasting)]
+struct Lasting {
+    theme: Option<String>,
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the signature of a merge function")]
 fn spelled(base: &String, theirs: &String, ours: String) -> String {
     format!("base {base}, theirs {theirs}, ours {ours}")
@@ -56,17 +62,20 @@ fn emptied(_: &String, _: &String, _: String) -> String {
     String::new()
 }
 
+/// Returns an edit of a stored key of a schema.
+fn edit<S: Schema>(name: &str, [base, ours]: [Option<&str>; 2]) -> Change {
+    let field = S::SPEC.fields().find(|field| field.key() == name).unwrap();
+    let [base, ours] = [base, ours].map(|text| text.map(Into::into));
+    let name = field.name.into();
+    Change { schema: S::SPEC, field, name, base, ours, set: false, mixed: false, stale: false }
+}
+
 /// Merges a stored key of a schema with the field's own merge.
 fn merged<S: Schema>(
     name: &str,
     [base, theirs, ours]: [Option<&str>; 3],
 ) -> Result<Option<String>, (ErrorKind, String)> {
-    let field = S::SPEC.fields().find(|field| field.key() == name).unwrap();
-    let text = |text: Option<&str>| text.map(Into::into);
-    let (base, ours) = (text(base), text(ours));
-    let name = field.name.into();
-    let change = Change { schema: S::SPEC, field, name, base, ours, set: false, mixed: false, stale: false };
-    let merged = three_way(&change, theirs);
+    let merged = three_way(&edit::<S>(name, [base, ours]), theirs);
     merged.map(|merged| merged.map(|text| text.to_string())).map_err(|error| (error.kind(), error.to_string()))
 }
 
@@ -205,6 +214,22 @@ fn every_merge_but_a_last_write_needs_the_base() {
         let last_write = ["plain", "tags"].contains(&field.key());
         assert_eq!(field.merge.needs_base(), !last_write, "{}", field.key());
     }
+}
+
+/// A session that starts over keeps its `lasting` schemas, so an edit there still has its base.
+#[test]
+fn an_edit_of_a_lasting_value_was_rebased_on_an_empty_session() {
+    let rebased = edit::<Lasting>("theme", [Some("\"dark\""), Some("\"light\"")]).rebased_on_empty().unwrap().unwrap();
+    assert_eq!((rebased.base.as_deref(), rebased.stale), (Some("\"dark\""), false));
+    let rebased = edit::<All>("plain", [Some("\"dark\""), Some("\"light\"")]).rebased_on_empty().unwrap().unwrap();
+    assert_eq!((rebased.base.as_deref(), rebased.stale), (None, true));
+}
+
+#[test]
+fn a_count_that_was_raised_and_lowered_again_was_stored_as_zero() {
+    let rebased = |base, ours| edit::<All>("counts", [Some(base), Some(ours)]).rebased_on_empty().unwrap();
+    assert!(rebased("3", "3").is_none());
+    assert_eq!(rebased("3", "5").and_then(|change| change.ours).as_deref(), Some("2"));
 }
 
 /// Sums of every integer type saturate at its bounds instead of wrapping around; intermediate results do not saturate.
