@@ -46,7 +46,7 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
 /// A deployed layout must not change unnoticed, so each schema gets a warning. In the debug profile one line is enough.
 fn report_unpinned(sessions: &Sessions, debug: bool) {
     let unpinned: Vec<String> =
-        sessions.core.schemas().iter().filter(|schema| schema.layout.is_none()).map(|schema| to_pin(schema)).collect();
+        sessions.core.schemas().iter().filter(|schema| (schema.layout)().is_none()).map(|schema| to_pin(schema)).collect();
     match &unpinned[..] {
         [] => {}
         schemas if debug => tracing::info!(

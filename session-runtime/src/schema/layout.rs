@@ -78,10 +78,12 @@ const fn field_of<S: Schema>(key: &str) -> Option<&'static FieldSpec> {
 }
 
 /// Returns the hash of a whole layout, as stored in the metadata; `None` if the layout is not pinned.
-pub(crate) const fn whole<S: Schema>() -> Option<u32> {
-    match S::HISTORY.layout {
-        Some(pins) => Some(hash_of(pins)),
-        None => None,
+pub(crate) fn whole<S: Schema>() -> Option<u32> {
+    const {
+        match S::HISTORY.layout {
+            Some(pins) => Some(hash_of(pins)),
+            None => None,
+        }
     }
 }
 

@@ -32,8 +32,9 @@ pub struct SchemaSpec {
     pub(crate) readers: u16,
     /// Lowest version of a program that may write the data of this one.
     pub(crate) writers: u16,
-    /// Hash of the pinned layout.
-    pub(crate) layout: Option<u32>,
+    /// Returns the hash of the pinned layout. A number here would be calculated by each check of the program: 100 schemas
+    /// took 7.98 instead of 7.18 billion instructions of the compiler.
+    pub(crate) layout: fn() -> Option<u32>,
     /// Returns the `layout` to write if none is pinned; `None` if the shape of a field is unknown.
     #[cfg(feature = "rocket")]
     pub(crate) to_paste: fn() -> Option<Message>,

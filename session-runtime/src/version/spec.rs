@@ -20,7 +20,7 @@ pub const fn spec<S: Schema>() -> SchemaSpec {
         type_id: std::any::TypeId::of::<S>,
         readers: layout::allowed::<S>().0,
         writers: layout::allowed::<S>().1,
-        layout: layout::whole::<S>(),
+        layout: layout::whole::<S>,
         #[cfg(feature = "rocket")]
         to_paste: layout::to_paste::<S>,
         previous: match &S::HISTORY.previous {

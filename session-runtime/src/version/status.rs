@@ -36,10 +36,10 @@ pub(crate) enum VersionStatus {
 
 /// Returns the metadata that this program writes.
 pub(crate) fn written(schema: &SchemaSpec) -> Text {
-    if schema.version == 1 && schema.layout.is_none() {
+    if schema.version == 1 && (schema.layout)().is_none() {
         return r#"{"v":1}"#.into();
     }
-    text(schema.version, (schema.readers, schema.writers), schema.layout)
+    text(schema.version, (schema.readers, schema.writers), (schema.layout)())
 }
 
 /// Returns the metadata of a version: the lowest versions that may read and write it, and the hash of its layout.
@@ -83,7 +83,7 @@ fn parse(text: &str) -> Option<Metadata> {
 
 /// Compares the layouts, since two branches may both have shipped this version.
 fn same(schema: &'static SchemaSpec, metadata: &Metadata) -> Result<VersionStatus, SessionError> {
-    match (&metadata.l, schema.layout.map(|layout| format!("{layout:08x}"))) {
+    match (&metadata.l, (schema.layout)().map(|layout| format!("{layout:08x}"))) {
         (Some(theirs), Some(ours)) if *theirs != ours => {
             // Shown only if it is a hash: the stored text may be anything.
             let is_hash = theirs.len() == 8 && theirs.bytes().all(|byte| byte.is_ascii_hexdigit());

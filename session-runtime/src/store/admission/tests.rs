@@ -106,6 +106,10 @@ async fn a_store_that_is_fast_again_refuses_none_after_a_second() {
     store.takes(FAST);
     let seconds = store.offered(2_000, 3).await;
     assert_eq!(seconds[1..].iter().map(|outcomes| done(outcomes)).collect::<Vec<_>>(), [2_000, 2_000]);
+    // More than the store can do, so that its rate is measured again.
+    store.offered(12_000, 1).await;
+    let places = store.lane.places.available_permits();
+    assert!(places > 400, "{places} places");
     assert_places(&store.lane);
 }
 
