@@ -1,8 +1,9 @@
 //! The session cookie: its name and attributes, how it is found in a request, how it is written into a response.
 //!
 //! The raw `Cookie` header is parsed here byte for byte: a framework's cookie jar that decodes or trims names accepts a
-//! look-alike such as `%5F%5FHost-id` as `__Host-id`. Two cookies with the name count as none, since their order has no
-//! meaning (RFC 6265bis section 4.2.2). Set-Cookie attributes: RFC 6265bis section 4.1; name prefixes: 4.1.3.
+//! look-alike such as `%5F%5FHost-Http-id` as `__Host-Http-id`. Two cookies with the name count as none, since their
+//! order has no meaning (RFC 6265bis section 4.2.2). Set-Cookie attributes: RFC 6265bis section 4.1; name prefixes:
+//! 4.1.3, and for `__Host-Http-` and `__Http-` draft-ietf-httpbis-layered-cookies section 4.1.3.
 
 use std::time::Duration;
 
@@ -68,8 +69,11 @@ impl CookieConfig {
         Self::default()
     }
 
-    /// Sets the name. Default: `__Host-id` with `Secure`, `Path=/` and no `Domain`; `__Secure-id` if only `Secure`
+    /// Sets the name. Default: `__Host-Http-id` with `Secure`, `Path=/` and no `Domain`; `__Secure-id` if only `Secure`
     /// holds; otherwise `id`.
+    ///
+    /// A browser that knows the prefix `__Host-Http-` accepts such a cookie only from a response of this host, and
+    /// refuses one that a script sets. An older browser treats it as `__Host-`.
     ///
     /// Browsers keep one set of cookies for all ports of a host (RFC 6265 section 8.5). Applications that are developed
     /// side by side on several ports of `localhost` each need their own name. Otherwise every cookie that one
@@ -145,7 +149,7 @@ impl CookieConfig {
 
     fn default_name(&self, secure: bool) -> &'static str {
         match (secure, self.path == "/" && self.domain.is_none()) {
-            (true, true) => "__Host-id",
+            (true, true) => "__Host-Http-id",
             (true, false) => "__Secure-id",
             (false, _) => "id",
         }
@@ -153,6 +157,7 @@ impl CookieConfig {
 
     fn check(&self, name: &str, secure: bool, insecure: bool) -> Result<(), SessionError> {
         let prefixed = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        // `__Host-Http-` also needs `HttpOnly`, which every cookie of this library has.
         let host = prefixed("__Host-");
         let domain = self.domain.as_deref();
         let wrong = [
@@ -169,8 +174,8 @@ impl CookieConfig {
                 "`session.cookie.name` begins with `__Host-`, which needs `cookie.path = \"/\"`",
             ),
             (
-                prefixed("__Secure-") && !secure,
-                "`session.cookie.name` begins with `__Secure-`, which needs `cookie.secure = true`",
+                (prefixed("__Secure-") || prefixed("__Http-")) && !secure,
+                "`session.cookie.name` begins with `__Secure-` or `__Http-`, which need `cookie.secure = true`",
             ),
             (
                 self.same_site == SameSite::None && !secure,

@@ -98,7 +98,7 @@
 //!   `cross_site` allows it. A GET handler that changes something is not protected.
 //! - A proof of identity ([`Recent`], [`Visit::authenticated_at`]) is recorded by the save of a login, unless the login is
 //!   `remembered`. It ends with the login, and whenever else the id is renewed, except by `renew_every`.
-//! - Only a `__Host-` cookie is immune to cookies that a subdomain sets (cookie tossing).
+//! - Only a `__Host-` or `__Host-Http-` cookie is immune to cookies that a subdomain sets (cookie tossing).
 //! - A change through `&self` (an atomic, a `Mutex`) is not detected. A different order inside a `HashSet` that is part
 //!   of another value counts as a change, unless the type derives `SessionValue`.
 //! - When a `renew` field changes from a user to its default or to another user, the session starts over: only the

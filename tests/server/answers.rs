@@ -32,7 +32,7 @@ fn assert_attributes(answer: &Answer, name: &str, attributes: &str) -> Cookie {
 fn a_new_id_comes_with_its_attributes_and_without_caching() {
     let profiles = [
         (Profile::Debug, "id", "; Path=/; HttpOnly; SameSite=Lax"),
-        (Profile::Release, "__Host-id", "; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        (Profile::Release, "__Host-Http-id", "; Path=/; Secure; HttpOnly; SameSite=Lax"),
     ];
     for (profile, name, attributes) in profiles {
         let host = Host::new();
@@ -54,7 +54,7 @@ fn a_login_without_a_session_starts_one() {
     let host = Host::new();
     let shop = host.open(Profile::Release, Storage::Sqlite);
     let answer = shop.ask(&Request::post("/login/anna")).expect(204);
-    let anna = assert_attributes(&answer, "__Host-id", "; Path=/; Secure; HttpOnly; SameSite=Lax");
+    let anna = assert_attributes(&answer, "__Host-Http-id", "; Path=/; Secure; HttpOnly; SameSite=Lax");
     assert_not_stored(&answer);
     assert_eq!(shop.user(&anna).as_deref(), Some("anna"));
 }

@@ -1,36 +1,39 @@
-//! Incoming cookies: unknown, malformed, disguised, doubled, planted. Release profile, so that the name is `__Host-id`
-//! and a similar name would be an attack.
+//! Incoming cookies: unknown, malformed, disguised, doubled, planted. Release profile, so that the name is
+//! `__Host-Http-id` and a similar name would be an attack.
 
 use crate::process::{Host, Profile, Shop, Storage};
 use session_tests::cookie::{Cookie, encode, with_spare_bits};
 use session_tests::http::Request;
 use session_tests::random::Random;
 
-const NAME: &str = "__Host-id";
+const NAME: &str = "__Host-Http-id";
 
-/// Names that some layer between browser and handler might take for `__Host-id`: percent signs decoded, white space of
-/// all kinds trimmed, upper and lower case made one, quotes removed.
-const LOOK_ALIKES: [&str; 16] = [
-    "%5F%5FHost-id",
-    "%5f%5fHost-id",
-    "__Host%2Did",
-    "__Host-i%64",
-    "\u{a0}__Host-id",
-    "__Host-id\u{a0}",
-    "\u{2003}__Host-id",
-    "__Host-id\u{2003}",
-    "\u{feff}__Host-id",
-    "__Host-id ",
-    "__Host-id\t",
-    "\"__Host-id\"",
-    "__HOST-ID",
-    "__host-id",
-    "__HOST-id",
-    "__Host-Id",
+/// Names that some layer between browser and handler might take for `__Host-Http-id`: percent signs decoded, white space
+/// of all kinds trimmed, upper and lower case made one, quotes removed, one prefix for the other.
+const LOOK_ALIKES: [&str; 19] = [
+    "%5F%5FHost-Http-id",
+    "%5f%5fHost-Http-id",
+    "__Host-Http%2Did",
+    "__Host-Http-i%64",
+    "\u{a0}__Host-Http-id",
+    "__Host-Http-id\u{a0}",
+    "\u{2003}__Host-Http-id",
+    "__Host-Http-id\u{2003}",
+    "\u{feff}__Host-Http-id",
+    "__Host-Http-id ",
+    "__Host-Http-id\t",
+    "\"__Host-Http-id\"",
+    "__HOST-HTTP-ID",
+    "__host-http-id",
+    "__HOST-Http-id",
+    "__Host-Http-Id",
+    "__Host-id",
+    "__Http-id",
+    "__Http-Host-id",
 ];
 
 /// White space that HTTP itself has an opinion about: a control character may end in 400.
-const CONTROL: [&str; 3] = ["\x0b__Host-id", "__Host-id\x0b", "\x0c__Host-id"];
+const CONTROL: [&str; 3] = ["\x0b__Host-Http-id", "__Host-Http-id\x0b", "\x0c__Host-Http-id"];
 
 fn open(host: &Host) -> Shop {
     host.open(Profile::Release, Storage::Sqlite)
@@ -196,7 +199,7 @@ fn another_spelling_of_the_id_is_anonymous() {
     }
 }
 
-/// C05, C06, C09: a name that only looks like `__Host-id` is another cookie.
+/// C05, C06, C09: a name that only looks like `__Host-Http-id` is another cookie.
 #[test]
 fn a_look_alike_alone_is_anonymous() {
     let host = Host::new();
@@ -227,7 +230,7 @@ fn a_look_alike_beside_the_good_cookie_changes_nothing() {
     }
 }
 
-/// C06: RFC 6265bis gives a cookie's name no tab, and `__Host-id` is compared byte for byte.
+/// C06: RFC 6265bis gives a cookie's name no tab, and `__Host-Http-id` is compared byte for byte.
 #[test]
 fn a_tab_before_the_name_makes_another_cookie() {
     let host = Host::new();
@@ -322,7 +325,7 @@ fn an_odd_pair_is_anonymous() {
         assert_opens_nothing(&shop, &[pair]);
     }
     // Nameless cookies are others' cookies: they do not lock the visitor out.
-    for other in [format!("=__Host-id={}", encode(&[9; 32])), NAME.to_owned(), ";;".to_owned()] {
+    for other in [format!("=__Host-Http-id={}", encode(&[9; 32])), NAME.to_owned(), ";;".to_owned()] {
         for lines in arrangements(&[other, good.pair()]) {
             assert_opens(&shop, &lines, r#"{"7":1}"#);
         }

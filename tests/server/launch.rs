@@ -57,6 +57,7 @@ fn a_contradictory_or_broken_cookie_is_refused() {
     assert_cookie_refused(Profile::Debug, r#"{name="__Host-x",domain="a.de"}"#, &["cookie"]);
     assert_cookie_refused(Profile::Debug, r#"{name="__Host-x"}"#, &["__Host-", "secure"]);
     assert_cookie_refused(Profile::Debug, r#"{name="__secure-x"}"#, &["cookie.name", "secure"]);
+    assert_cookie_refused(Profile::Debug, r#"{name="__http-x"}"#, &["cookie.name", "secure"]);
 }
 
 /// Outside the debug profile the cookie is Secure.

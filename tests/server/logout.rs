@@ -21,7 +21,7 @@ fn assert_removal(line: &str, name: &str, attributes: &[&str]) {
 fn logout_removes_record_and_cookie() {
     let profiles = [
         (Profile::Debug, "id", &["Path=/", "HttpOnly", "SameSite=Lax"][..]),
-        (Profile::Release, "__Host-id", &["Path=/", "Secure", "HttpOnly", "SameSite=Lax"][..]),
+        (Profile::Release, "__Host-Http-id", &["Path=/", "Secure", "HttpOnly", "SameSite=Lax"][..]),
     ];
     for (profile, name, attributes) in profiles {
         let host = Host::new();

@@ -40,9 +40,9 @@ async fn cookie(profile: &str, toml: &str) -> String {
 #[rocket::async_test]
 async fn the_cookie_is_as_configured() {
     assert_eq!(cookie("debug", "").await, "id; Path=/; HttpOnly; SameSite=Lax");
-    assert_eq!(cookie("release", "").await, "__Host-id; Path=/; Secure; HttpOnly; SameSite=Lax");
+    assert_eq!(cookie("release", "").await, "__Host-Http-id; Path=/; Secure; HttpOnly; SameSite=Lax");
     let secure = "[default.session.cookie]\nsecure = true";
-    assert_eq!(cookie("debug", secure).await, "__Host-id; Path=/; Secure; HttpOnly; SameSite=Lax");
+    assert_eq!(cookie("debug", secure).await, "__Host-Http-id; Path=/; Secure; HttpOnly; SameSite=Lax");
     let path = "[default.session]\ncookie = { path = \"/shop\" }";
     assert_eq!(cookie("release", path).await, "__Secure-id; Path=/shop; Secure; HttpOnly; SameSite=Lax");
     let all = "[default.session]\nabsolute = \"2h\"\ncookie = { name = \"sid\", domain = \"example.org\", same_site = \"None\", persistent = true }";
@@ -95,7 +95,9 @@ async fn wrong_settings_stop_the_launch() {
         "cookie = { name = \"__Host-x\" }",
         "cookie = { name = \"__host-x\", secure = true, path = \"/a\" }",
         "cookie = { name = \"__Host-x\", secure = true, domain = \"example.org\" }",
+        "cookie = { name = \"__Host-Http-x\", secure = true, path = \"/a\" }",
         "cookie = { name = \"__Secure-x\", secure = false }",
+        "cookie = { name = \"__Http-x\", secure = false }",
     ] {
         assert!(refused(launch("debug", &format!("[default.session]\n{table}")).await), "{table}");
     }

@@ -57,11 +57,14 @@ impl Jar {
         }
         let path = last("path").filter(|path| path.starts_with('/')).unwrap_or("/shop").to_owned();
         let (secure, same_site) = (last("secure").is_some(), last("samesite").unwrap_or("Lax").to_lowercase());
+        let http_only = last("httponly").is_some();
         let prefixed = |prefix: &str| name.to_lowercase().starts_with(prefix);
         let refused = [
             secure && !https,
             same_site == "none" && !secure,
             prefixed("__secure-") && !secure,
+            prefixed("__http-") && !(secure && http_only),
+            prefixed("__host-http-") && !http_only,
             prefixed("__host-") && !(secure && domain.is_none() && last("path") == Some("/")),
             !https && self.0.iter().any(|cookie| cookie.secure && cookie.name == name),
         ];
@@ -206,7 +209,9 @@ fn the_jar_keeps_a_cookie_that_a_careless_removal_names() {
         assert_eq!(jar.header(true, From::SameSite).as_deref(), Some("id=x"), "{removal}");
     }
     let mut jar = Jar::default();
-    for refused in ["__Host-id=x; Secure; Path=/shop", "__Host-id=; Path=/; Max-Age=0", "id=x; Domain=example.com"] {
+    for refused in
+        ["__Host-id=x; Secure; Path=/shop", "__Host-id=; Path=/; Max-Age=0", "__Host-Http-id=x; Secure; Path=/"]
+    {
         assert!(!jar.receive(refused, true), "{refused}");
     }
 }

@@ -8,7 +8,7 @@ use super::input::{Input, text};
 use super::reference::{decode, encode, halves};
 use super::world::{OneSessionStore, now, run};
 
-const NAMES: [&str; 3] = ["__Host-id", "id", "__Secure-id"];
+const NAMES: [&str; 3] = ["__Host-Http-id", "id", "__Secure-id"];
 
 struct Sites {
     store: Arc<OneSessionStore>,
@@ -42,8 +42,8 @@ pub fn check(data: &[u8]) {
             (1, NAMES[which]),
             (2, &*sites.ids[0]),
             (3, &*sites.ids[1]),
-            (4, "%5F%5FHost-id"),
-            (5, "__HOST-id"),
+            (4, "%5F%5FHost-Http-id"),
+            (5, "__HOST-Http-id"),
             (6, "\u{a0}"),
         ];
         let lines = text(input.0, &pieces);

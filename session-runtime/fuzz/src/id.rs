@@ -28,7 +28,7 @@ impl Site {
     fn present(&self, text: &str) {
         let session = decode(text).map(|id| halves(&id));
         self.store.hold(session);
-        let cookie = format!("__Host-id={text}");
+        let cookie = format!("__Host-Http-id={text}");
         let visit = self.sessions.open([&*cookie]);
         run(visit.load()).unwrap();
         let key = session.map(|(key, _)| key);
@@ -40,12 +40,12 @@ impl Site {
     fn renew(&self, id: &[u8; 32]) {
         let (key, secret) = halves(id);
         self.store.hold(Some((key, secret)));
-        let cookie = format!("__Host-id={}", encode(id));
+        let cookie = format!("__Host-Http-id={}", encode(id));
         let visit = self.sessions.open([&*cookie]);
         visit.renew();
         let finished = run(visit.finish(200));
         let header = finished.cookie.header().unwrap();
-        let value = header.strip_prefix("__Host-id=").unwrap().split(';').next().unwrap();
+        let value = header.strip_prefix("__Host-Http-id=").unwrap().split(';').next().unwrap();
         let next: [u8; 32] = decode(value).unwrap();
         assert!(next[..16] == id[..16] && next[16..] != id[16..]);
     }

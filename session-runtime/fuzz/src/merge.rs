@@ -46,7 +46,7 @@ impl Site {
     fn new() -> Self {
         let store = std::sync::Arc::new(MemoryStore::new());
         let sessions = Sessions::builder().store(store.clone()).clock(now).schemas::<Merged>().build().unwrap();
-        Self { store, sessions, cookie: format!("__Host-id={}", encode(&ID)) }
+        Self { store, sessions, cookie: format!("__Host-Http-id={}", encode(&ID)) }
     }
 
     fn begin(&self, values: Values) {

@@ -249,7 +249,7 @@ impl Site {
         let config = SessionConfig::new().limits(Limits { record_bytes: usize::MAX / 4, record_keys: usize::MAX / 4 });
         let sessions = Sessions::builder().store(store.clone()).config(config).clock(now);
         let sessions = sessions.schemas::<(Strict, Lenient)>().build().unwrap();
-        Self { store, sessions, cookie: format!("__Host-id={}", encode(&ID)) }
+        Self { store, sessions, cookie: format!("__Host-Http-id={}", encode(&ID)) }
     }
 
     fn stored(&self) -> Option<Record> {

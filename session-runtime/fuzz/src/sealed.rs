@@ -9,7 +9,7 @@ use super::sealing::{Content, Sealing};
 use super::world::{now, run};
 
 const MASTERS: [[u8; 32]; 2] = [*b"the first of two keys: 012345678", *b"another of 32 letters: BCDFGHJKL"];
-const NAME: &str = "__Host-id";
+const NAME: &str = "__Host-Http-id";
 const APPLICATION: &str = "fuzz";
 
 #[derive(Session)]

@@ -70,7 +70,7 @@ fn only_the_exact_name_is_found() {
         "%69d=x",
         "a=b, id=x",
         "a=id=x",
-        "__Host-id=x",
+        "__Host-Http-id=x",
         "id:x",
     ];
     for line in others {
@@ -204,7 +204,7 @@ fn secure_is_on_unless_plain_http_is_allowed_or_it_is_asked_for() {
 /// Prefixes of cookie names that require certain settings, each with settings that break the requirement.
 #[test]
 fn a_prefix_holds_the_settings_to_its_promise() {
-    for name in ["__Host-id", "__host-id", "__HOST-id", "__Host-"] {
+    for name in ["__Host-Http-id", "__host-http-id", "__Host-id", "__HOST-id", "__Host-"] {
         let host = CookieConfig::new().name(name);
         assert!(host.resolve(false).is_ok(), "{name}");
         let wrong = [host.clone().secure(false), host.clone().domain("a.org"), host.clone().path("/a"), host.path("")];
@@ -212,11 +212,11 @@ fn a_prefix_holds_the_settings_to_its_promise() {
             assert_eq!(wrong.resolve(true).unwrap_err().kind(), ErrorKind::Config, "{name} {at}");
         }
     }
-    for name in ["__Secure-id", "__secure-id"] {
+    for name in ["__Secure-id", "__secure-id", "__Http-id", "__http-id"] {
         let secure = CookieConfig::new().name(name).domain("a.org").path("/a");
         assert!(secure.resolve(false).is_ok() && secure.secure(false).resolve(true).is_err(), "{name}");
     }
-    for name in ["__Hos", "__Host", "_Host-id", "x__Host-id"] {
+    for name in ["__Hos", "__Host", "__Http", "_Host-id", "x__Host-Http-id"] {
         assert!(CookieConfig::new().name(name).path("/a").secure(false).resolve(true).is_ok(), "{name}");
     }
     let none = config().same_site(SameSite::None);

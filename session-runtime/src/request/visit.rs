@@ -45,7 +45,7 @@ use values::Slot;
 /// let visit = sessions.open([]);
 /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
 /// let finished = visit.finish(200).await;
-/// assert!(finished.cookie.header().is_some_and(|header| header.starts_with("__Host-id=")));
+/// assert!(finished.cookie.header().is_some_and(|header| header.starts_with("__Host-Http-id=")));
 /// # Ok(()) }
 /// ```
 pub struct Visit {

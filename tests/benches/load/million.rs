@@ -291,5 +291,5 @@ fn key(n: u32) -> SessionKey {
 
 fn cookie(n: u32) -> String {
     let id = [*key(n).as_bytes(), SECRET].concat();
-    format!("__Host-id={}", base64url::encode(&id))
+    format!("__Host-Http-id={}", base64url::encode(&id))
 }

@@ -47,7 +47,7 @@ fn keys_come_from_the_configuration() {
         let answer = client.post("/add/7").dispatch();
         let line = answer.headers().get_one("set-cookie").unwrap().to_owned();
         assert!(
-            line.starts_with("__Host-id=A") && line.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax"),
+            line.starts_with("__Host-Http-id=A") && line.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax"),
             "{line}"
         );
         drop(answer);

@@ -66,7 +66,7 @@ fn value_of(sealer: &Sealer, record: &Record) -> String {
 
 #[test]
 fn a_sealed_record_opens() {
-    let sealer = Sealer::new(store(), rules("__Host-id"), Random::default());
+    let sealer = Sealer::new(store(), rules("__Host-Http-id"), Random::default());
     let before =
         record(&[("auth.user", "\"ada\""), ("cart", "{\"v\":1}"), ("cart.items/7", "2"), ("cart.items/8", "")]);
     let Opened { key: found, record, needs_reseal } = sealer.open(&value_of(&sealer, &before), now()).unwrap();
