@@ -44,6 +44,7 @@ pub use crate::cross_site::CrossSite;
 /// | `hold` | the newest version of each schema (in `Rocket.toml` `hold.cart = 2`) |
 /// | `cross_site` | refuse (in `Rocket.toml` `"refuse"` or `"allow"`) |
 /// | `trusted_origins`, `cross_site_paths` | none |
+/// | `clear_site_data` | off (in `Rocket.toml` `true` or `false`) |
 /// | `cookie` | see [`CookieConfig`] |
 ///
 /// The keys of `cookie` in `Rocket.toml` are `name`, `path`, `domain`, `same_site` (`"Strict"`, `"Lax"` or `"None"`),
@@ -108,6 +109,7 @@ pub struct SessionConfig {
     pub(crate) cross_site: CrossSite,
     pub(crate) trusted_origins: Vec<String>,
     pub(crate) cross_site_paths: Vec<String>,
+    pub(crate) clear_site_data: bool,
     /// Sealing keys, shared by all clones of the settings and wiped when the last clone is dropped.
     pub(crate) keys: Arc<[KeyText]>,
 }
@@ -232,6 +234,7 @@ impl Default for SessionConfig {
             cross_site: CrossSite::Refuse,
             trusted_origins: Vec::new(),
             cross_site_paths: Vec::new(),
+            clear_site_data: false,
             keys: Arc::default(),
         }
     }
@@ -462,6 +465,26 @@ impl SessionConfig {
     #[must_use]
     pub fn cross_site_paths<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.cross_site_paths = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether [`destroy`](crate::Visit::destroy) also sends `Clear-Site-Data: "cache"`. Default: no.
+    ///
+    /// The browser then empties its cache of this origin, so that its back button shows no page of the visitor (W3C
+    /// Clear Site Data, section 3.1; OWASP session management). Browsers obey it over HTTPS only. Every other page
+    /// and image of the origin has to be fetched again. The end of a session in another way, such as
+    /// [`restart`](crate::Visit::restart), sends no such header.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::SessionConfig;
+    ///
+    /// let config = SessionConfig::new().clear_site_data(true);
+    /// ```
+    #[must_use]
+    pub fn clear_site_data(mut self, clear_site_data: bool) -> Self {
+        self.clear_site_data = clear_site_data;
         self
     }
 

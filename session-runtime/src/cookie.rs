@@ -282,6 +282,14 @@ impl CookieCommand {
             Self::Set(header) | Self::Remove(header) => Some(header),
         }
     }
+
+    /// Returns the value of the header itself.
+    pub(crate) fn into_header(self) -> Option<String> {
+        match self {
+            Self::Keep => None,
+            Self::Set(header) | Self::Remove(header) => Some(header),
+        }
+    }
 }
 
 /// Omits the header, which contains the id.

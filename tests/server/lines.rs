@@ -83,6 +83,8 @@ async fn each_near_miss_of_the_table_is_warned_of() {
         ("[debug.sesion]\nidle = \"1h\"", "`sesion`"),
         ("[default]\nsession_idle = \"1h\"", "`session_idle`"),
         ("[default]\nidle = \"1h\"", "`idle`"),
+        ("[default]\nclear_site_data = true", "`clear_site_data`"),
+        ("[default]\ntrusted_origins = [\"https://a.example\"]", "`trusted_origins`"),
         ("[sessions]\nidle = \"1h\"", "the profile `sessions`"),
     ] {
         let warned = lines("is not read", launch(toml)).await;

@@ -1,8 +1,11 @@
 //! Logout, one request at a time; logout under load is in `logout_race`.
 
-use crate::process::{Host, Profile, Storage};
 use session_tests::cookie::{Cookie, encode};
 use session_tests::http::Request;
+use session_tests::stores::Fault;
+
+use crate::process::{Host, Profile, Storage};
+use crate::test_app::{TestApp, patient};
 
 /// The removal in the order-independent form that matters to a browser.
 #[track_caller]
@@ -101,4 +104,42 @@ fn another_user_starts_over() {
     assert_eq!(shop.cart(&ben), "{}", "the first user's cart reached the second");
     shop.assert_anonymous(&anna);
     assert!(host.rows_about(&anna).is_empty(), "the first user's record should be gone");
+}
+
+/// A logout empties the cache of the browser, so that the back button shows no page of the visitor.
+#[test]
+fn a_logout_clears_the_cache_of_the_browser() {
+    let app = TestApp::launch(Storage::Memory, patient().clear_site_data(true));
+    let visitor = app.ask(&Request::post("/login/anna")).expect(200).new_cookie();
+    for path in ["/job/1", "/show"] {
+        let request = if path == "/show" { Request::get(path) } else { Request::post(path) };
+        let answer = app.ask(&request.cookie(&visitor)).expect(200);
+        assert!(answer.all("clear-site-data").is_empty(), "{path}: {answer:?}");
+    }
+    let renewed = app.ask(&Request::post("/renew").cookie(&visitor)).expect(200);
+    assert!(renewed.all("clear-site-data").is_empty(), "{renewed:?}");
+    for _ in 0..2 {
+        // The second time the session is over, and pages of it may still be in the cache.
+        let answer = app.ask(&Request::post("/logout").cookie(&renewed.new_cookie())).expect(200);
+        assert_eq!(answer.all("clear-site-data"), ["\"cache\""], "{answer:?}");
+    }
+}
+
+/// A browser that has lost its cache must fetch every page again, so the header is not the default.
+#[test]
+fn a_logout_leaves_the_cache_alone_by_default() {
+    let app = TestApp::launch(Storage::Memory, patient());
+    let visitor = app.ask(&Request::post("/login/anna")).expect(200).new_cookie();
+    let answer = app.ask(&Request::post("/logout").cookie(&visitor)).expect(200);
+    assert!(answer.all("clear-site-data").is_empty(), "{answer:?}");
+}
+
+/// A logout that did not happen claims nothing.
+#[test]
+fn a_failed_logout_clears_no_cache() {
+    let app = TestApp::launch(Storage::Memory, patient().clear_site_data(true));
+    let visitor = app.ask(&Request::post("/login/anna")).expect(200).new_cookie();
+    app.store.fail("delete", Fault::Down);
+    let answer = app.ask(&Request::post("/logout").cookie(&visitor)).expect_unavailable();
+    assert!(answer.all("clear-site-data").is_empty(), "{answer:?}");
 }

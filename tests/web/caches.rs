@@ -4,7 +4,7 @@ use rocket::http::Header;
 use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::response::Responder;
 use rocket::{Request, Response, post, routes};
-use session_runtime::{Session, Sessions};
+use session_runtime::{Session, SessionConfig, SessionHandle, Sessions};
 
 use crate::app::Cart;
 use crate::store::recording_store;
@@ -42,14 +42,24 @@ fn page(write: bool, mut cart: Session<Cart>) -> Page {
     Page
 }
 
+/// A logout that asks the browser to forget more than the cache.
+#[derive(Responder)]
+struct Forget((), Header<'static>);
+
+#[post("/forget?<what>")]
+fn forget(what: &str, session: &SessionHandle) -> Forget {
+    session.destroy();
+    Forget((), Header::new("Clear-Site-Data", format!("\"{what}\"")))
+}
+
 fn targeted(response: &LocalResponse<'_>) -> Vec<&'static str> {
     TARGETED.into_iter().filter(|name| response.headers().contains(name)).collect()
 }
 
 async fn client() -> Client {
     let rocket = rocket::custom(rocket::Config::figment().merge(("log_level", "off")))
-        .attach(Sessions::fairing::<Cart>().store(recording_store()))
-        .mount("/", routes![page]);
+        .attach(Sessions::fairing::<Cart>().store(recording_store()).config(SessionConfig::new().clear_site_data(true)))
+        .mount("/", routes![page, forget]);
     Client::untracked(rocket).await.unwrap()
 }
 
@@ -71,4 +81,16 @@ async fn without_a_cookie_the_headers_for_cdns_stay() {
     let response = client.post("/?write=false").dispatch().await;
     assert_eq!(response.headers().get("Set-Cookie").count(), 0);
     assert_eq!(targeted(&response), TARGETED);
+}
+
+/// The handler's own `Clear-Site-Data` is kept, and the cache is named in it once.
+#[rocket::async_test]
+async fn the_cache_joins_the_data_that_a_handler_clears() {
+    let client = client().await;
+    for (what, cleared) in
+        [("cookies", "\"cookies\", \"cache\""), ("cache", "\"cache\""), ("*", "\"*\""), ("CACHE", "\"CACHE\"")]
+    {
+        let response = client.post(format!("/forget?what={what}")).dispatch().await;
+        assert_eq!(response.headers().get("Clear-Site-Data").collect::<Vec<_>>(), [cleared], "{what}");
+    }
 }

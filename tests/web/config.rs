@@ -92,6 +92,8 @@ async fn wrong_settings_stop_the_launch() {
         "hold = { cart = 2 }",
         "hold = { cart = \"1\" }",
         "hold = { basket = 1 }",
+        "clear_site_data = \"cache\"",
+        "clear_site_data = [\"cookies\"]",
         "cookie = { name = \"__Host-x\" }",
         "cookie = { name = \"__host-x\", secure = true, path = \"/a\" }",
         "cookie = { name = \"__Host-x\", secure = true, domain = \"example.org\" }",
@@ -110,7 +112,7 @@ async fn wrong_settings_stop_the_launch() {
 async fn right_settings_are_understood() {
     let table = "[default.session]\nstore = \"memory:\"\nidle = \"30m\"\nabsolute = \"12h\"\nremember = \"90d\"\ntouch_every = \"off\"\n\
                  renew_every = \"1h\"\nrenew_grace = \"5s\"\ndeadline = \"500ms\"\non_save_error = \"log\"\n\
-                 limits = { record = \"64KiB\", keys = 100 }\nhold = { cart = 1 }\ncookie = { secure = true, persistent = false }";
+                 limits = { record = \"64KiB\", keys = 100 }\nhold = { cart = 1 }\nclear_site_data = true\ncookie = { secure = true, persistent = false }";
     assert!(launch("debug", table).await.is_ok());
     assert!(launch("debug", "[default.session]\nrenew_every = \"off\"\ntouch_every = \"1m\"").await.is_ok());
     assert!(launch("debug", "[default.session]\nabsolute = \"1h\"").await.is_ok(), "`idle` is shorter by default");

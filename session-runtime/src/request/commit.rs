@@ -64,7 +64,9 @@ impl Visit {
             #[cfg(feature = "rocket")]
             self.failures.add(error);
         }
-        Finished { cookie: self.state().cookie.clone(), error }
+        let state = self.state();
+        let clears_site_data = self.core.clear_site_data && state.is_destroyed();
+        Finished { cookie: state.cookie.clone(), error, clears_site_data }
     }
 
     async fn finish_once(&self, failed: bool) -> Result<(), SessionError> {

@@ -30,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) deadline: Duration,
     pub(crate) on_save_error: OnSaveError,
     pub(crate) cookie: CookieRules,
+    /// True if a logout also clears the browser's cache.
+    pub(crate) clear_site_data: bool,
     #[cfg_attr(not(feature = "rocket"), expect(dead_code, reason = "the adapter to a framework runs the check"))]
     pub(crate) cross_site: CrossSiteRules,
     pub(crate) schemas: Vec<&'static SchemaSpec>,

@@ -7,6 +7,7 @@ mod commit;
 pub(crate) mod conflict_queue;
 pub(crate) mod core;
 pub(crate) mod failures;
+mod finished;
 mod guard;
 pub(crate) mod learned;
 mod lifecycle;

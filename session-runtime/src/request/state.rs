@@ -73,6 +73,11 @@ impl State {
 }
 
 impl State {
+    /// True once `destroy` is carried out, also if there was nothing to destroy.
+    pub(super) fn is_destroyed(&self) -> bool {
+        self.requested.destroy && !matches!(self.session_status, SessionStatus::Unread(_) | SessionStatus::Live(_))
+    }
+
     /// Returns the schemas whose loaded values are good enough for this purpose.
     pub(super) fn loaded_for(&self, purpose: Purpose) -> SchemaSet {
         if purpose == Purpose::Write { self.fresh } else { self.fetched }

@@ -8,7 +8,7 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::clock::Timestamp;
-use crate::cookie::{CookieCommand, Presented};
+use crate::cookie::Presented;
 use crate::error::SessionError;
 use crate::request::budget::Budget;
 use crate::request::core::Core;
@@ -20,6 +20,7 @@ use crate::sync::{AsyncMutex, Mutex, MutexGuard};
 mod values;
 mod writing;
 
+pub use super::finished::{Finished, Placement, ResponseHeader};
 pub use super::guard::{Peek, Session};
 pub(crate) use super::load::Purpose;
 pub(crate) use super::requested::{Requested, SessionWide};
@@ -61,27 +62,6 @@ pub struct Visit {
     pub(super) request_store: Option<Box<RequestStore>>,
     /// Address of the route; 0 outside routes. Requests of one route ask for much the same schemas.
     pub(crate) route: usize,
-}
-
-/// Result of [`Visit::finish`], to be applied to the response by the adapter.
-///
-/// # Examples
-///
-/// ```
-/// # use session_runtime::Sessions;
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
-/// # let sessions = Sessions::builder().store(session_runtime::MemoryStore::new()).build()?;
-/// let finished = sessions.open([]).finish(200).await;
-/// assert!(finished.error.is_none() && finished.cookie.header().is_none());
-/// # Ok(()) }
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Finished {
-    /// Command for the session cookie.
-    pub cookie: CookieCommand,
-    /// Error whose status must replace the response, if there is one.
-    pub error: Option<SessionError>,
 }
 
 impl Visit {

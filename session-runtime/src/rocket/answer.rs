@@ -9,8 +9,8 @@ use ::rocket::response::Responder;
 use ::rocket::{Request, Response};
 
 use super::handle::SessionHandle;
-use crate::cookie::CookieCommand;
 use crate::error::{RETRY_AFTER, SessionError};
+use crate::request::visit::{Finished, Placement, ResponseHeader};
 
 /// Function that builds the application's page for a failure.
 pub(super) type ErrorPage = Arc<dyn for<'r> Fn(&SessionError, &'r Request<'_>) -> Response<'r> + Send + Sync>;
@@ -29,11 +29,45 @@ pub(super) async fn finish<'r>(
     } else if response.status() == Status::ServiceUnavailable && handle.visit.asks_to_retry() {
         set_retry_after(response);
     }
-    if let CookieCommand::Set(header) | CookieCommand::Remove(header) = finished.cookie {
-        response.adjoin_raw_header("Set-Cookie", header);
-        forbid_storing(response);
+    carry_out(finished, response);
+}
+
+/// Writes the headers of the session into the response.
+fn carry_out(finished: Finished, response: &mut Response<'_>) {
+    let headers = response.headers().iter();
+    let removed = headers.filter(|header| finished.removes(header.name().as_str()));
+    let removed: Vec<String> = removed.map(|header| header.name().to_string()).collect();
+    for name in removed {
+        response.remove_header(&name);
     }
-    vary_on_cookie(response);
+    for header in finished.into_headers() {
+        place(header, response);
+    }
+}
+
+fn place(header: ResponseHeader, response: &mut Response<'_>) {
+    match header.placement {
+        Placement::Beside => {
+            response.adjoin_raw_header(header.name, header.value);
+        }
+        Placement::Instead => {
+            response.set_raw_header(header.name, header.value);
+        }
+        Placement::InList => add_to_list(header, response),
+    }
+}
+
+fn add_to_list(header: ResponseHeader, response: &mut Response<'_>) {
+    // Iterating over the few headers of a response is cheaper than looking one up.
+    if !response.headers().iter().any(|other| other.name() == header.name) {
+        response.set_raw_header(header.name, header.value);
+        return;
+    }
+    let lines: Vec<&str> = response.headers().get(header.name).collect();
+    if !lines.iter().any(|line| header.is_in(line)) {
+        let lines = [&lines[..], &[&*header.value]].concat().join(", ");
+        response.set_raw_header(header.name, lines);
+    }
 }
 
 /// Builds a new response, with nothing of the one that it replaces.
@@ -111,49 +145,4 @@ impl SessionError {
     pub fn of<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
         SessionHandle::opened(request)?.visit.failures.latest()
     }
-}
-
-/// Forbids caches from storing a response that carries an id (RFC 9111 section 5.2.2.5; OWASP session management).
-fn forbid_storing(response: &mut Response<'_>) {
-    let name = "Cache-Control";
-    let forbidden = response.headers().get(name).any(|line| has_token(line, "no-store"));
-    if !forbidden {
-        response.set_raw_header(name, "no-store");
-    }
-    let targeted: Vec<String> = response
-        .headers()
-        .iter()
-        .filter(|header| is_targeted(header.name.as_str()))
-        .map(|header| header.name.to_string())
-        .collect();
-    for name in targeted {
-        response.remove_header(&name);
-    }
-}
-
-/// True for headers that some caches obey in place of `Cache-Control`: those of RFC 9213, whose names all have the same
-/// ending, and older ones.
-fn is_targeted(name: &str) -> bool {
-    const OLDER: [&str; 3] = ["surrogate-control", "edge-control", "x-accel-expires"];
-    let name = name.to_ascii_lowercase();
-    name.ends_with("-cache-control") || OLDER.contains(&name.as_str())
-}
-
-/// Adds `Vary: Cookie`: a response that depends on the session depends on the cookie (RFC 9110 section 12.5.5).
-fn vary_on_cookie(response: &mut Response<'_>) {
-    let name = "Vary";
-    // Iterating over the few headers of a response is cheaper than looking one up.
-    if !response.headers().iter().any(|header| header.name() == name) {
-        response.set_raw_header(name, "Cookie");
-        return;
-    }
-    let lines: Vec<&str> = response.headers().get(name).collect();
-    if !lines.iter().any(|line| has_token(line, "cookie") || has_token(line, "*")) {
-        let lines = [&lines[..], &["Cookie"]].concat().join(", ");
-        response.set_raw_header(name, lines);
-    }
-}
-
-fn has_token(line: &str, token: &str) -> bool {
-    line.split(',').any(|part| part.trim().eq_ignore_ascii_case(token))
 }

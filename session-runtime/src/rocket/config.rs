@@ -17,6 +17,7 @@
 //! | `cache` | `"off"` | duration or `"off"` |
 //! | `cross_site` | `"refuse"` | `"refuse"` or `"allow"` |
 //! | `trusted_origins`, `cross_site_paths` | none | list of origins; list of paths |
+//! | `clear_site_data` | `false` | `true` or `false` |
 //! | `keys` | none | key or list of keys: 32 random bytes each, as base64url, base64 or hex |
 //!
 //! The keys of `server` are `connections`, `connect_timeout`, `back_off`, `back_off_max` and `namespace`. Those of
@@ -113,6 +114,7 @@ struct Table {
     cross_site: CrossSiteWord,
     trusted_origins: Vec<String>,
     cross_site_paths: Vec<String>,
+    clear_site_data: bool,
     keys: KeyTexts,
 }
 
@@ -281,6 +283,7 @@ impl From<Table> for SessionConfig {
             CrossSiteWord::Allow => CrossSite::Allow,
         };
         (config.trusted_origins, config.cross_site_paths) = (table.trusted_origins, table.cross_site_paths);
+        config.clear_site_data = table.clear_site_data;
         config.keys = table.keys.0.into();
         config.limits(table.limits.into())
     }

@@ -11,8 +11,19 @@ use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
 
 /// Names of settings that no other part of an application is likely to use. Outside the table they have no effect.
-const DISTINCTIVE_NAMES: [&str; 7] =
-    ["idle", "absolute", "remember", "touch_every", "renew_every", "renew_grace", "on_save_error"];
+const DISTINCTIVE_NAMES: [&str; 11] = [
+    "idle",
+    "absolute",
+    "remember",
+    "touch_every",
+    "renew_every",
+    "renew_grace",
+    "on_save_error",
+    "cross_site",
+    "trusted_origins",
+    "cross_site_paths",
+    "clear_site_data",
+];
 
 pub(super) fn announce(sessions: &Sessions, debug: bool) {
     let Lifetime { idle, absolute, remember, .. } = sessions.core.lifetime;

@@ -123,6 +123,7 @@ impl SessionsBuilder {
             deadline: config.deadline,
             on_save_error: config.on_save_error,
             cookie,
+            clear_site_data: config.clear_site_data,
             cross_site: config.cross_site_rules()?,
             has_user: self.schemas.iter().any(|schema| schema.has_user),
             load_sets,

@@ -1,0 +1,178 @@
+//! [`Finished`]: the outcome of a request for its response.
+//!
+//! Takes the command for the cookie and the error of the save; gives the headers of the response as names and values, so
+//! that an adapter to a web framework only carries them out. Deliberately absent: the types of any web framework.
+
+use std::borrow::Cow;
+
+use crate::cookie::CookieCommand;
+use crate::error::SessionError;
+
+/// Result of [`Visit::finish`](super::visit::Visit::finish), to be applied to the response by the adapter.
+///
+/// # Examples
+///
+/// ```
+/// # use session_runtime::Sessions;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// # let sessions = Sessions::builder().store(session_runtime::MemoryStore::new()).build()?;
+/// let finished = sessions.open([]).finish(200).await;
+/// assert!(finished.error.is_none() && finished.cookie.header().is_none());
+/// let headers: Vec<_> = finished.into_headers().map(|header| (header.name, header.value)).collect();
+/// assert_eq!(headers, [("Vary", "Cookie".into())]);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Finished {
+    /// Command for the session cookie.
+    pub cookie: CookieCommand,
+    /// Error whose status must replace the response, if there is one.
+    pub error: Option<SessionError>,
+    pub(super) clears_site_data: bool,
+}
+
+/// Header for the response of a request that has used its session.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseHeader {
+    /// Name of the header.
+    pub name: &'static str,
+    /// Value of the header; ASCII.
+    pub value: Cow<'static, str>,
+    /// Handling of headers of this name that the response already has.
+    pub placement: Placement,
+    /// True if the value holds an id. It belongs in no log, and in no table of header compression (RFC 7541 section
+    /// 7.1.3).
+    pub is_sensitive: bool,
+}
+
+/// Handling of headers of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// The header is added beside them.
+    Beside,
+    /// The header replaces them.
+    Instead,
+    /// The value is added to the list that they form, unless [the list has it](ResponseHeader::is_in).
+    InList,
+}
+
+impl Finished {
+    /// Returns the headers for the response, or for the one that replaces it.
+    ///
+    /// - `Set-Cookie`, if the cookie is set or removed. `Cache-Control: no-store` then forbids caches to store the
+    ///   response (RFC 9111 section 5.2.2.5; OWASP session management).
+    /// - `Clear-Site-Data: "cache"`, if the session was destroyed and the setting `clear_site_data` is on.
+    /// - `Vary: Cookie`: a response that depends on the session depends on the cookie (RFC 9110 section 12.5.5).
+    pub fn into_headers(self) -> impl Iterator<Item = ResponseHeader> {
+        let id = self.cookie.into_header();
+        let no_store = id.is_some().then(|| ResponseHeader::new("Cache-Control", "no-store", Placement::Instead));
+        let id = id.map(|value| ResponseHeader {
+            is_sensitive: true,
+            ..ResponseHeader::new("Set-Cookie", value, Placement::Beside)
+        });
+        let clear = || ResponseHeader::new("Clear-Site-Data", "\"cache\"", Placement::InList);
+        let clear = self.clears_site_data.then(clear);
+        let vary = Some(ResponseHeader::new("Vary", "Cookie", Placement::InList));
+        [id, no_store, clear, vary].into_iter().flatten()
+    }
+
+    /// Returns whether the response must lose its header of this name, which some caches obey in place of
+    /// `Cache-Control`.
+    ///
+    /// Those are the headers of RFC 9213, whose names all have the same ending, and older ones.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// assert!(visit.finish(200).await.removes("CDN-Cache-Control"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn removes(&self, name: &str) -> bool {
+        self.cookie != CookieCommand::Keep && is_targeted(name)
+    }
+}
+
+fn is_targeted(name: &str) -> bool {
+    const OLDER: [&str; 3] = ["surrogate-control", "edge-control", "x-accel-expires"];
+    let name = name.to_ascii_lowercase();
+    name.ends_with("-cache-control") || OLDER.contains(&name.as_str())
+}
+
+impl ResponseHeader {
+    fn new(name: &'static str, value: impl Into<Cow<'static, str>>, placement: Placement) -> Self {
+        Self { name, value: value.into(), placement, is_sensitive: false }
+    }
+
+    /// Returns whether a line of the same name has the value, or a wild card, as an item of its list.
+    #[must_use]
+    pub fn is_in(&self, line: &str) -> bool {
+        let mut items = line.split(',').map(str::trim);
+        items.any(|item| item.eq_ignore_ascii_case(&self.value) || item.trim_matches('"') == "*")
+    }
+}
+
+/// Omits the value if it holds an id.
+impl std::fmt::Debug for ResponseHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = if self.is_sensitive { "…" } else { &*self.value };
+        write!(f, "{}: {value}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(cookie: CookieCommand, clears_site_data: bool) -> Finished {
+        Finished { cookie, error: None, clears_site_data }
+    }
+
+    fn shown(finished: Finished) -> Vec<String> {
+        finished.into_headers().map(|header| format!("{header:?}")).collect()
+    }
+
+    #[test]
+    fn a_header_that_holds_an_id_shows_no_value() {
+        let set = finished(CookieCommand::Set("id=abc".into()), true);
+        let shown = shown(set);
+        assert_eq!(shown, ["Set-Cookie: …", "Cache-Control: no-store", "Clear-Site-Data: \"cache\"", "Vary: Cookie"]);
+    }
+
+    #[test]
+    fn a_request_that_keeps_its_cookie_varies_and_stays_cacheable() {
+        assert_eq!(shown(finished(CookieCommand::Keep, false)), ["Vary: Cookie"]);
+        assert!(!finished(CookieCommand::Keep, true).removes("CDN-Cache-Control"));
+    }
+
+    #[test]
+    fn targeted_headers_of_caches_are_removed() {
+        let removal = || finished(CookieCommand::Remove("id=".into()), false);
+        for name in ["CDN-Cache-Control", "x-litespeed-cache-control", "Surrogate-Control", "X-Accel-Expires"] {
+            assert!(removal().removes(name), "{name}");
+        }
+        for name in ["Cache-Control", "Expires", "Vary"] {
+            assert!(!removal().removes(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_item_or_a_wild_card_is_found_in_a_list() {
+        let vary = ResponseHeader::new("Vary", "Cookie", Placement::InList);
+        assert!(["cookie", "Accept, COOKIE", "*"].iter().all(|line| vary.is_in(line)));
+        assert!(["", "Accept", "Cookies", "Set-Cookie"].iter().all(|line| !vary.is_in(line)));
+        let clear = ResponseHeader::new("Clear-Site-Data", "\"cache\"", Placement::InList);
+        assert!(["\"cache\"", "\"cookies\", \"cache\"", "\"*\""].iter().all(|line| clear.is_in(line)));
+        assert!(!clear.is_in("\"cookies\""));
+    }
+}
