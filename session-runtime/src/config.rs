@@ -9,19 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cookie::CookieConfig;
-use crate::cross_site::CrossSiteRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::record::Values;
 use crate::record::expiry::{Lifetime, TouchEvery};
 use crate::record::patch::Patch;
+use crate::transport::TransportRules;
 
 mod admission;
 mod check;
+pub(crate) mod cross_site;
 mod server;
 
 pub use self::admission::AdmissionConfig;
+pub use self::cross_site::CrossSite;
+use self::cross_site::CrossSiteRules;
 pub use self::server::ServerConfig;
-pub use crate::cross_site::CrossSite;
+pub use crate::transport::Transport;
 
 /// All settings of the library.
 ///
@@ -45,6 +48,7 @@ pub use crate::cross_site::CrossSite;
 /// | `cross_site` | refuse (in `Rocket.toml` `"refuse"` or `"allow"`) |
 /// | `trusted_origins`, `cross_site_paths` | none |
 /// | `clear_site_data` | off (in `Rocket.toml` `true` or `false`) |
+/// | `transport` | cookie (in `Rocket.toml` `"cookie"` or `"bearer"`); see [`Transport`] |
 /// | `cookie` | see [`CookieConfig`] |
 ///
 /// The keys of `cookie` in `Rocket.toml` are `name`, `path`, `domain`, `same_site` (`"Strict"`, `"Lax"` or `"None"`),
@@ -89,6 +93,7 @@ pub use crate::cross_site::CrossSite;
 #[derive(Clone)]
 pub struct SessionConfig {
     pub(crate) store: Option<String>,
+    pub(crate) transport: Transport,
     pub(crate) cookie: CookieConfig,
     /// `None` means the default, which depends on `absolute`.
     pub(crate) idle: Option<Duration>,
@@ -217,6 +222,7 @@ impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             store: None,
+            transport: Transport::Cookie,
             cookie: CookieConfig::new(),
             idle: None,
             absolute: 30 * DAY,
@@ -258,6 +264,26 @@ impl SessionConfig {
     #[must_use]
     pub fn store(mut self, url: impl Into<String>) -> Self {
         self.store = Some(url.into());
+        self
+    }
+
+    /// Sets the transport of the id between client and server. Default: [`Transport::Cookie`].
+    ///
+    /// [`Transport::Bearer`] is refused together with the cookie store, and with settings that have no effect without
+    /// cookies: those of the cookie, `trusted_origins` and `cross_site_paths`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use session_runtime::{MemoryStore, SessionConfig, Sessions, config::Transport};
+    ///
+    /// let config = SessionConfig::new().transport(Transport::Bearer);
+    /// let sessions = Sessions::builder().store(MemoryStore::new()).config(config).build()?;
+    /// # Ok::<(), session_runtime::SessionError>(())
+    /// ```
+    #[must_use]
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
         self
     }
 
@@ -507,8 +533,21 @@ impl SessionConfig {
         self
     }
 
+    /// Returns the checked transport. `insecure` is true where plain HTTP is the default and allowed.
+    pub(crate) fn transport_rules(&self, insecure: bool) -> Result<TransportRules, SessionError> {
+        match self.transport {
+            Transport::Cookie => self.cookie.resolve(insecure).map(TransportRules::Cookie),
+            Transport::Bearer => Ok(TransportRules::Bearer),
+        }
+    }
+
+    /// Returns the checked rules for requests from other sites. Without cookies, a browser sends no id by itself.
     pub(crate) fn cross_site_rules(&self) -> Result<CrossSiteRules, SessionError> {
-        CrossSiteRules::new(self.cross_site, &self.trusted_origins, &self.cross_site_paths)
+        let cross_site = match self.transport {
+            Transport::Cookie => self.cross_site,
+            Transport::Bearer => CrossSite::Allow,
+        };
+        CrossSiteRules::new(cross_site, &self.trusted_origins, &self.cross_site_paths)
     }
 
     /// Returns the times, with the defaults filled in.

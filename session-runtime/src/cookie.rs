@@ -25,7 +25,7 @@ const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// let cookie = CookieConfig::new().same_site(SameSite::Strict).persistent(true);
 /// let config = SessionConfig::new().cookie(cookie);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieConfig {
     pub(crate) name: Option<String>,
     pub(crate) path: String,
@@ -252,7 +252,8 @@ impl From<Found<'_>> for Presented {
     }
 }
 
-/// Change of the browser's cookie by a response.
+/// Change of the browser's cookie by a response, or of the id of a client with the transport
+/// [`Bearer`](crate::config::Transport::Bearer).
 ///
 /// # Examples
 ///
@@ -267,14 +268,14 @@ pub enum CookieCommand {
     #[default]
     Keep,
     /// Sets the cookie by this `Set-Cookie` header, for a new secret, a new `Max-Age`, or, with the cookie store, a
-    /// changed session.
+    /// changed session. With the transport `Bearer`, the value of `Session-Id`.
     Set(String),
-    /// Removes the cookie by this `Set-Cookie` header.
+    /// Removes the cookie by this `Set-Cookie` header. With the transport `Bearer`, the value of `Session-Id`.
     Remove(String),
 }
 
 impl CookieCommand {
-    /// Returns the value of the `Set-Cookie` header, or `None` for no change.
+    /// Returns the value of the header `Set-Cookie` or `Session-Id`, or `None` for no change.
     #[must_use]
     pub fn header(&self) -> Option<&str> {
         match self {

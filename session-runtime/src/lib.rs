@@ -107,7 +107,7 @@
 //! - A value that the application copies with `set_…` from one user's field into another's is not detected.
 //! - A panic after the last writable guard was dropped looks like a normal response: if a catcher answers 200, the
 //!   earlier changes are stored.
-//! - Rocket's own log prints `Cookie` headers at debug level.
+//! - Rocket's own log prints `Cookie` and `Authorization` headers at debug level.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Unit tests derive schemas too, and generated code refers to the crate by its name.
@@ -119,7 +119,6 @@ pub mod architecture {}
 pub mod clock;
 pub mod config;
 pub mod cookie;
-mod cross_site;
 pub mod error;
 pub mod guide;
 pub mod id;
@@ -136,6 +135,7 @@ mod rocket;
 mod sync;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
+mod transport;
 mod version;
 
 #[doc(hidden)]

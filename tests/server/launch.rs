@@ -66,6 +66,16 @@ fn an_insecure_cookie_is_refused_in_the_release_profile() {
     assert_cookie_refused(Profile::Release, "{secure=false}", &["cookie.secure"]);
 }
 
+/// C83: settings of the cookie have no effect without one, and an unknown transport would leave the default.
+#[test]
+fn a_transport_without_cookies_refuses_the_settings_of_cookies() {
+    let bearer = r#"{store="memory:",transport="bearer","#;
+    assert_refused(Profile::Debug, &format!("{bearer}cookie={{name=\"sid\"}}}}"), &["session.cookie", "bearer"]);
+    let trusted = format!("{bearer}trusted_origins=[\"https://pay.example\"]}}");
+    assert_refused(Profile::Release, &trusted, &["session.trusted_origins", "bearer"]);
+    assert_refused(Profile::Debug, r#"{store="memory:",transport="both"}"#, &["session.transport", "both"]);
+}
+
 /// A time without its unit means nothing.
 #[test]
 fn a_time_without_a_unit_is_refused() {

@@ -106,7 +106,7 @@ fn another_user_starts_over() {
     assert!(host.rows_about(&anna).is_empty(), "the first user's record should be gone");
 }
 
-/// A logout empties the cache of the browser, so that the back button shows no page of the visitor.
+/// C84: a logout empties the cache of the browser, so that the back button shows no page of the visitor.
 #[test]
 fn a_logout_clears_the_cache_of_the_browser() {
     let app = TestApp::launch(Storage::Memory, patient().clear_site_data(true));
@@ -125,7 +125,7 @@ fn a_logout_clears_the_cache_of_the_browser() {
     }
 }
 
-/// A browser that has lost its cache must fetch every page again, so the header is not the default.
+/// C84: a browser that has lost its cache must fetch every page again, so the header is not the default.
 #[test]
 fn a_logout_leaves_the_cache_alone_by_default() {
     let app = TestApp::launch(Storage::Memory, patient());
@@ -134,7 +134,7 @@ fn a_logout_leaves_the_cache_alone_by_default() {
     assert!(answer.all("clear-site-data").is_empty(), "{answer:?}");
 }
 
-/// A logout that did not happen claims nothing.
+/// C84: a logout that did not happen claims nothing.
 #[test]
 fn a_failed_logout_clears_no_cache() {
     let app = TestApp::launch(Storage::Memory, patient().clear_site_data(true));

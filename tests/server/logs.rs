@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use session_runtime::config::Transport;
 use session_runtime::patch::Patch;
 use session_runtime::record::Record;
 use session_runtime::store::{Durability, StoreError, StoreErrorKind, Wanted};
@@ -108,6 +109,41 @@ fn the_log_reveals_nothing_about_a_visitor() {
     assert_reveals_nothing(&lines.join("\n"), &cookies);
 }
 
+/// C57: nor does the life of a client whose ids are in headers.
+#[test]
+fn the_log_reveals_no_id_of_a_bearer() {
+    let log = Log::listen();
+    let app = TestApp::launch(Storage::Memory, patient().transport(Transport::Bearer));
+    let mut ids: Vec<Cookie> = Vec::new();
+    let mut ask = |path: &str, fault: Option<(&'static str, Fault)>| {
+        let request = ids.last().map_or(Request::post(path), |id| {
+            Request::post(path).header(format!("Authorization: Bearer {}", id.value))
+        });
+        if let Some((operation, fault)) = fault {
+            app.store.fail(operation, fault);
+        }
+        let answer = app.ask(&request);
+        app.store.recover();
+        let given = answer.all("session-id").into_iter().filter(|id| *id != "-");
+        ids.extend(given.map(|id| Cookie { name: "Session-Id".into(), value: id.into() }));
+    };
+    for path in ["/secret/hunter2-field", "/login/anna-hunter2", "/renew", "/crash", "/login/ben"] {
+        ask(path, None);
+    }
+    for operation in ["load", "patch", "create", "delete"] {
+        for path in ["/secret/hunter2-field", "/renew", "/login/anna-hunter2", "/logout"] {
+            ask(path, Some((operation, Fault::Down)));
+        }
+    }
+    let id = ids.last().unwrap().value.clone();
+    for line in [format!("Bearer {id} {id}"), format!("Bearer {id}="), format!("Basic {id}")] {
+        app.ask(&Request::get("/show").header(format!("Authorization: {line}"))).expect(200);
+    }
+    app.ask(&Request::post("/logout").header(format!("Authorization: Bearer {id}"))).expect(200);
+    assert!(ids.len() > 3, "{} ids were given", ids.len());
+    assert_reveals_nothing(&log.all().join("\n"), &ids);
+}
+
 /// C57: nor does `{:?}` or `{:#?}` of any public type that holds an id, a key, a value, or an address with a password.
 #[tokio::test]
 async fn debug_reveals_nothing_about_a_visitor() {
@@ -141,6 +177,7 @@ async fn debug_reveals_nothing_about_a_visitor() {
     show(&visit);
     show(&finished);
     show(&finished.cookie);
+    show(&finished.into_headers().collect::<Vec<_>>());
     show(&key);
     show(&head);
     show(&head.secret);

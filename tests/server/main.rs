@@ -17,6 +17,7 @@ mod test_app;
 
 mod answers;
 mod application;
+mod bearer;
 mod caches;
 mod connections;
 mod cookies_in;

@@ -83,7 +83,7 @@ async fn without_a_cookie_the_headers_for_cdns_stay() {
     assert_eq!(targeted(&response), TARGETED);
 }
 
-/// The handler's own `Clear-Site-Data` is kept, and the cache is named in it once.
+/// C84: the handler's own `Clear-Site-Data` is kept, and the cache is named in it once.
 #[rocket::async_test]
 async fn the_cache_joins_the_data_that_a_handler_clears() {
     let client = client().await;

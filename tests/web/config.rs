@@ -94,6 +94,11 @@ async fn wrong_settings_stop_the_launch() {
         "hold = { basket = 1 }",
         "clear_site_data = \"cache\"",
         "clear_site_data = [\"cookies\"]",
+        "transport = \"header\"",
+        "transport = [\"cookie\", \"bearer\"]",
+        "transport = \"bearer\"\ncookie = { persistent = true }",
+        "transport = \"bearer\"\ntrusted_origins = [\"https://pay.example\"]",
+        "transport = \"bearer\"\ncross_site_paths = [\"/callback/\"]",
         "cookie = { name = \"__Host-x\" }",
         "cookie = { name = \"__host-x\", secure = true, path = \"/a\" }",
         "cookie = { name = \"__Host-x\", secure = true, domain = \"example.org\" }",
@@ -112,11 +117,13 @@ async fn wrong_settings_stop_the_launch() {
 async fn right_settings_are_understood() {
     let table = "[default.session]\nstore = \"memory:\"\nidle = \"30m\"\nabsolute = \"12h\"\nremember = \"90d\"\ntouch_every = \"off\"\n\
                  renew_every = \"1h\"\nrenew_grace = \"5s\"\ndeadline = \"500ms\"\non_save_error = \"log\"\n\
-                 limits = { record = \"64KiB\", keys = 100 }\nhold = { cart = 1 }\nclear_site_data = true\ncookie = { secure = true, persistent = false }";
+                 limits = { record = \"64KiB\", keys = 100 }\nhold = { cart = 1 }\ntransport = \"cookie\"\nclear_site_data = true\ncookie = { secure = true, persistent = false }";
     assert!(launch("debug", table).await.is_ok());
     assert!(launch("debug", "[default.session]\nrenew_every = \"off\"\ntouch_every = \"1m\"").await.is_ok());
     assert!(launch("debug", "[default.session]\nabsolute = \"1h\"").await.is_ok(), "`idle` is shorter by default");
     assert!(launch("debug", "[default.session]\nremember = \"1y\"").await.is_ok());
+    assert!(launch("debug", "[default.session]\ntransport = \"bearer\"").await.is_ok());
+    assert!(launch("release", "[default.session]\ntransport = \"bearer\"\ncross_site = \"allow\"").await.is_ok());
     assert!(launch("debug", "[debug.session]\nidle = \"30m\"\n[release.session]\nidle = 5").await.is_ok());
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::SessionConfig;
+use super::{SessionConfig, Transport};
 use crate::clock::InWords;
+use crate::cookie::CookieConfig;
 use crate::error::{ErrorKind, SessionError};
 use crate::record::expiry::{Lifetime, TouchEvery};
 
@@ -24,8 +25,25 @@ impl SessionConfig {
             return Err(SessionError::with(ErrorKind::Config, format!("`session.{name}` must be at least 1 ms")));
         }
         self.check_order()?;
+        self.check_transport()?;
         self.check_features()?;
         self.check_counts()
+    }
+
+    /// Refuses settings that have no effect without cookies.
+    fn check_transport(&self) -> Result<(), SessionError> {
+        let settings = [
+            ("cookie", self.cookie != CookieConfig::new()),
+            ("trusted_origins", !self.trusted_origins.is_empty()),
+            ("cross_site_paths", !self.cross_site_paths.is_empty()),
+        ];
+        match settings.iter().find(|(_, is_set)| self.transport == Transport::Bearer && *is_set) {
+            Some((name, _)) => {
+                let detail = format!("`session.{name}` has no effect with `transport = \"bearer\"`: leave it out");
+                Err(SessionError::with(ErrorKind::Config, detail))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Refuses settings whose feature is off in this build.
@@ -107,6 +125,21 @@ mod tests {
     fn keys_need_the_feature_of_the_cookie_store() {
         let config = SessionConfig { keys: ["k".to_owned().into()].into(), ..SessionConfig::new() };
         assert_eq!(config.check().is_ok(), cfg!(feature = "cookie"));
+    }
+
+    #[test]
+    fn settings_that_need_cookies_are_refused_without_them() {
+        let bearer = || SessionConfig::new().transport(Transport::Bearer);
+        assert!(bearer().check().is_ok() && bearer().cookie(CookieConfig::new()).check().is_ok());
+        for (config, name) in [
+            (bearer().cookie(CookieConfig::new().name("sid")), "session.cookie"),
+            (bearer().cookie(CookieConfig::new().persistent(true)), "session.cookie"),
+            (bearer().trusted_origins(["https://pay.example"]), "session.trusted_origins"),
+            (bearer().cross_site_paths(["/callback/"]), "session.cross_site_paths"),
+        ] {
+            let refused = config.check().err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.contains(name) && refused.contains("bearer"), "{refused}");
+        }
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::visit::Visit;
 use crate::clock::Timestamp;
-use crate::cookie::{CookieCommand, CookieRules, Found, Presented};
-use crate::error::SessionError;
+use crate::cookie::{CookieCommand, Found, Presented};
+use crate::error::{ErrorKind, SessionError};
 use crate::id::{Random, SessionId};
 use crate::record::Head;
 use crate::store::cookie::{RequestStore, Sealer};
 use crate::store::{ChosenStore, Store};
+use crate::transport::TransportRules;
 
 /// Location of all sessions of an application.
 pub(crate) enum Backend {
@@ -20,10 +21,18 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    pub(crate) fn new(chosen: ChosenStore, rules: &CookieRules, random: Random) -> Self {
-        match chosen {
-            ChosenStore::Store(store) => Self::Store(store),
-            ChosenStore::Cookie(store) => Self::Cookie(store.sealer(rules.clone(), random)),
+    /// Combines the store with the transport. Sessions in cookies need cookies.
+    pub(crate) fn new(chosen: ChosenStore, rules: &TransportRules, random: Random) -> Result<Self, SessionError> {
+        match (chosen, rules) {
+            (ChosenStore::Store(store), _) => Ok(Self::Store(store)),
+            (ChosenStore::Cookie(store), TransportRules::Cookie(rules)) => {
+                Ok(Self::Cookie(store.sealer(rules.clone(), random)))
+            }
+            (ChosenStore::Cookie(_), TransportRules::Bearer) => Err(SessionError::with(
+                ErrorKind::Config,
+                "`session.transport = \"bearer\"` carries an id, and the cookie store keeps whole sessions in cookies: \
+                 choose another store, or leave `transport` out",
+            )),
         }
     }
 
@@ -65,7 +74,7 @@ impl Visit {
     pub(crate) fn new_cookie(&self, id: SessionId, head: &Head, now: Timestamp) -> CookieCommand {
         match &self.request_store {
             Some(request_store) => request_store.line(),
-            None => self.core.cookie.set(&id.to_cookie(), head, now),
+            None => self.core.transport.set(id, head, now),
         }
     }
 

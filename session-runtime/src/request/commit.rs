@@ -66,7 +66,8 @@ impl Visit {
         }
         let state = self.state();
         let clears_site_data = self.core.clear_site_data && state.is_destroyed();
-        Finished { cookie: state.cookie.clone(), error, clears_site_data }
+        let transport = self.core.transport.transport();
+        Finished { cookie: state.cookie.clone(), error, transport, clears_site_data }
     }
 
     async fn finish_once(&self, failed: bool) -> Result<(), SessionError> {
@@ -230,7 +231,7 @@ impl Visit {
             self.core.run(&self.budget, self.store().delete(live.id.key)).await?;
             let mut state = self.state();
             state.session_status = SessionStatus::Ended;
-            state.cookie = self.core.cookie.remove();
+            state.cookie = self.core.transport.remove();
         }
         if requested.after_destroy { Err(SessionError::new(ErrorKind::Gone)) } else { Ok(Outcome::Done) }
     }

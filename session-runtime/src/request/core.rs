@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
+use crate::config::cross_site::CrossSiteRules;
 use crate::config::{Limits, OnSaveError};
-use crate::cookie::CookieRules;
-use crate::cross_site::CrossSiteRules;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
 use crate::pace::{give_way, output_or_step};
@@ -18,6 +17,7 @@ use crate::request::conflict_queue::Queues;
 use crate::request::load_set::LoadSets;
 use crate::schema::{OnlyNewest, Schema, SchemaSpec};
 use crate::store::{Store, StoreError, StoreErrorKind};
+use crate::transport::TransportRules;
 use crate::version::versioned::Versions;
 
 /// The store, the settings and the schemas of one application.
@@ -29,7 +29,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) deadline: Duration,
     pub(crate) on_save_error: OnSaveError,
-    pub(crate) cookie: CookieRules,
+    pub(crate) transport: TransportRules,
     /// True if a logout also clears the browser's cache.
     pub(crate) clear_site_data: bool,
     #[cfg_attr(not(feature = "rocket"), expect(dead_code, reason = "the adapter to a framework runs the check"))]

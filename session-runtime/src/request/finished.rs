@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::cookie::CookieCommand;
 use crate::error::SessionError;
+use crate::transport::Transport;
 
 /// Result of [`Visit::finish`](super::visit::Visit::finish), to be applied to the response by the adapter.
 ///
@@ -25,10 +26,11 @@ use crate::error::SessionError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Finished {
-    /// Command for the session cookie.
+    /// Command for the session cookie, or for the id of a client with another transport.
     pub cookie: CookieCommand,
     /// Error whose status must replace the response, if there is one.
     pub error: Option<SessionError>,
+    pub(super) transport: Transport,
     pub(super) clears_site_data: bool,
 }
 
@@ -61,20 +63,20 @@ pub enum Placement {
 impl Finished {
     /// Returns the headers for the response, or for the one that replaces it.
     ///
-    /// - `Set-Cookie`, if the cookie is set or removed. `Cache-Control: no-store` then forbids caches to store the
+    /// - `Set-Cookie`, if the cookie is set or removed; `Session-Id` with the transport
+    ///   [`Bearer`](crate::config::Transport::Bearer). `Cache-Control: no-store` then forbids caches to store the
     ///   response (RFC 9111 section 5.2.2.5; OWASP session management).
     /// - `Clear-Site-Data: "cache"`, if the session was destroyed and the setting `clear_site_data` is on.
-    /// - `Vary: Cookie`: a response that depends on the session depends on the cookie (RFC 9110 section 12.5.5).
+    /// - `Vary`: a response that depends on the session depends on `Cookie` or `Authorization` (RFC 9110 section
+    ///   12.5.5).
     pub fn into_headers(self) -> impl Iterator<Item = ResponseHeader> {
-        let id = self.cookie.into_header();
+        let Self { cookie, transport, clears_site_data, .. } = self;
+        let id = cookie.into_header();
         let no_store = id.is_some().then(|| ResponseHeader::new("Cache-Control", "no-store", Placement::Instead));
-        let id = id.map(|value| ResponseHeader {
-            is_sensitive: true,
-            ..ResponseHeader::new("Set-Cookie", value, Placement::Beside)
-        });
+        let id = id.map(|value| ResponseHeader::of_id(transport, value));
         let clear = || ResponseHeader::new("Clear-Site-Data", "\"cache\"", Placement::InList);
-        let clear = self.clears_site_data.then(clear);
-        let vary = Some(ResponseHeader::new("Vary", "Cookie", Placement::InList));
+        let clear = clears_site_data.then(clear);
+        let vary = Some(ResponseHeader::new("Vary", transport.request_header(), Placement::InList));
         [id, no_store, clear, vary].into_iter().flatten()
     }
 
@@ -110,6 +112,15 @@ fn is_targeted(name: &str) -> bool {
 }
 
 impl ResponseHeader {
+    /// Returns the header that sets or removes the id of the client.
+    fn of_id(transport: Transport, value: String) -> Self {
+        let placement = match transport {
+            Transport::Cookie => Placement::Beside,
+            Transport::Bearer => Placement::Instead,
+        };
+        Self { is_sensitive: true, ..Self::new(transport.response_header(), value, placement) }
+    }
+
     fn new(name: &'static str, value: impl Into<Cow<'static, str>>, placement: Placement) -> Self {
         Self { name, value: value.into(), placement, is_sensitive: false }
     }
@@ -135,7 +146,7 @@ mod tests {
     use super::*;
 
     fn finished(cookie: CookieCommand, clears_site_data: bool) -> Finished {
-        Finished { cookie, error: None, clears_site_data }
+        Finished { cookie, error: None, transport: Transport::Cookie, clears_site_data }
     }
 
     fn shown(finished: Finished) -> Vec<String> {
@@ -153,6 +164,22 @@ mod tests {
     fn a_request_that_keeps_its_cookie_varies_and_stays_cacheable() {
         assert_eq!(shown(finished(CookieCommand::Keep, false)), ["Vary: Cookie"]);
         assert!(!finished(CookieCommand::Keep, true).removes("CDN-Cache-Control"));
+    }
+
+    #[test]
+    fn a_bearer_gets_its_id_in_a_header_of_its_own() {
+        let cookie = CookieCommand::Remove("-".into());
+        let removal = Finished { cookie, error: None, transport: Transport::Bearer, clears_site_data: false };
+        assert!(removal.removes("CDN-Cache-Control"));
+        let headers: Vec<_> = removal.into_headers().map(|it| (it.name, it.value, it.placement)).collect();
+        assert_eq!(
+            headers,
+            [
+                ("Session-Id", "-".into(), Placement::Instead),
+                ("Cache-Control", "no-store".into(), Placement::Instead),
+                ("Vary", "Authorization".into(), Placement::InList),
+            ]
+        );
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Visit {
     fn set_anonymous(&self) {
         let mut state = self.state();
         state.session_status = SessionStatus::Anonymous;
-        state.cookie = self.core.cookie.remove();
+        state.cookie = self.core.transport.remove();
     }
 
     /// Deletes the next session after a failure: its id was sent to no browser.

@@ -315,8 +315,8 @@ impl<'v> Save<'v> {
     /// Returns whether a moved deadline requires a new cookie. An id that is not the newest is never sent again: it
     /// would replace the newer one.
     fn refreshes(&self, head: &Head) -> bool {
-        let persistent = |head: &Head| head.expiry.persistent(self.visit.core.cookie.persistent);
-        (persistent(head) || persistent(&self.live.head)) && head.secret == self.live.id.secret_hash()
+        let sends_deadline = |head: &Head| self.visit.core.transport.sends_deadline(head);
+        (sends_deadline(head) || sends_deadline(&self.live.head)) && head.secret == self.live.id.secret_hash()
     }
 
     /// Applies the stored patch to the loaded values, the base of all later changes of the request.

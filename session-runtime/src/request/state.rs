@@ -101,7 +101,7 @@ pub(crate) struct InFlight {
 pub(crate) enum SessionStatus {
     /// An id was presented, and its record is not loaded yet.
     Unread(SessionId),
-    /// No session: no usable cookie, an id unknown to the store, an expired or unreadable record.
+    /// No session: no usable id, an id unknown to the store, an expired or unreadable record.
     Anonymous,
     /// A secret from before a recent login.
     Stale,
@@ -336,7 +336,7 @@ impl From<Presented> for SessionStatus {
             Presented::Id(id) => Self::Unread(id),
             Presented::Nothing => Self::Anonymous,
             Presented::Unusable => {
-                tracing::debug!("session cookie malformed or doubled: treated as no session");
+                tracing::debug!("session id malformed or doubled: treated as no session");
                 Self::Anonymous
             }
         }

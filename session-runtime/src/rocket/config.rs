@@ -3,6 +3,7 @@
 //! | key | default | unit |
 //! |---|---|---|
 //! | `store` | `sqlite://sessions.db` in the debug profile, else none | URL |
+//! | `transport` | `"cookie"` | `"cookie"` or `"bearer"` |
 //! | `cookie` | see [`CookieConfig`] | table |
 //! | `idle`, `absolute` | `"14d"`, `"30d"` | duration |
 //! | `remember` | as `absolute` | duration |
@@ -31,7 +32,7 @@ use ::rocket::data::ByteUnit;
 use ::rocket::figment::Figment;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::config::{AdmissionConfig, CrossSite, KeyText, Limits, OnSaveError, ServerConfig, SessionConfig};
+use crate::config::{AdmissionConfig, CrossSite, KeyText, Limits, OnSaveError, ServerConfig, SessionConfig, Transport};
 use crate::cookie::{CookieConfig, SameSite};
 use crate::error::{ErrorKind, SessionError};
 use crate::record::expiry::TouchEvery;
@@ -97,6 +98,7 @@ fn reason(error: &::rocket::figment::Error) -> String {
 #[serde(deny_unknown_fields, default, expecting = "a table of settings, such as { store = \"memory:\" }")]
 struct Table {
     store: Option<String>,
+    transport: TransportWord,
     cookie: CookieTable,
     idle: Option<Time>,
     absolute: Option<Time>,
@@ -160,6 +162,14 @@ enum SaveErrorWord {
     #[default]
     Fail,
     Log,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TransportWord {
+    #[default]
+    Cookie,
+    Bearer,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -253,6 +263,10 @@ impl From<Table> for SessionConfig {
     fn from(table: Table) -> Self {
         let mut config = Self::new().cookie(table.cookie.into());
         config.store = table.store;
+        config.transport = match table.transport {
+            TransportWord::Cookie => Transport::Cookie,
+            TransportWord::Bearer => Transport::Bearer,
+        };
         let set = |time: &mut Duration, to: Option<Time>| *time = to.map_or(*time, |to| to.0);
         set(&mut config.absolute, table.absolute);
         set(&mut config.renew_grace, table.renew_grace);

@@ -33,7 +33,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 ///
 /// Responses that used the session carry `Vary: Cookie`. Responses that set or remove the cookie also carry
 /// `Cache-Control: no-store`, and lose headers that caches obey in its place, such as `CDN-Cache-Control` and
-/// `Surrogate-Control`.
+/// `Surrogate-Control`. Another [`Transport`](crate::config::Transport) has the same effect on its own headers.
 ///
 /// The fairing removes expired sessions from the store once a minute, in [small steps](Sessions::sweep). A store that
 /// is down does not stop the launch; a wrong password does. During an outage, the log has one line for each request

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use ::rocket::Request;
 use ::rocket::http::Header;
 
-use crate::cross_site::{Headers, Verdict};
+use crate::config::cross_site::{Headers, Verdict};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::expiry::Expiry;
@@ -426,7 +426,7 @@ impl SessionHandle {
 /// Opens the visit, unless the request comes from another site.
 fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
     let mut headers = Headers::default();
-    let mut visit = open_with_cookie(sessions, request, &mut headers);
+    let mut visit = open_with_headers(sessions, request, &mut headers);
     // A route stays where it is as long as the server runs.
     visit.route = request.route().map_or(0, |route| std::ptr::from_ref(route).addr());
     let host = || request.host().map(ToString::to_string);
@@ -442,18 +442,20 @@ fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
     }
 }
 
-/// Opens the visit with the raw `Cookie` lines, byte for byte. A request without such a line has no cookies, except
+/// Opens the visit with the raw lines that carry the id, byte for byte. A request without such a line has no id, except
 /// from Rocket's local client, whose cookies are in the jar. Collects the headers of the check on the way.
-fn open_with_cookie<'r>(sessions: &Sessions, request: &'r Request<'_>, headers: &mut Headers<'r>) -> Visit {
+fn open_with_headers<'r>(sessions: &Sessions, request: &'r Request<'_>, headers: &mut Headers<'r>) -> Visit {
     // Iterating over a browser's headers is cheaper than looking one up.
     let all = request.headers().iter().filter_map(owned_by_request);
     let seen = all.inspect(|(name, value)| headers.add(name, value));
-    let mut lines = seen.filter_map(|(name, value)| name.eq_ignore_ascii_case("cookie").then_some(value)).peekable();
+    let id = sessions.core.transport.transport().request_header();
+    let mut lines = seen.filter_map(|(name, value)| name.eq_ignore_ascii_case(id).then_some(value)).peekable();
     if lines.peek().is_some() {
         return sessions.open(lines);
     }
     drop(lines);
-    let jar = request.cookies().get(sessions.cookie_name());
+    let cookie = sessions.core.transport.cookie();
+    let jar = cookie.and_then(|rules| request.cookies().get(&rules.name));
     let line = jar.map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
     sessions.open(line.as_deref())
 }

@@ -1,4 +1,4 @@
-//! Log lines of a launch: the store and the lifetimes, a cookie that is not `Secure`, layouts that are not pinned, and
+//! Log lines of a launch: the store and the lifetimes, the transport of the id, a cookie that is not `Secure`, layouts that are not pinned, and
 //! misplaced settings.
 
 use ::rocket::figment::Figment;
@@ -37,7 +37,16 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
     tracing::info!(
         "Sessions: stored in {store}; they end {idle} after their last use, {absolute} after their creation{chosen}"
     );
-    let cookie = &sessions.core.cookie;
+    announce_transport(sessions);
+    report_unpinned(sessions, debug);
+}
+
+/// Logs how ids travel. Warns of a cookie that plain HTTP carries, and of subdomains that get the cookie in vain.
+fn announce_transport(sessions: &Sessions) {
+    let Some(cookie) = sessions.core.transport.cookie() else {
+        tracing::info!("Sessions: ids in `Authorization: Bearer`, new ones in the response header `Session-Id`");
+        return;
+    };
     if cookie.secure {
         tracing::info!("Sessions: cookie `{}`", cookie.name);
     } else {
@@ -49,7 +58,6 @@ pub(super) fn announce(sessions: &Sessions, debug: bool) {
              their origins in `session.trusted_origins`"
         );
     }
-    report_unpinned(sessions, debug);
 }
 
 /// Logs the schemas whose layout is not pinned.

@@ -108,8 +108,8 @@ impl SessionsBuilder {
         let config = self.config.unwrap_or_default();
         config.check()?;
         check_keys(&self.schemas)?;
-        let cookie = config.cookie.resolve(self.insecure)?;
-        let backend = Backend::new(choose_store(self.store, &config)?, &cookie, self.random);
+        let transport = config.transport_rules(self.insecure)?;
+        let backend = Backend::new(choose_store(self.store, &config)?, &transport, self.random)?;
         let lazy: Vec<&str> = self.schemas.iter().filter(|schema| schema.lazy).map(|schema| schema.key).collect();
         backend.store().set_lazy_schemas(&lazy);
         let load_sets = LoadSets::new(&self.schemas, backend.loads_parts());
@@ -122,7 +122,7 @@ impl SessionsBuilder {
             limits: config.limits,
             deadline: config.deadline,
             on_save_error: config.on_save_error,
-            cookie,
+            transport,
             clear_site_data: config.clear_site_data,
             cross_site: config.cross_site_rules()?,
             has_user: self.schemas.iter().any(|schema| schema.has_user),

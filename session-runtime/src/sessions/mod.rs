@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::cookie::Found;
 use crate::error::SessionError;
 #[cfg(feature = "rocket")]
 use crate::request::backend::Backend;
@@ -51,7 +52,8 @@ impl Sessions {
         SessionsBuilder::default()
     }
 
-    /// Opens the visit of one request. `cookie_lines` are the unchanged values of its `Cookie` headers.
+    /// Opens the visit of one request. `lines` are the unchanged values of its `Cookie` headers, or of its
+    /// `Authorization` headers with the transport [`Bearer`](crate::config::Transport::Bearer).
     ///
     /// Loads nothing until a guard needs it.
     ///
@@ -69,8 +71,38 @@ impl Sessions {
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn open<'h>(&self, cookie_lines: impl IntoIterator<Item = &'h str>) -> Visit {
-        let (found, now) = (self.core.cookie.find(cookie_lines.into_iter()), self.core.now());
+    pub fn open<'h>(&self, lines: impl IntoIterator<Item = &'h str>) -> Visit {
+        self.open_found(self.core.transport.find(lines.into_iter()))
+    }
+
+    /// Opens the visit of one request with all its headers, as names and bytes.
+    ///
+    /// A header that carries the id and is not UTF-8 counts as malformed: the request then has no session.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open_headers([("accept", &b"text/html"[..]), ("cookie", b"theme=dark")]);
+    /// assert_eq!(visit.read::<Cart>().await?.coupon(), &None);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn open_headers<'h>(&self, headers: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> Visit {
+        let name = self.core.transport.transport().request_header();
+        let lines = headers.into_iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        let lines: Result<Vec<&str>, _> = lines.map(|(_, line)| std::str::from_utf8(line)).collect();
+        // A line that cannot be read may hold another id.
+        self.open_found(lines.map_or(Found::Several, |lines| self.core.transport.find(lines.into_iter())))
+    }
+
+    fn open_found(&self, found: Found<'_>) -> Visit {
+        let now = self.core.now();
         let (presented, request_store) = self.core.backend.open_request(found, now);
         Visit::new(self.core.clone(), presented, request_store, now)
     }
@@ -81,10 +113,11 @@ impl Sessions {
         self.core.index_of::<S>().is_ok()
     }
 
-    /// Returns the name of the session cookie.
+    /// Returns the name of the session cookie; empty with the transport
+    /// [`Bearer`](crate::config::Transport::Bearer).
     #[must_use]
     pub fn cookie_name(&self) -> &str {
-        &self.core.cookie.name
+        self.core.transport.cookie().map_or("", |rules| &rules.name)
     }
 
     /// True if sessions are kept in cookies, so that there is nothing on a server to sweep.

@@ -3,7 +3,8 @@
 use rocket::figment::Figment;
 use rocket::figment::providers::{Format, Toml};
 use rocket::local::blocking::Client;
-use session_runtime::Sessions;
+use session_runtime::config::Transport;
+use session_runtime::{CookieStore, SessionConfig, Sessions};
 use session_tests::log::Log;
 
 use super::routes::{All, routes};
@@ -90,4 +91,14 @@ fn a_release_without_a_proper_key_does_not_launch() {
 fn a_cache_before_a_cookie_is_refused() {
     let said = refused("release", &format!("store = \"cookie:\"\nkeys = [\"{}\"]\ncache = \"1s\"", key()));
     assert!(said.contains("`session.cache`: sessions in cookies are on no server"), "{said}");
+}
+
+/// C83: a session in a cookie cannot travel in a header, so both settings together stop the launch, in code as well.
+#[test]
+fn another_transport_is_refused() {
+    let reason = refused("release", &format!("store = \"cookie:\"\nkeys = [\"{}\"]\ntransport = \"bearer\"", key()));
+    assert!(reason.contains("session.transport") && reason.contains("cookie store"), "{reason}");
+    let config = SessionConfig::new().transport(Transport::Bearer);
+    let store = CookieStore::new([key()]).unwrap();
+    assert!(Sessions::builder().cookie_store(store).config(config).build().is_err());
 }
