@@ -13,18 +13,19 @@ use crate::error::{ErrorKind, SessionError};
 use crate::record::Values;
 use crate::record::expiry::{Lifetime, TouchEvery};
 use crate::record::patch::Patch;
-use crate::transport::TransportRules;
 
 mod admission;
 mod check;
 pub(crate) mod cross_site;
 mod server;
+pub(crate) mod transport;
 
 pub use self::admission::AdmissionConfig;
 pub use self::cross_site::CrossSite;
 use self::cross_site::CrossSiteRules;
 pub use self::server::ServerConfig;
-pub use crate::transport::Transport;
+pub use self::transport::Transport;
+use self::transport::TransportRules;
 
 /// All settings of the library.
 ///
@@ -479,7 +480,8 @@ impl SessionConfig {
     }
 
     /// Sets the paths on which a request from another site is anonymous instead of refused, for payment and identity
-    /// providers that answer with a POST. A path that ends in `/` covers all paths below it. Default: none.
+    /// providers that answer with a POST. A path that ends in `/` covers all paths below it. Default: none. [The
+    /// guide](crate::guide::visitors#other-sites) shows a way that needs no such path.
     ///
     /// # Examples
     ///

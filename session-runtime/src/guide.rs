@@ -115,3 +115,5 @@
 //!
 //! [`ErrorKind::Upgrade`]: crate::ErrorKind::Upgrade
 //! [`ErrorKind::Forked`]: crate::ErrorKind::Forked
+
+pub mod visitors;

@@ -49,8 +49,9 @@
 //! | attributes and accessors | the derive macro [`Session`](macro@Session) |
 //! | types inside fields | the derive macro [`SessionValue`](macro@SessionValue) |
 //! | a struct that changes | the guide [Changing a session struct](guide) |
+//! | logins, other sites, clients without cookies | the guide [Logging in and out](guide::visitors) |
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`Peek<S>`](Peek), [`SessionHandle`], [`Recent`] |
-//! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`] |
+//! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`], [`Transport`](config::Transport) |
 //! | sessions outside requests | [`Sessions`] |
 //! | all stored sessions at once | [`migrate`] |
 //! | stores, and writing one | [`store`] |
@@ -135,7 +136,6 @@ mod rocket;
 mod sync;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
-mod transport;
 mod version;
 
 #[doc(hidden)]

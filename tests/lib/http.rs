@@ -205,7 +205,8 @@ impl Connection {
         Ok(size > 0)
     }
 
-    fn line(&mut self) -> io::Result<String> {
+    /// The next line, without its end.
+    pub fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line)?;
         match line.pop() {

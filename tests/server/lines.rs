@@ -94,6 +94,18 @@ async fn each_near_miss_of_the_table_is_warned_of() {
     assert_eq!(lines("is not read", launch(none)).await, [""; 0]);
 }
 
+/// C85: pages of sibling subdomains share the cookie, and each of their posts was refused without a word at the launch.
+#[tokio::test]
+async fn a_domain_without_trusted_origins_is_warned_of() {
+    let domain = "[default.session]\ncookie = { domain = \"shop.example\" }";
+    let logged = lines("session.trusted_origins", launch(domain)).await;
+    assert!(logged.len() == 1 && logged[0].starts_with("WARN") && logged[0].contains("cookie.domain"), "{logged:?}");
+    for rest in ["trusted_origins = [\"https://www.shop.example\"]", "cross_site = \"allow\""] {
+        assert_eq!(lines("session.trusted_origins", launch(&format!("{domain}\n{rest}"))).await, [""; 0], "{rest}");
+    }
+    assert_eq!(lines("session.trusted_origins", launch("")).await, [""; 0]);
+}
+
 /// In a debug build a changed struct compiled without a word.
 #[tokio::test]
 async fn a_debug_launch_names_the_schemas_that_are_not_pinned() {

@@ -27,6 +27,8 @@ mod disk;
 mod faults;
 mod file;
 mod fleet;
+#[cfg(feature = "http2")]
+mod http2;
 mod kill;
 mod launch;
 mod lines;

@@ -10,7 +10,7 @@ use rocket::fairing::AdHoc;
 use rocket::http::Status;
 use rocket::response::stream::TextStream;
 use rocket::serde::json::Json;
-use rocket::{Build, Rocket, Shutdown, State, get, post, routes};
+use rocket::{Build, Rocket, Shutdown, State, catchers, get, post, routes};
 use session_runtime::{
     MemoryStore, PostgresStore, RedisStore, Session, SessionConfig, SessionHandle, Sessions, SqliteStore, Store,
 };
@@ -20,6 +20,7 @@ use session_tests::stores::RecordingStore;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::cross_site;
 use crate::process::Storage;
 
 #[derive(Session)]
@@ -98,6 +99,11 @@ impl TestApp {
         Self { store, gate, address, shutdown, thread: Some(thread), _folder: folder }
     }
 
+    #[cfg(feature = "http2")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(self.address).unwrap()
     }
@@ -120,6 +126,8 @@ impl Drop for TestApp {
 fn application() -> Rocket<Build> {
     rocket::custom(quiet_config())
         .mount("/", routes![work, show, slow, stream, login, renew, logout, keep_secret, crash])
+        .mount("/", cross_site::routes())
+        .register("/", catchers![cross_site::forbidden])
 }
 
 /// Leaves its number in every field.

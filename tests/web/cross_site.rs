@@ -91,7 +91,7 @@ impl Site {
 
 const FOREIGN: [(&str, &str); 1] = [("Sec-Fetch-Site", "cross-site")];
 
-/// A form on another site cannot write, cannot log out, and costs the store nothing.
+/// C85: a form on another site cannot write, cannot log out, and costs the store nothing.
 #[rocket::async_test]
 async fn a_request_from_another_site_is_refused_before_anything_is_loaded() {
     let site = Site::open(SessionConfig::new()).await;
@@ -107,6 +107,7 @@ async fn a_request_from_another_site_is_refused_before_anything_is_loaded() {
     assert_eq!(site.visits().await, "1");
 }
 
+/// C85: headers, and the status of a post.
 #[rocket::async_test]
 async fn each_row_of_the_table_decides_a_post() {
     let site = Site::open(SessionConfig::new().trusted_origins(["https://pay.example"])).await;
@@ -130,7 +131,7 @@ async fn each_row_of_the_table_decides_a_post() {
     }
 }
 
-/// A link from another site still opens the page with the visitor's session.
+/// C86: a link from another site still opens the page with the visitor's session.
 #[rocket::async_test]
 async fn a_get_is_allowed_unless_it_opens_a_websocket() {
     let site = Site::open(SessionConfig::new()).await;
@@ -141,6 +142,7 @@ async fn a_get_is_allowed_unless_it_opens_a_websocket() {
     assert_eq!(get(&[("Sec-Fetch-Site", "same-origin"), ("Upgrade", "websocket")]).await.status(), Status::Ok);
 }
 
+/// C85: a payment provider answers with a post of its own.
 #[rocket::async_test]
 async fn a_listed_path_is_anonymous_for_another_site() {
     let site = Site::open(SessionConfig::new().cross_site_paths(["/callback/"])).await;
@@ -149,6 +151,7 @@ async fn a_listed_path_is_anonymous_for_another_site() {
     assert_eq!(site.post("/add", &FOREIGN).await.0, 403);
 }
 
+/// C85: an application with a check of its own needs no second one.
 #[rocket::async_test]
 async fn the_check_can_be_switched_off() {
     let site = Site::open(SessionConfig::new().cross_site(CrossSite::Allow)).await;

@@ -254,6 +254,7 @@ mod tests {
         check(&rules(&["https://pay.example"], &["/callback/"]), method, "/cart/add", headers)
     }
 
+    /// C85: headers of a request, and the verdict on it.
     #[test]
     fn each_row_of_the_table_has_its_verdict() {
         let (site, origin) = ("Sec-Fetch-Site", "Origin");
@@ -277,6 +278,7 @@ mod tests {
         }
     }
 
+    /// C85: browsers send each header once, in one form.
     #[test]
     fn doubled_and_malformed_headers_count_as_cross_site() {
         let (site, origin, own) = ("sec-fetch-site", "origin", "http://shop.example:8000");
@@ -296,6 +298,7 @@ mod tests {
         }
     }
 
+    /// C86: a GET that opens a WebSocket is checked as a POST is.
     #[test]
     fn reading_methods_pass_and_upgrades_are_checked() {
         let foreign = ("Sec-Fetch-Site", "cross-site");

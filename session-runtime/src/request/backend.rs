@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::visit::Visit;
 use crate::clock::Timestamp;
+use crate::config::transport::TransportRules;
 use crate::cookie::{CookieCommand, Found, Presented};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::{Random, SessionId};
 use crate::record::Head;
 use crate::store::cookie::{RequestStore, Sealer};
 use crate::store::{ChosenStore, Store};
-use crate::transport::TransportRules;
 
 /// Location of all sessions of an application.
 pub(crate) enum Backend {

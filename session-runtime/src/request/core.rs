@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::cross_site::CrossSiteRules;
+use crate::config::transport::TransportRules;
 use crate::config::{Limits, OnSaveError};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
@@ -17,7 +18,6 @@ use crate::request::conflict_queue::Queues;
 use crate::request::load_set::LoadSets;
 use crate::schema::{OnlyNewest, Schema, SchemaSpec};
 use crate::store::{Store, StoreError, StoreErrorKind};
-use crate::transport::TransportRules;
 use crate::version::versioned::Versions;
 
 /// The store, the settings and the schemas of one application.

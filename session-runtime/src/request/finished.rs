@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
+use crate::config::transport::Transport;
 use crate::cookie::CookieCommand;
 use crate::error::SessionError;
-use crate::transport::Transport;
 
 /// Result of [`Visit::finish`](super::visit::Visit::finish), to be applied to the response by the adapter.
 ///

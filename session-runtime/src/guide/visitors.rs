@@ -1,0 +1,101 @@
+//! Logging in and out: the id of a visitor, requests from other sites, and clients without cookies.
+//!
+//! # Logging in
+//!
+//! A field with `renew` names the user. Set it, and the session has a new id when the request ends; the id from before
+//! is dead. Values of one user never reach the next, except in `lasting` schemas.
+//!
+//! | step | call |
+//! |---|---|
+//! | login with a password | `auth.set_user(name)` |
+//! | login with a token, "remember me" | the same, and [`Visit::remembered`](crate::Visit::remembered): no proof of identity |
+//! | password given again | [`Visit::reauthenticated`](crate::Visit::reauthenticated) |
+//! | page that needs a recent proof | the guard `Recent<10>` |
+//! | logout | [`Visit::destroy`](crate::Visit::destroy) |
+//! | logout that keeps `lasting` schemas | [`Visit::restart`](crate::Visit::restart), or `auth.clear_user()` |
+//!
+//! # The cookie
+//!
+//! It is named `__Host-Http-id`, if it is `Secure`, has the path `/` and no `Domain`. A browser that knows this prefix
+//! refuses such a cookie from another host, from a subdomain and from a script. Over plain HTTP, which only the debug
+//! profile allows, it is named `id`. A request with two cookies of the name has no session.
+//!
+//! With the setting `clear_site_data`, a logout also empties the browser's cache of this origin. The back button then
+//! shows no page of the visitor.
+//!
+//! # Other sites
+//!
+//! A page of another site can send a form to this one, and the browser adds the cookie as far as `SameSite` allows.
+//! Guards of such a request fail with 403 and [`ErrorKind::CrossSite`](crate::ErrorKind::CrossSite), before anything is
+//! loaded. Two reasons have the status 403, so a catcher asks `SessionError::of` for the kind.
+//!
+//! - GET, HEAD, OPTIONS and TRACE are allowed, except a GET that opens a WebSocket. **A GET handler that changes
+//!   something is not protected.**
+//! - With `cookie.domain`, pages of the other subdomains share the session. List those that change it in
+//!   `trusted_origins`.
+//! - Behind a proxy that rewrites `Host`, list the application's own origin.
+//!
+//! Payment and identity providers answer with a POST of their own. On `cross_site_paths` such a request is anonymous: it
+//! has no session, and a write would begin another one. So do not write there. Keep what arrived in a table of the
+//! application, and answer 303. The browser follows with a GET, which has the session of the visitor:
+//!
+#![cfg_attr(feature = "rocket", doc = "```")]
+#![cfg_attr(not(feature = "rocket"), doc = "```ignore")]
+//! use rocket::response::Redirect;
+//! use rocket::{State, get, post, routes};
+//! use session_runtime::{MemoryStore, Session, Sessions};
+//! use std::collections::HashSet;
+//! use std::sync::Mutex;
+//!
+//! /// Payments that the provider has reported. A real application keeps them in its database.
+//! #[derive(Default)]
+//! struct Payments(Mutex<HashSet<u32>>);
+//!
+//! #[derive(Session)]
+//! #[session(key = "order", version = 1)]
+//! struct Order {
+//!     number: Option<u32>,
+//! }
+//!
+//! /// The provider's POST: no guard of a session.
+//! #[post("/callback/paid/<number>")]
+//! fn callback(number: u32, payments: &State<Payments>) -> Redirect {
+//!     payments.0.lock().unwrap().insert(number);
+//!     Redirect::to("/paid")
+//! }
+//!
+//! /// The GET that follows has the session.
+//! #[get("/paid")]
+//! fn paid(payments: &State<Payments>, order: &Order) -> &'static str {
+//!     let is_paid = order.number().is_some_and(|number| payments.0.lock().unwrap().contains(&number));
+//!     if is_paid { "Thank you." } else { "We are waiting for your bank." }
+//! }
+//!
+//! let fairing = Sessions::fairing::<Order>().store(MemoryStore::new());
+//! let rocket = rocket::build().manage(Payments::default()).attach(fairing).mount("/", routes![callback, paid]);
+//! ```
+//!
+//! # Clients without cookies
+//!
+//! With the setting `transport = "bearer"`, ids travel in headers. Programs and pages on another origin can use it.
+//!
+//! | message | header |
+//! |---|---|
+//! | request | `Authorization: Bearer <id>` |
+//! | response with a new id: a first write, a login, a renewal | `Session-Id: <id>` |
+//! | response of a logout | `Session-Id: -` |
+//!
+//! The client keeps the latest id and looks at every response. Other schemes of `Authorization` are ignored. A doubled or
+//! malformed header is no session, as an unknown id is none. There is no check of other sites, since a browser never
+//! adds this header by itself.
+//!
+//! A script on another origin also needs headers of CORS, which the application sends:
+//!
+//! ```text
+//! Access-Control-Allow-Origin: https://app.example
+//! Access-Control-Allow-Headers: Authorization
+//! Access-Control-Expose-Headers: Session-Id
+//! ```
+//!
+//! Any script of a page can read an id that the page keeps, and none can read the cookie. For pages of this origin the
+//! cookie is the better choice.
