@@ -123,7 +123,8 @@ struct Choice {
 impl Choice {
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        for name in [None, Some("sid"), Some("__Secure-sid"), Some("__Host-sid")] {
+        let prefixed = ["__Secure-sid", "__Http-sid", "__Host-sid", "__Host-Http-sid"];
+        for name in [None, Some("sid")].into_iter().chain(prefixed.map(Some)) {
             for (path, domain) in
                 [("/", None), ("/shop", None), ("/", Some("example.org")), ("/shop", Some(".example.org"))]
             {
@@ -140,7 +141,7 @@ impl Choice {
 
     /// True if a browser would accept the cookie. The launch must refuse all others.
     fn is_sound(self) -> bool {
-        let host = self.name == Some("__Host-sid");
+        let host = self.name.is_some_and(|name| name.starts_with("__Host-"));
         let prefixed = self.name.is_some_and(|name| name.starts_with("__"));
         let whole_host = self.path == "/" && self.domain.is_none();
         (self.secure || !(prefixed || self.same_site == SameSite::None)) && (whole_host || !host)

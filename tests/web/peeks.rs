@@ -148,6 +148,7 @@ async fn poll(app: &App, browser: &mut Browser) -> Duration {
     died.unwrap()
 }
 
+/// C87: a page that stays open keeps no absent visitor logged in.
 #[rocket::async_test]
 async fn polling_for_two_days_ends_a_session_at_its_idle_deadline_and_writes_nothing() {
     for cookie in [CookieConfig::new(), CookieConfig::new().persistent(true)] {
@@ -157,7 +158,21 @@ async fn polling_for_two_days_ends_a_session_at_its_idle_deadline_and_writes_not
     }
 }
 
-/// A poll does not renew the id either: the browser of an absent visitor would get a new one again and again.
+/// C87: polls every hour, the last one a millisecond before the idle deadline.
+#[rocket::async_test]
+async fn a_session_that_is_only_polled_ends_at_the_millisecond_of_its_idle_deadline() {
+    let (app, mut browser) = visitor(a_day()).await;
+    let ends = deadline(&app).await;
+    for pause in [HOUR; 23].into_iter().chain([HOUR - Duration::from_millis(1)]) {
+        app.clock.advance(pause);
+        assert_eq!(app.get(&mut browser, "/peek").await.body, "1");
+    }
+    app.clock.advance(Duration::from_millis(1));
+    assert_eq!((app.clock.timestamp(), app.get(&mut browser, "/peek").await.body.as_str()), (ends, "0"));
+    assert_eq!(app.store.calls("patch"), 0);
+}
+
+/// C87: a poll does not renew the id either: the browser of an absent visitor would get a new one again and again.
 #[rocket::async_test]
 async fn polling_never_renews_the_id() {
     let (app, mut browser) = visitor(a_day().renew_every(HOUR)).await;
@@ -165,7 +180,7 @@ async fn polling_never_renews_the_id() {
     assert_eq!(app.store.take_calls(), [("load", 48 * 6)].into());
 }
 
-/// Without that one write, the id from before the renewal would open the session until its end.
+/// C87: without that one write, the id from before the renewal would open the session until its end.
 #[rocket::async_test]
 async fn polling_after_a_renewal_writes_once_and_ends_the_old_id() {
     let touched = a_day().touch_every(TouchEvery::Period(MINUTE));
@@ -188,7 +203,7 @@ async fn polling_after_a_renewal_writes_once_and_ends_the_old_id() {
     assert_eq!(app.store.take_calls(), [("load", 48 * 6)].into());
 }
 
-/// Each other guard of a request, wherever it is, makes the request a use of the session.
+/// C87: each other guard of a request, wherever it is, makes the request a use of the session.
 #[rocket::async_test]
 async fn another_guard_beside_a_peek_moves_the_deadline() {
     for guard in ["read", "optional", "write", "handle", "recent", "forward", "catcher", "fairing"] {
