@@ -34,14 +34,20 @@ pub(super) async fn finish<'r>(
 
 /// Writes the headers of the session into the response.
 fn carry_out(finished: Finished, response: &mut Response<'_>) {
+    if finished.cookie.header().is_some() {
+        remove_targeted(&finished, response);
+    }
+    for header in finished.into_headers() {
+        place(header, response);
+    }
+}
+
+fn remove_targeted(finished: &Finished, response: &mut Response<'_>) {
     let headers = response.headers().iter();
     let removed = headers.filter(|header| finished.removes(header.name().as_str()));
     let removed: Vec<String> = removed.map(|header| header.name().to_string()).collect();
     for name in removed {
         response.remove_header(&name);
-    }
-    for header in finished.into_headers() {
-        place(header, response);
     }
 }
 
