@@ -11,8 +11,8 @@ use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
 
 /// Names of settings that no other part of an application is likely to use. Outside the table they have no effect.
-const DISTINCTIVE_NAMES: [&str; 7] =
-    ["idle", "absolute", "remember", "touch_every", "renew_every", "renew_grace", "on_save_error"];
+const DISTINCTIVE_NAMES: [&str; 8] =
+    ["idle", "absolute", "remember", "touch_every", "watch_every", "renew_every", "renew_grace", "on_save_error"];
 
 pub(super) fn announce(sessions: &Sessions, debug: bool) {
     let Lifetime { idle, absolute, remember, .. } = sessions.core.lifetime;
