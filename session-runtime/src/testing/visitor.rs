@@ -43,7 +43,7 @@ use crate::sessions::Sessions;
 ///     auth.set_user(name.into());
 /// }
 ///
-/// # #[rocket::async_main] async fn main() -> Result<(), SessionError> {
+/// # #[rocket::main] async fn main() -> Result<(), SessionError> {
 /// let fairing = Sessions::fairing::<AuthSession>().store(MemoryStore::new());
 /// let rocket = rocket::build().attach(fairing).mount("/", routes![rename]);
 /// let client = Client::tracked(rocket).await.unwrap();
