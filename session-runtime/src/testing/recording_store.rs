@@ -229,7 +229,8 @@ impl RecordingStore {
         self.0.sweeps.load(Ordering::SeqCst)
     }
 
-    /// Makes every call of this operation fail, until [`recover`](Self::recover).
+    /// Makes every call of this operation fail, until [`recover`](Self::recover). [`WRITE`](Self::WRITE) means `create`
+    /// and `patch`.
     ///
     /// # Panics
     ///
@@ -346,7 +347,9 @@ impl RecordingStore {
     }
 
     fn fault(&self, operation: &str) -> Option<Fault> {
-        lock(&self.0.faults).get(operation).copied()
+        let faults = lock(&self.0.faults);
+        let of_writes = || faults.get(Self::WRITE).filter(|_| is_of(Self::WRITE, operation));
+        faults.get(operation).or_else(of_writes).copied()
     }
 
     /// Counts a call and begins its fault.
