@@ -39,6 +39,7 @@ use self::transport::TransportRules;
 /// | `renew_every` | off |
 /// | `renew_grace` | 10 seconds |
 /// | `deadline` | 2 seconds |
+/// | `watch_every` | 1 second |
 /// | `on_save_error` | fail (in `Rocket.toml` `"fail"` or `"log"`) |
 /// | `limits` | 1 MiB and 10,000 keys a record (in `Rocket.toml` `limits.record` and `limits.keys`) |
 /// | `server` | 2 connections, 1 second for each attempt, pauses of 50 ms to 2 seconds; see [`ServerConfig`] |
@@ -105,6 +106,7 @@ pub struct SessionConfig {
     pub(crate) renew_every: Option<Duration>,
     pub(crate) renew_grace: Duration,
     pub(crate) deadline: Duration,
+    pub(crate) watch_every: Duration,
     pub(crate) on_save_error: OnSaveError,
     pub(crate) limits: Limits,
     /// Versions to write for now, by schema key.
@@ -232,6 +234,7 @@ impl Default for SessionConfig {
             renew_every: None,
             renew_grace: Duration::from_secs(10),
             deadline: Duration::from_secs(2),
+            watch_every: Duration::from_secs(1),
             on_save_error: OnSaveError::Fail,
             limits: Limits::default(),
             hold: BTreeMap::new(),
@@ -388,6 +391,16 @@ impl SessionConfig {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Sets the time between two checks of the store for the ends of [watched](crate::Ended) sessions. Default: 1 second.
+    /// An end that another process causes is noticed after this time at the latest.
+    ///
+    /// A check costs one operation of the store for each 500 watched sessions. Without watched sessions there are none.
+    #[must_use]
+    pub fn watch_every(mut self, period: Duration) -> Self {
+        self.watch_every = period;
         self
     }
 

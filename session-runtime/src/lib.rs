@@ -51,6 +51,7 @@
 //! | a struct that changes | the guide [Changing a session struct](guide) |
 //! | logins, other sites, clients without cookies | the guide [Logging in and out](guide::visitors) |
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`Peek<S>`](Peek), [`SessionHandle`], [`Recent`] |
+//! | the end of a session, for a WebSocket or a stream | [`Ended`], [`Visit::ended`] |
 //! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`], [`Transport`](config::Transport) |
 //! | sessions outside requests | [`Sessions`] |
 //! | all stored sessions at once | [`migrate`] |
@@ -70,7 +71,8 @@
 //! | `deadpool-postgres-0-14` | `PostgresStore::from_pool`: a store over a pool of the crate `deadpool-postgres` 0.14 | off |
 //! | `redis` | `RedisStore`: Redis 7 and Valkey, one server or a cluster | off |
 //! | `redis-1` | `RedisConnection`: a `RedisStore` over a connection of the crate `redis` 1 | off |
-//! | `conformance` | `testing`: the conformance kit for stores, and a manual clock | off |
+//! | `testing` | `testing`: visitors, a manual clock and a failing store for tests of applications | off |
+//! | `conformance` | `testing::conformance`: the kit for stores; brings `testing` | off |
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for their types | off |
 //!
 //! Without any feature, the core and [`MemoryStore`] remain. Store operations use tokio's timers, so a tokio runtime
@@ -99,6 +101,8 @@
 //!   `cross_site` allows it. A GET handler that changes something is not protected.
 //! - A proof of identity ([`Recent`], [`Visit::authenticated_at`]) is recorded by the save of a login, unless the login is
 //!   `remembered`. It ends with the login, and whenever else the id is renewed, except by `renew_every`.
+//! - A future of [`Ended`] resolves at once in the process that ends the session, elsewhere within `watch_every`. While the
+//!   store is unavailable, it resolves at the absolute deadline only.
 //! - Only a `__Host-` or `__Host-Http-` cookie is immune to cookies that a subdomain sets (cookie tossing).
 //! - A change through `&self` (an atomic, a `Mutex`) is not detected. A different order inside a `HashSet` that is part
 //!   of another value counts as a change, unless the type derives `SessionValue`.
@@ -134,7 +138,7 @@ mod request;
 #[cfg(feature = "rocket")]
 mod rocket;
 mod sync;
-#[cfg(any(test, feature = "conformance"))]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod version;
 
@@ -153,7 +157,7 @@ pub use crate::record::expiry::Expiry;
 pub use crate::record::{expiry, patch};
 #[doc(inline)]
 pub use crate::request::visit;
-pub use crate::request::visit::{Peek, Session, Visit};
+pub use crate::request::visit::{EndReason, Ended, Peek, Session, Visit};
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{Recent, SessionFairing, SessionHandle};
 pub use crate::schema::codec::EntryKey;

@@ -3,9 +3,9 @@
 
 use std::thread;
 
+use session_runtime::testing::Fault;
 use session_tests::cookie::Cookie;
 use session_tests::http::{Answer, Request};
-use session_tests::stores::Fault;
 
 use crate::process::{Storage, poll};
 use crate::test_app::{TestApp, patient};

@@ -79,7 +79,7 @@ fn a_transport_without_cookies_refuses_the_settings_of_cookies() {
 /// A time without its unit means nothing.
 #[test]
 fn a_time_without_a_unit_is_refused() {
-    for key in ["idle", "absolute", "touch_every", "renew_every", "renew_grace", "deadline"] {
+    for key in ["idle", "absolute", "touch_every", "watch_every", "renew_every", "renew_grace", "deadline"] {
         assert_refused(Profile::Debug, &format!("{{store=\"memory:\",{key}=5}}"), &[key]);
         assert_refused(Profile::Debug, &format!("{{store=\"memory:\",{key}=\"5\"}}"), &[key]);
     }

@@ -9,9 +9,9 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, catch, catchers, get, post, routes};
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{ErrorKind, Expiry, MemoryStore, Session, SessionConfig, SessionError, SessionHandle, Sessions};
 use session_tests::log::Log;
-use session_tests::stores::{Fault, RecordingStore};
 
 use crate::process::{Host, Profile, Storage, programs};
 use crate::test_app::{STORE, Work, recording};

@@ -9,12 +9,11 @@ use session_runtime::config::Transport;
 use session_runtime::patch::Patch;
 use session_runtime::record::Record;
 use session_runtime::store::{Durability, StoreError, StoreErrorKind, Wanted};
-use session_runtime::testing::head_at;
+use session_runtime::testing::{Fault, head_at};
 use session_runtime::{CookieConfig, Expiry, MemoryStore, SessionConfig, SessionKey, Sessions, SqliteStore};
 use session_tests::cookie::{Cookie, encode, hex};
 use session_tests::http::{Answer, Request};
 use session_tests::log::Log;
-use session_tests::stores::Fault;
 
 use crate::process::Storage;
 use crate::test_app::{TestApp, Work, patient, recording};

@@ -11,12 +11,12 @@ use rocket::http::Status;
 use rocket::response::stream::TextStream;
 use rocket::serde::json::Json;
 use rocket::{Build, Rocket, Shutdown, State, catchers, get, post, routes};
+use session_runtime::testing::RecordingStore;
 use session_runtime::{
     MemoryStore, PostgresStore, RedisStore, Session, SessionConfig, SessionHandle, Sessions, SqliteStore, Store,
 };
 use session_tests::http::{Answer, Connection, Request};
 use session_tests::launch::quiet_config;
-use session_tests::stores::RecordingStore;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 

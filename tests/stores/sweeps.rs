@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use session_runtime::clock::Timestamp;
 use session_runtime::record::{Record, Values};
-use session_runtime::testing::head_at;
+use session_runtime::testing::{Fault, RecordingStore, head_at};
 use session_runtime::{
     MemoryStore, PostgresStore, RedisStore, SessionConfig, SessionKey, Sessions, SqliteStore, Store,
 };
@@ -13,7 +13,6 @@ use session_tests::log::Log;
 use session_tests::pages;
 use session_tests::servers::postgres::Postgres;
 use session_tests::servers::redis::Redis;
-use session_tests::stores::{Fault, RecordingStore};
 use session_tests::turns::turns_beside;
 
 pub(super) fn now() -> Timestamp {

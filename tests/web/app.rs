@@ -6,9 +6,8 @@ use std::sync::Arc;
 use rocket::http::{Cookie, Header};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use serde::{Deserialize, Serialize};
-use session_runtime::testing::ManualClock;
+use session_runtime::testing::{ManualClock, RecordingStore};
 use session_runtime::{Session, SessionConfig, SessionKey};
-use session_tests::stores::RecordingStore;
 use tokio::sync::Notify;
 
 use crate::routes::rocket;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{SessionConfig, Sessions};
-use session_tests::stores::{Fault, RecordingStore};
 use tokio::runtime::Builder;
 
 use crate::app::Cart;

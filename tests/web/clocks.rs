@@ -5,9 +5,8 @@ use std::time::Duration;
 use rocket::futures::future::join_all;
 use session_runtime::clock::Timestamp;
 use session_runtime::record::Record;
-use session_runtime::testing::ManualClock;
+use session_runtime::testing::{Fault, ManualClock, RecordingStore};
 use session_runtime::{SessionConfig, SessionKey, Sessions, Store};
-use session_tests::stores::{Fault, RecordingStore};
 
 use crate::app::{App, Browser, patient};
 use crate::store::in_memory;

@@ -63,6 +63,8 @@ async fn wrong_settings_stop_the_launch() {
         "idle = \"soon\"",
         "idle = \"0s\"",
         "deadline = \"0s\"",
+        "watch_every = \"0s\"",
+        "watch_every = \"off\"",
         "idle = \"60d\"",
         "idle = \"2h\"\nabsolute = \"1h\"",
         "remember = \"29d\"",
@@ -116,7 +118,7 @@ async fn wrong_settings_stop_the_launch() {
 #[rocket::async_test]
 async fn right_settings_are_understood() {
     let table = "[default.session]\nstore = \"memory:\"\nidle = \"30m\"\nabsolute = \"12h\"\nremember = \"90d\"\ntouch_every = \"off\"\n\
-                 renew_every = \"1h\"\nrenew_grace = \"5s\"\ndeadline = \"500ms\"\non_save_error = \"log\"\n\
+                 renew_every = \"1h\"\nrenew_grace = \"5s\"\ndeadline = \"500ms\"\nwatch_every = \"5s\"\non_save_error = \"log\"\n\
                  limits = { record = \"64KiB\", keys = 100 }\nhold = { cart = 1 }\ntransport = \"cookie\"\nclear_site_data = true\ncookie = { secure = true, persistent = false }";
     assert!(launch("debug", table).await.is_ok());
     assert!(launch("debug", "[default.session]\nrenew_every = \"off\"\ntouch_every = \"1m\"").await.is_ok());

@@ -5,8 +5,8 @@ use rocket::http::{Header, Method, Status};
 use rocket::local::asynchronous::{Client, LocalRequest};
 use rocket::{Request, catch, catchers, get, post, routes, uri};
 use session_runtime::config::CrossSite;
+use session_runtime::testing::RecordingStore;
 use session_runtime::{ErrorKind, Session, SessionConfig, SessionError, SessionHandle, Sessions};
-use session_tests::stores::RecordingStore;
 
 use crate::app::{Auth, Cart};
 use crate::store::recording_store;

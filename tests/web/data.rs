@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use session_runtime::testing::ManualClock;
+use session_runtime::testing::{ManualClock, RecordingStore};
 use session_runtime::{ErrorKind, Session, SessionKey, Sessions};
-use session_tests::stores::RecordingStore;
 
 use crate::app::{App, Browser, Cart, patient};
 use crate::regressions::Web;

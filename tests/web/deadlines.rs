@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rocket::futures::future::join_all;
 use session_runtime::SessionConfig;
-use session_tests::stores::Fault;
+use session_runtime::testing::Fault;
 use tokio::time::Instant;
 
 use crate::app::{Answer, App, Browser};

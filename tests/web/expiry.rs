@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use session_runtime::expiry::TouchEvery;
+use session_runtime::testing::Fault;
 use session_runtime::{CookieConfig, SessionConfig};
-use session_tests::stores::Fault;
 
 use crate::app::{Answer, App, Browser, patient};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use session_runtime::config::{Limits, OnSaveError};
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{CookieConfig, SessionConfig};
-use session_tests::stores::{CAUSE, Fault};
 
 use crate::app::{App, Browser, patient};
 
@@ -28,7 +28,7 @@ async fn a_store_that_fails_at_load_answers_503() {
         for path in ["/cart", "/whoami", "/facts"] {
             let answer = app.get(&mut browser, path).await;
             assert_eq!((answer.status, answer.header("retry-after")), (503, vec!["1"]), "{path}");
-            assert!(!answer.body.contains(CAUSE) && answer.set_cookie.is_empty());
+            assert!(!answer.body.contains(RecordingStore::CAUSE) && answer.set_cookie.is_empty());
         }
         assert_eq!(app.get(&mut browser, "/ping").await.status, 200);
         assert_eq!(app.get(&mut Browser::default(), "/cart").await.status, 200, "a stranger needs no store");

@@ -3,8 +3,8 @@
 use rocket::http::Header;
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
+use session_runtime::testing::RecordingStore;
 use session_runtime::{Sessions, Visit};
-use session_tests::stores::RecordingStore;
 
 use crate::app::{All, Auth, Cart, Prefs};
 use crate::store::recording_store;

@@ -13,6 +13,7 @@ mod config;
 mod cross_site;
 mod data;
 mod deadlines;
+mod ended;
 mod expiry;
 mod faults;
 mod fields;
@@ -36,6 +37,7 @@ mod touches;
 mod tracking;
 mod two_guards;
 mod users;
+mod visitors;
 
 /// All of these tests a second time, in a process whose stores are `SQLite` files.
 #[test]

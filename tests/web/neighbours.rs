@@ -1,9 +1,10 @@
 //! Other programs' schemas in the same record: their keys are not ours, however much they look like them.
 
 use session_runtime::SessionConfig;
+use session_runtime::testing::RecordingStore;
 
 use crate::app::{App, Browser, patient};
-use crate::store::recording_store;
+use crate::store::checking_store;
 
 /// Keys of other schemas, and of fields that this program does not have; the texts are those of its own fields.
 const THEIRS: [(&str, &str); 26] = [
@@ -111,7 +112,7 @@ async fn a_record_of_other_schemas_alone_reads_as_defaults() {
 #[rocket::async_test]
 async fn a_store_that_brings_more_than_was_wanted_changes_no_answer() {
     let exact = App::with(config()).await;
-    let generous = App::on(recording_store().loading_all(), config()).await;
+    let generous = App::on(RecordingStore::new(checking_store().loading_all()), config()).await;
     let (mut one, mut two) = (Browser::default(), Browser::default());
     for step in STEPS {
         exact.post(&mut one, step).await;

@@ -3,8 +3,8 @@
 use rocket::http::{ContentType, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{Request, Response, Route, catch, catchers, get, post, routes};
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{ErrorKind, Session, SessionConfig, SessionError, SessionFairing, SessionHandle, Sessions};
-use session_tests::stores::{CAUSE, Fault, RecordingStore};
 use std::io::Cursor;
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ async fn a_failed_save_answers_with_the_page_of_on_error() {
         let retry: &[&str] = if status == 503 { &["1"] } else { &[] };
         assert_eq!((answer.header("retry-after"), answer.header("vary")), (retry.to_vec(), vec!["Cookie"]));
         assert_eq!(answer.header("content-type"), ["text/html; charset=utf-8"]);
-        assert!(answer.set_cookie.is_empty() && !answer.body.contains(CAUSE));
+        assert!(answer.set_cookie.is_empty() && !answer.body.contains(RecordingStore::CAUSE));
         site.store.recover();
     }
 }

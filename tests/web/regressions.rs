@@ -17,9 +17,8 @@ mod values;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use session_runtime::testing::ManualClock;
+use session_runtime::testing::{ManualClock, RecordingStore};
 use session_runtime::{ErrorKind, Schema, Session, SessionConfig, SessionKey, Sessions, Visit};
-use session_tests::stores::RecordingStore;
 
 use crate::app::{Answer, Auth, Browser, Cart, CartMut, History, Prefs, patient};
 use crate::store::recording_store;

@@ -7,9 +7,8 @@ use rocket::http::{Header, Status};
 use rocket::response::stream::TextStream;
 use rocket::serde::json::Json;
 use rocket::{Build, Request, Rocket, State, catch, catchers, get, post, routes};
-use session_runtime::testing::ManualClock;
+use session_runtime::testing::{ManualClock, RecordingStore};
 use session_runtime::{Expiry, Session, SessionConfig, SessionError, SessionHandle, SessionKey, Sessions};
-use session_tests::stores::RecordingStore;
 
 use crate::app::{All, Auth, Barrier, Cart, CartMut, History, Prefs};
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rocket::fairing::AdHoc;
 use rocket::local::asynchronous::Client;
+use session_runtime::testing::Fault;
 use session_runtime::{CookieConfig, Session, Sessions};
-use session_tests::stores::Fault;
 
 use crate::app::{Answer, App, Browser, Cart, patient};
-use crate::store::recording_store;
+use crate::store::{checking_store, recording_store};
 
 async fn visits(app: &App, browser: &Browser) -> i64 {
     let key = app.key(browser).await;
@@ -238,7 +238,7 @@ async fn a_save_that_cannot_be_read_again_does_not_hide_changes_of_others() {
 /// After a conflict the save describes none.
 #[rocket::async_test]
 async fn a_save_describes_the_unchanged_record_to_the_store() {
-    let store = recording_store();
+    let store = checking_store();
     let sessions = Sessions::builder().store(store.clone()).schemas::<Cart>().build().unwrap();
     let first = sessions.open([]);
     *first.write::<Cart>().await.unwrap().visits_mut() = 1;

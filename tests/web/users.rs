@@ -12,9 +12,8 @@ mod restart;
 use std::collections::{BTreeMap, BTreeSet};
 
 use session_runtime::record::Values;
-use session_runtime::testing::ManualClock;
+use session_runtime::testing::{ManualClock, RecordingStore};
 use session_runtime::{CookieStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Visit};
-use session_tests::stores::RecordingStore;
 
 use crate::app::{Answer, Browser, patient};
 use crate::store::recording_store;

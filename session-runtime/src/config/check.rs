@@ -16,6 +16,7 @@ impl SessionConfig {
             ("absolute", Some(self.absolute)),
             ("renew_every", self.renew_every),
             ("deadline", Some(self.deadline)),
+            ("watch_every", Some(self.watch_every)),
             ("cache", self.cache),
             ("server.connect_timeout", Some(self.server.connect_timeout)),
             ("server.back_off", Some(self.server.back_off)),

@@ -229,6 +229,7 @@ impl Visit {
     ) -> Result<Outcome, SessionError> {
         if let Some(live) = session_status.live() {
             self.core.run(&self.budget, self.store().delete(live.id.key)).await?;
+            self.core.watches.over(live.id.key);
             let mut state = self.state();
             state.session_status = SessionStatus::Ended;
             state.cookie = self.core.transport.remove();

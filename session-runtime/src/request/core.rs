@@ -16,6 +16,7 @@ use crate::request::backend::Backend;
 use crate::request::budget::{Budget, catch_panic};
 use crate::request::conflict_queue::Queues;
 use crate::request::load_set::LoadSets;
+use crate::request::watches::Watches;
 use crate::schema::{OnlyNewest, Schema, SchemaSpec};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::version::versioned::Versions;
@@ -41,6 +42,7 @@ pub(crate) struct Core {
     pub(crate) versions: Versions,
     /// Queues in which conflicting saves of one session take turns.
     pub(crate) queues: Queues,
+    pub(crate) watches: Watches,
 }
 
 impl Core {

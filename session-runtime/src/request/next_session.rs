@@ -16,19 +16,19 @@ use crate::request::visit::{Live, Requested, SessionStatus, Visit};
 use crate::store::Loaded;
 use crate::version::versioned::VersionedValues;
 
-/// Outcome of ending the old session.
-enum Ended {
-    Done,
+/// Old session after the attempt to end it.
+enum OldSession {
+    Ended,
     /// Another request has logged in or out, or the session has expired.
     Elsewhere(ErrorKind),
     /// The record is not the one that the work of an `update_now` has read.
     Changed,
 }
 
-impl Ended {
+impl OldSession {
     fn outcome(self, identity_change: IdentityChange) -> Result<Outcome, SessionError> {
         match self {
-            Self::Done => Ok(Outcome::Done),
+            Self::Ended => Ok(Outcome::Done),
             Self::Changed => Ok(Outcome::Again),
             // A login gets a session of its own.
             Self::Elsewhere(_) if identity_change == IdentityChange::Login => Ok(Outcome::Done),
@@ -64,6 +64,9 @@ impl Visit {
         self.create(self.with_proof(values, requested), &stored, requested.chosen_expiry()).await?;
         let next = self.state().session_status.live().map(|live| live.id.key).filter(|key| *key != live.id.key);
         let ended = self.end_session(live, next, requested, precondition).await;
+        if matches!(ended, Ok(OldSession::Ended)) {
+            self.core.watches.over(live.id.key);
+        }
         let done = ended.and_then(|ended| ended.outcome(identity_change(&requested.changes)));
         if !matches!(done, Ok(Outcome::Done)) {
             // The browser keeps the id of the old session.
@@ -127,24 +130,24 @@ impl Visit {
         next: Option<SessionKey>,
         requested: &Requested,
         precondition: PreconditionKind,
-    ) -> Result<Ended, SessionError> {
+    ) -> Result<OldSession, SessionError> {
         if self.is_in_cookie() && next.is_some() {
-            return Ok(Ended::Done);
+            return Ok(OldSession::Ended);
         }
         let delete = || self.core.run(&self.budget, self.store().delete(live.id.key));
         if requested.restart {
-            return delete().await.map(|()| Ended::Done);
+            return delete().await.map(|()| OldSession::Ended);
         }
         match self.end_id(live, precondition).await? {
             Patched::Done(_) => {}
-            Patched::Gone => return Ok(Ended::Elsewhere(ErrorKind::Gone)),
-            Patched::Renewed => return Ok(Ended::Elsewhere(ErrorKind::Renewed)),
-            Patched::Conflict(_) => return Ok(Ended::Changed),
+            Patched::Gone => return Ok(OldSession::Elsewhere(ErrorKind::Gone)),
+            Patched::Renewed => return Ok(OldSession::Elsewhere(ErrorKind::Renewed)),
+            Patched::Conflict(_) => return Ok(OldSession::Changed),
         }
         if let Err(error) = delete().await {
             tracing::warn!("a session that has ended could not be removed yet: {}", error.chain());
         }
-        Ok(Ended::Done)
+        Ok(OldSession::Ended)
     }
 
     /// Ends the old id: from then on no id opens the session. If its removal fails, the record stays until it expires.

@@ -279,6 +279,9 @@ impl<'v> Save<'v> {
             visit.core.lifetime.report_cut(*expiry, head.span(), visit.now);
         }
         let (id, renewed) = self.id_after(&head);
+        if matches!(self.secret, Secret::Raise(_)) {
+            visit.core.watches.logged_out(id.key, head.generation);
+        }
         let moved = sent.deadline.as_ref().is_some_and(|deadline| deadline.is_in(&head));
         let sends_cookie = renewed || visit.is_in_cookie() || moved && self.refreshes(&head);
         let cookie = sends_cookie.then(|| visit.new_cookie(id, &head, visit.core.now()));

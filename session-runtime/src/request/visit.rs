@@ -20,11 +20,13 @@ use crate::sync::{AsyncMutex, Mutex, MutexGuard};
 mod values;
 mod writing;
 
+pub use super::ended::Ended;
 pub use super::finished::{Finished, Placement, ResponseHeader};
 pub use super::guard::{Peek, Session};
 pub(crate) use super::load::Purpose;
 pub(crate) use super::requested::{Requested, SessionWide};
 pub(crate) use super::state::{Checkpoint, Live, SessionStatus, State};
+pub use super::watches::EndReason;
 pub(super) use writing::Open;
 
 use values::Slot;

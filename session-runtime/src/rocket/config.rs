@@ -11,6 +11,7 @@
 //! | `renew_every` | `"off"` | duration or `"off"` |
 //! | `renew_grace` | `"10s"` | duration |
 //! | `deadline` | `"2s"` | duration |
+//! | `watch_every` | `"1s"` | duration |
 //! | `on_save_error` | `"fail"` | `"fail"` or `"log"` |
 //! | `limits` | `record = "1MiB"`, `keys = 10000` | size, number |
 //! | `server` | see [`ServerConfig`] | table |
@@ -107,6 +108,7 @@ struct Table {
     renew_every: Option<TimeOrOff>,
     renew_grace: Option<Time>,
     deadline: Option<Time>,
+    watch_every: Option<Time>,
     on_save_error: SaveErrorWord,
     limits: LimitsTable,
     hold: BTreeMap<String, u16>,
@@ -273,6 +275,7 @@ impl From<Table> for SessionConfig {
         config.idle = table.idle.map(|idle| idle.0);
         config.remember = table.remember.map(|remember| remember.0);
         set(&mut config.deadline, table.deadline);
+        set(&mut config.watch_every, table.watch_every);
         config.touch_every = match table.touch_every {
             None => TouchEvery::TenthOfIdle,
             Some(TimeOrOff::Time(period)) => TouchEvery::Period(period),

@@ -12,7 +12,7 @@ use crate::config::cross_site::{Headers, Verdict};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::expiry::Expiry;
-use crate::request::visit::{Session, Visit};
+use crate::request::visit::{Ended, Session, Visit};
 use crate::schema::Schema;
 use crate::sessions::Sessions;
 
@@ -78,6 +78,15 @@ impl SessionHandle {
             OPEN.fetch_add(1, Ordering::Relaxed);
             Self { visit: open(sessions, request) }
         }))
+    }
+
+    /// Puts a finished visit into a request that no guard has opened yet, so that its response carries the cookie.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn adopt(request: &Request<'_>, visit: Visit) {
+        HandleSlot::of(request).0.get_or_init(|| {
+            OPEN.fetch_add(1, Ordering::Relaxed);
+            Self { visit }
+        });
     }
 
     /// Key of the stored session, for jobs and admin pages. `None` if nothing is stored for this visitor.
@@ -197,6 +206,45 @@ impl SessionHandle {
     /// ```
     pub fn remembered(&self) {
         self.visit.remembered();
+    }
+
+    /// Returns a future that resolves when the session is over: destroyed, logged out or expired. For a WebSocket, a stream
+    /// of events or a long poll, which outlives its request.
+    ///
+    /// In this process it resolves at once, elsewhere within
+    /// [`watch_every`](crate::SessionConfig::watch_every). It never resolves if nothing is stored. A login or a renewal of
+    /// the same request resolves it too, so call it after the [`save`](Self::save) of one. An unavailable store ends
+    /// nothing: only the absolute deadline is then enforced.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rocket::response::stream::{Event, EventStream};
+    /// use rocket::tokio::select;
+    /// use rocket::tokio::time::{Duration, interval};
+    /// use rocket::get;
+    /// use session_runtime::SessionHandle;
+    ///
+    /// #[get("/events")]
+    /// fn events(session: &SessionHandle) -> EventStream![] {
+    ///     let mut ended = session.ended();
+    ///     EventStream! {
+    ///         let mut ticks = interval(Duration::from_secs(5));
+    ///         loop {
+    ///             select! {
+    ///                 _ = ticks.tick() => yield Event::data("news"),
+    ///                 _ = &mut ended => break,
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn ended(&self) -> Ended {
+        self.visit.ended()
     }
 
     /// Gives the session a new id and keeps everything else.

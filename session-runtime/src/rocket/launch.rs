@@ -11,11 +11,12 @@ use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
 
 /// Names of settings that no other part of an application is likely to use. Outside the table they have no effect.
-const DISTINCTIVE_NAMES: [&str; 11] = [
+const DISTINCTIVE_NAMES: [&str; 12] = [
     "idle",
     "absolute",
     "remember",
     "touch_every",
+    "watch_every",
     "renew_every",
     "renew_grace",
     "on_save_error",

@@ -11,6 +11,7 @@ use crate::request::backend::Backend;
 use crate::request::conflict_queue::Queues;
 use crate::request::core::Core;
 use crate::request::load_set::LoadSets;
+use crate::request::watches::Watches;
 use crate::schema::{SchemaSpec, Schemas};
 use crate::store::{ChosenStore, Store};
 use crate::version::versioned::Versions;
@@ -130,6 +131,7 @@ impl SessionsBuilder {
             versions: Versions::new(&self.schemas, &config.hold)?,
             schemas: self.schemas,
             queues: Queues::default(),
+            watches: Watches::new(config.watch_every),
         };
         Ok(Sessions { core: Arc::new(core) })
     }

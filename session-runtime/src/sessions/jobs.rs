@@ -148,7 +148,9 @@ impl Sessions {
     ///
     /// The store is unavailable; the outcome is then unknown.
     pub async fn destroy(&self, key: &SessionKey) -> Result<(), SessionError> {
-        self.core.run(&Budget::new(self.core.deadline), self.core.store().delete(*key)).await
+        self.core.run(&Budget::new(self.core.deadline), self.core.store().delete(*key)).await?;
+        self.core.watches.over(*key);
+        Ok(())
     }
 
     /// Removes expired records, and returns their number. The fairing does this on its own.

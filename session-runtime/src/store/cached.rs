@@ -21,7 +21,7 @@ use async_trait::async_trait;
 
 use self::copy::RecordCopy;
 use self::stripes::Stripes;
-use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, LoadedHead, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::Record;
@@ -179,6 +179,10 @@ impl<S: Store> Store for CachedStore<S> {
 
     async fn prepare(&self) -> Result<(), StoreError> {
         self.store.prepare().await
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        self.store.heads(keys, now).await
     }
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {

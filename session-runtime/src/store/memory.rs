@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::pace::give_way;
@@ -122,6 +122,12 @@ impl MemoryStore {
         let live = |key| shard.get(key).filter(|entry| now < entry.record.head.idle_deadline);
         sessions.extend(keys.iter().filter_map(|key| live(key).map(|entry| (*key, entry.record.clone()))));
         keys
+    }
+
+    fn head(&self, key: SessionKey, now: Timestamp) -> LoadedHead {
+        let shard = self.shard(key);
+        let live = shard.get(&key).filter(|entry| now < entry.record.head.idle_deadline);
+        live.map_or(LoadedHead::Absent, |entry| LoadedHead::Present(entry.record.head.clone()))
     }
 
     /// Locks the shard of a key. Keys are random, so their first bits spread them evenly.
@@ -230,6 +236,15 @@ impl Store for MemoryStore {
             }
         }
         Ok(Page::new(sessions, None))
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        let mut heads = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(LOOKS) {
+            heads.extend(keys.iter().map(|key| self.head(*key, now)));
+            give_way().await;
+        }
+        Ok(heads)
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`delete`](Store::delete) | is idempotent and final |
 //! | [`sweep`](Store::sweep) | removes only records that expired at least a minute ago |
 //! | [`scan`](Store::scan) | lists all sessions page by page, or fails with `Unsupported` |
+//! | [`heads`](Store::heads) | returns the present heads of several records at once |
 //!
 //! There is no upsert: a save whose record is gone must not create it again, or the save would undo a logout. Stores
 //! keep JSON texts byte for byte and never decode them. Deadlines are part of the record and are compared with the
@@ -36,6 +37,7 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
+use crate::pace::give_way;
 use crate::record::patch::{Patch, Patched};
 use crate::record::{Record, Text};
 
@@ -49,6 +51,7 @@ pub(crate) mod cookie;
 #[path = "cookie/absent.rs"]
 pub(crate) mod cookie;
 mod error;
+mod loaded_head;
 mod memory;
 mod open;
 mod page;
@@ -70,6 +73,7 @@ pub use crate::record::Wanted;
 #[cfg(feature = "cache")]
 pub use cached::CachedStore;
 pub use error::{StoreError, StoreErrorKind};
+pub use loaded_head::LoadedHead;
 pub use memory::MemoryStore;
 pub(crate) use open::ChosenStore;
 pub use page::{Cursor, Damage, Page};
@@ -205,6 +209,26 @@ pub trait Store: Send + Sync + 'static {
         let _ = (from, limit, now);
         Err(StoreError::new(StoreErrorKind::Unsupported, "scan"))
     }
+
+    /// Reads the heads of several records, in the order of the keys. It is called every
+    /// [`watch_every`](crate::SessionConfig::watch_every) while sessions are [watched](crate::Ended), with at most 500
+    /// keys. A key may occur twice.
+    ///
+    /// No deadline moves. A cache does not answer in place of the store, and a store that wraps another one must forward
+    /// this call. Default: one load after the other.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store is unavailable. A head that cannot be read is [`Unreadable`](LoadedHead::Unreadable).
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        let head_only = Wanted::schemas(&[]).fresh();
+        let mut heads = Vec::with_capacity(keys.len());
+        for key in keys {
+            heads.push(LoadedHead::of_load(self.load(*key, &head_only, now).await)?);
+            give_way().await;
+        }
+        Ok(heads)
+    }
 }
 
 /// Implements [`Store`] for a shared store, so that a program can keep a handle of its own.
@@ -248,6 +272,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         (**self).scan(from, limit, now).await
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        (**self).heads(keys, now).await
     }
 }
 

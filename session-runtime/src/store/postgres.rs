@@ -79,7 +79,7 @@ use self::application_pool::ApplicationPool;
 use self::fault::Fault;
 use self::sql::Statements;
 use super::admission::Admission;
-use super::{Created, Cursor, Loaded, Page, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, LoadedHead, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::config::{AdmissionConfig, ServerConfig, SessionConfig};
 use crate::id::SessionKey;
@@ -294,5 +294,10 @@ impl Store for PostgresStore {
         let from = from.map(Cursor::key).transpose()?;
         let admitted = self.admission.reads.enter("scan").await?;
         admitted.end(self.scanned(from, limit.max(1), now).await).map_err(|fault| fault.to_error("scan"))
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        let admitted = self.admission.reads.enter("heads").await?;
+        admitted.end(self.loaded_heads(keys, now).await).map_err(|fault| fault.to_error("heads"))
     }
 }

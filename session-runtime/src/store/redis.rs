@@ -73,6 +73,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 use self::fault::Fault;
 use self::name::{Name, Namespace};
@@ -81,17 +82,17 @@ use self::scan::ScanPosition;
 use self::scan_step::SweepPosition;
 use self::servers::{Route, Servers};
 use super::admission::Admission;
-use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
+use crate::record::{Head, Record};
 
 pub use self::builder::RedisStoreBuilder;
 #[cfg(feature = "redis-1")]
 pub use self::existing::RedisConnection;
 
-/// Number of sessions that a scan or a sweep requests at once.
+/// Number of sessions that a scan, a sweep or a check of watched sessions requests at once.
 const AT_ONCE: usize = 64;
 
 /// Maximum number of retries while a cluster may be moving a part of the session.
@@ -257,6 +258,34 @@ impl RedisStore {
         Ok(found.is_unchanged(&head).then(|| found.loaded()))
     }
 
+    /// Reads heads, many at once: a connection sends the commands for its server one behind the other.
+    async fn loaded_heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, Fault> {
+        let mut heads = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(AT_ONCE) {
+            let found = join_all(keys.iter().map(|key| self.loaded_head(*key, now))).await;
+            heads.extend(found.into_iter().collect::<Result<Vec<_>, Fault>>()?);
+        }
+        Ok(heads)
+    }
+
+    async fn loaded_head(&self, key: SessionKey, now: Timestamp) -> Result<LoadedHead, Fault> {
+        match self.read_head(key, now).await {
+            Ok(Some(head)) if now < head.idle_deadline => Ok(LoadedHead::Present(head)),
+            Ok(_) => Ok(LoadedHead::Absent),
+            Err(fault) => fault.damage().map(|_| LoadedHead::Unreadable),
+        }
+    }
+
+    async fn read_head(&self, key: SessionKey, now: Timestamp) -> Result<Option<Head>, Fault> {
+        let main = self.namespace.main(key);
+        if let Some(head) = read::head(&self.servers.send(&write::load_head(main), Route::Name(main)).await?)? {
+            return Ok(Some(head));
+        }
+        // A session that has lost its head is unreadable, and not absent.
+        let loaded = self.read_once(key, &Wanted::schemas(&[]), now).await?;
+        Ok(loaded.map(|loaded| loaded.record.head))
+    }
+
     async fn remove(&self, key: SessionKey, expired_before: Option<Timestamp>) -> Result<bool, Fault> {
         let main = self.namespace.main(key);
         let command = write::delete(main, expired_before, self.lazy());
@@ -331,5 +360,10 @@ impl Store for RedisStore {
         let from = from.map_or(Some(ScanPosition::default()), ScanPosition::parse).ok_or_else(Cursor::foreign)?;
         let admitted = self.admission.reads.enter("scan").await?;
         admitted.end(self.page(from, limit.max(1), now).await).map_err(|fault| fault.during("scan"))
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        let admitted = self.admission.reads.enter("heads").await?;
+        admitted.end(self.loaded_heads(keys, now).await).map_err(|fault| fault.during("heads"))
     }
 }

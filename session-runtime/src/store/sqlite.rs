@@ -68,7 +68,7 @@ use self::format::Settings;
 use self::readers::{Readers, Slots};
 use self::worker::{Watched, Writer};
 use super::admission::Admission;
-use super::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Store, StoreError, Wanted};
+use super::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::config::AdmissionConfig;
 use crate::id::SessionKey;
@@ -341,6 +341,11 @@ impl Store for SqliteStore {
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         let admitted = self.admission.reads.enter("scan").await?;
         admitted.end(self.readers.scan(from.map(Cursor::key).transpose()?, limit.max(1), now).await)
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        let admitted = self.admission.reads.enter("heads").await?;
+        admitted.end(self.readers.heads(keys, now).await)
     }
 }
 

@@ -1,10 +1,28 @@
-//! Tools for tests of applications and of stores: a clock that is moved by hand, and the conformance kit.
+//! Tools for tests of applications and of stores.
+//!
+//! | tool | use |
+//! |---|---|
+//! | [`ManualClock`] | a clock that a test moves by hand |
+//! | [`RecordingStore`] | a store that counts its calls, and fails, delays or holds them |
+#![cfg_attr(feature = "rocket", doc = "| [`Visitor`] | a visitor with a session, for a local client of Rocket |")]
+#![cfg_attr(
+    feature = "conformance",
+    doc = "| [`conformance`] | the rules of the store contract, for a store of your own |"
+)]
+#![cfg_attr(feature = "rocket", doc = "")]
+#![cfg_attr(feature = "rocket", doc = "The page [`applications`] is a guide to testing an application.")]
 
+#[cfg(feature = "rocket")]
+#[doc = include_str!("applications.md")]
+pub mod applications {}
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "conformance")]
 #[doc(hidden)]
 pub mod hint;
+mod recording_store;
+#[cfg(feature = "rocket")]
+mod visitor;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,6 +32,10 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::SecretHash;
 use crate::record::Head;
 use crate::record::expiry::StoredExpiry;
+
+pub use recording_store::{Fault, RecordingStore};
+#[cfg(feature = "rocket")]
+pub use visitor::{ReadValues, Visitor, VisitorBuilder};
 
 /// Clock that stands still until it is moved. Clones share the same time.
 ///

@@ -9,9 +9,9 @@ use session_runtime::config::Limits;
 use session_runtime::migrate::{OnProgress, Options, Outcome};
 use session_runtime::record::{Record, Values};
 use session_runtime::store::{Created, MemoryStore, Wanted};
-use session_runtime::testing::head_at;
+use session_runtime::testing::{Fault, RecordingStore, head_at};
 use session_runtime::{ErrorKind, Expiry, SessionConfig, SessionKey, Sessions, SqliteStore, Store};
-use session_tests::stores::{Fault, PATIENT_ADMISSION, RecordingStore};
+use session_tests::stores::PATIENT_ADMISSION;
 use tokio::time::Instant;
 
 use super::program::{cookie, plant, program, stored, stores, text, with};

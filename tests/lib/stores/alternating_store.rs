@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::Record;
-use session_runtime::store::{Created, Cursor, Loaded, Page, StoreError, Wanted};
+use session_runtime::store::{Created, Cursor, Loaded, LoadedHead, Page, StoreError, Wanted};
 use session_runtime::{SessionKey, Store, async_trait};
 
 /// Handles of one store. Each call goes to the next of them.
@@ -50,5 +50,9 @@ impl<S: Store> Store for AlternatingStore<S> {
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         self.next().scan(from, limit, now).await
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        self.next().heads(keys, now).await
     }
 }

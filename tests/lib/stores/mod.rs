@@ -2,21 +2,23 @@
 //!
 //! | file | store |
 //! |---|---|
-//! | `recording_store.rs` | counts its calls, and fails, delays or holds them |
 //! | `alternating_store.rs` | sends each call to the next of several handles |
+//! | `checking_store.rs` | checks the hints of patches |
 //! | `losing_store.rs` | has lost one stored value |
+//!
+//! The store that counts, fails, delays and holds calls is [`RecordingStore`](session_runtime::testing::RecordingStore).
 
 use std::time::Duration;
 
 use session_runtime::config::AdmissionConfig;
 
 mod alternating_store;
+mod checking_store;
 mod losing_store;
-mod recording_store;
 
 pub use alternating_store::AlternatingStore;
+pub use checking_store::CheckingStore;
 pub use losing_store::LosingStore;
-pub use recording_store::{CAUSE, Fault, RecordingStore, WRITE};
 
 /// Admission of a store that refuses nothing: a busy machine may take seconds for a burst of operations.
 pub const PATIENT_ADMISSION: AdmissionConfig = AdmissionConfig {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use session_runtime::id::SecretHash;
 use session_runtime::patch::{Deadline, Patch};
 use session_runtime::store::{Created, Wanted};
+use session_runtime::testing::RecordingStore;
 use session_runtime::{CachedStore, SessionKey, Store};
-use session_tests::stores::RecordingStore;
 use tokio::time::advance;
 
 use super::calls::{KEY, NOW, load, patch, record, setting, text};

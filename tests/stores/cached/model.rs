@@ -10,8 +10,8 @@ use session_runtime::id::SecretHash;
 use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Precondition};
 use session_runtime::record::{Head, Record};
 use session_runtime::store::{Created, Loaded, Wanted};
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{CachedStore, Store};
-use session_tests::stores::{Fault, RecordingStore};
 use tokio::time::{Instant, advance};
 
 use super::calls::{KEY, NOW, load, record};

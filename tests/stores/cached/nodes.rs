@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use session_runtime::testing::RecordingStore;
 use session_runtime::{CachedStore, Store};
 use session_tests::fleet::Fleet;
-use session_tests::stores::RecordingStore;
 
 use super::visitors::BOUND;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use session_runtime::patch::{NewSecret, Patch, Patched, Precondition};
 use session_runtime::store::Wanted;
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{CachedStore, Store, id::SecretHash};
-use session_tests::stores::{Fault, RecordingStore};
 
 use super::calls::{KEY, NOW, load, patch, record, setting, text};
 

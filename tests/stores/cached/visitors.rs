@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use session_runtime::testing::ManualClock;
+use session_runtime::testing::{Fault, ManualClock, RecordingStore};
 use session_runtime::{CachedStore, ErrorKind, Schema, Session, SessionConfig, Sessions, Visit};
-use session_tests::stores::{Fault, RecordingStore};
 use tokio::time::advance;
 
 #[derive(Session)]

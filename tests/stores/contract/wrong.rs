@@ -1,5 +1,6 @@
 //! Stores that are wrong on purpose, one fault each. The kit must name the rule that a fault breaks.
 
+mod heads;
 mod scan;
 mod store;
 
@@ -63,12 +64,18 @@ enum Fault {
     CursorsWorkOnce,
     ForeignCursorIsBeginning,
     ScanShowsExpired,
+    HeadsAreSorted,
+    HeadsLeaveOutAbsent,
+    HeadsEndAtHundred,
+    HeadsShowExpired,
+    HeadsAreCopies,
+    HeadsTouch,
 }
 
 use Fault::*;
 
 /// Each fault with rules that must be reported for it; others may be too.
-const FAULTS: [(Fault, &[&str]); 26] = [
+const FAULTS: [(Fault, &[&str]); 27] = [
     (PatchCreates, &["patch_of_absent_is_gone", "delete_is_final", "delete_wins_every_race"]),
     (ChecksThenWrites, &["increments_are_exact", "one_of_many_on_one_base_wins", "different_keys_all_survive"]),
     (IgnoresBases, &["conflict_answers_the_current_texts", "absence_is_a_base", "increments_are_exact"]),
@@ -93,12 +100,13 @@ const FAULTS: [(Fault, &[&str]); 26] = [
     (SweepsAtOnce, &["sweep_spares_the_living"]),
     (SweepIgnoresLimit, &["sweep_removes_no_more_than_its_limit"]),
     (SweepLosesCount, &["sweep_removes_the_expired", "sweep_removes_each_once"]),
+    (HeadsLeaveOutAbsent, &["heads_come_in_the_order_of_the_keys", "expired_heads_are_absent"]),
     (ScanIsEmpty, &["scan_lists_every_record", "scan_lists_each_once"]),
     (Panics, &["created_record_comes_back", "delete_is_final", "increments_are_exact"]),
 ];
 
 /// Each fault with the one rule that it breaks.
-const FAULTS_OF_ONE_RULE: [(Fault, &str); 24] = [
+const FAULTS_OF_ONE_RULE: [(Fault, &str); 29] = [
     (TouchLosesPrevious, "the_rest_of_the_head_stays"),
     (SetLosesGenerationMoment, "the_rest_of_the_head_stays"),
     (ChoiceLosesEnd, "the_rest_of_the_head_stays"),
@@ -123,6 +131,11 @@ const FAULTS_OF_ONE_RULE: [(Fault, &str); 24] = [
     (CursorsWorkOnce, "a_cursor_can_be_used_again"),
     (ForeignCursorIsBeginning, "a_foreign_cursor_is_refused"),
     (ScanShowsExpired, "scan_leaves_the_expired_out"),
+    (HeadsAreSorted, "heads_come_in_the_order_of_the_keys"),
+    (HeadsEndAtHundred, "many_heads_are_read"),
+    (HeadsShowExpired, "expired_heads_are_absent"),
+    (HeadsAreCopies, "heads_are_those_of_now"),
+    (HeadsTouch, "heads_change_nothing"),
 ];
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);

@@ -2,7 +2,7 @@
 
 use session_runtime::Store;
 use session_runtime::patch::{Patch, Patched};
-use session_runtime::store::{Created, StoreErrorKind, Wanted};
+use session_runtime::store::{Created, LoadedHead, StoreErrorKind, Wanted};
 use session_tests::servers::postgres::Postgres;
 
 use super::session::{NOW, assert_fails, count, counter, key, patient, record, set, visits};
@@ -26,6 +26,9 @@ async fn a_damaged_row_is_reported_as_unreadable() {
         server.execute(&format!("{damage} WHERE key = '\\x{key_bytes}'")).await;
         let outcome = store.load(key(n), &Wanted::all(), NOW).await;
         assert_fails(outcome, StoreErrorKind::Corrupt, "is not what this library writes");
+        let heads = store.heads(&[key(n), key(90)], NOW).await.unwrap();
+        assert_eq!(heads[0] == LoadedHead::Unreadable, n <= 3, "totals are no part of a head: {heads:?}");
+        assert_eq!(heads[1], LoadedHead::Absent);
         // Whatever it answers, it answers.
         let _ = store.patch(key(n), set("cart.visits", "1"), NOW).await;
         store.delete(key(n)).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_runtime::patch::{Patch, Patched};
-use session_runtime::store::Wanted;
+use session_runtime::store::{LoadedHead, Wanted};
 use session_runtime::testing::hint::{UnchangedHint, hinted};
 use session_runtime::{PostgresStore, Store};
 use session_tests::servers::postgres::{PgBouncer, Postgres, url};
@@ -43,6 +43,9 @@ async fn each_operation_is_one_statement() {
         let patched = calls(&server).await;
         println!("{ROUNDS} loads: {} statements; {ROUNDS} patches and conflicts: {}", loaded - begun, patched - loaded);
         assert_eq!((loaded - begun, patched - loaded), (ROUNDS.cast_signed(), 2 * ROUNDS.cast_signed()));
+        let keys: Vec<_> = (0..200).map(self::key).chain([key]).collect();
+        assert!(matches!(store.heads(&keys, NOW).await.unwrap()[200], LoadedHead::Present(_)));
+        assert_eq!(calls(&server).await - patched, 1, "statements for 201 heads");
         let _ = store.delete(key).await;
     }
 }

@@ -9,7 +9,7 @@ use session_runtime::store::{Store, Wanted};
 use session_tests::servers::proxy::Proxy;
 use session_tests::servers::redis::Redis;
 
-use super::fixture::{create, key, load, must_patch, resting, setting};
+use super::fixture::{create, key, load, must_patch, now, resting, setting};
 
 /// The number of runs of each command, those inside scripts included.
 fn commands(server: &mut Connection) -> BTreeMap<String, u64> {
@@ -50,6 +50,9 @@ async fn each_operation_is_one_command() {
     reset(stats);
     must_patch(&store, 1, resting(setting(&[("cart.a", "2")]), "cart.a", "1")).await;
     assert_ran(stats, &[("evalsha", 1), ("hmget", 1), ("hset", 1)]);
+    reset(stats);
+    assert_eq!(store.heads(&[key(1); 100], now()).await.unwrap().len(), 100);
+    assert_ran(stats, &[("hget", 100)]);
     reset(stats);
     store.delete(key(1)).await.unwrap();
     assert_ran(stats, &[("evalsha", 1), ("hget", 1), ("unlink", 1)]);

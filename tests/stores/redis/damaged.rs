@@ -2,7 +2,7 @@
 
 use redis::Connection;
 use session_runtime::RedisStore;
-use session_runtime::store::{Created, Store, StoreErrorKind, Wanted};
+use session_runtime::store::{Created, LoadedHead, Store, StoreErrorKind, Wanted};
 use session_tests::servers::redis::Redis;
 
 use super::fixture::{
@@ -29,6 +29,8 @@ impl Broken {
     async fn must_be_unreadable(&self) {
         let Self { store, .. } = self;
         assert_fails(load_all(store, 1).await, StoreErrorKind::Corrupt);
+        let heads = store.heads(&[key(1), key(2), key(3)], now()).await.unwrap();
+        assert!(matches!(heads[..], [LoadedHead::Unreadable, LoadedHead::Present(_), LoadedHead::Absent]), "{heads:?}");
         assert_fails(patch(store, 1, setting(&[("cart.a", "2")])).await, StoreErrorKind::Corrupt);
         assert_eq!(store.create(key(1), record(&[])).await.unwrap(), Created::Taken);
         assert_eq!(store.sweep(10, now()).await.unwrap(), 0);

@@ -8,7 +8,7 @@ use std::path::Path;
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::Patch;
 use session_runtime::record::{Record, Text, Values};
-use session_runtime::store::{StoreError, StoreErrorKind, Wanted};
+use session_runtime::store::{LoadedHead, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::{SessionKey, SqliteStore, Store};
 
@@ -202,4 +202,20 @@ async fn a_damaged_log_counts_up_to_the_damage() {
         before = cut;
     }
     assert!(before > SESSIONS / 2);
+}
+
+/// A head that this library did not write is no end of the session that it belongs to.
+#[tokio::test]
+async fn a_damaged_head_is_unreadable_among_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let store = SqliteStore::open(&path).unwrap();
+    for n in 0..2 {
+        store.create(key(n), record(n)).await.unwrap();
+    }
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let damage = "UPDATE entry SET content = x'00' WHERE name = 0 AND session = ?1";
+    assert_eq!(other.execute(damage, [&key(0).as_bytes()[..]]).unwrap(), 1);
+    let heads = store.heads(&[key(0), key(1), key(2)], NOW).await.unwrap();
+    assert_eq!(heads, [LoadedHead::Unreadable, LoadedHead::Present(record(1).head), LoadedHead::Absent]);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_runtime::config::OnSaveError;
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{Session, SessionConfig, SessionKey, Sessions};
-use session_tests::stores::{Fault, RecordingStore};
 
 #[derive(Session)]
 #[session(key = "cart", version = 1)]

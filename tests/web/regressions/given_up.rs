@@ -1,7 +1,7 @@
 //! Writes whose outcome is unknown, because the handler gave up waiting or the store's answer was lost.
 
 use session_runtime::ErrorKind;
-use session_tests::stores::{Fault, WRITE};
+use session_runtime::testing::{Fault, RecordingStore};
 
 use super::{Web, add, give_up};
 use crate::app::Cart;
@@ -14,7 +14,7 @@ async fn a_save_given_up_is_not_sent_again() {
     let mut cart = visit.write::<Cart>().await.unwrap();
     *cart.visits_mut() += 1;
     web.store.take_calls();
-    web.store.fail_next(WRITE, Fault::HangsAfterwards);
+    web.store.fail_next(RecordingStore::WRITE, Fault::HangsAfterwards);
     give_up(cart.save()).await;
     drop(cart);
     assert_eq!(web.close(visit, &mut browser).await, Some(ErrorKind::Unavailable));
@@ -45,7 +45,7 @@ async fn an_update_now_given_up_is_not_saved_without_its_revision() {
     let (web, mut browser) = Web::of_cart(|cart| cart.set_luck(1)).await;
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
-    web.store.fail_next(WRITE, Fault::Hangs);
+    web.store.fail_next(RecordingStore::WRITE, Fault::Hangs);
     give_up(cart.update_now(|cart| *cart.luck_mut() -= 1)).await;
     drop(cart);
     web.edit_elsewhere::<Cart>(&browser, |cart| cart.set_luck(100)).await;

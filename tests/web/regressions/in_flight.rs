@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_runtime::ErrorKind;
 use session_runtime::config::OnSaveError;
-use session_tests::stores::{Fault, WRITE};
+use session_runtime::testing::{Fault, RecordingStore};
 
 use super::{Web, add, give_up};
 use crate::app::{Auth, Cart, History, patient};
@@ -16,7 +16,7 @@ async fn a_save_that_was_given_up_is_not_forgotten_by_the_next() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     *cart.visits_mut() += 1;
-    web.store.fail_next(WRITE, Fault::Hangs);
+    web.store.fail_next(RecordingStore::WRITE, Fault::Hangs);
     give_up(cart.save()).await;
     let again = cart.save().await.map_err(|error| error.kind());
     drop(cart);
@@ -185,7 +185,7 @@ async fn a_kept_turn_does_not_stop_the_session() {
     let mut save = Box::pin(cart.save());
     let held = web.store.before_write(tokio::time::timeout(Duration::from_millis(300), &mut save), async {
         web.edit_elsewhere::<Cart>(&browser, add(7, 1)).await;
-        web.store.fail_next(WRITE, Fault::Hangs);
+        web.store.fail_next(RecordingStore::WRITE, Fault::Hangs);
     });
     assert!(held.await.0.is_err());
     // Another request, another field, a store that answers.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use session_runtime::config::Limits;
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{ErrorKind, SessionKey};
-use session_tests::stores::{Fault, WRITE};
 
 use super::{Odd, Web, add};
 use crate::app::{Browser, Cart, CartMut, patient};
@@ -93,7 +93,7 @@ async fn a_slow_save_of_one_session_does_not_block_another_session() {
     *slow.write::<Cart>().await.unwrap().visits_mut() += 1;
     let conflict = async {
         web.edit_elsewhere::<Cart>(&browser, |cart| *cart.visits_mut() += 1).await;
-        web.store.fail_next(WRITE, Fault::Hangs);
+        web.store.fail_next(RecordingStore::WRITE, Fault::Hangs);
     };
     let meanwhile = async {
         web.store.hung().await;

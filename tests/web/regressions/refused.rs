@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_runtime::ErrorKind;
-use session_tests::stores::{Fault, WRITE};
+use session_runtime::testing::{Fault, RecordingStore};
 
 use super::{Odd, Trap, Web};
 use crate::app::{Auth, Cart, History};
@@ -129,7 +129,7 @@ async fn a_lazy_guard_beside_a_kept_save_gets_an_answer() {
     let visit = web.open(&browser);
     let mut cart = visit.write::<Cart>().await.unwrap();
     cart.set_luck(1);
-    web.store.fail_next(WRITE, Fault::Hangs);
+    web.store.fail_next(RecordingStore::WRITE, Fault::Hangs);
     let mut save = std::pin::pin!(cart.save());
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut save).await.is_err());
     let read = tokio::time::timeout(Duration::from_secs(10), visit.read::<History>()).await;

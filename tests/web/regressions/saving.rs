@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{ErrorKind, Expiry, SessionConfig};
-use session_tests::stores::{Fault, WRITE};
 
 use super::{Odd, Trap, Web, give_up};
 use crate::app::{Auth, Browser, Cart, History, Prefs, PrefsMut};
@@ -84,7 +84,7 @@ async fn a_save_that_is_kept_does_not_block_the_answer() {
     let visit = web.open(&Browser::default());
     let mut cart = visit.write::<Cart>().await.unwrap();
     cart.set_coupon("A".into());
-    web.store.fail_next(WRITE, Fault::Hangs);
+    web.store.fail_next(RecordingStore::WRITE, Fault::Hangs);
     let mut save = Box::pin(cart.save());
     give_up(&mut save).await;
     let finished = tokio::time::timeout(Duration::from_secs(1), visit.finish(200)).await;

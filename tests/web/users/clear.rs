@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use session_runtime::testing::ManualClock;
+use session_runtime::testing::{Fault, ManualClock};
 use session_runtime::{ErrorKind, Sessions};
-use session_tests::stores::{Fault, LosingStore};
+use session_tests::stores::LosingStore;
 
 use super::{Account, All, Basket, Look, Orders, Site, Staff, not_lasting};
 use crate::app::patient;

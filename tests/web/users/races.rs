@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_runtime::ErrorKind;
-use session_tests::stores::Fault;
+use session_runtime::testing::Fault;
 
 use super::{Account, AccountMut, Basket, Look, Site, Staff, not_lasting};
 use crate::app::Browser;

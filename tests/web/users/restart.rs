@@ -1,7 +1,7 @@
 //! `restart`: the end of one session and the beginning of the next, in one request.
 
 use session_runtime::ErrorKind;
-use session_tests::stores::Fault;
+use session_runtime::testing::Fault;
 
 use super::{Account, AccountMut, Basket, Look, LookMut, Notices, Site, not_lasting};
 use crate::app::Browser;

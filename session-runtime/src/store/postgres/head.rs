@@ -11,7 +11,7 @@ use crate::id::SecretHash;
 use crate::record::bytes::stored_size;
 use crate::record::expiry::StoredExpiry;
 use crate::record::{Head, PreviousSecret, Record, Text, Values};
-use crate::store::{Loaded, Wanted};
+use crate::store::{Loaded, LoadedHead, Wanted};
 
 /// Number of columns of a head.
 pub(super) const COLUMNS: usize = 15;
@@ -75,6 +75,14 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
         generation_since: maybe(11)?,
         revision: number(12)?,
     })
+}
+
+/// Reads the head of a record that was found. An unreadable one is no failure.
+pub(super) fn loaded_head(row: &Row) -> Result<LoadedHead, Fault> {
+    match head(row) {
+        Ok(head) => Ok(LoadedHead::Present(head)),
+        Err(fault) => fault.damage().map(|_| LoadedHead::Unreadable),
+    }
 }
 
 /// Reads the row of a load.

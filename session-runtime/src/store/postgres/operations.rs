@@ -1,5 +1,7 @@
 //! Operations of the store: the parameters of each statement, and the meaning of its rows.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Row;
 
 use super::PostgresStore;
@@ -15,7 +17,7 @@ use crate::pace::note_step;
 use crate::record::bytes::stored_size;
 use crate::record::patch::{Patch, Patched};
 use crate::record::{Record, key};
-use crate::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, Wanted};
+use crate::store::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, Wanted};
 
 /// Number of keys that a patch passes one by one. More are passed as arrays.
 pub(super) const FEW: usize = 4;
@@ -81,6 +83,15 @@ impl PostgresStore {
             }
         };
         rows.first().map(|row| head::loaded(row, wanted)).transpose()
+    }
+
+    pub(super) async fn loaded_heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, Fault> {
+        self.ready().await?;
+        let now = Redacted(now.as_millis());
+        let wanted = Redacted(keys.iter().map(|key| &key.as_bytes()[..]).collect::<Vec<_>>());
+        let rows = self.query(Statement::Heads, &[&wanted, &now]).await?;
+        let found = rows.iter().map(found_head).collect::<Result<HashMap<_, _>, Fault>>()?;
+        Ok(keys.iter().map(|key| found.get(key).cloned().unwrap_or(LoadedHead::Absent)).collect())
     }
 
     pub(super) async fn patched(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
@@ -162,6 +173,11 @@ impl PostgresStore {
         page.next = last.filter(|_| rows.len() == limit).map(Cursor::from);
         Ok(page)
     }
+}
+
+/// Reads a head and the key after it.
+fn found_head(row: &Row) -> Result<(SessionKey, LoadedHead), Fault> {
+    Ok((session_key(column(row, COLUMNS)?)?, head::loaded_head(row)?))
 }
 
 fn session_key(bytes: &[u8]) -> Result<SessionKey, Fault> {

@@ -25,6 +25,8 @@ pub(super) enum Statement {
     Sweep,
     /// preceding key, now, limit → head, texts, key
     Scan,
+    /// keys, now → head, key of each record that was found
+    Heads,
 }
 
 /// Effect on the tables.
@@ -54,7 +56,7 @@ struct Declaration {
 
 impl Statement {
     /// All statements, in the order of their declaration.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Create,
         Self::LoadAll,
         Self::Load,
@@ -65,6 +67,7 @@ impl Statement {
         Self::Delete,
         Self::Sweep,
         Self::Scan,
+        Self::Heads,
     ];
 
     /// Position in [`ALL`](Self::ALL).
@@ -104,6 +107,7 @@ impl Statement {
             Self::Delete => &DELETE,
             Self::Sweep => &SWEEP,
             Self::Scan => &SCAN,
+            Self::Heads => &HEADS,
         }
     }
 }
@@ -243,6 +247,16 @@ FROM {schema}.session_record r
 WHERE r.key > $1 AND length(r.key) = 16 ORDER BY r.key LIMIT $3",
     part: "",
     types: &[BYTES, NUMBER, NUMBER],
+    effect: Effect::Reads,
+    used_on: UsedOn::AllConnections,
+};
+
+// Keys in an array are looked up one by one, as in a sweep.
+const HEADS: Declaration = Declaration {
+    text: "SELECT {HEAD}, r.key FROM {schema}.session_record r
+WHERE r.key = ANY (ARRAY (SELECT unnest($1))) AND r.expires + 0 > $2",
+    part: "",
+    types: &[TEXTS, NUMBER],
     effect: Effect::Reads,
     used_on: UsedOn::AllConnections,
 };

@@ -84,6 +84,14 @@ pub(super) fn all_hashes(answer: &Value, wanted: &Wanted, now: Timestamp) -> Res
     Ok(Some(main.loaded()))
 }
 
+/// Reads the response with the head alone; `None` if there is none, or if the short script has set nothing.
+pub(super) fn head(answer: &Value) -> Result<Option<Head>, Fault> {
+    match answer {
+        Value::Nil => Ok(None),
+        answer => Ok(Some(StoredHead::decode(reply::text(answer)?)?.head)),
+    }
+}
+
 pub(super) fn created(answer: &Value) -> Result<Created, Fault> {
     match answer {
         Value::Int(1) => Ok(Created::Done),
@@ -101,14 +109,6 @@ pub(super) fn patched(answer: &Value, patch: &Patch) -> Result<Patched, Fault> {
         Value::Int(3) => Err(Fault::missing()),
         Value::Array(parts) => conflict(parts, patch).map(Patched::Conflict),
         _ => Err(Fault::unexpected()),
-    }
-}
-
-/// Reads the response of the short script; `None` if nothing was set.
-pub(super) fn set(answer: &Value) -> Result<Option<Head>, Fault> {
-    match answer {
-        Value::Nil => Ok(None),
-        answer => Ok(Some(StoredHead::decode(reply::text(answer)?)?.head)),
     }
 }
 

@@ -36,7 +36,7 @@ impl RedisStore {
     ) -> Result<Option<Head>, Fault> {
         let main = self.namespace.main(key);
         let Some(command) = set(main, patch, now, self.lazy()) else { return Ok(None) };
-        read::set(&self.servers.run(&script::SET, main, &command).await?)
+        read::head(&self.servers.run(&script::SET, main, &command).await?)
     }
 }
 

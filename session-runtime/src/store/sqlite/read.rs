@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::bytes::stored_size;
 use crate::record::{Record, Text, Values, key};
-use crate::store::{Cursor, Loaded, Page, Wanted};
+use crate::store::{Cursor, Loaded, LoadedHead, Page, Wanted};
 
 /// A connection that reads. It caches the statements that it has used, and may move between threads.
 pub(super) struct Reader {
@@ -29,6 +29,9 @@ const KEPT: usize = 64;
 /// Parameter: session. Columns: name, content, and the deadline in the row of the head, which comes first.
 const ALL: &str = "SELECT name, content, expires FROM entry WHERE session = ?1 ORDER BY name";
 
+/// Parameter: session. Columns: name, head, deadline.
+const HEAD: &str = "SELECT name, content, expires FROM entry WHERE session = ?1 AND name = 0";
+
 /// Parameters: key before the page, limit. Columns: key, head, deadline. Rows whose key is not valid belong to no
 /// session.
 const SCAN: &str = "SELECT session, content, expires FROM entry WHERE session > ?1 AND name = 0 AND length(session) = 16 \
@@ -36,8 +39,8 @@ const SCAN: &str = "SELECT session, content, expires FROM entry WHERE session > 
 
 impl Reader {
     pub(super) fn new(connection: Connection) -> Self {
-        // Besides the loads: all values, a scan, long texts.
-        connection.set_prepared_statement_cache_capacity(KEPT + 3);
+        // Besides the loads: all values, a head, a scan, long texts.
+        connection.set_prepared_statement_cache_capacity(KEPT + 4);
         Self { connection, loads: Loads(Vec::new()) }
     }
 
@@ -50,6 +53,16 @@ impl Reader {
         let mut unreadable = Vec::new();
         let values = values(connection, rows, wanted, keys, &mut unreadable)?;
         Ok(Some(Loaded { record: Record { head, values }, bytes, keys, unreadable }))
+    }
+
+    pub(super) fn head(&self, key: SessionKey, now: Timestamp) -> Result<LoadedHead, Fault> {
+        let mut load = self.connection.prepare_cached(HEAD)?;
+        let mut rows = load.query([&key.as_bytes()[..]])?;
+        let Some(row) = rows.next()? else { return Ok(LoadedHead::Absent) };
+        match live(row, now) {
+            Ok(found) => Ok(found.map_or(LoadedHead::Absent, |row| LoadedHead::Present(row.head))),
+            Err(fault) => fault.damage().map(|_| LoadedHead::Unreadable),
+        }
     }
 
     /// Reads a page of `limit` sessions, counting the expired ones that it leaves out.

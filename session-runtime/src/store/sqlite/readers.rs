@@ -10,7 +10,7 @@ use super::read::Reader;
 use super::threads::{Answer, Queue, Threads, not_set_up};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::store::{Loaded, Page, StoreError, Wanted};
+use crate::store::{Loaded, LoadedHead, Page, StoreError, Wanted};
 
 /// Maximum number of reads that a thread takes at a time. Under load, this saves waking another thread for each read.
 const AT_ONCE: usize = 16;
@@ -134,6 +134,12 @@ impl Readers {
         now: Timestamp,
     ) -> Result<Page, StoreError> {
         self.on_a_thread("scan", move |reader| reader.scan(from, limit, now)).await
+    }
+
+    /// Reads several heads, on a reader thread because of their number.
+    pub(super) async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        let keys = keys.to_vec();
+        self.on_a_thread("heads", move |reader| keys.iter().map(|key| reader.head(*key, now)).collect()).await
     }
 
     async fn on_a_thread<T: Send + 'static>(

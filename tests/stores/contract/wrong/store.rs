@@ -8,13 +8,13 @@ use session_runtime::clock::Timestamp;
 use session_runtime::expiry::StoredExpiry;
 use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Precondition, Refusal};
 use session_runtime::record::{Head, PreviousSecret, Record, Text, Values};
-use session_runtime::store::{Created, Cursor, Loaded, Page, SWEEP_GRACE, StoreError, Wanted};
+use session_runtime::store::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, StoreError, Wanted};
 use session_runtime::testing::head_at;
 use session_runtime::testing::hint::hint_of;
 use session_runtime::{SessionKey, Store};
 
 use super::Fault::{self, *};
-use super::scan;
+use super::{heads, scan};
 
 /// Right but for its fault; as simple as a store can be.
 pub(crate) struct Wrong {
@@ -26,12 +26,14 @@ pub(crate) struct Wrong {
     left: Mutex<BTreeMap<SessionKey, Values>>,
     /// The memory of a wrong scan.
     pub(super) memory: Mutex<scan::Memory>,
+    /// The heads at first, of the records whose heads were read.
+    pub(super) first_heads: Mutex<BTreeMap<SessionKey, Head>>,
 }
 
 impl Wrong {
     pub(crate) fn new(fault: Fault) -> Self {
         let (records, first_deadlines, left) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { fault, records, first_deadlines, left, memory: Mutex::default() }
+        Self { fault, records, first_deadlines, left, memory: Mutex::default(), first_heads: Mutex::default() }
     }
 
     pub(super) fn records(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Record>> {
@@ -268,6 +270,10 @@ impl Store for Wrong {
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         scan::page(self, from, limit.max(1), now)
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        Ok(heads::heads(self, keys, now))
     }
 }
 

@@ -1,50 +1,71 @@
 //! A store that counts its calls, and fails, delays or holds them when a test asks for it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use session_runtime::clock::Timestamp;
-use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Cursor, Loaded, Page, StoreError, StoreErrorKind, Wanted};
-use session_runtime::testing::hint::hint_of;
-use session_runtime::{MemoryStore, SessionKey, Store, async_trait};
-use tempfile::TempDir;
+use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use crate::pages;
+use crate::clock::Timestamp;
+use crate::id::SessionKey;
+use crate::record::Record;
+use crate::record::patch::{Patch, Patched};
+use crate::store::{Created, Cursor, Loaded, LoadedHead, MemoryStore, Page, Store, StoreError, StoreErrorKind, Wanted};
 
-/// The cause of a failed call: a message of the store that no client may see.
-pub const CAUSE: &str = "password=hunter2";
-
-/// An operation name for [`RecordingStore::fail_next`]: the next `create` or `patch`.
-pub const WRITE: &str = "create or patch";
+/// Names of the operations that can fail.
+const OPERATIONS: [&str; 8] = ["create", "load", "patch", "delete", "sweep", "scan", "heads", RecordingStore::WRITE];
 
 /// The beginning of time, at which every stored record is alive.
 const EPOCH: Timestamp = Timestamp::from_millis(0);
 
-/// A store around another one. Clones are one store.
+/// Number of records that are read at once.
+const PAGE: usize = 1_000;
+
+/// A store around another one that counts the calls of each operation, and fails, delays or holds them. Clones share one
+/// store, so that a test keeps one and gives the other to the application.
+///
+/// Operations are named as the methods of [`Store`]: `"create"`, `"load"`, `"patch"`, `"delete"`, `"sweep"`, `"scan"`,
+/// `"heads"`. A test that names another operation panics.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::testing::{Fault, RecordingStore};
+/// use session_runtime::{ErrorKind, Session, Sessions};
+///
+/// #[derive(Session)]
+/// #[session(key = "cart", version = 1)]
+/// struct Cart {
+///     coupon: Option<String>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+/// let store = RecordingStore::default();
+/// let sessions = Sessions::builder().store(store.clone()).schemas::<Cart>().build()?;
+///
+/// store.fail("create", Fault::Down);
+/// let visit = sessions.open([]);
+/// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+/// assert_eq!(visit.finish(200).await.error.unwrap().kind(), ErrorKind::Unavailable);
+/// assert_eq!((store.calls("create"), store.records().await), (1, 0));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct RecordingStore(Arc<Inner>);
 
 struct Inner {
     store: Box<dyn Store>,
-    /// The folder of the store, removed after it.
-    folder: Option<TempDir>,
     description: Option<String>,
-    loads_all: bool,
-    checks_patches: bool,
     calls: Mutex<BTreeMap<&'static str, usize>>,
     /// Swept by the fairing at any time, so apart from the other calls.
     sweeps: AtomicUsize,
-    /// Patches with a hint for the unchanged record.
-    hints: AtomicUsize,
-    /// The fault of every call of an operation.
+    /// Fault of every call of an operation.
     faults: Mutex<BTreeMap<&'static str, Fault>>,
     /// Faults of single calls, the next one first.
     next_faults: Mutex<Vec<(&'static str, Fault)>>,
@@ -53,7 +74,7 @@ struct Inner {
     before_answer: Hold,
 }
 
-/// A point at which a call waits.
+/// Point at which a call waits.
 #[derive(Default)]
 struct Hold {
     operation: Mutex<Option<&'static str>>,
@@ -61,8 +82,20 @@ struct Hold {
     released: Notify,
 }
 
-/// A failure of one call.
+/// Failure of one call of a [`RecordingStore`].
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::testing::{Fault, RecordingStore};
+/// use std::time::Duration;
+///
+/// let store = RecordingStore::default();
+/// store.fail("load", Fault::Slow(Duration::from_millis(300)));
+/// store.fail_next("patch", Fault::ReplyLost);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// The call fails without effect, as [`Unavailable`](StoreErrorKind::Unavailable).
     Down,
@@ -84,12 +117,12 @@ pub enum Fault {
 
 impl Hold {
     fn set(&self, operation: &'static str) {
-        *self.operation.lock().unwrap() = Some(operation);
+        *lock(&self.operation) = Some(operation);
     }
 
     /// Waits here once, if the hold is set for this operation.
     async fn pass(&self, operation: &str) {
-        if self.operation.lock().unwrap().take_if(|held| is_of(held, operation)).is_some() {
+        if lock(&self.operation).take_if(|held| is_of(held, operation)).is_some() {
             self.reached.notify_one();
             self.released.notified().await;
         }
@@ -107,9 +140,25 @@ impl Hold {
     }
 }
 
-/// True if `named` is this operation, or [`WRITE`] and this operation is a write.
+/// True if `named` is this operation, or [`RecordingStore::WRITE`] and this operation is a write.
 fn is_of(named: &str, operation: &str) -> bool {
-    named == operation || (named == WRITE && matches!(operation, "create" | "patch"))
+    named == operation || (named == RecordingStore::WRITE && matches!(operation, "create" | "patch"))
+}
+
+/// Ignores poisoning: a call that panics on purpose holds no lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fails the test that names an operation which no store has.
+fn check(operation: &str) {
+    assert!(OPERATIONS.contains(&operation), "no store has an operation `{operation}`; there are {OPERATIONS:?}");
+}
+
+impl fmt::Debug for RecordingStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordingStore").field("calls", &lock(&self.0.calls)).finish_non_exhaustive()
+    }
 }
 
 impl Default for RecordingStore {
@@ -118,17 +167,22 @@ impl Default for RecordingStore {
     }
 }
 
+#[expect(clippy::must_use_candidate, reason = "a test takes counts only to start counting anew")]
 impl RecordingStore {
+    /// Cause of each failure, in place of the message of an engine. No client may see it: look for it in responses.
+    pub const CAUSE: &str = "password=hunter2";
+
+    /// Name of the operations `create` and `patch` together.
+    pub const WRITE: &str = "create or patch";
+
+    /// Creates a store around this one. The default is a new [`MemoryStore`].
+    #[must_use]
     pub fn new(store: impl Store) -> Self {
         Self(Arc::new(Inner {
             store: Box::new(store),
-            folder: None,
             description: None,
-            loads_all: false,
-            checks_patches: false,
             calls: Mutex::default(),
             sweeps: AtomicUsize::new(0),
-            hints: AtomicUsize::new(0),
             faults: Mutex::default(),
             next_faults: Mutex::default(),
             hung: Notify::new(),
@@ -137,38 +191,21 @@ impl RecordingStore {
         }))
     }
 
-    fn with(mut self, set: impl FnOnce(&mut Inner)) -> Self {
-        set(Arc::get_mut(&mut self.0).expect("a store without clones"));
+    /// Describes itself with this text in the log and in errors.
+    ///
+    /// # Panics
+    ///
+    /// If the store has clones.
+    #[must_use]
+    pub fn described(mut self, text: &str) -> Self {
+        let inner = Arc::get_mut(&mut self.0).expect("a store without clones");
+        inner.description = Some(text.to_owned());
         self
-    }
-
-    /// Describes itself with this text.
-    #[must_use]
-    pub fn described(self, text: &str) -> Self {
-        self.with(|inner| inner.description = Some(text.to_owned()))
-    }
-
-    /// Removes this folder after the store.
-    #[must_use]
-    pub fn keeping(self, folder: TempDir) -> Self {
-        self.with(|inner| inner.folder = Some(folder))
-    }
-
-    /// Loads whole records, as a store may.
-    #[must_use]
-    pub fn loading_all(self) -> Self {
-        self.with(|inner| inner.loads_all = true)
-    }
-
-    /// Asserts that a hint for the unchanged record is true of each record that has not changed.
-    #[must_use]
-    pub fn checking_patches(self) -> Self {
-        self.with(|inner| inner.checks_patches = true)
     }
 
     /// Returns the number of calls of each operation except `sweep`, and starts counting anew.
     pub fn take_calls(&self) -> BTreeMap<&'static str, usize> {
-        std::mem::take(&mut *self.0.calls.lock().unwrap())
+        std::mem::take(&mut *lock(&self.0.calls))
     }
 
     /// Returns the number of calls of all operations except `sweep`, and starts counting anew.
@@ -177,31 +214,46 @@ impl RecordingStore {
     }
 
     /// Returns the number of calls of this operation, and starts counting it anew.
+    ///
+    /// # Panics
+    ///
+    /// If no store has the operation.
     pub fn calls(&self, operation: &str) -> usize {
-        self.0.calls.lock().unwrap().remove(operation).unwrap_or(0)
+        check(operation);
+        lock(&self.0.calls).remove(operation).unwrap_or(0)
     }
 
+    /// Returns the number of sweeps so far.
+    #[must_use]
     pub fn sweeps(&self) -> usize {
         self.0.sweeps.load(Ordering::SeqCst)
     }
 
-    /// Returns the number of patches that described the unchanged record.
-    pub fn hints(&self) -> usize {
-        self.0.hints.load(Ordering::SeqCst)
-    }
-
-    /// Makes every call of this operation fail, until [`recover`](Self::recover).
+    /// Makes every call of this operation fail, until [`recover`](Self::recover). [`WRITE`](Self::WRITE) means `create`
+    /// and `patch`.
+    ///
+    /// # Panics
+    ///
+    /// If no store has the operation.
     pub fn fail(&self, operation: &'static str, fault: Fault) {
-        self.0.faults.lock().unwrap().insert(operation, fault);
+        check(operation);
+        lock(&self.0.faults).insert(operation, fault);
     }
 
+    /// Ends the faults of [`fail`](Self::fail).
     pub fn recover(&self) {
-        self.0.faults.lock().unwrap().clear();
+        lock(&self.0.faults).clear();
     }
 
-    /// Makes the next call of this operation fail that no earlier `fail_next` is for.
+    /// Makes the next call of this operation fail that no earlier `fail_next` is for. [`WRITE`](Self::WRITE) means the
+    /// next `create` or `patch`.
+    ///
+    /// # Panics
+    ///
+    /// If no store has the operation.
     pub fn fail_next(&self, operation: &'static str, fault: Fault) {
-        self.0.next_faults.lock().unwrap().push((operation, fault));
+        check(operation);
+        lock(&self.0.next_faults).push((operation, fault));
     }
 
     /// Waits for a call that hangs.
@@ -215,7 +267,7 @@ impl RecordingStore {
         slow: impl Future<Output = A>,
         meanwhile: impl Future<Output = B>,
     ) -> (A, B) {
-        self.0.before_write.set(WRITE);
+        self.0.before_write.set(Self::WRITE);
         self.0.before_write.during(slow, meanwhile).await
     }
 
@@ -230,56 +282,81 @@ impl RecordingStore {
         self.0.before_answer.during(slow, meanwhile).await
     }
 
-    /// Returns the number of stored records, expired ones included.
+    /// Returns the number of stored records, expired and unreadable ones included.
+    ///
+    /// # Panics
+    ///
+    /// If the store around which this one was created has no `scan`, or fails.
     pub async fn records(&self) -> usize {
-        let (sessions, unreadable) = pages::all_and_unreadable(&*self.0.store, 1_000, EPOCH).await;
-        sessions.len() + unreadable.len()
+        let (sessions, unreadable) = self.scan_all().await;
+        sessions.len() + unreadable
     }
 
-    /// Returns every stored record, expired ones included.
+    /// Returns every stored record in the order of the keys, expired ones included.
+    ///
+    /// # Panics
+    ///
+    /// As [`records`](Self::records), and if a record cannot be read.
     pub async fn all(&self) -> Vec<(SessionKey, Record)> {
-        pages::all(&*self.0.store, 1_000, EPOCH).await
+        let (sessions, unreadable) = self.scan_all().await;
+        assert_eq!(unreadable, 0, "some sessions cannot be read");
+        sessions
     }
 
-    /// Reads a record without counting or failing.
+    /// Returns a record without counting or failing; `None` if there is none.
+    ///
+    /// # Panics
+    ///
+    /// If the store around which this one was created fails.
     pub async fn record(&self, key: SessionKey) -> Option<Record> {
-        self.0.store.load(key, &Wanted::all(), EPOCH).await.unwrap().map(|loaded| loaded.record)
+        let loaded = self.0.store.load(key, &Wanted::all(), EPOCH).await.expect("the inner store answers");
+        loaded.map(|loaded| loaded.record)
     }
 
-    /// Puts a text into a record, as another program might.
+    /// Puts a JSON text under a stored key, such as `cart.coupon`, as another program might.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such record, or the store around which this one was created fails.
     pub async fn plant(&self, key: SessionKey, name: &str, text: &str) {
-        let record = self.record(key).await.unwrap();
-        let mut patch = Patch::on_generation(record.head.generation);
-        patch.set = vec![(name.into(), text.into())];
-        let patched = self.0.store.patch(key, patch, EPOCH).await.unwrap();
-        assert!(matches!(patched, Patched::Done(_)));
+        let record = self.record(key).await.expect("a record that is there");
+        let patch = Patch::on_generation(record.head.generation).set([(name, text)]);
+        let patched = self.0.store.patch(key, patch, EPOCH).await.expect("the inner store answers");
+        assert!(matches!(patched, Patched::Done(_)), "the text was not stored");
     }
 
-    async fn check_unchanged(&self, key: SessionKey, patch: &Patch) {
-        let Some((unchanged, record)) = hint_of(patch).zip(self.record(key).await) else { return };
-        if (record.head.revision, record.head.generation) == (unchanged.revision, patch.generation) {
-            assert_eq!(patch.refusal(&record.head, |name| record.values.get(name)), None);
-            let mut values = record.values;
-            patch.apply(&mut values);
-            assert_eq!((unchanged.bytes, unchanged.keys), (values.bytes(), values.len()));
+    /// Returns all records, and the number of those that cannot be read.
+    async fn scan_all(&self) -> (Vec<(SessionKey, Record)>, usize) {
+        let (mut all, mut unreadable, mut from) = (Vec::new(), 0, None);
+        loop {
+            let page = self.0.store.scan(from.as_ref(), PAGE, EPOCH).await.expect("the inner store answers");
+            all.extend(page.sessions);
+            unreadable += page.unreadable.len();
+            from = page.next;
+            if from.is_none() {
+                all.sort_unstable_by_key(|(key, _)| *key);
+                return (all, unreadable);
+            }
         }
     }
 
     fn next_fault(&self, operation: &str) -> Option<Fault> {
-        let mut next = self.0.next_faults.lock().unwrap();
+        let mut next = lock(&self.0.next_faults);
         let at = next.iter().position(|(named, _)| is_of(named, operation))?;
         Some(next.remove(at).1)
     }
 
     fn fault(&self, operation: &str) -> Option<Fault> {
-        self.0.faults.lock().unwrap().get(operation).copied()
+        let faults = lock(&self.0.faults);
+        let of_writes = || faults.get(Self::WRITE).filter(|_| is_of(Self::WRITE, operation));
+        faults.get(operation).or_else(of_writes).copied()
     }
 
     /// Counts a call and begins its fault.
     async fn enter(&self, operation: &'static str) -> Result<Option<Fault>, StoreError> {
         // Memory answers at once. Without this, requests at the same time would not meet in the store.
         yield_now().await;
-        *self.0.calls.lock().unwrap().entry(operation).or_default() += 1;
+        *lock(&self.0.calls).entry(operation).or_default() += 1;
         let next = self.next_fault(operation);
         self.0.before_write.pass(operation).await;
         let fault = next.or_else(|| self.fault(operation));
@@ -290,8 +367,8 @@ impl RecordingStore {
     async fn begin(&self, operation: &'static str, fault: Option<Fault>) -> Result<(), StoreError> {
         let failed = |kind| StoreError::new(kind, operation);
         match fault {
-            Some(Fault::Down) => Err(failed(StoreErrorKind::Unavailable).because(CAUSE)),
-            Some(Fault::LockedOut) => Err(failed(StoreErrorKind::Setup).because(CAUSE)),
+            Some(Fault::Down) => Err(failed(StoreErrorKind::Unavailable).because(Self::CAUSE)),
+            Some(Fault::LockedOut) => Err(failed(StoreErrorKind::Setup).because(Self::CAUSE)),
             Some(Fault::Corrupt) => Err(failed(StoreErrorKind::Corrupt)),
             Some(Fault::Panics) => panic!("the store panics"),
             Some(Fault::Hangs) => self.hang().await,
@@ -332,17 +409,12 @@ impl Store for RecordingStore {
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
         let fault = self.enter("load").await?;
-        let all = self.0.loads_all.then(Wanted::all);
-        let loaded = self.0.store.load(key, all.as_ref().unwrap_or(wanted), now).await?;
+        let loaded = self.0.store.load(key, wanted, now).await?;
         self.leave(fault, "load", loaded).await
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
         let fault = self.enter("patch").await?;
-        self.0.hints.fetch_add(usize::from(hint_of(&patch).is_some()), Ordering::SeqCst);
-        if self.0.checks_patches {
-            self.check_unchanged(key, &patch).await;
-        }
         let patched = self.0.store.patch(key, patch, now).await?;
         self.leave(fault, "patch", patched).await
     }
@@ -363,6 +435,24 @@ impl Store for RecordingStore {
         let fault = self.enter("scan").await?;
         let page = self.0.store.scan(from, limit, now).await?;
         self.leave(fault, "scan", page).await
+    }
+
+    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
+        let fault = self.enter("heads").await?;
+        let heads = self.0.store.heads(keys, now).await?;
+        self.leave(fault, "heads", heads).await
+    }
+
+    fn set_lazy_schemas(&self, schemas: &[&'static str]) {
+        self.0.store.set_lazy_schemas(schemas);
+    }
+
+    fn is_cache(&self) -> bool {
+        self.0.store.is_cache()
+    }
+
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.0.store.prepare().await
     }
 
     fn describe(&self) -> String {

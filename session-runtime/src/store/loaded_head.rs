@@ -1,0 +1,40 @@
+//! Result of reading heads alone.
+
+use super::{Loaded, StoreError, StoreErrorKind};
+use crate::record::Head;
+
+/// Result of [`Store::heads`](super::Store::heads) for one key.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::store::LoadedHead;
+///
+/// fn generation(found: &LoadedHead) -> Option<u64> {
+///     match found {
+///         LoadedHead::Present(head) => Some(head.generation),
+///         LoadedHead::Absent | LoadedHead::Unreadable => None,
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadedHead {
+    /// There is no record, or it has expired.
+    Absent,
+    /// Head of a record that has not expired.
+    Present(Head),
+    /// There is a record, and its head cannot be read.
+    Unreadable,
+}
+
+impl LoadedHead {
+    /// Returns the result for one key from that of a load. An unreadable head is no failure.
+    pub(super) fn of_load(loaded: Result<Option<Loaded>, StoreError>) -> Result<Self, StoreError> {
+        match loaded {
+            Ok(Some(loaded)) => Ok(Self::Present(loaded.record.head)),
+            Ok(None) => Ok(Self::Absent),
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(Self::Unreadable),
+            Err(error) => Err(error),
+        }
+    }
+}
