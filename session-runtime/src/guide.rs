@@ -115,3 +115,6 @@
 //!
 //! [`ErrorKind::Upgrade`]: crate::ErrorKind::Upgrade
 //! [`ErrorKind::Forked`]: crate::ErrorKind::Forked
+
+#[doc = include_str!("sessions/logging_in.md")]
+pub mod logging_in {}

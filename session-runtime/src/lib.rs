@@ -49,6 +49,7 @@
 //! | attributes and accessors | the derive macro [`Session`](macro@Session) |
 //! | types inside fields | the derive macro [`SessionValue`](macro@SessionValue) |
 //! | a struct that changes | the guide [Changing a session struct](guide) |
+//! | the user of a session, and the sessions of a user | the guide [Logging in and out](guide::logging_in) |
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`Peek<S>`](Peek), [`SessionHandle`], [`Recent`] |
 //! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`] |
 //! | sessions outside requests | [`Sessions`] |
@@ -157,6 +158,7 @@ pub use crate::request::visit::{Peek, Session, Visit};
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{Recent, SessionFairing, SessionHandle};
 pub use crate::schema::codec::EntryKey;
+pub use crate::schema::lookup::Lookup;
 pub use crate::schema::section::RawSection;
 pub use crate::schema::value::SessionValue;
 pub use crate::schema::{NewestSchema, Schema, Schemas};
@@ -164,7 +166,7 @@ pub use crate::schema::{NewestSchema, Schema, Schemas};
 pub use crate::schema::{codec, merge, value};
 #[doc(inline)]
 pub use crate::sessions::bulk as migrate;
-pub use crate::sessions::{Sessions, SessionsBuilder};
+pub use crate::sessions::{SessionInfo, Sessions, SessionsBuilder};
 #[cfg(feature = "cache")]
 pub use crate::store::CachedStore;
 #[cfg(feature = "postgres")]

@@ -17,6 +17,7 @@
 //! | race | no change is lost or half visible; a deleted record stays deleted |
 //! | sweep | removes the records that expired a minute ago or earlier, and no others |
 //! | scan | lists every record, page by page, whole and current; or *unsupported*, never an empty list instead |
+//! | index | finds every record that holds a text, page by page; deletes by generation; or *unsupported* |
 //!
 //! Needs a tokio runtime; the races are real only if it has several threads. Deliberately absent: restarts and crashes,
 //! which only a store's own tests can cause.
@@ -36,6 +37,7 @@
 mod create;
 mod delete;
 mod head;
+mod index;
 mod kept;
 mod load;
 mod patch;
@@ -85,6 +87,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         race::RULES,
         sweep::RULES,
         scan::RULES,
+        index::RULES,
     ];
     rooms.into_iter().flatten()
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Cursor, Loaded, Page, StoreError, StoreErrorKind, Wanted};
+use session_runtime::record::{Record, Text};
+use session_runtime::store::{
+    Capability, Created, Cursor, Found, Loaded, Page, StoreError, StoreErrorKind, Wanted,
+};
 use session_runtime::testing::hint::hint_of;
 use session_runtime::{MemoryStore, SessionKey, Store, async_trait};
 use tempfile::TempDir;
@@ -363,6 +365,30 @@ impl Store for RecordingStore {
         let fault = self.enter("scan").await?;
         let page = self.0.store.scan(from, limit, now).await?;
         self.leave(fault, "scan", page).await
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        self.0.store.supports(capability)
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        self.0.store.set_indexed_keys(names);
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        let fault = self.enter("find").await?;
+        let found = self.0.store.find(name, text, from, limit).await?;
+        self.leave(fault, "find", found).await
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let fault = self.enter("delete_if").await?;
+        let deleted = self.0.store.delete_if(key, generation).await?;
+        self.leave(fault, "delete_if", deleted).await
+    }
+
+    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
+        self.0.store.forget(name, text, gone).await
     }
 
     fn describe(&self) -> String {
