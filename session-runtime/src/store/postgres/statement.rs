@@ -25,6 +25,10 @@ pub(super) enum Statement {
     Sweep,
     /// preceding key, now, limit → head, texts, key
     Scan,
+    /// stored key, SHA-256 of the text, preceding key, limit → key
+    Find,
+    /// key, generation → number of deleted records
+    DeleteIf,
 }
 
 /// Effect on the tables.
@@ -54,7 +58,7 @@ struct Declaration {
 
 impl Statement {
     /// All statements, in the order of their declaration.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Create,
         Self::LoadAll,
         Self::Load,
@@ -65,6 +69,8 @@ impl Statement {
         Self::Delete,
         Self::Sweep,
         Self::Scan,
+        Self::Find,
+        Self::DeleteIf,
     ];
 
     /// Position in [`ALL`](Self::ALL).
@@ -104,6 +110,8 @@ impl Statement {
             Self::Delete => &DELETE,
             Self::Sweep => &SWEEP,
             Self::Scan => &SCAN,
+            Self::Find => &FIND,
+            Self::DeleteIf => &DELETE_IF,
         }
     }
 }
@@ -247,6 +255,23 @@ WHERE r.key > $1 AND length(r.key) = 16 ORDER BY r.key LIMIT $3",
     used_on: UsedOn::AllConnections,
 };
 
+const FIND: Declaration = Declaration {
+    text: "SELECT i.session FROM {schema}.session_index i
+WHERE i.name = $1 AND i.value = $2 AND i.session > $3 AND length(i.session) = 16 ORDER BY i.session LIMIT $4",
+    part: "",
+    types: &[BYTES, BYTES, BYTES, NUMBER],
+    effect: Effect::Reads,
+    used_on: UsedOn::AllConnections,
+};
+
+const DELETE_IF: Declaration = Declaration {
+    text: "SELECT {schema}.session_delete_if($1, $2)",
+    part: "",
+    types: &[BYTES, NUMBER],
+    effect: Effect::Writes,
+    used_on: UsedOn::AllConnections,
+};
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -254,7 +279,7 @@ mod tests {
     use super::*;
 
     /// Words of a statement that changes tables or locks rows.
-    const WRITE_WORDS: [&str; 11] = [
+    const WRITE_WORDS: [&str; 12] = [
         "insert",
         "update",
         "delete",
@@ -266,6 +291,7 @@ mod tests {
         "call",
         "session_patch",
         "session_delete",
+        "session_delete_if",
     ];
 
     /// Words that stand before an opening parenthesis in a statement that only reads: keywords, and functions that
