@@ -46,6 +46,7 @@ pub struct Patch {
     /// Hint for stores that apply a patch faster to a record that has not changed since the load.
     pub(crate) unchanged: Option<UnchangedHint>,
     /// Hint for stores that index sessions apart: the absolute deadline of the record.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only Redis indexes sessions apart"))]
     pub(crate) absolute_deadline: Option<Timestamp>,
 }
 
