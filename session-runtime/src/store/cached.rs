@@ -24,8 +24,8 @@ use self::stripes::Stripes;
 use super::{Capability, Created, Cursor, Found, Loaded, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::{Record, Text};
 use crate::record::patch::{Patch, Patched};
+use crate::record::{Record, Text};
 
 mod copy;
 mod stripes;

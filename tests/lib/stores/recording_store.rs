@@ -9,9 +9,7 @@ use std::time::Duration;
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::{Record, Text};
-use session_runtime::store::{
-    Capability, Created, Cursor, Found, Loaded, Page, StoreError, StoreErrorKind, Wanted,
-};
+use session_runtime::store::{Capability, Created, Cursor, Found, Loaded, Page, StoreError, StoreErrorKind, Wanted};
 use session_runtime::testing::hint::hint_of;
 use session_runtime::{MemoryStore, SessionKey, Store, async_trait};
 use tempfile::TempDir;
