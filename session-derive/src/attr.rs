@@ -46,6 +46,8 @@ pub(crate) struct FieldOptions {
     pub(crate) accessor: Option<Given<Ident>>,
     pub(crate) merge: Option<Given<Merge>>,
     pub(crate) renew: Option<Given<Renew>>,
+    /// `index`: sessions can be looked up by the value.
+    pub(crate) index: Option<Ident>,
     pub(crate) transient: Option<Ident>,
     pub(crate) redact: bool,
     /// True if `serde` attributes on the field are for another use of the struct.
@@ -192,8 +194,19 @@ const STRUCT: &[&str] = &[
     "readers",
     "on_newer",
 ];
-const FIELD: &[&str] =
-    &["default", "rename", "accessor", "merge", "renew", "transient", "redact", "serde_ok", "renamed_from", "opaque"];
+const FIELD: &[&str] = &[
+    "default",
+    "rename",
+    "accessor",
+    "merge",
+    "renew",
+    "index",
+    "transient",
+    "redact",
+    "serde_ok",
+    "renamed_from",
+    "opaque",
+];
 
 impl Options for StructOptions {
     const KNOWN: &'static [&'static str] = STRUCT;
@@ -239,6 +252,7 @@ impl Options for FieldOptions {
             "accessor" => self.accessor = Some(Given { value: accessor(&name, input)?, name }),
             "merge" => self.merge = Some(Given { value: Merge::parse(&name, input)?, name }),
             "renew" => self.renew = Some(Given { value: renew(&name, input)?, name }),
+            "index" => self.index = Some(flag(&name, input)?),
             "transient" => self.transient = Some(flag(&name, input)?),
             "renamed_from" => self.renamed_from = Some(Given { value: string(&name, input)?, name }),
             "opaque" => self.opaque = Some(Given { value: versions::opaque(&name, input)?, name }),

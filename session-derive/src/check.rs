@@ -44,6 +44,7 @@ pub(crate) fn all(model: &Model, errors: &mut Errors) {
         default_has_a_use(field, errors);
         merge_fits(field, errors);
         renew_fits(field, errors);
+        index_fits(field, errors);
         nothing_lasting(model, field, errors);
         no_null_in_option(field, errors);
         owned_type(model, field, errors);
@@ -183,6 +184,7 @@ fn nothing_for_transient(field: &Field, errors: &mut Errors) {
         options.rename.as_ref().map(|given| &given.name),
         options.merge.as_ref().map(|given| &given.name),
         options.renew.as_ref().map(|given| &given.name),
+        options.index.as_ref(),
         options.renamed_from.as_ref().map(|given| &given.name),
         options.opaque.as_ref().map(|given| &given.name),
     ];
@@ -224,6 +226,15 @@ fn renew_fits(field: &Field, errors: &mut Errors) {
     {
         let message = "`renew` needs one value to watch, and `merge = keys` stores each entry by itself";
         errors.at(field.attrs.later(&renew.name, &merge.name), message);
+    }
+}
+
+fn index_fits(field: &Field, errors: &mut Errors) {
+    if let (Some(index), Some(merge), Kind::Entries) =
+        (&field.attrs.options.index, &field.attrs.options.merge, field.kind())
+    {
+        let message = "`index` looks sessions up by one value, and `merge = keys` stores each entry by itself";
+        errors.at(field.attrs.later(index, &merge.name), message);
     }
 }
 
@@ -295,7 +306,7 @@ pub(crate) fn borrowed(ty: TokenStream) -> Option<&'static str> {
 fn accessor_names(model: &Model, errors: &mut Errors) {
     let mut taken: HashMap<String, &Field> = HashMap::new();
     for field in &model.fields {
-        for name in field.accessors().map(|name| name.unraw().to_string()) {
+        for name in field.accessors().into_iter().chain(field.lookup()).map(|name| name.unraw().to_string()) {
             let message = if HIDDEN.contains(&name.as_str()) {
                 format!(
                     "accessor `{name}` and the standard library's `{name}` would be mixed up where either is called: write \

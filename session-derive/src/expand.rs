@@ -40,10 +40,11 @@ fn full(model: &Model) -> TokenStream {
     let runtime = &model.runtime;
     let view = schema::view(model);
     let getters = model.fields.iter().map(fields::getter);
+    let lookups = lookups(model);
     let setters = model.fields.iter().map(|field| fields::setters(field, &model.ident));
     let update = fields::update(model);
     let accesses = fields::accesses(model);
-    let accessors = accessors(model, &quote!(#accesses #(#getters)*), &quote!(#(#setters)* #update));
+    let accessors = accessors(model, &quote!(#accesses #(#getters)* #(#lookups)*), &quote!(#(#setters)* #update));
     let schema = schema::schema(model);
     let checks = history::checks(model);
     let (guards, deprecated) = (schema::guards(model), schema::allow_deprecated(model));
@@ -59,6 +60,12 @@ fn full(model: &Model) -> TokenStream {
         };
         #guards
     }
+}
+
+/// Generates the lookups of the indexed fields; none for an archived struct, which no session is stored as.
+fn lookups(model: &Model) -> impl Iterator<Item = TokenStream> {
+    let fields = model.fields.iter().filter(|_| !model.is_archived());
+    fields.filter_map(|field| fields::lookup(field, &model.runtime))
 }
 
 /// Generates the inherent impls of the struct and of its writable view.
@@ -90,6 +97,8 @@ fn stub(model: &Model) -> TokenStream {
     for field in model.fields.iter().filter(|field| is_nameable(field.ty.clone())) {
         let [getter, others @ ..] = field.accessors();
         getters.extend(free(&getter).then(|| fields::getter(field)));
+        let lookup = field.lookup().filter(|name| free(name) && !model.is_archived());
+        getters.extend(lookup.and_then(|_| fields::stub_lookup(field, &model.runtime)));
         setters.extend(fields::stub_setters(field, others.map(|name| free(&name).then_some(name))));
     }
     setters.extend(fields::stub_update(model));

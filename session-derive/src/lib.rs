@@ -110,6 +110,7 @@ use proc_macro::TokenStream;
 /// | `merge = …` | `last_write` | result of two concurrent changes of the field, see below |
 /// | `renew` | off | for the logged-in user: a login gives a new id |
 /// | `renew(keep)` | off | for a role, a tenant, a step-up: a change gives a new id and keeps the data |
+/// | `index` | off | sessions can be looked up by the value: `by_<field>` |
 /// | `transient` | stored | never stored, lives for the request; its type only needs `Clone` |
 /// | `redact` | shown | shown as `…` by the `Debug` of the writable view, as transient fields are |
 /// | `serde_ok` | refused | allows `#[serde(...)]` on the field, for another use of the struct |
@@ -120,6 +121,9 @@ use proc_macro::TokenStream;
 /// - A different `opaque` name is a different layout.
 /// - With `renew`, the session starts over when the field changes from a value other than its default. Neither `renew`
 ///   nor `renew(keep)` is allowed with `merge = keys`.
+/// - `index` is for a type that implements `EntryKey`, or an `Option` of one. Not with `merge = keys`. It generates
+///   `AuthSession::by_user(value)`, with the field's visibility, for `Sessions::list`, `count` and `destroy_all`; a
+///   `String` takes `&str`. `None` and an absent key are not indexed.
 /// - `serde_ok` has no effect on the data that the session stores.
 ///
 /// | `merge` | for | both requests changed the field |

@@ -225,6 +225,20 @@ impl Field {
         ]
     }
 
+    /// Name of the lookup of an indexed field: `by_user`.
+    pub(crate) fn lookup(&self) -> Option<Ident> {
+        let base = &self.accessor;
+        self.attrs.options.index.as_ref().map(|_| Ident::new(&format!("by_{}", base.unraw()), base.span()))
+    }
+
+    /// Type of the value by which sessions are looked up: that of the field, without an `Option` around it.
+    pub(crate) fn value_type(&self) -> &TokenStream {
+        match &self.shape {
+            Shape::Option(inner) => inner,
+            Shape::Unordered | Shape::Plain => &self.ty,
+        }
+    }
+
     /// Span for errors about traits that the type lacks.
     pub(crate) fn type_span(&self) -> Span {
         Span::mixed_site().located_at(self.type_name)

@@ -1,13 +1,14 @@
 //! Items that generated code may use. Hidden, and tied to one exact version of the derive.
 
 pub use crate::schema::codec::{
-    ByEntry, Initial, TransientField, Whole, entries, pinned, pinned_entries, transient, whole,
+    ByEntry, Initial, TransientField, Whole, entries, indexable, pinned, pinned_entries, transient, whole,
 };
 pub use crate::schema::const_message::refuse;
 pub use crate::schema::history::{History, Step};
 pub use crate::schema::layout::{
     Shape, beside_tag, drift, not_additive, not_readable, null_in_option, some_is_none, unbuffered, unreleased,
 };
+pub use crate::schema::lookup::lookup;
 pub use crate::schema::merge::{entry_sum, sum, with};
 pub use crate::schema::tracked::Tracked;
 pub use crate::schema::value::Ty;

@@ -381,7 +381,8 @@ impl SessionConfig {
         self
     }
 
-    /// Sets the time limit for all store operations of one request. Default: 2 seconds.
+    /// Sets the time limit for all store operations of one request. Default: 2 seconds. Less than 60 seconds if a schema
+    /// has an `index`.
     ///
     /// The same limit holds for each round trip to the store in [`sweep`](crate::Sessions::sweep) and
     /// [`migrate`](crate::Sessions::migrate). With a store that is not of this crate, that is each call.

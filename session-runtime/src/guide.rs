@@ -117,3 +117,5 @@
 //! [`ErrorKind::Forked`]: crate::ErrorKind::Forked
 
 pub mod visitors;
+#[doc = include_str!("sessions/logging_in.md")]
+pub mod logging_in {}

@@ -49,7 +49,8 @@
 //! | attributes and accessors | the derive macro [`Session`](macro@Session) |
 //! | types inside fields | the derive macro [`SessionValue`](macro@SessionValue) |
 //! | a struct that changes | the guide [Changing a session struct](guide) |
-//! | logins, other sites, clients without cookies | the guide [Logging in and out](guide::visitors) |
+//! | ids, other sites, clients without cookies | the guide [Ids of visitors](guide::visitors) |
+//! | the user of a session, and the sessions of a user | the guide [Logging in and out](guide::logging_in) |
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`Peek<S>`](Peek), [`SessionHandle`], [`Recent`] |
 //! | the end of a session, for a WebSocket or a stream | [`Ended`], [`Visit::ended`] |
 //! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`], [`Transport`](config::Transport) |
@@ -161,6 +162,7 @@ pub use crate::request::visit::{EndReason, Ended, Peek, Session, Visit};
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{Recent, SessionFairing, SessionHandle};
 pub use crate::schema::codec::EntryKey;
+pub use crate::schema::lookup::Lookup;
 pub use crate::schema::section::RawSection;
 pub use crate::schema::value::SessionValue;
 pub use crate::schema::{NewestSchema, Schema, Schemas};
@@ -168,7 +170,7 @@ pub use crate::schema::{NewestSchema, Schema, Schemas};
 pub use crate::schema::{codec, merge, value};
 #[doc(inline)]
 pub use crate::sessions::bulk as migrate;
-pub use crate::sessions::{Sessions, SessionsBuilder};
+pub use crate::sessions::{SessionInfo, Sessions, SessionsBuilder};
 #[cfg(feature = "cache")]
 pub use crate::store::CachedStore;
 #[cfg(feature = "postgres")]

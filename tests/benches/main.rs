@@ -10,6 +10,7 @@
 //! | `instructions.rs` | instructions per request, all threads |
 //! | `rates.rs` | requests per second beside bare Rocket's `/ping`, and beside those of an empty session |
 //! | `pages.rs` | one page of a scan, of few sessions and of many |
+//! | `index.rs` | lookups of the sessions of a user, of few sessions and of many |
 //! | `load.rs` | visitors beside a sweep: the share of their adds that they keep |
 //! | `load/overload.rs` | ten times the adds that a slowed store can do |
 //! | `load/large.rs` | one small write in a large session, beside one in a small session |
@@ -18,13 +19,14 @@
 //! | `compile.rs` | CPU seconds of the compiler for the derive, beside serde's |
 //! | `table.rs` | the lines that are printed, each beside its goal |
 //!
-//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `pages`, `load`,
-//! `memory` or `compile`. `load` has four sections; the variable `LOAD` names those to run, such as `overload,large`.
+//! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `pages`, `index`,
+//! `load`, `memory` or `compile`. `load` has four sections; the variable `LOAD` names those to run, such as `overload,large`.
 
 mod accessors;
 mod app;
 mod client;
 mod compile;
+mod index;
 mod instructions;
 mod load;
 mod memory;
@@ -41,12 +43,13 @@ use table::Table;
 /// A part of the table.
 type Part = (&'static str, fn(&mut Table));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("accessors", accessors::measure),
     ("instructions", instructions::measure),
     ("rates", rates::beside_rocket),
     ("growth", rates::beside_empty),
     ("pages", pages::measure),
+    ("index", index::measure),
     ("load", load::measure),
     ("memory", memory::measure),
     ("compile", compile::measure),

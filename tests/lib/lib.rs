@@ -20,6 +20,7 @@ pub mod fleet;
 pub mod http;
 pub mod launch;
 pub mod log;
+pub mod lookups;
 pub mod model;
 pub mod pages;
 pub mod random;

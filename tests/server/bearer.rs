@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use session_runtime::config::Transport;
+use session_runtime::testing::Fault;
 use session_runtime::{Expiry, MemoryStore, SessionConfig, Sessions};
 use session_tests::cookie::{decode, encode, with_spare_bits};
 use session_tests::http::{Answer, Request};
-use session_tests::stores::Fault;
 
 use crate::process::Storage;
 use crate::test_app::{TestApp, Work, patient};

@@ -1,8 +1,8 @@
 //! Logout, one request at a time; logout under load is in `logout_race`.
 
+use session_runtime::testing::Fault;
 use session_tests::cookie::{Cookie, encode};
 use session_tests::http::Request;
-use session_tests::stores::Fault;
 
 use crate::process::{Host, Profile, Storage};
 use crate::test_app::{TestApp, patient};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use session_runtime::testing::{Fault, RecordingStore};
 use session_runtime::{Session, Sessions};
 use session_tests::log::Log;
-use session_tests::stores::{Fault, RecordingStore};
 
 #[derive(Session)]
 #[session(key = "order", version = 1)]

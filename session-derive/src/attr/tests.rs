@@ -160,7 +160,7 @@ fn refuses_merges_that_are_none() {
 
 #[test]
 fn planned_names_are_unknown() {
-    for name in ["index", "flash", "expires_after"] {
+    for name in ["flash", "expires_after"] {
         let name = Ident::new(name, Span::call_site());
         let found = field_errors(quote!(#name));
         assert!(found[0].starts_with(&format!("unknown attribute `{name}`, expected `default`")), "{found:?}");

@@ -24,6 +24,9 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
         Renew::User => quote!(.renew()),
         Renew::Keep => quote!(.renew_keep()),
     });
+    let value = field.value_type();
+    let index =
+        options.index.as_ref().map(|_| quote_spanned!(field.type_span()=> .index(__private::indexable::<#value>())));
     let redact = options.redact.then(|| quote!(.redact()));
     let unordered = field.kind() == Kind::Whole && matches!(field.shape, Shape::Unordered);
     let unordered = unordered.then(|| quote!(.unordered()));
@@ -32,7 +35,7 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     let renamed = renamed.map(|from| quote_spanned!(Span::mixed_site()=> .renamed_from(#from)));
     let (access, ty) = (access_of(field), &field.ty);
     quote_spanned! {field.type_span()=>
-        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #redact #unordered #renamed
+        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #index #redact #unordered #renamed
     }
 }
 
@@ -121,6 +124,36 @@ pub(super) fn getter(field: &Field) -> TokenStream {
             &self.#ident
         }
     }
+}
+
+/// Generates the lookup of an indexed field: `by_user(value) -> Lookup`.
+pub(super) fn lookup(field: &Field, runtime: &TokenStream) -> Option<TokenStream> {
+    let (at, ty) = (index(field), field.value_type());
+    let body = quote_spanned! {Span::mixed_site()=>
+        #runtime::__private::lookup(
+            &Self::__ACCESS.#at,
+            <_ as #runtime::codec::IndexValue<#ty>>::text(value),
+        )
+    };
+    lookup_with(field, runtime, &body)
+}
+
+/// Generates the same signature with a body that is never run.
+pub(super) fn stub_lookup(field: &Field, runtime: &TokenStream) -> Option<TokenStream> {
+    lookup_with(field, runtime, &quote_spanned!(Span::mixed_site()=> { let _ = value; ::core::unreachable!() }))
+}
+
+fn lookup_with(field: &Field, runtime: &TokenStream, body: &TokenStream) -> Option<TokenStream> {
+    let Field { vis, deprecated, key, .. } = field;
+    let (name, value) = (field.lookup()?, field.value_type());
+    let doc = doc(&format!("Looks up the sessions in which `{key}` has this value."));
+    Some(quote_spanned! {Span::mixed_site()=>
+        #doc
+        #deprecated
+        #vis fn #name(value: impl #runtime::codec::IndexValue<#value>) -> #runtime::Lookup {
+            #body
+        }
+    })
 }
 
 /// Generates the accessors of the writable view.

@@ -45,6 +45,9 @@ pub struct Patch {
     pub secret: Option<NewSecret>,
     /// Hint for stores that apply a patch faster to a record that has not changed since the load.
     pub(crate) unchanged: Option<UnchangedHint>,
+    /// Hint for stores that index sessions apart: the absolute deadline of the record.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only Redis indexes sessions apart"))]
+    pub(crate) absolute_deadline: Option<Timestamp>,
 }
 
 /// Condition that must hold for a patch to apply.
@@ -248,6 +251,7 @@ impl Patch {
             deadline: None,
             secret: None,
             unchanged: None,
+            absolute_deadline: None,
         }
     }
 

@@ -15,7 +15,7 @@ mod lifecycle;
 mod load;
 pub(crate) mod load_set;
 mod next_session;
-mod proof;
+pub(crate) mod proof;
 pub(crate) mod requested;
 mod save;
 mod state;

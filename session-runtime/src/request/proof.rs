@@ -38,11 +38,17 @@ pub(super) fn stored(at: Timestamp, generation: u64) -> (Text, Text) {
     (NAME.clone(), format!("{{\"at\":{},\"g\":{generation}}}", at.as_millis()).into())
 }
 
+/// Returns the time of the stored proof, and the login generation for which it counts; `None` if it cannot be read.
+pub(crate) fn proof_in(values: &Values) -> Option<(Timestamp, u64)> {
+    let Proof { at, g } = serde_json::from_str(values.get(key::PROOF)?).ok()?;
+    Some((Timestamp::from_millis(at), g))
+}
+
 impl Live {
     /// Returns the time of the stored proof. One of an earlier generation, or one that cannot be read, does not count.
     fn authenticated_at(&self) -> Option<Timestamp> {
-        let proof: Proof = serde_json::from_str(self.values.stored().get(key::PROOF)?).ok()?;
-        (proof.g == self.head.generation).then_some(Timestamp::from_millis(proof.at))
+        let (at, generation) = proof_in(self.values.stored())?;
+        (generation == self.head.generation).then_some(at)
     }
 }
 

@@ -65,8 +65,13 @@ fn announce_transport(sessions: &Sessions) {
 ///
 /// A deployed layout must not change unnoticed, so each schema gets a warning. In the debug profile one line is enough.
 fn report_unpinned(sessions: &Sessions, debug: bool) {
-    let unpinned: Vec<String> =
-        sessions.core.schemas().iter().filter(|schema| (schema.layout)().is_none()).map(|schema| to_pin(schema)).collect();
+    let unpinned: Vec<String> = sessions
+        .core
+        .schemas()
+        .iter()
+        .filter(|schema| (schema.layout)().is_none())
+        .map(|schema| to_pin(schema))
+        .collect();
     match &unpinned[..] {
         [] => {}
         schemas if debug => tracing::info!(

@@ -28,11 +28,13 @@ use crate::schema::{self, FieldAccess, FieldOps, FieldSpec, Kind, Merge, OnInval
 mod access;
 mod entries;
 mod form;
+mod index_value;
 mod read_back;
 mod same;
 mod text;
 
 pub use entries::{Entries, EntryKey, Present};
+pub use index_value::{IndexValue, indexable};
 pub(crate) use read_back::{decimals_are_exact, from_text};
 pub(crate) use same::{KnownText, same_text};
 pub(crate) use text::{decode, encode_to_store};
@@ -258,6 +260,7 @@ const fn spec(name: &'static str, at: usize) -> FieldSpec {
         shape: None,
         renamed_from: None,
         renew: Renew::Off,
+        index: false,
         redact: false,
         unordered: false,
         merge,

@@ -107,6 +107,13 @@ impl<S: Schema> FieldOps<S> {
         self
     }
 
+    /// Marks a field by whose value sessions are looked up. The argument requires of the type that it can be indexed.
+    #[must_use]
+    pub const fn index(mut self, (): ()) -> Self {
+        self.spec.index = true;
+        self
+    }
+
     /// Shows the value as `…`.
     #[must_use]
     pub const fn redact(mut self) -> Self {

@@ -15,6 +15,7 @@ mod error;
 mod field;
 pub(crate) mod history;
 pub(crate) mod layout;
+pub(crate) mod lookup;
 pub mod merge;
 mod options;
 mod role;

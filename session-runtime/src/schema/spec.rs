@@ -84,6 +84,8 @@ pub struct FieldSpec {
     /// Key of the field in older versions.
     pub(crate) renamed_from: Option<&'static str>,
     pub(crate) renew: Renew,
+    /// True if sessions are looked up by the value.
+    pub(crate) index: bool,
     pub(crate) redact: bool,
     /// True if the order of a top-level array has no meaning.
     pub(crate) unordered: bool,

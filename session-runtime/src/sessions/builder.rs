@@ -1,19 +1,22 @@
 //! [`SessionsBuilder`]: the store, the settings and the schemas, checked when [`Sessions`] is built.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Sessions;
 use crate::clock::{Clock, SystemClock};
 use crate::config::SessionConfig;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::Random;
+use crate::record::Text;
 use crate::request::backend::Backend;
 use crate::request::conflict_queue::Queues;
 use crate::request::core::Core;
 use crate::request::load_set::LoadSets;
 use crate::request::watches::Watches;
+use crate::schema::lookup::indexed_names;
 use crate::schema::{SchemaSpec, Schemas};
-use crate::store::{ChosenStore, Store};
+use crate::store::{Capability, ChosenStore, SWEEP_GRACE, Store};
 use crate::version::versioned::Versions;
 
 /// Builder of [`Sessions`].
@@ -113,6 +116,9 @@ impl SessionsBuilder {
         let backend = Backend::new(choose_store(self.store, &config)?, &transport, self.random)?;
         let lazy: Vec<&str> = self.schemas.iter().filter(|schema| schema.lazy).map(|schema| schema.key).collect();
         backend.store().set_lazy_schemas(&lazy);
+        let indexed = indexed_names(&self.schemas);
+        check_index(backend.store(), &indexed, config.deadline)?;
+        backend.store().set_indexed_keys(&indexed);
         let load_sets = LoadSets::new(&self.schemas, backend.loads_parts());
         warn_of_inexact_decimals();
         let core = Core {
@@ -164,6 +170,23 @@ fn check_keys(schemas: &[&SchemaSpec]) -> Result<(), SessionError> {
             let detail = format!("schemas `{}` and `{}` share the key `{}`", other.name, schema.name, schema.key);
             return Err(SessionError::with(ErrorKind::Config, detail));
         }
+    }
+    Ok(())
+}
+
+/// Refuses an index that the store does not have, and a deadline within which a login may still be stored after a lookup
+/// has taken its session for removed.
+fn check_index(store: &dyn Store, indexed: &[Text], deadline: Duration) -> Result<(), SessionError> {
+    let Some(name) = indexed.first() else { return Ok(()) };
+    if !store.supports(Capability::Index) {
+        let store = store.describe();
+        let detail =
+            format!("`{name}` has an `index`, which this store does not support: {store}; choose another store");
+        return Err(SessionError::with(ErrorKind::Config, detail));
+    }
+    if deadline >= SWEEP_GRACE {
+        let detail = format!("`session.deadline` must be less than 60 s, since `{name}` has an `index`");
+        return Err(SessionError::with(ErrorKind::Config, detail));
     }
     Ok(())
 }

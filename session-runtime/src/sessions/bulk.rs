@@ -21,15 +21,14 @@ use crate::record::patch::{Patch, Patched, Precondition};
 use crate::request::core::Core;
 use crate::schema::SchemaSpec;
 use crate::sessions::Sessions;
+use crate::sessions::in_flight::InFlight;
 use crate::store::{Cursor, Damage, Page, StoreError, StoreErrorKind, Wanted};
 use crate::sync::Instant;
 use crate::version::status::VersionStatus;
 use crate::version::versioned::VersionedValues;
 
-mod in_flight;
 mod progress;
 
-use in_flight::InFlight;
 pub use progress::{OnProgress, Progress};
 
 /// Options of [`Sessions::census`] and [`Sessions::migrate`].

@@ -15,7 +15,11 @@ use crate::schema::Schema;
 
 mod builder;
 pub mod bulk;
+mod in_flight;
 mod jobs;
+mod lookup;
+
+pub use lookup::{List, SessionInfo};
 
 pub use builder::SessionsBuilder;
 

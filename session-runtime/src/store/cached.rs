@@ -12,7 +12,7 @@
 //! revision that were loaded separately are merged into one copy, which is as old as its oldest part.
 //!
 //! Deliberately absent: copies of absent records, so that a new session is visible at once; loads that wait for each
-//! other; messages between nodes; scans and sweeps, which go to the store.
+//! other; messages between nodes; scans, lookups and sweeps, which go to the store.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use async_trait::async_trait;
 
 use self::copy::RecordCopy;
 use self::stripes::Stripes;
-use super::{Created, Cursor, Loaded, LoadedHead, Page, Store, StoreError, Wanted};
+use super::{Capability, Created, Cursor, Found, Loaded, LoadedHead, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
+use crate::record::{Record, Text};
 
 mod copy;
 mod stripes;
@@ -45,6 +45,7 @@ const CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
 /// | a key or a secret that is not in the cache | is looked up in the store, each time |
 /// | logout is final, concurrent writes merge, survives a restart | as in the store behind the cache |
 /// | clock that decides expiry | the application's, for hits too |
+/// | lookups by an indexed field | go to the store, and so do the loads of the sessions found |
 ///
 /// | work | calls to the store |
 /// |---|---|
@@ -187,5 +188,26 @@ impl<S: Store> Store for CachedStore<S> {
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
         self.store.scan(from, limit, now).await
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        self.store.supports(capability)
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        self.store.set_indexed_keys(names);
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        self.store.find(name, text, from, limit).await
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let _forgotten_in_any_case = self.stripes.write(key);
+        self.store.delete_if(key, generation).await
+    }
+
+    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
+        self.store.forget(name, text, gone).await
     }
 }

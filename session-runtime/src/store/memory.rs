@@ -11,7 +11,7 @@
 //! The map is split into shards, each with a lock that is held for one operation. A sweep locks one shard at a time, so
 //! it blocks requests only for the time that it takes to look at one shard. The shards are in key order, so a page of a
 //! scan visits only the shards that it takes sessions from. Both yield to other tasks of the thread after some hundred
-//! records, expired or not.
+//! records, expired or not. The index of a lookup is one ordered set, changed while the shard of the record is locked.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -20,12 +20,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, Wanted};
+use self::index::Index;
+use super::{Capability, Created, Cursor, Found, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::pace::give_way;
-use crate::record::Record;
 use crate::record::patch::{Patch, Patched, Refusal};
+use crate::record::{Record, Text};
+
+mod index;
 
 /// Number of shards: one for each value of the first [`SHARD_BITS`] bits of a key. A million sessions are 244 per
 /// shard.
@@ -50,6 +53,8 @@ const LOOKS: usize = 256;
 /// ```
 pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,
+    /// Locked after a shard, never before one.
+    index: Index,
     /// Shard at which the next sweep begins.
     sweep_from: AtomicUsize,
 }
@@ -83,7 +88,7 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, sweep_from: AtomicUsize::new(0) }
+        Self { shards, index: Index::default(), sweep_from: AtomicUsize::new(0) }
     }
 
     /// Number of records, including expired ones that have not been swept yet.
@@ -103,6 +108,9 @@ impl MemoryStore {
         let mut shard = lock(&self.shards[at]);
         let looked_at = shard.len();
         let swept = expired(&mut shard, limit, before);
+        for (key, entry) in &swept {
+            self.index.remove(*key, &entry.record.values);
+        }
         drop(shard);
         (swept.len(), looked_at)
     }
@@ -128,6 +136,12 @@ impl MemoryStore {
         let shard = self.shard(key);
         let live = shard.get(&key).filter(|entry| now < entry.record.head.idle_deadline);
         live.map_or(LoadedHead::Absent, |entry| LoadedHead::Present(entry.record.head.clone()))
+    }
+
+    fn remove(&self, shard: &mut Shard, key: SessionKey) -> Option<Box<Entry>> {
+        let removed = shard.remove(&key)?;
+        self.index.remove(key, &removed.record.values);
+        Some(removed)
     }
 
     /// Locks the shard of a key. Keys are random, so their first bits spread them evenly.
@@ -165,6 +179,7 @@ impl Store for MemoryStore {
             return Ok(Created::Taken);
         }
         let bytes = record.values.bytes();
+        self.index.add(key, &record.values);
         shard.insert(key, Box::new(Entry { record, bytes }));
         Ok(Created::Done)
     }
@@ -190,14 +205,20 @@ impl Store for MemoryStore {
             Some(Refusal::Conflict) => return Ok(Patched::Conflict(expected(record, &patch))),
             None => {}
         }
+        let indexed = self.index.changed_by(&patch, &record.values);
         let (came, went) = patch.apply(&mut record.values);
+        if let Some(before) = indexed {
+            self.index.replace(key, before, &record.values);
+        }
         *bytes = *bytes + came - went;
         patch.apply_head(&mut record.head);
         Ok(Patched::Done(record.head.clone()))
     }
 
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        let removed = self.shard(key).remove(&key);
+        let mut shard = self.shard(key);
+        let removed = self.remove(&mut shard, key);
+        drop(shard);
         drop(removed);
         Ok(())
     }
@@ -246,6 +267,34 @@ impl Store for MemoryStore {
         }
         Ok(heads)
     }
+
+    fn supports(&self, _: Capability) -> bool {
+        true
+    }
+
+    /// Indexes the stored sessions too.
+    fn set_indexed_keys(&self, names: &[Text]) {
+        if self.index.add_names(names) {
+            for shard in &self.shards {
+                let shard = lock(shard);
+                for (key, entry) in &*shard {
+                    self.index.add(*key, &entry.record.values);
+                }
+            }
+        }
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        self.index.find(name, text, from.map(Cursor::key).transpose()?, limit.max(1))
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let mut shard = self.shard(key);
+        let is_same = shard.get(&key).is_some_and(|entry| entry.record.head.generation == generation);
+        let removed = if is_same { self.remove(&mut shard, key) } else { None };
+        drop(shard);
+        Ok(removed.is_some())
+    }
 }
 
 fn shard_of(key: SessionKey) -> usize {
@@ -265,10 +314,9 @@ fn first_keys(shard: &Shard, from: Option<SessionKey>, limit: usize) -> Vec<Sess
 }
 
 /// Removes at most `limit` expired sessions from the shard. The caller drops them after it has released the lock.
-#[expect(clippy::vec_box, reason = "the map holds boxes; they are moved out without unboxing")]
-fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<Box<Entry>> {
+fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<(SessionKey, Box<Entry>)> {
     let is_expired = |_: &SessionKey, entry: &mut Box<Entry>| entry.record.head.idle_deadline <= before;
-    let expired = shard.extract_if(is_expired).take(limit).map(|(_, entry)| entry).collect();
+    let expired = shard.extract_if(is_expired).take(limit).collect();
     if shard.len() < shard.capacity() / 8 {
         // Releases memory after a peak in the number of sessions.
         shard.shrink_to_fit();

@@ -9,6 +9,8 @@
 //! | [`sweep`](Store::sweep) | removes only records that expired at least a minute ago |
 //! | [`scan`](Store::scan) | lists all sessions page by page, or fails with `Unsupported` |
 //! | [`heads`](Store::heads) | returns the present heads of several records at once |
+//! | [`find`](Store::find) | lists the sessions that hold a value page by page, or fails with `Unsupported` |
+//! | [`delete_if`](Store::delete_if) | deletes a record unless another login happened, or fails with `Unsupported` |
 //!
 //! There is no upsert: a save whose record is gone must not create it again, or the save would undo a logout. Stores
 //! keep JSON texts byte for byte and never decode them. Deadlines are part of the record and are compared with the
@@ -51,6 +53,7 @@ pub(crate) mod cookie;
 #[path = "cookie/absent.rs"]
 pub(crate) mod cookie;
 mod error;
+mod found;
 mod loaded_head;
 mod memory;
 mod open;
@@ -73,6 +76,7 @@ pub use crate::record::Wanted;
 #[cfg(feature = "cache")]
 pub use cached::CachedStore;
 pub use error::{StoreError, StoreErrorKind};
+pub use found::{Capability, Found};
 pub use loaded_head::LoadedHead;
 pub use memory::MemoryStore;
 pub(crate) use open::ChosenStore;
@@ -229,6 +233,59 @@ pub trait Store: Send + Sync + 'static {
         }
         Ok(heads)
     }
+
+    /// True if the store implements an optional part of the contract. A program with an `index` does not launch on a
+    /// store without [`Capability::Index`]. Default: false. A store that wraps another one must forward this call.
+    fn supports(&self, capability: Capability) -> bool {
+        let _ = capability;
+        false
+    }
+
+    /// Receives the stored keys whose values [`find`](Self::find) looks up. Called before the first operation, and again
+    /// by each further program part that uses the store: the store indexes all keys it has ever received.
+    fn set_indexed_keys(&self, names: &[Text]) {
+        let _ = names;
+    }
+
+    /// Returns a page of at most `limit` sessions that hold exactly this text under an indexed key; 0 counts as 1. The
+    /// first page is requested without a cursor, each later page with the [`next`](Found::next) cursor of the page before.
+    ///
+    /// A session that holds the text from the start of the lookup to its end is on at least one page, until
+    /// [`SWEEP_GRACE`] after its deadline. A page may also name sessions that have expired or hold the text no longer:
+    /// the caller loads each of them. The cost of a page depends on the sessions it returns, not on the number of stored
+    /// sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](StoreErrorKind::Unsupported) if the store does not implement `find`, if the key is not one of
+    /// [`set_indexed_keys`](Self::set_indexed_keys), or if another store made the cursor.
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        let _ = (name, text, from, limit);
+        Err(StoreError::new(StoreErrorKind::Unsupported, "find"))
+    }
+
+    /// Receives sessions of a page of [`find`](Self::find) that a [`load`](Self::load) did not return. A store whose index
+    /// may name sessions that do not exist removes those that it can prove to be gone. Default: does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store is unavailable. The caller ignores that.
+    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
+        let _ = (name, text, gone);
+        Ok(())
+    }
+
+    /// Deletes a record permanently if it has this generation, in one atomic step, whether or not it has expired. False
+    /// if the record does not exist or has another generation; nothing is changed then.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](StoreErrorKind::Unsupported) if the store does not implement `find`. Fails if the store is
+    /// unavailable; the outcome is then unknown.
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let _ = (key, generation);
+        Err(StoreError::new(StoreErrorKind::Unsupported, "delete_if"))
+    }
 }
 
 /// Implements [`Store`] for a shared store, so that a program can keep a handle of its own.
@@ -276,6 +333,26 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
         (**self).heads(keys, now).await
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        (**self).supports(capability)
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        (**self).set_indexed_keys(names);
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        (**self).find(name, text, from, limit).await
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        (**self).delete_if(key, generation).await
+    }
+
+    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
+        (**self).forget(name, text, gone).await
     }
 }
 

@@ -33,6 +33,22 @@
 //! Columns are bytes, not text: a database may have any encoding and collation. Unsigned numbers are stored as the
 //! `bigint` with the same bits.
 //!
+//! A program with an index adds a table and, for each indexed key, triggers on `session_value`:
+//!
+//! ```text
+//! session_index                         one row per session that holds a value of an indexed key
+//! ├ name               the stored key             ┐
+//! ├ value              SHA-256 of the JSON text   │ the primary key
+//! └ session            the record's key           ┘
+//!
+//! session_index_key(…)      indexes a stored key: creates its triggers, enters the stored values
+//! session_index_follow()    the triggers' function: follows each change, whichever program makes it
+//! session_delete_if(…)      removes a record of one generation
+//! ```
+//!
+//! Every write locks the row of its record first, then its values, then their rows in the index. The two tables could
+//! not deadlock even so: a row of the index belongs to one session.
+//!
 //! # A patch
 //!
 //! A patch that only sets up to four keys names the revision that it was made from. One prepared statement updates the
@@ -58,6 +74,7 @@ mod connection;
 mod connection_pool;
 mod fault;
 mod head;
+mod index;
 mod load_estimate;
 mod operations;
 mod pooler;
@@ -77,14 +94,15 @@ use self::access::Access;
 #[cfg(feature = "deadpool-postgres-0-14")]
 use self::application_pool::ApplicationPool;
 use self::fault::Fault;
+use self::index::Index;
 use self::sql::Statements;
 use super::admission::Admission;
-use super::{Created, Cursor, Loaded, LoadedHead, Page, Store, StoreError, Wanted};
+use super::{Capability, Created, Cursor, Found, Loaded, LoadedHead, Page, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::config::{AdmissionConfig, ServerConfig, SessionConfig};
 use crate::id::SessionKey;
-use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
+use crate::record::{Record, Text};
 
 const NO_NAME: &str = "the name of the schema must have 1 to 63 bytes, or the server would cut it";
 
@@ -140,6 +158,12 @@ const FORMAT: i32 = 1;
 /// `UPDATE` and `DELETE` on `session_record` and `session_value`. Tables of a newer format are refused and left
 /// unchanged.
 ///
+/// A program with an index adds the table `session_index` at launch, and triggers for each indexed key. The values that
+/// are stored already are entered at the first launch with the index. That reads all values once: seconds for a million
+/// sessions, in which writes wait and may fail as unavailable. If the user may not create tables, [`sql`](Self::sql)
+/// creates the table and the functions; the user then needs `SELECT` on `session_index` too. Programs that do not know
+/// the index may use the same tables, and their sessions are found.
+///
 /// # Examples
 ///
 /// ```
@@ -157,6 +181,7 @@ pub struct PostgresStore {
     is_named: bool,
     /// Set once the tables are known to exist.
     ready: OnceCell<()>,
+    index: Index,
 }
 
 impl PostgresStore {
@@ -211,14 +236,22 @@ impl PostgresStore {
     /// whole or not at all, does nothing if the tables exist, and fails for a name of more than 63 bytes.
     #[must_use]
     pub fn sql(schema: &str) -> String {
-        sql::tables(schema)
+        let tables = sql::tables(schema);
+        if sql::is_name(schema) { tables + &sql::index(schema) } else { tables }
     }
 
     fn new(access: Access, admission: AdmissionConfig, schema: Option<&str>) -> Self {
         let schema = schema.unwrap_or("public");
         let statements = Statements::new(schema, access.lock_timeout());
         let admission = access.admission(admission);
-        Self { access, admission, statements, is_named: sql::is_name(schema), ready: OnceCell::new() }
+        Self {
+            access,
+            admission,
+            statements,
+            is_named: sql::is_name(schema),
+            ready: OnceCell::new(),
+            index: Index::default(),
+        }
     }
 
     /// Creates or checks the tables, once.
@@ -287,7 +320,11 @@ impl Store for PostgresStore {
     }
 
     async fn prepare(&self) -> Result<(), StoreError> {
-        self.ready().await.map_err(|fault| fault.to_error("prepare"))
+        let prepare = async {
+            self.ready().await?;
+            self.index_all().await
+        };
+        prepare.await.map_err(|fault| fault.to_error("prepare"))
     }
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
@@ -299,5 +336,25 @@ impl Store for PostgresStore {
     async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
         let admitted = self.admission.reads.enter("heads").await?;
         admitted.end(self.loaded_heads(keys, now).await).map_err(|fault| fault.to_error("heads"))
+    }
+
+    fn supports(&self, _: Capability) -> bool {
+        true
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        self.index.add(names);
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        self.index.check(name)?;
+        let from = from.map(Cursor::key).transpose()?;
+        let admitted = self.admission.reads.enter("find").await?;
+        admitted.end(self.found(name, text, from, limit.max(1)).await).map_err(|fault| fault.to_error("find"))
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let admitted = self.admission.writes.enter("delete_if").await?;
+        admitted.end(self.deleted_if(key, generation).await).map_err(|fault| fault.to_error("delete_if"))
     }
 }

@@ -5,6 +5,7 @@
 //! ```text
 //! session:{key}            a hash: one field per stored key, and the head under a NUL
 //! session:{key}:history    the same for a schema in a hash of its own, with a marker under the NUL
+//! session:{digest}::index  a sorted set: the sessions that hold an indexed value, see `index.rs`
 //!
 //! head: at least 164 bytes, integers big-endian, timestamps shifted so that they sort bytewise, names NUL-terminated
 //!   0  format, 1        25  touched               74  hash of previous secret     140  revision
@@ -55,6 +56,7 @@ mod eviction;
 mod existing;
 mod fault;
 mod head;
+mod index;
 mod name;
 mod read;
 mod reply;
@@ -72,21 +74,24 @@ use std::fmt;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use ::redis::Value;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
 use self::fault::Fault;
+use self::index::Index;
 use self::name::{Name, Namespace};
 use self::read::Main;
 use self::scan::ScanPosition;
 use self::scan_step::SweepPosition;
 use self::servers::{Route, Servers};
+use self::write::Doomed;
 use super::admission::Admission;
-use super::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, Wanted};
+use super::{Capability, Created, Cursor, Found, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, Wanted};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::patch::{Patch, Patched};
-use crate::record::{Head, Record};
+use crate::record::{Head, Record, Text};
 
 pub use self::builder::RedisStoreBuilder;
 #[cfg(feature = "redis-1")]
@@ -108,6 +113,7 @@ const FIRST_PART_PAUSE: Duration = Duration::from_millis(20);
 /// | survives a restart, or a crash of the server | as `appendonly` and `appendfsync` are set: by default Redis loses unsaved writes |
 /// | survives a failover | replication is asynchronous: a failover can undo the last acknowledged writes, a logout included |
 /// | memory | set `maxmemory-policy noeviction`. Any other policy evicts sessions in use once `maxmemory` is reached, acknowledged ones too; the launch logs a warning. When memory is full, writes fail as a whole |
+/// | lookups by an indexed field | complete as far as the server keeps what it acknowledged: not with eviction, and not across a failover that loses writes. Sessions that were stored without the index are found after their next login |
 /// | several processes | yes, also with programs that disagree about which schemas are `lazy` |
 /// | clock for deadlines | the application's. The server removes sessions that expired six minutes ago by its own clock, which must not be further ahead |
 ///
@@ -116,7 +122,8 @@ const FIRST_PART_PAUSE: Duration = Duration::from_millis(20);
 /// Requires a tokio runtime with time and I/O.
 ///
 /// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HLEN`, `HEXISTS`, `EXISTS`,
-/// `DEL`, `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace.
+/// `DEL`, `UNLINK`, `PEXPIREAT`, `PEXPIRETIME`, `SCAN`, and `CLUSTER` on a cluster, for all keys of the namespace; with an
+/// index also `TIME`, `ZADD`, `ZREM`, `ZRANDMEMBER`, `ZRANGEBYLEX` and `ZREMRANGEBYLEX`.
 /// `INFO` is optional. With it, a scan detects that a server was restarted or replaced meanwhile and misses no session
 /// for that reason, and the launch warns of eviction.
 ///
@@ -139,6 +146,7 @@ pub struct RedisStore {
     /// Address, for the log.
     address: Box<str>,
     lazy: OnceLock<Box<[&'static str]>>,
+    index: Index,
     /// Start of the next sweep.
     sweep_from: Mutex<SweepPosition>,
 }
@@ -175,7 +183,8 @@ impl RedisStore {
 
     fn new(servers: Servers, admission: Admission, namespace: Namespace, address: String) -> Self {
         let address = address.into();
-        Self { servers, admission, namespace, address, lazy: OnceLock::new(), sweep_from: Mutex::default() }
+        let (lazy, index) = (OnceLock::new(), Index::default());
+        Self { servers, admission, namespace, address, lazy, index, sweep_from: Mutex::default() }
     }
 
     fn lazy(&self) -> &[&'static str] {
@@ -196,7 +205,21 @@ impl RedisStore {
         }
     }
 
+    async fn store_new(&self, key: SessionKey, record: &Record) -> Result<Created, Fault> {
+        let main = self.namespace.main(key);
+        let latest = match self.index.of_values(&record.values) {
+            indexed if indexed.is_empty() => None,
+            indexed => Box::pin(self.enter(key, &indexed, record.head.absolute_deadline)).await?,
+        };
+        let command = write::create(main, record, self.lazy(), latest)?;
+        read::created(&self.servers.run(&script::CREATE, main, &command).await?)
+    }
+
     async fn change(&self, key: SessionKey, patch: &Patch, now: Timestamp) -> Result<Patched, Fault> {
+        let indexed = self.index.set_by(patch);
+        if !indexed.is_empty() && !Box::pin(self.enter_existing(key, patch, &indexed)).await? {
+            return Ok(Patched::Gone);
+        }
         if let Some(head) = self.patched_unchanged(key, patch, now).await? {
             return Ok(Patched::Done(head));
         }
@@ -286,10 +309,17 @@ impl RedisStore {
         Ok(loaded.map(|loaded| loaded.record.head))
     }
 
-    async fn remove(&self, key: SessionKey, expired_before: Option<Timestamp>) -> Result<bool, Fault> {
-        let main = self.namespace.main(key);
-        let command = write::delete(main, expired_before, self.lazy());
-        Ok(reply::number(&self.servers.run(&script::DELETE, main, &command).await?)? > 0)
+    async fn remove(&self, key: SessionKey, doomed: Doomed) -> Result<bool, Fault> {
+        let (main, indexed) = (self.namespace.main(key), self.index.names());
+        let command = write::delete(main, doomed, self.lazy(), &indexed);
+        let answer = self.servers.run(&script::DELETE, main, &command).await?;
+        let Value::Array(answers) = &answer else { return Ok(reply::number(&answer)? > 0) };
+        let (removed, texts) = answers.split_first().ok_or_else(Fault::unexpected)?;
+        let is_removed = reply::number(removed)? > 0;
+        if is_removed {
+            Box::pin(self.leave(key, &indexed, texts)).await;
+        }
+        Ok(is_removed)
     }
 
     /// Connects, and runs a script that changes nothing.
@@ -316,13 +346,8 @@ impl Store for RedisStore {
     }
 
     async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        let main = self.namespace.main(key);
-        let create = async {
-            let command = write::create(main, &record, self.lazy())?;
-            read::created(&self.servers.run(&script::CREATE, main, &command).await?)
-        };
         let admitted = self.admission.writes.enter("create").await?;
-        admitted.end(create.await).map_err(|fault| fault.during("create"))
+        admitted.end(self.store_new(key, &record).await).map_err(|fault| fault.during("create"))
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
@@ -337,7 +362,7 @@ impl Store for RedisStore {
 
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
         let admitted = self.admission.writes.enter("delete").await?;
-        admitted.end(self.remove(key, None).await).map(drop).map_err(|fault| fault.during("delete"))
+        admitted.end(self.remove(key, Doomed::Always).await).map(drop).map_err(|fault| fault.during("delete"))
     }
 
     async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
@@ -365,5 +390,31 @@ impl Store for RedisStore {
     async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
         let admitted = self.admission.reads.enter("heads").await?;
         admitted.end(self.loaded_heads(keys, now).await).map_err(|fault| fault.during("heads"))
+    }
+
+    fn supports(&self, _: Capability) -> bool {
+        true
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        self.index.add_names(names);
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        self.index.check(name).map_err(|fault| fault.during("find"))?;
+        let from = from.map(Cursor::key).transpose()?;
+        let admitted = self.admission.reads.enter("find").await?;
+        admitted.end(self.entries(name, text, from, limit.max(1)).await).map_err(|fault| fault.during("find"))
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let admitted = self.admission.writes.enter("delete_if").await?;
+        let removed = self.remove(key, Doomed::OfGeneration(generation)).await;
+        admitted.end(removed).map_err(|fault| fault.during("delete_if"))
+    }
+
+    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
+        let admitted = self.admission.writes.enter("forget").await?;
+        admitted.end(self.forget_gone(name, text, gone).await).map_err(|fault| fault.during("forget"))
     }
 }

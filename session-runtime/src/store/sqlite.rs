@@ -33,6 +33,12 @@
 //! another program or of a newer format is refused and left unchanged. The file is in WAL mode: while it is open, two
 //! more files exist beside it.
 //!
+//! # Index
+//!
+//! An indexed stored key has a partial index on the content of its rows, created at launch or by the first lookup. The
+//! engine maintains it, whichever program writes, and it is no part of the format number: a program without the index
+//! uses the same file. A long text is found by its id, so a lookup of one reads all long texts of that key.
+//!
 //! # Threads
 //!
 //! A load runs on the caller's thread while reads are fast, otherwise on a reader thread. Every write runs on the
@@ -49,6 +55,7 @@ mod fault;
 mod file;
 mod format;
 mod head;
+mod index;
 mod inline_reads;
 mod name;
 mod read;
@@ -59,7 +66,7 @@ mod write;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -68,12 +75,15 @@ use self::format::Settings;
 use self::readers::{Readers, Slots};
 use self::worker::{Watched, Writer};
 use super::admission::Admission;
-use super::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, Wanted};
+use super::{
+    Capability, Created, Cursor, Found, Loaded, LoadedHead, Page, SWEEP_GRACE, Store, StoreError, StoreErrorKind,
+    Wanted,
+};
 use crate::clock::Timestamp;
 use crate::config::AdmissionConfig;
 use crate::id::SessionKey;
-use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
+use crate::record::{Record, Text};
 
 /// Maximum number of connections for each of the two ways to read, unless set in the builder.
 const MOST_READERS: usize = 8;
@@ -133,6 +143,7 @@ pub struct SqliteStore {
     writer: Writer,
     /// Absolute path, for the log.
     path: Box<str>,
+    indexed: Mutex<Vec<Text>>,
 }
 
 impl SqliteStore {
@@ -289,7 +300,8 @@ impl SqliteStoreBuilder {
         let slots = Arc::new(Slots::open(&settings, cores().min(MOST_READERS), self.readers.max(1))?);
         let readers = Readers::new(&settings, &slots)?;
         let writer = Writer::new(opened, Watched { settings, readers: slots })?;
-        Ok(SqliteStore { admission: Admission::new(self.admission), readers, writer, path })
+        let (admission, indexed) = (Admission::new(self.admission), Mutex::default());
+        Ok(SqliteStore { admission, readers, writer, path, indexed })
     }
 }
 
@@ -347,6 +359,58 @@ impl Store for SqliteStore {
         let admitted = self.admission.reads.enter("heads").await?;
         admitted.end(self.readers.heads(keys, now).await)
     }
+
+    /// Creates the missing indexes. In a file with a million sessions this takes seconds, in which no program can write.
+    async fn prepare(&self) -> Result<(), StoreError> {
+        for name in self.indexed() {
+            self.create_index(name).await?;
+        }
+        Ok(())
+    }
+
+    fn supports(&self, _: Capability) -> bool {
+        true
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        let mut indexed = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<Text> = names.iter().filter(|name| !indexed.contains(name)).cloned().collect();
+        indexed.extend(new);
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        let name = self.indexed().into_iter().find(|known| **known == *name).ok_or_else(not_indexed)?;
+        let (text, from) = (Text::from(text), from.map(Cursor::key).transpose()?);
+        let admitted = self.admission.reads.enter("find").await?;
+        let find = || self.readers.find(name.clone(), text.clone(), from, limit.max(1));
+        admitted.end(match find().await {
+            // The file was replaced, or nothing has prepared the store.
+            Ok(None) => match self.create_index(name.clone()).await {
+                Ok(()) => find().await.and_then(|found| found.ok_or_else(not_indexed)),
+                Err(error) => Err(error),
+            },
+            found => found.and_then(|found| found.ok_or_else(not_indexed)),
+        })
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let admitted = self.admission.writes.enter("delete_if").await?;
+        admitted.end(self.writer.run("delete_if", move |db| db.delete_if(key, generation)).await)
+    }
+}
+
+impl SqliteStore {
+    fn indexed(&self) -> Vec<Text> {
+        self.indexed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn create_index(&self, name: Text) -> Result<(), StoreError> {
+        self.writer.run("create index", move |db| db.create_index(&name)).await
+    }
+}
+
+fn not_indexed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unsupported, "find").because("the key is not indexed")
 }
 
 fn cores() -> usize {

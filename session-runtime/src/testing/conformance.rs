@@ -18,6 +18,7 @@
 //! | sweep | removes the records that expired a minute ago or earlier, and no others |
 //! | scan | lists every record, page by page, whole and current; or *unsupported*, never an empty list instead |
 //! | heads | the present heads of several records in the order of their keys; reading them moves no deadline |
+//! | index | finds every record that holds a text, page by page; deletes by generation; or *unsupported* |
 //!
 //! Needs a tokio runtime; the races are real only if it has several threads. Deliberately absent: restarts and crashes,
 //! which only a store's own tests can cause.
@@ -38,6 +39,7 @@ mod create;
 mod delete;
 mod head;
 mod heads;
+mod index;
 mod kept;
 mod load;
 mod patch;
@@ -88,6 +90,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         sweep::RULES,
         scan::RULES,
         heads::RULES,
+        index::RULES,
     ];
     rooms.into_iter().flatten()
 }

@@ -14,12 +14,16 @@ use tokio::time::sleep;
 
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
-use crate::store::{Created, Cursor, Loaded, LoadedHead, MemoryStore, Page, Store, StoreError, StoreErrorKind, Wanted};
+use crate::record::{Record, Text};
+use crate::store::{
+    Capability, Created, Cursor, Found, Loaded, LoadedHead, MemoryStore, Page, Store, StoreError, StoreErrorKind,
+    Wanted,
+};
 
 /// Names of the operations that can fail.
-const OPERATIONS: [&str; 8] = ["create", "load", "patch", "delete", "sweep", "scan", "heads", RecordingStore::WRITE];
+const OPERATIONS: [&str; 10] =
+    ["create", "load", "patch", "delete", "sweep", "scan", "heads", "find", "delete_if", RecordingStore::WRITE];
 
 /// The beginning of time, at which every stored record is alive.
 const EPOCH: Timestamp = Timestamp::from_millis(0);
@@ -453,6 +457,30 @@ impl Store for RecordingStore {
 
     async fn prepare(&self) -> Result<(), StoreError> {
         self.0.store.prepare().await
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        self.0.store.supports(capability)
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        self.0.store.set_indexed_keys(names);
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        let fault = self.enter("find").await?;
+        let found = self.0.store.find(name, text, from, limit).await?;
+        self.leave(fault, "find", found).await
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let fault = self.enter("delete_if").await?;
+        let deleted = self.0.store.delete_if(key, generation).await?;
+        self.leave(fault, "delete_if", deleted).await
+    }
+
+    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
+        self.0.store.forget(name, text, gone).await
     }
 
     fn describe(&self) -> String {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Cursor, Loaded, LoadedHead, Page, StoreError, Wanted};
+use session_runtime::record::{Record, Text};
+use session_runtime::store::{Capability, Created, Cursor, Found, Loaded, LoadedHead, Page, StoreError, Wanted};
 use session_runtime::{SessionKey, Store, async_trait};
 
 /// Handles of one store. Each call goes to the next of them.
@@ -54,5 +54,25 @@ impl<S: Store> Store for AlternatingStore<S> {
 
     async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
         self.next().heads(keys, now).await
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        self.next().supports(capability)
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        self.handles.iter().for_each(|handle| handle.set_indexed_keys(names));
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        self.next().find(name, text, from, limit).await
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        self.next().delete_if(key, generation).await
+    }
+
+    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
+        self.next().forget(name, text, gone).await
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use session_runtime::clock::Timestamp;
 use session_runtime::patch::{Patch, Patched};
-use session_runtime::record::Record;
-use session_runtime::store::{Created, Cursor, Loaded, LoadedHead, Page, StoreError, Wanted};
+use session_runtime::record::{Record, Text};
+use session_runtime::store::{Capability, Created, Cursor, Found, Loaded, LoadedHead, Page, StoreError, Wanted};
 use session_runtime::testing::hint::hint_of;
 use session_runtime::{SessionKey, Store, async_trait};
 use tempfile::TempDir;
@@ -99,6 +99,26 @@ impl Store for CheckingStore {
 
     async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
         self.0.store.heads(keys, now).await
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        self.0.store.supports(capability)
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        self.0.store.set_indexed_keys(names);
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        self.0.store.find(name, text, from, limit).await
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        self.0.store.delete_if(key, generation).await
+    }
+
+    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
+        self.0.store.forget(name, text, gone).await
     }
 
     fn describe(&self) -> String {

@@ -12,7 +12,9 @@ use session_runtime::clock::Timestamp;
 use session_runtime::id::SecretHash;
 use session_runtime::patch::{Patch, Patched, Refusal};
 use session_runtime::record::{Head, PreviousSecret, Record};
-use session_runtime::store::{Created, Cursor, Damage, Loaded, Page, SWEEP_GRACE, StoreError, StoreErrorKind, Wanted};
+use session_runtime::store::{
+    Capability, Created, Cursor, Damage, Loaded, Page, SWEEP_GRACE, StoreError, StoreErrorKind, Wanted,
+};
 use session_runtime::{SessionKey, Store};
 use tokio::sync::Mutex;
 
@@ -67,6 +69,10 @@ impl Store for FileStore {
         let is_over = |key: &SessionKey| matches!(read(&folder, *key), Ok(Some(record)) if record.head.idle_deadline <= now.before(SWEEP_GRACE));
         let expired: Vec<_> = keys(&folder)?.into_iter().filter(is_over).take(limit).collect();
         expired.iter().try_for_each(|key| remove(&folder, *key)).map(|()| expired.len())
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        capability == Capability::Scan
     }
 
     async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {

@@ -1,5 +1,6 @@
 //! Stores that are wrong on purpose, one fault each. The kit must name the rule that a fault breaks.
 
+mod find;
 mod heads;
 mod scan;
 mod store;
@@ -70,12 +71,23 @@ enum Fault {
     HeadsShowExpired,
     HeadsAreCopies,
     HeadsTouch,
+    FindIsEmpty,
+    FindComparesBeginnings,
+    FindCutsTexts,
+    FindIgnoresLimit,
+    FindCountsOffsets,
+    FindLeavesOutExpired,
+    FindLagsBehind,
+    FindKnowsEveryKey,
+    FindTakesAnyCursor,
+    DeleteIfIgnoresGeneration,
+    ClaimsNothing,
 }
 
 use Fault::*;
 
 /// Each fault with rules that must be reported for it; others may be too.
-const FAULTS: [(Fault, &[&str]); 27] = [
+const FAULTS: [(Fault, &[&str]); 29] = [
     (PatchCreates, &["patch_of_absent_is_gone", "delete_is_final", "delete_wins_every_race"]),
     (ChecksThenWrites, &["increments_are_exact", "one_of_many_on_one_base_wins", "different_keys_all_survive"]),
     (IgnoresBases, &["conflict_answers_the_current_texts", "absence_is_a_base", "increments_are_exact"]),
@@ -102,11 +114,13 @@ const FAULTS: [(Fault, &[&str]); 27] = [
     (SweepLosesCount, &["sweep_removes_the_expired", "sweep_removes_each_once"]),
     (HeadsLeaveOutAbsent, &["heads_come_in_the_order_of_the_keys", "expired_heads_are_absent"]),
     (ScanIsEmpty, &["scan_lists_every_record", "scan_lists_each_once"]),
+    (FindIsEmpty, &["find_lists_every_record", "find_compares_whole_texts", "find_takes_long_texts"]),
+    (FindLagsBehind, &["find_lists_every_record", "find_follows_writes"]),
     (Panics, &["created_record_comes_back", "delete_is_final", "increments_are_exact"]),
 ];
 
 /// Each fault with the one rule that it breaks.
-const FAULTS_OF_ONE_RULE: [(Fault, &str); 29] = [
+const FAULTS_OF_ONE_RULE: [(Fault, &str); 38] = [
     (TouchLosesPrevious, "the_rest_of_the_head_stays"),
     (SetLosesGenerationMoment, "the_rest_of_the_head_stays"),
     (ChoiceLosesEnd, "the_rest_of_the_head_stays"),
@@ -136,6 +150,15 @@ const FAULTS_OF_ONE_RULE: [(Fault, &str); 29] = [
     (HeadsShowExpired, "expired_heads_are_absent"),
     (HeadsAreCopies, "heads_are_those_of_now"),
     (HeadsTouch, "heads_change_nothing"),
+    (FindComparesBeginnings, "find_compares_whole_texts"),
+    (FindCutsTexts, "find_takes_long_texts"),
+    (FindIgnoresLimit, "find_keeps_to_its_limit"),
+    (FindCountsOffsets, "find_survives_changes"),
+    (FindLeavesOutExpired, "find_lists_the_late"),
+    (FindKnowsEveryKey, "find_refuses_other_keys"),
+    (FindTakesAnyCursor, "find_refuses_foreign_cursors"),
+    (DeleteIfIgnoresGeneration, "delete_if_needs_the_generation"),
+    (ClaimsNothing, "capabilities_are_real"),
 ];
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);

@@ -4,6 +4,7 @@ mod conformance;
 mod damaged;
 mod faults;
 mod full;
+mod index;
 mod locks;
 mod model;
 mod pool;

@@ -2,6 +2,7 @@
 
 mod damaged;
 mod files;
+mod index;
 mod moved;
 mod tuning;
 

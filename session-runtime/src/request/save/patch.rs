@@ -35,6 +35,7 @@ impl Save<'_> {
     pub(super) fn patch(&self) -> Result<Patch, SessionError> {
         let head = &self.live.head;
         let mut patch = Patch::on_generation(head.generation);
+        patch.absolute_deadline = Some(head.absolute_deadline);
         let versions = &self.visit.core.versions;
         if self.requested.dropped.is_empty() {
             fill(&mut patch, &self.requested.changes, versions, &self.live.values, head.revision)?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
 use super::PostgresStore;
@@ -17,7 +18,7 @@ use crate::pace::note_step;
 use crate::record::bytes::stored_size;
 use crate::record::patch::{Patch, Patched};
 use crate::record::{Record, key};
-use crate::store::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, Wanted};
+use crate::store::{Created, Cursor, Found, Loaded, LoadedHead, Page, SWEEP_GRACE, Wanted};
 
 /// Number of keys that a patch passes one by one. More are passed as arrays.
 pub(super) const FEW: usize = 4;
@@ -137,6 +138,32 @@ impl PostgresStore {
         self.ready().await?;
         let key = Redacted(&key.as_bytes()[..]);
         self.query(Statement::Delete, &[&key]).await.map(drop)
+    }
+
+    pub(super) async fn deleted_if(&self, key: SessionKey, generation: u64) -> Result<bool, Fault> {
+        self.ready().await?;
+        // The function comes with the index.
+        self.index_all().await?;
+        let (key, generation) = (Redacted(&key.as_bytes()[..]), Redacted(generation.cast_signed()));
+        Ok(count(&self.query(Statement::DeleteIf, &[&key, &generation]).await?)? > 0)
+    }
+
+    pub(super) async fn found(
+        &self,
+        name: &str,
+        text: &str,
+        after: Option<SessionKey>,
+        limit: usize,
+    ) -> Result<Found, Fault> {
+        self.ready().await?;
+        self.index_all().await?;
+        let hash = Sha256::digest(text.as_bytes());
+        let (hash, most) = (Redacted(&hash[..]), Redacted(stored_size(limit)));
+        // Every key sorts after the empty one.
+        let after = Redacted(after.as_ref().map_or(&[][..], |key| key.as_bytes()));
+        let rows = self.query(Statement::Find, &[&name.as_bytes(), &hash, &after, &most]).await?;
+        let keys = rows.iter().map(|row| session_key(column(row, 0)?)).collect::<Result<_, _>>()?;
+        Ok(Found::in_order(keys, limit))
     }
 
     pub(super) async fn swept(&self, limit: usize, now: Timestamp) -> Result<usize, Fault> {

@@ -1,8 +1,12 @@
 //! Statements as they are sent to one database schema. None is built during a request.
 
+use std::fmt::Write as _;
+
 use super::statement::Statement;
+use crate::record::key;
 
 const TABLES: &str = include_str!("tables.sql");
+const INDEX: &str = include_str!("index.sql");
 
 /// Columns of a head, in the order in which [`head`](super::head) reads them.
 const HEAD: &str = "expires, created, touched, ends, expiry_kind, expiry, secret, secret_since, previous, \
@@ -22,6 +26,10 @@ pub(super) struct Statements {
     pub(super) format: String,
     /// Creates the tables unless they exist.
     pub(super) tables: String,
+    /// Creates the table of the index unless it exists.
+    pub(super) index: String,
+    /// Name of the function that indexes a stored key.
+    index_key: String,
 }
 
 /// Source of the lock timeout, which limits the wait of a write for a lock of another transaction.
@@ -75,7 +83,19 @@ impl Statements {
             let text = statement.template().replace("{lock_timeout}", lock_timeout.condition());
             Sql { statement, text: write(&text) }
         });
-        Self { sql, format: write("SELECT version FROM {schema}.session_layout"), tables: tables(schema) }
+        Self {
+            sql,
+            format: write("SELECT version FROM {schema}.session_layout"),
+            tables: tables(schema),
+            index: index(schema),
+            index_key: write("{schema}.session_index_key"),
+        }
+    }
+
+    /// SQL that indexes a stored key unless it is indexed.
+    pub(super) fn index_key(&self, name: &str) -> String {
+        let (schema, field) = key::split_schema(name);
+        format!("SELECT {}({}, {})", self.index_key, bytes(schema), bytes(field))
     }
 
     pub(super) const fn get(&self, statement: Statement) -> &Sql {
@@ -93,6 +113,24 @@ pub(super) fn tables(schema: &str) -> String {
     let name = quoted(schema, '"');
     let text = TABLES.replace("{schema_text}", &quoted(&name, '\''));
     text.replace("{layout_text}", &quoted(&format!("{name}.session_layout"), '\'')).replace("{schema}", &name)
+}
+
+/// SQL that creates the table of the index in `schema` unless it exists.
+pub(super) fn index(schema: &str) -> String {
+    let name = quoted(schema, '"');
+    let text = |of: &str| quoted(&format!("{name}.{of}"), '\'');
+    let sql = INDEX.replace("{index_text}", &text("session_index")).replace("{value_text}", &text("session_value"));
+    sql.replace("{follow_text}", &text("session_index_follow")).replace("{schema}", &name)
+}
+
+/// Literal of the bytes of a text.
+fn bytes(text: &str) -> String {
+    let mut literal = "pg_catalog.decode('".to_owned();
+    for byte in text.bytes() {
+        // Writing into a `String` cannot fail.
+        let _ = write!(literal, "{byte:02x}");
+    }
+    literal + "', 'hex')"
 }
 
 fn quoted(text: &str, quote: char) -> String {

@@ -27,6 +27,10 @@ pub(super) enum Statement {
     Scan,
     /// keys, now → head, key of each record that was found
     Heads,
+    /// stored key, SHA-256 of the text, preceding key, limit → key
+    Find,
+    /// key, generation → number of deleted records
+    DeleteIf,
 }
 
 /// Effect on the tables.
@@ -56,7 +60,7 @@ struct Declaration {
 
 impl Statement {
     /// All statements, in the order of their declaration.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Create,
         Self::LoadAll,
         Self::Load,
@@ -68,6 +72,8 @@ impl Statement {
         Self::Sweep,
         Self::Scan,
         Self::Heads,
+        Self::Find,
+        Self::DeleteIf,
     ];
 
     /// Position in [`ALL`](Self::ALL).
@@ -108,6 +114,8 @@ impl Statement {
             Self::Sweep => &SWEEP,
             Self::Scan => &SCAN,
             Self::Heads => &HEADS,
+            Self::Find => &FIND,
+            Self::DeleteIf => &DELETE_IF,
         }
     }
 }
@@ -261,6 +269,23 @@ WHERE r.key = ANY (ARRAY (SELECT unnest($1))) AND r.expires + 0 > $2",
     used_on: UsedOn::AllConnections,
 };
 
+const FIND: Declaration = Declaration {
+    text: "SELECT i.session FROM {schema}.session_index i
+WHERE i.name = $1 AND i.value = $2 AND i.session > $3 AND length(i.session) = 16 ORDER BY i.session LIMIT $4",
+    part: "",
+    types: &[BYTES, BYTES, BYTES, NUMBER],
+    effect: Effect::Reads,
+    used_on: UsedOn::AllConnections,
+};
+
+const DELETE_IF: Declaration = Declaration {
+    text: "SELECT {schema}.session_delete_if($1, $2)",
+    part: "",
+    types: &[BYTES, NUMBER],
+    effect: Effect::Writes,
+    used_on: UsedOn::AllConnections,
+};
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -268,7 +293,7 @@ mod tests {
     use super::*;
 
     /// Words of a statement that changes tables or locks rows.
-    const WRITE_WORDS: [&str; 11] = [
+    const WRITE_WORDS: [&str; 12] = [
         "insert",
         "update",
         "delete",
@@ -280,6 +305,7 @@ mod tests {
         "call",
         "session_patch",
         "session_delete",
+        "session_delete_if",
     ];
 
     /// Words that stand before an opening parenthesis in a statement that only reads: keywords, and functions that

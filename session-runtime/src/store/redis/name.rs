@@ -42,6 +42,13 @@ impl Namespace {
         Name { prefix: self.prefix.as_slice(), key }
     }
 
+    /// Name of the entries of an indexed value, by a digest of it in place of a session's key. No schema has a colon, so
+    /// the name is not that of a hash.
+    pub(super) fn entries(&self, digest: [u8; 16]) -> (Name<'_>, Vec<u8>) {
+        let name = self.main(SessionKey::from_bytes(digest));
+        (name, [&name.to_vec()[..], b"::index"].concat())
+    }
+
     /// Returns the session whose main hash has this name.
     pub(super) fn session(&self, name: &[u8]) -> Option<SessionKey> {
         let text = name.strip_prefix(&*self.prefix)?.strip_suffix(b"}")?;

@@ -20,6 +20,11 @@ pub(super) static SET: LazyLock<Script> = LazyLock::new(|| Script::new(include_s
 pub(super) static NAMES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("names.lua")));
 pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
 
+pub(super) static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index_add.lua")));
+pub(super) static INDEX_FIND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index_find.lua")));
+pub(super) static INDEX_OLD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index_old.lua")));
+pub(super) static INDEX_REMOVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index_remove.lua")));
+
 impl Script {
     fn new(text: &'static str) -> Self {
         Self { text, hash: sha1_hex(text) }
@@ -29,6 +34,13 @@ impl Script {
     pub(super) fn command(&self, main: Name<'_>, args: usize, bytes: usize) -> Cmd {
         let mut command = command("EVALSHA", args + 3, bytes + main.len() + self.hash.len() + 1);
         command.arg(&self.hash).arg("1").arg(main);
+        command
+    }
+
+    /// Starts a command whose key is the set of entries of an index.
+    pub(super) fn command_on(&self, entries: &[u8]) -> Cmd {
+        let mut command = command("EVALSHA", 8, 160);
+        command.arg(&self.hash).arg("1").arg(entries);
         command
     }
 

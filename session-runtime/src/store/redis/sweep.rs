@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::RedisStore;
 use super::fault::Fault;
 use super::scan_step::{self, STEP, SweepPosition};
+use super::write::Doomed;
 use super::{AT_ONCE, slots};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
@@ -49,7 +50,7 @@ impl RedisStore {
         let (mut removed, mut left) = (0, keys);
         while !left.is_empty() && removed < limit {
             let (now, later) = left.split_at(left.len().min(AT_ONCE).min(limit - removed));
-            for was_removed in join_all(now.iter().map(|key| self.remove(*key, Some(before)))).await {
+            for was_removed in join_all(now.iter().map(|key| self.remove(*key, Doomed::Expired(before)))).await {
                 removed += usize::from(was_removed?);
             }
             left = later;

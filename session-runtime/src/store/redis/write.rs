@@ -24,7 +24,13 @@ const LAST: i64 = 253_402_300_799_999;
 /// Longest base that is sent as text, in bytes. A base longer than its hash is sent as the hash.
 const LONGEST_BASE: usize = 40;
 
-pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> Result<Cmd, Fault> {
+/// `latest`: instant after which the server must not store the session any more.
+pub(super) fn create(
+    main: Name<'_>,
+    record: &Record,
+    lazy: &[&'static str],
+    latest: Option<i64>,
+) -> Result<Cmd, Fault> {
     let (bytes, keys) = (record.values.bytes(), record.values.len());
     let mut own_hashes: Vec<&str> =
         lazy.iter().filter(|schema| record.values.of_schema(schema).next().is_some()).copied().collect();
@@ -32,7 +38,11 @@ pub(super) fn create(main: Name<'_>, record: &Record, lazy: &[&'static str]) -> 
     let is_apart = |name: &str| own_hashes.contains(&key::split_schema(name).0);
     let head = head::encode(&record.head, bytes, keys, &own_hashes);
     let mut command = script::CREATE.command(main, 2 * keys + 3 * own_hashes.len() + 8, bytes + head.len() + 64);
-    command.arg(engine_deadline(record.head.idle_deadline));
+    let expiry = engine_deadline(record.head.idle_deadline);
+    match latest {
+        None => command.arg(expiry),
+        Some(latest) => command.arg(format!("{expiry}:{latest}")),
+    };
     record.values.iter().try_for_each(|(name, _)| check(name))?;
     let in_main = || record.values.iter().filter(|(name, _)| own_hashes.is_empty() || !is_apart(name));
     command.arg("").arg(in_main().count() + 1).arg(HEAD).arg(head);
@@ -156,14 +166,28 @@ fn fixed_part(patch: &Patch, now: Timestamp, counts: [usize; 4]) -> Result<Vec<u
     Ok(out)
 }
 
-pub(super) fn delete(main: Name<'_>, expired_before: Option<Timestamp>, lazy: &[&'static str]) -> Cmd {
-    let mut command = script::DELETE.command(main, 1 + lazy.len(), 64);
-    match expired_before {
-        Some(before) => command.arg(&head::moment(before)),
-        None => command.arg(""),
+/// Condition under which a session is removed.
+#[derive(Clone, Copy)]
+pub(super) enum Doomed {
+    Always,
+    /// It expired by this instant.
+    Expired(Timestamp),
+    /// It has this login generation.
+    OfGeneration(u64),
+}
+
+pub(super) fn delete(main: Name<'_>, doomed: Doomed, lazy: &[&'static str], indexed: &[Text]) -> Cmd {
+    let mut command = script::DELETE.command(main, 1 + lazy.len() + indexed.len(), 64);
+    match doomed {
+        Doomed::Always => command.arg(""),
+        Doomed::Expired(before) => command.arg(&head::moment(before)),
+        Doomed::OfGeneration(generation) => command.arg([&b"g"[..], &generation.to_be_bytes()].concat()),
     };
     for schema in lazy {
         command.arg(*schema);
+    }
+    for name in indexed {
+        command.arg(["\0", name].concat());
     }
     command
 }
@@ -201,7 +225,7 @@ pub(super) fn load_all(main: Name<'_>, wanted: Option<&[&'static str]>) -> Cmd {
 pub(super) const UNUSED_KEY: SessionKey = SessionKey::from_bytes([0; 16]);
 
 /// Time at which the engine may remove a record by itself, in milliseconds since 1970.
-fn engine_deadline(expires: Timestamp) -> i64 {
+pub(super) fn engine_deadline(expires: Timestamp) -> i64 {
     expires.after(SWEEP_GRACE).after(ENGINE_MARGIN).as_millis().clamp(1, LAST)
 }
 

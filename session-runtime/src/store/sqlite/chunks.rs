@@ -11,7 +11,7 @@ use crate::record::Text;
 
 /// Maximum size in bytes of a text that is stored in its row. With its key and a name of moderate length, such a row
 /// fits into a quarter of a page, so no part of it is stored elsewhere.
-const MOST: usize = 600;
+pub(super) const MOST: usize = 600;
 
 /// Statements for long texts.
 pub(super) struct Large<'c> {

@@ -16,7 +16,7 @@ use crate::store::{Cursor, Loaded, LoadedHead, Page, Wanted};
 
 /// A connection that reads. It caches the statements that it has used, and may move between threads.
 pub(super) struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     loads: Loads,
 }
 
@@ -39,8 +39,8 @@ const SCAN: &str = "SELECT session, content, expires FROM entry WHERE session > 
 
 impl Reader {
     pub(super) fn new(connection: Connection) -> Self {
-        // Besides the loads: all values, a head, a scan, long texts.
-        connection.set_prepared_statement_cache_capacity(KEPT + 4);
+        // Besides the loads: all values, a head, a scan, long texts, and a few lookups.
+        connection.set_prepared_statement_cache_capacity(KEPT + 8);
         Self { connection, loads: Loads(Vec::new()) }
     }
 

@@ -10,7 +10,8 @@ use super::read::Reader;
 use super::threads::{Answer, Queue, Threads, not_set_up};
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
-use crate::store::{Loaded, LoadedHead, Page, StoreError, Wanted};
+use crate::record::Text;
+use crate::store::{Found, Loaded, LoadedHead, Page, StoreError, Wanted};
 
 /// Maximum number of reads that a thread takes at a time. Under load, this saves waking another thread for each read.
 const AT_ONCE: usize = 16;
@@ -140,6 +141,17 @@ impl Readers {
     pub(super) async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
         let keys = keys.to_vec();
         self.on_a_thread("heads", move |reader| keys.iter().map(|key| reader.head(*key, now)).collect()).await
+    }
+
+    /// Finds the sessions with this text under a stored key; `None` if there is no index of the key.
+    pub(super) async fn find(
+        &self,
+        name: Text,
+        text: Text,
+        after: Option<SessionKey>,
+        limit: usize,
+    ) -> Result<Option<Found>, StoreError> {
+        self.on_a_thread("find", move |reader| reader.find(&name, &text, after, limit)).await
     }
 
     async fn on_a_thread<T: Send + 'static>(

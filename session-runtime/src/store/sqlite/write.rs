@@ -21,6 +21,9 @@ use crate::store::Created;
 /// Stored keys that a patch names.
 type Known<'p> = BTreeMap<&'p str, Stored>;
 
+/// Matches no name.
+const NO_NAME: Option<Name<'static>> = None;
+
 /// Parameter: session. Columns: bytes of all names and texts, number of keys.
 const COUNT: &str = "SELECT coalesce(sum(length(CAST(name AS BLOB)) + length(coalesce(CAST(json AS BLOB), CAST(content AS BLOB)))), 0), \
     count(*) FROM entry LEFT JOIN large ON typeof(content) = 'integer' AND id = content WHERE session = ?1 AND name <> 0";
@@ -65,6 +68,18 @@ impl Db<'_> {
 
     pub(super) fn delete(&mut self, key: SessionKey) -> Result<(), Fault> {
         self.remove_all(key.as_bytes())
+    }
+
+    /// Removes a record that has this generation, expired or not.
+    pub(super) fn delete_if(&mut self, key: SessionKey, generation: u64) -> Result<bool, Fault> {
+        let mut rows = self.few.query(params![&key.as_bytes()[..], NO_NAME, NO_NAME])?;
+        let head = rows.next()?.map(|row| live(row, Timestamp::from_millis(i64::MIN))).transpose()?.flatten();
+        drop(rows);
+        let is_same = head.is_some_and(|row| row.head.generation == generation);
+        if is_same {
+            self.remove_all(key.as_bytes())?;
+        }
+        Ok(is_same)
     }
 
     fn remove_all(&mut self, key: &[u8]) -> Result<(), Fault> {

@@ -8,13 +8,15 @@ use session_runtime::clock::Timestamp;
 use session_runtime::expiry::StoredExpiry;
 use session_runtime::patch::{Deadline, NewSecret, Patch, Patched, Precondition, Refusal};
 use session_runtime::record::{Head, PreviousSecret, Record, Text, Values};
-use session_runtime::store::{Created, Cursor, Loaded, LoadedHead, Page, SWEEP_GRACE, StoreError, Wanted};
+use session_runtime::store::{
+    Capability, Created, Cursor, Found, Loaded, LoadedHead, Page, SWEEP_GRACE, StoreError, Wanted,
+};
 use session_runtime::testing::head_at;
 use session_runtime::testing::hint::hint_of;
 use session_runtime::{SessionKey, Store};
 
 use super::Fault::{self, *};
-use super::{heads, scan};
+use super::{find, heads, scan};
 
 /// Right but for its fault; as simple as a store can be.
 pub(crate) struct Wrong {
@@ -24,6 +26,7 @@ pub(crate) struct Wrong {
     first_deadlines: Mutex<BTreeMap<SessionKey, Timestamp>>,
     /// Values of deleted records.
     left: Mutex<BTreeMap<SessionKey, Values>>,
+    pub(super) indexed: Mutex<Vec<Text>>,
     /// The memory of a wrong scan.
     pub(super) memory: Mutex<scan::Memory>,
     /// The heads at first, of the records whose heads were read.
@@ -33,7 +36,8 @@ pub(crate) struct Wrong {
 impl Wrong {
     pub(crate) fn new(fault: Fault) -> Self {
         let (records, first_deadlines, left) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { fault, records, first_deadlines, left, memory: Mutex::default(), first_heads: Mutex::default() }
+        let (indexed, memory, first_heads) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { fault, records, first_deadlines, left, indexed, memory, first_heads }
     }
 
     pub(super) fn records(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Record>> {
@@ -274,6 +278,28 @@ impl Store for Wrong {
 
     async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
         Ok(heads::heads(self, keys, now))
+    }
+
+    fn supports(&self, _: Capability) -> bool {
+        !self.has(ClaimsNothing)
+    }
+
+    fn set_indexed_keys(&self, names: &[Text]) {
+        self.indexed.lock().unwrap().extend(names.iter().cloned());
+    }
+
+    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
+        find::page(self, name, text, from, limit.max(1))
+    }
+
+    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
+        let is_same = |record: &mut Record| record.head.generation == generation || self.has(DeleteIfIgnoresGeneration);
+        let mut records = self.records();
+        let is_doomed = records.get_mut(&key).is_some_and(is_same);
+        if is_doomed {
+            records.remove(&key);
+        }
+        Ok(is_doomed)
     }
 }
 

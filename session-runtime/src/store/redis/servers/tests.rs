@@ -118,7 +118,7 @@ async fn load(servers: &Servers) -> Result<Value, Fault> {
 async fn delete(servers: &Servers) -> Result<Value, Fault> {
     let namespace = Namespace::new("s").unwrap();
     let main = namespace.main(write::UNUSED_KEY);
-    servers.send(&write::delete(main, None, &[]), Route::Name(main)).await
+    servers.send(&write::delete(main, write::Doomed::Always, &[], &[]), Route::Name(main)).await
 }
 
 fn message(fault: Fault) -> (StoreErrorKind, String) {
