@@ -49,6 +49,7 @@
 //! | attributes and accessors | the derive macro [`Session`](macro@Session) |
 //! | types inside fields | the derive macro [`SessionValue`](macro@SessionValue) |
 //! | a struct that changes | the guide [Changing a session struct](guide) |
+//! | notices, drafts, one-time codes | the guide [Forms and notices](guide::forms) |
 //! | guards | `&S`, [`Session<S>`](struct@Session), [`Peek<S>`](Peek), [`SessionHandle`], [`Recent`] |
 //! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`] |
 //! | sessions outside requests | [`Sessions`] |

@@ -6,6 +6,7 @@ mod cached;
 mod ceilings;
 mod contract;
 mod cookie;
+mod lists;
 mod overload;
 mod postgres;
 mod redis;
