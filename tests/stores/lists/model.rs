@@ -28,7 +28,7 @@ pub(super) struct Stored {
 /// A change of a value that expires, on what the request loaded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Changed<T> {
-    /// What was stored, even if it had expired.
+    /// The stored value, even if it had expired.
     loaded: Expiring<T>,
     /// The same, unless it had expired.
     base: Option<T>,
