@@ -23,7 +23,7 @@ use crate::schema::{FieldAccess, FieldSpec, Merge, OnInvalid, Schema, SchemaSpec
 #[diagnostic::on_unimplemented(
     message = "`merge = append` needs a `Vec`, and `{Self}` cannot be stored element by element",
     label = "not a `Vec` of storable elements",
-    note = "use a `Vec`, or `merge = keys` for a map or a set"
+    note = "use a `Vec` whose elements implement `Serialize` and `DeserializeOwned`, or `merge = keys` for a map or a set"
 )]
 #[doc(hidden)]
 pub trait Elements: Default {
