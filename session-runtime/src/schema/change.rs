@@ -6,6 +6,7 @@ use crate::schema::{FieldSpec, Merge, Renew, SchemaSpec, deadline};
 
 /// One stored key that a request sets or removes.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each fact about a change is independent of the others")]
 pub(crate) struct Change {
     pub(crate) schema: &'static SchemaSpec,
     pub(crate) field: &'static FieldSpec,

@@ -117,6 +117,7 @@ impl<'a> Reader<'a> {
 
 /// Collects the changes of a guard.
 #[doc(hidden)]
+#[expect(clippy::struct_excessive_bools, reason = "two facts about the field and two about the whole")]
 pub struct ChangeRecorder<'a> {
     snapshot: &'a Snapshot,
     found: Vec<Change>,

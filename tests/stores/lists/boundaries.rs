@@ -31,6 +31,7 @@ struct PayWithout {
     other: u32,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature of a merge function")]
 fn longer(base: &String, theirs: &String, ours: String) -> String {
     format!("{base}|{theirs}|{ours}")
 }

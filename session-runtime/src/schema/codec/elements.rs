@@ -72,7 +72,9 @@ impl<S: Schema, T: Elements + 'static> Access<S> for ByElement<S, T> {
         let changed = edited.differs_from(&seen);
         edited.report_unseen(&unseen, now, changed, changes);
         if !changed && !changes.complete {
-            seen.iter().for_each(|entry| changes.confirm(spec, Some(*entry)));
+            for entry in seen {
+                changes.confirm(spec, Some(entry));
+            }
             return Ok(());
         }
         edited.report_kept(S::SPEC, &seen, changes)?;

@@ -235,7 +235,7 @@ fn an_edit_of_a_removed_element_is_dropped_and_all_else_stays() {
 /// Only a value that was set, or cleared after it had expired, is stored again where nothing differs.
 #[test]
 fn a_change_without_effect_is_void_unless_it_begins_a_period() {
-    let is_void = |name, texts, set, expired| Change { set, expired, ..change::<All>(name, texts) }.is_void();
+    let is_void = |name, texts, set, expired| Change { expired, set, ..change::<All>(name, texts) }.is_void();
     let same = [Some("1"), Some("1")];
     assert!(is_void("plain", same, true, false) && is_void("code", same, false, false));
     assert!(!is_void("code", same, true, false) && !is_void("code", [None, Some("1")], false, true));
@@ -246,7 +246,7 @@ fn a_change_without_effect_is_void_unless_it_begins_a_period() {
 /// A value that had expired is cleared only if no other request has set a new one.
 #[test]
 fn clearing_what_had_expired_leaves_a_new_value() {
-    let mut cleared = Change { set: true, expired: true, ..change::<All>("code", [None, None]) };
+    let mut cleared = Change { expired: true, set: true, ..change::<All>("code", [None, None]) };
     cleared.merge(Base { text: None, expired: true }).unwrap();
     assert!(!cleared.is_void() && cleared.needs_base());
     let set_anew: Base = Some(Text::from("7")).into();
