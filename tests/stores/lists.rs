@@ -57,10 +57,10 @@ enum Edit {
     Reverse,
     SetSame,
     SetCode(u8),
-    EditCode(u8),
+    AlterCode(u8),
     ClearCode,
     SetSeat(u8),
-    EditSeat(u8),
+    AlterSeat(u8),
     TakeSeat,
     Hits(i64),
     SetHits(i64),
@@ -81,10 +81,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Edit::Reverse),
         1 => Just(Edit::SetSame),
         2 => (0..3_u8).prop_map(Edit::SetCode),
-        2 => (0..3_u8).prop_map(Edit::EditCode),
+        2 => (0..3_u8).prop_map(Edit::AlterCode),
         1 => Just(Edit::ClearCode),
         2 => (0..3_u8).prop_map(Edit::SetSeat),
-        1 => (0..3_u8).prop_map(Edit::EditSeat),
+        1 => (0..3_u8).prop_map(Edit::AlterSeat),
         1 => Just(Edit::TakeSeat),
         3 => (-2..3_i64).prop_map(Edit::Hits),
         1 => (-2..3_i64).prop_map(Edit::SetHits),
@@ -261,7 +261,7 @@ fn apply_to_values(edit: Edit, inbox: &mut InboxMut, model: &mut Request) {
             inbox.set_code(code);
             model.code.set(code);
         }
-        Edit::EditCode(code) => {
+        Edit::AlterCode(code) => {
             *inbox.code_mut() = Some(code);
             model.code.edit(code);
         }
@@ -273,7 +273,7 @@ fn apply_to_values(edit: Edit, inbox: &mut InboxMut, model: &mut Request) {
             inbox.set_seat(seat);
             model.seat.set(seat);
         }
-        Edit::EditSeat(seat) => {
+        Edit::AlterSeat(seat) => {
             *inbox.seat_mut() = Some(seat);
             model.seat.edit(seat);
         }

@@ -36,7 +36,7 @@ async fn written_values_have_the_stored_form_of_this_release() {
     }
     assert!(visit.finish(200).await.error.is_none());
     let record = record(&store, visit.key().unwrap(), &clock).await;
-    let fixed = |line: &str| match line.split_once("/") {
+    let fixed = |line: &str| match line.split_once('/') {
         Some((field, rest)) => format!("{field}/{}…{}", &rest[..10], &rest[20..]),
         None => line.to_owned(),
     };

@@ -187,12 +187,11 @@ impl Request {
     }
 
     fn edit(&mut self, element: Element) {
-        match self.new.iter_mut().find(|new| new.id == element.id) {
-            Some(new) => *new = element,
-            None => {
-                self.edited.retain(|edited| edited.id != element.id);
-                self.edited.push(element);
-            }
+        if let Some(new) = self.new.iter_mut().find(|new| new.id == element.id) {
+            *new = element;
+        } else {
+            self.edited.retain(|edited| edited.id != element.id);
+            self.edited.push(element);
         }
     }
 

@@ -69,7 +69,7 @@ async fn moved_by(length: usize, change: fn(&mut LogMut)) -> Moved {
     }
     let cookie = visit.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
     let visit = sessions.open([cookie.as_str()]);
-    change(&mut *visit.write::<Log>().await.unwrap());
+    change(&mut visit.write::<Log>().await.unwrap());
     assert!(visit.finish(200).await.error.is_none());
     *store.0.1.lock().unwrap()
 }
