@@ -14,6 +14,7 @@ pub(crate) use self::merge::Merge;
 pub(crate) use self::versions::{Layout, Migrate, Was};
 
 mod merge;
+mod period;
 mod versions;
 
 /// Options of a struct.
@@ -54,6 +55,8 @@ pub(crate) struct FieldOptions {
     pub(crate) serde_ok: bool,
     pub(crate) renamed_from: Option<Given<LitStr>>,
     pub(crate) opaque: Option<Given<LitStr>>,
+    /// Milliseconds after which the value reads as its default.
+    pub(crate) expires_after: Option<Given<u64>>,
 }
 
 /// Effect of a change of the field beside the new id.
@@ -206,6 +209,7 @@ const FIELD: &[&str] = &[
     "serde_ok",
     "renamed_from",
     "opaque",
+    "expires_after",
 ];
 
 impl Options for StructOptions {
@@ -256,6 +260,7 @@ impl Options for FieldOptions {
             "transient" => self.transient = Some(flag(&name, input)?),
             "renamed_from" => self.renamed_from = Some(Given { value: string(&name, input)?, name }),
             "opaque" => self.opaque = Some(Given { value: versions::opaque(&name, input)?, name }),
+            "expires_after" => self.expires_after = Some(Given { value: period::parse(&name, input)?, name }),
             "serde_ok" => {
                 flag(&name, input)?;
                 self.serde_ok = true;

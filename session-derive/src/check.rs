@@ -45,6 +45,7 @@ pub(crate) fn all(model: &Model, errors: &mut Errors) {
         merge_fits(field, errors);
         renew_fits(field, errors);
         index_fits(field, errors);
+        expiry_fits(field, errors);
         nothing_lasting(model, field, errors);
         no_null_in_option(field, errors);
         owned_type(model, field, errors);
@@ -187,6 +188,7 @@ fn nothing_for_transient(field: &Field, errors: &mut Errors) {
         options.index.as_ref(),
         options.renamed_from.as_ref().map(|given| &given.name),
         options.opaque.as_ref().map(|given| &given.name),
+        options.expires_after.as_ref().map(|given| &given.name),
     ];
     for other in others.into_iter().flatten() {
         let message = format!("a `transient` field is never stored, so `{other}` has no meaning");
@@ -198,6 +200,8 @@ fn default_has_a_use(field: &Field, errors: &mut Errors) {
     let Some(default) = &field.attrs.options.default else { return };
     if field.kind() == Kind::Entries {
         errors.at(&default.name, "a map stored entry by entry starts empty: drop the `default`");
+    } else if field.kind() == Kind::Elements {
+        errors.at(&default.name, "a list stored element by element starts empty: drop the `default`");
     } else if matches!(field.shape, Shape::Option(_)) {
         errors.at(&default.name, "an absent `Option` is `None`: drop the `default`");
     }
@@ -216,25 +220,48 @@ fn merge_fits(field: &Field, errors: &mut Errors) {
                 "`merge = keys` stores a map or set entry by entry, not an `Option`: no entries means none",
             );
         }
+        Merge::Append(_) => errors.at(
+            &field.ty,
+            "`merge = append` stores a `Vec` element by element, not an `Option`: no elements means none",
+        ),
         Merge::LastWrite | Merge::Reject | Merge::With(_) => {}
     }
 }
 
 fn renew_fits(field: &Field, errors: &mut Errors) {
-    if let (Some(renew), Some(merge), Kind::Entries) =
-        (&field.attrs.options.renew, &field.attrs.options.merge, field.kind())
-    {
-        let message = "`renew` needs one value to watch, and `merge = keys` stores each entry by itself";
+    let message = match field.kind() {
+        Kind::Entries => "`renew` needs one value to watch, and `merge = keys` stores each entry by itself",
+        Kind::Elements => "`renew` needs one value to watch, and `merge = append` stores each element by itself",
+        Kind::Whole | Kind::Transient => return,
+    };
+    if let (Some(renew), Some(merge)) = (&field.attrs.options.renew, &field.attrs.options.merge) {
         errors.at(field.attrs.later(&renew.name, &merge.name), message);
     }
 }
 
 fn index_fits(field: &Field, errors: &mut Errors) {
-    if let (Some(index), Some(merge), Kind::Entries) =
-        (&field.attrs.options.index, &field.attrs.options.merge, field.kind())
-    {
-        let message = "`index` looks sessions up by one value, and `merge = keys` stores each entry by itself";
+    let message = match field.kind() {
+        Kind::Entries => "`index` looks sessions up by one value, and `merge = keys` stores each entry by itself",
+        Kind::Elements => "`index` looks sessions up by one value, and `merge = append` stores each element by itself",
+        Kind::Whole | Kind::Transient => return,
+    };
+    if let (Some(index), Some(merge)) = (&field.attrs.options.index, &field.attrs.options.merge) {
         errors.at(field.attrs.later(index, &merge.name), message);
+    }
+}
+
+fn expiry_fits(field: &Field, errors: &mut Errors) {
+    let options = &field.attrs.options;
+    let Some(expires) = &options.expires_after else { return };
+    if let (Some(merge), Kind::Entries) = (&options.merge, field.kind()) {
+        let message = "`merge = keys` stores each entry by itself, and an entry has no deadline: use `append`, or drop \
+                       one of the two";
+        errors.at(field.attrs.later(&expires.name, &merge.name), message);
+    }
+    if let Some(renew) = &options.renew {
+        let message = "a user would be logged out, and a role lost, without a new id: keep the value of a half-finished \
+                       login in a field of its own that expires";
+        errors.at(field.attrs.later(&expires.name, &renew.name), message);
     }
 }
 

@@ -108,6 +108,7 @@ use proc_macro::TokenStream;
 /// | `opaque = "money@1"` | the type's own shape | name for the stored shape of a foreign type, in a pinned layout |
 /// | `accessor = "lines"` | the field's name | base name of the accessors: `lines`, `lines_mut`, `set_lines`, … |
 /// | `merge = …` | `last_write` | result of two concurrent changes of the field, see below |
+/// | `expires_after = "10m"` | never | the value reads as its default from that long after it was last set |
 /// | `renew` | off | for the logged-in user: a login gives a new id |
 /// | `renew(keep)` | off | for a role, a tenant, a step-up: a change gives a new id and keeps the data |
 /// | `index` | off | sessions can be looked up by the value: `by_<field>` |
@@ -116,14 +117,16 @@ use proc_macro::TokenStream;
 /// | `serde_ok` | refused | allows `#[serde(...)]` on the field, for another use of the struct |
 ///
 /// - `default` alone states `Default::default()` explicitly. No `default` is allowed for an `Option` or with `merge =
-///   keys`.
+///   keys` or `append`.
 /// - `rename` has at most 64 bytes of `a-z`, `A-Z`, `0-9`, `_` and `-`.
 /// - A different `opaque` name is a different layout.
 /// - With `renew`, the session starts over when the field changes from a value other than its default. Neither `renew`
-///   nor `renew(keep)` is allowed with `merge = keys`.
-/// - `index` is for a type that implements `EntryKey`, or an `Option` of one. Not with `merge = keys`. It generates
+///   nor `renew(keep)` is allowed with `merge = keys` or `append`.
+/// - `index` is for a type that implements `EntryKey`, or an `Option` of one. Not with `merge = keys` or `append`. It generates
 ///   `AuthSession::by_user(value)`, with the field's visibility, for `Sessions::list`, `count` and `destroy_all`; a
 ///   `String` takes `&str`. `None` and an absent key are not indexed.
+/// - `expires_after` has the units `ms`, `s`, `m`, `h` and `d`, as in `"1h 30m"`, and at most ten years. It is not allowed
+///   with `merge = keys`, `renew` or `transient`. See below.
 /// - `serde_ok` has no effect on the data that the session stores.
 ///
 /// | `merge` | for | both requests changed the field |
@@ -132,6 +135,7 @@ use proc_macro::TokenStream;
 /// | `sum` | integers | both differences are added, saturating |
 /// | `keys` | maps and sets | stored and merged entry by entry; of one entry the later change wins |
 /// | `keys(sum)` | maps to integers | entry by entry, both differences are added |
+/// | `append(max = 20)` | `Vec<T>` | stored element by element: the elements that either request appended are kept |
 /// | `reject` | any type | the later change is refused with 409 |
 /// | `with = path` | any type | `fn(base: &T, theirs: &T, ours: T) -> T` decides; must not panic or block |
 ///
@@ -139,6 +143,28 @@ use proc_macro::TokenStream;
 /// your own that holds a `HashSet`.
 ///
 /// `merge(sum)`, `merge = with(path)` and `merge(with = path)` are other spellings of the same.
+///
+/// # Lists that merge
+///
+/// With `merge = append(max = 20)`, each element of a `Vec` is stored under a key of its own. Concurrent pushes all
+/// survive, and a removal removes only the elements that its request saw. Accessors are those of any `Vec`.
+///
+/// - `max` is from 1 to 1,000. A write that leaves more elements removes the oldest. `n` concurrent requests may leave up to
+///   `max + n - 1` elements until the next write of the list.
+/// - An element that is still there keeps its identity, and so does one that is edited in place. Of two concurrent edits
+///   of one element the later save wins. An edit of an element that another request removed is dropped.
+/// - An element that moved counts as removed and appended, and so do all elements behind one that was inserted.
+/// - `take_notices()` in two concurrent requests may return an element twice. A merge never loses one.
+///
+/// # Values that expire
+///
+/// A field with `expires_after` reads as its default from that long after it was last set. `set_…` begins a new period
+/// even if the value is equal; the other accessors begin one only if the value changed. An element of an `append` list
+/// expires that long after it was appended; an edit in place gives it no longer life.
+///
+/// - The clock of the request that reads decides. Nodes may disagree by the difference of their clocks.
+/// - An expired value is removed from the store by the next write to its field.
+/// - A concurrent change merges with an expired value as with an absent one.
 ///
 /// # Starting over
 ///

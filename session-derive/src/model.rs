@@ -11,7 +11,7 @@ use syn::{
     Type, Visibility, parse_quote,
 };
 
-use crate::attr::{self, Attrs, FieldOptions, Merge, StructOptions};
+use crate::attr::{self, Attrs, FieldOptions, Given, Merge, StructOptions};
 use crate::errors::Errors;
 
 /// Struct with named fields, as described by its attributes.
@@ -69,6 +69,7 @@ pub(crate) enum Shape {
 pub(crate) enum Kind {
     Whole,
     Entries,
+    Elements,
     Transient,
 }
 
@@ -207,6 +208,7 @@ impl Field {
             FieldOptions { merge: Some(merge), .. } if matches!(merge.value, Merge::Keys | Merge::KeysSum) => {
                 Kind::Entries
             }
+            FieldOptions { merge: Some(Given { value: Merge::Append(_), .. }), .. } => Kind::Elements,
             _ => Kind::Whole,
         }
     }

@@ -1,7 +1,8 @@
 //! Items that generated code may use. Hidden, and tied to one exact version of the derive.
 
 pub use crate::schema::codec::{
-    ByEntry, Initial, TransientField, Whole, entries, indexable, pinned, pinned_entries, transient, whole,
+    ByElement, ByEntry, Expiring, Initial, TransientField, Whole, elements, entries, expiring, indexable, pinned,
+    pinned_elements, pinned_entries, pinned_expiring, transient, whole,
 };
 pub use crate::schema::const_message::refuse;
 pub use crate::schema::history::{History, Step};

@@ -7,6 +7,7 @@ mod ceilings;
 mod contract;
 mod cookie;
 mod failures;
+mod lists;
 mod lookups;
 mod overload;
 mod postgres;

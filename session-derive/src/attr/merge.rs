@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{ExprPath, Token, token};
+use syn::{ExprPath, LitInt, Token, token};
 
 use super::{equals, parenthesized, rest, wrong};
 use crate::errors::{nearest, one_of};
@@ -15,10 +15,15 @@ pub(crate) enum Merge {
     Keys,
     KeysSum,
     Reject,
+    /// `append(max = 20)`.
+    Append(u64),
     With(ExprPath),
 }
 
-const MODES: &[&str] = &["last_write", "sum", "keys", "keys(sum)", "reject", "with = path"];
+const MODES: &[&str] = &["last_write", "sum", "keys", "keys(sum)", "append(max = 20)", "reject", "with = path"];
+
+/// Largest bound of a list.
+const MAX_ELEMENTS: u64 = 1_000;
 
 impl Merge {
     /// Parses `= mode` or `(mode)`.
@@ -46,13 +51,14 @@ fn mode(name: &Ident, input: ParseStream<'_>) -> syn::Result<Merge> {
         "sum" => plain(&word, Merge::Sum, input),
         "reject" => plain(&word, Merge::Reject, input),
         "keys" => keys(&word, input),
+        "append" => append(&word, input),
         "with" => with(&word, input),
         _ => Err(syn::Error::new(word.span(), unknown(&word))),
     }
 }
 
 fn unknown(word: &Ident) -> String {
-    match nearest(&word.to_string(), &["last_write", "sum", "keys", "reject", "with"]) {
+    match nearest(&word.to_string(), &["last_write", "sum", "keys", "append", "reject", "with"]) {
         Some(near) => format!("unknown merge `{word}`, did you mean `{near}`?"),
         None => format!("unknown merge `{word}`, expected {}", one_of(MODES)),
     }
@@ -73,6 +79,32 @@ fn keys(word: &Ident, input: ParseStream<'_>) -> syn::Result<Merge> {
         Ok(inner) if inner == "sum" => Ok(Merge::KeysSum),
         _ => Err(syn::Error::new(word.span(), "expected `keys` or `keys(sum)`")),
     }
+}
+
+/// Parses `(max = 20)`.
+fn append(word: &Ident, input: ParseStream<'_>) -> syn::Result<Merge> {
+    const BOUND: &str = "a list that grows needs a bound: `append(max = 20)` keeps the newest 20 elements";
+    if !input.peek(token::Paren) {
+        return Err(syn::Error::new(word.span(), BOUND));
+    }
+    let max = |input: ParseStream<'_>| match input.call(Ident::parse_any) {
+        Ok(name) if name == "max" => {
+            equals(&name, input, "20")?;
+            elements(input)
+        }
+        Ok(name) => Err(syn::Error::new(name.span(), format!("unknown `{name}`, expected `append(max = 20)`"))),
+        Err(_) if input.is_empty() => Err(syn::Error::new(word.span(), BOUND)),
+        Err(_) => wrong(input, "expected `append(max = 20)`"),
+    };
+    max.parse2(parenthesized(input)).map(Merge::Append)
+}
+
+fn elements(input: ParseStream<'_>) -> syn::Result<u64> {
+    let value = rest(input);
+    let number = syn::parse2::<LitInt>(value.clone()).ok().filter(|literal| literal.suffix().is_empty());
+    let number = number.and_then(|literal| literal.base10_parse().ok());
+    let message = format!("expected a whole number from 1 to {MAX_ELEMENTS}, without quotes");
+    number.filter(|number| (1..=MAX_ELEMENTS).contains(number)).ok_or_else(|| syn::Error::new_spanned(value, message))
 }
 
 fn with(word: &Ident, input: ParseStream<'_>) -> syn::Result<Merge> {

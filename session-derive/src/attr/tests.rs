@@ -79,6 +79,7 @@ fn takes_merge_in_each_spelling() {
         Merge::Keys => "keys".to_owned(),
         Merge::KeysSum => "keys(sum)".to_owned(),
         Merge::Reject => "reject".to_owned(),
+        Merge::Append(max) => format!("append {max}"),
         Merge::With(path) => path.to_token_stream().to_string(),
     };
     assert_eq!(mode(quote!(merge = last_write)), "last_write");
@@ -88,6 +89,8 @@ fn takes_merge_in_each_spelling() {
     assert_eq!(mode(quote!(merge = keys)), "keys");
     assert_eq!(mode(quote!(merge = keys(sum))), "keys(sum)");
     assert_eq!(mode(quote!(merge(keys(sum)))), "keys(sum)");
+    assert_eq!(mode(quote!(merge = append(max = 20))), "append 20");
+    assert_eq!(mode(quote!(merge(append(max = 1_000)), renew)), "append 1000");
     assert_eq!(mode(quote!(merge = with = longest)), "longest");
     assert_eq!(mode(quote!(merge = with(Self::longest), renew)), "Self :: longest");
     assert_eq!(mode(quote!(merge(with = pick::<u8, u16>), renew)), "pick :: < u8 , u16 >");
@@ -154,13 +157,39 @@ fn refuses_merges_that_are_none() {
     );
     let with = "expected the path of a function `fn(base: &T, theirs: &T, ours: T) -> T`";
     assert_eq!(field_errors(quote!(merge = with = |a, b, c| c)), [with]);
-    let nothing = "expected `merge = ...`, one of `last_write`, `sum`, `keys`, `keys(sum)`, `reject` or `with = path`";
+    let nothing = "expected `merge = ...`, one of `last_write`, `sum`, `keys`, `keys(sum)`, `append(max = 20)`, `reject` or \
+                   `with = path`";
     assert_eq!(field_errors(quote!(merge)), [nothing]);
 }
 
 #[test]
+fn a_list_that_grows_needs_a_bound() {
+    let bound = "a list that grows needs a bound: `append(max = 20)` keeps the newest 20 elements";
+    assert_eq!(field_errors(quote!(merge = append)), [bound]);
+    assert_eq!(field_errors(quote!(merge = append())), [bound]);
+    assert_eq!(field_errors(quote!(merge = append(20))), ["expected `append(max = 20)`"]);
+    assert_eq!(field_errors(quote!(merge = append(most = 20))), ["unknown `most`, expected `append(max = 20)`"]);
+    assert_eq!(field_errors(quote!(merge = append(max))), ["expected `max = 20`"]);
+    let whole = "expected a whole number from 1 to 1000, without quotes";
+    for max in [quote!(0), quote!(1001), quote!(-1), quote!("20"), quote!(20u8), quote!(LIMIT), quote!(20 21)] {
+        assert_eq!(field_errors(quote!(merge = append(max = #max))), [whole]);
+    }
+}
+
+#[test]
+fn takes_the_time_after_which_a_value_expires() {
+    let millis = |tokens| field(tokens).expires_after.unwrap().value;
+    assert_eq!(millis(quote!(expires_after = "10m", renew)), 600_000);
+    assert_eq!(field_errors(quote!(expires_after = 600)), ["expected a string: `expires_after = \"...\"`"]);
+    assert_eq!(field_errors(quote!(expires_after)), ["expected `expires_after = \"...\"`"]);
+    assert!(field_errors(quote!(expires_after = "10min"))[0].ends_with("found `10min`"));
+    assert!(field_errors(quote!(expires_after = "0s"))[0].starts_with("the value would expire at once"));
+    assert!(field_errors(quote!(expires_after = "3651d"))[0].starts_with("longer than ten years"));
+}
+
+#[test]
 fn planned_names_are_unknown() {
-    for name in ["flash", "expires_after"] {
+    for name in ["flash", "sealed"] {
         let name = Ident::new(name, Span::call_site());
         let found = field_errors(quote!(#name));
         assert!(found[0].starts_with(&format!("unknown attribute `{name}`, expected `default`")), "{found:?}");

@@ -9,16 +9,21 @@ use crate::model::{Field, Kind, Model, Shape};
 /// Generates the row in `FIELDS`, the one place with requirements on the type.
 pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStream {
     let is_known = is_pinned && field.attrs.options.opaque.is_none();
+    let is_expiring = field.attrs.options.expires_after.is_some();
     let (kind, slash) = match field.kind() {
+        Kind::Whole if is_known && is_expiring => (quote!(pinned_expiring), ""),
         Kind::Whole if is_known => (quote!(pinned), ""),
+        Kind::Whole if is_expiring => (quote!(expiring), ""),
         Kind::Whole => (quote!(whole), ""),
+        Kind::Elements if is_known => (quote!(pinned_elements), "/"),
+        Kind::Elements => (quote!(elements), "/"),
         // The slash ends the prefix of all entry names.
         Kind::Entries if is_known => (quote!(pinned_entries), "/"),
         Kind::Entries => (quote!(entries), "/"),
         Kind::Transient => (quote!(transient), ""),
     };
     let name = format!("{schema_key}.{}{slash}", field.key);
-    let merge = merge(field);
+    let (merge, expires) = (merge(field), expires(field, schema_key));
     let options = &field.attrs.options;
     let renew = options.renew.as_ref().map(|given| match given.value {
         Renew::User => quote!(.renew()),
@@ -35,7 +40,7 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     let renamed = renamed.map(|from| quote_spanned!(Span::mixed_site()=> .renamed_from(#from)));
     let (access, ty) = (access_of(field), &field.ty);
     quote_spanned! {field.type_span()=>
-        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #index #redact #unordered #renamed
+        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #index #redact #unordered #renamed #expires
     }
 }
 
@@ -55,11 +60,22 @@ fn shape(field: &Field, is_pinned: bool) -> Option<TokenStream> {
     })
 }
 
+/// Generates the period of a value that expires, and the stored key of its deadline.
+fn expires(field: &Field, schema_key: &str) -> Option<TokenStream> {
+    let millis = Literal::u64_unsuffixed(field.attrs.options.expires_after.as_ref()?.value);
+    let deadline = format!("{schema_key}.{}~", field.key);
+    Some(quote_spanned!(Span::mixed_site()=> .expires_after(#millis, #deadline)))
+}
+
 fn merge(field: &Field) -> Option<TokenStream> {
     let (ty, span) = (&field.ty, field.type_span());
     match &field.attrs.options.merge.as_ref()?.value {
         Merge::LastWrite | Merge::Keys => None,
         Merge::Reject => Some(quote!(.reject())),
+        Merge::Append(max) => {
+            let max = Literal::u64_unsuffixed(*max);
+            Some(quote!(.max(#max)))
+        }
         Merge::Sum => Some(quote_spanned!(span=> .sum(__private::sum::<#ty>))),
         Merge::KeysSum => Some(quote_spanned!(span=> .sum(__private::entry_sum::<#ty>))),
         Merge::With(path) => Some(quote_spanned! {Span::mixed_site()=>
@@ -103,7 +119,9 @@ fn access_of(field: &Field) -> TokenStream {
 
 fn access_kind(field: &Field) -> TokenStream {
     match field.kind() {
+        Kind::Whole if field.attrs.options.expires_after.is_some() => quote!(Expiring),
         Kind::Whole => quote!(Whole),
+        Kind::Elements => quote!(ByElement),
         Kind::Entries => quote!(ByEntry),
         Kind::Transient => quote!(TransientField),
     }

@@ -3,10 +3,11 @@
 //! ```text
 //! cart             a schema: its metadata
 //! cart.items       a field of the schema
-//! cart.items/7     an entry of a field that is stored entry by entry
+//! cart.items/7     an entry of a field that is stored entry by entry, or an element of a list
+//! cart.code~       the deadline of a field with `expires_after`
 //! ```
 //!
-//! The derive refuses a dot or a slash in the key of a schema or a field. An entry may contain both, so the first dot
+//! The derive refuses a dot, a slash or a tilde in the key of a schema or a field. An entry may contain both, so the first dot
 //! and the first slash count. Keys of other programs may break these rules: every text has a schema.
 
 #![cfg_attr(
@@ -26,6 +27,9 @@ pub(crate) const BEFORE_FIELD: char = '.';
 /// First byte after the field.
 pub(crate) const BEFORE_ENTRY: char = '/';
 
+/// Last byte of the key of a deadline, after the field.
+const DEADLINE: &str = "~";
+
 /// Splits a stored key into its schema and the rest, which begins with the dot or is empty.
 pub(crate) fn split_schema(name: &str) -> (&str, &str) {
     name.split_at(name.find(BEFORE_FIELD).unwrap_or(name.len()))
@@ -34,6 +38,16 @@ pub(crate) fn split_schema(name: &str) -> (&str, &str) {
 /// Returns the stored key of a field.
 pub(crate) fn of_field(schema: &str, field: &str) -> String {
     [schema, ".", field].concat()
+}
+
+/// Returns the prefix of the stored keys of the entries of a field.
+pub(crate) fn prefix_of_entries(field: &str) -> String {
+    [field, "/"].concat()
+}
+
+/// Returns the stored key of the deadline of a field.
+pub(crate) fn of_deadline(field: &str) -> String {
+    [field, DEADLINE].concat()
 }
 
 /// Returns the prefix of the stored keys of all fields of a schema.
@@ -65,9 +79,10 @@ pub(crate) fn is_of_schema(name: &str, schema: &str) -> bool {
     name.strip_prefix(schema).is_some_and(|rest| rest.is_empty() || rest.starts_with(BEFORE_FIELD))
 }
 
-/// True if a key is this field or one of its entries. Both keys begin with the schema, or neither does.
+/// True if a key is this field, its deadline or one of its entries. Both keys begin with the schema, or neither does.
 pub(crate) fn is_of_field(name: &str, field: &str) -> bool {
-    name.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(BEFORE_ENTRY))
+    let is_part = |rest: &str| rest.is_empty() || rest.starts_with(BEFORE_ENTRY) || rest == DEADLINE;
+    name.strip_prefix(field).is_some_and(is_part)
 }
 
 /// True if a stored key is that of a schema, and holds its metadata.
@@ -122,7 +137,7 @@ mod tests {
         for other in ["cart-2", "cartoon.a", "car", "CART", ""] {
             assert!(!is_of_schema(other, "cart") && in_schema(other, "cart").is_none(), "{other}");
         }
-        for other in ["cart.items2", "cart.item", "cart.items.a", "cart", ""] {
+        for other in ["cart.items2", "cart.item", "cart.items.a", "cart.items~a", "cart", ""] {
             assert!(!is_of_field(other, "cart.items"), "{other}");
         }
     }
@@ -131,9 +146,9 @@ mod tests {
         #[test]
         fn parts_come_back(schema in SCHEMA, field in FIELD, entry in ".{0,8}") {
             let name = of_field(&schema, &field);
-            let prefix = format!("{name}/");
-            let entry = format!("{prefix}{entry}");
-            for key in [&name, &entry] {
+            let prefix = prefix_of_entries(&name);
+            let (entry, deadline) = (format!("{prefix}{entry}"), of_deadline(&name));
+            for key in [&name, &entry, &deadline] {
                 prop_assert_eq!(split_schema(key).0, &schema);
                 prop_assert_eq!(schema_prefix(key), prefix_of_fields(&schema));
                 prop_assert!(is_of_schema(key, &schema) && is_of_field(key, &name) && !is_metadata(key));
@@ -143,7 +158,7 @@ mod tests {
             prop_assert_eq!(field_in(&name), &field);
             prop_assert_eq!(field_of_prefix(&prefix), &name);
             prop_assert_eq!((field_prefix(&entry), field_prefix(&name)), (&*prefix, ""));
-            prop_assert!(is_entry(&entry) && !is_entry(&name));
+            prop_assert!(is_entry(&entry) && !is_entry(&name) && !is_entry(&deadline));
         }
 
         #[test]

@@ -2,7 +2,8 @@
 //!
 //! Takes the data that a store read; gives the values that the rest of the library decodes. A stored key is `<schema>`
 //! for the metadata of a schema, `<schema>.<field>` for a field, and `<schema>.<field>/<entry>` for one entry of a map
-//! or set that is stored entry by entry. The map is flat so that keys unknown to this program survive every save.
+//! or set that is stored entry by entry, or one element of a list that merges. `<schema>.<field>~` is the deadline of a
+//! field with `expires_after`. The map is flat so that keys unknown to this program survive every save.
 //!
 //! Deliberately absent: decoding. The codec decodes a text when it is needed, and never before.
 

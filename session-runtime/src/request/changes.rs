@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{ErrorKind, SessionError};
 use crate::record::patch::{Expected, Patch, Precondition};
 use crate::record::{Text, Values};
-use crate::schema::change::Change;
+use crate::request::core::Core;
+use crate::schema::change::{Base, Change};
 use crate::schema::codec::{KnownText, same_text};
 use crate::schema::merge::{Merge, three_way};
-use crate::schema::{Renew, SchemaSpec};
+use crate::schema::{Renew, SchemaSpec, deadline};
 use crate::version::versioned::{VersionedValues, Versions};
 
 /// Changes of one request, by stored key.
@@ -79,7 +80,7 @@ pub(crate) fn start_over(changes: &mut Changes, confirmed: Option<Box<Changes>>)
 
 /// Context of a change: the stored text of its key, and whether its guard belongs to an earlier session.
 pub(crate) struct ChangeContext {
-    pub(crate) stored: Option<Text>,
+    pub(crate) stored: Base,
     /// True if the request has begun another session since the guard was opened. No stored value then conflicts with
     /// the change.
     pub(crate) moved: bool,
@@ -103,7 +104,10 @@ pub(crate) fn absorb(
         return Ok(());
     }
     let earlier = earlier.filter(|earlier| !earlier.stale);
-    let base = earlier.map_or(context.stored, |earlier| earlier.base.clone());
+    let (base, expired) = match earlier {
+        Some(earlier) => (earlier.base.clone(), earlier.expired),
+        None => (context.stored.text, context.stored.expired),
+    };
     let current = earlier.map_or(base.as_deref(), |earlier| earlier.ours.as_deref());
     if is_rejected(&found, current, context.moved) {
         changes.insert(found.name.clone(), found);
@@ -115,7 +119,7 @@ pub(crate) fn absorb(
     // A text that a merge altered contains part of the other one.
     let set = ours == found.ours && (was_confirmed || replaces(&found, earlier));
     let mixed = !set && is_mixed(&found, earlier, current);
-    keep(changes, confirmed, Change { base, ours, set, mixed, ..found });
+    keep(changes, confirmed, Change { base, expired, ours, set, mixed, ..found });
     Ok(())
 }
 
@@ -149,7 +153,7 @@ fn is_mixed(found: &Change, earlier: Option<&Change>, current: Option<&str>) -> 
 fn keep(changes: &mut Changes, confirmed: &mut Option<Box<Changes>>, change: Change) {
     // Two edits that cancel each other out leave an absent key absent.
     let is_absent = !change.set && change.base.is_none() && change.is_initial(change.ours.as_deref());
-    if change.base != change.ours && !is_absent {
+    if !change.is_void() && !is_absent {
         changes.insert(change.name.clone(), change);
         return;
     }
@@ -180,7 +184,7 @@ pub(crate) fn schemas_of(changes: &Changes) -> impl Iterator<Item = &'static Sch
 pub(crate) fn fill(
     patch: &mut Patch,
     changes: &Changes,
-    versions: &Versions,
+    core: &Core,
     values: &VersionedValues,
     revision: u64,
 ) -> Result<(), SessionError> {
@@ -189,10 +193,13 @@ pub(crate) fn fill(
     for change in changes.values() {
         if last_schema != Some(change.schema.key) {
             last_schema = Some(change.schema.key);
-            expected.push(expect(patch, change.schema, versions, values.stored().entry(change.schema.key)));
+            expected.push(expect(patch, change.schema, &core.versions, values.stored().entry(change.schema.key)));
         }
-        if change.field.merge.needs_base() {
+        if change.needs_base() {
             expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
+        }
+        if change.field.has_deadline() {
+            fill_deadline(patch, &mut expected, change, core, values.current());
         }
         match &change.ours {
             Some(text) => patch.set.push((change.name.clone(), text.clone())),
@@ -201,11 +208,28 @@ pub(crate) fn fill(
     }
     patch.precondition = Precondition::Values(expected);
     for schema in schemas_of(changes) {
-        if values.rewrite(schema, versions, patch)? {
+        if values.rewrite(schema, &core.versions, patch)? {
             patch.precondition = Precondition::Revision(revision);
         }
     }
     Ok(())
+}
+
+/// Adds the deadline of a change, and makes the precondition fail if the deadline has moved. What is expected is the
+/// stored text, even if it has expired.
+#[cold]
+fn fill_deadline(patch: &mut Patch, expected: &mut Vec<Expected>, change: &Change, core: &Core, stored: &Values) {
+    let name = Text::from(change.field.deadline);
+    if change.needs_base() {
+        if let Some(base) = expected.last_mut().filter(|_| change.expired) {
+            base.base = stored.get_text(&change.name).cloned();
+        }
+        expected.push(Expected { base: stored.get_text(&name).cloned(), name: name.clone(), or_ours: false });
+    }
+    match &change.ours {
+        Some(text) => patch.set.push((name, deadline::text(deadline::from(change.field, core.now()), text))),
+        None => patch.remove.push(name),
+    }
 }
 
 /// Returns the expectation that the metadata of a schema is as loaded. If there was none, the patch sets it.
@@ -219,17 +243,22 @@ fn expect(patch: &mut Patch, schema: &SchemaSpec, versions: &Versions, stored: O
 }
 
 /// Returns the values of a new session: each text that is set, and the metadata of its schema.
-pub(crate) fn fresh_values(changes: &Changes, versions: &Versions) -> Values {
+pub(crate) fn fresh_values(changes: &Changes, core: &Core) -> Values {
     let set = || changes.values().filter_map(|change| Some((change, change.ours.as_ref()?)));
     let schemas: BTreeSet<&str> = set().map(|(change, _)| change.schema.key).collect();
     // Exact capacity: a store in memory keeps the allocation.
-    let mut values = Values::with_capacity(set().count() + schemas.len());
+    let deadlines = set().filter(|(change, _)| change.field.has_deadline()).count();
+    let mut values = Values::with_capacity(set().count() + deadlines + schemas.len());
     for (change, text) in set() {
         if values.get(change.schema.key).is_none() {
-            let (name, text) = versions.metadata(change.schema);
+            let (name, text) = core.versions.metadata(change.schema);
             values.set(name, text);
         }
         values.set(change.name.clone(), text.clone());
+        if change.field.has_deadline() {
+            let at = deadline::from(change.field, core.now());
+            values.set(change.field.deadline.into(), deadline::text(at, text));
+        }
     }
     values
 }
@@ -239,18 +268,18 @@ pub(crate) fn rebase_on_empty(changes: &Changes) -> Result<Changes, SessionError
     let mut rebased = changes.clone();
     for change in rebased.values_mut().filter(|change| matches!(change.field.merge, Merge::With(_) | Merge::Sum(_))) {
         change.ours = three_way(change, None)?;
-        change.base = None;
+        (change.base, change.expired) = (None, false);
     }
     Ok(rebased)
 }
 
 /// Returns the changes rebased on the values that are stored now, without those that no longer change anything.
-pub(crate) fn rebase(changes: &Changes, stored: impl Fn(&Change) -> Option<Text>) -> Result<Changes, SessionError> {
+pub(crate) fn rebase(changes: &Changes, stored: impl Fn(&Change) -> Base) -> Result<Changes, SessionError> {
     let mut rebased = changes.clone();
     for change in rebased.values_mut() {
         let theirs = stored(change);
         change.merge(theirs)?;
     }
-    rebased.retain(|_, change| change.base != change.ours);
+    rebased.retain(|_, change| !change.is_void());
     Ok(rebased)
 }

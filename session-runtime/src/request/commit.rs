@@ -212,7 +212,7 @@ impl Visit {
             }
             SessionStatus::Ended if values && !requested.restart => Err(SessionError::new(ErrorKind::Gone)),
             SessionStatus::Anonymous | SessionStatus::Stale | SessionStatus::Ended if values => {
-                let values = fresh_values(&rebase_on_empty(&requested.changes)?, &self.core.versions);
+                let values = fresh_values(&rebase_on_empty(&requested.changes)?, &self.core);
                 let values = self.with_proof(values, requested);
                 let created = Box::pin(self.create(values, &Values::new(), requested.chosen_expiry())).await?;
                 requested.clear_stored_changes();

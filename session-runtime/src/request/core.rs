@@ -17,6 +17,7 @@ use crate::request::budget::{Budget, catch_panic};
 use crate::request::conflict_queue::Queues;
 use crate::request::load_set::LoadSets;
 use crate::request::watches::Watches;
+use crate::schema::codec::IdSource;
 use crate::schema::{OnlyNewest, Schema, SchemaSpec};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::version::versioned::Versions;
@@ -48,6 +49,11 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now().into()
+    }
+
+    /// Returns the source of the ids of new list elements.
+    pub(crate) fn ids(&self) -> IdSource<'_> {
+        IdSource::Drawn { clock: &*self.clock, random: self.random }
     }
 
     /// Returns the store that jobs and most requests work on.

@@ -200,7 +200,7 @@ impl Visit {
         let Loaded { record, bytes, keys, unreadable } = loaded;
         if let Some(presented) = accepts(&record, secret, self.now) {
             let Record { head, values } = record;
-            let (stored, values) = (head.clone(), VersionedValues::new(values));
+            let (stored, values) = (head.clone(), VersionedValues::new(values, self.now));
             return SessionStatus::Live(Arc::new(Live {
                 id,
                 presented,

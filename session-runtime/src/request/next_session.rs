@@ -107,17 +107,17 @@ impl Visit {
         let versions = &self.core.versions;
         let (lasting, own): (Changes, Changes) =
             changes.clone().into_iter().partition(|(_, change)| change.schema.lasting);
-        let mut values = VersionedValues::new(stored.clone());
+        let mut values = VersionedValues::new(stored.clone(), self.now);
         schemas_of(&lasting).try_for_each(|schema| values.check_writable(schema, versions))?;
-        let lasting = rebase(&lasting, |change| values.current().get_text(&change.name).cloned())?;
+        let lasting = rebase(&lasting, |change| values.base_of(change))?;
         let mut patch = Patch::on_generation(0);
-        fill(&mut patch, &lasting, versions, &values, 0)?;
+        fill(&mut patch, &lasting, &self.core, &values, 0)?;
         let mut next = stored.clone();
         patch.apply(&mut next);
         // A section without fields is left out.
         let fields = next.clone();
         next.retain(|name| !key::is_metadata(name) || fields.of_schema(name).nth(1).is_some());
-        for (name, text) in fresh_values(&own, versions).iter() {
+        for (name, text) in fresh_values(&own, &self.core).iter() {
             next.set(name.clone(), text.clone());
         }
         Ok(next)

@@ -260,7 +260,7 @@ impl Requested {
                 // The later change is based on the earlier one.
                 Entry::Occupied(mut entry) if entry.get().base == change.ours => {
                     entry.get_mut().rebase_on(change);
-                    if entry.get().base == entry.get().ours {
+                    if entry.get().is_void() {
                         let change = entry.remove();
                         if change.is_confirmation() {
                             self.confirmed.get_or_insert_default().insert(change.name.clone(), change);

@@ -11,11 +11,11 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionId;
 use crate::record::patch::{Deadline, Patch, Patched, Precondition};
-use crate::record::{Head, Record};
+use crate::record::{Head, Record, Text};
 use crate::request::changes::{IdentityChange, identity_change, rebase, schemas_of};
 use crate::request::visit::{Live, Requested, SessionStatus, Visit};
 use crate::schema::SchemaSpec;
-use crate::schema::change::Change;
+use crate::schema::change::{Base, Change};
 use crate::store::StoreError;
 use crate::version::status::VersionStatus;
 use crate::version::versioned::VersionedValues;
@@ -197,8 +197,10 @@ impl<'v> Save<'v> {
         let SessionStatus::Live(mut fresh) = fresh else { return Ok(false) };
         let live = Arc::make_mut(&mut fresh);
         live.head = live.stored.clone();
-        let stored = |change: &Change| live.values.current().get_text(&change.name).cloned();
-        let counted = |change: &Change| stored(change).filter(|_| self.requested.counts(change.schema));
+        let values = &live.values;
+        let counted = |change: &Change| {
+            if self.requested.counts(change.schema) { values.base_of(change) } else { Base::default() }
+        };
         self.requested.changes = rebase(&self.requested.changes, counted)?;
         self.live = fresh;
         self.overtaken = false;
@@ -244,7 +246,7 @@ impl<'v> Save<'v> {
 
     /// Returns whether another request stored the same version, or a newer one that this program may write.
     fn is_same_version(&self, theirs: &Record) -> Result<bool, SessionError> {
-        let theirs = VersionedValues::new(theirs.values.clone());
+        let theirs = VersionedValues::new(theirs.values.clone(), self.visit.now);
         for schema in schemas_of(&self.requested.changes) {
             match theirs.status_of(schema, &self.visit.core.versions)? {
                 VersionStatus::Same | VersionStatus::Newer { writable: true } => {}
@@ -257,19 +259,17 @@ impl<'v> Save<'v> {
 
     /// Merges the values that another request stored meanwhile, which become the new base.
     fn merge(&mut self, theirs: &Record) -> Result<(), SessionError> {
-        let schemas: BTreeSet<_> = self.requested.changes.values().map(|change| change.schema.key).collect();
-        for change in self.requested.changes.values_mut() {
-            if change.field.merge.needs_base() {
-                change.merge(theirs.values.get_text(&change.name).cloned())?;
-            }
+        let mut names: BTreeSet<Text> = schemas_of(&self.requested.changes).map(|schema| schema.key.into()).collect();
+        for change in self.requested.changes.values_mut().filter(|change| change.needs_base()) {
+            change.merge(Base::of(change, &theirs.values, self.visit.now))?;
+            names.insert(change.name.clone());
+            names.extend(change.field.has_deadline().then(|| change.field.deadline.into()));
         }
-        let merged: Vec<_> = self.requested.changes.values().filter(|change| change.field.merge.needs_base()).collect();
-        let names = merged.iter().map(|change| &*change.name).chain(schemas);
         let values = &mut Arc::make_mut(&mut self.live).values;
         for name in names {
-            values.set(name, theirs.values.get_text(name));
+            values.set(&name, theirs.values.get_text(&name));
         }
-        self.requested.changes.retain(|_, change| change.base != change.ours);
+        self.requested.changes.retain(|_, change| !change.is_void());
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::record::{Head, Text, Values, key};
 use crate::request::changes::ChangeContext;
 use crate::request::learned::Kind;
 use crate::request::requested::Requested;
-use crate::schema::change::{Change, GuardChanges};
+use crate::schema::change::{Base, Change, GuardChanges};
 use crate::schema::schema_set::SchemaSet;
 use crate::schema::snapshot::{Overlay, Snapshot};
 use crate::schema::{FieldSpec, Renew, SchemaSpec};
@@ -179,7 +179,10 @@ impl State {
                 live.check_readable(schema)?;
                 match (purpose, upgraded(live, schema, versions)?) {
                     (Purpose::Write, VersionStatus::Newer { writable: false }) => Err(SessionError::read_only(schema)),
-                    _ => Ok(Snapshot::new(live.id.key, live.values.current().clone(), overlay).at(epoch)),
+                    _ => {
+                        Ok(Snapshot::new(live.id.key, live.values.current().clone(), overlay, live.values.now())
+                            .at(epoch))
+                    }
                 }
             }
             _ => Ok(Snapshot::of_changes(overlay).at(epoch)),
@@ -202,8 +205,8 @@ impl State {
     }
 
     /// Returns the stored text of a changed key, if `requested` is still based on the stored values of its schema.
-    pub(crate) fn stored_for(&self, requested: &Requested, change: &Change) -> Option<Text> {
-        self.session_status.values().get_text(&change.name).filter(|_| requested.counts(change.schema)).cloned()
+    pub(crate) fn stored_for(&self, requested: &Requested, change: &Change) -> Base {
+        if requested.counts(change.schema) { self.session_status.base_of(change) } else { Base::default() }
     }
 
     /// Adds changes that were found against `snapshot`.
@@ -214,12 +217,12 @@ impl State {
         let (session_status, in_flight) = (&self.session_status, &self.in_flight);
         let stored = |requested: &Requested, change: &Change| {
             if !requested.counts(change.schema) {
-                return None;
+                return Base::default();
             }
             if let Some(change) = in_flight.change(&change.name).filter(|change| !change.stale) {
-                return change.ours.clone();
+                return change.ours.clone().into();
             }
-            session_status.values().get_text(&change.name).filter(|_| in_flight.counts(change.schema)).cloned()
+            if in_flight.counts(change.schema) { session_status.base_of(change) } else { Base::default() }
         };
         let absorbed = self.requested.absorb(found, outdated, |requested, change| ChangeContext {
             stored: stored(requested, change),
@@ -287,7 +290,7 @@ impl State {
                     Err(_) | Ok(VersionStatus::Discarded) => return None,
                     Ok(_) => {}
                 }
-                Some(Snapshot::new(live.id.key, live.values.current().clone(), in_flight))
+                Some(Snapshot::new(live.id.key, live.values.current().clone(), in_flight, live.values.now()))
             }
             _ => Some(Snapshot::default()),
         }
@@ -369,6 +372,11 @@ impl SessionStatus {
             Self::Live(live) => Some(live),
             _ => None,
         }
+    }
+
+    /// Returns the stored text of a changed key.
+    pub(crate) fn base_of(&self, change: &Change) -> Base {
+        self.live().map_or_else(Base::default, |live| live.values.base_of(change))
     }
 
     pub(crate) fn values(&self) -> &Values {

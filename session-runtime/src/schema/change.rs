@@ -1,16 +1,20 @@
 //! Changes of a request, one per stored key.
 
-use crate::record::Text;
-use crate::schema::{FieldSpec, Renew, SchemaSpec};
+use crate::clock::Timestamp;
+use crate::record::{Text, Values};
+use crate::schema::{FieldSpec, Merge, Renew, SchemaSpec, deadline};
 
 /// One stored key that a request sets or removes.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each fact about a change is independent of the others")]
 pub(crate) struct Change {
     pub(crate) schema: &'static SchemaSpec,
     pub(crate) field: &'static FieldSpec,
     pub(crate) name: Text,
-    /// Text that the request loaded.
+    /// Text that the request loaded; `None` if it has expired.
     pub(crate) base: Option<Text>,
+    /// True if the base is absent because the stored text has expired.
+    pub(crate) expired: bool,
     /// Text to be stored.
     pub(crate) ours: Option<Text>,
     /// True if the application replaced the whole value. The value is then stored even if it is the default, and
@@ -42,14 +46,54 @@ impl Change {
 
     /// Puts the change on the base of an earlier change, on which it is based.
     pub(crate) fn rebase_on(&mut self, earlier: Self) {
-        self.base = earlier.base;
+        (self.base, self.expired) = (earlier.base, earlier.expired);
         self.set |= earlier.set || earlier.ours.is_none();
         self.mixed = !self.set && (self.mixed || earlier.mixed);
     }
 
-    /// Returns whether the field or entry was set to the text that it already had.
+    /// Returns whether the field or entry was set to the text that it already had, and nothing is to be stored.
     pub(crate) fn is_confirmation(&self) -> bool {
-        self.set && self.base.is_some() && self.base == self.ours
+        self.set && self.base.is_some() && self.base == self.ours && !self.field.has_deadline()
+    }
+
+    /// Returns whether there is nothing to store. A field with a deadline that was set restarts its period, even with
+    /// the same value; one that was cleared after it had expired is removed.
+    pub(crate) fn is_void(&self) -> bool {
+        let writes = || self.set && self.field.has_deadline() && (self.ours.is_some() || self.expired);
+        self.base == self.ours && !writes()
+    }
+
+    /// Returns whether a patch must check that the stored text is still the base. The edit of a list's element needs to
+    /// know that the element still exists, and the removal of an expired value that no other has taken its place.
+    pub(crate) fn needs_base(&self) -> bool {
+        match self.field.merge {
+            Merge::LastWrite => self.expired && self.ours.is_none(),
+            Merge::Append { .. } => self.base.is_some() && self.ours.is_some(),
+            Merge::Reject | Merge::With(_) | Merge::Sum(_) => true,
+        }
+    }
+}
+
+/// Stored text of a key, as a request sees it.
+#[derive(Default)]
+pub(crate) struct Base {
+    /// The text; `None` if it is absent or has expired.
+    pub(crate) text: Option<Text>,
+    pub(crate) expired: bool,
+}
+
+impl Base {
+    /// Returns the base of a change of this field among the stored values.
+    pub(crate) fn of(change: &Change, values: &Values, now: Timestamp) -> Self {
+        let text = values.get_text(&change.name);
+        let expired = text.is_some() && deadline::has_passed(change.field, values, now);
+        Self { text: text.filter(|_| !expired).cloned(), expired }
+    }
+}
+
+impl From<Option<Text>> for Base {
+    fn from(text: Option<Text>) -> Self {
+        Self { text, expired: false }
     }
 }
 

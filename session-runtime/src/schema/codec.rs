@@ -4,6 +4,8 @@
 //! cart             {"v":1}        metadata: the version that wrote the fields, see `version::status`
 //! cart.coupon      "SPRING"       a field, as serde_json writes it; an absent key is the default
 //! cart.items/7     2              an entry of a field stored entry by entry; an element of a set is `true`
+//! cart.notices/…   "Saved."       an element of a list stored element by element; its id keeps the order
+//! cart.code~       {"at":…}       the deadline of a field that expires, see `schema::deadline`
 //! ```
 //!
 //! The part after `/` is the key as `serde_json` writes it, without the quotes, so no control character reaches a
@@ -26,6 +28,9 @@ use crate::schema::value::SessionValue;
 use crate::schema::{self, FieldAccess, FieldOps, FieldSpec, Kind, Merge, OnInvalid, Renew, Schema, SchemaSpec};
 
 mod access;
+mod align;
+mod element_id;
+mod elements;
 mod entries;
 mod form;
 mod index_value;
@@ -33,6 +38,8 @@ mod read_back;
 mod same;
 mod text;
 
+pub(crate) use element_id::IdSource;
+pub use elements::Elements;
 pub use entries::{Entries, EntryKey, Present};
 pub use index_value::{IndexValue, indexable};
 pub(crate) use read_back::{decimals_are_exact, from_text};
@@ -112,6 +119,7 @@ impl<'a> Reader<'a> {
 
 /// Collects the changes of a guard.
 #[doc(hidden)]
+#[expect(clippy::struct_excessive_bools, reason = "two facts about the field and two about the whole")]
 pub struct ChangeRecorder<'a> {
     snapshot: &'a Snapshot,
     found: Vec<Change>,
@@ -122,11 +130,28 @@ pub struct ChangeRecorder<'a> {
     cleared: bool,
     /// True if fields that were set to the value they already had are reported too.
     confirms: bool,
+    /// True if elements of lists that are stored already are reported too.
+    complete: bool,
+    /// Source of the ids of new elements.
+    ids: IdSource<'a>,
 }
 
 impl<'a> ChangeRecorder<'a> {
     pub(crate) fn new(schema: &'static SchemaSpec, snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, found: Vec::new(), schema, set: false, cleared: false, confirms: false }
+        let (found, ids) = (Vec::new(), IdSource::Fixed(snapshot.now()));
+        Self { snapshot, found, schema, set: false, cleared: false, confirms: false, complete: false, ids }
+    }
+
+    /// Sets the source of the ids of new elements. Without one, they follow from the elements and the snapshot's time.
+    pub(crate) fn ids(mut self, ids: IdSource<'a>) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// Reports all elements of lists, also those that are stored already.
+    pub(crate) fn complete(mut self) -> Self {
+        self.complete = true;
+        self
     }
 
     /// Sets whether a field that was set to the value it already had is reported, as a change without effect.
@@ -152,7 +177,15 @@ impl<'a> ChangeRecorder<'a> {
 
     fn put(&mut self, field: &'static FieldSpec, name: Text, base: Option<Text>, ours: Option<Text>) {
         let set = self.is_replaced();
-        self.found.push(Change { schema: self.schema, field, name, base, ours, set, mixed: false, stale: false });
+        let (schema, expired) = (self.schema, false);
+        self.found.push(Change { schema, field, name, base, expired, ours, set, mixed: false, stale: false });
+    }
+
+    /// Reports a field whose stored text has expired as removed, if the application cleared or replaced it.
+    fn drop_expired(&mut self, field: &'static FieldSpec) {
+        if self.is_replaced() && self.snapshot.has_expired(field) {
+            self.put(field, field.name.into(), None, None);
+        }
     }
 
     /// Reports a field or entry that was set to the text already stored.
@@ -184,6 +217,14 @@ pub trait Access<S>: Sync {
 #[doc(hidden)]
 pub type Whole<S, T> = FieldAccess<S, T, WholeValue>;
 
+/// Field that is stored under one key, with its deadline under another.
+#[doc(hidden)]
+pub type Expiring<S, T> = FieldAccess<S, T, ExpiringValue>;
+
+/// List that is stored under one key per element.
+#[doc(hidden)]
+pub type ByElement<S, T> = FieldAccess<S, T, ElementByElement>;
+
 /// Field that is stored under one key per entry.
 #[doc(hidden)]
 pub type ByEntry<S, T> = FieldAccess<S, T, EntryByEntry>;
@@ -194,6 +235,12 @@ pub type TransientField<S, T> = FieldAccess<S, T, Never>;
 
 #[doc(hidden)]
 pub enum WholeValue {}
+
+#[doc(hidden)]
+pub enum ExpiringValue {}
+
+#[doc(hidden)]
+pub enum ElementByElement {}
 
 #[doc(hidden)]
 pub enum EntryByEntry {}
@@ -216,6 +263,48 @@ pub const fn pinned<S: Schema, T: Storable + SessionValue + 'static>(
     access: &'static Whole<S, T>,
 ) -> FieldOps<S> {
     whole(name, access).shape(schema::Known::<T>::__SHAPE)
+}
+
+/// Returns the row of a field that is stored with its deadline.
+#[doc(hidden)]
+#[must_use]
+pub const fn expiring<S: Schema, T: Storable + 'static>(
+    name: &'static str,
+    access: &'static Expiring<S, T>,
+) -> FieldOps<S> {
+    FieldOps { spec: spec(name, access.at), access }
+}
+
+/// Returns the row of [`expiring`], with the shape of the type.
+#[doc(hidden)]
+#[must_use]
+pub const fn pinned_expiring<S: Schema, T: Storable + SessionValue + 'static>(
+    name: &'static str,
+    access: &'static Expiring<S, T>,
+) -> FieldOps<S> {
+    expiring(name, access).shape(schema::Known::<T>::__SHAPE)
+}
+
+/// Returns the row of a list that is stored under one key per element. These keys begin with `prefix`, which ends in a
+/// slash.
+#[doc(hidden)]
+#[must_use]
+pub const fn elements<S: Schema, T: Elements + 'static>(
+    prefix: &'static str,
+    access: &'static ByElement<S, T>,
+) -> FieldOps<S> {
+    let name = key::field_of_prefix(prefix);
+    FieldOps { spec: FieldSpec { prefix, kind: Kind::Elements, ..spec(name, access.at) }, access }
+}
+
+/// Returns the row of [`elements()`], with the shape of the type.
+#[doc(hidden)]
+#[must_use]
+pub const fn pinned_elements<S: Schema, T: Elements + SessionValue + 'static>(
+    prefix: &'static str,
+    access: &'static ByElement<S, T>,
+) -> FieldOps<S> {
+    elements(prefix, access).shape(schema::Known::<T>::__SHAPE)
 }
 
 /// Returns the row of a field that is stored under one key per entry. These keys begin with `prefix`, which ends in a
@@ -264,5 +353,7 @@ const fn spec(name: &'static str, at: usize) -> FieldSpec {
         redact: false,
         unordered: false,
         merge,
+        expires_after: None,
+        deadline: "",
     }
 }

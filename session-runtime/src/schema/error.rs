@@ -63,6 +63,10 @@ impl SessionError {
         Self::at_field(ErrorKind::Undecodable, schema, field).detailed(detail)
     }
 
+    pub(crate) fn no_element_id(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
+        Self::at_field(ErrorKind::Undecodable, schema, field).detailed("expected the ids of list elements as keys")
+    }
+
     pub(crate) fn inexact_decimals(schema: &'static SchemaSpec, field: &'static FieldSpec) -> Self {
         let detail = "a `Decimal` would lose digits: a crate of this program switches on `rust_decimal/serde-float`";
         Self::at_field(ErrorKind::Unencodable, schema, field).detailed(detail)

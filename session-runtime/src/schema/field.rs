@@ -1,11 +1,12 @@
 //! Fields of a schema with their types: the rows of the table that the derive writes.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use crate::schema::Schema;
 use crate::schema::codec::Access;
 use crate::schema::layout::Shape;
-use crate::schema::spec::{FieldSpec, Merge, MergeFn, Renew};
+use crate::schema::spec::{FieldSpec, Kind, Merge, MergeFn, Renew};
 use crate::schema::value::SessionValue;
 
 /// One field of a schema: its position, its value in a new session, and accessors to read and write it. `K` selects
@@ -111,6 +112,24 @@ impl<S: Schema> FieldOps<S> {
     #[must_use]
     pub const fn index(mut self, (): ()) -> Self {
         self.spec.index = true;
+        self
+    }
+
+    /// Sets the bound of a list that is stored element by element.
+    #[must_use]
+    pub const fn max(mut self, max: usize) -> Self {
+        self.spec.merge = Merge::Append { max };
+        self
+    }
+
+    /// Lets the value, or each element of a list, expire so many milliseconds after it was set. `deadline` is the stored
+    /// key of the value's deadline.
+    #[must_use]
+    pub const fn expires_after(mut self, millis: u64, deadline: &'static str) -> Self {
+        self.spec.expires_after = Some(Duration::from_millis(millis));
+        if let Kind::Whole = self.spec.kind {
+            self.spec.deadline = deadline;
+        }
         self
     }
 

@@ -12,6 +12,8 @@
 //! #3pstr      an array of three             (pstrpu32)   a tuple
 //! mpstrpu32   a map                         *mpstrpu32   a map that is stored entry by entry
 //! !{,3:qty…   the exact form, for shapes whose text above would be ambiguous
+//! >1234567    a list that is stored element by element: `>` and the hash of the list in decimal digits
+//! @1234567    a value that expires: `@` and the hash that it has without `expires_after`
 //! ```
 //!
 //! Not part of a layout: Rust's names for types, docs, the order of fields, defaults, accessors.
@@ -33,7 +35,7 @@ pub use self::past::not_additive;
 pub(crate) use self::past::{is_kept, is_next, is_renamed, not_kept, not_next, not_renamed};
 pub use self::readable::{beside_tag, null_in_option, some_is_none, unbuffered};
 pub use self::shape::Shape;
-pub(crate) use self::shape::{hash, same};
+pub(crate) use self::shape::{hash, hash_of_text, same};
 
 /// Stored key and the hash of its shape.
 pub(crate) type Pin = (&'static str, u32);

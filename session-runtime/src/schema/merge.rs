@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::record::Text;
-use crate::schema::change::Change;
+use crate::schema::change::{Base, Change};
 use crate::schema::codec::{Entries, KnownText, decode, encode_to_store, same_text};
 use crate::schema::{Kind, OnInvalid};
 
@@ -140,8 +140,14 @@ pub(crate) fn three_way(change: &Change, theirs: Option<&str>) -> Result<Option<
     if base == theirs {
         return Ok(change.ours.clone());
     }
+    // The removal of a value that had expired: another request has set a new one.
+    if base.is_none() && change.ours.is_none() && change.field.has_deadline() {
+        return Ok(theirs.map(Into::into));
+    }
     match change.field.merge {
         Merge::LastWrite => Ok(change.ours.clone()),
+        // An edit of an element that another request removed is dropped.
+        Merge::Append { .. } => Ok(change.ours.clone().filter(|_| base.is_none() || theirs.is_some())),
         Merge::With(_) | Merge::Sum(_) if theirs.is_none() && change.ours.is_none() => Ok(None),
         Merge::With(merge) | Merge::Sum(merge) => {
             let merging = (change.schema, change.field);
@@ -155,11 +161,11 @@ pub(crate) fn three_way(change: &Change, theirs: Option<&str>) -> Result<Option<
 impl Change {
     /// Merges the change with the text that another request stored. A text that the merge alters no longer counts as
     /// set.
-    pub(crate) fn merge(&mut self, theirs: Option<Text>) -> Result<(), SessionError> {
-        let merged = three_way(self, theirs.as_deref())?;
+    pub(crate) fn merge(&mut self, theirs: Base) -> Result<(), SessionError> {
+        let merged = three_way(self, theirs.text.as_deref())?;
         self.mixed |= !self.is_own();
         self.set &= merged == self.ours;
-        (self.base, self.ours) = (theirs, merged);
+        (self.base, self.expired, self.ours) = (theirs.text, theirs.expired, merged);
         Ok(())
     }
 
@@ -178,7 +184,7 @@ impl Change {
             return Ok(None);
         }
         self.stale = !is_own && !matches!(self.field.merge, Merge::Sum(_));
-        self.base = None;
+        (self.base, self.expired) = (None, false);
         Ok(self.ours.is_some().then_some(self))
     }
 }

@@ -11,6 +11,7 @@ use crate::schema::tracked::Tracked;
 pub(crate) mod change;
 pub mod codec;
 pub(crate) mod const_message;
+pub(crate) mod deadline;
 mod error;
 mod field;
 pub(crate) mod history;

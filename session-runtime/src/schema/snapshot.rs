@@ -8,18 +8,22 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::record::{Text, Values};
 use crate::schema::change::Change;
+use crate::schema::{FieldSpec, deadline};
 
 /// Stored texts as one guard sees them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     session: Option<SessionKey>,
     /// Number of times that the request had started over.
     epoch: u32,
     values: Values,
     overlay: Overlay,
+    /// Time with which the deadlines of values are compared.
+    now: Timestamp,
 }
 
 /// Texts set since the record was loaded; `None` for a removed key.
@@ -27,13 +31,13 @@ pub(crate) type Overlay = BTreeMap<Text, Option<Text>>;
 
 impl Snapshot {
     /// Creates a snapshot of the record of this session, with these changes.
-    pub(crate) fn new(session: SessionKey, values: Values, overlay: Overlay) -> Self {
-        Self { session: Some(session), epoch: 0, values, overlay }
+    pub(crate) fn new(session: SessionKey, values: Values, overlay: Overlay, now: Timestamp) -> Self {
+        Self { session: Some(session), epoch: 0, values, overlay, now }
     }
 
     /// Creates a snapshot of values that belong to no session.
-    pub(crate) fn of_values(values: Values) -> Self {
-        Self { values, ..Self::default() }
+    pub(crate) fn of_values(values: Values, now: Timestamp) -> Self {
+        Self { values, now, ..Self::default() }
     }
 
     /// Creates a snapshot of these changes, without a record.
@@ -69,6 +73,21 @@ impl Snapshot {
         }
     }
 
+    /// Returns the key of a field as it is stored, and its text, unless that has expired.
+    pub(crate) fn live_entry(&self, field: &FieldSpec) -> Option<(&Text, &Text)> {
+        self.entry(field.name).filter(|_| !self.has_expired(field))
+    }
+
+    /// Returns whether the stored text of a field has expired. A text that this request has written has not.
+    pub(crate) fn has_expired(&self, field: &FieldSpec) -> bool {
+        !self.overlay.contains_key(field.name) && deadline::has_passed(field, &self.values, self.now)
+    }
+
+    /// Returns the time with which deadlines are compared.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Returns the key as it is stored, and its text; see [`Values::entry_near`].
     pub(crate) fn entry_near(&self, name: &str, near: &mut usize) -> Option<(&Text, &Text)> {
         if self.overlay.is_empty() { self.values.entry_near(name, near) } else { self.entry(name) }
@@ -88,8 +107,25 @@ impl Snapshot {
         stored.map(|(name, text)| (name, text)).chain(overlay.filter_map(|(name, text)| Some((name, text.as_ref()?))))
     }
 
+    /// Returns the keys that begin with `prefix`, with their texts, in bytewise order of the keys.
+    pub(crate) fn in_order<'a>(&'a self, prefix: &'a str) -> Vec<(&'a Text, &'a Text)> {
+        let mut all: Vec<_> = self.prefix(prefix).collect();
+        if !self.overlay.is_empty() {
+            all.sort_unstable_by_key(|(name, _)| *name);
+        }
+        all
+    }
+
     /// Applies the guard's own changes, so that the snapshot includes them.
     pub(crate) fn apply(&mut self, changes: &[Change]) {
         self.overlay.extend(changes.iter().map(|change| (change.name.clone(), change.ours.clone())));
+    }
+}
+
+/// An empty snapshot. No deadline has passed in it.
+impl Default for Snapshot {
+    fn default() -> Self {
+        let now = Timestamp::from_millis(i64::MIN);
+        Self { session: None, epoch: 0, values: Values::new(), overlay: Overlay::new(), now }
     }
 }

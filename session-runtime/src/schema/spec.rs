@@ -1,9 +1,10 @@
 //! Tables of a schema and its fields without type parameters: all that loading, saving and merging need.
 
 use std::any::Any;
+use std::time::Duration;
 
 use crate::error::SessionError;
-use crate::record::{Text, Values, key};
+use crate::record::{Text, key};
 #[cfg(feature = "rocket")]
 use crate::schema::const_message::Message;
 use crate::schema::history::Downgraded;
@@ -44,7 +45,7 @@ pub struct SchemaSpec {
     pub(crate) upgrade: fn(RawSection, u16) -> Result<RawSection, SessionError>,
     pub(crate) reads: fn(u16) -> bool,
     /// Downgrades a section of this version to an older one; `None` if that is not possible.
-    pub(crate) downgrade: fn(&Values, u16) -> Option<Downgraded>,
+    pub(crate) downgrade: fn(RawSection, u16) -> Option<Downgraded>,
     /// Returns the metadata of an older version that this program can write; `None` if it cannot.
     pub(crate) downgraded_metadata: fn(u16) -> Option<Text>,
     pub(crate) field: fn(usize) -> Option<&'static FieldSpec>,
@@ -76,7 +77,7 @@ pub struct FieldSpec {
     pub(crate) at: usize,
     /// Stored key, `<schema>.<field>`.
     pub(crate) name: &'static str,
-    /// Prefix of the stored keys of its entries, `<schema>.<field>/`.
+    /// Prefix of the stored keys of its entries or elements, `<schema>.<field>/`.
     pub(crate) prefix: &'static str,
     pub(crate) kind: Kind,
     /// Shape of the stored value, if known.
@@ -90,6 +91,10 @@ pub struct FieldSpec {
     /// True if the order of a top-level array has no meaning.
     pub(crate) unordered: bool,
     pub(crate) merge: Merge,
+    /// Time after which the value, or an element of the list, reads as absent; `None`: never.
+    pub(crate) expires_after: Option<Duration>,
+    /// Stored key of the deadline, `<schema>.<field>~`; empty if the field has none.
+    pub(crate) deadline: &'static str,
 }
 
 /// Effect of a change of a field on the session's id.
@@ -110,6 +115,8 @@ pub(crate) enum Kind {
     Whole,
     /// Stored under one key per entry.
     Entries,
+    /// Stored under one key per element of a list.
+    Elements,
     /// Never stored.
     Transient,
 }
@@ -117,6 +124,11 @@ pub(crate) enum Kind {
 impl FieldSpec {
     pub(crate) const fn is_stored(&self) -> bool {
         !matches!(self.kind, Kind::Transient)
+    }
+
+    /// Returns whether the deadline of the value is stored beside it.
+    pub(crate) const fn has_deadline(&self) -> bool {
+        !self.deadline.is_empty()
     }
 
     /// Returns the field's part of the stored key.
@@ -148,11 +160,9 @@ pub(crate) enum Merge {
     With(MergeFn),
     /// Adds the difference between ours and the base to theirs.
     Sum(MergeFn),
-}
-
-impl Merge {
-    /// Returns whether a patch must check that the value is still the one loaded.
-    pub(crate) fn needs_base(self) -> bool {
-        !matches!(self, Self::LastWrite)
-    }
+    /// Keeps the elements that either request appended, up to `max` of them.
+    Append {
+        /// Number of elements above which the oldest are removed.
+        max: usize,
+    },
 }

@@ -8,7 +8,7 @@ use std::ops::Deref;
 
 use crate::error::SessionError;
 use crate::schema::change::{Change, GuardChanges};
-use crate::schema::codec::ChangeRecorder;
+use crate::schema::codec::{ChangeRecorder, IdSource};
 use crate::schema::snapshot::Snapshot;
 use crate::schema::{FieldAccess, FieldOps, FieldSpec, Renew, Schema};
 
@@ -154,13 +154,23 @@ impl<S: Schema> Tracked<S> {
     }
 
     /// Returns a change for every marked field whose value differs from the snapshot and, with `confirms`, for each
-    /// one that was set to the value it had. Then the marks are cleared, and later changes build on these.
-    pub(crate) fn take_changes(&mut self, snapshot: &Snapshot, confirms: bool) -> Result<GuardChanges, SessionError> {
+    /// one that was set to the value it had. `ids` gives the ids of new elements of lists. Then the marks are cleared,
+    /// and later changes build on these.
+    pub(crate) fn take_changes(
+        &mut self,
+        snapshot: &Snapshot,
+        confirms: bool,
+        ids: IdSource<'_>,
+    ) -> Result<GuardChanges, SessionError> {
         self.look();
         let found = match &self.user {
-            User::Gone(before) => self.after_user(before, snapshot)?,
+            User::Gone(before) => self.after_user(before, snapshot, ids)?,
             _ => GuardChanges {
-                changes: self.diff(&self.value, &self.touched, snapshot, confirms)?,
+                changes: self.diff(
+                    &self.value,
+                    &self.touched,
+                    ChangeRecorder::new(S::SPEC, snapshot).confirming(confirms).ids(ids),
+                )?,
                 ..GuardChanges::default()
             },
         };
@@ -172,23 +182,22 @@ impl<S: Schema> Tracked<S> {
     }
 
     #[cold]
-    fn after_user(&self, before: &Before<S>, snapshot: &Snapshot) -> Result<GuardChanges, SessionError> {
+    fn after_user(
+        &self,
+        before: &Before<S>,
+        snapshot: &Snapshot,
+        ids: IdSource<'_>,
+    ) -> Result<GuardChanges, SessionError> {
         let mut edited = S::Marks::default();
         let kept = (0..S::FIELDS.len()).filter(|at| has(&before.edited, *at) && !self.is_replaced(*at));
         kept.for_each(|at| mark(&mut edited, at));
-        let before = self.diff(&before.value, &edited, snapshot, false)?;
-        let changes = self.diff(&self.value, &self.touched, &Snapshot::default(), false)?;
+        let before = self.diff(&before.value, &edited, ChangeRecorder::new(S::SPEC, snapshot).ids(ids))?;
+        let nothing = Snapshot::default();
+        let changes = self.diff(&self.value, &self.touched, ChangeRecorder::new(S::SPEC, &nothing).ids(ids))?;
         Ok(GuardChanges { starts_over: true, before, changes })
     }
 
-    fn diff(
-        &self,
-        value: &S,
-        fields: &S::Marks,
-        snapshot: &Snapshot,
-        confirms: bool,
-    ) -> Result<Vec<Change>, SessionError> {
-        let mut changes = ChangeRecorder::new(S::SPEC, snapshot).confirming(confirms);
+    fn diff(&self, value: &S, fields: &S::Marks, mut changes: ChangeRecorder<'_>) -> Result<Vec<Change>, SessionError> {
         for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(fields, *at)) {
             changes.begin(has(&self.set, at), has(&self.cleared, at));
             field.access.diff(value, &mut changes)?;

@@ -337,7 +337,7 @@ fn replace_upgraded(found: Vec<Found>, instead: Outcome) -> Vec<Found> {
 
 /// Returns the outcome for each stored schema, and the patch that upgrades all of them.
 fn inspect(core: &Core, record: &Record) -> (Vec<Found>, Patch) {
-    let mut values = VersionedValues::new(record.values.clone());
+    let mut values = VersionedValues::new(record.values.clone(), core.now());
     let mut patch = Patch::on_generation(record.head.generation);
     let mut found = Vec::new();
     for schema in core.schemas().iter().copied().filter(|schema| record.values.get(schema.key).is_some()) {

@@ -12,6 +12,7 @@ use crate::record::patch::{Patch, Patched, Precondition};
 use crate::record::{Record, Text, key};
 use crate::request::budget::Budget;
 use crate::request::changes::{Changes, fill, renews};
+use crate::request::core::Core;
 use crate::schema::codec::Reader;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
@@ -20,7 +21,7 @@ use crate::sessions::Sessions;
 use crate::store::{Loaded, Wanted};
 use crate::sync::Instant;
 use crate::version::status::VersionStatus;
-use crate::version::versioned::{VersionedValues, Versions};
+use crate::version::versioned::VersionedValues;
 
 impl Sessions {
     /// Returns the values of a schema in one session; `None` if the session does not exist.
@@ -34,7 +35,7 @@ impl Sessions {
         let loaded = self.load(*key, &wanted, &Budget::new(self.core.deadline)).await?;
         let decode = |loaded: Loaded| {
             check_readable(&loaded, S::SPEC)?;
-            let mut values = VersionedValues::new(loaded.record.values);
+            let mut values = VersionedValues::new(loaded.record.values, self.core.now());
             values.upgrade(S::SPEC, &self.core.versions)?;
             decode(*key, &values).map(|(value, _)| value)
         };
@@ -79,7 +80,7 @@ impl Sessions {
             let Some(loaded) = self.load(*key, &wanted, &budget).await? else { return Ok(None) };
             check_readable(&loaded, S::SPEC)?;
             let Loaded { record, bytes, keys, .. } = loaded;
-            let (result, patch, values) = run::<S, R>(*key, record, &self.core.versions, &mut work)?;
+            let (result, patch, values) = run::<S, R>(*key, record, &self.core, &mut work)?;
             if patch.is_empty() {
                 return Ok(Some(result));
             }
@@ -132,7 +133,7 @@ impl Sessions {
             if patch.is_empty() {
                 return Ok(());
             }
-            if names_user(S::SPEC, loaded, &self.core.versions) {
+            if names_user(S::SPEC, loaded, &self.core) {
                 return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
             }
             match self.core.run(&budget, self.core.store().patch(*key, patch, self.core.now())).await? {
@@ -208,14 +209,14 @@ fn check_readable(loaded: &Loaded, schema: &'static SchemaSpec) -> Result<(), Se
 }
 
 /// Returns whether a `renew` field holds more than its default, or cannot be read.
-fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) -> bool {
+fn names_user(schema: &'static SchemaSpec, loaded: Loaded, core: &Core) -> bool {
     let mut renewing = schema.fields().filter(|field| field.renew != Renew::Off).peekable();
     if renewing.peek().is_none() {
         return false;
     }
     let is_readable = check_readable(&loaded, schema).is_ok();
-    let mut values = VersionedValues::new(loaded.record.values);
-    let status = values.upgrade(schema, versions);
+    let mut values = VersionedValues::new(loaded.record.values, core.now());
+    let status = values.upgrade(schema, &core.versions);
     let is_set =
         |field: &FieldSpec| values.current().get(field.name).is_some_and(|text| !schema.is_initial(field, text));
     match status {
@@ -227,29 +228,29 @@ fn names_user(schema: &'static SchemaSpec, loaded: Loaded, versions: &Versions) 
 }
 
 fn decode<S: Schema>(key: SessionKey, values: &VersionedValues) -> Result<(S, Snapshot), SessionError> {
-    let snapshot = Snapshot::new(key, values.current().clone(), BTreeMap::new());
+    let snapshot = Snapshot::new(key, values.current().clone(), BTreeMap::new(), values.now());
     Ok((schema::read(&Reader::new(S::SPEC, &snapshot))?, snapshot))
 }
 
 fn run<S: Schema, R>(
     key: SessionKey,
     record: Record,
-    versions: &Versions,
+    core: &Core,
     work: &mut impl FnMut(&mut S::Mut) -> R,
 ) -> Result<(R, Patch, VersionedValues), SessionError> {
     let Record { head, values } = record;
-    let mut values = VersionedValues::new(values);
-    values.check_writable(S::SPEC, versions)?;
+    let mut values = VersionedValues::new(values, core.now());
+    values.check_writable(S::SPEC, &core.versions)?;
     let (value, snapshot) = decode::<S>(key, &values)?;
     let mut value = S::WRAP(Tracked::new(value));
     let result = work(&mut value);
-    let found = S::TRACKED(&mut value).take_changes(&snapshot, false)?.changes;
+    let found = S::TRACKED(&mut value).take_changes(&snapshot, false, core.ids())?.changes;
     let changes: Changes = found.into_iter().map(|change| (change.name.clone(), change)).collect();
     if renews(&changes) {
         return Err(SessionError::at_schema(ErrorKind::RenewInJob, S::SPEC));
     }
     let mut patch = Patch::on_generation(head.generation);
-    fill(&mut patch, &changes, versions, &values, head.revision)?;
+    fill(&mut patch, &changes, core, &values, head.revision)?;
     patch.precondition = Precondition::Revision(head.revision);
     Ok((result, patch, values))
 }

@@ -21,7 +21,7 @@ use crate::schema::history::{Downgrade, Downgraded, Previous};
 use crate::schema::layout::{Pin, compatible, hash_of, unreadable};
 use crate::schema::section::RawSection;
 use crate::schema::snapshot::Snapshot;
-use crate::schema::{Kind, Schema, SchemaSpec, read};
+use crate::schema::{Kind, Schema, SchemaSpec, deadline, read};
 use crate::version::status;
 
 /// Upgrades a section from the version that wrote it to this one.
@@ -64,7 +64,7 @@ pub(crate) fn upgrade_section<S: Schema>(mut section: RawSection, mut from: u16)
 fn steps_are_readable<S: Schema>(section: &RawSection, before: &RawSection, from: u16) -> Result<(), SessionError> {
     let mut written = section.values.clone();
     written.retain(|name| before.values.get(name) != section.values.get(name));
-    let snapshot = Snapshot::of_values(written);
+    let snapshot = Snapshot::of_values(written, section.now);
     let read = read::<S>(&Reader::strict(S::SPEC, &snapshot));
     read.map(drop).map_err(|error| SessionError::upgrade(S::SPEC, from, S::VERSION).because(error))
 }
@@ -89,17 +89,7 @@ fn apply_renames(schema: &SchemaSpec, older: &[Pin], section: &mut RawSection) {
 
 /// Returns the section with the value in place of the texts that any version of the chain stored.
 fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSection, SessionError> {
-    let nothing = Snapshot::default();
-    let mut changes = ChangeRecorder::new(S::SPEC, &nothing);
-    for field in S::FIELDS {
-        field.access.diff(value, &mut changes)?;
-    }
-    let mut texts = BTreeMap::new();
-    for change in changes.into_changes() {
-        if let Some(text) = change.ours {
-            texts.insert(change.name, (text, KnownText::of(change.field)));
-        }
-    }
+    let mut texts = texts_of(value, &section)?;
     let mut stored = Values::with_capacity(texts.len());
     for (name, text) in section.values.iter() {
         match texts.remove(name) {
@@ -115,8 +105,39 @@ fn stored_form<S: Schema>(value: &S, mut section: RawSection) -> Result<RawSecti
     for (name, (text, _)) in texts {
         stored.set(name, text);
     }
+    set_deadlines(S::SPEC, &section, &mut stored);
     section.values = stored;
     Ok(section)
+}
+
+/// Texts to be stored, with what is known of each.
+type Texts = BTreeMap<Text, (Text, KnownText)>;
+
+/// Returns the texts of a value. Elements of lists keep their ids, and values that expire their deadlines.
+fn texts_of<S: Schema>(value: &S, section: &RawSection) -> Result<Texts, SessionError> {
+    let elements = section.elements(S::SPEC.fields().filter(|field| field.kind == Kind::Elements));
+    let mut changes = ChangeRecorder::new(S::SPEC, &elements).complete();
+    for field in S::FIELDS {
+        field.access.diff(value, &mut changes)?;
+    }
+    let mut texts = Texts::new();
+    for change in changes.into_changes() {
+        if let Some(text) = change.ours {
+            texts.insert(change.name, (text, KnownText::of(change.field)));
+        }
+    }
+    Ok(texts)
+}
+
+/// Stores the deadlines of the values that expire: those that the section has, and new ones for values that had none.
+fn set_deadlines(schema: &SchemaSpec, section: &RawSection, stored: &mut Values) {
+    for field in schema.fields().filter(|field| field.has_deadline()) {
+        if let Some(value) = stored.get(field.name) {
+            let at = section.deadline_of(field).unwrap_or_else(|| deadline::from(field, section.now));
+            let text = deadline::text(at, value);
+            stored.set(field.deadline.into(), text);
+        }
+    }
 }
 
 /// True if a field of the schema, or of a version before it, has this stored key.
@@ -142,11 +163,7 @@ fn is_default(schema: &SchemaSpec, name: &str, text: &str) -> bool {
 }
 
 /// Downgrades a section to an older version; `None` if that is impossible.
-pub(crate) fn downgrade_section<S: Schema>(values: &Values, to: u16) -> Option<Downgraded> {
-    downgrade_from::<S>(RawSection::of(S::KEY, values), to)
-}
-
-fn downgrade_from<S: Schema>(section: RawSection, to: u16) -> Option<Downgraded> {
+pub(crate) fn downgrade_section<S: Schema>(section: RawSection, to: u16) -> Option<Downgraded> {
     let history = &S::HISTORY;
     if to == S::VERSION {
         return Some(Ok(section));
@@ -246,7 +263,7 @@ impl<S, P> CannotDowngrade for Downgrades<S, P> {}
 
 impl<S: Schema, P: Schema + TryFrom<S, Error: UpgradeError>> Downgrades<S, P> {
     pub const __DOWNGRADE: Option<Downgrade> = Some(|section, to| match downgrade_to::<S, P>(section) {
-        Ok(section) => downgrade_from::<P>(section, to),
+        Ok(section) => downgrade_section::<P>(section, to),
         Err(error) => Some(Err(error)),
     });
 }

@@ -12,10 +12,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
 use crate::record::patch::Patch;
 use crate::record::{Text, Values, key};
 use crate::schema::SchemaSpec;
+use crate::schema::change::{Base, Change};
 use crate::schema::schema_set::SchemaSet;
 use crate::schema::section::RawSection;
 use crate::version::status::{VersionStatus, version_status, written};
@@ -56,12 +58,13 @@ impl Versions {
     /// Returns the values of a new record in the form to be stored. A section that is taken over from another record,
     /// `before`, and already has this version there is not downgraded, because the held version may be unable to
     /// represent it.
-    pub(crate) fn to_store(&self, mut values: Values, before: &Values) -> Result<Values, SessionError> {
+    pub(crate) fn to_store(&self, mut values: Values, before: &Values, now: Timestamp) -> Result<Values, SessionError> {
         for version in &self.0 {
             let Some((held, metadata)) = &version.hold else { continue };
             let is_ours = |values: &Values| values.get(version.schema.key) == Some(&*version.written);
             if is_ours(&values) && !is_ours(before) {
-                let section = downgraded(version.schema, &values, *held)?;
+                let section = RawSection::of(version.schema.key, &values, now);
+                let section = downgraded(version.schema, section, *held)?;
                 values.retain(|name| !key::is_of_schema(name, version.schema.key));
                 section.values().iter().for_each(|(name, text)| drop(values.set(name.clone(), text.clone())));
                 values.set(version.name.clone(), metadata.clone());
@@ -101,22 +104,34 @@ fn why_not_held(schema: &'static SchemaSpec, held: u16) -> String {
     )
 }
 
-fn downgraded(schema: &'static SchemaSpec, values: &Values, held: u16) -> Result<RawSection, SessionError> {
-    (schema.downgrade)(values, held).unwrap_or_else(|| Err(SessionError::at_schema(ErrorKind::Config, schema)))
+fn downgraded(schema: &'static SchemaSpec, section: RawSection, held: u16) -> Result<RawSection, SessionError> {
+    (schema.downgrade)(section, held).unwrap_or_else(|| Err(SessionError::at_schema(ErrorKind::Config, schema)))
 }
 
 /// Values of a record, as they are stored and as this program sees them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct VersionedValues {
     stored: Values,
     current: Values,
     /// Schemas whose values differ from the stored ones.
     upgraded: SchemaSet,
+    /// Time with which deadlines are compared: that of the request or job.
+    now: Timestamp,
 }
 
 impl VersionedValues {
-    pub(crate) fn new(stored: Values) -> Self {
-        Self { current: stored.clone(), stored, upgraded: SchemaSet::EMPTY }
+    pub(crate) fn new(stored: Values, now: Timestamp) -> Self {
+        Self { current: stored.clone(), stored, upgraded: SchemaSet::EMPTY, now }
+    }
+
+    /// Returns the time with which deadlines are compared.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Returns the stored text of a changed key.
+    pub(crate) fn base_of(&self, change: &Change) -> Base {
+        Base::of(change, &self.current, self.now)
     }
 
     pub(crate) fn stored(&self) -> &Values {
@@ -130,7 +145,7 @@ impl VersionedValues {
     /// Replaces the stored values, and upgrades the same schemas as before.
     pub(crate) fn set_stored(&mut self, stored: Values, versions: &Versions) -> Result<(), SessionError> {
         let upgraded = self.upgraded;
-        *self = Self::new(stored);
+        *self = Self::new(stored, self.now);
         let mut each = versions.0.iter().enumerate().filter(|(at, _)| upgraded.contains(*at));
         each.try_for_each(|(_, version)| self.upgrade(version.schema, versions).map(drop))
     }
@@ -178,7 +193,7 @@ impl VersionedValues {
         if !self.upgraded.contains(at) {
             match status {
                 VersionStatus::Older(from) => {
-                    let section = (schema.upgrade)(RawSection::of(schema.key, &self.stored), from)?;
+                    let section = (schema.upgrade)(RawSection::of(schema.key, &self.stored, self.now), from)?;
                     self.set_current(at, schema, section.values());
                 }
                 VersionStatus::Discarded => self.set_current(at, schema, &Values::new()),
@@ -223,16 +238,17 @@ impl VersionedValues {
         }
         let mut after = self.current.clone();
         patch.apply(&mut after);
+        let after = RawSection::of(schema.key, &after, self.now).stored_as(&self.stored);
         let (section, metadata) = match hold {
-            Some((held, metadata)) => (downgraded(schema, &after, *held)?, metadata),
-            None => (RawSection::of(schema.key, &after), &version.written),
+            Some((held, metadata)) => (downgraded(schema, after, *held)?, metadata),
+            None => (after, &version.written),
         };
         patch.set.retain(|(name, _)| !key::is_of_schema(name, schema.key));
         patch.remove.retain(|name| !key::is_of_schema(name, schema.key));
         if self.stored.get(schema.key) != Some(metadata) {
             patch.set.push((version.name.clone(), metadata.clone()));
         }
-        let before = RawSection::of(schema.key, &self.stored);
+        let before = RawSection::of(schema.key, &self.stored, self.now);
         let (before, after) = (before.values(), section.values());
         let changed = after.iter().filter(|(name, text)| before.get(name) != Some(text));
         patch.set.extend(changed.cloned());

@@ -2,9 +2,10 @@
 //!
 //! A file is added with a release, or with a version of an example's schema. It is never edited, because stores in
 //! production hold such bytes. `0.1.0.json` holds every kind of value. `cart-N.json` and `upgrade-N.json` hold the cart
-//! that version N of the example stored.
+//! that version N of the example stored. `values-0.1.0.json` holds a list that merges and a value that expires.
 
 mod programs;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

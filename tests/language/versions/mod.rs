@@ -9,4 +9,5 @@ mod release;
 mod shop;
 mod table;
 mod upgrade;
+mod values;
 mod walks;

@@ -24,7 +24,7 @@ impl Visit {
         if values.is_empty() {
             return Ok(Outcome::Done);
         }
-        let values = self.core.versions.to_store(values, before)?;
+        let values = self.core.versions.to_store(values, before, self.now)?;
         self.core.limits.check(values.bytes(), values.len())?;
         let (id, record) = self.core.create(self, values, expiry).await?;
         let mut state = self.state();
@@ -40,7 +40,7 @@ impl Live {
     /// Returns the session that this request has created.
     fn created(id: SessionId, Record { head, values }: Record) -> Self {
         let (bytes, keys, stored) = (values.bytes(), values.len(), head.clone());
-        let values = VersionedValues::new(values);
+        let values = VersionedValues::new(values, head.created);
         Self { id, presented: false, head, values, stored, bytes, keys, unreadable: Vec::new() }
     }
 }

@@ -22,11 +22,12 @@ impl Save<'_> {
         let changes = self.login_changes(&values)?;
         let had_user = self.had_user(&values);
         self.keep_for_login(&mut values);
-        for (name, text) in fresh_values(&changes, &self.visit.core.versions).iter() {
+        for (name, text) in fresh_values(&changes, &self.visit.core).iter() {
             values.set(name.clone(), text.clone());
         }
         for change in changes.values().filter(|change| change.ours.is_none()) {
             values.remove(&change.name);
+            values.remove(change.field.deadline);
         }
         let values = self.visit.with_proof(values, self.requested);
         let expiry = self.requested.expiry.map_or(self.live.head.expiry, Into::into);

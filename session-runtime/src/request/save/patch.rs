@@ -36,9 +36,8 @@ impl Save<'_> {
         let head = &self.live.head;
         let mut patch = Patch::on_generation(head.generation);
         patch.absolute_deadline = Some(head.absolute_deadline);
-        let versions = &self.visit.core.versions;
         if self.requested.dropped.is_empty() {
-            fill(&mut patch, &self.requested.changes, versions, &self.live.values, head.revision)?;
+            fill(&mut patch, &self.requested.changes, &self.visit.core, &self.live.values, head.revision)?;
         } else {
             self.fill_dropping(&mut patch)?;
         }
@@ -62,11 +61,10 @@ impl Save<'_> {
     /// schemas apply to empty sections.
     #[cold]
     fn fill_dropping(&self, patch: &mut Patch) -> Result<(), SessionError> {
-        let (versions, revision, changes) =
-            (&self.visit.core.versions, self.live.head.revision, &self.requested.changes);
+        let (core, revision, changes) = (&self.visit.core, self.live.head.revision, &self.requested.changes);
         let dropped = self.requested.dropped.iter();
-        let values = dropped.fold(self.live.values.clone(), |values, schema| values.without(schema, versions));
-        fill(patch, changes, versions, &values, revision)?;
+        let values = dropped.fold(self.live.values.clone(), |values, schema| values.without(schema, &core.versions));
+        fill(patch, changes, core, &values, revision)?;
         let set = |name: &Text| patch.set.iter().any(|(set, _)| set == name);
         let dropped = self.requested.dropped.iter();
         let names = dropped.flat_map(|schema| self.live.keys_of(schema)).filter(|name| !set(name)).collect();

@@ -112,7 +112,7 @@ impl Visit {
         outdated: bool,
     ) -> Result<GuardChanges, SessionError> {
         let confirms = self.core.has_user && snapshot.session().is_some();
-        let found = tracked.take_changes(snapshot, confirms)?;
+        let found = tracked.take_changes(snapshot, confirms, self.core.ids())?;
         if S::SPEC.has_transient && !outdated {
             self.carry(at, tracked.value());
         }

@@ -6,10 +6,15 @@ use std::collections::BTreeMap;
 use super::read_back::from_text_of;
 use super::same::{KnownText, same_text};
 use super::text::{Names, check, check_key, decode, decode_entry, encode, encode_into, is_same, unencodable};
-use super::{Access, ByEntry, ChangeRecorder, Entries, EntryKey, Reader, Storable, Transient, TransientField, Whole};
+use super::{
+    Access, ByEntry, ChangeRecorder, Entries, EntryKey, Expiring, Reader, Storable, Transient, TransientField, Whole,
+};
 use crate::error::SessionError;
 use crate::record::Text;
 use crate::schema::{FieldAccess, OnInvalid, Schema};
+
+/// Stored key with its text.
+type Entry<'a> = (&'a Text, &'a Text);
 
 impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
     fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
@@ -19,10 +24,78 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
     }
 
     fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
+        let stored = changes.snapshot.entry(self.spec().name);
+        self.diff_with(value, stored, changes)
+    }
+
+    fn show(&self, value: &S) -> Option<String> {
+        serde_json::to_string(self.get(value)).ok()
+    }
+
+    fn initial(&self) -> Box<dyn Any> {
+        Box::new(FieldAccess::initial(self))
+    }
+
+    fn is_initial(&self, text: &str) -> bool {
+        self.reads_as_initial(text)
+    }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
+    }
+}
+
+impl<S: Schema, T: Storable + 'static> Access<S> for Expiring<S, T> {
+    fn read(&self, value: &mut S, from: &Reader<'_>) -> Result<(), SessionError> {
+        let spec = self.spec();
+        let Some((_, text)) = from.snapshot.live_entry(spec) else { return Ok(()) };
+        from.take(decode(from.schema, spec, text), |stored| *self.slot(value) = stored)
+    }
+
+    fn diff(&self, value: &S, changes: &mut ChangeRecorder<'_>) -> Result<(), SessionError> {
+        let (spec, found) = (self.spec(), changes.found.len());
+        let stored = changes.snapshot.live_entry(spec);
+        self.diff_with(value, stored, changes)?;
+        match stored {
+            _ if changes.found.len() > found => {}
+            // An equal value that is set begins a new period.
+            Some((name, text)) if changes.is_replaced() => {
+                changes.put(spec, name.clone(), Some(text.clone()), Some(text.clone()));
+            }
+            Some(_) => {}
+            None => changes.drop_expired(spec),
+        }
+        Ok(())
+    }
+
+    fn show(&self, value: &S) -> Option<String> {
+        serde_json::to_string(self.get(value)).ok()
+    }
+
+    fn initial(&self) -> Box<dyn Any> {
+        Box::new(FieldAccess::initial(self))
+    }
+
+    fn is_initial(&self, text: &str) -> bool {
+        self.reads_as_initial(text)
+    }
+
+    fn swap(&self, a: &mut S, b: &mut S) {
+        std::mem::swap(self.slot(a), self.slot(b));
+    }
+}
+
+impl<S: Schema, T: Storable + 'static, K> FieldAccess<S, T, K> {
+    /// Reports the value if it differs from the stored one.
+    fn diff_with(
+        &self,
+        value: &S,
+        stored: Option<Entry<'_>>,
+        changes: &mut ChangeRecorder<'_>,
+    ) -> Result<(), SessionError> {
         let spec = self.spec();
         let value = self.get(value);
         let text = encode(S::SPEC, spec, value)?;
-        let stored = changes.snapshot.entry(spec.name);
         let base = stored.map(|(_, text)| text);
         let is_initial = || self.is_initial_text(&text);
         let cleared = changes.cleared && is_initial();
@@ -47,26 +120,12 @@ impl<S: Schema, T: Storable + 'static> Access<S> for Whole<S, T> {
         Ok(())
     }
 
-    fn show(&self, value: &S) -> Option<String> {
-        serde_json::to_string(self.get(value)).ok()
-    }
-
-    fn initial(&self) -> Box<dyn Any> {
-        Box::new(FieldAccess::initial(self))
-    }
-
-    fn is_initial(&self, text: &str) -> bool {
+    fn reads_as_initial(&self, text: &str) -> bool {
         // A value that `on_invalid = reset` skips reads as the default.
         let passed_over = || S::SPEC.on_invalid == OnInvalid::Reset && from_text_of::<T>(self.spec(), text).is_err();
         self.is_initial_text(text) || passed_over()
     }
 
-    fn swap(&self, a: &mut S, b: &mut S) {
-        std::mem::swap(self.slot(a), self.slot(b));
-    }
-}
-
-impl<S: Schema, T: Storable + 'static> Whole<S, T> {
     /// Returns whether `text` is the encoding of the value in a new session.
     fn is_initial_text(&self, text: &str) -> bool {
         let initial = serde_json::to_string(&FieldAccess::initial(self));

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::schema::FieldSpec;
 use crate::schema::layout::Shape;
 use crate::schema::value::{Enum, Tag, Ty};
+use crate::schema::{FieldSpec, Kind};
 
 /// Type information about a text: its shape, or, if that is unknown, whether the type is spelled `HashSet`.
 #[derive(Clone, Copy)]
@@ -17,10 +17,14 @@ pub(crate) struct KnownText {
 }
 
 impl KnownText {
-    /// Returns the information for the text under a key of this field, which is the whole field or one entry.
+    /// Returns the information for the text under a key of this field: the whole field, one entry or one element.
     pub(crate) fn of(field: &FieldSpec) -> Self {
         let shape = field.shape;
-        let ty = if field.prefix.is_empty() { shape.map(Shape::ty) } else { shape.and_then(Shape::of_entry) };
+        let ty = match field.kind {
+            Kind::Whole | Kind::Transient => shape.map(Shape::ty),
+            Kind::Entries => shape.and_then(Shape::of_entry),
+            Kind::Elements => shape.and_then(Shape::of_element),
+        };
         Self { ty, is_set: field.unordered }
     }
 

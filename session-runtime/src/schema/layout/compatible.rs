@@ -6,7 +6,7 @@ use super::shape::{BASIS, hash, same};
 use super::{Compatible, field_of, fields};
 use crate::schema::const_message::Message;
 use crate::schema::value::{Enum, Struct, Ty, Variant};
-use crate::schema::{FieldSpec, Schema};
+use crate::schema::{FieldSpec, Kind, Schema};
 
 /// Returns a key of `P` that a program of that version cannot read in the form that `S` stores.
 pub(crate) const fn unreadable<S: Schema, P: Schema>() -> Option<&'static str> {
@@ -51,7 +51,11 @@ pub(super) const fn compatible_field(now: &FieldSpec, old: &FieldSpec) -> Compat
     {
         return Compatible::Write;
     }
-    let same_kind = now.prefix.is_empty() == old.prefix.is_empty();
+    // A deadline is stored beside the value, and a program that does not know it keeps it.
+    let same_kind = matches!(
+        (now.kind, old.kind),
+        (Kind::Whole, Kind::Whole) | (Kind::Entries, Kind::Entries) | (Kind::Elements, Kind::Elements)
+    );
     match (now.shape, old.shape) {
         (Some(now), Some(old)) if same_kind => nested(now.ty, old.ty),
         _ => Compatible::No,

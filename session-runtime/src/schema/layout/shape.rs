@@ -1,9 +1,9 @@
 //! Hashes of shapes, and their descriptions in messages.
 
 use super::exact::{exact, holds, is_plain};
-use crate::schema::FieldSpec;
 use crate::schema::const_message::Message;
 use crate::schema::value::{Enum, Reads, SessionValue, Struct, Tag, Ty, Variant};
+use crate::schema::{FieldSpec, Kind};
 
 pub(super) const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
@@ -62,6 +62,14 @@ impl Shape {
         }
     }
 
+    /// Returns the stored shape of one element, if elements are stored one by one.
+    pub(crate) const fn of_element(&self) -> Option<&'static Ty> {
+        match self.ty {
+            Ty::Seq(element) => Some(element),
+            _ => None,
+        }
+    }
+
     /// Returns the stored shape.
     pub(crate) const fn ty(&self) -> &'static Ty {
         self.ty
@@ -85,11 +93,23 @@ const fn by_entry(ty: &Ty) -> u64 {
 
 /// Returns the hash of the value under a field's key; `None` if its shape is unknown.
 pub(crate) const fn hash(field: &FieldSpec) -> Option<u32> {
-    match field.shape {
-        Some(shape) if field.prefix.is_empty() => Some(shape.whole),
-        Some(shape) => Some(shape.entries),
-        None => None,
-    }
+    let Some(shape) = field.shape else { return None };
+    let hash = match field.kind {
+        Kind::Entries => shape.entries,
+        Kind::Elements => marked(b'>', shape.whole),
+        Kind::Whole | Kind::Transient => shape.whole,
+    };
+    Some(if field.expires_after.is_some() { marked(b'@', hash) } else { hash })
+}
+
+/// Hashes a mark and the digits of a hash. No text of a shape begins with such a mark.
+const fn marked(mark: u8, hash: u32) -> u32 {
+    fold(number(byte(BASIS, mark), hash as usize))
+}
+
+/// Returns the hash of a stored text.
+pub(crate) const fn hash_of_text(stored: &str) -> u32 {
+    fold(text(BASIS, stored))
 }
 
 pub(super) const fn shape(hash: u64, ty: &Ty) -> u64 {
@@ -233,8 +253,13 @@ pub(super) const fn enum_shape(hash: u64, one: &Enum) -> u64 {
 
 pub(super) const fn push_type(out: &mut Message, ty: &Ty, field: &FieldSpec) {
     push_shape(out, ty);
-    if !field.prefix.is_empty() {
-        out.push(", entry by entry");
+    match field.kind {
+        Kind::Entries => out.push(", entry by entry"),
+        Kind::Elements => out.push(", element by element"),
+        Kind::Whole | Kind::Transient => {}
+    }
+    if field.expires_after.is_some() {
+        out.push(", which expires");
     }
 }
 

@@ -25,6 +25,10 @@ struct All {
     tags: BTreeSet<u32>,
     #[session(merge = keys(sum))]
     counts: BTreeMap<u32, i32>,
+    #[session(merge = append(max = 20))]
+    notices: Vec<String>,
+    #[session(expires_after = "10m")]
+    code: Option<u32>,
     #[session(merge = with = spelled)]
     spelled: String,
     #[session(merge = with = nothing)]
@@ -62,12 +66,13 @@ fn emptied(_: &String, _: &String, _: String) -> String {
     String::new()
 }
 
-/// Returns an edit of a stored key of a schema.
-fn edit<S: Schema>(name: &str, [base, ours]: [Option<&str>; 2]) -> Change {
+/// Returns a change of a stored key of a schema.
+fn change<S: Schema>(name: &str, [base, ours]: [Option<&str>; 2]) -> Change {
     let field = S::SPEC.fields().find(|field| field.key() == name).unwrap();
-    let [base, ours] = [base, ours].map(|text| text.map(Into::into));
-    let name = field.name.into();
-    Change { schema: S::SPEC, field, name, base, ours, set: false, mixed: false, stale: false }
+    let text = |text: Option<&str>| text.map(Into::into);
+    let (base, ours, name) = (text(base), text(ours), field.name.into());
+    let (set, mixed, stale, expired) = Default::default();
+    Change { schema: S::SPEC, field, name, base, expired, ours, set, mixed, stale }
 }
 
 /// Merges a stored key of a schema with the field's own merge.
@@ -75,7 +80,7 @@ fn merged<S: Schema>(
     name: &str,
     [base, theirs, ours]: [Option<&str>; 3],
 ) -> Result<Option<String>, (ErrorKind, String)> {
-    let merged = three_way(&edit::<S>(name, [base, ours]), theirs);
+    let merged = three_way(&change::<S>(name, [base, ours]), theirs);
     merged.map(|merged| merged.map(|text| text.to_string())).map_err(|error| (error.kind(), error.to_string()))
 }
 
@@ -207,29 +212,69 @@ fn an_undecodable_text_is_an_error_or_the_default() {
     assert_eq!(value::<Lenient>("counts", [Some("1"), Some("[]"), Some("3")]).as_deref(), Some("2"));
 }
 
-/// Only a last write does not depend on the stored value.
+/// Only a last write does not depend on the stored value. An element does if it is edited: it may have been removed.
 #[test]
 fn every_merge_but_a_last_write_needs_the_base() {
     for field in All::SPEC.fields() {
-        let last_write = ["plain", "tags"].contains(&field.key());
-        assert_eq!(field.merge.needs_base(), !last_write, "{}", field.key());
+        let last_write = ["plain", "tags", "code"].contains(&field.key());
+        let needs_base = |texts| change::<All>(field.key(), texts).needs_base();
+        assert_eq!(needs_base([Some("1"), Some("2")]), !last_write, "{}", field.key());
+        let is_list = field.key() == "notices";
+        for texts in [[None, Some("1")], [Some("1"), None]] {
+            assert_eq!(needs_base(texts), !last_write && !is_list, "{}", field.key());
+        }
     }
 }
 
 /// A session that starts over keeps its `lasting` schemas, so an edit there still has its base.
 #[test]
 fn an_edit_of_a_lasting_value_was_rebased_on_an_empty_session() {
-    let rebased = edit::<Lasting>("theme", [Some("\"dark\""), Some("\"light\"")]).rebased_on_empty().unwrap().unwrap();
+    let rebased =
+        change::<Lasting>("theme", [Some("\"dark\""), Some("\"light\"")]).rebased_on_empty().unwrap().unwrap();
     assert_eq!((rebased.base.as_deref(), rebased.stale), (Some("\"dark\""), false));
-    let rebased = edit::<All>("plain", [Some("\"dark\""), Some("\"light\"")]).rebased_on_empty().unwrap().unwrap();
+    let rebased = change::<All>("plain", [Some("\"dark\""), Some("\"light\"")]).rebased_on_empty().unwrap().unwrap();
     assert_eq!((rebased.base.as_deref(), rebased.stale), (None, true));
 }
 
 #[test]
 fn a_count_that_was_raised_and_lowered_again_was_stored_as_zero() {
-    let rebased = |base, ours| edit::<All>("counts", [Some(base), Some(ours)]).rebased_on_empty().unwrap();
+    let rebased = |base, ours| change::<All>("counts", [Some(base), Some(ours)]).rebased_on_empty().unwrap();
     assert!(rebased("3", "3").is_none());
     assert_eq!(rebased("3", "5").and_then(|change| change.ours).as_deref(), Some("2"));
+}
+
+#[test]
+fn an_edit_of_a_removed_element_is_dropped_and_all_else_stays() {
+    for (base, theirs, ours, merged) in [
+        (Some("1"), None, Some("2"), None),
+        (Some("1"), Some("3"), Some("2"), Some("2")),
+        (Some("1"), Some("3"), None, None),
+        (None, None, Some("2"), Some("2")),
+    ] {
+        assert_eq!(value::<All>("notices", [base, theirs, ours]).as_deref(), merged);
+    }
+}
+
+/// Only a value that was set, or cleared after it had expired, is stored again where nothing differs.
+#[test]
+fn a_change_without_effect_is_void_unless_it_begins_a_period() {
+    let is_void = |name, texts, set, expired| Change { expired, set, ..change::<All>(name, texts) }.is_void();
+    let same = [Some("1"), Some("1")];
+    assert!(is_void("plain", same, true, false) && is_void("code", same, false, false));
+    assert!(!is_void("code", same, true, false) && !is_void("code", [None, Some("1")], false, true));
+    assert!(is_void("code", [None, None], true, false) && is_void("code", [None, None], false, true));
+    assert!(!is_void("code", [None, None], true, true) && is_void("tags", [None, None], true, true));
+}
+
+/// A value that had expired is cleared only if no other request has set a new one.
+#[test]
+fn clearing_what_had_expired_leaves_a_new_value() {
+    let mut cleared = Change { expired: true, set: true, ..change::<All>("code", [None, None]) };
+    cleared.merge(Base { text: None, expired: true }).unwrap();
+    assert!(!cleared.is_void() && cleared.needs_base());
+    let set_anew: Base = Some(Text::from("7")).into();
+    cleared.merge(set_anew).unwrap();
+    assert!(cleared.is_void());
 }
 
 /// Sums of every integer type saturate at its bounds instead of wrapping around; intermediate results do not saturate.

@@ -13,7 +13,7 @@ use crate::request::budget::Budget;
 use crate::request::core::Core;
 use crate::request::proof::proof_in;
 use crate::schema::lookup::Lookup;
-use crate::schema::{FieldSpec, SchemaSpec};
+use crate::schema::{FieldSpec, SchemaSpec, deadline};
 use crate::sessions::in_flight::InFlight;
 use crate::store::{Cursor, Found, Loaded, SWEEP_GRACE, StoreError, StoreErrorKind, Wanted};
 use crate::version::status::VersionStatus;
@@ -143,12 +143,10 @@ impl<'c> Search<'c> {
         let holds_raw = self.names.iter().any(has_text) || unreadable.iter().any(is_lost);
         let proof = proof_in(&values);
         let is_whole = !unreadable.iter().any(|name| key::is_of_schema(name, self.schema.key));
-        let mut values = VersionedValues::new(values);
+        let mut values = VersionedValues::new(values, self.core.now());
         let status = if is_whole { values.upgrade(self.schema, &self.core.versions).ok() } else { None };
         let is_unreadable = matches!(status, None | Some(VersionStatus::Discarded));
-        // An upgrade may have changed the value.
-        let holds =
-            if is_unreadable { holds_raw } else { values.current().get_text(self.field.name) == Some(&self.text) };
+        let holds = if is_unreadable { holds_raw } else { self.is_held(&values) };
         let info = SessionInfo {
             key,
             created: head.created,
@@ -159,6 +157,13 @@ impl<'c> Search<'c> {
             is_unreadable,
         };
         holds.then_some(Candidate::Readable(info, head.generation))
+    }
+
+    /// An upgrade may have changed the value, and the value may have expired.
+    fn is_held(&self, values: &VersionedValues) -> bool {
+        let current = values.current();
+        current.get_text(self.field.name) == Some(&self.text)
+            && !deadline::has_passed(self.field, current, values.now())
     }
 
     /// Ends a session, unless it no longer holds the value after another login. Returns whether this call has ended it.

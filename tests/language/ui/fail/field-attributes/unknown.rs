@@ -3,7 +3,7 @@ use session_runtime::Session;
 #[derive(Session)]
 #[session(key = "cart", version = 1)]
 struct Cart {
-    #[session(expires_after = "1h")]
+    #[session(flash = "1h")]
     count: u32,
 }
 

@@ -43,6 +43,16 @@ struct Cart {
     #[session(renew, merge = reject, redact)]
     admin: std::option::Option<u32>,
     seen: HashSet<u32>,
+    #[session(merge = append(max = 20), redact, accessor = "messages")]
+    notices: Vec<String>,
+    #[session(merge(append(max = 1000)), expires_after = "1h 30m", rename = "Steps-2")]
+    steps: Vec<(u32, Currency)>,
+    #[session(expires_after = "90s", merge = reject)]
+    code: Option<String>,
+    #[session(expires_after = "10m", default = Currency::Eur)]
+    shown_in: Currency,
+    #[session(expires_after = "500ms", merge = sum)]
+    tries: u32,
     #[session(default = HashMap::<u8, u8>::from([(1, 2)]), redact)]
     table: HashMap<u8, u8>,
     #[session(transient)]
@@ -68,6 +78,8 @@ fn main() {
     let _ = (Currency::Usd, |cart: &mut CartMut, auth: &mut AuthMut, prefs: &mut PrefsMut| {
         *cart.items_mut().entry(7).or_default() += 1;
         cart.set_currency(Currency::Usd);
+        cart.messages_mut().push("Saved.".to_owned());
+        cart.set_code("7312".to_owned());
         cart.set_user("a".to_owned());
         cart.set_admin(1);
         auth.clear_user();

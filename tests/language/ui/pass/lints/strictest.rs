@@ -16,6 +16,10 @@ struct Cart {
     #[session(merge = keys(sum))]
     items: BTreeMap<u32, u32>,
     coupon: Option<String>,
+    #[session(merge = append(max = 20), expires_after = "1d")]
+    notices: Vec<String>,
+    #[session(expires_after = "10m")]
+    code: Option<String>,
     #[session(transient, default = Vec::new())]
     seen: Vec<HashSet<u32>>,
 }

@@ -41,6 +41,7 @@
 //! | a new stored name | next `version`, `was`, `renamed_from = "old"` | refused: [hold] |
 //! | a new type, `T` to `Option<T>`, one field to two | next `version`, `previous`, `TryFrom` | refused: [hold] |
 //! | a new field in a nested struct | next `version`, `previous`, `From` | only reads: writing would drop the field |
+//! | `expires_after` or `merge = append` added or removed | next `version`, `previous`, `From` | reads and writes beside `expires_after`; refused beside `append`: [hold] |
 //! | a new meaning, same type | next `version`, `previous` or `migrate`, `readers` = that version | refused: [hold] |
 //! | a new variant | next `version`, `previous`, `From` | refused, unless its enum has a catch-all that keeps content |
 //! | a field moves to another schema | next `version` of both; copy where both guards are open | as for each schema |
@@ -116,6 +117,7 @@
 //! [`ErrorKind::Upgrade`]: crate::ErrorKind::Upgrade
 //! [`ErrorKind::Forked`]: crate::ErrorKind::Forked
 
-pub mod visitors;
-#[doc = include_str!("sessions/logging_in.md")]
+pub mod forms;
+#[doc = include_str!("logging_in.md")]
 pub mod logging_in {}
+pub mod visitors;

@@ -1,0 +1,10 @@
+use session_runtime::Session;
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart {
+    #[session(merge = append(max = 20))]
+    notices: Vec<std::time::Instant>,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use session_runtime::Session;
+
+#[derive(Session)]
+#[session(key = "cart", version = 1)]
+struct Cart {
+    #[session(merge = append(max = 20))]
+    notices: std::collections::BTreeSet<u32>,
+}
+
+fn main() {}
