@@ -1,18 +1,4 @@
-//! Logging in and out: the id of a visitor, requests from other sites, and clients without cookies.
-//!
-//! # Logging in
-//!
-//! A field with `renew` names the user. Set it, and the session has a new id when the request ends; the id from before
-//! is dead. Values of one user never reach the next, except in `lasting` schemas.
-//!
-//! | step | call |
-//! |---|---|
-//! | login with a password | `auth.set_user(name)` |
-//! | login with a token, "remember me" | the same, and [`Visit::remembered`](crate::Visit::remembered): no proof of identity |
-//! | password given again | [`Visit::reauthenticated`](crate::Visit::reauthenticated) |
-//! | page that needs a recent proof | the guard `Recent<10>` |
-//! | logout | [`Visit::destroy`](crate::Visit::destroy) |
-//! | logout that keeps `lasting` schemas | [`Visit::restart`](crate::Visit::restart), or `auth.clear_user()` |
+//! Ids of visitors: the cookie, requests from other sites, and clients without cookies.
 //!
 //! # The cookie
 //!

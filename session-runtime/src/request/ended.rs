@@ -38,7 +38,10 @@ const AT_ONCE: usize = 500;
 /// async fn while_logged_in(ended: Ended, work: impl Future<Output = ()>) {
 ///     tokio::select! {
 ///         () = work => {}
-///         reason = ended => println!("closed: {reason:?}"),
+///         reason = ended => match reason {
+///             Ended::LoggedOut => println!("logged out"),
+///             Ended::Over | Ended::Expired => println!("closed"),
+///         },
 ///     }
 /// }
 /// ```
@@ -63,6 +66,17 @@ impl Drop for Watched {
     fn drop(&mut self) {
         self.core.watches.remove(self.id);
     }
+}
+
+/// The reasons, under the name of the future: `match handle.ended().await { Ended::LoggedOut => …`.
+#[expect(non_upper_case_globals, reason = "they stand for the variants of `EndReason`")]
+impl Ended {
+    /// [`EndReason::Over`].
+    pub const Over: EndReason = EndReason::Over;
+    /// [`EndReason::LoggedOut`].
+    pub const LoggedOut: EndReason = EndReason::LoggedOut;
+    /// [`EndReason::Expired`].
+    pub const Expired: EndReason = EndReason::Expired;
 }
 
 impl Future for Ended {

@@ -28,12 +28,11 @@ use crate::sync::{Mutex, MutexGuard};
 ///     match reason {
 ///         EndReason::LoggedOut => "You are logged out.",
 ///         EndReason::Expired => "Your session has expired.",
-///         _ => "Your session has ended.",
+///         EndReason::Over => "Your session has ended.",
 ///     }
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum EndReason {
     /// The session was destroyed, has started over, or is missing in the store.
     Over,
