@@ -173,8 +173,8 @@ impl Watch {
     /// Returns the reason for the end of the session that has this head. A head that cannot be read ends nothing.
     fn judge(&mut self, found: &LoadedHead, now: Timestamp) -> Option<EndReason> {
         match found {
-            LoadedHead::Present(head) if head.generation != self.generation => Some(EndReason::LoggedOut),
-            LoadedHead::Present(head) => {
+            LoadedHead::Alive(head) if head.generation != self.generation => Some(EndReason::LoggedOut),
+            LoadedHead::Alive(head) => {
                 self.idle_deadline = head.idle_deadline;
                 None
             }

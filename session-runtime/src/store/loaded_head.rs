@@ -12,7 +12,7 @@ use crate::record::Head;
 ///
 /// fn generation(found: &LoadedHead) -> Option<u64> {
 ///     match found {
-///         LoadedHead::Present(head) => Some(head.generation),
+///         LoadedHead::Alive(head) => Some(head.generation),
 ///         LoadedHead::Absent | LoadedHead::Unreadable => None,
 ///     }
 /// }
@@ -22,7 +22,7 @@ pub enum LoadedHead {
     /// There is no record, or it has expired.
     Absent,
     /// Head of a record that has not expired.
-    Present(Head),
+    Alive(Head),
     /// There is a record, and its head cannot be read.
     Unreadable,
 }
@@ -31,7 +31,7 @@ impl LoadedHead {
     /// Returns the result for one key from that of a load. An unreadable head is no failure.
     pub(super) fn of_load(loaded: Result<Option<Loaded>, StoreError>) -> Result<Self, StoreError> {
         match loaded {
-            Ok(Some(loaded)) => Ok(Self::Present(loaded.record.head)),
+            Ok(Some(loaded)) => Ok(Self::Alive(loaded.record.head)),
             Ok(None) => Ok(Self::Absent),
             Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(Self::Unreadable),
             Err(error) => Err(error),

@@ -135,7 +135,7 @@ impl MemoryStore {
     fn head(&self, key: SessionKey, now: Timestamp) -> LoadedHead {
         let shard = self.shard(key);
         let live = shard.get(&key).filter(|entry| now < entry.record.head.idle_deadline);
-        live.map_or(LoadedHead::Absent, |entry| LoadedHead::Present(entry.record.head.clone()))
+        live.map_or(LoadedHead::Absent, |entry| LoadedHead::Alive(entry.record.head.clone()))
     }
 
     fn remove(&self, shard: &mut Shard, key: SessionKey) -> Option<Box<Entry>> {

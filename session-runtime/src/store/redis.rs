@@ -293,7 +293,7 @@ impl RedisStore {
 
     async fn loaded_head(&self, key: SessionKey, now: Timestamp) -> Result<LoadedHead, Fault> {
         match self.read_head(key, now).await {
-            Ok(Some(head)) if now < head.idle_deadline => Ok(LoadedHead::Present(head)),
+            Ok(Some(head)) if now < head.idle_deadline => Ok(LoadedHead::Alive(head)),
             Ok(_) => Ok(LoadedHead::Absent),
             Err(fault) => fault.damage().map(|_| LoadedHead::Unreadable),
         }

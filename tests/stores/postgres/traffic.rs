@@ -44,7 +44,7 @@ async fn each_operation_is_one_statement() {
         println!("{ROUNDS} loads: {} statements; {ROUNDS} patches and conflicts: {}", loaded - begun, patched - loaded);
         assert_eq!((loaded - begun, patched - loaded), (ROUNDS.cast_signed(), 2 * ROUNDS.cast_signed()));
         let keys: Vec<_> = (0..200).map(self::key).chain([key]).collect();
-        assert!(matches!(store.heads(&keys, NOW).await.unwrap()[200], LoadedHead::Present(_)));
+        assert!(matches!(store.heads(&keys, NOW).await.unwrap()[200], LoadedHead::Alive(_)));
         assert_eq!(calls(&server).await - patched, 1, "statements for 201 heads");
         let _ = store.delete(key).await;
     }

@@ -30,7 +30,7 @@ impl Broken {
         let Self { store, .. } = self;
         assert_fails(load_all(store, 1).await, StoreErrorKind::Corrupt);
         let heads = store.heads(&[key(1), key(2), key(3)], now()).await.unwrap();
-        assert!(matches!(heads[..], [LoadedHead::Unreadable, LoadedHead::Present(_), LoadedHead::Absent]), "{heads:?}");
+        assert!(matches!(heads[..], [LoadedHead::Unreadable, LoadedHead::Alive(_), LoadedHead::Absent]), "{heads:?}");
         assert_fails(patch(store, 1, setting(&[("cart.a", "2")])).await, StoreErrorKind::Corrupt);
         assert_eq!(store.create(key(1), record(&[])).await.unwrap(), Created::Taken);
         assert_eq!(store.sweep(10, now()).await.unwrap(), 0);

@@ -217,5 +217,5 @@ async fn a_damaged_head_is_unreadable_among_others() {
     let damage = "UPDATE entry SET content = x'00' WHERE name = 0 AND session = ?1";
     assert_eq!(other.execute(damage, [&key(0).as_bytes()[..]]).unwrap(), 1);
     let heads = store.heads(&[key(0), key(1), key(2)], NOW).await.unwrap();
-    assert_eq!(heads, [LoadedHead::Unreadable, LoadedHead::Present(record(1).head), LoadedHead::Absent]);
+    assert_eq!(heads, [LoadedHead::Unreadable, LoadedHead::Alive(record(1).head), LoadedHead::Absent]);
 }

@@ -80,7 +80,7 @@ pub(super) fn head(row: &Row) -> Result<Head, Fault> {
 /// Reads the head of a record that was found. An unreadable one is no failure.
 pub(super) fn loaded_head(row: &Row) -> Result<LoadedHead, Fault> {
     match head(row) {
-        Ok(head) => Ok(LoadedHead::Present(head)),
+        Ok(head) => Ok(LoadedHead::Alive(head)),
         Err(fault) => fault.damage().map(|_| LoadedHead::Unreadable),
     }
 }

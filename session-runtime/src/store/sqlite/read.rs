@@ -60,7 +60,7 @@ impl Reader {
         let mut rows = load.query([&key.as_bytes()[..]])?;
         let Some(row) = rows.next()? else { return Ok(LoadedHead::Absent) };
         match live(row, now) {
-            Ok(found) => Ok(found.map_or(LoadedHead::Absent, |row| LoadedHead::Present(row.head))),
+            Ok(found) => Ok(found.map_or(LoadedHead::Absent, |row| LoadedHead::Alive(row.head))),
             Err(fault) => fault.damage().map(|_| LoadedHead::Unreadable),
         }
     }

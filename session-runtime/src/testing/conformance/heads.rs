@@ -40,7 +40,7 @@ async fn must_have(trial: &Trial, records: &[(SessionKey, Option<Head>)], now: T
     let keys: Vec<_> = records.iter().map(|(key, _)| *key).collect();
     let heads = heads_at(trial, &keys, now).await?;
     for ((_, wanted), found) in records.iter().zip(heads) {
-        let wanted = wanted.clone().map_or(LoadedHead::Absent, LoadedHead::Present);
+        let wanted = wanted.clone().map_or(LoadedHead::Absent, LoadedHead::Alive);
         ensure!(found == wanted, "a head was read as {found:?}, not as {wanted:?}");
     }
     Ok(())

@@ -19,7 +19,7 @@ pub(super) fn heads(store: &Wrong, keys: &[SessionKey], now: Timestamp) -> Vec<L
     let found = keys.iter().enumerate().map(|(at, key)| {
         let is_left_out = store.has(HeadsEndAtHundred) && at >= 100;
         let head = head(store, *key, now).filter(|_| !is_left_out);
-        head.map_or(LoadedHead::Absent, LoadedHead::Present)
+        head.map_or(LoadedHead::Absent, LoadedHead::Alive)
     });
     let leaves_out = |head: &LoadedHead| store.has(HeadsLeaveOutAbsent) && *head == LoadedHead::Absent;
     found.filter(|head| !leaves_out(head)).collect()
