@@ -4,7 +4,7 @@ use session_runtime::clock::SystemClock;
 use session_runtime::store::Store;
 use session_runtime::{PostgresStore, SessionKey, Sessions};
 use session_tests::lookups::{Auth, node, visitor};
-use session_tests::servers::postgres::{PASSWORD, Postgres};
+use session_tests::servers::postgres::Postgres;
 
 use super::session::patient;
 
@@ -80,7 +80,7 @@ async fn users_without_the_right_to_create_tables_have_an_index() {
     for user in ["before", "after"] {
         server
             .execute(&format!(
-                "CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT ON session_layout TO {user};
+                "CREATE ROLE {user} LOGIN PASSWORD 'secret'; GRANT SELECT ON session_layout TO {user};
                  GRANT SELECT, INSERT, UPDATE, DELETE ON session_record, session_value TO {user}"
             ))
             .await;
@@ -88,7 +88,7 @@ async fn users_without_the_right_to_create_tables_have_an_index() {
     server.execute("GRANT SELECT ON session_index TO after").await;
     let url = |user: &str| {
         let (_, place) = server.url().split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        format!("postgres://{user}:{PASSWORD}@{place}")
+        format!("postgres://{user}:secret@{place}")
     };
     let (before, after) = (old_program(patient(url("before"))), node(patient(url("after")), SystemClock));
     old_login(&before, "ann").await;
