@@ -1,16 +1,17 @@
 //! Lookups by an indexed field: lists, counts and ends of the sessions of a user, over every store.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use session_runtime::clock::{SystemClock, Timestamp};
 use session_runtime::patch::{NewSecret, Patch, Patched};
 use session_runtime::record::Record;
 use session_runtime::store::{Capability, Created, Loaded, SWEEP_GRACE, StoreError, Wanted};
-use session_runtime::testing::ManualClock;
-use session_runtime::testing::{Fault, RecordingStore};
+use session_runtime::testing::{Fault, ManualClock, RecordingStore};
 use session_runtime::{
-    CachedStore, CookieStore, ErrorKind, Lookup, MemoryStore, PostgresStore, RedisStore, Session, SessionConfig,
+    CachedStore, CookieStore, Ended, ErrorKind, Lookup, MemoryStore, PostgresStore, RedisStore, Session, SessionConfig,
     SessionInfo, SessionKey, Sessions, SessionsBuilder, SqliteStore, Store,
 };
 use session_tests::lookups::{Auth, Browser, Cart, ClockAhead, node, races, visitor};
@@ -98,6 +99,42 @@ async fn a_remembered_login_is_listed_without_a_proof() {
     visit.write::<Auth>().await.unwrap().set_user("ann".into());
     Browser::default().close(&visit).await.unwrap();
     assert_eq!(sessions.list(Auth::by_user("ann")).await.unwrap()[0].authenticated_at(), None);
+}
+
+/// A value that counts for a while.
+#[derive(Session)]
+#[session(key = "invitation", version = 1)]
+struct Invitation {
+    #[session(index, expires_after = "10m")]
+    code: Option<String>,
+}
+
+#[tokio::test]
+async fn a_value_is_found_until_it_expires() {
+    let clock = ManualClock::new();
+    let sessions = Sessions::builder().store(MemoryStore::new()).clock(clock.clone()).schemas::<Invitation>();
+    let sessions = sessions.build().unwrap();
+    let visit = sessions.open([]);
+    visit.write::<Invitation>().await.unwrap().set_code("SPRING".to_owned());
+    assert!(visit.finish(200).await.error.is_none());
+    clock.advance(10 * MINUTE - Duration::from_millis(1));
+    assert_eq!(sessions.count(Invitation::by_code("SPRING")).await.unwrap(), 1);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(sessions.count(Invitation::by_code("SPRING")).await.unwrap(), 0);
+    assert_eq!(sessions.destroy_all(Invitation::by_code("SPRING")).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_session_that_a_lookup_ends_is_over_at_once_for_its_watchers() {
+    let (_, _, sessions) = in_memory();
+    let (browser, _) = visitor(&sessions, "ann").await;
+    let visit = browser.open(&sessions);
+    visit.load().await.unwrap();
+    let mut ended = visit.ended();
+    let mut context = Context::from_waker(Waker::noop());
+    assert_eq!(Pin::new(&mut ended).poll(&mut context), Poll::Pending);
+    sessions.destroy_all(Auth::by_user("ann")).await.unwrap();
+    assert_eq!(Pin::new(&mut ended).poll(&mut context), Poll::Ready(Ended::Over));
 }
 
 /// B85: all sessions of a user but one end, then that one too.

@@ -1,7 +1,7 @@
 //! Futures of one task that run at the same time.
 //!
-//! Each wake polls all of them, which is cheap for the few sessions that a job works on at once. The crates that poll only the woken
-//! one are dependencies of the stores on servers, and a program without such a store needs none of them.
+//! Each wake polls all of them, which is cheap for the few sessions that a job works on at once. The crates that poll only
+//! the woken one are dependencies of the stores on servers, and a program without such a store needs none of them.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -1,8 +1,8 @@
 #!lua
 -- Stores a new session, or returns 0 if its key is taken, or 2 if it comes too late.
 -- KEYS[1]: the main hash. ARGV: the engine's expiry time, and for a session with an entry in an index, after a colon, the
--- instant by this server's clock after which it must not be stored, in milliseconds; then for each hash its schema (empty for the main one), the
--- number of its pairs, and the pairs. The main hash comes first and holds the head.
+-- instant by this server's clock after which it must not be stored, in milliseconds; then for each hash its schema (empty
+-- for the main one), the number of its pairs, and the pairs. The main hash comes first and holds the head.
 local main = KEYS[1]
 if redis.call('EXISTS', main) == 1 then
   return 0
