@@ -4,8 +4,7 @@ use std::fmt;
 
 use crate::id::SessionKey;
 use crate::record::{Text, key};
-use crate::schema::codec::Whole;
-use crate::schema::{FieldSpec, Schema, SchemaSpec};
+use crate::schema::{FieldAccess, FieldSpec, Schema, SchemaSpec};
 
 /// Sessions in which an indexed field has one value, for `Sessions::list`, `count` and `destroy_all`.
 ///
@@ -73,7 +72,7 @@ impl fmt::Debug for Lookup {
 
 /// Creates the lookup of a field, as the derive calls it.
 #[doc(hidden)]
-pub fn lookup<S: Schema, T>(field: &Whole<S, T>, text: Option<String>) -> Lookup {
+pub fn lookup<S: Schema, T, K>(field: &FieldAccess<S, T, K>, text: Option<String>) -> Lookup {
     Lookup { schema: S::SPEC, field: field.spec(), text: text.map(Text::from), except: Vec::new(), newest: 0 }
 }
 
