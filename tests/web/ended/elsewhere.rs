@@ -1,10 +1,11 @@
 //! Ends that another process has caused, and deadlines.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use session_runtime::store::CachedStore;
 use session_runtime::testing::{Fault, ManualClock, RecordingStore};
 use session_runtime::{CookieStore, EndReason, Ended, MemoryStore, SessionConfig, SessionKey, Sessions, Visit};
+use tokio::time::Instant;
 
 use super::{EVERY, HOUR, Node, awaited, checks, reason};
 use crate::app::{All, Cart};
@@ -148,8 +149,8 @@ async fn in_cookie(sessions: &Sessions) -> (Visit, Ended) {
     (visit, ended)
 }
 
-/// C92: a thousand sessions, watched on three nodes and destroyed on a fourth.
-#[rocket::async_test]
+/// C92: a thousand sessions, watched on three nodes and destroyed on a fourth, one in each millisecond.
+#[tokio::test(start_paused = true)]
 async fn a_thousand_sessions_on_three_nodes_end_within_the_interval() {
     const SESSIONS: usize = 1_000;
     let (store, every) = (RecordingStore::new(MemoryStore::new()), Duration::from_secs(1));
@@ -168,6 +169,7 @@ async fn a_thousand_sessions_on_three_nodes_end_within_the_interval() {
     }
     let mut destroyed = Vec::new();
     for key in &keys {
+        tokio::time::sleep(Duration::from_millis(1)).await;
         fourth.destroy(key).await.unwrap();
         destroyed.push(Instant::now());
     }
@@ -176,9 +178,9 @@ async fn a_thousand_sessions_on_three_nodes_end_within_the_interval() {
         delays.push(ended.await.unwrap().saturating_duration_since(destroyed[at / nodes.len()]));
     }
     delays.sort_unstable();
-    let late = delays[delays.len() * 99 / 100];
-    println!("99 % within {late:?}, all within {:?}", delays[delays.len() - 1]);
-    assert!(late <= every * 3 / 2 && delays[delays.len() - 1] <= every * 3, "{late:?}");
+    let (late, last) = (delays[delays.len() * 99 / 100], delays[delays.len() - 1]);
+    println!("99 % within {late:?}, all within {last:?}");
+    assert!(late <= every * 3 / 2 && last <= every * 3, "{late:?}, {last:?}");
 }
 
 async fn stored(sessions: &Sessions) -> (String, SessionKey) {
