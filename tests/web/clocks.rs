@@ -61,8 +61,11 @@ async fn a_sweep_with_a_jumping_clock_spares_the_living() {
         app.clock.set(moment);
         assert_eq!(sessions.sweep().await.unwrap(), 0, "{moment:?}");
     }
+    assert_eq!(app.store.records().await, 1);
     app.clock.set(start.after(10 * YEAR));
-    assert_eq!(sessions.sweep().await.unwrap(), 1);
+    // The fairing's own sweep may come first.
+    sessions.sweep().await.unwrap();
+    assert_eq!(app.store.records().await, 0);
 }
 
 /// C68: two nodes on one store, half a minute apart: the session lives on both, each moves the deadline by its own clock,
