@@ -107,7 +107,7 @@ fn not_generic(model: &Model, errors: &mut Errors) {
     if let Some(lifetime) = model.generics.lifetimes().next() {
         errors.at(&lifetime.lifetime, "stored values must own their data: use `String` instead of `&'a str`");
     } else if !model.generics.params.is_empty() {
-        errors.at(&model.generics, "a stored schema cannot be generic: its layout must be one fixed thing");
+        errors.at(&model.generics, "a schema cannot be generic: its stored layout must be fixed");
     }
 }
 
@@ -254,13 +254,13 @@ fn expiry_fits(field: &Field, errors: &mut Errors) {
     let options = &field.attrs.options;
     let Some(expires) = &options.expires_after else { return };
     if let (Some(merge), Kind::Entries) = (&options.merge, field.kind()) {
-        let message = "`merge = keys` stores each entry by itself, and an entry has no deadline: use `append`, or drop \
-                       one of the two";
+        let message = "`expires_after` gives one value a deadline, and `merge = keys` stores each entry by itself: drop one of \
+                       the two, or use `merge = append`";
         errors.at(field.attrs.later(&expires.name, &merge.name), message);
     }
     if let Some(renew) = &options.renew {
-        let message = "a user would be logged out, and a role lost, without a new id: keep the value of a half-finished \
-                       login in a field of its own that expires";
+        let message = "a `renew` field cannot expire: its change would give the session no new id; keep a half-finished login \
+                       in a field of its own with `expires_after`";
         errors.at(field.attrs.later(&expires.name, &renew.name), message);
     }
 }
@@ -277,8 +277,8 @@ fn no_null_in_option(field: &Field, errors: &mut Errors) {
     let is_stored = field.kind() != Kind::Transient;
     if let Some(inner) = field.null_option.filter(|_| is_stored) {
         let message = format!(
-            "{inner} in an `Option` cannot be told apart once stored: `null` is `None`, an absent key; use `bool` for a \
-             mark, or an enum that names each case"
+            "{inner} in an `Option` is stored as `null`, which reads as `None`: use `bool` for a mark, or an enum that names \
+             each case"
         );
         errors.at(&field.ty, message);
     }
@@ -288,10 +288,10 @@ fn owned_type(model: &Model, field: &Field, errors: &mut Errors) {
     if field.kind() == Kind::Transient {
         return;
     }
-    let is_told = model.generics.lifetimes().next().is_some();
+    let is_reported = model.generics.lifetimes().next().is_some();
     match borrowed(field.ty.clone()) {
         // The struct's lifetime is the mistake, and it is reported already.
-        Some(REFERENCE) if is_told => {}
+        Some(REFERENCE) if is_reported => {}
         Some(what) => errors.at(&field.ty, format!("stored values must be owned plain data, not {what}")),
         None => {}
     }
@@ -336,7 +336,7 @@ fn accessor_names(model: &Model, errors: &mut Errors) {
         for name in field.accessors().into_iter().chain(field.lookup()).map(|name| name.unraw().to_string()) {
             let message = if HIDDEN.contains(&name.as_str()) {
                 format!(
-                    "accessor `{name}` and the standard library's `{name}` would be mixed up where either is called: write \
+                    "accessor `{name}` would be confused with the standard library's `{name}`: write \
                      `#[session(accessor = \"...\")]`"
                 )
             } else if GUARD_METHODS.contains(&name.as_str()) {

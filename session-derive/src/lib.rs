@@ -96,7 +96,7 @@ use proc_macro::TokenStream;
 /// - `unreleased` is refused in builds without debug assertions.
 /// - `previous` needs `From<CartV2>` or `TryFrom<CartV2>`, and the conversion back for a hold.
 /// - `readers` can only be tighter than the layouts allow.
-/// - `on_newer = "refuse"` answers 503. `"discard"` counts the data as absent.
+/// - `on_newer = "refuse"` fails the guard with 503. `"discard"` counts the data as absent.
 ///
 /// # On a field: `#[session(...)]`
 ///
@@ -122,9 +122,9 @@ use proc_macro::TokenStream;
 /// - A different `opaque` name is a different layout.
 /// - With `renew`, the session starts over when the field changes from a value other than its default. Neither `renew`
 ///   nor `renew(keep)` is allowed with `merge = keys` or `append`.
-/// - `index` is for a type that implements `EntryKey`, or an `Option` of one. Not with `merge = keys` or `append`. It generates
-///   `AuthSession::by_user(value)`, with the field's visibility, for `Sessions::list`, `count` and `destroy_all`; a
-///   `String` takes `&str`. `None` and an absent key are not indexed.
+/// - `index` is for a type that implements `EntryKey`, or an `Option` of one, without `merge = keys` or `append`. For the
+///   field `user`, it generates `AuthSession::by_user(value)`, with the field's visibility, for `Sessions::list`, `count`
+///   and `destroy_all`. A `String` takes `&str`. `None` and an absent key are not indexed.
 /// - `expires_after` has the units `ms`, `s`, `m`, `h` and `d`, as in `"1h 30m"`, and at most ten years. It is not allowed
 ///   with `merge = keys`, `renew` or `transient`. See below.
 /// - `serde_ok` has no effect on the data that the session stores.
@@ -151,8 +151,8 @@ use proc_macro::TokenStream;
 ///
 /// - `max` is from 1 to 1,000. A write that leaves more elements removes the oldest. `n` concurrent requests may leave up to
 ///   `max + n - 1` elements until the next write of the list.
-/// - An element that is still there keeps its identity, and so does one that is edited in place. Of two concurrent edits
-///   of one element the later save wins. An edit of an element that another request removed is dropped.
+/// - An element that stays in the list keeps its key, and so does one that is edited in place. Of two concurrent edits of
+///   one element the later save wins. An edit of an element that another request removed is dropped.
 /// - An element that moved counts as removed and appended, and so do all elements behind one that was inserted.
 /// - `take_notices()` in two concurrent requests may return an element twice. A merge never loses one.
 ///
@@ -160,7 +160,7 @@ use proc_macro::TokenStream;
 ///
 /// A field with `expires_after` reads as its default from that long after it was last set. `set_…` begins a new period
 /// even if the value is equal; the other accessors begin one only if the value changed. An element of an `append` list
-/// expires that long after it was appended; an edit in place gives it no longer life.
+/// expires that long after it was appended; an edit in place does not extend that.
 ///
 /// - The clock of the request that reads decides. Nodes may disagree by the difference of their clocks.
 /// - An expired value is removed from the store by the next write to its field.

@@ -101,10 +101,10 @@
 //! - If a client repeats a POST after a 503, the request may take effect twice: the outcome of a lost save is unknown.
 //! - Guards of a request from another site fail with 403, unless the method is GET, HEAD, OPTIONS or TRACE or the setting
 //!   `cross_site` allows it. A GET handler that changes something is not protected.
-//! - A proof of identity ([`Recent`], [`Visit::authenticated_at`]) is recorded by the save of a login, unless the login is
-//!   `remembered`. It ends with the login, and whenever else the id is renewed, except by `renew_every`.
-//! - A future of [`Ended`] resolves at once in the process that ends the session, elsewhere within `watch_every`. While the
-//!   store is unavailable, it resolves at the absolute deadline only.
+//! - The save of a login records a proof of identity ([`Recent`], [`Visit::authenticated_at`]), unless the login is
+//!   `remembered`. The proof ends with the login, and with every renewal of the id other than by `renew_every`.
+//! - A future of [`Ended`] resolves at once in the process that ends the session, and in other processes within
+//!   `watch_every`. While the store is unavailable, it resolves only at the absolute deadline.
 //! - Only a `__Host-` or `__Host-Http-` cookie is immune to cookies that a subdomain sets (cookie tossing).
 //! - A change through `&self` (an atomic, a `Mutex`) is not detected. A different order inside a `HashSet` that is part
 //!   of another value counts as a change, unless the type derives `SessionValue`.
@@ -112,7 +112,7 @@
 //!   first user's `lasting` schemas are carried over. An edit of another value of that user is refused at the save
 //!   ([`ErrorKind::PreviousUser`]); a field that was set as a whole is kept.
 //! - A value that the application copies with `set_…` from one user's field into another's is not detected.
-//! - A panic after the last writable guard was dropped looks like a normal response: if a catcher answers 200, the
+//! - A panic after the last writable guard was dropped looks like a normal response: if a catcher responds with 200, the
 //!   earlier changes are stored.
 //! - Rocket's own log prints `Cookie` and `Authorization` headers at debug level.
 #![cfg_attr(docsrs, feature(doc_cfg))]

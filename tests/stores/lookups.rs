@@ -355,34 +355,63 @@ async fn a_cache_is_passed_by() {
     assert!(here.read::<Auth>(&key).await.unwrap().is_none(), "the copy is dropped");
 }
 
+mod version_1 {
+    #[derive(session_runtime::Session)]
+    #[session(key = "auth", version = 1)]
+    pub(super) struct Auth {
+        #[session(renew)]
+        pub(super) login: Option<String>,
+    }
+}
+
+/// The user, whom version 1 stored under another key.
+#[derive(Session)]
+#[session(key = "auth", version = 2, was(1 = "login:ec0d589b"), layout = "user:ec0d589b note:ec0d589b")]
+struct Renamed {
+    #[session(renew, index, renamed_from = "login")]
+    user: Option<String>,
+    note: Option<String>,
+}
+
+/// A session of version 1.
+async fn stored_by_version_1(store: &RecordingStore) -> SessionKey {
+    let sessions = Sessions::builder().store(store.clone()).schemas::<version_1::Auth>().build().unwrap();
+    let visit = sessions.open([]);
+    let mut auth = visit.write::<version_1::Auth>().await.unwrap();
+    auth.set_login("ann".into());
+    auth.save().await.unwrap();
+    visit.key().unwrap()
+}
+
 /// A field that an older version stored under another key.
 #[tokio::test]
 async fn a_renamed_field_is_found_in_sections_of_older_versions() {
-    mod old {
-        #[derive(session_runtime::Session)]
-        #[session(key = "auth", version = 1)]
-        pub(super) struct Auth {
-            #[session(renew)]
-            pub(super) login: Option<String>,
-        }
-    }
-    #[derive(Session)]
-    #[session(key = "auth", version = 2, was(1 = "login:ec0d589b"), layout = "user:ec0d589b")]
-    struct Renamed {
-        #[session(renew, index, renamed_from = "login")]
-        user: Option<String>,
-    }
-    let store = Arc::new(MemoryStore::new());
-    let before = Sessions::builder().store(Arc::clone(&store)).schemas::<old::Auth>().build().unwrap();
-    let visit = before.open([]);
-    visit.write::<old::Auth>().await.unwrap().set_login("ann".into());
-    visit.finish(200).await;
-    let after = Sessions::builder().store(Arc::clone(&store)).schemas::<Renamed>().build().unwrap();
+    let store = RecordingStore::default();
+    stored_by_version_1(&store).await;
+    let after = Sessions::builder().store(store).schemas::<Renamed>().build().unwrap();
     let visit = after.open([]);
     visit.write::<Renamed>().await.unwrap().set_user("ann".into());
     visit.finish(200).await;
     assert_eq!(after.list(Renamed::by_user("ann")).await.unwrap().len(), 2);
     assert_eq!(after.destroy_all(Renamed::by_user("ann")).await.unwrap(), 2);
+}
+
+/// C24: a write of another request moves the value to its new key while a page of the lookup is read.
+#[tokio::test]
+async fn a_session_that_is_upgraded_during_a_lookup_is_found_once() {
+    let store = RecordingStore::default();
+    let after = Sessions::builder().store(store.clone()).schemas::<Renamed>().build().unwrap();
+    let ann = || Renamed::by_user("ann");
+    for held in ["find", "load"] {
+        let keys = [stored_by_version_1(&store).await, stored_by_version_1(&store).await];
+        let upgrade = async |key: SessionKey| {
+            after.update::<Renamed, _>(&key, |auth| auth.set_note("hello".into())).await.unwrap();
+        };
+        let (count, ()) = store.before_answer(held, after.count(ann()), upgrade(keys[0])).await;
+        let (ended, ()) = store.before_answer(held, after.destroy_all(ann()), upgrade(keys[1])).await;
+        assert_eq!((count.unwrap(), ended.unwrap()), (2, 2), "after `{held}`");
+        assert_eq!(store.records().await, 0, "after `{held}`");
+    }
 }
 
 /// A request that changes no indexed value costs the calls of a program without an index.

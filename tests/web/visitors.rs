@@ -2,6 +2,7 @@
 
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Rocket, get, post, routes};
+use session_runtime::config::Transport;
 use session_runtime::testing::{Fault, ManualClock, RecordingStore, Visitor};
 use session_runtime::{CookieStore, ErrorKind, Recent, SessionConfig, SessionHandle, Sessions};
 
@@ -125,4 +126,13 @@ async fn a_fault_of_an_operation_that_no_store_has_is_refused() {
     let app = App::new().await;
     let misspelt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| app.store.fail("store", Fault::Down)));
     assert!(misspelt.is_err());
+}
+
+/// It would read defaults, whatever is stored.
+#[rocket::async_test]
+async fn a_visitor_without_a_cookie_is_refused() {
+    let bearer = patient().transport(Transport::Bearer);
+    let client = Client::untracked(rocket(&recording_store(), &ManualClock::new(), bearer)).await.unwrap();
+    let refused = Visitor::of(&client).with::<Auth>(|auth| auth.set_user("ann".into())).enter().await.unwrap_err();
+    assert!(refused.kind() == ErrorKind::Config && refused.to_string().contains("transport"), "{refused}");
 }

@@ -15,19 +15,21 @@ const UNITS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_
 pub(super) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<u64> {
     let literal = string(name, input)?;
     let message = match millis(&literal.value()) {
-        Some(0) => "the value would expire at once: write a time such as `\"10m\"`".to_owned(),
+        Some(0) => "the value would expire at once: write a duration such as `\"10m\"`".to_owned(),
         Some(millis) if millis <= MAX_MILLIS => return Ok(millis),
-        Some(_) => "longer than ten years, `\"3650d\"`: leave `expires_after` out".to_owned(),
+        Some(_) => {
+            "the longest duration is ten years, `\"3650d\"`: leave `expires_after` out for a value that never expires"
+                .to_owned()
+        }
         None => format!(
-            "expected a time such as `\"90s\"`, `\"10m\"` or `\"1h 30m\"`, in the units ms, s, m, h and d, and found \
-             `{}`",
+            "expected a duration such as `\"90s\"`, `\"10m\"` or `\"1h 30m\"`, with the units ms, s, m, h and d, found `{}`",
             literal.value()
         ),
     };
     Err(syn::Error::new_spanned(literal, message))
 }
 
-/// Returns the milliseconds of a time such as `1h 30m`; `None` if it is malformed.
+/// Returns the milliseconds of a duration such as `1h 30m`; `None` if it is malformed.
 fn millis(text: &str) -> Option<u64> {
     let mut rest = text.trim();
     let mut sum = None;
@@ -37,7 +39,7 @@ fn millis(text: &str) -> Option<u64> {
         let length = after.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(length);
         let (_, millis) = UNITS.iter().find(|(known, _)| *known == unit)?;
-        // A number that is too large is a time that is too long.
+        // A number that is too large is a duration that is too long.
         let part = number.parse::<u64>().map_or((!number.is_empty()).then_some(u64::MAX), Some)?;
         sum = Some(part.saturating_mul(*millis).saturating_add(sum.unwrap_or(0)));
         rest = after.trim_start();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Limits for a store that has more work than it can do in time, see [`store::overload`](crate::store::overload). Reads
-/// and writes have these limits each.
+/// Limits for a store that has more work than it can do in time, see [`store::overload`](crate::store::overload). They
+/// apply to reads and to writes separately.
 ///
 /// # Examples
 ///
@@ -21,7 +21,8 @@ pub struct AdmissionConfig {
     /// time. It should be several times the round trip to the store. Default: 50 milliseconds.
     pub in_flight_time: Duration,
     /// Longest time that an operation may wait to be sent. It is refused at once if it would wait longer. It should be
-    /// less than half of [`SessionConfig::deadline`](super::SessionConfig::deadline), since most requests have two operations. Default: 500 milliseconds.
+    /// less than half of [`SessionConfig::deadline`](super::SessionConfig::deadline), since most requests have two
+    /// operations. Default: 500 milliseconds.
     pub max_queue_time: Duration,
     /// Smallest number of operations that are sent at once, however slow the store is. Default: 16.
     pub min_in_flight: usize,

@@ -64,9 +64,9 @@ impl SessionConfig {
         Ok(())
     }
 
-    /// Refuses numbers and periods of zero.
+    /// Refuses numbers of zero, and a touch more often than once in a millisecond.
     fn check_counts(&self) -> Result<(), SessionError> {
-        if self.touch_every == TouchEvery::Period(Duration::ZERO) {
+        if matches!(self.touch_every, TouchEvery::Period(period) if period < SHORTEST) {
             return Err(SessionError::with(
                 ErrorKind::Config,
                 "`session.touch_every` must be at least 1 ms, or \"off\"",
@@ -140,6 +140,16 @@ mod tests {
         ] {
             let refused = config.check().err().map(|error| error.to_string()).unwrap_or_default();
             assert!(refused.contains(name) && refused.contains("bearer"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_period_below_a_millisecond_is_refused() {
+        let touch = |period| SessionConfig::new().touch_every(TouchEvery::Period(period)).check();
+        assert!(touch(SHORTEST).is_ok());
+        for period in [Duration::ZERO, Duration::from_micros(999)] {
+            let refused = touch(period).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.contains("`session.touch_every` must be at least 1 ms"), "{refused}");
         }
     }
 

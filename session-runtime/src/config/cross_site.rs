@@ -27,7 +27,7 @@ pub enum CrossSite {
     ///
     /// # Security
     ///
-    /// Pages of other sites can then act in the name of the visitor, as far as `SameSite` lets the cookie pass.
+    /// Pages of other sites can then act on behalf of the visitor, as far as `SameSite` lets the cookie pass.
     Allow,
 }
 
@@ -133,8 +133,8 @@ impl CrossSiteRules {
 
 fn no_origin(text: &str) -> SessionError {
     let detail = format!(
-        "`session.trusted_origins` holds `{text}`, which is no origin: write a scheme and a host, and a port if it is \
-         not the default, such as `https://shop.example`; paths and wildcards are not possible"
+        "`session.trusted_origins` holds `{text}`, which is not an origin: write a scheme, a host and, if it is not the \
+         default, a port, such as `https://shop.example`; paths and wildcards are not supported"
     );
     SessionError::with(ErrorKind::Config, detail)
 }

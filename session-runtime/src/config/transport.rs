@@ -23,21 +23,21 @@ pub enum Transport {
     /// A cookie. The default.
     #[default]
     Cookie,
-    /// Headers, for clients that are no browsers, or for pages on another origin: `Authorization: Bearer <id>` in
-    /// requests (RFC 6750 section 2.1), `Session-Id` in responses.
+    /// Headers, for clients other than browsers and for pages on another origin: `Authorization: Bearer <id>` in requests
+    /// (RFC 6750 section 2.1), `Session-Id` in responses.
     ///
     /// A response with a new id has the header `Session-Id: <id>`, and one that ends the session has `Session-Id: -`.
     /// Both also have `Cache-Control: no-store`. A client has to look at every response, since a login and a periodic
     /// renewal replace the id. Responses that used the session carry `Vary: Authorization`.
     ///
-    /// `Authorization` with another scheme is ignored. Two such headers, or one that holds no id, are no session. A
-    /// browser never sends the header by itself, so there is no check of cross-site requests. A script of another
-    /// origin can read the id only if the application answers with `Access-Control-Expose-Headers: Session-Id`, and
-    /// send it only with `Access-Control-Allow-Headers: Authorization`.
+    /// `Authorization` with another scheme is ignored. A request with two such headers, or with one that holds no id, has
+    /// no session. A browser never sends the header by itself, so there is no check of cross-site requests. A script of
+    /// another origin can read the id only if the response has `Access-Control-Expose-Headers: Session-Id`. It can send
+    /// the id only if the application allows the header with `Access-Control-Allow-Headers: Authorization`.
     ///
     /// # Security
     ///
-    /// Any script of the page can read an id that the page keeps; no script can read the cookie.
+    /// Every script of a page can read an id that the page keeps. No script can read the cookie.
     Bearer,
 }
 

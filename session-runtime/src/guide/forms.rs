@@ -2,8 +2,8 @@
 //!
 //! # A whole program
 //!
-//! A form is sent, and the next page shows what became of it. In between lies a redirect, so the message waits in the
-//! session.
+//! A visitor submits a form, and the next page shows the result. There is a redirect between the two, so the message is
+//! kept in the session.
 //!
 #![cfg_attr(feature = "rocket", doc = "```")]
 #![cfg_attr(not(feature = "rocket"), doc = "```ignore")]
@@ -23,7 +23,7 @@
 //! #[derive(Session)]
 //! #[session(key = "address", version = 1)]
 //! struct Address {
-//!     /// What the visitor typed last, to be shown in the form again.
+//!     /// Last input of the visitor, which the form shows again.
 //!     #[session(expires_after = "1h")]
 //!     draft: Option<String>,
 //!     street: Option<String>,
@@ -59,13 +59,13 @@
 //! }
 //! ```
 //!
-//! Each notice is stored under a key of its own. Two requests that meet both keep their notice, and a page that takes
-//! the notices removes those that it shows and no others. `max` bounds a list that no page takes. The schema is `lasting`,
-//! so that a notice of a logout reaches the page after it.
+//! Each notice is stored under a key of its own. The notices of two concurrent requests are both kept, and a page that
+//! takes the notices removes those that it shows and no others. `max` bounds a list that no page takes. The schema is
+//! `lasting`, so that the page after a logout shows the notice of the logout.
 //!
 //! # Values that expire
 //!
-//! `expires_after` is for what must not be found again after a while, however often the visitor comes back:
+//! `expires_after` is for values that must end after some time, even if the visitor keeps using the session:
 //!
 //! ```
 //! use session_runtime::Session;
@@ -76,10 +76,10 @@
 //!     /// The user whose password was right, and whose second factor is still missing.
 //!     #[session(expires_after = "5m")]
 //!     pending: Option<u64>,
-//!     /// Wrong codes since the last one that was sent.
+//!     /// Number of wrong codes since the last code was sent.
 //!     #[session(merge = sum, expires_after = "5m")]
 //!     wrong_codes: u32,
-//!     /// Who is logged in.
+//!     /// The user who is logged in.
 //!     #[session(renew)]
 //!     user: Option<u64>,
 //! }
@@ -98,23 +98,23 @@
 //! }
 //! ```
 //!
-//! A field reads as its default from the moment of its deadline. `set_…` begins a new period, even with an equal value.
-//! The other accessors begin one only if the value changed: a page that edits a draft without changing it gives it no
-//! more time. An element of a list expires that long after it was appended.
+//! From its deadline on, a field reads as its default. `set_…` begins a new period, even with an equal value. The other
+//! accessors begin one only if the value changed: an edit that leaves the draft as it was does not extend its time. An
+//! element of a list expires that long after it was appended.
 //!
-//! # What can go wrong
+//! # Pitfalls
 //!
-//! - Two pages that take the notices at the same moment may both show one. No merge loses a notice, so show nothing there
-//!   that must not be seen twice.
-//! - A push and an edit of the same list in two requests both count. An edit of a notice that another page has taken
-//!   meanwhile is dropped with it.
-//! - After an insertion in the middle, the elements behind it are stored anew. Another request that has taken one of
-//!   them does not take it back. Append, where the order allows it.
-//! - An answer with 5xx drops the notices of its request with all other changes.
+//! - Two pages that take the notices at the same time may both show the same one. Do not use a list for messages that
+//!   must be shown only once.
+//! - A push and an edit of the same list in two requests are both stored. If one page takes a notice while another request
+//!   edits it, the edit is dropped.
+//! - An insertion in the middle stores all later elements under new keys. If another request takes one of them meanwhile,
+//!   that element reappears. Append where the order allows it.
+//! - A 5xx response discards the notices of its request, as it discards all changes.
 //! - The clock of the node that reads decides. Two nodes may disagree by the difference of their clocks.
 //! - An expired value stays in the store until the next write to its field, or until the session ends. It is hidden, not
-//!   erased: what must be erased is cleared.
-//! - A program without the attribute shows an expired value, and what it sets itself has no deadline. In a rolling deploy
-//!   that counts until the last old program has stopped. With a pinned layout the attributes are part of the layout.
+//!   erased. To erase a value, clear it.
+//! - A program without the attribute shows expired values, and the values that it sets have no deadline. In a rolling
+//!   deploy this lasts until the last old program has stopped. The attributes are part of a pinned layout.
 //! - A one-time code needs more than a deadline: compare it in constant time, clear it at its first use, and count the
 //!   wrong ones.

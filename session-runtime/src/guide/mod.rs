@@ -50,7 +50,7 @@
 //!
 //! [hold]: #two-phases
 //!
-//! In a refused program the guards of that schema answer 503 with `Retry-After`, so that a retry may reach a new node.
+//! In a refused program the guards of that schema fail with 503 and `Retry-After`, so that a retry may reach a new node.
 //! Nothing is written, and the other schemas of the session work.
 //!
 //! # An upgrade in code

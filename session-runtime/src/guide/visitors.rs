@@ -13,7 +13,7 @@
 //!
 //! A page of another site can send a form to this one, and the browser adds the cookie as far as `SameSite` allows.
 //! Guards of such a request fail with 403 and [`ErrorKind::CrossSite`](crate::ErrorKind::CrossSite), before anything is
-//! loaded. Two reasons have the status 403, so a catcher asks `SessionError::of` for the kind.
+//! loaded. A proof of identity that is missing has the same status, so a catcher asks `SessionError::of` for the kind.
 //!
 //! - GET, HEAD, OPTIONS and TRACE are allowed, except a GET that opens a WebSocket. **A GET handler that changes
 //!   something is not protected.**
@@ -21,9 +21,9 @@
 //!   `trusted_origins`.
 //! - Behind a proxy that rewrites `Host`, list the application's own origin.
 //!
-//! Payment and identity providers answer with a POST of their own. On `cross_site_paths` such a request is anonymous: it
-//! has no session, and a write would begin another one. So do not write there. Keep what arrived in a table of the
-//! application, and answer 303. The browser follows with a GET, which has the session of the visitor:
+//! Payment and identity providers send the visitor back with a POST. On `cross_site_paths` such a request is anonymous: it
+//! has no session, and a write would create another one. So do not write to a session there. Store the data in a table of
+//! the application and respond with 303. The browser follows with a GET, which has the session of the visitor:
 //!
 #![cfg_attr(feature = "rocket", doc = "```")]
 #![cfg_attr(not(feature = "rocket"), doc = "```ignore")]
@@ -71,11 +71,11 @@
 //! | response with a new id: a first write, a login, a renewal | `Session-Id: <id>` |
 //! | response of a logout | `Session-Id: -` |
 //!
-//! The client keeps the latest id and looks at every response. Other schemes of `Authorization` are ignored. A doubled or
-//! malformed header is no session, as an unknown id is none. There is no check of other sites, since a browser never
-//! adds this header by itself.
+//! The client keeps the latest id and looks at every response. Other schemes of `Authorization` are ignored. A request with
+//! a doubled or malformed header, or with an unknown id, has no session. There is no check for other sites, since a
+//! browser never adds this header by itself.
 //!
-//! A script on another origin also needs headers of CORS, which the application sends:
+//! A script on another origin also needs these CORS headers, which the application sends:
 //!
 //! ```text
 //! Access-Control-Allow-Origin: https://app.example
@@ -83,5 +83,5 @@
 //! Access-Control-Expose-Headers: Session-Id
 //! ```
 //!
-//! Any script of a page can read an id that the page keeps, and none can read the cookie. For pages of this origin the
-//! cookie is the better choice.
+//! Every script of a page can read an id that the page keeps, and no script can read the cookie. Pages of this origin
+//! should therefore use the cookie.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::id::SecretHash;
 use crate::record::{Head, Text, key};
 
-/// Scope of a load: its schemas, with their metadata and entries, and whether a cache may answer in place of the store.
+/// Scope of a load: its schemas, with their metadata and entries, and whether a cache may serve a copy.
 ///
 /// A store returns the keys for which [`wants`](Self::wants) is true and may skip the rest. A cache calls
-/// [`allows_copy`](Self::allows_copy) before it answers in place of the store.
+/// [`allows_copy`](Self::allows_copy) before it serves a copy.
 ///
 /// # Examples
 ///
@@ -50,7 +50,7 @@ impl Wanted {
         self
     }
 
-    /// Requires an answer from the store itself, past any cache: a base for writes.
+    /// Requires a load from the store itself, past any cache: a base for writes.
     #[must_use]
     pub fn fresh(mut self) -> Self {
         self.fresh = true;
@@ -87,7 +87,7 @@ impl Wanted {
         as_long.find(|known| ***known == *text).map_or_else(|| text.into(), Text::clone)
     }
 
-    /// Returns whether a cache may answer with a copy that has this head.
+    /// Returns whether a cache may serve a copy that has this head.
     ///
     /// # Examples
     ///

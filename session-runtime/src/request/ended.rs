@@ -1,8 +1,9 @@
 //! The end of a session as a future, for a response that outlives its request: a WebSocket, a stream of events, a long
 //! poll.
 //!
-//! The process that ends a session wakes the futures of its own. For ends elsewhere, one task of the application reads
-//! the heads of all watched sessions from the store every `watch_every`, and runs only while there are any.
+//! The process that ends a session wakes its own futures. To notice the ends that other processes cause, one task of the
+//! application reads the heads of all watched sessions from the store every `watch_every`. It runs only while sessions
+//! are watched.
 
 use std::fmt;
 use std::pin::Pin;
@@ -26,8 +27,8 @@ const AT_ONCE: usize = 500;
 
 /// Future that resolves when the session is over, returned by [`Visit::ended`] and by `SessionHandle::ended`.
 ///
-/// It borrows nothing, so that a stream or a task can own it. Its output is the reason, which further polls return
-/// again. If the request had no stored session, it never resolves. Dropping it ends the watch.
+/// It borrows nothing, so a stream or a task can own it. Its output is the reason; polling it again returns the same
+/// reason. If the request had no stored session, it never resolves. Dropping it ends the watch.
 ///
 /// # Examples
 ///
@@ -108,12 +109,13 @@ impl fmt::Debug for Ended {
 impl Visit {
     /// Returns a future that resolves when the session of this visit is over: destroyed, logged out or expired.
     ///
-    /// It knows the session that is loaded or created by now, and never resolves if there is none. In this process it
-    /// resolves at once, elsewhere within [`watch_every`](crate::SessionConfig::watch_every). The request that calls it
-    /// counts too: call it after the save of a login, which begins another generation.
+    /// It watches the session that has been loaded or created when it is called, and never resolves if there is none. It
+    /// resolves at once if this process ends the session, and within
+    /// [`watch_every`](crate::SessionConfig::watch_every) if another process does. A login or a renewal of the same request
+    /// resolves it too, so call it after the save of one.
     ///
-    /// An unavailable store ends nothing. Only the absolute deadline is then enforced. Of sessions in cookies, only the
-    /// ends in this process and the absolute deadline are known.
+    /// While the store is unavailable, only the absolute deadline resolves it. For sessions in cookies, only the ends in
+    /// this process and the absolute deadline are known.
     ///
     /// # Panics
     ///
@@ -154,7 +156,7 @@ fn watch(core: &Arc<Core>, key: SessionKey, head: &Head) -> Watched {
 }
 
 impl Core {
-    /// Checks the watched sessions until the task is aborted. The log has one line for an outage.
+    /// Checks the watched sessions until the task is aborted. Logs one line for each outage.
     async fn check_watched_forever(self: Arc<Self>) {
         let (every, mut has_failed) = (self.watches.every, false);
         sleep(every).await;
@@ -162,10 +164,10 @@ impl Core {
             let started = Instant::now();
             let failed = self.check_watched().await.err();
             if let Some(error) = failed.as_ref().filter(|_| !has_failed) {
-                tracing::warn!("the ends of watched sessions are not noticed: {}", error.chain());
+                tracing::warn!("watched sessions cannot be checked, so their ends go unnoticed: {}", error.chain());
             }
             has_failed = failed.is_some();
-            // A store that takes longer than the interval still has half of the time for other work.
+            // A check that takes longer than the interval still leaves the store time for other work.
             sleep(every.saturating_sub(started.elapsed()).max(every / 2)).await;
         }
     }

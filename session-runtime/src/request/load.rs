@@ -4,8 +4,8 @@
 //! opened with a wrong secret counts as no session and is left unchanged. A record with lost or damaged parts is a
 //! session: the guards of those schemas fail, and the others work.
 //!
-//! A store may answer from a cache. Values that are only read may come from a copy whose secret is the one presented.
-//! Values that are to be written are read from the store itself, in place of a copy that was read before.
+//! A cache may serve copies. Values that are only read may come from a copy whose secret is the one presented. Values
+//! that are to be written are read from the store itself, even if a copy was read before.
 
 use std::pin::pin;
 use std::sync::Arc;

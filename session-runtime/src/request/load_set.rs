@@ -1,6 +1,8 @@
-//! Load sets: the schemas that are fetched together. Each lazy schema forms its own. Of the others, the eager ones, a
-//! request fetches those that requests like it ask for, see [`learned`](super::learned). Each load also fetches the
-//! reserved section, so that the proof of identity is known after the first.
+//! Load sets: the schemas that one load fetches together.
+//!
+//! Each lazy schema has a load set of its own. Of the other schemas, the eager ones, a request fetches those that earlier
+//! requests of its kind asked for, see [`learned`](super::learned). Every load also fetches the reserved section, so the
+//! first load of a request gives the proof of identity.
 
 use super::learned::{Kind, Learned};
 use super::load::Purpose;

@@ -1,4 +1,4 @@
-//! Proof of identity: when the visitor last logged in, or proved again who they are.
+//! Proof of identity: the time at which the visitor last logged in or proved their identity again.
 //!
 //! ```text
 //! session.proof    {"at":1767225600000,"g":3}    milliseconds since 1970, login generation
@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::load::Purpose;
 use super::requested::Requested;
-use super::state::{Live, State};
+use super::state::{Live, SessionStatus, State};
 use super::visit::Visit;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, SessionError};
@@ -53,6 +53,12 @@ impl Live {
 }
 
 impl State {
+    /// True if the changes of the request apply to a stored session or create one.
+    fn may_have_session(&self) -> bool {
+        matches!(self.session_status, SessionStatus::Unread(_) | SessionStatus::Live(_))
+            || self.requested.changes_values()
+    }
+
     /// True if a save of these changes records a proof of identity.
     fn proves_identity(&self, requested: &Requested) -> bool {
         let is_login = || identity_change(&requested.changes) == IdentityChange::Login;
@@ -65,12 +71,12 @@ impl Visit {
     /// [`reauthenticated`](Self::reauthenticated). `None` if nothing is stored or loaded, or if the login was
     /// [`remembered`](Self::remembered).
     ///
-    /// A proof counts until the id is renewed by anything else than `renew_every`. One that this request has not saved
-    /// yet has the present time.
+    /// A proof counts until the id is renewed other than by `renew_every`. A proof that this request has not saved yet has
+    /// the present time.
     #[must_use]
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         let state = self.state();
-        if state.proves_identity(&state.requested) {
+        if state.may_have_session() && state.proves_identity(&state.requested) {
             return Some(self.core.now().into());
         }
         Some(state.live()?.authenticated_at()?.into())
@@ -79,8 +85,9 @@ impl Visit {
     /// Records that the visitor has proved their identity again, and gives the session a new id (OWASP ASVS 5.0, 7.2.4).
     /// Creates no session.
     ///
-    /// Both are saved with the changes of the request: a 5xx response or a panic discards them. A login is a proof by
-    /// itself, but a `renew` field that is set to the user it holds already is no login.
+    /// The proof and the new id are saved with the changes of the request, so a 5xx response or a panic discards both. A
+    /// login needs no call: it records a proof itself. Setting a `renew` field to the user that it already holds is not a
+    /// login.
     ///
     /// # Examples
     ///
@@ -125,7 +132,8 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotRecent`]; and the store is unavailable.
+    /// [`ErrorKind::NotRecent`] if there is no proof of at most this age; [`ErrorKind::Unavailable`] if the store is
+    /// unavailable.
     pub async fn authenticated_within(&self, age: Duration) -> Result<(), SessionError> {
         // The id may have been renewed on another node since a copy was made.
         self.fetch(None, Purpose::Write).await?;

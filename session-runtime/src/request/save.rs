@@ -50,14 +50,14 @@ enum Secret {
     Presented,
 }
 
-/// A patch that was sent, with the facts that the handling of the answer needs.
-struct Sent<'v> {
-    answer: Pin<Box<dyn Future<Output = Result<Patched, StoreError>> + Send + 'v>>,
-    facts: Facts,
+/// A patch that was sent.
+struct SentPatch<'v> {
+    result: Pin<Box<dyn Future<Output = Result<Patched, StoreError>> + Send + 'v>>,
+    summary: PatchSummary,
 }
 
-/// Facts about a patch that was sent.
-struct Facts {
+/// Properties of a patch that the handling of its result needs.
+struct PatchSummary {
     deadline: Option<Deadline>,
     /// Copy of the patch, to be applied to the loaded values; `None` in the last save, after which none are read.
     replay: Option<Patch>,
@@ -114,15 +114,15 @@ impl<'v> Save<'v> {
         let mut ticket = self.ticket().await?;
         loop {
             let Some(sent) = self.send()? else { return Ok(Outcome::Done) };
-            let theirs = match self.answer(visit.core.run(&visit.budget, sent.answer).await)? {
-                Some(Patched::Done(head)) => return Ok(self.done(head, &sent.facts)),
+            let theirs = match self.ignore_if_optional(visit.core.run(&visit.budget, sent.result).await)? {
+                Some(Patched::Done(head)) => return Ok(self.done(head, &sent.summary)),
                 Some(Patched::Conflict(theirs)) => theirs,
                 Some(Patched::Renewed) => return Box::pin(self.renewed()).await,
                 Some(Patched::Gone) => return self.gone(),
                 None => return Ok(Outcome::Done),
             };
             let Some(ticket) = &mut ticket else { return Ok(Outcome::Again) };
-            if let Some(outcome) = Box::pin(self.after_conflict(&theirs, sent.facts.rewrites)).await? {
+            if let Some(outcome) = Box::pin(self.after_conflict(&theirs, sent.summary.rewrites)).await? {
                 return Ok(outcome);
             }
             ticket.after_conflict(&visit.budget).await?;
@@ -209,26 +209,25 @@ impl<'v> Save<'v> {
     }
 
     /// Sends the patch unless it is empty.
-    fn send(&self) -> Result<Option<Sent<'v>>, SessionError> {
+    fn send(&self) -> Result<Option<SentPatch<'v>>, SessionError> {
         let (visit, live) = (self.visit, &self.live);
         let patch = self.patch()?;
         if patch.is_empty() {
             return Ok(None);
         }
         visit.core.limits.check_patch(&patch, live.values.stored(), live.bytes, live.keys)?;
-        let facts = Facts {
+        let summary = PatchSummary {
             deadline: patch.deadline.clone(),
             replay: (!visit.is_finished()).then(|| patch.clone()),
             writes: patch.changes_values(),
             rewrites: matches!(patch.precondition, Precondition::Revision(_)),
         };
-        Ok(Some(Sent { answer: visit.store().patch(live.id.key, patch, self.now), facts }))
+        Ok(Some(SentPatch { result: visit.store().patch(live.id.key, patch, self.now), summary }))
     }
 
-    /// Returns the answer of the store. If the patch only records the use of the session, its failure is logged and
-    /// ignored.
-    fn answer(&self, sent: Result<Patched, SessionError>) -> Result<Option<Patched>, SessionError> {
-        match sent {
+    /// Returns the result of a patch. The failure of one that only records the use of the session is logged and ignored.
+    fn ignore_if_optional(&self, result: Result<Patched, SessionError>) -> Result<Option<Patched>, SessionError> {
+        match result {
             Ok(patched) => Ok(Some(patched)),
             Err(error) if self.is_optional() => {
                 tracing::warn!("the use of a session was not recorded: {}", error.chain());
@@ -273,7 +272,7 @@ impl<'v> Save<'v> {
         Ok(())
     }
 
-    fn done(mut self, head: Head, sent: &Facts) -> Outcome {
+    fn done(mut self, head: Head, sent: &PatchSummary) -> Outcome {
         let visit = self.visit;
         if let Some(Deadline::Choose { expiry, .. }) = &sent.deadline {
             visit.core.lifetime.report_cut(*expiry, head.span(), visit.now);

@@ -36,8 +36,8 @@ use crate::sync::{Mutex, MutexGuard};
 pub enum EndReason {
     /// The session was destroyed, has started over, or is missing in the store.
     Over,
-    /// The login generation is no longer that of the request that called `ended`: another login, or a renewal of the id
-    /// other than that of `renew_every`.
+    /// Since the request that called `ended`, another login has happened in the session, or its id has been renewed other
+    /// than by `renew_every`.
     LoggedOut,
     /// The last known deadline has passed and the store no longer has the session, or the absolute deadline has passed.
     Expired,
@@ -108,7 +108,7 @@ impl Watches {
         self.end(all_of(key), |_| Some(EndReason::Over));
     }
 
-    /// Ends the watches of earlier login generations of a session.
+    /// Ends the watches of other login generations of a session.
     pub(super) fn logged_out(&self, key: SessionKey, generation: u64) {
         self.end(all_of(key), |watch| (watch.generation != generation).then_some(EndReason::LoggedOut));
     }

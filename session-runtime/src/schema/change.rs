@@ -63,8 +63,8 @@ impl Change {
         self.base == self.ours && !writes()
     }
 
-    /// Returns whether a patch must check that the stored text is still the base. The edit of a list's element needs to
-    /// know that the element still exists, and the removal of an expired value that no other has taken its place.
+    /// Returns whether a patch must check that the stored text is still the base. An edit of a list element requires that
+    /// the element still exists. The removal of an expired value requires that no new value has taken its place.
     pub(crate) fn needs_base(&self) -> bool {
         match self.field.merge {
             Merge::LastWrite => self.expired && self.ours.is_none(),

@@ -36,7 +36,7 @@ pub(crate) fn read(values: &Values, name: &str, value: &str) -> Option<Timestamp
     (u32::from_str_radix(&of, 16) == Ok(hash_of_text(value))).then_some(Timestamp::from_millis(at))
 }
 
-/// Returns the moment at which a value expires that is set at `now`.
+/// Returns the deadline of a value that is set at `now`.
 pub(crate) fn from(field: &FieldSpec, now: Timestamp) -> Timestamp {
     now.after(field.expires_after.unwrap_or(Duration::MAX))
 }

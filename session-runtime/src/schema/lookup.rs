@@ -6,7 +6,7 @@ use crate::id::SessionKey;
 use crate::record::{Text, key};
 use crate::schema::{FieldAccess, FieldSpec, Schema, SchemaSpec};
 
-/// Sessions in which an indexed field has one value, for `Sessions::list`, `count` and `destroy_all`.
+/// Query for the sessions in which an indexed field has one value, for `Sessions::list`, `count` and `destroy_all`.
 ///
 /// Made by the function that `#[session(index)]` generates for a field, such as `Auth::by_user("ann")`.
 ///
@@ -46,7 +46,8 @@ impl Lookup {
         self
     }
 
-    /// Leaves out the `n` sessions with the newest logins, those named by [`except`](Self::except) included. Default: 0.
+    /// Leaves out the `n` sessions with the newest logins. A session that [`except`](Self::except) names may be one of
+    /// them. Default: 0.
     pub const fn except_newest(mut self, n: usize) -> Self {
         self.newest = n;
         self

@@ -103,7 +103,7 @@ impl RawSection {
         self.get(key).map(from_text).transpose()
     }
 
-    /// Sets the value of a key. A deadline of the old value goes over to the new one.
+    /// Sets the value of a key. The new value keeps the deadline of the old one.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! Sessions of a user: listing, counting and ending those in which an indexed field has a value.
+//! Lookups by an indexed field: the sessions in which it has a value are listed, counted or ended.
 //!
-//! A lookup reads the store page by page. The index of a store names candidates, so each of them is loaded, past any
-//! cache, and compared. Work that ends sessions takes them as alive until [`SWEEP_GRACE`] after their deadline, because
+//! A lookup reads the store page by page. The index of a store names candidates only, so each of them is loaded from the
+//! store itself and compared. `destroy_all` treats a session as alive until [`SWEEP_GRACE`] after its deadline, because
 //! the clock of another node may be behind.
 
 use std::pin::Pin;
@@ -32,8 +32,9 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// The store is unavailable, or too slow for a page. [`ErrorKind::UnknownSchema`] if the schema is not one of this
-    /// application's. [`ErrorKind::Unencodable`] if the field cannot have the value, such as a `&str` for a number.
+    /// - [`ErrorKind::Unavailable`]: the store is unavailable, or too slow for a page.
+    /// - [`ErrorKind::UnknownSchema`]: the schema is not one of this application's.
+    /// - [`ErrorKind::Unencodable`]: the field cannot have the value, such as a `&str` for a number.
     ///
     /// # Examples
     ///
@@ -86,18 +87,21 @@ impl Sessions {
         Ok(count)
     }
 
-    /// Ends the sessions of a lookup, and returns how many it has ended.
+    /// Ends the sessions of a lookup, and returns their number.
     ///
-    /// Afterwards, every session that held the value when the call began is gone, including those with a save or a
-    /// renewal in flight. A login that was acknowledged before the call began is included; one in flight is not, so a
-    /// login should compare a number that a change of the password raises. A session in which another login has happened
-    /// meanwhile is looked at again. A session whose indexed value cannot be read is ended too.
+    /// After the call, every session that held the value when the call began is gone, even if one of its requests was
+    /// saving it or renewing its id. This includes every login that was acknowledged before the call. It does not include
+    /// a login in flight: [the guide](crate::guide::logging_in#a-new-password) shows a check that does.
+    ///
+    /// If another login happens in a session during the call, the session is loaded again and ends only if it still holds
+    /// the value. A session whose indexed value cannot be read ends as well. A value with `expires_after` counts until its
+    /// deadline by the clock of this node.
     ///
     /// # Errors
     ///
-    /// The errors of [`list`](Self::list). [`deadline`](crate::SessionConfig::deadline) applies to each page of 500
-    /// sessions, and to the end of each session. The message has the number of sessions that have ended; the call can be
-    /// repeated.
+    /// The errors of [`list`](Self::list). The message states how many sessions have ended; the call can be repeated.
+    /// [`deadline`](crate::SessionConfig::deadline) applies to each page of 500 sessions and to the end of each session,
+    /// so the whole call may take longer.
     ///
     /// # Examples
     ///
@@ -121,7 +125,7 @@ impl Sessions {
         outcome.map(|()| ended).map_err(|error| unfinished(ended, error))
     }
 
-    /// Ends the sessions page by page, and counts them. A session stays back while it may be one of the newest.
+    /// Ends the sessions page by page, and counts them. A session is held back while it may be one of the newest.
     async fn end_all(&self, lookup: &Lookup, ended: &mut u64) -> Result<(), SessionError> {
         let mut search = Search::new(&self.core, lookup)?;
         let mut newest = Newest::new(lookup.newest);
@@ -159,7 +163,7 @@ fn unfinished(ended: u64, error: SessionError) -> SessionError {
     SessionError::with(error.kind(), format!("{ended} sessions have ended before this failure")).because(error)
 }
 
-/// A list of sessions to be read, made by [`Sessions::list`].
+/// List of sessions that is read when it is awaited; returned by [`Sessions::list`].
 #[must_use = "nothing is read before the list is awaited"]
 pub struct List<'s> {
     sessions: &'s Sessions,
@@ -183,9 +187,7 @@ impl List<'_> {
         let most = limit.saturating_add(lookup.newest).saturating_add(lookup.except.len());
         while let Some(page) = search.next_page(now).await? {
             found.extend(page.into_iter().filter_map(Candidate::info));
-            // A session that was upgraded between two pages may be on both.
             found.sort_unstable_by_key(SessionInfo::rank);
-            found.dedup_by_key(|info| info.key);
             found.truncate(most);
         }
         let old = found.into_iter().skip(lookup.newest);
@@ -250,8 +252,8 @@ impl SessionInfo {
         self.expires.into()
     }
 
-    /// Returns when the visitor last proved their identity in this session; `None` for a
-    /// [remembered](crate::Visit::remembered) login, and after the id was renewed by anything else than `renew_every`.
+    /// Returns when the visitor last proved their identity in this session. `None` for a
+    /// [remembered](crate::Visit::remembered) login, and once the id has been renewed other than by `renew_every`.
     #[must_use]
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         self.proved.map(Into::into)

@@ -1,6 +1,6 @@
 //! [`CachedStore`]: an in-process cache in front of any store.
 //!
-//! A load is answered from a copy if the copy is good enough; every other call goes to the store. The guarantees and
+//! A load is served from a copy if the copy is good enough; every other call goes to the store. The guarantees and
 //! their limits are documented at [`CachedStore`].
 //!
 //! The age of a copy is measured with the process's monotonic clock: the `now` that a request passes in may be long

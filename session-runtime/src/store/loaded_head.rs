@@ -28,7 +28,7 @@ pub enum LoadedHead {
 }
 
 impl LoadedHead {
-    /// Returns the result for one key from that of a load. An unreadable head is no failure.
+    /// Converts the result of a load. A head that cannot be read is a result, not an error.
     pub(super) fn of_load(loaded: Result<Option<Loaded>, StoreError>) -> Result<Self, StoreError> {
         match loaded {
             Ok(Some(loaded)) => Ok(Self::Alive(loaded.record.head)),

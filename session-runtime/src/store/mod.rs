@@ -8,7 +8,7 @@
 //! | [`delete`](Store::delete) | is idempotent and final |
 //! | [`sweep`](Store::sweep) | removes only records that expired at least a minute ago |
 //! | [`scan`](Store::scan) | lists all sessions page by page, or fails with `Unsupported` |
-//! | [`heads`](Store::heads) | returns the present heads of several records at once |
+//! | [`heads`](Store::heads) | returns the current heads of several records at once |
 //! | [`find`](Store::find) | lists the sessions that hold a value page by page, or fails with `Unsupported` |
 //! | [`delete_if`](Store::delete_if) | deletes a record unless another login happened, or fails with `Unsupported` |
 //!
@@ -218,8 +218,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`watch_every`](crate::SessionConfig::watch_every) while sessions are [watched](crate::Ended), with at most 500
     /// keys. A key may occur twice.
     ///
-    /// No deadline moves. A cache does not answer in place of the store, and a store that wraps another one must forward
-    /// this call. Default: one load after the other.
+    /// No deadline moves. A cache forwards the call to its store, as every store that wraps another one must. Default: one
+    /// load after the other.
     ///
     /// # Errors
     ///
@@ -241,8 +241,8 @@ pub trait Store: Send + Sync + 'static {
         false
     }
 
-    /// Receives the stored keys whose values [`find`](Self::find) looks up. Called before the first operation, and again
-    /// by each further program part that uses the store: the store indexes all keys it has ever received.
+    /// Receives the stored keys whose values [`find`](Self::find) looks up. Called before the first operation, once for
+    /// each `Sessions` that shares the store: the store indexes the keys of all these calls. Default: does nothing.
     fn set_indexed_keys(&self, names: &[Text]) {
         let _ = names;
     }

@@ -46,8 +46,8 @@
 //! session_delete_if(…)      removes a record of one generation
 //! ```
 //!
-//! Every write locks the row of its record first, then its values, then their rows in the index. The two tables could
-//! not deadlock even so: a row of the index belongs to one session.
+//! Every write locks the row of its record first, then its values, then their rows in the index. A row of the index
+//! belongs to one session, so the index adds no deadlock.
 //!
 //! # A patch
 //!
@@ -143,7 +143,7 @@ const FORMAT: i32 = 1;
 /// write is rolled back later.
 ///
 /// `PgBouncer` and other poolers in transaction mode are detected: the process number in the greeting is not that of
-/// the process that answers. Statements are then sent unnamed, and nothing is kept on the connection.
+/// the process that responds. Statements are then sent unnamed, and nothing is kept on the connection.
 ///
 /// # Encryption
 ///
@@ -159,8 +159,8 @@ const FORMAT: i32 = 1;
 /// unchanged.
 ///
 /// A program with an index adds the table `session_index` at launch, and triggers for each indexed key. The values that
-/// are stored already are entered at the first launch with the index. That reads all values once: seconds for a million
-/// sessions, in which writes wait and may fail as unavailable. If the user may not create tables, [`sql`](Self::sql)
+/// are stored already are entered at the first launch with the index. For a million sessions this takes seconds, in which
+/// writes wait and may fail as unavailable. If the user may not create tables, [`sql`](Self::sql)
 /// creates the table and the functions; the user then needs `SELECT` on `session_index` too. Programs that do not know
 /// the index may use the same tables, and their sessions are found.
 ///

@@ -42,7 +42,7 @@
 //! after a failed attempt.
 //!
 //! Nothing is sent twice, neither here nor by the library: a command in flight when a connection ended has an unknown
-//! outcome. A connection with an overdue response is replaced; requests in flight on it may still be answered.
+//! outcome. A connection with an overdue response is replaced; requests in flight on it may still get theirs.
 //!
 //! Deliberately absent: `WATCH` and `MULTI` (they need a connection of their own), blocking commands, reads from
 //! replicas (they may return a session that has been logged out), and arithmetic on stored values.
@@ -327,7 +327,7 @@ impl RedisStore {
         self.servers.connect().await?;
         let main = self.namespace.main(write::UNUSED_KEY);
         match self.servers.run(&script::LOAD, main, &write::load_all(main, None)).await {
-            Err(fault) if fault.is_refusal() => Err(Fault::setup("the server does not take scripts of Redis 7")),
+            Err(fault) if fault.is_refusal() => Err(Fault::setup("the server cannot run scripts of Redis 7")),
             answered => answered.map(drop),
         }
     }

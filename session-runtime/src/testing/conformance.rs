@@ -9,7 +9,7 @@
 //! |---|---|
 //! | create | stores byte for byte; never overwrites a record |
 //! | load | leaves out expired records; returns at least the requested schemas, with the totals of the whole record |
-//! | patch | answers gone, renewed or conflict, in this order; all or nothing; counts revision and totals |
+//! | patch | returns gone, renewed or conflict, in this order; all or nothing; counts revision and totals |
 //! | unchanged | a patch is judged by the stored record, whether or not it changed since the load |
 //! | head | touch, choice of expiry and new secrets apply only under their conditions |
 //! | kept | patched parts are loaded exactly, and all other parts stay |
@@ -17,7 +17,7 @@
 //! | race | no change is lost or half visible; a deleted record stays deleted |
 //! | sweep | removes the records that expired a minute ago or earlier, and no others |
 //! | scan | lists every record, page by page, whole and current; or *unsupported*, never an empty list instead |
-//! | heads | the present heads of several records in the order of their keys; reading them moves no deadline |
+//! | heads | the current heads of several records in the order of their keys; reading them moves no deadline |
 //! | index | finds every record that holds a text, page by page; deletes by generation; or *unsupported* |
 //!
 //! Needs a tokio runtime; the races are real only if it has several threads. Deliberately absent: restarts and crashes,

@@ -2,30 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::sync::Notify;
-use tokio::task::yield_now;
-use tokio::time::sleep;
 
 use crate::clock::Timestamp;
 use crate::id::SessionKey;
+use crate::record::Record;
 use crate::record::patch::{Patch, Patched};
-use crate::record::{Record, Text};
-use crate::store::{
-    Capability, Created, Cursor, Found, Loaded, LoadedHead, MemoryStore, Page, Store, StoreError, StoreErrorKind,
-    Wanted,
-};
+use crate::store::{MemoryStore, Store, Wanted};
+
+mod fault;
+mod operations;
+
+pub use self::fault::Fault;
+use self::fault::{Hold, is_of};
 
 /// Names of the operations that can fail.
 const OPERATIONS: [&str; 10] =
     ["create", "load", "patch", "delete", "sweep", "scan", "heads", "find", "delete_if", RecordingStore::WRITE];
 
-/// The beginning of time, at which every stored record is alive.
+/// Time at which no stored record has expired.
 const EPOCH: Timestamp = Timestamp::from_millis(0);
 
 /// Number of records that are read at once.
@@ -35,7 +33,8 @@ const PAGE: usize = 1_000;
 /// store, so that a test keeps one and gives the other to the application.
 ///
 /// Operations are named as the methods of [`Store`]: `"create"`, `"load"`, `"patch"`, `"delete"`, `"sweep"`, `"scan"`,
-/// `"heads"`. A test that names another operation panics.
+/// `"heads"`, `"find"`, `"delete_if"`; [`WRITE`](Self::WRITE) means `create` and `patch`. A test that names another
+/// operation panics.
 ///
 /// # Examples
 ///
@@ -78,77 +77,6 @@ struct Inner {
     before_answer: Hold,
 }
 
-/// Point at which a call waits.
-#[derive(Default)]
-struct Hold {
-    operation: Mutex<Option<&'static str>>,
-    reached: Notify,
-    released: Notify,
-}
-
-/// Failure of one call of a [`RecordingStore`].
-///
-/// # Examples
-///
-/// ```
-/// use session_runtime::testing::{Fault, RecordingStore};
-/// use std::time::Duration;
-///
-/// let store = RecordingStore::default();
-/// store.fail("load", Fault::Slow(Duration::from_millis(300)));
-/// store.fail_next("patch", Fault::ReplyLost);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The call fails without effect, as [`Unavailable`](StoreErrorKind::Unavailable).
-    Down,
-    /// The call fails without effect, as [`Setup`](StoreErrorKind::Setup): the password of the store has changed.
-    LockedOut,
-    /// The call has its effect and fails.
-    ReplyLost,
-    /// The call has no effect and never ends.
-    Hangs,
-    /// The call has its effect and never ends.
-    HangsAfterwards,
-    /// The call takes this much longer, in two steps.
-    Slow(Duration),
-    /// The call panics.
-    Panics,
-    /// The call fails as [`Corrupt`](StoreErrorKind::Corrupt).
-    Corrupt,
-}
-
-impl Hold {
-    fn set(&self, operation: &'static str) {
-        *lock(&self.operation) = Some(operation);
-    }
-
-    /// Waits here once, if the hold is set for this operation.
-    async fn pass(&self, operation: &str) {
-        if lock(&self.operation).take_if(|held| is_of(held, operation)).is_some() {
-            self.reached.notify_one();
-            self.released.notified().await;
-        }
-    }
-
-    /// Runs `meanwhile` while `slow` waits here.
-    async fn during<A, B>(&self, slow: impl Future<Output = A>, meanwhile: impl Future<Output = B>) -> (A, B) {
-        let meanwhile = async {
-            self.reached.notified().await;
-            let answer = meanwhile.await;
-            self.released.notify_one();
-            answer
-        };
-        tokio::join!(slow, meanwhile)
-    }
-}
-
-/// True if `named` is this operation, or [`RecordingStore::WRITE`] and this operation is a write.
-fn is_of(named: &str, operation: &str) -> bool {
-    named == operation || (named == RecordingStore::WRITE && matches!(operation, "create" | "patch"))
-}
-
 /// Ignores poisoning: a call that panics on purpose holds no lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -173,7 +101,8 @@ impl Default for RecordingStore {
 
 #[expect(clippy::must_use_candidate, reason = "a test takes counts only to start counting anew")]
 impl RecordingStore {
-    /// Cause of each failure, in place of the message of an engine. No client may see it: look for it in responses.
+    /// Cause of the errors of [`Fault::Down`] and [`Fault::LockedOut`], in place of the message of an engine. No client
+    /// may see it: look for it in responses.
     pub const CAUSE: &str = "password=hunter2";
 
     /// Name of the operations `create` and `patch` together.
@@ -217,14 +146,17 @@ impl RecordingStore {
         self.take_calls().values().sum()
     }
 
-    /// Returns the number of calls of this operation, and starts counting it anew.
+    /// Returns the number of calls of this operation, and starts counting it anew. [`WRITE`](Self::WRITE) means `create`
+    /// and `patch`.
     ///
     /// # Panics
     ///
-    /// If no store has the operation.
+    /// If no store has the operation, and for `sweep`, which [`sweeps`](Self::sweeps) counts.
     pub fn calls(&self, operation: &str) -> usize {
         check(operation);
-        lock(&self.0.calls).remove(operation).unwrap_or(0)
+        assert!(operation != "sweep", "`sweeps` counts the calls of `sweep`");
+        let mut calls = lock(&self.0.calls);
+        OPERATIONS.iter().filter(|each| is_of(operation, each)).filter_map(|each| calls.remove(each)).sum()
     }
 
     /// Returns the number of sweeps so far.
@@ -266,6 +198,10 @@ impl RecordingStore {
     }
 
     /// Runs `meanwhile` while the first `create` or `patch` of `slow` is held, before it has an effect.
+    ///
+    /// # Panics
+    ///
+    /// If `slow` ends without such a call.
     pub async fn before_write<A, B>(
         &self,
         slow: impl Future<Output = A>,
@@ -276,12 +212,17 @@ impl RecordingStore {
     }
 
     /// Runs `meanwhile` while the first call of this operation in `slow` is held, after it had its effect.
+    ///
+    /// # Panics
+    ///
+    /// If no store has the operation, or if `slow` ends without such a call.
     pub async fn before_answer<A, B>(
         &self,
         operation: &'static str,
         slow: impl Future<Output = A>,
         meanwhile: impl Future<Output = B>,
     ) -> (A, B) {
+        check(operation);
         self.0.before_answer.set(operation);
         self.0.before_answer.during(slow, meanwhile).await
     }
@@ -343,147 +284,47 @@ impl RecordingStore {
             }
         }
     }
-
-    fn next_fault(&self, operation: &str) -> Option<Fault> {
-        let mut next = lock(&self.0.next_faults);
-        let at = next.iter().position(|(named, _)| is_of(named, operation))?;
-        Some(next.remove(at).1)
-    }
-
-    fn fault(&self, operation: &str) -> Option<Fault> {
-        let faults = lock(&self.0.faults);
-        let of_writes = || faults.get(Self::WRITE).filter(|_| is_of(Self::WRITE, operation));
-        faults.get(operation).or_else(of_writes).copied()
-    }
-
-    /// Counts a call and begins its fault.
-    async fn enter(&self, operation: &'static str) -> Result<Option<Fault>, StoreError> {
-        // Memory answers at once. Without this, requests at the same time would not meet in the store.
-        yield_now().await;
-        *lock(&self.0.calls).entry(operation).or_default() += 1;
-        let next = self.next_fault(operation);
-        self.0.before_write.pass(operation).await;
-        let fault = next.or_else(|| self.fault(operation));
-        self.begin(operation, fault).await?;
-        Ok(fault)
-    }
-
-    async fn begin(&self, operation: &'static str, fault: Option<Fault>) -> Result<(), StoreError> {
-        let failed = |kind| StoreError::new(kind, operation);
-        match fault {
-            Some(Fault::Down) => Err(failed(StoreErrorKind::Unavailable).because(Self::CAUSE)),
-            Some(Fault::LockedOut) => Err(failed(StoreErrorKind::Setup).because(Self::CAUSE)),
-            Some(Fault::Corrupt) => Err(failed(StoreErrorKind::Corrupt)),
-            Some(Fault::Panics) => panic!("the store panics"),
-            Some(Fault::Hangs) => self.hang().await,
-            Some(Fault::Slow(time)) => {
-                sleep(time / 2).await;
-                sleep(time / 2).await;
-                Ok(())
-            }
-            Some(Fault::ReplyLost | Fault::HangsAfterwards) | None => Ok(()),
-        }
-    }
-
-    async fn hang<T>(&self) -> T {
-        self.0.hung.notify_one();
-        pending().await
-    }
-
-    /// Ends a call that had its effect.
-    async fn leave<T>(&self, fault: Option<Fault>, operation: &'static str, answer: T) -> Result<T, StoreError> {
-        // Other requests come between the effect and the answer.
-        yield_now().await;
-        self.0.before_answer.pass(operation).await;
-        match fault {
-            Some(Fault::ReplyLost) => Err(StoreError::new(StoreErrorKind::Unavailable, operation)),
-            Some(Fault::HangsAfterwards) => self.hang().await,
-            _ => Ok(answer),
-        }
-    }
 }
 
-#[async_trait]
-impl Store for RecordingStore {
-    async fn create(&self, key: SessionKey, record: Record) -> Result<Created, StoreError> {
-        let fault = self.enter("create").await?;
-        let created = self.0.store.create(key, record).await?;
-        self.leave(fault, "create", created).await
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Values;
+    use crate::testing::head_at;
+
+    const KEY: SessionKey = SessionKey::from_bytes([7; 16]);
+
+    async fn create(store: &RecordingStore) {
+        store.create(KEY, Record::new(head_at(0), Values::new())).await.unwrap();
     }
 
-    async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
-        let fault = self.enter("load").await?;
-        let loaded = self.0.store.load(key, wanted, now).await?;
-        self.leave(fault, "load", loaded).await
+    #[tokio::test]
+    async fn creates_and_patches_are_counted_together_as_writes() {
+        let store = RecordingStore::default();
+        create(&store).await;
+        store.patch(KEY, Patch::on_generation(0), EPOCH).await.unwrap();
+        store.load(KEY, &Wanted::all(), EPOCH).await.unwrap();
+        assert_eq!((store.calls(RecordingStore::WRITE), store.calls(RecordingStore::WRITE)), (2, 0));
+        assert_eq!((store.calls("create"), store.calls("load")), (0, 1));
     }
 
-    async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
-        let fault = self.enter("patch").await?;
-        let patched = self.0.store.patch(key, patch, now).await?;
-        self.leave(fault, "patch", patched).await
+    #[test]
+    #[should_panic(expected = "`sweeps` counts")]
+    fn the_count_of_sweeps_is_not_taken_for_zero() {
+        RecordingStore::default().calls("sweep");
     }
 
-    async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
-        let fault = self.enter("delete").await?;
-        self.0.store.delete(key).await?;
-        self.leave(fault, "delete", ()).await
+    #[tokio::test]
+    #[should_panic(expected = "no store has an operation `store`")]
+    async fn a_hold_at_an_unknown_operation_fails_the_test() {
+        let store = RecordingStore::default();
+        store.before_answer("store", create(&store), async {}).await;
     }
 
-    async fn sweep(&self, limit: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.0.sweeps.fetch_add(1, Ordering::SeqCst);
-        self.begin("sweep", self.next_fault("sweep").or_else(|| self.fault("sweep"))).await?;
-        self.0.store.sweep(limit, now).await
-    }
-
-    async fn scan(&self, from: Option<&Cursor>, limit: usize, now: Timestamp) -> Result<Page, StoreError> {
-        let fault = self.enter("scan").await?;
-        let page = self.0.store.scan(from, limit, now).await?;
-        self.leave(fault, "scan", page).await
-    }
-
-    async fn heads(&self, keys: &[SessionKey], now: Timestamp) -> Result<Vec<LoadedHead>, StoreError> {
-        let fault = self.enter("heads").await?;
-        let heads = self.0.store.heads(keys, now).await?;
-        self.leave(fault, "heads", heads).await
-    }
-
-    fn set_lazy_schemas(&self, schemas: &[&'static str]) {
-        self.0.store.set_lazy_schemas(schemas);
-    }
-
-    fn is_cache(&self) -> bool {
-        self.0.store.is_cache()
-    }
-
-    async fn prepare(&self) -> Result<(), StoreError> {
-        self.0.store.prepare().await
-    }
-
-    fn supports(&self, capability: Capability) -> bool {
-        self.0.store.supports(capability)
-    }
-
-    fn set_indexed_keys(&self, names: &[Text]) {
-        self.0.store.set_indexed_keys(names);
-    }
-
-    async fn find(&self, name: &str, text: &str, from: Option<&Cursor>, limit: usize) -> Result<Found, StoreError> {
-        let fault = self.enter("find").await?;
-        let found = self.0.store.find(name, text, from, limit).await?;
-        self.leave(fault, "find", found).await
-    }
-
-    async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
-        let fault = self.enter("delete_if").await?;
-        let deleted = self.0.store.delete_if(key, generation).await?;
-        self.leave(fault, "delete_if", deleted).await
-    }
-
-    async fn forget(&self, name: &str, text: &str, gone: &[SessionKey]) -> Result<(), StoreError> {
-        self.0.store.forget(name, text, gone).await
-    }
-
-    fn describe(&self) -> String {
-        self.0.description.clone().unwrap_or_else(|| format!("a recording store over {}", self.0.store.describe()))
+    #[tokio::test]
+    #[should_panic(expected = "ended without a call of `load`")]
+    async fn a_hold_that_is_not_reached_fails_the_test() {
+        let store = RecordingStore::default();
+        store.before_answer("load", create(&store), async {}).await;
     }
 }

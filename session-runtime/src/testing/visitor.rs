@@ -128,12 +128,13 @@ impl<'c> VisitorBuilder<'c> {
 
     /// Stores the session, and gives its cookie to the client. A visitor without values has no session.
     ///
-    /// The client dispatches a `TRACE` request for that, which no route should answer. The visitor before in a client
-    /// that tracks cookies is gone.
+    /// The client dispatches a `TRACE` request for that, which no route should handle. In a client that tracks cookies,
+    /// the new visitor replaces the one before.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if the fairing is not attached; otherwise the errors of a save.
+    /// [`ErrorKind::Config`] if the fairing is not attached, or if the setting `transport` is not `cookie`; otherwise the
+    /// errors of a save.
     pub async fn enter(self) -> Result<Visitor<'c>, SessionError> {
         let sessions = sessions_of(self.client)?;
         let visit = sessions.open([]);
@@ -202,8 +203,12 @@ async fn change<S: Schema>(visit: &Visit, set: impl FnOnce(&mut S::Mut)) -> Resu
 }
 
 fn sessions_of(client: &Client) -> Result<&Sessions, SessionError> {
-    let missing = || SessionError::with(ErrorKind::Config, "`Sessions::fairing` is not attached");
-    Sessions::fetch(client.rocket()).ok_or_else(missing)
+    let refused = |detail| SessionError::with(ErrorKind::Config, detail);
+    let sessions = Sessions::fetch(client.rocket()).ok_or_else(|| refused("`Sessions::fairing` is not attached"))?;
+    match sessions.core.transport.cookie() {
+        Some(_) => Ok(sessions),
+        None => Err(refused("a `Visitor` has its id in a cookie: the tests need `transport = \"cookie\"`")),
+    }
 }
 
 /// Dispatches a request whose response carries the cookie of the visit.

@@ -118,3 +118,16 @@ async fn a_copy_in_a_cache_is_no_proof() {
     let checked = visit.authenticated_within(MINUTE).await;
     assert_eq!(checked.unwrap_err().kind(), ErrorKind::Renewed);
 }
+
+/// Nothing stores it, unless the request begins a session.
+#[tokio::test]
+async fn a_visitor_without_a_session_gives_no_proof() {
+    for site in Site::each() {
+        let visit = site.sessions.open([]);
+        visit.reauthenticated();
+        assert_eq!(visit.authenticated_at(), None);
+        assert!(visit.authenticated_within(MINUTE).await.is_err());
+        visit.write::<Cart>().await.unwrap().set_visits(1);
+        assert_eq!(visit.authenticated_at(), Some(site.now()));
+    }
+}

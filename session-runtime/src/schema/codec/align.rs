@@ -1,9 +1,9 @@
-//! Identity of the elements of an edited list: which of the stored elements are still there, and where.
+//! Matches the elements of an edited list with the stored ones.
 //!
 //! Only the texts before and after the edit are known. An element with the same text is the same element. A new text in
-//! the place of one that is gone is an edit in place, and so are as many new texts as old ones between two elements that
-//! are still there. Whatever comes behind an element that was inserted or
-//! moved counts as removed and appended: ids are in the order of the list, and there is no id between two others.
+//! the place of one that is gone is an edit in place. So are several new texts between two elements that stay, if they
+//! replace as many old ones. All elements behind one that was inserted or moved count as removed and appended: ids are in
+//! the order of the list, and there is no id between two others.
 //!
 //! ```text
 //! stored    a b c      a b c       a b c      a b c
@@ -15,8 +15,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// Returns, for the elements at the beginning of the edited list, the stored element that each of them is. The others
-/// are new. Without `edits`, only an element with the same text is the same.
+/// Returns the stored elements that are kept, by their index: the first one is the first element of the edited list, and
+/// so on. The remaining elements of the edited list are new. Without `edits`, only equal texts match.
 pub(super) fn kept(stored: &[Cow<'_, str>], edited: &[String], edits: bool) -> Vec<usize> {
     let same = stored.iter().zip(edited).take_while(|(stored, edited)| stored == edited).count();
     if edits && are_edited_in_place(&stored[same..], &edited[same..]) {
@@ -30,7 +30,7 @@ pub(super) fn kept(stored: &[Cow<'_, str>], edited: &[String], edits: bool) -> V
     walk.kept
 }
 
-/// Returns whether each text that differs from the one in its place is new, as is everything behind them.
+/// Returns whether every element was kept or edited in place: no text that was replaced occurs among the new ones.
 fn are_edited_in_place(stored: &[Cow<'_, str>], edited: &[String]) -> bool {
     let Some((first, appended)) = edited.split_at_checked(stored.len()) else { return false };
     let (gone, new): (HashSet<&str>, Vec<&String>) =
@@ -91,7 +91,7 @@ impl Walk {
         self.finish(changed, matches);
     }
 
-    /// Passes the stored elements before `at`: all of them were edited in place, or all were removed.
+    /// Passes the stored elements before `at`. They were either all edited in place or all removed; false otherwise.
     fn pass(&mut self, changed: usize, at: usize, matches: &Matches) -> bool {
         let between = self.next..at;
         let are_edits = self.edits && changed == between.len() && matches.are_gone(between.clone());
@@ -151,7 +151,7 @@ mod tests {
         check("ab", "xba", &[]);
     }
 
-    /// Which of the stored elements were edited is unknown: an edit could be lost with an element that it is not of.
+    /// It is unknown which elements were edited. A wrong guess could drop an edit with the element of another.
     #[test]
     fn fewer_elements_than_before_are_no_edits() {
         check("abc", "xc", &[]);

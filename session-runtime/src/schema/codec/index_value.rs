@@ -2,8 +2,7 @@
 
 use super::EntryKey;
 
-/// Value of an indexed field whose type is `K`, or `Option<K>`: a `K`, a reference to one, or a `&str` if the field holds
-/// text.
+/// Value to look up in an indexed field of the type `K` or `Option<K>`: a `K`, a `&K`, or a `&str` if the field holds text.
 ///
 /// # Examples
 ///
@@ -58,7 +57,7 @@ impl<K: EntryKey> IndexValue<K> for &str {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be indexed",
     label = "must implement `EntryKey`",
-    note = "`String`, integers, `bool`, `char` and addresses can, and ids and dates with the features of their crates",
+    note = "`String`, integers, `bool`, `char` and IP addresses implement it; with the features of their crates, ids and dates too",
     note = "for a unit enum of your own, or a newtype around one of these: `impl EntryKey for ... {{}}`"
 )]
 #[doc(hidden)]

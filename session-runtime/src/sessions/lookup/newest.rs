@@ -1,4 +1,4 @@
-//! The sessions with the newest logins among many, of which only these are kept in memory.
+//! Selection of the sessions with the newest logins. Only those are kept in memory.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ impl Rank {
     }
 }
 
-/// The first sessions of those pushed so far.
+/// The sessions with the newest logins among those pushed so far.
 pub(super) struct Newest<T> {
     most: usize,
     kept: BTreeMap<Rank, T>,

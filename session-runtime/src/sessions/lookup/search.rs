@@ -1,5 +1,6 @@
 //! Pages of a lookup, and the end of a session that it found.
 
+use std::collections::HashSet;
 use std::pin::pin;
 
 use super::newest::Rank;
@@ -30,12 +31,15 @@ pub(super) struct Search<'c> {
     schema: &'static SchemaSpec,
     field: &'static FieldSpec,
     text: Text,
-    /// Stored keys under which the value may be.
+    /// Stored keys under which the value may be, the oldest first: an upgrade moves a value to a later one. So a session
+    /// that is upgraded meanwhile is found under one of the two keys.
     names: Vec<Text>,
     wanted: Wanted,
     /// Position among the names, and in the pages of that name.
     at: usize,
     from: Option<Cursor>,
+    /// Sessions that earlier pages returned, if there are several names.
+    returned: HashSet<SessionKey>,
 }
 
 /// A session that holds the value.
@@ -77,17 +81,22 @@ impl<'c> Search<'c> {
         let unencodable = || SessionError::at_field(ErrorKind::Unencodable, schema, field);
         let text = lookup.text.clone().ok_or_else(unencodable)?;
         let wanted = Wanted::schemas(&[schema.key, key::RESERVED]).fresh();
-        Ok(Self { core, schema, field, text, names: lookup.names(), wanted, at: 0, from: None })
+        let names = lookup.names().into_iter().rev().collect();
+        Ok(Self { core, schema, field, text, names, wanted, at: 0, from: None, returned: HashSet::new() })
     }
 
-    /// Reads the next page: the sessions that hold the value and have not expired at `now`. `None` after the last page.
+    /// Reads the next page: the sessions that hold the value and have not expired at `now`, each on one page only. `None`
+    /// after the last page.
     pub(super) async fn next_page(&mut self, now: Timestamp) -> Result<Option<Vec<Candidate>>, SessionError> {
         let Some(name) = self.names.get(self.at) else { return Ok(None) };
         let budget = Budget::new(self.core.deadline);
-        let (found, next) = self.core.run(&budget, pin!(self.read_page(name, now))).await?;
+        let (mut found, next) = self.core.run(&budget, pin!(self.read_page(name, now))).await?;
         self.at += usize::from(next.is_none());
         self.from = next;
-        // A store in memory never waits, and other tasks of this thread must run too.
+        if self.names.len() > 1 {
+            found.retain(|candidate| self.returned.insert(candidate.key()));
+        }
+        // A store in memory never waits, so other tasks of this thread would not run.
         give_way().await;
         Ok(Some(found))
     }
@@ -107,7 +116,7 @@ impl<'c> Search<'c> {
             }
         }
         if !gone.is_empty() {
-            // Only tidies up.
+            // A failure only leaves entries behind.
             let _ = self.core.store().forget(name, &self.text, &gone).await;
         }
         Ok((candidates, next))

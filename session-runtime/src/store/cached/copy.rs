@@ -1,4 +1,4 @@
-//! A copy of a record or of a part of it. It answers loads and is updated by writes of this process.
+//! A copy of a record or of a part of it. It serves loads and is updated by writes of this process.
 //!
 //! Every patch that changes a value raises the revision. So two loads of the same revision fit together, and a patch
 //! that raised the revision by one is the only change. Keys are random and used once; if a key is used again, the

@@ -66,7 +66,7 @@ impl RequestStore {
         let mut held = self.held();
         match held.session.clone().filter(|_| held.needs_reseal) {
             Some((key, record)) => {
-                self.keep(&mut held, (key, record), now, "seal anew")?;
+                self.keep(&mut held, (key, record), now, "reseal")?;
                 Ok(Some(held.line.clone()))
             }
             None => Ok(None),

@@ -23,7 +23,8 @@ use crate::store::{Created, Cursor, Found, Loaded, LoadedHead, Page, SWEEP_GRACE
 /// Number of keys that a patch passes one by one. More are passed as arrays.
 pub(super) const FEW: usize = 4;
 
-/// Maximum number of sessions removed by one statement of a sweep, so that requests on that connection do not wait for the whole sweep.
+/// Maximum number of sessions that one statement of a sweep removes, so that requests on that connection do not wait for
+/// the whole sweep.
 const SWEEP_STEP: usize = 200;
 
 impl PostgresStore {

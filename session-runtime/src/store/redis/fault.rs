@@ -107,12 +107,12 @@ impl From<RedisError> for Fault {
         let (kind, cause) = match error.kind() {
             ErrorKind::Server(_) | ErrorKind::Extension => answered(error.code().unwrap_or_default()),
             ErrorKind::AuthenticationFailed => refused(WRONG_PASSWORD),
-            ErrorKind::InvalidClientConfig => refused("the address or the settings of the connection are not usable"),
+            ErrorKind::InvalidClientConfig => refused("the address or a setting of the connection is invalid"),
             ErrorKind::RESP3NotSupported => refused("the server does not speak RESP3; `?protocol=resp2` may help"),
             ErrorKind::Io => broken(&error),
             ErrorKind::ClusterConnectionNotFound => unavailable("no node of the cluster can be reached"),
             ErrorKind::Parse => unavailable("the server does not speak the protocol of Redis"),
-            ErrorKind::Client if is_tls(&error) => refused("TLS is set up wrongly"),
+            ErrorKind::Client if is_tls(&error) => refused("the settings of TLS are invalid"),
             _ => unavailable("the client library failed"),
         };
         Self { kind, cause, dropped }

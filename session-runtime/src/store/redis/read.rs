@@ -96,7 +96,7 @@ pub(super) fn created(answer: &Value) -> Result<Created, Fault> {
     match answer {
         Value::Int(1) => Ok(Created::Done),
         Value::Int(0) => Ok(Created::Taken),
-        Value::Int(2) => Err(Fault::unavailable("the server received the session too late")),
+        Value::Int(2) => Err(Fault::unavailable("the new session reached the server too late")),
         _ => Err(Fault::unexpected()),
     }
 }

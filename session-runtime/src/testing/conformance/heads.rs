@@ -17,12 +17,12 @@ pub(super) const RULES: &[Rule] = &[
         "There is one result for each key, in the order of the keys, also for an absent record and for a key that occurs \
          twice."
     ),
-    rule!(many_heads_are_read, "The heads of 500 keys are all there."),
+    rule!(many_heads_are_read, "The heads of 500 keys are read in one call."),
     rule!(
         expired_heads_are_absent,
         "A head is absent from its deadline on, and present until one millisecond before it."
     ),
-    rule!(heads_are_those_of_now, "A head that was read before is read again with every change of the record."),
+    rule!(heads_are_those_of_now, "A head includes every change that was acknowledged before the call."),
     rule!(heads_change_nothing, "Reading a head moves no deadline, changes no record and creates none."),
 ];
 

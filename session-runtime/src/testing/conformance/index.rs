@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
         find_survives_changes,
         "A record that stays is found, whatever other records are created and deleted between two pages."
     ),
-    rule!(find_lists_the_late, "A record that has been expired for less than a minute is found."),
+    rule!(find_lists_the_late, "A record that expired less than a minute ago is found."),
     rule!(find_follows_writes, "A record is found as soon as its write is acknowledged, beside other writes."),
     rule!(find_refuses_other_keys, "A lookup by a key that is not indexed is unsupported, not an empty list."),
     rule!(find_refuses_foreign_cursors, "A cursor of a lookup that another store made is an error, not the beginning."),
@@ -41,7 +41,7 @@ fn fresh_text() -> String {
     format!("\"{}\"", fresh_key())
 }
 
-/// Starts to index the keys of the rules. Returns false if the store does not support it.
+/// Has the keys of the rules indexed. Returns false if the store does not support it.
 async fn has_index(trial: &Trial) -> Result<bool, Broken> {
     trial.store.set_indexed_keys(&[Text::from(USER), Text::from(TENANT)]);
     match trial.store.find(USER, "0", None, 1).await {
@@ -211,7 +211,7 @@ async fn find_refuses_other_keys(trial: Trial) -> Verdict {
         return Ok(());
     }
     let refused = trial.store.find("kit.unknown", "0", None, 1).await.err().map(|error| error.kind());
-    ensure!(refused == Some(StoreErrorKind::Unsupported), "the lookup answered {refused:?}");
+    ensure!(refused == Some(StoreErrorKind::Unsupported), "the lookup returned {refused:?}");
     Ok(())
 }
 
@@ -221,7 +221,7 @@ async fn find_refuses_foreign_cursors(trial: Trial) -> Verdict {
     }
     let refused = trial.store.find(USER, "0", Some(&Cursor::new("another store's")), 1).await;
     let refused = refused.err().map(|error| error.kind());
-    ensure!(refused == Some(StoreErrorKind::Unsupported), "the lookup answered {refused:?}");
+    ensure!(refused == Some(StoreErrorKind::Unsupported), "the lookup returned {refused:?}");
     Ok(())
 }
 
@@ -248,8 +248,10 @@ async fn delete_if_needs_the_generation(trial: Trial) -> Verdict {
 
 async fn capabilities_are_real(trial: Trial) -> Verdict {
     let has_index = has_index(&trial).await?;
-    ensure!(trial.store.supports(Capability::Index) == has_index, "lookups work, or do not, against the statement");
+    let supported = trial.store.supports(Capability::Index);
+    ensure!(supported == has_index, "`supports(Index)` returns {supported}, and `find` works: {has_index}");
     let has_scan = trial.store.scan(None, 1, trial.now).await.is_ok();
-    ensure!(trial.store.supports(Capability::Scan) == has_scan, "scans work, or do not, against the statement");
+    let supported = trial.store.supports(Capability::Scan);
+    ensure!(supported == has_scan, "`supports(Scan)` returns {supported}, and `scan` works: {has_scan}");
     Ok(())
 }

@@ -80,7 +80,7 @@ async fn increments_are_exact(trial: Trial) -> Verdict {
     trial.must_hold(key, &[("cart.count", &(TASKS * INCREMENTS).to_string())]).await
 }
 
-/// Adds one to the stored counter as the runtime does: after a conflict it starts from the values in the answer.
+/// Adds one to the stored counter as the runtime does: after a conflict it starts from the values that came with it.
 async fn increment(trial: &Trial, key: SessionKey) -> Verdict {
     const TRIES: usize = 10_000;
     let loaded = trial.load(key).await?;

@@ -121,7 +121,7 @@ impl Trial {
         Ok(self.store.patch(key, patch, self.now).await?)
     }
 
-    /// Applies a patch that must succeed, and requires the head in the answer to be the one that is loaded afterwards.
+    /// Applies a patch that must succeed, and requires that a load afterwards returns the same head.
     pub(super) async fn done(&self, key: SessionKey, patch: Patch) -> Result<Head, Broken> {
         let answer = self.patch(key, patch).await?;
         let Patched::Done(head) = answer else { return Err(unexpected("done", &answer)) };
