@@ -7,24 +7,23 @@
 //!
 //! Deliberately absent: decoding. The codec decodes a text when it is needed, and never before.
 
-use std::sync::Arc;
-
 use crate::clock::Timestamp;
 use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
 
+mod block;
 pub(crate) mod bytes;
 pub mod expiry;
 pub(crate) mod key;
 pub mod patch;
 mod selection;
+mod text;
 mod values;
 
+pub(crate) use block::RecordBlock;
 pub use selection::Wanted;
+pub use text::Text;
 pub use values::Values;
-
-/// Stored key or stored JSON text, shared instead of copied.
-pub type Text = Arc<str>;
 
 /// Complete stored data of one session, created with [`Record::new`].
 ///
@@ -51,6 +50,16 @@ impl Record {
     #[must_use]
     pub const fn new(head: Head, values: Values) -> Self {
         Self { head, values }
+    }
+
+    /// Returns the record in a block. Its values share the memory of the block.
+    pub(crate) fn of_block(block: &RecordBlock) -> Self {
+        Self { head: block.head().clone(), values: Values::of_block(block.clone()) }
+    }
+
+    /// Returns a block with the record. `bytes`: [size](Values::bytes) of the values.
+    pub(crate) fn into_block(self, bytes: usize) -> RecordBlock {
+        self.values.into_block(self.head, bytes)
     }
 }
 

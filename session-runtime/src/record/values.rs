@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::record::{Text, Wanted, key};
+use crate::record::{Head, RecordBlock, Text, Wanted, key};
 
 /// Stored keys with their JSON texts, in bytewise order of the keys.
 ///
@@ -22,14 +22,23 @@ use crate::record::{Text, Wanted, key};
 /// ```
 #[derive(Clone, Default)]
 pub struct Values {
-    entries: Option<Arc<Vec<(Text, Text)>>>,
+    entries: Entries,
+}
+
+#[derive(Clone, Default)]
+enum Entries {
+    #[default]
+    None,
+    Own(Arc<Vec<(Text, Text)>>),
+    /// Entries of a block, which are copied before a change.
+    OfBlock(RecordBlock),
 }
 
 impl Values {
     /// Returns an empty map.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: None }
+        Self { entries: Entries::None }
     }
 
     /// Returns the number of keys.
@@ -129,14 +138,14 @@ impl Values {
         metadata.into_iter().chain(self.prefix(&key::prefix_of_fields(schema)))
     }
 
-    /// Returns the wanted keys; a clone that shares its content if all are wanted.
-    pub(crate) fn pick(&self, wanted: &Wanted) -> Self {
+    /// Keeps the wanted keys; copies nothing if all are wanted.
+    pub(crate) fn pick(self, wanted: &Wanted) -> Self {
         let is_wanted = |group: &&[(Text, Text)]| wanted.wants(&group[0].0);
         if self.groups().all(|group| is_wanted(&group)) {
-            return self.clone();
+            return self;
         }
         let entries: Vec<_> = self.groups().filter(is_wanted).flatten().cloned().collect();
-        Self { entries: Some(Arc::new(entries)) }
+        Self { entries: Entries::Own(Arc::new(entries)) }
     }
 
     /// Returns the keys in runs of one schema each. The metadata of a schema is a run of its own, since keys of another
@@ -155,27 +164,53 @@ impl Values {
         })
     }
 
-    /// Stores one more key and allocates no room for others: a store in memory keeps the allocation.
-    pub(crate) fn set_one_more(&mut self, key: Text, text: Text) {
-        self.entries_mut().reserve_exact(1);
-        self.set(key, text);
-    }
-
-    #[cfg(test)]
-    pub(crate) fn capacity(&self) -> usize {
-        self.entries.as_ref().map_or(0, |entries| entries.capacity())
-    }
-
     pub(crate) fn with_capacity(keys: usize) -> Self {
-        Self { entries: Some(Arc::new(Vec::with_capacity(keys))) }
+        Self { entries: Entries::Own(Arc::new(Vec::with_capacity(keys))) }
+    }
+
+    /// Returns the values of a block, and shares its memory.
+    pub(crate) const fn of_block(block: RecordBlock) -> Self {
+        Self { entries: Entries::OfBlock(block) }
+    }
+
+    pub(super) fn into_block(self, head: Head, bytes: usize) -> RecordBlock {
+        let shared = match self.entries {
+            Entries::Own(entries) => match Arc::try_unwrap(entries) {
+                Ok(entries) => return RecordBlock::new(head, bytes, entries.into_iter()),
+                Err(shared) => Entries::Own(shared),
+            },
+            others => others,
+        };
+        RecordBlock::new(head, bytes, shared.as_slice().iter().cloned())
     }
 
     fn entries(&self) -> &[(Text, Text)] {
-        self.entries.as_ref().map_or(&[], |entries| entries)
+        self.entries.as_slice()
     }
 
     fn entries_mut(&mut self) -> &mut Vec<(Text, Text)> {
-        Arc::make_mut(self.entries.get_or_insert_default())
+        self.entries.to_mut()
+    }
+}
+
+impl Entries {
+    fn as_slice(&self) -> &[(Text, Text)] {
+        match self {
+            Self::None => &[],
+            Self::Own(entries) => entries,
+            Self::OfBlock(block) => block.entries(),
+        }
+    }
+
+    /// Copies shared entries.
+    fn to_mut(&mut self) -> &mut Vec<(Text, Text)> {
+        if !matches!(self, Self::Own(_)) {
+            *self = Self::Own(Arc::new(self.as_slice().to_vec()));
+        }
+        match self {
+            Self::Own(entries) => Arc::make_mut(entries),
+            Self::None | Self::OfBlock(_) => unreachable!("the entries are owned"),
+        }
     }
 }
 
@@ -204,7 +239,7 @@ impl FromIterator<(Text, Text)> for Values {
             entries.sort_by(|(a, _), (b, _)| a.cmp(b));
             entries.dedup_by(|(a, _), (b, _)| a == b);
         }
-        Self { entries: (!entries.is_empty()).then(|| Arc::new(entries)) }
+        Self { entries: if entries.is_empty() { Entries::None } else { Entries::Own(Arc::new(entries)) } }
     }
 }
 

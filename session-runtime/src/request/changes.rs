@@ -246,7 +246,6 @@ fn expect(patch: &mut Patch, schema: &SchemaSpec, versions: &Versions, stored: O
 pub(crate) fn fresh_values(changes: &Changes, core: &Core) -> Values {
     let set = || changes.values().filter_map(|change| Some((change, change.ours.as_ref()?)));
     let schemas: BTreeSet<&str> = set().map(|(change, _)| change.schema.key).collect();
-    // Exact capacity: a store in memory keeps the allocation.
     let deadlines = set().filter(|(change, _)| change.field.has_deadline()).count();
     let mut values = Values::with_capacity(set().count() + deadlines + schemas.len());
     for (change, text) in set() {

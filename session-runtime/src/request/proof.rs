@@ -8,7 +8,6 @@
 //! reserved for this library. It counts only for the login generation that this save begins, so whatever raises the
 //! generation later ends it. A session that starts over is a new record without it.
 
-use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
@@ -22,9 +21,6 @@ use crate::error::{ErrorKind, SessionError};
 use crate::record::{Text, Values, key};
 use crate::request::changes::{IdentityChange, identity_change};
 
-/// The stored key, shared by all sessions.
-static NAME: LazyLock<Text> = LazyLock::new(|| key::PROOF.into());
-
 #[derive(Deserialize)]
 struct Proof {
     /// Milliseconds since 1970-01-01 UTC.
@@ -35,7 +31,7 @@ struct Proof {
 
 /// Returns the stored key and text of a proof given at this moment, which counts for this generation.
 pub(super) fn stored(at: Timestamp, generation: u64) -> (Text, Text) {
-    (NAME.clone(), format!("{{\"at\":{},\"g\":{generation}}}", at.as_millis()).into())
+    (key::PROOF.into(), format!("{{\"at\":{},\"g\":{generation}}}", at.as_millis()).into())
 }
 
 /// Returns the time of the stored proof, and the login generation for which it counts; `None` if it cannot be read.
@@ -152,7 +148,7 @@ impl Visit {
     pub(super) fn with_proof(&self, mut values: Values, requested: &Requested) -> Values {
         if !values.is_empty() && self.proves_identity(requested) {
             let (name, text) = stored(self.core.now(), 0);
-            values.set_one_more(name, text);
+            values.set(name, text);
         }
         values
     }
@@ -169,14 +165,5 @@ mod tests {
             let Proof { at: read, g } = serde_json::from_str(&text).unwrap();
             assert_eq!((&*name, read, g), (key::PROOF, at, generation));
         }
-    }
-
-    #[test]
-    fn a_new_session_has_no_room_for_more_keys() {
-        let mut values = Values::with_capacity(1);
-        values.set("auth".into(), "1".into());
-        let (name, text) = stored(Timestamp::from_millis(0), 0);
-        values.set_one_more(name, text);
-        assert_eq!((values.len(), values.capacity()), (2, 2));
     }
 }

@@ -12,6 +12,9 @@
 //! it blocks requests only for the time that it takes to look at one shard. The shards are in key order, so a page of a
 //! scan visits only the shards that it takes sessions from. Both yield to other tasks of the thread after some hundred
 //! records, expired or not. The index of a lookup is one ordered set, changed while the shard of the record is locked.
+//!
+//! A record is one block of memory with its short keys and texts, see [`RecordBlock`]. A load shares the block. A patch
+//! replaces it by a new one.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -26,7 +29,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionKey;
 use crate::pace::give_way;
 use crate::record::patch::{Patch, Patched, Refusal};
-use crate::record::{Record, Text};
+use crate::record::{Record, RecordBlock, Text, Values};
 
 mod index;
 
@@ -59,7 +62,7 @@ pub struct MemoryStore {
     sweep_from: AtomicUsize,
 }
 
-type Shard = HashMap<SessionKey, Box<Entry>, BuildHasherDefault<KeyHasher>>;
+type Shard = HashMap<SessionKey, RecordBlock, BuildHasherDefault<KeyHasher>>;
 
 /// Hasher that returns a part of the key. That is enough, since keys are random and only this library generates them.
 #[derive(Default)]
@@ -76,11 +79,6 @@ impl Hasher for KeyHasher {
     fn finish(&self) -> u64 {
         self.0
     }
-}
-
-struct Entry {
-    record: Record,
-    bytes: usize,
 }
 
 impl MemoryStore {
@@ -108,8 +106,8 @@ impl MemoryStore {
         let mut shard = lock(&self.shards[at]);
         let looked_at = shard.len();
         let swept = expired(&mut shard, limit, before);
-        for (key, entry) in &swept {
-            self.index.remove(*key, &entry.record.values);
+        for (key, values) in &swept {
+            self.index.remove(*key, values);
         }
         drop(shard);
         (swept.len(), looked_at)
@@ -127,20 +125,18 @@ impl MemoryStore {
     ) -> Vec<SessionKey> {
         let shard = lock(&self.shards[at]);
         let keys = first_keys(&shard, from, limit);
-        let live = |key| shard.get(key).filter(|entry| now < entry.record.head.idle_deadline);
-        sessions.extend(keys.iter().filter_map(|key| live(key).map(|entry| (*key, entry.record.clone()))));
+        sessions.extend(keys.iter().filter_map(|key| Some((*key, Record::of_block(live(&shard, *key, now)?)))));
         keys
     }
 
     fn head(&self, key: SessionKey, now: Timestamp) -> LoadedHead {
         let shard = self.shard(key);
-        let live = shard.get(&key).filter(|entry| now < entry.record.head.idle_deadline);
-        live.map_or(LoadedHead::Absent, |entry| LoadedHead::Alive(entry.record.head.clone()))
+        live(&shard, key, now).map_or(LoadedHead::Absent, |block| LoadedHead::Alive(block.head().clone()))
     }
 
-    fn remove(&self, shard: &mut Shard, key: SessionKey) -> Option<Box<Entry>> {
-        let removed = shard.remove(&key)?;
-        self.index.remove(key, &removed.record.values);
+    fn remove(&self, shard: &mut Shard, key: SessionKey) -> Option<Values> {
+        let removed = Values::of_block(shard.remove(&key)?);
+        self.index.remove(key, &removed);
         Some(removed)
     }
 
@@ -180,29 +176,28 @@ impl Store for MemoryStore {
         }
         let bytes = record.values.bytes();
         self.index.add(key, &record.values);
-        shard.insert(key, Box::new(Entry { record, bytes }));
+        shard.insert(key, record.into_block(bytes));
         Ok(Created::Done)
     }
 
     async fn load(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, StoreError> {
         let shard = self.shard(key);
-        let Some(entry) = shard.get(&key).filter(|entry| now < entry.record.head.idle_deadline) else {
-            return Ok(None);
-        };
-        let values = entry.record.values.pick(wanted);
-        let record = Record { head: entry.record.head.clone(), values };
-        Ok(Some(Loaded { record, bytes: entry.bytes, keys: entry.record.values.len(), unreadable: Vec::new() }))
+        let Some(block) = live(&shard, key, now) else { return Ok(None) };
+        let (bytes, Record { head, values }) = (block.bytes(), Record::of_block(block));
+        let keys = values.len();
+        let record = Record { head, values: values.pick(wanted) };
+        Ok(Some(Loaded { record, bytes, keys, unreadable: Vec::new() }))
     }
 
     async fn patch(&self, key: SessionKey, patch: Patch, now: Timestamp) -> Result<Patched, StoreError> {
         let mut shard = self.shard(key);
-        let Some(entry) = shard.get_mut(&key).filter(|entry| now < entry.record.head.idle_deadline) else {
+        let Some(block) = shard.get_mut(&key).filter(|block| is_live(block, now)) else {
             return Ok(Patched::Gone);
         };
-        let Entry { record, bytes } = &mut **entry;
+        let mut record = Record::of_block(block);
         match patch.refusal(&record.head, |name| record.values.get(name)) {
             Some(Refusal::Renewed) => return Ok(Patched::Renewed),
-            Some(Refusal::Conflict) => return Ok(Patched::Conflict(expected(record, &patch))),
+            Some(Refusal::Conflict) => return Ok(Patched::Conflict(expected(&record, &patch))),
             None => {}
         }
         let indexed = self.index.changed_by(&patch, &record.values);
@@ -210,9 +205,10 @@ impl Store for MemoryStore {
         if let Some(before) = indexed {
             self.index.replace(key, before, &record.values);
         }
-        *bytes = *bytes + came - went;
         patch.apply_head(&mut record.head);
-        Ok(Patched::Done(record.head.clone()))
+        let head = record.head.clone();
+        *block = record.into_block(block.bytes() + came - went);
+        Ok(Patched::Done(head))
     }
 
     async fn delete(&self, key: SessionKey) -> Result<(), StoreError> {
@@ -277,8 +273,8 @@ impl Store for MemoryStore {
         if self.index.add_names(names) {
             for shard in &self.shards {
                 let shard = lock(shard);
-                for (key, entry) in &*shard {
-                    self.index.add(*key, &entry.record.values);
+                for (key, block) in &*shard {
+                    self.index.add(*key, &Values::of_block(block.clone()));
                 }
             }
         }
@@ -290,7 +286,7 @@ impl Store for MemoryStore {
 
     async fn delete_if(&self, key: SessionKey, generation: u64) -> Result<bool, StoreError> {
         let mut shard = self.shard(key);
-        let is_same = shard.get(&key).is_some_and(|entry| entry.record.head.generation == generation);
+        let is_same = shard.get(&key).is_some_and(|block| block.head().generation == generation);
         let removed = if is_same { self.remove(&mut shard, key) } else { None };
         drop(shard);
         Ok(removed.is_some())
@@ -300,6 +296,15 @@ impl Store for MemoryStore {
 fn shard_of(key: SessionKey) -> usize {
     let [first, second, ..] = *key.as_bytes();
     usize::from(u16::from_be_bytes([first, second]) >> (u16::BITS - SHARD_BITS))
+}
+
+/// Returns the record of a key unless it has expired.
+fn live(shard: &Shard, key: SessionKey, now: Timestamp) -> Option<&RecordBlock> {
+    shard.get(&key).filter(|block| is_live(block, now))
+}
+
+fn is_live(block: &RecordBlock, now: Timestamp) -> bool {
+    now < block.head().idle_deadline
 }
 
 /// Returns the first `limit` keys of the shard after `from`, in order, including expired ones.
@@ -314,9 +319,10 @@ fn first_keys(shard: &Shard, from: Option<SessionKey>, limit: usize) -> Vec<Sess
 }
 
 /// Removes at most `limit` expired sessions from the shard. The caller drops them after it has released the lock.
-fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<(SessionKey, Box<Entry>)> {
-    let is_expired = |_: &SessionKey, entry: &mut Box<Entry>| entry.record.head.idle_deadline <= before;
-    let expired = shard.extract_if(is_expired).take(limit).collect();
+fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<(SessionKey, Values)> {
+    let is_expired = |_: &SessionKey, block: &mut RecordBlock| block.head().idle_deadline <= before;
+    let removed = shard.extract_if(is_expired).take(limit);
+    let expired = removed.map(|(key, block)| (key, Values::of_block(block))).collect();
     if shard.len() < shard.capacity() / 8 {
         // Releases memory after a peak in the number of sessions.
         shard.shrink_to_fit();
