@@ -270,7 +270,7 @@ SELECT * FROM saved"#;
         let (secret, none): (&[u8], Option<&[u8]>) = (&[1; 32], None);
         let (schemas, fields): ([&[u8]; 2], [&[u8]; 2]) = ([b"auth", b"auth"], [b"", b".user"]);
         let contents: [&[u8]; 2] = [METADATA.as_bytes(), user.as_bytes()];
-        let (bytes, keys) = ((METADATA.len() + user.len() + 13) as i64, 2_i64);
+        let (bytes, keys) = (i64::try_from(METADATA.len() + user.len() + 13).unwrap(), 2_i64);
         let params: [&(dyn ToSql + Sync); 19] = [
             &&key[..],
             &EXPIRES,

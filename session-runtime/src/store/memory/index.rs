@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_without_sessions_leaves_no_memory() {
+    fn values_without_sessions_leave_little_memory() {
         let index = index();
         for number in 0..10_000 {
             index.add(key(number), &holding(&number.to_string()));
@@ -250,6 +250,7 @@ mod tests {
         for number in 0..10_000 {
             index.remove(key(number), &holding(&number.to_string()));
         }
-        assert_eq!(room(), 0);
+        // The room of a table that has not grown.
+        assert!(room() <= TABLES * 7, "{}", room());
     }
 }
