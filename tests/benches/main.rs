@@ -21,6 +21,7 @@
 //!
 //! `cargo bench -- rates` runs one part: `accessors`, `instructions`, `rates`, `growth`, `pages`, `index`,
 //! `load`, `memory` or `compile`. `load` has four sections; the variable `LOAD` names those to run, such as `overload,large`.
+//! `INDEX` names the stores of the part `index`, such as `memory,sqlite`.
 
 mod accessors;
 mod app;

@@ -7,7 +7,8 @@
 //! `tests/README.md` lists them all.
 //!
 //! `SESSION_TESTS_PROFILE=release` takes the example from the release build, `SESSION_KILL_ROUNDS` sets the number of
-//! kills under load (200), `SESSION_TESTS_SEED` repeats the random moments of a run.
+//! kills under load (200), `SESSION_LOOKUPS` that of the sessions of one user (10,000), `SESSION_TESTS_SEED` repeats the
+//! random moments of a run.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -37,6 +38,7 @@ mod login_race;
 mod logout;
 mod logout_race;
 mod logs;
+mod lookups;
 mod parallel;
 mod restart;
 mod rollout;

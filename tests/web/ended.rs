@@ -19,6 +19,8 @@ use crate::store::recording_store;
 
 const EVERY: Duration = Duration::from_millis(10);
 const HOUR: Duration = Duration::from_secs(3600);
+/// The longest time for what should take some intervals.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Futures that handlers have left behind.
 #[derive(Default)]
@@ -88,16 +90,20 @@ fn reason(ended: &mut Ended) -> Option<EndReason> {
 
 /// Waits for the reason.
 async fn awaited(ended: Ended) -> EndReason {
-    tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the session is over")
+    tokio::time::timeout(PATIENCE, ended).await.expect("the session is over")
 }
 
-/// Waits until the store was asked so many times for heads.
+/// Waits until the store was asked so many times for heads. It is asked no longer once nothing is watched.
 async fn checks(store: &RecordingStore, count: usize) {
     let mut seen = store.calls("heads");
-    while seen < count {
-        tokio::time::sleep(EVERY / 4).await;
-        seen += store.calls("heads");
-    }
+    let all = async {
+        while seen < count {
+            tokio::time::sleep(EVERY / 4).await;
+            seen += store.calls("heads");
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, all).await;
+    in_time.unwrap_or_else(|_| panic!("the store was asked {seen} times for heads, and not {count}"));
 }
 
 /// C91: nothing checks the store within this test.

@@ -11,7 +11,7 @@
 //! The map is split into shards, each with a lock that is held for one operation. A sweep locks one shard at a time, so
 //! it blocks requests only for the time that it takes to look at one shard. The shards are in key order, so a page of a
 //! scan visits only the shards that it takes sessions from. Both yield to other tasks of the thread after some hundred
-//! records, expired or not. The index of a lookup is one ordered set, changed while the shard of the record is locked.
+//! records, expired or not. The index of a lookup is changed while the shard of the record is locked.
 //!
 //! A record is one block of memory with its short keys and texts, see [`RecordBlock`]. A load shares the block. A patch
 //! replaces it by a new one.

@@ -30,6 +30,12 @@ struct Faults {
     delay: AtomicU64,
     /// Milliseconds that each piece of a request waits.
     hold: AtomicU64,
+    /// Milliseconds by which an answer that is a time of the server is made earlier.
+    backdate: AtomicU64,
+    /// Pieces of requests until one is lost with its connection.
+    requests_left: AtomicU64,
+    /// Pieces of answers until one is lost with its connection.
+    answers_left: AtomicU64,
     /// Raised to close every connection.
     cuts: watch::Sender<u64>,
     connections: AtomicU64,
@@ -37,9 +43,20 @@ struct Faults {
     swallowed: AtomicU64,
     delayed: AtomicU64,
     held: AtomicU64,
+    backdated: AtomicU64,
+    lost: AtomicU64,
     cut: AtomicU64,
     to_server: AtomicU64,
     from_server: AtomicU64,
+}
+
+/// The direction of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A piece that the program sends.
+    Request,
+    /// A piece that the server answers.
+    Answer,
 }
 
 /// The counts of a proxy since its start.
@@ -55,6 +72,10 @@ pub struct Counts {
     pub delayed: u64,
     /// Pieces of requests that were held back.
     pub held: u64,
+    /// Answers with an earlier time.
+    pub backdated: u64,
+    /// Pieces that were lost with their connections.
+    pub lost: u64,
     /// Connections that were cut.
     pub cut: u64,
     /// Bytes that reached the server.
@@ -77,12 +98,17 @@ impl Proxy {
             swallows: false.into(),
             delay: 0.into(),
             hold: 0.into(),
+            backdate: 0.into(),
+            requests_left: NEVER.into(),
+            answers_left: NEVER.into(),
             cuts: watch::Sender::new(0),
             connections: 0.into(),
             refused: 0.into(),
             swallowed: 0.into(),
             delayed: 0.into(),
             held: 0.into(),
+            backdated: 0.into(),
+            lost: 0.into(),
             cut: 0.into(),
             to_server: 0.into(),
             from_server: 0.into(),
@@ -117,6 +143,16 @@ impl Proxy {
         self.faults.hold.store(millis(hold), SeqCst);
     }
 
+    /// Makes each answer of Redis that is a time in milliseconds earlier by this; zero ends that.
+    pub fn backdate(&self, by: Duration) {
+        self.faults.backdate.store(millis(by), SeqCst);
+    }
+
+    /// Lets so many pieces of a kind pass, then loses one and closes its connection.
+    pub fn lose(&self, kind: Piece, after: u64) {
+        self.faults.left(kind).store(after, SeqCst);
+    }
+
     /// Closes every open connection.
     pub fn cut(&self) {
         self.faults.cuts.send_modify(|cuts| *cuts += 1);
@@ -125,11 +161,19 @@ impl Proxy {
     /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let Faults { connections, refused, swallowed, delayed, held, cut, to_server, from_server, .. } = &*self.faults;
-        let [connections, refused, swallowed, delayed, held, cut, to_server, from_server] =
-            [connections, refused, swallowed, delayed, held, cut, to_server, from_server]
-                .map(|count| count.load(SeqCst));
-        Counts { connections, refused, swallowed, delayed, held, cut, to_server, from_server }
+        let faults = &*self.faults;
+        Counts {
+            connections: faults.connections.load(SeqCst),
+            refused: faults.refused.load(SeqCst),
+            swallowed: faults.swallowed.load(SeqCst),
+            delayed: faults.delayed.load(SeqCst),
+            held: faults.held.load(SeqCst),
+            backdated: faults.backdated.load(SeqCst),
+            lost: faults.lost.load(SeqCst),
+            cut: faults.cut.load(SeqCst),
+            to_server: faults.to_server.load(SeqCst),
+            from_server: faults.from_server.load(SeqCst),
+        }
     }
 }
 
@@ -137,6 +181,37 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.listening.abort();
         self.cut();
+    }
+}
+
+/// A piece that is never reached.
+const NEVER: u64 = u64::MAX;
+
+impl Faults {
+    const fn left(&self, kind: Piece) -> &AtomicU64 {
+        match kind {
+            Piece::Request => &self.requests_left,
+            Piece::Answer => &self.answers_left,
+        }
+    }
+
+    /// True if this piece is the one that is lost.
+    fn loses(&self, kind: Piece) -> bool {
+        let left = |left| (left != NEVER).then(|| if left == 0 { NEVER } else { left - 1 });
+        let is_lost = self.left(kind).fetch_update(SeqCst, SeqCst, left) == Ok(0);
+        self.lost.fetch_add(is_lost.into(), SeqCst);
+        is_lost
+    }
+
+    /// Makes a time in an answer earlier: a line with a number of 13 digits.
+    fn backdate(&self, answer: &mut [u8]) {
+        let by = self.backdate.load(SeqCst);
+        let Some(number) = answer.strip_prefix(b":").and_then(|rest| rest.strip_suffix(b"\r\n")) else { return };
+        let time = str::from_utf8(number).ok().filter(|_| by > 0 && number.len() == 13);
+        if let Some(time) = time.and_then(|time| time.parse::<u64>().ok()) {
+            answer[1..14].copy_from_slice((time - by).to_string().as_bytes());
+            self.backdated.fetch_add(1, SeqCst);
+        }
     }
 }
 
@@ -176,6 +251,9 @@ async fn requests(
         if length == 0 {
             return Ok(());
         }
+        if faults.loses(Piece::Request) {
+            return Ok(());
+        }
         wait(&faults.hold, &faults.held).await;
         to.write_all(&piece[..length]).await?;
         faults.to_server.fetch_add(length as u64, SeqCst);
@@ -194,6 +272,10 @@ async fn answers(
             return Ok(());
         }
         faults.from_server.fetch_add(length as u64, SeqCst);
+        if faults.loses(Piece::Answer) {
+            return Ok(());
+        }
+        faults.backdate(&mut piece[..length]);
         wait(&faults.delay, &faults.delayed).await;
         if faults.swallows.load(SeqCst) {
             faults.swallowed.fetch_add(length as u64, SeqCst);

@@ -9,7 +9,7 @@ mod locks;
 mod model;
 mod pool;
 mod secrecy;
-mod session;
+pub(crate) mod session;
 mod settings;
 mod setup;
 mod standby;

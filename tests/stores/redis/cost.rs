@@ -12,7 +12,7 @@ use session_tests::servers::redis::Redis;
 use super::fixture::{create, key, load, must_patch, now, resting, setting};
 
 /// The number of runs of each command, those inside scripts included.
-fn commands(server: &mut Connection) -> BTreeMap<String, u64> {
+pub(crate) fn commands(server: &mut Connection) -> BTreeMap<String, u64> {
     let info: String = redis::cmd("INFO").arg("commandstats").query(server).unwrap();
     let line = |line: &str| {
         let (command, counts) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;

@@ -1,17 +1,19 @@
 //! The index on Redis: its entries come before the sessions, and leave after them.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use redis::Connection;
+use session_runtime::clock::SystemClock;
 use session_runtime::config::ServerConfig;
 use session_runtime::record::Text;
 use session_runtime::store::{Found, SWEEP_GRACE, Store, StoreErrorKind};
-use session_runtime::{ErrorKind, RedisStore};
+use session_runtime::{ErrorKind, RedisStore, Sessions};
 use session_tests::lookups::{Auth, Browser, node, visitor};
-use session_tests::servers::proxy::Proxy;
+use session_tests::servers::proxy::{Piece, Proxy};
 use session_tests::servers::redis::Redis;
 
-use super::cost::{assert_ran, reset};
+use super::cost::{assert_ran, commands, reset};
 use super::fixture::{assert_fails, create, key, keys_with_deadlines, must_patch, now, record, setting};
 
 const USER: &str = "auth.user";
@@ -100,6 +102,119 @@ async fn no_session_is_stored_without_its_entry() {
     assert!(!session, "the session came before the answer for its entry");
 }
 
+/// A node whose one connection goes through the proxy.
+async fn behind(proxy: &Proxy) -> Sessions {
+    let one = ServerConfig { connections: 1, ..ServerConfig::default() };
+    let store = RedisStore::builder(format!("redis://{}", proxy.address())).server(one);
+    let sessions = node(store.answer_timeout(ANSWER_TIMEOUT).open().unwrap(), SystemClock);
+    sessions.prepare().await.unwrap();
+    sessions
+}
+
+/// Sessions that hold the user `ann`, whatever the index has.
+fn stored(server: &mut Connection) -> usize {
+    let names: Vec<String> = redis::cmd("KEYS").arg("session:*}").query(server).unwrap();
+    let user = |name: &String| redis::cmd("HGET").arg(name).arg(USER).query::<Option<String>>(server).unwrap();
+    names.iter().map(user).filter(|user| user.as_deref() == Some("\"ann\"")).count()
+}
+
+/// C120: the program crashes between two steps of a login, which the loss of its connection stands for: before each
+/// command reaches the server, and after it. Whatever is stored then has its entry.
+#[tokio::test]
+async fn a_crash_between_two_steps_of_a_login_leaves_no_session_without_its_entry() {
+    let server = Redis::start();
+    let direct = node(RedisStore::open(server.url()).unwrap(), SystemClock);
+    // The server knows the scripts after their first use.
+    let mut before = Browser::default();
+    before.add(&direct).await.unwrap();
+    before.log_in(&direct, "ann").await.unwrap();
+    for (has_session, steps) in [(false, 2), (true, 3)] {
+        for kind in [Piece::Request, Piece::Answer] {
+            let crashed = crash_at_each_step(&server, &direct, has_session, kind).await;
+            assert_eq!(crashed, steps, "steps of a login, with a session: {has_session}");
+        }
+    }
+    let stored = stored(&mut server.connect()) as u64;
+    assert_eq!(direct.destroy_all(Auth::by_user("ann")).await.unwrap(), stored);
+}
+
+/// Loses the connection at the first step of a login, then at the second one of another login, and so on until a login
+/// succeeds. Returns the number of those that failed.
+async fn crash_at_each_step(server: &Redis, direct: &Sessions, has_session: bool, kind: Piece) -> u64 {
+    for step in 0.. {
+        let proxy = Proxy::start(server.address()).await;
+        let (node, mut browser) = (behind(&proxy).await, Browser::default());
+        if has_session {
+            browser.add(direct).await.unwrap();
+        }
+        proxy.lose(kind, step);
+        let login = browser.log_in(&node, "ann").await;
+        let found = direct.count(Auth::by_user("ann")).await.unwrap();
+        assert_eq!(found, stored(&mut server.connect()) as u64, "{kind:?} {step}, with a session: {has_session}");
+        assert_eq!(proxy.counts().lost, u64::from(login.is_err()), "{kind:?} {step}: {login:?}");
+        if login.is_ok() {
+            return step;
+        }
+    }
+    unreachable!("a login has a last step")
+}
+
+/// The longest time for an answer, for logins through a proxy.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// C121: the server is suspended between the steps of a login, and goes on after the time in which it accepts the session.
+/// The time of the entry in its answer is 119 s earlier, so that one second is left of that time, and not two minutes.
+#[tokio::test]
+async fn a_session_that_a_suspended_server_reads_too_late_is_refused() {
+    suspend_between_steps(Duration::from_secs(119), Duration::from_secs(2)).await;
+}
+
+/// Suspends the server for this time after it has added the entry of a login, and before it reads the session. Makes the
+/// times in its answers earlier by `earlier`.
+async fn suspend_between_steps(earlier: Duration, pause: Duration) {
+    let server = Redis::start();
+    let proxy = Proxy::start(server.address()).await;
+    let (node, stats) = (behind(&proxy).await, &mut server.connect());
+    visitor(&node, "ann").await;
+    proxy.backdate(earlier);
+    visitor(&node, "ann").await;
+    assert_eq!((stored(stats), entries_of(stats)), (2, 2), "in time, it is accepted");
+    reset(stats);
+    proxy.hold(ANSWER_TIMEOUT / 4);
+    let login = tokio::spawn(async move { Browser::default().log_in(&node, "ann").await });
+    until(|| entries_of(stats) == 3).await;
+    let suspended = Instant::now();
+    server.process().signal("STOP");
+    assert_eq!(state_of(server.process().pid()), 'T');
+    assert_eq!(login.await.unwrap(), Err(ErrorKind::Unavailable));
+    tokio::time::sleep(pause.saturating_sub(suspended.elapsed())).await;
+    server.process().signal("CONT");
+    // The script of the entry and that of the session each ask for the time.
+    until(|| commands(stats).get("time") == Some(&2)).await;
+    assert_eq!(commands(stats).get("hset"), None, "the server has stored the session");
+    assert_eq!((stored(stats), entries_of(stats)), (2, 3));
+    assert_eq!(proxy.counts().backdated > 0, !earlier.is_zero());
+}
+
+/// Number of entries of the one value.
+fn entries_of(server: &mut Connection) -> usize {
+    entries(server).map_or(0, |set| redis::cmd("ZCARD").arg(set).query(server).unwrap())
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it never happened");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The state of a process by the kernel's letter; `T` is a suspended one.
+fn state_of(pid: u32) -> char {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap()
+}
+
 /// A write that was given up long ago reaches the server: it is refused, since a lookup may have removed the entry.
 #[tokio::test]
 async fn a_session_that_comes_too_late_is_refused() {
@@ -139,7 +254,7 @@ async fn a_request_that_leaves_the_user_alone_sends_no_other_command() {
 #[tokio::test]
 async fn a_login_costs_one_round_trip_more() {
     let server = Redis::start();
-    let sessions = node(RedisStore::open(server.url()).unwrap(), session_runtime::clock::SystemClock);
+    let sessions = node(RedisStore::open(server.url()).unwrap(), SystemClock);
     visitor(&sessions, "ann").await;
     let mut browser = Browser::default();
     browser.add(&sessions).await.unwrap();
@@ -177,7 +292,7 @@ async fn logins_remove_entries_of_ended_sessions() {
 #[tokio::test]
 async fn a_lookup_on_a_stopped_server_is_unavailable() {
     let mut server = Redis::start();
-    let sessions = node(RedisStore::open(server.url()).unwrap(), session_runtime::clock::SystemClock);
+    let sessions = node(RedisStore::open(server.url()).unwrap(), SystemClock);
     visitor(&sessions, "ann").await;
     server.stop();
     let failed = sessions.destroy_all(Auth::by_user("ann")).await.unwrap_err();
