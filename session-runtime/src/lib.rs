@@ -159,10 +159,11 @@ pub use crate::record::expiry::Expiry;
 pub use crate::record::{expiry, patch};
 #[doc(inline)]
 pub use crate::request::visit;
-pub use crate::request::visit::{EndReason, Ended, Peek, Session, Visit};
+pub use crate::request::visit::{EndReason, Ended, Peek, Read, Session, Visit};
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{Recent, SessionFairing, SessionHandle};
 pub use crate::schema::codec::EntryKey;
+pub use crate::schema::entry::EntryMut;
 pub use crate::schema::lookup::Lookup;
 pub use crate::schema::section::RawSection;
 pub use crate::schema::value::SessionValue;

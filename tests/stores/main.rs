@@ -6,6 +6,7 @@ mod cached;
 mod ceilings;
 mod contract;
 mod cookie;
+mod entries;
 mod failures;
 mod lists;
 mod lookups;

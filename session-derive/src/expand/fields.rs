@@ -38,9 +38,10 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     let shape = shape(field, is_pinned);
     let renamed = options.renamed_from.as_ref().map(|from| &from.value);
     let renamed = renamed.map(|from| quote_spanned!(Span::mixed_site()=> .renamed_from(#from)));
+    let deferred = options.entries.as_ref().map(|_| quote!(.deferred()));
     let (access, ty) = (access_of(field), &field.ty);
     quote_spanned! {field.type_span()=>
-        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #index #redact #unordered #renamed #expires
+        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #index #redact #unordered #renamed #expires #deferred
     }
 }
 
@@ -251,6 +252,49 @@ fn signatures(field: &Field, value: &TokenStream) -> [Signature; 4] {
             quote_spanned!(Span::mixed_site()=> (&mut self)),
         ),
     ]
+}
+
+/// Generates the accessors of a single entry of a map or set: `items_get(&key)` and `items_entry(key)`.
+pub(super) fn entry_accessors(field: &Field, model: &Model) -> Option<TokenStream> {
+    let (at, schema) = (index(field), &model.ident);
+    let body = |call: &str, key: TokenStream| {
+        let call = Ident::new(call, Span::mixed_site());
+        quote_spanned!(Span::mixed_site()=> __private::Tracked::#call(#key, #schema::__ACCESS.#at, key))
+    };
+    let plain = Span::mixed_site();
+    let get = body("entry", quote_spanned!(plain=> &self.0));
+    entry_accessors_with(field, model, &get, &body("entry_mut", quote_spanned!(plain=> &mut self.0)))
+}
+
+/// Generates the same signatures with bodies that are never run.
+pub(super) fn stub_entry_accessors(field: &Field, model: &Model) -> Option<TokenStream> {
+    let body = quote_spanned!(Span::mixed_site()=> { let _ = key; ::core::unreachable!() });
+    entry_accessors_with(field, model, &body, &body)
+}
+
+fn entry_accessors_with(
+    field: &Field,
+    model: &Model,
+    get_body: &TokenStream,
+    entry_body: &TokenStream,
+) -> Option<TokenStream> {
+    let (Field { vis, ty, deprecated, key, .. }, Model { ident, runtime, .. }) = (field, model);
+    let [get, entry] = field.entry_accessors()?;
+    let read = doc(&format!("Returns one entry of `{key}`, and decodes no other unless all are decoded already."));
+    let edit = doc(&format!("Opens one entry of `{key}` for editing: `*view.{entry}(key) = Some(value)`."));
+    Some(quote_spanned! {field.type_span()=>
+        #read
+        #deprecated
+        #[must_use]
+        #vis fn #get(&self, key: &<#ty as #runtime::codec::Entries>::Key) -> ::core::option::Option<<#ty as #runtime::codec::Entries>::Value> {
+            #get_body
+        }
+        #edit
+        #deprecated
+        #vis fn #entry(&mut self, key: <#ty as #runtime::codec::Entries>::Key) -> #runtime::EntryMut<'_, #ident, #ty> {
+            #entry_body
+        }
+    })
 }
 
 /// Generates `update`, for free editing of the whole struct.
