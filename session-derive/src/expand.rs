@@ -42,7 +42,7 @@ fn full(model: &Model) -> TokenStream {
     let getters = model.fields.iter().map(fields::getter);
     let lookups = lookups(model);
     let setters = model.fields.iter().map(|field| fields::setters(field, &model.ident));
-    let entries = model.fields.iter().filter_map(|field| fields::entry_accessors(field, model));
+    let entries = model.fields.iter().filter_map(|field| fields::entry_accessors(field, &model.ident));
     let update = fields::update(model);
     let accesses = fields::accesses(model);
     let accessors =

@@ -39,7 +39,7 @@ impl Shop {
     }
 }
 
-/// What a session holds.
+/// Contents of a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Plain {
     prices: BTreeMap<u8, u8>,

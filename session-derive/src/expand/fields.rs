@@ -255,43 +255,49 @@ fn signatures(field: &Field, value: &TokenStream) -> [Signature; 4] {
 }
 
 /// Generates the accessors of a single entry of a map or set: `items_get(&key)` and `items_entry(key)`.
-pub(super) fn entry_accessors(field: &Field, model: &Model) -> Option<TokenStream> {
-    let (at, schema) = (index(field), &model.ident);
-    let body = |call: &str, key: TokenStream| {
-        let call = Ident::new(call, Span::mixed_site());
-        quote_spanned!(Span::mixed_site()=> __private::Tracked::#call(#key, #schema::__ACCESS.#at, key))
-    };
-    let plain = Span::mixed_site();
-    let get = body("entry", quote_spanned!(plain=> &self.0));
-    entry_accessors_with(field, model, &get, &body("entry_mut", quote_spanned!(plain=> &mut self.0)))
+pub(super) fn entry_accessors(field: &Field, schema: &Ident) -> Option<TokenStream> {
+    let (at, span) = (index(field), field.type_span());
+    let get = quote_spanned!(span=> __private::Tracked::entry(&self.0, #schema::__ACCESS.#at, key));
+    let entry = quote_spanned!(span=> __private::Tracked::entry_mut(&mut self.0, #schema::__ACCESS.#at, key));
+    entry_accessors_with(field, schema, &quote_spanned!(span=> __private), [get, entry])
 }
 
-/// Generates the same signatures with bodies that are never run.
+/// Generates the same signatures with bodies that are never run; none for a field that has no single entries.
 pub(super) fn stub_entry_accessors(field: &Field, model: &Model) -> Option<TokenStream> {
+    let Model { ident, runtime, .. } = model;
     let body = quote_spanned!(Span::mixed_site()=> { let _ = key; ::core::unreachable!() });
-    entry_accessors_with(field, model, &body, &body)
+    let is_stored_by_entry = field.kind() == Kind::Entries;
+    let stub = || entry_accessors_with(field, ident, &quote!(#runtime::__private), [body.clone(), body]);
+    is_stored_by_entry.then(stub).flatten()
 }
 
+/// `private`: path of the runtime's hidden module.
 fn entry_accessors_with(
     field: &Field,
-    model: &Model,
-    get_body: &TokenStream,
-    entry_body: &TokenStream,
+    schema: &Ident,
+    private: &TokenStream,
+    [get_body, entry_body]: [TokenStream; 2],
 ) -> Option<TokenStream> {
-    let (Field { vis, ty, deprecated, key, .. }, Model { ident, runtime, .. }) = (field, model);
+    let Field { vis, ty, deprecated, key, .. } = field;
     let [get, entry] = field.entry_accessors()?;
     let read = doc(&format!("Returns one entry of `{key}`, and decodes no other unless all are decoded already."));
     let edit = doc(&format!("Opens one entry of `{key}` for editing: `*view.{entry}(key) = Some(value)`."));
-    Some(quote_spanned! {field.type_span()=>
+    let span = field.type_span();
+    let part = |name: &str| {
+        let name = Ident::new(name, span);
+        quote_spanned!(span=> <#ty as #private::Entries>::#name)
+    };
+    let (key, value) = (part("Key"), part("Value"));
+    Some(quote_spanned! {span=>
         #read
         #deprecated
         #[must_use]
-        #vis fn #get(&self, key: &<#ty as #runtime::codec::Entries>::Key) -> ::core::option::Option<<#ty as #runtime::codec::Entries>::Value> {
+        #vis fn #get(&self, key: &#key) -> ::core::option::Option<#value> {
             #get_body
         }
         #edit
         #deprecated
-        #vis fn #entry(&mut self, key: <#ty as #runtime::codec::Entries>::Key) -> #runtime::EntryMut<'_, #ident, #ty> {
+        #vis fn #entry(&mut self, key: #key) -> #private::EntryMut<'_, #schema, #ty> {
             #entry_body
         }
     })

@@ -45,9 +45,12 @@ pub struct EntryMut<'g, S: Schema, T: SingleEntries + 'static> {
     is_edited: bool,
 }
 
-impl<'g, S: Schema, T: SingleEntries + 'static> EntryMut<'g, S, T> {
-    pub(crate) fn new(tracked: &'g mut Tracked<S>, field: ByEntry<S, T>, key: T::Key, value: Option<T::Value>) -> Self {
-        Self { tracked, field, key: Some(key), value, is_edited: false }
+impl<S: Schema> Tracked<S> {
+    /// Opens one entry of the field for editing.
+    pub fn entry_mut<T: SingleEntries + 'static>(&mut self, field: ByEntry<S, T>, key: T::Key) -> EntryMut<'_, S, T> {
+        self.look();
+        let value = self.entry(field, &key);
+        EntryMut { tracked: self, field, key: Some(key), value, is_edited: false }
     }
 }
 

@@ -74,6 +74,7 @@ impl SchemaSpec {
 
 /// Field without its type.
 #[doc(hidden)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag per attribute that the derive found")]
 pub struct FieldSpec {
     /// Position among the fields.
     pub(crate) at: usize,

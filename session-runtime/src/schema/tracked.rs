@@ -8,11 +8,9 @@ use std::ops::Deref;
 
 use crate::error::SessionError;
 use crate::schema::change::{Change, GuardChanges};
-use crate::schema::codec::deferred::Deferred;
-use crate::schema::codec::{ByEntry, ChangeRecorder, IdSource, Reader, SingleEntries};
-use crate::schema::entry::EntryMut;
+use crate::schema::codec::{ByEntry, ChangeRecorder, IdSource, SingleEntries};
 use crate::schema::snapshot::Snapshot;
-use crate::schema::{FieldAccess, FieldOps, FieldSpec, Renew, Schema, carry, read};
+use crate::schema::{FieldAccess, FieldOps, FieldSpec, Renew, Schema, carry};
 
 mod held;
 
@@ -48,14 +46,8 @@ struct Before<S: Schema> {
 impl<S: Schema> Tracked<S> {
     /// Decodes the stored texts, except the entries of deferred fields.
     pub(crate) fn open(snapshot: &Snapshot) -> Result<Self, SessionError> {
-        // A constant, so that no code is generated for the other case.
-        let value = if const { S::SPEC.defers } {
-            Held::Deferred(Box::new(Deferred::new(snapshot.clone())?))
-        } else {
-            Held::Whole(read(&Reader::new(S::SPEC, snapshot))?)
-        };
         let (touched, set, cleared) = Default::default();
-        Ok(Self { value, touched, set, cleared, user: User::Unwatched })
+        Ok(Self { value: Held::open(snapshot)?, touched, set, cleared, user: User::Unwatched })
     }
 
     /// Watches the user that a field of the session names. If that field changes, the others start over.
@@ -116,13 +108,6 @@ impl<S: Schema> Tracked<S> {
         }
     }
 
-    /// Opens one entry of the field for editing.
-    pub fn entry_mut<T: SingleEntries + 'static>(&mut self, field: ByEntry<S, T>, key: T::Key) -> EntryMut<'_, S, T> {
-        self.look();
-        let value = self.entry(field, &key);
-        EntryMut::new(self, field, key, value)
-    }
-
     /// Sets or removes one entry of the field.
     pub(crate) fn put_entry<T: SingleEntries + 'static>(
         &mut self,
@@ -172,7 +157,7 @@ impl<S: Schema> Tracked<S> {
 
     /// Detects that the user has left. An edit in place is detected at the next access.
     #[inline]
-    fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         if let User::Watched(snapshot) = &self.user
             && self.is_touched()
             && self.leaves(snapshot)
@@ -230,13 +215,12 @@ impl<S: Schema> Tracked<S> {
         if let Some(error) = self.failure() {
             return Err(error.clone());
         }
-        let found = match &self.user {
-            User::Gone(before) => self.after_user(before, snapshot, ids)?,
-            _ => {
-                let changes = ChangeRecorder::new(S::SPEC, snapshot).confirming(confirms).ids(ids);
-                let changes = self.value.with(|value| self.diff(value, &self.touched, changes))?;
-                GuardChanges { changes, ..GuardChanges::default() }
-            }
+        let found = if let User::Gone(before) = &self.user {
+            self.after_user(before, snapshot, ids)?
+        } else {
+            let changes = ChangeRecorder::new(S::SPEC, snapshot).confirming(confirms).ids(ids);
+            let changes = self.value.with(|value| self.diff(value, &self.touched, changes))?;
+            GuardChanges { changes, ..GuardChanges::default() }
         };
         if found.starts_over {
             self.user = User::Unwatched;

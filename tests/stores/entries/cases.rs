@@ -15,10 +15,7 @@ struct Site {
 
 impl Site {
     /// Begins with a session that `fill` has filled.
-    async fn new<S: session_runtime::Schema>(fill: impl FnOnce(&mut S::Mut)) -> Self
-    where
-        S: Schemas,
-    {
+    async fn new<S: session_runtime::Schema + Schemas>(fill: impl FnOnce(&mut S::Mut)) -> Self {
         let store = Arc::new(MemoryStore::new());
         let visit = program::<S>(&store).open([]);
         fill(&mut visit.write::<S>().await.unwrap());

@@ -1,4 +1,4 @@
-//! What an access to one entry decodes, compares and sends.
+//! The values that an access to one entry decodes and compares.
 
 use std::cell::Cell;
 

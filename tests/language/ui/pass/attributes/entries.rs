@@ -57,7 +57,7 @@ fn edit(mut cart: Session<'_, Cart>) {
         line.quantity = 5;
     }
     *cart.sizes_entry(Size::Large) = Some(Present);
-    cart.tags_entry('x').insert(Present);
+    *cart.tags_entry('x') = Some(Present);
     cart.set_coupon("SPRING".to_owned());
     assert!(cart.sizes().contains(&Size::Large) && !cart.sizes().contains(&Size::Small));
     assert_eq!(cart.type_len(), 1);
