@@ -119,10 +119,13 @@ struct Lenient {
     theme: u32,
 }
 
+/// Entries that remain stored.
+type Stored = &'static [&'static str];
+
 /// C114: with `on_invalid = "reset"` an entry that cannot be read is skipped and stays stored, until it is set.
 #[tokio::test]
 async fn an_unreadable_entry_that_is_skipped_was_removed() {
-    let uses: [(fn(&mut LenientMut), &[&str]); 6] = [
+    let uses: [(fn(&mut LenientMut), Stored); 6] = [
         (|shop| assert_eq!(shop.counts_get(&1), None), &["1=\"one\"", "2=2", "3=3"]),
         (|shop| assert_eq!(shop.counts_entry(1).take(), None), &["1=\"one\"", "2=2", "3=3"]),
         (|shop| assert_eq!(shop.counts().len(), 1), &["1=\"one\"", "2=2", "3=3"]),
@@ -221,8 +224,14 @@ struct Member {
     points: BTreeMap<u8, u8>,
 }
 
-/// Runs `work` in a session of Ann, and returns the error of the request, and the entries that the next session holds.
-async fn leave(work: fn(&mut MemberMut)) -> (Option<ErrorKind>, Option<(BTreeMap<u8, u8>, BTreeMap<u8, u8>)>) {
+/// A handler of a request of Ann.
+type Work = fn(&mut MemberMut);
+
+/// Error of a request, and the two maps that the next session holds.
+type Left = (Option<ErrorKind>, Option<(BTreeMap<u8, u8>, BTreeMap<u8, u8>)>);
+
+/// Runs `work` in a session of Ann, and then logs the next user in, if there is one.
+async fn leave(work: Work, next: Option<&str>) -> Left {
     let site = Site::new::<Member>(|member| {
         member.set_user("ann".to_owned());
         member.set_seats([(1, 1)].into());
@@ -230,55 +239,51 @@ async fn leave(work: fn(&mut MemberMut)) -> (Option<ErrorKind>, Option<(BTreeMap
     })
     .await;
     let visit = site.visit::<Member>();
-    work(&mut *visit.write::<Member>().await.unwrap());
+    {
+        let mut member = visit.write::<Member>().await.unwrap();
+        work(&mut member);
+        next.into_iter().for_each(|next| member.set_user(next.to_owned()));
+    }
     let error = visit.finish(200).await.error.map(|error| error.kind());
     let Some(key) = visit.key() else { return (error, None) };
     let next = program::<Member>(&site.store).read::<Member>(&key).await.unwrap();
     (error, next.map(|next| (next.seats, next.points)))
 }
 
+/// The same edit of an entry, by itself and in its map.
+const SAME: [(Work, Work); 7] = [
+    (|member| *member.seats_entry(1) = Some(2), |member| _ = member.seats_mut().insert(1, 2)),
+    (|member| *member.seats_entry(2) = Some(2), |member| _ = member.seats_mut().insert(2, 2)),
+    (|member| _ = member.seats_entry(1).take(), |member| _ = member.seats_mut().remove(&1)),
+    (
+        |member| *member.points_entry(1).get_or_insert_default() += 5,
+        |member| *member.points_mut().entry(1).or_default() += 5,
+    ),
+    (|member| *member.points_entry(2) = Some(1), |member| _ = member.points_mut().insert(2, 1)),
+    (|member| assert_eq!(member.seats_get(&1), Some(1)), |member| assert_eq!(member.seats().len(), 1)),
+    (|_| {}, |_| {}),
+];
+
 /// C117: entries of a user who leaves are treated as their whole map is.
 #[tokio::test]
 async fn an_entry_of_a_user_who_has_left_reached_the_next() {
-    let pairs: [(fn(&mut MemberMut), fn(&mut MemberMut)); 6] = [
-        (|member| *member.seats_entry(1) = Some(2), |member| _ = member.seats_mut().insert(1, 2)),
-        (|member| *member.seats_entry(2) = Some(2), |member| _ = member.seats_mut().insert(2, 2)),
-        (|member| _ = member.seats_entry(1).take(), |member| _ = member.seats_mut().remove(&1)),
-        (
-            |member| *member.points_entry(1).get_or_insert_default() += 5,
-            |member| *member.points_mut().entry(1).or_default() += 5,
-        ),
-        (|member| *member.points_entry(2) = Some(1), |member| _ = member.points_mut().insert(2, 1)),
-        (|_| {}, |_| {}),
-    ];
-    for (at, (by_entry, in_map)) in pairs.into_iter().enumerate() {
-        assert_eq!(leave(by_entry).await, leave(in_map).await, "{at} and no user leaves");
-    }
-    macro_rules! then_bob {
-        ($($work:expr;)*) => { [$(|member: &mut MemberMut| { let work: fn(&mut MemberMut) = $work; work(member); member.set_user("bob".to_owned()); }),*] };
-    }
-    let by_entry: [fn(&mut MemberMut); 3] = then_bob! {
-        |member| *member.seats_entry(1) = Some(2);
-        |member| *member.points_entry(1).get_or_insert_default() += 5;
-        |member| assert_eq!(member.seats_get(&1), Some(1));
-    };
-    let in_map: [fn(&mut MemberMut); 3] = then_bob! {
-        |member| _ = member.seats_mut().insert(1, 2);
-        |member| *member.points_mut().entry(1).or_default() += 5;
-        |member| assert_eq!(member.seats().len(), 1);
-    };
-    for (at, (by_entry, in_map)) in by_entry.into_iter().zip(in_map).enumerate() {
-        let (one, other) = (leave(by_entry).await, leave(in_map).await);
+    for (at, (by_entry, in_map)) in SAME.into_iter().enumerate() {
+        assert_eq!(leave(by_entry, None).await, leave(in_map, None).await, "{at}");
+        let (one, other) = (leave(by_entry, Some("bob")).await, leave(in_map, Some("bob")).await);
         assert_eq!(one, other, "{at}");
-        let expected = [Some(ErrorKind::PreviousUser), None, None][at];
-        assert_eq!(one.0, expected, "{at}");
     }
-    let after: fn(&mut MemberMut) = |member| {
+    assert_eq!(leave(SAME[0].0, Some("bob")).await.0, Some(ErrorKind::PreviousUser));
+}
+
+/// C117: after a login of the next user, the entries are those of a new session.
+#[tokio::test]
+async fn an_entry_of_the_previous_user_was_shown_to_the_next() {
+    let work: Work = |member| {
         member.set_user("bob".to_owned());
         assert_eq!((member.seats_get(&1), member.points_get(&1)), (None, None));
         *member.seats_entry(3) = Some(3);
     };
-    assert_eq!(leave(after).await, (None, Some((BTreeMap::from([(3, 3)]), BTreeMap::new()))));
+    assert_eq!(leave(work, None).await, (None, Some((BTreeMap::from([(3, 3)]), BTreeMap::new()))));
 }
 
 #[derive(Session)]

@@ -44,7 +44,7 @@ async fn counts(length: u32, work: fn(&mut LogMut)) -> (usize, usize) {
     let cookie = visit.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
     COUNTS.set((0, 0));
     let visit = sessions.open([cookie.as_str()]);
-    work(&mut *visit.write::<Log>().await.unwrap());
+    work(&mut visit.write::<Log>().await.unwrap());
     assert!(visit.finish(200).await.error.is_none());
     COUNTS.get()
 }
