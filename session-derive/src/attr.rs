@@ -49,6 +49,8 @@ pub(crate) struct FieldOptions {
     pub(crate) renew: Option<Given<Renew>>,
     /// `index`: sessions can be looked up by the value.
     pub(crate) index: Option<Ident>,
+    /// `entries`: single entries of a map or set are decoded when they are asked for.
+    pub(crate) entries: Option<Ident>,
     pub(crate) transient: Option<Ident>,
     pub(crate) redact: bool,
     /// True if `serde` attributes on the field are for another use of the struct.
@@ -210,6 +212,7 @@ const FIELD: &[&str] = &[
     "renamed_from",
     "opaque",
     "expires_after",
+    "entries",
 ];
 
 impl Options for StructOptions {
@@ -257,6 +260,7 @@ impl Options for FieldOptions {
             "merge" => self.merge = Some(Given { value: Merge::parse(&name, input)?, name }),
             "renew" => self.renew = Some(Given { value: renew(&name, input)?, name }),
             "index" => self.index = Some(flag(&name, input)?),
+            "entries" => self.entries = Some(flag(&name, input)?),
             "transient" => self.transient = Some(flag(&name, input)?),
             "renamed_from" => self.renamed_from = Some(Given { value: string(&name, input)?, name }),
             "opaque" => self.opaque = Some(Given { value: versions::opaque(&name, input)?, name }),

@@ -46,6 +46,7 @@ pub(crate) fn all(model: &Model, errors: &mut Errors) {
         renew_fits(field, errors);
         index_fits(field, errors);
         expiry_fits(field, errors);
+        entries_fit(field, errors);
         nothing_lasting(model, field, errors);
         no_null_in_option(field, errors);
         owned_type(model, field, errors);
@@ -186,6 +187,7 @@ fn nothing_for_transient(field: &Field, errors: &mut Errors) {
         options.merge.as_ref().map(|given| &given.name),
         options.renew.as_ref().map(|given| &given.name),
         options.index.as_ref(),
+        options.entries.as_ref(),
         options.renamed_from.as_ref().map(|given| &given.name),
         options.opaque.as_ref().map(|given| &given.name),
         options.expires_after.as_ref().map(|given| &given.name),
@@ -265,6 +267,15 @@ fn expiry_fits(field: &Field, errors: &mut Errors) {
     }
 }
 
+fn entries_fit(field: &Field, errors: &mut Errors) {
+    let Some(entries) = &field.attrs.options.entries else { return };
+    if !matches!(field.kind(), Kind::Entries | Kind::Transient) {
+        let message = "`entries` reads and writes single entries of a map or set, which are stored by themselves only \
+                       with `merge = keys` or `merge = keys(sum)`";
+        errors.at(entries, message);
+    }
+}
+
 fn nothing_lasting(model: &Model, field: &Field, errors: &mut Errors) {
     if let (Some(_), Some(renew)) = (&model.attrs.options.lasting, &field.attrs.options.renew) {
         let message = "a `lasting` schema is kept for the next user, so it cannot hold a `renew` field: move the field \
@@ -333,7 +344,8 @@ pub(crate) fn borrowed(ty: TokenStream) -> Option<&'static str> {
 fn accessor_names(model: &Model, errors: &mut Errors) {
     let mut taken: HashMap<String, &Field> = HashMap::new();
     for field in &model.fields {
-        for name in field.accessors().into_iter().chain(field.lookup()).map(|name| name.unraw().to_string()) {
+        let others = field.lookup().into_iter().chain(field.entry_accessors().into_iter().flatten());
+        for name in field.accessors().into_iter().chain(others).map(|name| name.unraw().to_string()) {
             let message = if HIDDEN.contains(&name.as_str()) {
                 format!(
                     "accessor `{name}` would be confused with the standard library's `{name}`: write \

@@ -42,9 +42,11 @@ fn full(model: &Model) -> TokenStream {
     let getters = model.fields.iter().map(fields::getter);
     let lookups = lookups(model);
     let setters = model.fields.iter().map(|field| fields::setters(field, &model.ident));
+    let entries = model.fields.iter().filter_map(|field| fields::entry_accessors(field, &model.ident));
     let update = fields::update(model);
     let accesses = fields::accesses(model);
-    let accessors = accessors(model, &quote!(#accesses #(#getters)* #(#lookups)*), &quote!(#(#setters)* #update));
+    let accessors =
+        accessors(model, &quote!(#accesses #(#getters)* #(#lookups)*), &quote!(#(#setters)* #(#entries)* #update));
     let schema = schema::schema(model);
     let checks = history::checks(model);
     let (guards, deprecated) = (schema::guards(model), schema::allow_deprecated(model));
@@ -100,6 +102,9 @@ fn stub(model: &Model) -> TokenStream {
         let lookup = field.lookup().filter(|name| free(name) && !model.is_archived());
         getters.extend(lookup.and_then(|_| fields::stub_lookup(field, &model.runtime)));
         setters.extend(fields::stub_setters(field, others.map(|name| free(&name).then_some(name))));
+        if storable(model) && field.entry_accessors().is_some_and(|names| names.iter().all(&mut free)) {
+            setters.extend(fields::stub_entry_accessors(field, model));
+        }
     }
     setters.extend(fields::stub_update(model));
     let accessors = accessors(model, &getters, &setters);

@@ -54,6 +54,13 @@ use proc_macro::TokenStream;
 /// | | `clear_items(&mut self)` | resets to the default, which is not stored |
 /// | | `update(&mut self, impl FnOnce(&mut CartSession) -> R) -> R` | edits freely; changes are found by comparison |
 ///
+/// A map or set with the attribute `entries` also gets accessors of single entries, see below:
+///
+/// | on | method | effect |
+/// |---|---|---|
+/// | `CartSessionMut` | `items_get(&self, &K) -> Option<V>` | returns one entry |
+/// | | `items_entry(&mut self, K)` | opens one entry, which dereferences to `Option<V>` |
+///
 /// For a field `note: Option<U>`, `set_note` takes the inner `U`. An `Option` is assigned: `*cart.note_mut() = option`.
 ///
 /// A field whose value did not change is not written, whichever accessor touched it; `None` is never stored. The fields
@@ -109,6 +116,7 @@ use proc_macro::TokenStream;
 /// | `accessor = "lines"` | the field's name | base name of the accessors: `lines`, `lines_mut`, `set_lines`, … |
 /// | `merge = …` | `last_write` | result of two concurrent changes of the field, see below |
 /// | `expires_after = "10m"` | never | the value reads as its default from that long after it was last set |
+/// | `entries` | off | single entries of a map or set: `items_get`, `items_entry`, each decoded when it is asked for |
 /// | `renew` | off | for the logged-in user: a login gives a new id |
 /// | `renew(keep)` | off | for a role, a tenant, a step-up: a change gives a new id and keeps the data |
 /// | `index` | off | sessions can be looked up by the value: `by_<field>` |
@@ -127,6 +135,7 @@ use proc_macro::TokenStream;
 ///   and `destroy_all`. A `String` takes `&str`. `None` and an absent key are not indexed.
 /// - `expires_after` has the units `ms`, `s`, `m`, `h` and `d`, as in `"1h 30m"`, and at most ten years. It is not allowed
 ///   with `merge = keys`, `renew` or `transient`. See below.
+/// - `entries` is for fields with `merge = keys` or `keys(sum)` whose values are `Clone`. It does not change the layout.
 /// - `serde_ok` has no effect on the data that the session stores.
 ///
 /// | `merge` | for | both requests changed the field |
@@ -143,6 +152,32 @@ use proc_macro::TokenStream;
 /// your own that holds a `HashSet`.
 ///
 /// `merge(sum)`, `merge = with(path)` and `merge(with = path)` are other spellings of the same.
+///
+/// # Single entries
+///
+/// A guard of a map decodes all its entries, and its save compares them. With the attribute `entries`, a writable guard
+/// and a `Read<CartSession>` decode an entry when it is asked for, and the save compares and sends those that were edited:
+///
+/// ```text
+/// #[session(merge = keys(sum), entries)]
+/// items: BTreeMap<u32, u32>,
+///
+/// *cart.items_entry(7) = Some(2);                       // sets
+/// *cart.items_entry(7).get_or_insert_default() += 1;    // adds
+/// cart.items_entry(7).take();                           // removes
+/// cart.items_get(&8)                                    // reads
+/// ```
+///
+/// - They mix with the other accessors of the field in any order, and merge as these do. The first access to a whole map
+///   of the schema decodes its maps: `items()`, `items_mut()`, `set_items(…)`, `take_items()`, `clear_items()` and
+///   `update(…)`, but also `coupon()` and the methods of the struct, for which the whole struct is needed.
+///   `coupon_mut()` and `set_coupon(…)` need no map.
+/// - The guard `&CartSession` decodes all entries.
+/// - An entry that does not decode fails a `&CartSession` when it is opened. Other guards meet it when it is asked for, by
+///   itself or with its map: it then reads as absent, the request is answered with 500, and nothing is stored. An entry
+///   that is not asked for fails nothing. With `on_invalid = "reset"` it is skipped in all cases, and stays stored.
+/// - A value that cannot be stored fails the save, unless the entry is set again before. Until then it reads as absent.
+/// - A store still loads the whole schema. Put a large map into a schema of its own.
 ///
 /// # Lists that merge
 ///

@@ -227,6 +227,13 @@ impl Field {
         ]
     }
 
+    /// Names of the accessors of a single entry: `items_get` and `items_entry`.
+    pub(crate) fn entry_accessors(&self) -> Option<[Ident; 2]> {
+        let base = &self.accessor;
+        let of = |last: &str| Ident::new(&format!("{}_{last}", base.unraw()), base.span());
+        self.attrs.options.entries.as_ref().map(|_| [of("get"), of("entry")])
+    }
+
     /// Name of the lookup of an indexed field: `by_user`.
     pub(crate) fn lookup(&self) -> Option<Ident> {
         let base = &self.accessor;

@@ -1,10 +1,11 @@
 //! Items that generated code may use. Hidden, and tied to one exact version of the derive.
 
 pub use crate::schema::codec::{
-    ByElement, ByEntry, Expiring, Initial, TransientField, Whole, elements, entries, expiring, indexable, pinned,
-    pinned_elements, pinned_entries, pinned_expiring, transient, whole,
+    ByElement, ByEntry, Entries, Expiring, Initial, TransientField, Whole, elements, entries, expiring, indexable,
+    pinned, pinned_elements, pinned_entries, pinned_expiring, transient, whole,
 };
 pub use crate::schema::const_message::refuse;
+pub use crate::schema::entry::EntryMut;
 pub use crate::schema::history::{History, Step};
 pub use crate::schema::layout::{
     Shape, beside_tag, drift, not_additive, not_readable, null_in_option, some_is_none, unbuffered, unreleased,

@@ -52,7 +52,7 @@
 //! | ids, other sites, clients without cookies | the guide [Ids of visitors](guide::visitors) |
 //! | the user of a session, and the sessions of a user | the guide [Logging in and out](guide::logging_in) |
 //! | notices, drafts, one-time codes | the guide [Forms and notices](guide::forms) |
-//! | guards | `&S`, [`Session<S>`](struct@Session), [`Peek<S>`](Peek), [`SessionHandle`], [`Recent`] |
+//! | guards | `&S`, [`Session<S>`](struct@Session), [`Read<S>`](Read), [`Peek<S>`](Peek), [`SessionHandle`], [`Recent`] |
 //! | the end of a session, for a WebSocket or a stream | [`Ended`], [`Visit::ended`] |
 //! | settings, in code and in `Rocket.toml` | [`SessionConfig`], [`CookieConfig`], [`Transport`](config::Transport) |
 //! | sessions outside requests | [`Sessions`] |
@@ -159,10 +159,11 @@ pub use crate::record::expiry::Expiry;
 pub use crate::record::{expiry, patch};
 #[doc(inline)]
 pub use crate::request::visit;
-pub use crate::request::visit::{EndReason, Ended, Peek, Session, Visit};
+pub use crate::request::visit::{EndReason, Ended, Peek, Read, Session, Visit};
 #[cfg(feature = "rocket")]
 pub use crate::rocket::{Recent, SessionFairing, SessionHandle};
 pub use crate::schema::codec::EntryKey;
+pub use crate::schema::entry::EntryMut;
 pub use crate::schema::lookup::Lookup;
 pub use crate::schema::section::RawSection;
 pub use crate::schema::value::SessionValue;

@@ -7,6 +7,7 @@ mod ceilings;
 mod contract;
 mod cookie;
 mod earlier;
+mod entries;
 mod failures;
 mod lists;
 mod lookups;

@@ -38,9 +38,10 @@ pub(super) fn row(field: &Field, schema_key: &str, is_pinned: bool) -> TokenStre
     let shape = shape(field, is_pinned);
     let renamed = options.renamed_from.as_ref().map(|from| &from.value);
     let renamed = renamed.map(|from| quote_spanned!(Span::mixed_site()=> .renamed_from(#from)));
+    let deferred = options.entries.as_ref().map(|_| quote!(.deferred()));
     let (access, ty) = (access_of(field), &field.ty);
     quote_spanned! {field.type_span()=>
-        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #index #redact #unordered #renamed #expires
+        __private::#kind::<_, #ty>(#name, #access)#shape #merge #renew #index #redact #unordered #renamed #expires #deferred
     }
 }
 
@@ -251,6 +252,55 @@ fn signatures(field: &Field, value: &TokenStream) -> [Signature; 4] {
             quote_spanned!(Span::mixed_site()=> (&mut self)),
         ),
     ]
+}
+
+/// Generates the accessors of a single entry of a map or set: `items_get(&key)` and `items_entry(key)`.
+pub(super) fn entry_accessors(field: &Field, schema: &Ident) -> Option<TokenStream> {
+    let (at, span) = (index(field), field.type_span());
+    let get = quote_spanned!(span=> __private::Tracked::entry(&self.0, #schema::__ACCESS.#at, key));
+    let entry = quote_spanned!(span=> __private::Tracked::entry_mut(&mut self.0, #schema::__ACCESS.#at, key));
+    entry_accessors_with(field, schema, &quote_spanned!(span=> __private), [get, entry])
+}
+
+/// Generates the same signatures with bodies that are never run; none for a field that has no single entries.
+pub(super) fn stub_entry_accessors(field: &Field, model: &Model) -> Option<TokenStream> {
+    let Model { ident, runtime, .. } = model;
+    let body = quote_spanned!(Span::mixed_site()=> { let _ = key; ::core::unreachable!() });
+    let is_stored_by_entry = field.kind() == Kind::Entries;
+    let stub = || entry_accessors_with(field, ident, &quote!(#runtime::__private), [body.clone(), body]);
+    is_stored_by_entry.then(stub).flatten()
+}
+
+/// `private`: path of the runtime's hidden module.
+fn entry_accessors_with(
+    field: &Field,
+    schema: &Ident,
+    private: &TokenStream,
+    [get_body, entry_body]: [TokenStream; 2],
+) -> Option<TokenStream> {
+    let Field { vis, ty, deprecated, key, .. } = field;
+    let [get, entry] = field.entry_accessors()?;
+    let read = doc(&format!("Returns one entry of `{key}`, and decodes no other unless all are decoded already."));
+    let edit = doc(&format!("Opens one entry of `{key}` for editing: `*view.{entry}(key) = Some(value)`."));
+    let span = field.type_span();
+    let part = |name: &str| {
+        let name = Ident::new(name, span);
+        quote_spanned!(span=> <#ty as #private::Entries>::#name)
+    };
+    let (key, value) = (part("Key"), part("Value"));
+    Some(quote_spanned! {span=>
+        #read
+        #deprecated
+        #[must_use]
+        #vis fn #get(&self, key: &#key) -> ::core::option::Option<#value> {
+            #get_body
+        }
+        #edit
+        #deprecated
+        #vis fn #entry(&mut self, key: #key) -> #private::EntryMut<'_, #schema, #ty> {
+            #entry_body
+        }
+    })
 }
 
 /// Generates `update`, for free editing of the whole struct.

@@ -1,4 +1,5 @@
-//! Guards of a schema: the writable one, and the one that looks at the session without using it.
+//! Guards of a schema: the writable one, the one that reads single entries, and the one that looks at the session without
+//! using it.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -90,8 +91,7 @@ impl<S: Schema> Session<'_, S> {
         let run = |requested: &mut Requested| {
             // Each run begins with the transient fields as they were before the first run.
             visit.carrier(at).clone_from(&carrier);
-            let (value, snapshot) = visit.decode::<S>(at, Purpose::Read)?;
-            let mut value = visit.track::<S>(value, &snapshot);
+            let (mut value, snapshot) = visit.open::<S>(at, Purpose::Read)?;
             result = Some(work(&mut value));
             visit.add_changes(at, S::TRACKED(&mut value), &snapshot, requested)
         };
@@ -103,8 +103,8 @@ impl<S: Schema> Session<'_, S> {
     /// Updates the guard to the values that are stored now. If another request has stored values that cannot be read,
     /// the guard keeps its own: the save has succeeded all the same.
     fn refresh(&mut self) {
-        if let Ok((value, snapshot)) = self.visit.decode::<S>(self.at, Purpose::Read) {
-            (self.tracked, self.snapshot) = (self.visit.track(value, &snapshot), snapshot);
+        if let Ok((tracked, snapshot)) = self.visit.open::<S>(self.at, Purpose::Read) {
+            (self.tracked, self.snapshot) = (tracked, snapshot);
         }
     }
 }
@@ -132,6 +132,68 @@ impl<S: Schema> Drop for Session<'_, S> {
 }
 
 impl<S: Schema<Mut: fmt::Debug>> fmt::Debug for Session<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tracked.fmt(f)
+    }
+}
+
+/// Read-only access to the entries of one schema, each decoded when it is asked for.
+///
+/// For maps and sets with the attribute `entries`: a route that reads a few entries does not decode the others. It
+/// dereferences to [`S::Mut`](Schema::Mut), of which only the methods on `&self` are within reach. Any other access, such
+/// as `cart.items()` or a method of the struct, decodes all entries. The guard shows the values as they were when it was
+/// opened.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "rocket", doc = "```")]
+#[cfg_attr(not(feature = "rocket"), doc = "```ignore")]
+/// # use rocket::get;
+/// use session_runtime::{Read, Session};
+/// use std::collections::BTreeMap;
+///
+/// #[derive(Session)]
+/// #[session(key = "cart", version = 1)]
+/// struct Cart {
+///     #[session(merge = keys(sum), entries)]
+///     items: BTreeMap<u32, u32>,
+/// }
+///
+/// #[get("/cart/<product>")]
+/// fn quantity(product: u32, cart: Read<Cart>) -> String {
+///     cart.items_get(&product).unwrap_or_default().to_string()
+/// }
+/// ```
+pub struct Read<'v, S: Schema> {
+    visit: &'v Visit,
+    tracked: S::Mut,
+}
+
+impl<'v, S: Schema> Read<'v, S> {
+    pub(super) fn new(visit: &'v Visit, tracked: S::Mut) -> Self {
+        Self { visit, tracked }
+    }
+}
+
+impl<S: Schema> Deref for Read<'_, S> {
+    type Target = S::Mut;
+
+    #[inline]
+    fn deref(&self) -> &S::Mut {
+        &self.tracked
+    }
+}
+
+/// Makes the request fail if an entry that was asked for could not be read.
+impl<S: Schema> Drop for Read<'_, S> {
+    fn drop(&mut self) {
+        if let Some(error) = S::TRACKED(&mut self.tracked).failure() {
+            self.visit.state().requested.set_failure(error.clone());
+        }
+    }
+}
+
+impl<S: Schema<Mut: fmt::Debug>> fmt::Debug for Read<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tracked.fmt(f)
     }

@@ -22,7 +22,7 @@ mod writing;
 
 pub use super::ended::Ended;
 pub use super::finished::{Finished, Placement, ResponseHeader};
-pub use super::guard::{Peek, Session};
+pub use super::guard::{Peek, Read, Session};
 pub(crate) use super::load::Purpose;
 pub(crate) use super::requested::{Requested, SessionWide};
 pub(crate) use super::state::{Checkpoint, Live, SessionStatus, State};
@@ -130,6 +130,31 @@ impl Visit {
         self.newest_value(at).map(Peek::new)
     }
 
+    /// Returns the current values of a schema, whose entries are decoded when they are asked for.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, or a stored value does not decode that is not an entry of a field with `entries`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{MemoryStore, Session, Sessions};
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { #[session(merge = keys, entries)] items: std::collections::BTreeMap<u32, u32> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// # let sessions = Sessions::builder().store(MemoryStore::new()).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// assert_eq!(visit.read_entries::<Cart>().await?.items_get(&7), None);
+    /// # Ok(()) }
+    /// ```
+    pub async fn read_entries<S: Schema>(&self) -> Result<Read<'_, S>, SessionError> {
+        let at = self.core.index_of::<S>()?;
+        self.fetch(Some(at), Purpose::Read).await?;
+        self.open::<S>(at, Purpose::Read).map(|(tracked, _)| Read::new(self, tracked))
+    }
+
     /// Returns the current values of a schema if they are loaded and readable. Loads nothing.
     ///
     /// A request loads the schemas that it asks for, and those that requests like it have asked for. After
@@ -182,8 +207,8 @@ impl Visit {
         self.fetch(Some(at), Purpose::Write).await?;
         // Opened before decoding, so that this guard sees the changes of the previous one.
         let open = self.open_guard(at)?;
-        let (value, snapshot) = self.decode::<S>(at, Purpose::Write)?;
-        Ok(Session { visit: self, at, tracked: self.track(value, &snapshot), snapshot, _open: open })
+        let (tracked, snapshot) = self.open::<S>(at, Purpose::Write)?;
+        Ok(Session { visit: self, at, tracked, snapshot, _open: open })
     }
 
     /// Loads the session, with all schemas that are not `lazy`, if it is not loaded yet. Guards of the session as a

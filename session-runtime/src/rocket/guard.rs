@@ -1,4 +1,5 @@
-//! Guards of routes: `&S`, [`Session<S>`](Session), [`Peek<S>`](Peek) and `&SessionHandle`, with their sentinels.
+//! Guards of routes: `&S`, [`Session<S>`](Session), [`Read<S>`](Read), [`Peek<S>`](Peek) and `&SessionHandle`, with their
+//! sentinels.
 
 use std::pin::Pin;
 
@@ -8,7 +9,7 @@ use ::rocket::{Ignite, Request, Rocket, Sentinel};
 use super::answer::status;
 use super::handle::SessionHandle;
 use crate::error::{ErrorKind, SessionError};
-use crate::request::visit::{Peek, Session};
+use crate::request::visit::{Peek, Read, Session};
 use crate::schema::{Newest, Schema};
 use crate::sessions::Sessions;
 
@@ -32,6 +33,16 @@ impl<'r, S: Schema<Role: Newest<S>>> FromRequest<'r> for Session<'r, S> {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SessionError> {
         let write = async { SessionHandle::of(request)?.visit.write::<S>().await };
         outcome(request, write.await)
+    }
+}
+
+#[::rocket::async_trait]
+impl<'r, S: Schema<Role: Newest<S>>> FromRequest<'r> for Read<'r, S> {
+    type Error = SessionError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SessionError> {
+        let read = async { SessionHandle::of(request)?.visit.read_entries::<S>().await };
+        outcome(request, read.await)
     }
 }
 
@@ -60,6 +71,12 @@ impl<'r> FromRequest<'r> for &'r SessionHandle {
 }
 
 impl<S: Schema> Sentinel for Session<'_, S> {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        missing::<S>(rocket)
+    }
+}
+
+impl<S: Schema> Sentinel for Read<'_, S> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         missing::<S>(rocket)
     }

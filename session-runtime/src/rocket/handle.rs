@@ -12,7 +12,7 @@ use crate::config::cross_site::{Headers, Verdict};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::expiry::Expiry;
-use crate::request::visit::{Ended, Session, Visit};
+use crate::request::visit::{Ended, Read, Session, Visit};
 use crate::schema::Schema;
 use crate::sessions::Sessions;
 
@@ -365,6 +365,15 @@ impl SessionHandle {
     /// ```
     pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
         self.visit.read::<S>().await
+    }
+
+    /// Opens the guard [`Read<S>`](crate::Read), for code that chooses the schema or the moment.
+    ///
+    /// # Errors
+    ///
+    /// The errors of the guard.
+    pub async fn read_entries<S: Schema>(&self) -> Result<Read<'_, S>, SessionError> {
+        self.visit.read_entries::<S>().await
     }
 
     /// Opens the guard [`Session<S>`](Session), for code that is generic over schemas.

@@ -29,6 +29,7 @@ use crate::schema::{self, FieldAccess, FieldOps, FieldSpec, Kind, Merge, OnInval
 
 mod access;
 mod align;
+pub(crate) mod deferred;
 mod element_id;
 mod elements;
 mod entries;
@@ -36,11 +37,12 @@ mod form;
 mod index_value;
 mod read_back;
 mod same;
+mod single;
 mod text;
 
 pub(crate) use element_id::IdSource;
 pub use elements::Elements;
-pub use entries::{Entries, EntryKey, Present};
+pub use entries::{Entries, EntryKey, Present, SingleEntries};
 pub use index_value::{IndexValue, indexable};
 pub(crate) use read_back::{decimals_are_exact, from_text};
 pub(crate) use same::{KnownText, same_text};
@@ -104,6 +106,11 @@ impl<'a> Reader<'a> {
     /// Creates a reader that skips nothing, whatever the schema's `on_invalid`.
     pub(crate) fn strict(schema: &'static SchemaSpec, snapshot: &'a Snapshot) -> Self {
         Self { schema, snapshot, on_invalid: OnInvalid::Refuse }
+    }
+
+    /// Creates a reader that skips all that does not decode, whatever the schema's `on_invalid`.
+    pub(crate) fn lenient(schema: &'static SchemaSpec, snapshot: &'a Snapshot) -> Self {
+        Self { schema, snapshot, on_invalid: OnInvalid::Reset }
     }
 
     /// Applies `take` to a value that decodes. One that does not is an error, or is skipped.
@@ -351,6 +358,7 @@ const fn spec(name: &'static str, at: usize) -> FieldSpec {
         renew: Renew::Off,
         index: false,
         redact: false,
+        deferred: false,
         unordered: false,
         merge,
         expires_after: None,

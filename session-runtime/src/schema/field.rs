@@ -160,6 +160,13 @@ impl<S: Schema> FieldOps<S> {
         self
     }
 
+    /// Lets a writable view decode the field's entries when they are asked for.
+    #[must_use]
+    pub const fn deferred(mut self) -> Self {
+        self.spec.deferred = true;
+        self
+    }
+
     /// Marks a set without order: `HashSet`.
     #[must_use]
     pub const fn unordered(mut self) -> Self {
@@ -172,6 +179,17 @@ pub(crate) const fn has_user<S: Schema>(fields: &[FieldOps<S>]) -> bool {
     let mut at = 0;
     while at < fields.len() {
         if matches!(fields[at].spec.renew, Renew::User) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+pub(crate) const fn defers<S: Schema>(fields: &[FieldOps<S>]) -> bool {
+    let mut at = 0;
+    while at < fields.len() {
+        if fields[at].spec.deferred {
             return true;
         }
         at += 1;

@@ -12,6 +12,7 @@ pub(crate) mod change;
 pub mod codec;
 pub(crate) mod const_message;
 pub(crate) mod deadline;
+pub(crate) mod entry;
 mod error;
 mod field;
 pub(crate) mod history;
@@ -28,8 +29,8 @@ mod spec;
 pub(crate) mod tracked;
 pub mod value;
 
-pub(crate) use self::field::has_user;
 pub use self::field::{FieldAccess, FieldOps, Known, Unknown, field_access};
+pub(crate) use self::field::{defers, has_user};
 pub use self::options::SchemaOptions;
 pub(crate) use self::options::{OnInvalid, OnNewer};
 pub(crate) use self::role::OnlyNewest;
@@ -103,6 +104,12 @@ pub(crate) fn read<S: Schema>(from: &Reader<'_>) -> Result<S, SessionError> {
         field.access.read(&mut value, from)?;
     }
     Ok(value)
+}
+
+/// Reads the fields that are [deferred](FieldSpec::deferred), or those that are not, into a value.
+pub(crate) fn read_part<S: Schema>(value: &mut S, from: &Reader<'_>, deferred: bool) -> Result<(), SessionError> {
+    let mut fields = S::FIELDS.iter().filter(|field| field.spec.deferred == deferred);
+    fields.try_for_each(|field| field.access.read(value, from))
 }
 
 /// Copies the transient fields to `next`.

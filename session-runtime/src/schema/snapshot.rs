@@ -116,6 +116,11 @@ impl Snapshot {
         all
     }
 
+    /// Sets or removes a key.
+    pub(crate) fn set(&mut self, name: Text, text: Option<Text>) {
+        self.overlay.insert(name, text);
+    }
+
     /// Applies the guard's own changes, so that the snapshot includes them.
     pub(crate) fn apply(&mut self, changes: &[Change]) {
         self.overlay.extend(changes.iter().map(|change| (change.name.clone(), change.ours.clone())));

@@ -26,6 +26,8 @@ pub struct SchemaSpec {
     pub(crate) lasting: bool,
     /// True if some field names the user. A change of it may end the session of that user.
     pub(crate) has_user: bool,
+    /// True if some field is [deferred](FieldSpec::deferred).
+    pub(crate) defers: bool,
     pub(crate) is_archived: bool,
     pub(crate) name: &'static str,
     pub(crate) type_id: fn() -> std::any::TypeId,
@@ -72,6 +74,7 @@ impl SchemaSpec {
 
 /// Field without its type.
 #[doc(hidden)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag per attribute that the derive found")]
 pub struct FieldSpec {
     /// Position among the fields.
     pub(crate) at: usize,
@@ -88,6 +91,8 @@ pub struct FieldSpec {
     /// True if sessions are looked up by the value.
     pub(crate) index: bool,
     pub(crate) redact: bool,
+    /// True if a writable view decodes the field's entries when they are asked for.
+    pub(crate) deferred: bool,
     /// True if the order of a top-level array has no meaning.
     pub(crate) unordered: bool,
     pub(crate) merge: Merge,

@@ -8,14 +8,18 @@ use std::ops::Deref;
 
 use crate::error::SessionError;
 use crate::schema::change::{Change, GuardChanges};
-use crate::schema::codec::{ChangeRecorder, IdSource};
+use crate::schema::codec::{ByEntry, ChangeRecorder, IdSource, SingleEntries};
 use crate::schema::snapshot::Snapshot;
-use crate::schema::{FieldAccess, FieldOps, FieldSpec, Renew, Schema};
+use crate::schema::{FieldAccess, FieldOps, FieldSpec, Renew, Schema, carry};
+
+mod held;
+
+use held::Held;
 
 /// Value of a schema, with marks for the fields that were touched, set or cleared.
 #[doc(hidden)]
 pub struct Tracked<S: Schema> {
-    value: S,
+    value: Held<S>,
     touched: S::Marks,
     set: S::Marks,
     cleared: S::Marks,
@@ -40,14 +44,20 @@ struct Before<S: Schema> {
 }
 
 impl<S: Schema> Tracked<S> {
-    pub(crate) fn new(value: S) -> Self {
+    /// Decodes the stored texts, except the entries of deferred fields.
+    pub(crate) fn open(snapshot: &Snapshot) -> Result<Self, SessionError> {
         let (touched, set, cleared) = Default::default();
-        Self { value, touched, set, cleared, user: User::Unwatched }
+        Ok(Self { value: Held::open(snapshot)?, touched, set, cleared, user: User::Unwatched })
     }
 
-    /// Creates the value of a session whose user is named by a field. If that field changes, the others start over.
-    pub(crate) fn of_user(value: S, snapshot: Snapshot) -> Self {
-        Self { user: User::Watched(Box::new(snapshot)), ..Self::new(value) }
+    /// Watches the user that a field of the session names. If that field changes, the others start over.
+    pub(crate) fn watch_user(&mut self, snapshot: Snapshot) {
+        self.user = User::Watched(Box::new(snapshot));
+    }
+
+    /// Copies the transient fields of another value.
+    pub(crate) fn carry_from(&mut self, other: &S) {
+        carry(other, self.value.slot());
     }
 
     /// Returns the field, to be edited in place.
@@ -55,7 +65,7 @@ impl<S: Schema> Tracked<S> {
     pub fn edit<T, K>(&mut self, field: FieldAccess<S, T, K>) -> &mut T {
         self.look();
         mark(&mut self.touched, field.at);
-        field.slot(&mut self.value)
+        field.slot(self.value.slot_of(field.at))
     }
 
     /// Replaces the field. The value is stored even if it is the default.
@@ -90,26 +100,64 @@ impl<S: Schema> Tracked<S> {
         drop(self.take(field));
     }
 
+    /// Returns one entry of the field. Decodes no other while the field is deferred.
+    pub fn entry<T: SingleEntries + 'static>(&self, field: ByEntry<S, T>, key: &T::Key) -> Option<T::Value> {
+        match self.value.deferred() {
+            Some(deferred) => deferred.entry(field, key),
+            None => field.get(self.value.whole()).get(key).cloned(),
+        }
+    }
+
+    /// Sets or removes one entry of the field.
+    pub(crate) fn put_entry<T: SingleEntries + 'static>(
+        &mut self,
+        field: ByEntry<S, T>,
+        key: T::Key,
+        value: Option<T::Value>,
+    ) {
+        if let Some(deferred) = self.value.deferred_mut() {
+            deferred.put(field, &key, value);
+            mark(&mut self.touched, field.at);
+            return;
+        }
+        let entries = self.edit(field);
+        match value {
+            Some(value) => entries.put(key, value),
+            None => drop(entries.remove(&key)),
+        }
+    }
+
     /// Edits any fields; the changes are found by comparison.
     pub fn update<R>(&mut self, edit: impl FnOnce(&mut S) -> R) -> R {
         self.look();
         self.touched.as_mut().fill(u64::MAX);
-        let result = edit(&mut self.value);
+        let result = edit(self.value.complete());
         self.look();
         result
     }
 
-    pub(crate) fn value(&self) -> &S {
-        &self.value
+    /// Runs `work` on the value, in which deferred fields are empty.
+    pub(crate) fn with_value<R>(&self, work: impl FnOnce(&S) -> R) -> R {
+        self.value.with(work)
     }
 
-    pub(crate) fn is_touched(&self) -> bool {
+    /// Returns whether there may be changes, or an error of an entry that was asked for.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.is_touched() || self.failure().is_some()
+    }
+
+    /// Returns the error of an entry that could not be read or stored.
+    pub(crate) fn failure(&self) -> Option<&SessionError> {
+        self.value.failure()
+    }
+
+    fn is_touched(&self) -> bool {
         self.touched.as_ref().iter().any(|word| *word != 0)
     }
 
     /// Detects that the user has left. An edit in place is detected at the next access.
     #[inline]
-    fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         if let User::Watched(snapshot) = &self.user
             && self.is_touched()
             && self.leaves(snapshot)
@@ -130,7 +178,7 @@ impl<S: Schema> Tracked<S> {
         let mut changes = ChangeRecorder::new(S::SPEC, snapshot);
         changes.begin(has(&self.set, at), has(&self.cleared, at));
         has(&self.touched, at)
-            && field.access.diff(&self.value, &mut changes).is_ok()
+            && self.value.with(|value| field.access.diff(value, &mut changes)).is_ok()
             && changes.into_changes().iter().any(Change::ends_user)
     }
 
@@ -139,14 +187,15 @@ impl<S: Schema> Tracked<S> {
     fn start_over(&mut self) {
         let mut fresh = (S::NEW)();
         let mut edited = S::Marks::default();
+        self.value.complete();
         for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(&self.touched, *at)) {
             if self.is_replaced(at) || field.spec.renew == Renew::User {
-                field.access.swap(&mut self.value, &mut fresh);
+                field.access.swap(self.value.slot(), &mut fresh);
             } else {
                 mark(&mut edited, at);
             }
         }
-        let value = std::mem::replace(&mut self.value, fresh);
+        let value = std::mem::replace(self.value.slot(), fresh);
         for at in (0..S::FIELDS.len()).filter(|at| has(&edited, *at)) {
             unmark(&mut self.touched, at);
         }
@@ -155,7 +204,7 @@ impl<S: Schema> Tracked<S> {
 
     /// Returns a change for every marked field whose value differs from the snapshot and, with `confirms`, for each
     /// one that was set to the value it had. `ids` gives the ids of new elements of lists. Then the marks are cleared,
-    /// and later changes build on these.
+    /// and later changes build on these. Fails with the error of an entry that could not be read or stored.
     pub(crate) fn take_changes(
         &mut self,
         snapshot: &Snapshot,
@@ -163,19 +212,21 @@ impl<S: Schema> Tracked<S> {
         ids: IdSource<'_>,
     ) -> Result<GuardChanges, SessionError> {
         self.look();
-        let found = match &self.user {
-            User::Gone(before) => self.after_user(before, snapshot, ids)?,
-            _ => GuardChanges {
-                changes: self.diff(
-                    &self.value,
-                    &self.touched,
-                    ChangeRecorder::new(S::SPEC, snapshot).confirming(confirms).ids(ids),
-                )?,
-                ..GuardChanges::default()
-            },
+        if let Some(error) = self.failure() {
+            return Err(error.clone());
+        }
+        let found = if let User::Gone(before) = &self.user {
+            self.after_user(before, snapshot, ids)?
+        } else {
+            let changes = ChangeRecorder::new(S::SPEC, snapshot).confirming(confirms).ids(ids);
+            let changes = self.value.with(|value| self.diff(value, &self.touched, changes))?;
+            GuardChanges { changes, ..GuardChanges::default() }
         };
         if found.starts_over {
             self.user = User::Unwatched;
+        }
+        if let Some(deferred) = self.value.deferred_mut() {
+            deferred.rebase();
         }
         (self.touched, self.set, self.cleared) = Default::default();
         Ok(found)
@@ -193,14 +244,18 @@ impl<S: Schema> Tracked<S> {
         kept.for_each(|at| mark(&mut edited, at));
         let before = self.diff(&before.value, &edited, ChangeRecorder::new(S::SPEC, snapshot).ids(ids))?;
         let nothing = Snapshot::default();
-        let changes = self.diff(&self.value, &self.touched, ChangeRecorder::new(S::SPEC, &nothing).ids(ids))?;
+        let changes = ChangeRecorder::new(S::SPEC, &nothing).ids(ids);
+        let changes = self.value.with(|value| self.diff(value, &self.touched, changes))?;
         Ok(GuardChanges { starts_over: true, before, changes })
     }
 
     fn diff(&self, value: &S, fields: &S::Marks, mut changes: ChangeRecorder<'_>) -> Result<Vec<Change>, SessionError> {
         for (at, field) in S::FIELDS.iter().enumerate().filter(|(at, _)| has(fields, *at)) {
             changes.begin(has(&self.set, at), has(&self.cleared, at));
-            field.access.diff(value, &mut changes)?;
+            match self.value.deferred().filter(|_| field.spec.deferred) {
+                Some(deferred) => deferred.report(&field.spec, &mut changes)?,
+                None => field.access.diff(value, &mut changes)?,
+            }
         }
         Ok(changes.into_changes())
     }
@@ -239,16 +294,18 @@ impl<S: Schema> Deref for Tracked<S> {
 
     #[inline]
     fn deref(&self) -> &S {
-        &self.value
+        self.value.whole()
     }
 }
 
-/// Shows the fields as JSON, and `…` for those marked `redact`.
+/// Shows the fields as JSON, and `…` for those that are marked `redact` or not decoded.
 impl<S: Schema> fmt::Debug for Tracked<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct(S::KEY);
+        let is_deferred = self.value.deferred().is_some();
         for field in S::FIELDS {
-            let shown = if field.spec.redact { None } else { field.access.show(&self.value) };
+            let is_hidden = field.spec.redact || is_deferred && field.spec.deferred;
+            let shown = if is_hidden { None } else { self.value.with(|value| field.access.show(value)) };
             fields.field(field.spec.key(), &format_args!("{}", shown.as_deref().unwrap_or("…")));
         }
         fields.finish_non_exhaustive()

@@ -37,7 +37,7 @@ impl Sessions {
             check_readable(&loaded, S::SPEC)?;
             let mut values = VersionedValues::new(loaded.record.values, self.core.now());
             values.upgrade(S::SPEC, &self.core.versions)?;
-            decode(*key, &values).map(|(value, _)| value)
+            schema::read(&Reader::new(S::SPEC, &snapshot(*key, &values)))
         };
         loaded.map(decode).transpose()
     }
@@ -227,9 +227,8 @@ fn names_user(schema: &'static SchemaSpec, loaded: Loaded, core: &Core) -> bool 
     }
 }
 
-fn decode<S: Schema>(key: SessionKey, values: &VersionedValues) -> Result<(S, Snapshot), SessionError> {
-    let snapshot = Snapshot::new(key, values.current().clone(), BTreeMap::new(), values.now());
-    Ok((schema::read(&Reader::new(S::SPEC, &snapshot))?, snapshot))
+fn snapshot(key: SessionKey, values: &VersionedValues) -> Snapshot {
+    Snapshot::new(key, values.current().clone(), BTreeMap::new(), values.now())
 }
 
 fn run<S: Schema, R>(
@@ -241,8 +240,8 @@ fn run<S: Schema, R>(
     let Record { head, values } = record;
     let mut values = VersionedValues::new(values, core.now());
     values.check_writable(S::SPEC, &core.versions)?;
-    let (value, snapshot) = decode::<S>(key, &values)?;
-    let mut value = S::WRAP(Tracked::new(value));
+    let snapshot = snapshot(key, &values);
+    let mut value = S::WRAP(Tracked::open(&snapshot)?);
     let result = work(&mut value);
     let found = S::TRACKED(&mut value).take_changes(&snapshot, false, core.ids())?.changes;
     let changes: Changes = found.into_iter().map(|change| (change.name.clone(), change)).collect();

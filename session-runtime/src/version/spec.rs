@@ -1,6 +1,6 @@
 //! Table of one schema, with the functions that upgrade and downgrade its stored sections.
 
-use crate::schema::{Role, Schema, SchemaSpec, has_user, layout};
+use crate::schema::{Role, Schema, SchemaSpec, defers, has_user, layout};
 use crate::version::upgrade;
 
 /// Returns the `SPEC` of a schema, for the code that the derive generates.
@@ -15,6 +15,7 @@ pub const fn spec<S: Schema>() -> SchemaSpec {
         has_transient: S::OPTIONS.has_transient,
         lasting: S::OPTIONS.lasting,
         has_user: has_user(S::FIELDS),
+        defers: defers(S::FIELDS),
         is_archived: <S::Role as Role>::IS_ARCHIVED,
         name: S::NAME,
         type_id: std::any::TypeId::of::<S>,

@@ -1,4 +1,5 @@
-//! One small write in a large session: its median beside that in a small session.
+//! One small write in a large session: its median beside that in a small session. The write edits the whole map, or one
+//! entry of it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,14 @@ const SHORT: Duration = Duration::from_millis(60);
 const LONG: Duration = Duration::from_millis(300);
 /// Adds before each measurement.
 const WARM: usize = 20;
+
+/// A cart whose entries are decoded when they are asked for.
+#[derive(session_runtime::Session)]
+#[session(key = "entries", version = 1)]
+struct ByEntry {
+    #[session(merge = keys(sum), entries)]
+    items: std::collections::BTreeMap<u32, u32>,
+}
 
 /// A schema beside the cart, which the writes do not ask for. It is not lazy.
 #[derive(session_runtime::Session)]
@@ -49,13 +58,19 @@ const LARGE: [Size; 4] = [
 ];
 
 pub(super) async fn measure(table: &mut Table, name: &str, store: &Arc<dyn Store>) {
-    let small = Visitor::new(store, &SMALL).await;
+    let small = Visitor::new(store, &SMALL, Way::Whole).await;
+    let small_by_entry = Visitor::new(store, &SMALL, Way::ByEntry).await;
     let adds = small.adds(ROUNDS * SHORT).await;
     table.line(&format!("{name}: p50 of an add to a small session, ms"), median_of(adds), 3, Goal::None);
     for size in LARGE {
         let goal = if matches!(name, "SQLite" | "Redis") { Goal::AtMost(size.most) } else { Goal::None };
-        let ratio = beside(&small, &Visitor::new(store, &size).await).await;
-        table.line(&format!("{name}: the same beside it with {}", size.what), ratio, 1, goal);
+        let ratio = beside(&small, &Visitor::new(store, &size, Way::Whole).await).await;
+        let goal_of_whole = if size.lines > 1 { Goal::None } else { goal };
+        table.line(&format!("{name}: the same beside it with {}", size.what), ratio, 1, goal_of_whole);
+        if size.lines > 1 {
+            let ratio = beside(&small_by_entry, &Visitor::new(store, &size, Way::ByEntry).await).await;
+            table.line(&format!("{name}: the same with {}, entry by entry", size.what), ratio, 1, goal);
+        }
     }
 }
 
@@ -80,11 +95,21 @@ fn median_of(mut times: Vec<Duration>) -> f64 {
 struct Visitor {
     sessions: Sessions,
     cookie: String,
+    way: Way,
+}
+
+/// Form of an add.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Edits the map.
+    Whole,
+    /// Edits one entry of it.
+    ByEntry,
 }
 
 impl Visitor {
-    async fn new(store: &Arc<dyn Store>, size: &Size) -> Self {
-        let visitor = Self { cookie: filled(store, size).await, sessions: sessions(store) };
+    async fn new(store: &Arc<dyn Store>, size: &Size, way: Way) -> Self {
+        let visitor = Self { cookie: filled(store, size, way).await, sessions: sessions(store), way };
         for _ in 0..WARM {
             visitor.add().await;
         }
@@ -103,7 +128,12 @@ impl Visitor {
     async fn add(&self) -> Duration {
         let started = Instant::now();
         let visit = self.sessions.open([&*self.cookie]);
-        *visit.write::<Cart>().await.expect("a cart").items_mut().entry(0).or_default() += 1;
+        match self.way {
+            Way::Whole => *visit.write::<Cart>().await.expect("a cart").items_mut().entry(0).or_default() += 1,
+            Way::ByEntry => {
+                *visit.write::<ByEntry>().await.expect("a cart").items_entry(0).get_or_insert_default() += 1;
+            }
+        }
         let finished = visit.finish(200).await;
         assert!(finished.error.is_none(), "an add failed");
         started.elapsed()
@@ -111,13 +141,17 @@ impl Visitor {
 }
 
 fn sessions(store: &Arc<dyn Store>) -> Sessions {
-    Sessions::builder().store(Arc::clone(store)).schemas::<(Cart, Notes)>().build().expect("sessions")
+    Sessions::builder().store(Arc::clone(store)).schemas::<(Cart, ByEntry, Notes)>().build().expect("sessions")
 }
 
 /// Stores a session of this size, and returns its cookie.
-async fn filled(store: &Arc<dyn Store>, size: &Size) -> String {
+async fn filled(store: &Arc<dyn Store>, size: &Size, way: Way) -> String {
     let visit = sessions(store).open([]);
-    visit.write::<Cart>().await.expect("a cart").items_mut().extend((0..size.lines).map(|line| (line, 1)));
+    let lines = (0..size.lines).map(|line| (line, 1));
+    match way {
+        Way::Whole => visit.write::<Cart>().await.expect("a cart").items_mut().extend(lines),
+        Way::ByEntry => visit.write::<ByEntry>().await.expect("a cart").items_mut().extend(lines),
+    }
     {
         let mut notes = visit.write::<Notes>().await.expect("notes");
         notes.lines_mut().extend((0..size.notes).map(|line| (line, "a line of the past..".to_owned())));

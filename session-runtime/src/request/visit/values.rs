@@ -8,6 +8,7 @@ use super::{Purpose, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::codec::Reader;
 use crate::schema::snapshot::Snapshot;
+use crate::schema::tracked::Tracked;
 use crate::schema::{Schema, carry, read};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, OnceLock};
 
@@ -50,7 +51,7 @@ impl Visit {
         let first = if let Some(first) = slot.decoded.get() {
             first
         } else {
-            let first = Box::new(Decoded::new(version, self.decode::<S>(at, Purpose::Read)?.0));
+            let first = Box::new(Decoded::new(version, self.decode::<S>(at)?));
             slot.decoded.get_or_init(|| first)
         };
         // A slot belongs to one schema, so the first value in it is always of this type.
@@ -58,23 +59,39 @@ impl Visit {
         let mut newest = first.ok_or_else(|| SessionError::at_schema(ErrorKind::UnknownSchema, S::SPEC))?.newest();
         // Another reader may add a value first, and that value may be an older one.
         while newest.version < version {
-            let next = Box::new(Decoded::new(version, self.decode::<S>(at, Purpose::Read)?.0));
+            let next = Box::new(Decoded::new(version, self.decode::<S>(at)?));
             newest = newest.next.get_or_init(|| next).newest();
         }
         Ok(&newest.value)
     }
 
-    /// Decodes the current values, and returns them with their snapshot.
-    pub(crate) fn decode<S: Schema>(&self, at: usize, purpose: Purpose) -> Result<(S, Snapshot), SessionError> {
-        let snapshot = self.state().snapshot(S::SPEC, &self.core.versions, purpose)?;
+    /// Decodes the current values.
+    fn decode<S: Schema>(&self, at: usize) -> Result<S, SessionError> {
+        let snapshot = self.state().snapshot(S::SPEC, &self.core.versions, Purpose::Read)?;
         let mut value = read::<S>(&Reader::new(S::SPEC, &snapshot))?;
+        self.with_carried(at, |carried| carry(carried, &mut value));
+        Ok(value)
+    }
+
+    /// Opens the current values in accessors that record changes, and returns them with their snapshot.
+    pub(crate) fn open<S: Schema>(&self, at: usize, purpose: Purpose) -> Result<(S::Mut, Snapshot), SessionError> {
+        let snapshot = self.state().snapshot(S::SPEC, &self.core.versions, purpose)?;
+        let mut tracked = Tracked::<S>::open(&snapshot)?;
+        self.with_carried(at, |carried| tracked.carry_from(carried));
+        if S::SPEC.has_user && self.state().has_user(S::SPEC) {
+            tracked.watch_user(snapshot.clone());
+        }
+        Ok((S::WRAP(tracked), snapshot))
+    }
+
+    /// Runs `work` on the value from which transient fields are taken, if there is one.
+    fn with_carried<S: Schema>(&self, at: usize, work: impl FnOnce(&S)) {
         if S::SPEC.has_transient {
             let carrier = self.carrier(at).clone();
-            if let Some(carrier) = carrier.as_deref().and_then(|carrier| carrier.downcast_ref::<S>()) {
-                carry(carrier, &mut value);
+            if let Some(carried) = carrier.as_deref().and_then(|carrier| carrier.downcast_ref()) {
+                work(carried);
             }
         }
-        Ok((value, snapshot))
     }
 
     /// Invalidates the decoded values: the next read decodes them again.

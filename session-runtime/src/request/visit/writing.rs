@@ -28,12 +28,6 @@ impl Visit {
         Ok(Open { visit: self, at })
     }
 
-    /// Wraps the value in accessors that record changes.
-    pub(crate) fn track<S: Schema>(&self, value: S, snapshot: &Snapshot) -> S::Mut {
-        let has_user = S::SPEC.has_user && self.state().has_user(S::SPEC);
-        S::WRAP(if has_user { Tracked::of_user(value, snapshot.clone()) } else { Tracked::new(value) })
-    }
-
     /// Records the changes of a guard that is being dropped. Its schema can be opened again afterwards.
     pub(crate) fn close_guard<S: Schema>(&self, at: usize, tracked: &mut Tracked<S>, snapshot: &Snapshot) {
         let _unless_unwinding = Discard(self);
@@ -85,7 +79,7 @@ impl Visit {
         tracked: &mut Tracked<S>,
         snapshot: &Snapshot,
     ) -> Result<Option<GuardChanges>, SessionError> {
-        if !tracked.is_touched() {
+        if !tracked.has_changes() {
             return Ok(None);
         }
         let mut state = self.state();
@@ -114,7 +108,7 @@ impl Visit {
         let confirms = self.core.has_user && snapshot.session().is_some();
         let found = tracked.take_changes(snapshot, confirms, self.core.ids())?;
         if S::SPEC.has_transient && !outdated {
-            self.carry(at, tracked.value());
+            tracked.with_value(|value| self.carry(at, value));
         }
         Ok(found)
     }
@@ -173,7 +167,7 @@ impl Visit {
         snapshot: &Snapshot,
         requested: &mut Requested,
     ) -> Result<(), SessionError> {
-        if !tracked.is_touched() {
+        if !tracked.has_changes() {
             return Ok(());
         }
         if self.state().requested.destroy {

@@ -61,6 +61,33 @@ pub trait Entries: Default {
     fn holds(&self, key: &Self::Key) -> bool;
 }
 
+/// Map or set whose entries can be read and removed one at a time, as the attribute `entries` requires.
+///
+/// Implemented for the maps and sets of the standard library whose keys are [`EntryKey`]s and whose values are `Clone`.
+///
+/// # Examples
+///
+/// ```
+/// use session_runtime::codec::SingleEntries;
+/// use std::collections::BTreeMap;
+///
+/// let mut cart = BTreeMap::from([(7_u32, 2_u32)]);
+/// assert_eq!(SingleEntries::get(&cart, &7), Some(&2));
+/// assert_eq!(SingleEntries::remove(&mut cart, &7), Some(2));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`entries` needs a map or a set with values that can be copied, and `{Self}` is none",
+    label = "not a map or set whose entries can be accessed one by one",
+    note = "use `HashMap`, `BTreeMap`, `HashSet` or `BTreeSet`, and implement `Clone` for the values"
+)]
+pub trait SingleEntries: Entries<Value: Clone> {
+    /// Returns the value under `key`.
+    fn get(&self, key: &Self::Key) -> Option<&Self::Value>;
+
+    /// Removes the entry under `key` and returns its value.
+    fn remove(&mut self, key: &Self::Key) -> Option<Self::Value>;
+}
+
 macro_rules! maps {
     ($($map:ident<K, V $(, $hasher:ident)?> where K: $($bound:path),*;)*) => {$(
         impl<K, V $(, $hasher)?> Entries for $map<K, V $(, $hasher)?>
@@ -90,6 +117,21 @@ macro_rules! maps {
 
             fn holds(&self, key: &K) -> bool {
                 self.contains_key(key)
+            }
+        }
+
+        impl<K, V $(, $hasher)?> SingleEntries for $map<K, V $(, $hasher)?>
+        where
+            K: EntryKey $(+ $bound)*,
+            V: Serialize + DeserializeOwned + Clone,
+            $($hasher: BuildHasher + Default,)?
+        {
+            fn get(&self, key: &K) -> Option<&V> {
+                self.get(key)
+            }
+
+            fn remove(&mut self, key: &K) -> Option<V> {
+                self.remove(key)
             }
         }
     )*};
@@ -124,6 +166,20 @@ macro_rules! sets {
 
             fn holds(&self, key: &K) -> bool {
                 self.contains(key)
+            }
+        }
+
+        impl<K $(, $hasher)?> SingleEntries for $set<K $(, $hasher)?>
+        where
+            K: EntryKey $(+ $bound)*,
+            $($hasher: BuildHasher + Default,)?
+        {
+            fn get(&self, key: &K) -> Option<&Present> {
+                self.contains(key).then_some(&Present)
+            }
+
+            fn remove(&mut self, key: &K) -> Option<Present> {
+                self.remove(key).then_some(Present)
             }
         }
     )*};
