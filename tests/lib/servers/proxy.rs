@@ -1,4 +1,4 @@
-//! A TCP proxy between a program and its server: it delays, cuts, swallows answers, and counts what passes.
+//! A TCP proxy between a program and its server: it delays, cuts, resets, swallows answers, and counts what passes.
 //!
 //! Each fault is a switch; what it did is counted, so that a test can prove that its fault happened.
 
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -30,6 +31,8 @@ struct Faults {
     delay: AtomicU64,
     /// Milliseconds that each piece of a request waits.
     hold: AtomicU64,
+    /// The connection of the next piece of a request is reset, and the piece is thrown away.
+    resets: AtomicBool,
     /// Raised to close every connection.
     cuts: watch::Sender<u64>,
     connections: AtomicU64,
@@ -38,6 +41,7 @@ struct Faults {
     delayed: AtomicU64,
     held: AtomicU64,
     cut: AtomicU64,
+    reset: AtomicU64,
     to_server: AtomicU64,
     from_server: AtomicU64,
 }
@@ -57,6 +61,8 @@ pub struct Counts {
     pub held: u64,
     /// Connections that were cut.
     pub cut: u64,
+    /// Connections that were reset.
+    pub reset: u64,
     /// Bytes that reached the server.
     pub to_server: u64,
     /// Bytes that came back, thrown away or not.
@@ -77,6 +83,7 @@ impl Proxy {
             swallows: false.into(),
             delay: 0.into(),
             hold: 0.into(),
+            resets: false.into(),
             cuts: watch::Sender::new(0),
             connections: 0.into(),
             refused: 0.into(),
@@ -84,6 +91,7 @@ impl Proxy {
             delayed: 0.into(),
             held: 0.into(),
             cut: 0.into(),
+            reset: 0.into(),
             to_server: 0.into(),
             from_server: 0.into(),
         });
@@ -117,6 +125,11 @@ impl Proxy {
         self.faults.hold.store(millis(hold), SeqCst);
     }
 
+    /// Resets the connection over which the next piece of a request arrives. The server does not get that piece.
+    pub fn reset_next(&self) {
+        self.faults.resets.store(true, SeqCst);
+    }
+
     /// Closes every open connection.
     pub fn cut(&self) {
         self.faults.cuts.send_modify(|cuts| *cuts += 1);
@@ -125,11 +138,12 @@ impl Proxy {
     /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let Faults { connections, refused, swallowed, delayed, held, cut, to_server, from_server, .. } = &*self.faults;
-        let [connections, refused, swallowed, delayed, held, cut, to_server, from_server] =
-            [connections, refused, swallowed, delayed, held, cut, to_server, from_server]
+        let Faults { connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server, .. } =
+            &*self.faults;
+        let [connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server] =
+            [connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server]
                 .map(|count| count.load(SeqCst));
-        Counts { connections, refused, swallowed, delayed, held, cut, to_server, from_server }
+        Counts { connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server }
     }
 }
 
@@ -165,16 +179,16 @@ async fn pass(client: TcpStream, server: SocketAddr, faults: Arc<Faults>) {
     }
 }
 
-async fn requests(
-    mut from: impl AsyncReadExt + Unpin,
-    mut to: impl AsyncWriteExt + Unpin,
-    faults: &Faults,
-) -> io::Result<()> {
+async fn requests(mut from: OwnedReadHalf, mut to: impl AsyncWriteExt + Unpin, faults: &Faults) -> io::Result<()> {
     let mut piece = vec![0; 64 * 1024];
     loop {
         let length = from.read(&mut piece).await?;
         if length == 0 {
             return Ok(());
+        }
+        if faults.resets.swap(false, SeqCst) {
+            faults.reset.fetch_add(1, SeqCst);
+            return from.as_ref().set_zero_linger();
         }
         wait(&faults.hold, &faults.held).await;
         to.write_all(&piece[..length]).await?;
