@@ -189,6 +189,9 @@ use proc_macro::TokenStream;
 /// - An element that stays in the list keeps its key, and so does one that is edited in place. Of two concurrent edits of
 ///   one element the later save wins. An edit of an element that another request removed is dropped.
 /// - An element that moved counts as removed and appended, and so do all elements behind one that was inserted.
+/// - The list before and after a guard is compared. So `pop` and `push` under one guard edit the last element: the new
+///   text expires with the old one, and is dropped if another request has removed that. Under a guard each, they remove
+///   an element and append another.
 /// - `take_notices()` in two concurrent requests may return an element twice. A merge never loses one.
 ///
 /// # Values that expire
@@ -200,6 +203,8 @@ use proc_macro::TokenStream;
 /// - The clock of the request that reads decides. Nodes may disagree by the difference of their clocks.
 /// - An expired value is removed from the store by the next write to its field.
 /// - A concurrent change merges with an expired value as with an absent one.
+/// - In a program without the attribute the value does not expire. If that program changes or removes it, the deadline is
+///   removed as well; if it sets the same value, the deadline stays.
 ///
 /// # Starting over
 ///

@@ -1,11 +1,11 @@
 //! Lists that merge and values that expire: random requests of one visitor on two nodes whose clocks differ, up to three
-//! in flight at once, against a plain model; and single cases at the boundaries.
+//! in flight at once, against a plain model; and single cases at the boundaries. Every store: see `servers` and `cookie`.
 //!
 //! The model predicts the values that each guard shows, which change is refused, and the stored data after each request.
 //! More cases: `PROPTEST_CASES=10000`.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use session_runtime::clock::Timestamp;
@@ -16,8 +16,10 @@ use session_runtime::{
 };
 
 mod boundaries;
+mod cookie;
 mod model;
 mod parallel;
+mod servers;
 mod traffic;
 
 use self::model::{MAX, Request, Stored};
@@ -112,6 +114,13 @@ struct Trial<S> {
     number: u32,
 }
 
+/// A clock that stands at the current time: Redis removes what has expired by its own clock.
+fn clock() -> ManualClock {
+    let clock = ManualClock::new();
+    clock.set(SystemTime::now().into());
+    clock
+}
+
 fn node<S: Store>(store: &Arc<S>, clock: &ManualClock) -> Sessions {
     let config = SessionConfig::new().deadline(Duration::from_secs(60));
     let sessions = Sessions::builder().store(Arc::clone(store)).config(config).clock(clock.clone());
@@ -121,7 +130,7 @@ fn node<S: Store>(store: &Arc<S>, clock: &ManualClock) -> Sessions {
 impl<S: Store> Trial<S> {
     /// Begins with an empty session. The second clock is ahead by `skew` milliseconds.
     async fn new(store: S, skew: i64) -> Self {
-        let (store, clocks) = (Arc::new(store), [ManualClock::new(), ManualClock::new()]);
+        let (store, clocks) = (Arc::new(store), [clock(), clock()]);
         clocks[1].set(Timestamp::from_millis(clocks[1].timestamp().as_millis() + skew));
         let nodes = clocks.map(|clock| (node(&store, &clock), clock));
         let visit = nodes[0].0.open([]);
@@ -167,10 +176,7 @@ impl<S: Store> Trial<S> {
         let Some((node, visit, mut model)) = self.requests[request].take() else { return };
         let now = self.now(node);
         let mut inbox = visit.write::<Inbox>().await.unwrap();
-        let shown = |model: &Request| model.list.iter().map(|element| element.value).collect::<Vec<_>>();
-        assert_eq!(*inbox.notices(), shown(&model));
-        assert_eq!((*inbox.code(), *inbox.seat()), (model.code.ours, model.seat.ours));
-        assert_eq!(*inbox.hits(), model.hits.ours.unwrap_or(0));
+        assert_shows(&inbox, &model);
         self.number += 1;
         apply(edit, &mut inbox, &mut model, now, &mut self.number);
         drop(inbox);
@@ -213,6 +219,15 @@ impl<S: Store> Trial<S> {
             assert!(deadline.map_or_else(|| text(name).is_none(), begins), "{name}: {:?}, {deadline:?}", text(name));
         }
     }
+}
+
+/// A guard shows what the model predicts.
+#[track_caller]
+fn assert_shows(inbox: &InboxMut, model: &Request) {
+    let list: Vec<_> = model.list.iter().map(|element| element.value).collect();
+    assert_eq!(*inbox.notices(), list);
+    assert_eq!((*inbox.code(), *inbox.seat()), (model.code.ours, model.seat.ours));
+    assert_eq!(*inbox.hits(), model.hits.ours.unwrap_or(0));
 }
 
 /// Makes an edit through the guard, and in the model.
@@ -303,7 +318,7 @@ fn apply_to_values(edit: Edit, inbox: &mut InboxMut, model: &mut Request) {
 }
 
 fn check<S: Store>(store: S, skew: i64, steps: &[Step]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut trial = Trial::new(store, skew).await;
         for step in steps {

@@ -50,6 +50,11 @@ pub(crate) fn of_deadline(field: &str) -> String {
     [field, DEADLINE].concat()
 }
 
+/// Returns whether `name` is the stored key of the deadline of a field.
+pub(crate) fn is_deadline_of(name: &str, field: &str) -> bool {
+    name.strip_prefix(field) == Some(DEADLINE)
+}
+
 /// Returns the prefix of the stored keys of all fields of a schema.
 pub(crate) fn prefix_of_fields(schema: &str) -> String {
     of_field(schema, "")

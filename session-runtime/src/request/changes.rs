@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{ErrorKind, SessionError};
 use crate::record::patch::{Expected, Patch, Precondition};
-use crate::record::{Text, Values};
+use crate::record::{Text, Values, key};
 use crate::request::core::Core;
 use crate::schema::change::{Base, Change};
 use crate::schema::codec::{KnownText, same_text};
 use crate::schema::merge::{Merge, three_way};
-use crate::schema::{Renew, SchemaSpec, deadline};
+use crate::schema::{Kind, Renew, SchemaSpec, deadline};
 use crate::version::versioned::{VersionedValues, Versions};
 
 /// Changes of one request, by stored key.
@@ -195,16 +195,7 @@ pub(crate) fn fill(
             last_schema = Some(change.schema.key);
             expected.push(expect(patch, change.schema, &core.versions, values.stored().entry(change.schema.key)));
         }
-        if change.needs_base() {
-            expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
-        }
-        if change.field.has_deadline() {
-            fill_deadline(patch, &mut expected, change, core, values.current());
-        }
-        match &change.ours {
-            Some(text) => patch.set.push((change.name.clone(), text.clone())),
-            None => patch.remove.push(change.name.clone()),
-        }
+        fill_change(patch, &mut expected, change, core, values.current());
     }
     patch.precondition = Precondition::Values(expected);
     for schema in schemas_of(changes) {
@@ -213,6 +204,27 @@ pub(crate) fn fill(
         }
     }
     Ok(())
+}
+
+fn fill_change(patch: &mut Patch, expected: &mut Vec<Expected>, change: &Change, core: &Core, stored: &Values) {
+    if change.needs_base() {
+        expected.push(Expected { name: change.name.clone(), base: change.base.clone(), or_ours: false });
+    }
+    if change.field.has_deadline() {
+        fill_deadline(patch, expected, change, core, stored);
+    } else if change.field.kind == Kind::Whole {
+        patch.remove.extend(unknown_deadline(stored, &change.name).cloned());
+    }
+    match &change.ours {
+        Some(text) => patch.set.push((change.name.clone(), text.clone())),
+        None => patch.remove.push(change.name.clone()),
+    }
+}
+
+/// Returns the key of a deadline beside a field without `expires_after`, which a program with the attribute has stored.
+/// It is removed with the value that it belongs to: it would count again for the same value, set later.
+fn unknown_deadline<'v>(stored: &'v Values, field: &str) -> Option<&'v Text> {
+    stored.prefix(field).map(|(name, _)| name).find(|name| key::is_deadline_of(name, field))
 }
 
 /// Adds the deadline of a change, and makes the precondition fail if the deadline has moved. What is expected is the

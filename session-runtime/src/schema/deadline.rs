@@ -5,8 +5,8 @@
 //! cart.code~    {"at":1767225600000,"of":"9a41c07e"}    milliseconds since 1970, hash of the value it belongs to
 //! ```
 //!
-//! A save stores both keys in one patch. A program that does not know the attribute changes the value only. The deadline
-//! then belongs to another value and does not count.
+//! A save stores both keys in one patch. A program that does not know the attribute removes the deadline that it has loaded
+//! with the value that it changes. A deadline that it has not loaded belongs to another value then, and does not count.
 
 use std::time::Duration;
 

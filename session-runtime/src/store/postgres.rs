@@ -125,6 +125,10 @@ const FORMAT: i32 = 1;
 /// sent again: its outcome is unknown. A write that the database rolled back because of concurrent transactions
 /// (serialization failure, deadlock) is sent again.
 ///
+/// The server may end idle connections (`idle_session_timeout`). Before a write, a connection of the store's own that has
+/// been idle for half that time is asked for an answer, which is one more round trip. A pool of the application should
+/// check its connections itself, or close them before the server does.
+///
 /// # Connections
 ///
 /// A store opened by URL has [its own connections](PostgresStoreBuilder::connections), opened when first needed and

@@ -117,8 +117,10 @@ const FIRST_PART_PAUSE: Duration = Duration::from_millis(20);
 /// | several processes | yes, also with programs that disagree about which schemas are `lazy` |
 /// | clock for deadlines | the application's. The server removes sessions that expired six minutes ago by its own clock, which must not be further ahead |
 ///
-/// A write whose response was lost has an unknown outcome and fails as unavailable. Connections are reopened in the
-/// background. Each of [`ServerConfig::connections`](crate::config::ServerConfig) carries many requests at once.
+/// A write whose response was lost has an unknown outcome and fails as unavailable. A read is sent once more. The server may
+/// end idle connections (`timeout`): before a write, one that has been idle for 0.8 seconds is asked with a `PING`, to
+/// which any answer will do. That does not hold on a cluster, nor over a connection of the application. Connections are
+/// reopened in the background. Each of [`ServerConfig::connections`](crate::config::ServerConfig) carries many requests at once.
 /// Requires a tokio runtime with time and I/O.
 ///
 /// The user needs `EVALSHA`, `EVAL`, `HGETALL`, `HGET`, `HMGET`, `HSET`, `HDEL`, `HKEYS`, `HLEN`, `HEXISTS`, `EXISTS`,
@@ -253,7 +255,7 @@ impl RedisStore {
     async fn read_once(&self, key: SessionKey, wanted: &Wanted, now: Timestamp) -> Result<Option<Loaded>, Fault> {
         let main = self.namespace.main(key);
         if !self.lazy().iter().any(|schema| wanted.wants(schema)) {
-            let answer = self.servers.send(&write::load_main(main), Route::Name(main)).await?;
+            let answer = self.servers.read(&write::load_main(main), Route::Name(main)).await?;
             let Some(found) = Main::read(&answer, wanted, now)? else { return Ok(None) };
             // Another program may have put a schema that is not lazy here into a hash of its own.
             if !found.needs_other_hashes(wanted) {
@@ -272,12 +274,12 @@ impl RedisStore {
     /// in between, or if a hash is missing: the script then reads all in one step.
     async fn read_others(&self, main: Name<'_>, mut found: Main<'_>, wanted: &Wanted) -> Result<Option<Loaded>, Fault> {
         for schema in found.other_hashes(wanted) {
-            let hash = self.servers.send(&write::load_other(main, schema), Route::Name(main)).await?;
+            let hash = self.servers.read(&write::load_other(main, schema), Route::Name(main)).await?;
             if !found.add(&hash, wanted)? {
                 return Ok(None);
             }
         }
-        let head = self.servers.send(&write::load_head(main), Route::Name(main)).await?;
+        let head = self.servers.read(&write::load_head(main), Route::Name(main)).await?;
         Ok(found.is_unchanged(&head).then(|| found.loaded()))
     }
 
@@ -301,7 +303,7 @@ impl RedisStore {
 
     async fn read_head(&self, key: SessionKey, now: Timestamp) -> Result<Option<Head>, Fault> {
         let main = self.namespace.main(key);
-        if let Some(head) = read::head(&self.servers.send(&write::load_head(main), Route::Name(main)).await?)? {
+        if let Some(head) = read::head(&self.servers.read(&write::load_head(main), Route::Name(main)).await?)? {
             return Ok(Some(head));
         }
         // A session that has lost its head is unreadable, and not absent.

@@ -1,14 +1,19 @@
 //! A deploy that adds `expires_after` and `merge = append` to fields, and one that drops them again.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use session_runtime::migrate::{Options, Outcome};
 use session_runtime::testing::ManualClock;
-use session_runtime::{ErrorKind, Schemas, SessionConfig, Sessions};
+use session_runtime::{
+    CachedStore, ErrorKind, MemoryStore, PostgresStore, RedisStore, Schemas, SessionConfig, Sessions,
+};
+use session_tests::servers::postgres::Postgres;
+use session_tests::servers::redis::Redis;
 
 use super::program::{cookie, stores, text};
 
-type Store = std::sync::Arc<dyn session_runtime::Store>;
+type Store = Arc<dyn session_runtime::Store>;
 
 /// Plain values.
 mod v1 {
@@ -133,7 +138,7 @@ fn program<S: Schemas>(store: &Store, clock: &ManualClock) -> Sessions {
 }
 
 fn with<S: Schemas>(store: &Store, clock: &ManualClock, config: SessionConfig) -> Sessions {
-    let sessions = Sessions::builder().store(std::sync::Arc::clone(store)).config(config).clock(clock.clone());
+    let sessions = Sessions::builder().store(Arc::clone(store)).config(config).clock(clock.clone());
     sessions.schemas::<S>().build().unwrap()
 }
 
@@ -146,47 +151,60 @@ async fn done(visit: session_runtime::Visit) {
 #[tokio::test]
 async fn a_deploy_with_and_without_the_attributes_revives_and_removes_nothing() {
     for (store, _folder) in stores() {
-        let clock = ManualClock::new();
-        let (one, two, three) = (
-            program::<v1::Pay>(&store, &clock),
-            program::<v2::Pay>(&store, &clock),
-            program::<v3::Pay>(&store, &clock),
-        );
-        let visit = one.open([]);
-        {
-            let mut pay = visit.write::<v1::Pay>().await.unwrap();
-            pay.set_code(7);
-            pay.notices_mut().extend(["A".to_owned(), "B".to_owned()]);
-        }
-        let cookie = cookie(visit).await;
-        let open = |sessions: &Sessions| sessions.open([cookie.as_str()]);
-        // A value from before the attribute has no deadline until it is stored by the new version.
-        clock.advance(60 * MINUTE);
-        assert_eq!(*open(&two).read::<v2::Pay>().await.unwrap().code(), Some(7));
-        let visit = open(&two);
-        visit.write::<v2::Pay>().await.unwrap().notices_mut().push("C".to_owned());
-        done(visit).await;
-        // The list is stored in another form, which an old program cannot read.
-        assert_eq!(open(&one).read::<v1::Pay>().await.err().map(|error| error.kind()), Some(ErrorKind::Newer));
-        clock.advance(9 * MINUTE);
-        assert_eq!(*open(&three).read::<v3::Pay>().await.unwrap().code(), Some(7));
-        clock.advance(MINUTE);
-        let visit = open(&three);
-        let pay = visit.read::<v3::Pay>().await.unwrap();
-        assert_eq!((*pay.code(), pay.notices().concat()), (None, "ABC".to_owned()));
-        // The version without the attribute removes what has expired, and keeps what it sets for good.
-        let visit = open(&three);
-        visit.write::<v3::Pay>().await.unwrap().set_code(8);
-        done(visit).await;
-        clock.advance(60 * MINUTE);
-        let visit = open(&three);
-        assert_eq!(*visit.read::<v3::Pay>().await.unwrap().code(), Some(8));
-        let key = open(&three);
-        key.load().await.unwrap();
-        let key = key.key().unwrap();
-        assert_eq!(text(&store, key, "pay.code~").await, None);
-        assert_eq!(text(&store, key, "pay.notices").await.as_deref(), Some(r#"["A","B","C"]"#));
+        deploy(&store).await;
     }
+}
+
+/// C140: on servers, and with a cache in front of a store.
+#[tokio::test]
+async fn a_deploy_on_servers_revives_and_removes_nothing() {
+    let (redis, postgres) = (Redis::start(), Postgres::start(""));
+    deploy(&(Arc::new(RedisStore::builder(redis.url()).open().unwrap()) as Store)).await;
+    let builder = PostgresStore::builder(postgres.url()).connect_timeout(Duration::from_secs(5));
+    deploy(&(Arc::new(builder.open().unwrap()) as Store)).await;
+    deploy(&(Arc::new(CachedStore::new(MemoryStore::new())) as Store)).await;
+}
+
+async fn deploy(store: &Store) {
+    let clock = ManualClock::new();
+    // Redis removes what has expired by its own clock.
+    clock.set(SystemTime::now().into());
+    let (one, two, three) =
+        (program::<v1::Pay>(store, &clock), program::<v2::Pay>(store, &clock), program::<v3::Pay>(store, &clock));
+    let visit = one.open([]);
+    {
+        let mut pay = visit.write::<v1::Pay>().await.unwrap();
+        pay.set_code(7);
+        pay.notices_mut().extend(["A".to_owned(), "B".to_owned()]);
+    }
+    let cookie = cookie(visit).await;
+    let open = |sessions: &Sessions| sessions.open([cookie.as_str()]);
+    // A value from before the attribute has no deadline until it is stored by the new version.
+    clock.advance(60 * MINUTE);
+    assert_eq!(*open(&two).read::<v2::Pay>().await.unwrap().code(), Some(7));
+    let visit = open(&two);
+    visit.write::<v2::Pay>().await.unwrap().notices_mut().push("C".to_owned());
+    done(visit).await;
+    // The list is stored in another form, which an old program cannot read.
+    assert_eq!(open(&one).read::<v1::Pay>().await.err().map(|error| error.kind()), Some(ErrorKind::Newer));
+    clock.advance(9 * MINUTE);
+    assert_eq!(*open(&three).read::<v3::Pay>().await.unwrap().code(), Some(7));
+    clock.advance(MINUTE);
+    let visit = open(&three);
+    let pay = visit.read::<v3::Pay>().await.unwrap();
+    assert_eq!((*pay.code(), pay.notices().concat()), (None, "ABC".to_owned()));
+    // The version without the attribute removes what has expired, and keeps what it sets for good.
+    let visit = open(&three);
+    visit.write::<v3::Pay>().await.unwrap().set_code(8);
+    done(visit).await;
+    clock.advance(60 * MINUTE);
+    let visit = open(&three);
+    assert_eq!(*visit.read::<v3::Pay>().await.unwrap().code(), Some(8));
+    let key = open(&three);
+    key.load().await.unwrap();
+    let key = key.key().unwrap();
+    assert_eq!(text(store, key, "pay.code~").await, None);
+    assert_eq!(text(store, key, "pay.notices").await.as_deref(), Some(r#"["A","B","C"]"#));
 }
 
 /// An upgrade gives neither a value nor an element more time than it had.

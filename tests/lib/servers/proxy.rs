@@ -1,4 +1,4 @@
-//! A TCP proxy between a program and its server: it delays, cuts, swallows answers, and counts what passes.
+//! A TCP proxy between a program and its server: it delays, cuts, resets, swallows answers, and counts what passes.
 //!
 //! Each fault is a switch; what it did is counted, so that a test can prove that its fault happened.
 
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -36,6 +37,8 @@ struct Faults {
     requests_left: AtomicU64,
     /// Pieces of answers until one is lost with its connection.
     answers_left: AtomicU64,
+    /// The connection of the next piece of a request is reset, and the piece is thrown away.
+    resets: AtomicBool,
     /// Raised to close every connection.
     cuts: watch::Sender<u64>,
     connections: AtomicU64,
@@ -46,6 +49,7 @@ struct Faults {
     backdated: AtomicU64,
     lost: AtomicU64,
     cut: AtomicU64,
+    reset: AtomicU64,
     to_server: AtomicU64,
     from_server: AtomicU64,
 }
@@ -78,6 +82,8 @@ pub struct Counts {
     pub lost: u64,
     /// Connections that were cut.
     pub cut: u64,
+    /// Connections that were reset.
+    pub reset: u64,
     /// Bytes that reached the server.
     pub to_server: u64,
     /// Bytes that came back, thrown away or not.
@@ -101,6 +107,7 @@ impl Proxy {
             backdate: 0.into(),
             requests_left: NEVER.into(),
             answers_left: NEVER.into(),
+            resets: false.into(),
             cuts: watch::Sender::new(0),
             connections: 0.into(),
             refused: 0.into(),
@@ -110,6 +117,7 @@ impl Proxy {
             backdated: 0.into(),
             lost: 0.into(),
             cut: 0.into(),
+            reset: 0.into(),
             to_server: 0.into(),
             from_server: 0.into(),
         });
@@ -153,6 +161,11 @@ impl Proxy {
         self.faults.left(kind).store(after, SeqCst);
     }
 
+    /// Resets the connection over which the next piece of a request arrives. The server does not get that piece.
+    pub fn reset_next(&self) {
+        self.faults.resets.store(true, SeqCst);
+    }
+
     /// Closes every open connection.
     pub fn cut(&self) {
         self.faults.cuts.send_modify(|cuts| *cuts += 1);
@@ -174,6 +187,12 @@ impl Proxy {
             to_server: faults.to_server.load(SeqCst),
             from_server: faults.from_server.load(SeqCst),
         }
+        let Faults { connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server, .. } =
+            &*self.faults;
+        let [connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server] =
+            [connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server]
+                .map(|count| count.load(SeqCst));
+        Counts { connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server }
     }
 }
 
@@ -240,11 +259,7 @@ async fn pass(client: TcpStream, server: SocketAddr, faults: Arc<Faults>) {
     }
 }
 
-async fn requests(
-    mut from: impl AsyncReadExt + Unpin,
-    mut to: impl AsyncWriteExt + Unpin,
-    faults: &Faults,
-) -> io::Result<()> {
+async fn requests(mut from: OwnedReadHalf, mut to: impl AsyncWriteExt + Unpin, faults: &Faults) -> io::Result<()> {
     let mut piece = vec![0; 64 * 1024];
     loop {
         let length = from.read(&mut piece).await?;
@@ -253,6 +268,11 @@ async fn requests(
         }
         if faults.loses(Piece::Request) {
             return Ok(());
+    }
+
+        if faults.resets.swap(false, SeqCst) {
+            faults.reset.fetch_add(1, SeqCst);
+            return from.as_ref().set_zero_linger();
         }
         wait(&faults.hold, &faults.held).await;
         to.write_all(&piece[..length]).await?;

@@ -38,18 +38,37 @@ fn longer(base: &String, theirs: &String, ours: String) -> String {
 
 const PERIOD: i64 = 600_000;
 
+/// The rules that hold in every store.
+pub(super) async fn hold_in(store: Arc<dyn Store>) {
+    reads_as_its_default(&store).await;
+    merges_as_absent(&store).await;
+    refuses_what_was_set_anew(&store).await;
+    without_the_attribute(&store).await;
+    left_behind(&store).await;
+    pop_and_push(&store).await;
+}
+
+fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new())
+}
+
 /// One store, and a node on it for each clock.
 struct Fleet {
-    store: Arc<MemoryStore>,
+    store: Arc<dyn Store>,
     clock: ManualClock,
     cookie: String,
     key: SessionKey,
 }
 
 impl Fleet {
-    /// Begins with a session that holds each value, set at the same moment.
+    /// Begins with a session in memory.
     async fn new() -> Self {
-        let (store, clock) = (Arc::new(MemoryStore::new()), ManualClock::new());
+        Self::on(&memory()).await
+    }
+
+    /// Begins with a session that holds each value, set at the same moment.
+    async fn on(store: &Arc<dyn Store>) -> Self {
+        let (store, clock) = (Arc::clone(store), clock());
         let sessions = program::<Pay>(&store, &clock);
         let visit = sessions.open([]);
         {
@@ -91,7 +110,7 @@ impl Fleet {
     }
 }
 
-fn program<S: session_runtime::Schemas>(store: &Arc<MemoryStore>, clock: &ManualClock) -> Sessions {
+fn program<S: session_runtime::Schemas>(store: &Arc<dyn Store>, clock: &ManualClock) -> Sessions {
     Sessions::builder().store(Arc::clone(store)).clock(clock.clone()).schemas::<S>().build().unwrap()
 }
 
@@ -103,7 +122,11 @@ async fn done(visit: Visit) {
 /// C108: a deadline counts to the millisecond.
 #[tokio::test]
 async fn a_value_reads_as_its_default_from_the_millisecond_of_its_deadline() {
-    let fleet = Fleet::new().await;
+    reads_as_its_default(&memory()).await;
+}
+
+async fn reads_as_its_default(store: &Arc<dyn Store>) {
+    let fleet = Fleet::on(store).await;
     for (millis, is_live) in [(0, true), (PERIOD - 1, true), (PERIOD, false), (PERIOD + 1, false)] {
         let visit = fleet.visit(millis);
         let pay = visit.read::<Pay>().await.unwrap();
@@ -118,8 +141,12 @@ async fn a_value_reads_as_its_default_from_the_millisecond_of_its_deadline() {
 /// C108: the request on the slow node sees the value, and the one on the fast node does not. Each merges with what it sees.
 #[tokio::test]
 async fn an_expired_value_merges_as_an_absent_one_on_nodes_whose_clocks_differ() {
+    merges_as_absent(&memory()).await;
+}
+
+async fn merges_as_absent(store: &Arc<dyn Store>) {
     for (slow, fast) in [(PERIOD - 1, PERIOD), (PERIOD, PERIOD + 1), (PERIOD - 2, PERIOD - 1)] {
-        let fleet = Fleet::new().await;
+        let fleet = Fleet::on(store).await;
         let is_live = |millis: i64| millis < PERIOD;
         let (first, second) = (fleet.visit(slow), fleet.visit(fast));
         {
@@ -146,6 +173,10 @@ async fn an_expired_value_merges_as_an_absent_one_on_nodes_whose_clocks_differ()
 /// C108: an expired value is no conflict, and a new one is.
 #[tokio::test]
 async fn a_rejecting_field_refuses_what_was_set_anew_and_not_what_has_expired() {
+    refuses_what_was_set_anew(&memory()).await;
+}
+
+async fn refuses_what_was_set_anew(store: &Arc<dyn Store>) {
     for (millis, set_anew, refused) in [
         (PERIOD - 1, true, true),
         (PERIOD, true, true),
@@ -153,7 +184,7 @@ async fn a_rejecting_field_refuses_what_was_set_anew_and_not_what_has_expired() 
         (PERIOD, false, false),
         (PERIOD + 1, false, false),
     ] {
-        let fleet = Fleet::new().await;
+        let fleet = Fleet::on(store).await;
         let visit = fleet.visit(millis);
         *visit.write::<Pay>().await.unwrap().step_mut() += 1;
         let other = fleet.visit(millis);
@@ -266,7 +297,11 @@ async fn a_second_guard_sees_what_the_first_has_set_over_an_expired_value() {
 /// C106: a program without the attribute neither revives nor removes what one with it has stored.
 #[tokio::test]
 async fn a_program_that_knows_no_expiry_neither_revives_nor_removes_a_value() {
-    let fleet = Fleet::new().await;
+    without_the_attribute(&memory()).await;
+}
+
+async fn without_the_attribute(store: &Arc<dyn Store>) {
+    let fleet = Fleet::on(store).await;
     let without = |millis: i64| program::<PayWithout>(&fleet.store, &fleet.at(millis)).open([fleet.cookie.as_str()]);
     // It reads all values, writes beside them, and the deadline stays.
     let visit = without(PERIOD);
@@ -290,6 +325,67 @@ async fn a_program_that_knows_no_expiry_neither_revives_nor_removes_a_value() {
     visit.write::<PayWithout>().await.unwrap().notices_mut().push("New.".to_owned());
     done(visit).await;
     assert_eq!(*fleet.visit(PERIOD).read::<Pay>().await.unwrap().notices(), ["New."]);
+}
+
+/// C141: a program without the attribute stored the same value again, or removed it and stored it later. The new program
+/// then met the old deadline, which fitted again.
+#[tokio::test]
+async fn a_deadline_of_an_earlier_value_counted_for_an_equal_one() {
+    left_behind(&memory()).await;
+}
+
+async fn left_behind(store: &Arc<dyn Store>) {
+    let other: fn(&mut PayWithoutMut) = |pay| pay.set_code(1);
+    let clear: fn(&mut PayWithoutMut) = PayWithoutMut::clear_code;
+    for change in [other, clear] {
+        let fleet = Fleet::on(store).await;
+        for change in [change, |pay| pay.set_code(7312)] {
+            let visit = program::<PayWithout>(&fleet.store, &fleet.at(1)).open([fleet.cookie.as_str()]);
+            change(&mut visit.write::<PayWithout>().await.unwrap());
+            done(visit).await;
+            assert_eq!(fleet.text("pay.code~").await, None);
+        }
+        assert_eq!(*fleet.visit(PERIOD).read::<Pay>().await.unwrap().code(), Some(7312));
+        assert_eq!(*fleet.visit(PERIOD).read::<Pay>().await.unwrap().step(), 0, "other deadlines stay");
+    }
+}
+
+/// C142: only the texts before and after a guard are known. Another text in the place of the last one is an edit of that
+/// element: it keeps its time, and is dropped with an element that another request has removed.
+#[tokio::test]
+async fn a_pop_and_a_push_under_one_guard_edit_the_last_element() {
+    pop_and_push(&memory()).await;
+}
+
+/// Replaces the last notice, under one guard or under two.
+async fn replace_last(visit: &Visit, guards: usize) {
+    let mut pay = visit.write::<Pay>().await.unwrap();
+    assert_eq!(pay.notices_mut().pop().as_deref(), Some("Hello."));
+    if guards == 2 {
+        drop(pay);
+        pay = visit.write::<Pay>().await.unwrap();
+    }
+    pay.notices_mut().push("Bye.".to_owned());
+}
+
+async fn pop_and_push(store: &Arc<dyn Store>) {
+    for (guards, is_new) in [(1, false), (2, true)] {
+        // The period of the element that was there, or one of its own.
+        let fleet = Fleet::on(store).await;
+        let visit = fleet.visit(PERIOD / 2);
+        replace_last(&visit, guards).await;
+        done(visit).await;
+        assert_eq!(*fleet.visit(PERIOD - 1).read::<Pay>().await.unwrap().notices(), ["Bye."]);
+        assert_eq!(fleet.visit(PERIOD).read::<Pay>().await.unwrap().notices().len(), usize::from(is_new), "{guards}");
+        // Another request takes the element meanwhile.
+        let fleet = Fleet::on(store).await;
+        let (visit, taking) = (fleet.visit(1), fleet.visit(1));
+        replace_last(&visit, guards).await;
+        assert_eq!(taking.write::<Pay>().await.unwrap().take_notices(), ["Hello."]);
+        done(taking).await;
+        done(visit).await;
+        assert_eq!(fleet.elements().await, usize::from(is_new), "{guards}");
+    }
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn push(sessions: &Sessions, cookie: &str, notice: u32) {
 }
 
 /// Returns how often each notice was taken.
-async fn run(store: impl Store) -> BTreeMap<u32, usize> {
+pub(super) async fn run(store: impl Store) -> BTreeMap<u32, usize> {
     let config = SessionConfig::new().deadline(Duration::from_secs(60));
     let sessions = Sessions::builder().store(store).config(config).schemas::<Flash>().build().unwrap();
     let visit = sessions.open([]);
@@ -76,7 +76,7 @@ async fn run(store: impl Store) -> BTreeMap<u32, usize> {
 }
 
 /// A notice that is taken twice was in the list that two takers had loaded before either of them saved.
-fn check(store: &str, counts: &BTreeMap<u32, usize>) {
+pub(super) fn check(store: &str, counts: &BTreeMap<u32, usize>) {
     assert!(counts.keys().copied().eq(0..NOTICES), "{} of {NOTICES} in {store}", counts.len());
     let doubles: usize = counts.values().map(|count| count - 1).sum();
     println!("{store}: {NOTICES} notices of {PUSHING} clients, {doubles} shown again by another of {TAKING} takers");

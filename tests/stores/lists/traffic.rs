@@ -1,11 +1,15 @@
-//! The keys and bytes that a push moves to the store.
+//! The keys and bytes that a push moves to the store, over the wire and into the file.
 
 use std::sync::Mutex;
 
+use session_runtime::config::ServerConfig;
 use session_runtime::patch::{Patch, Patched};
 use session_runtime::record::Record;
 use session_runtime::store::{Created, Loaded, StoreError};
-use session_runtime::{MemoryStore, async_trait};
+use session_runtime::{MemoryStore, PostgresStore, RedisStore, async_trait};
+use session_tests::servers::postgres::{Postgres, url};
+use session_tests::servers::proxy::Proxy;
+use session_tests::servers::redis::Redis;
 
 use super::*;
 
@@ -99,4 +103,84 @@ async fn an_edit_and_a_removal_move_one_element() {
     assert_eq!((removed.0, removed.1, removed.2), (0, 1, 1));
     let set = moved_by(10, |log| log.set_code("7312".to_owned())).await;
     assert_eq!((set.0, set.1, set.2), (2, 0, 1), "the value and its deadline");
+}
+
+const SHORT: usize = 10;
+const LONG: usize = 990;
+
+fn push(log: &mut LogMut) {
+    log.merged_mut().push("Your invoice is ready.".to_owned());
+}
+
+fn push_whole(log: &mut LogMut) {
+    log.whole_mut().push("Your invoice is ready.".to_owned());
+}
+
+/// Returns how much the second of two changes adds to a count. The first one brings the statement or script to the
+/// server.
+async fn added(store: impl Store, length: usize, change: fn(&mut LogMut), count: impl Fn() -> u64) -> u64 {
+    let sessions = Sessions::builder().store(store).schemas::<Log>().clock(clock()).build().unwrap();
+    let visit = sessions.open([]);
+    {
+        let mut log = visit.write::<Log>().await.unwrap();
+        let elements = (0..length).map(|at| format!("Your order {at:04} was sent."));
+        log.set_merged(elements.clone().collect());
+        log.set_whole(elements.collect());
+    }
+    let cookie = visit.finish(200).await.cookie.header().unwrap().split(';').next().unwrap().to_owned();
+    let mut before = 0;
+    for _ in 0..2 {
+        let visit = sessions.open([cookie.as_str()]);
+        change(&mut visit.write::<Log>().await.unwrap());
+        before = count();
+        assert!(visit.finish(200).await.error.is_none());
+    }
+    count() - before
+}
+
+/// Bytes of a page in the log of a file, with its head.
+const PAGE: u64 = 4_120;
+
+/// Measures a push to a short and to a long list, each merged and stored whole. `measure` returns the bytes of one, and
+/// `more` is how many more the long one may take.
+async fn compare<F: Future<Output = u64>>(store: &str, more: u64, measure: impl Fn(usize, fn(&mut LogMut)) -> F) {
+    let (short, long) = (measure(SHORT, push).await, measure(LONG, push).await);
+    let (short_whole, long_whole) = (measure(SHORT, push_whole).await, measure(LONG, push_whole).await);
+    println!(
+        "{store}: a push to {SHORT} elements moves {short} bytes, to {LONG} elements {long}; stored whole {short_whole} \
+         and {long_whole}"
+    );
+    assert!(long <= short + more, "{store}: {short} {long}");
+    assert!(long_whole > 4 * long, "{store}: {long} {long_whole}");
+}
+
+/// C138: the bytes on their way to a server.
+#[tokio::test]
+async fn a_push_sends_one_element_to_a_server_whatever_the_length() {
+    let one = ServerConfig { connections: 1, ..ServerConfig::default() };
+    let (redis, postgres) = (Redis::start(), Postgres::start(""));
+    let (to_redis, to_postgres) = (Proxy::start(redis.address()).await, Proxy::start(postgres.address()).await);
+    compare("redis", 16, |length, change| {
+        let store = RedisStore::builder(format!("redis://{}", to_redis.address())).server(one.clone()).open().unwrap();
+        added(store, length, change, || to_redis.counts().to_server)
+    })
+    .await;
+    compare("postgres", 16, |length, change| {
+        let store = PostgresStore::builder(url(to_postgres.address())).connections(1).open().unwrap();
+        added(store, length, change, || to_postgres.counts().to_server)
+    })
+    .await;
+}
+
+/// C138: the pages that are appended to the log of the file. A long list has the record and the element in two of them.
+#[tokio::test]
+async fn a_push_writes_one_element_to_the_file_whatever_the_length() {
+    compare("sqlite", PAGE, async |length, change| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sessions.db");
+        let log = file.with_extension("db-wal");
+        let store = SqliteStore::open(file).unwrap();
+        added(store, length, change, || std::fs::metadata(&log).map_or(0, |log| log.len())).await
+    })
+    .await;
 }

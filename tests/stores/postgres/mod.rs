@@ -4,6 +4,7 @@ mod conformance;
 mod damaged;
 mod faults;
 mod full;
+mod idle;
 mod index;
 mod locks;
 mod model;

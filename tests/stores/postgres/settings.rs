@@ -78,7 +78,7 @@ async fn no_setting_of_the_database_makes_an_answer_wrong() {
     keeps_every_rule(patient(server.url())).await;
 }
 
-/// The server ends connections that are idle, at the very moment at which a request comes: it has read nothing of that.
+/// C135: the server ends connections that are idle, at the very moment at which a request comes: it has read nothing of that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_ended_for_being_idle_fails_no_write() {
     let server = Postgres::start("idle_session_timeout = '100ms'");

@@ -8,6 +8,7 @@ mod damaged;
 mod eviction;
 mod faults;
 mod fixture;
+mod idle;
 mod index;
 mod large;
 mod lazy;

@@ -121,7 +121,8 @@ impl Attempts {
             // The server has ended the connection, and the next one is not open yet.
             Remedy::Fail => self.reconnects && access.is_replacing(fault),
         };
-        self.reconnects |= remedy == Remedy::Reconnect;
+        // A connection that ended before the statement may mean that the server is down.
+        self.reconnects |= remedy == Remedy::Reconnect && !matches!(fault, Fault::EndedBefore);
         if !repeats || self.tries >= TRIES {
             return false;
         }

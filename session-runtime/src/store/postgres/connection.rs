@@ -28,12 +28,20 @@ pub(super) enum Mode {
     Unnamed,
 }
 
+/// Properties of a connection, found out while it is set up.
+#[derive(Clone, Copy)]
+pub(super) struct Properties {
+    pub(super) mode: Mode,
+    /// Time after which the server ends the connection for being idle; `None` if it never does.
+    pub(super) idle_limit: Option<Duration>,
+}
+
 /// A parameter of a statement.
 pub(super) type Param<'p> = &'p (dyn ToSql + Sync);
 
 pub(super) struct Connection {
     client: Client,
-    mode: Mode,
+    properties: Properties,
     prepared: [OnceCell<tokio_postgres::Statement>; Statement::ALL.len()],
     load: Arc<LoadEstimate>,
     has_answered: AtomicBool,
@@ -42,8 +50,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(client: Client, mode: Mode, load: Arc<LoadEstimate>, end: Arc<End>, task: AbortHandle) -> Self {
-        Self { client, mode, prepared: Default::default(), load, has_answered: AtomicBool::new(false), end, task }
+    pub(super) fn new(
+        client: Client,
+        properties: Properties,
+        load: Arc<LoadEstimate>,
+        end: Arc<End>,
+        task: AbortHandle,
+    ) -> Self {
+        let (prepared, has_answered) = (Default::default(), AtomicBool::new(false));
+        Self { client, properties, prepared, load, has_answered, end, task }
     }
 
     /// True if the server has answered a request since the connection was opened, or ended it because it was idle.
@@ -58,11 +73,16 @@ impl Connection {
 
     /// Sends a statement and waits for its rows.
     pub(super) async fn query(&self, sql: &Sql, params: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        if self.mode == Mode::Unnamed && sql.statement.is_prepared_only() {
+        let mode = self.properties.mode;
+        if mode == Mode::Unnamed && sql.statement.is_prepared_only() {
             return Ok(Vec::new());
         }
+        if !sql.statement.reads() && self.may_have_ended() {
+            // Boxed: inlining this rare path would grow the future of every request.
+            Box::pin(self.require_answer()).await?;
+        }
         self.answer_to(async {
-            match self.mode {
+            match mode {
                 Mode::Prepared => {
                     let prepare = || self.client.prepare_typed(&sql.text, sql.statement.types());
                     let statement = self.prepared[sql.statement.index()].get_or_try_init(prepare).await?;
@@ -76,7 +96,23 @@ impl Connection {
 
     /// Runs a text of one or more statements and returns the first column of the first row.
     pub(super) async fn simple(&self, text: &str) -> Result<Option<String>, Fault> {
+        if self.may_have_ended() {
+            self.require_answer().await?;
+        }
         self.answer_to(simple(&self.client, text)).await
+    }
+
+    /// True if the server may be about to end the connection for being idle, or has just ended it. A write that it
+    /// receives at that moment is not run, but the message with the reason can get lost with the connection. Then the
+    /// outcome of the write would be unknown.
+    fn may_have_ended(&self) -> bool {
+        self.properties.idle_limit.is_some_and(|limit| !self.load.has_answered_within(limit / 2))
+    }
+
+    /// Waits for an answer to an empty query, with which the server begins to count the idle time anew.
+    async fn require_answer(&self) -> Result<(), Fault> {
+        let answered = self.answer_to(simple(&self.client, "")).await;
+        answered.map(drop).map_err(Fault::before_statement)
     }
 
     /// Waits for the answer to a request, and counts the request as waiting meanwhile.

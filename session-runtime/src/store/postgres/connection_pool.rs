@@ -18,7 +18,7 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::{Connection, Mode, simple};
+use super::connection::{Connection, Mode, Properties, simple};
 use super::fault::Fault;
 use super::load_estimate::LoadEstimate;
 use super::pooler;
@@ -116,10 +116,11 @@ impl Connect for Connector {
             let load = Arc::new(LoadEstimate::default());
             let task = tokio::spawn(drive(connection, Arc::clone(&load), Arc::clone(&end))).abort_handle();
             let mut attempt = Attempt { task: task.clone(), is_answered: false };
-            let mode = set_up(&client).await;
+            let properties = set_up(&client).await;
             // If the server refused, dropping the client ends the connection.
             attempt.is_answered = true;
-            Ok(Connection::new(client, mode.map_err(|fault| load.fault_of_request(fault))?, load, end, task))
+            let properties = properties.map_err(|fault| load.fault_of_request(fault))?;
+            Ok(Connection::new(client, properties, load, end, task))
         };
         timeout(self.connect_timeout, connect).await.unwrap_or(Err(Fault::Lost("connecting took too long")))
     }
@@ -148,12 +149,15 @@ impl Drop for Attempt {
     }
 }
 
-async fn set_up(client: &Client) -> Result<Mode, Fault> {
+async fn set_up(client: &Client) -> Result<Properties, Fault> {
     let mode = pooler::mode(client).await?;
-    if mode == Mode::Prepared {
-        simple(client, SET_UP).await?;
-    }
-    Ok(mode)
+    // A pooler keeps the connection however idle it is for the server.
+    let idle_limit = match mode {
+        Mode::Prepared => simple(client, SET_UP).await?,
+        Mode::Unnamed => None,
+    };
+    let millis = idle_limit.and_then(|millis| millis.parse().ok()).filter(|millis| *millis > 0);
+    Ok(Properties { mode, idle_limit: millis.map(Duration::from_millis) })
 }
 
 /// Drives a connection until it ends. While several requests wait, it first yields to all tasks that are ready to send,

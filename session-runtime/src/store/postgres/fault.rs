@@ -18,6 +18,8 @@ pub(super) enum Fault {
     Lost(&'static str),
     /// The connection ended without a response, so the outcome of a write is unknown.
     Ended(&'static str),
+    /// The connection had ended before the statement was sent, so nothing was run.
+    EndedBefore,
     /// No connection, for a reason that only an operator can fix.
     NotTrusted(Box<str>),
     /// The application left this connection inside a transaction, so nothing was run on it.
@@ -59,7 +61,7 @@ impl Fault {
         let code = match self {
             Self::Refused(code) => code,
             Self::Ended(_) => return Remedy::Reread,
-            Self::InTransaction => return Remedy::Reconnect,
+            Self::EndedBefore | Self::InTransaction => return Remedy::Reconnect,
             _ => return Remedy::Fail,
         };
         match code.code() {
@@ -81,6 +83,11 @@ impl Fault {
 
     pub(super) fn is_idle_end(&self) -> bool {
         matches!(self, Self::Refused(code) if code.code() == "57P05")
+    }
+
+    /// Fault of a statement that was not sent, since this fault came before it.
+    pub(super) fn before_statement(self) -> Self {
+        if self.remedy().ends_connection() { Self::EndedBefore } else { self }
     }
 
     /// True if the relation or its schema does not exist.
@@ -109,7 +116,7 @@ impl Fault {
     fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Refused(code) => kind_of(code.code()),
-            Self::Lost(_) | Self::Ended(_) | Self::InTransaction => StoreErrorKind::Unavailable,
+            Self::Lost(_) | Self::Ended(_) | Self::EndedBefore | Self::InTransaction => StoreErrorKind::Unavailable,
             Self::NotTrusted(_) | Self::Newer(_) | Self::Setting(_) => StoreErrorKind::Setup,
             Self::Unreadable(_) => StoreErrorKind::Corrupt,
         }
@@ -177,6 +184,7 @@ impl fmt::Display for Cause {
         match &self.0 {
             Fault::Refused(code) => write!(f, "PostgreSQL answered {}: {}", code.code(), meaning(code.code())),
             Fault::Ended(what) => write!(f, "no answer from PostgreSQL: {what}"),
+            Fault::EndedBefore => f.write_str("no connection to PostgreSQL: it ended while it was idle"),
             Fault::Lost(what) => write!(f, "no connection to PostgreSQL: {what}"),
             Fault::NotTrusted(what) => write!(f, "no connection to PostgreSQL: {what}"),
             Fault::InTransaction => {

@@ -27,6 +27,7 @@ pub(super) struct LoadEstimate {
     state: Mutex<State>,
     /// The server ended the connection because it was idle, so it did not read the requests that are unanswered.
     has_ended_idle: AtomicBool,
+    has_ended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -35,6 +36,8 @@ struct State {
     waiting: u32,
     /// Start of the time without a response; `None` if no response is due.
     silent_since: Option<Instant>,
+    /// Time at which the last request was answered or failed; `None` before the first.
+    answered: Option<Instant>,
     /// Average time from one response to the next while requests wait.
     interval: Duration,
 }
@@ -44,8 +47,11 @@ impl LoadEstimate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a fault of the connection if it decides the outcome of unanswered requests.
+    /// Records a fault that ends the connection, or decides the outcome of unanswered requests.
     pub(super) fn record(&self, fault: &Fault) {
+        if fault.remedy().ends_connection() {
+            self.has_ended.store(true, Relaxed);
+        }
         if fault.is_idle_end() {
             self.has_ended_idle.store(true, Relaxed);
         }
@@ -87,6 +93,12 @@ impl LoadEstimate {
         }
     }
 
+    /// True if a response has arrived in this time, and the connection has not ended.
+    pub(super) fn has_answered_within(&self, time: Duration) -> bool {
+        let answered = self.state().answered;
+        answered.is_some_and(|answered| answered.elapsed() < time) && !self.has_ended.load(Relaxed)
+    }
+
     /// True if several requests wait.
     pub(super) fn is_shared(&self) -> bool {
         self.state().waiting > 1
@@ -124,6 +136,7 @@ impl UnansweredRequest<'_> {
         let begun = state.silent_since.map_or(self.since, |since| since.max(self.since));
         state.interval = state.interval * (AVERAGED - 1) / AVERAGED + now.saturating_duration_since(begun) / AVERAGED;
         state.silent_since = (state.waiting > 0).then_some(now);
+        state.answered = Some(now);
     }
 
     /// Leaves without a response. Returns whether the connection is stuck.
@@ -175,6 +188,28 @@ mod tests {
         assert_eq!(load.wait(), Duration::ZERO, "the next request tries the connection");
         load.join().answered();
         assert!(load.state.lock().unwrap().interval < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_response_is_recent_until_its_time_has_passed() {
+        let load = LoadEstimate::default();
+        assert!(!load.has_answered_within(MOMENT), "none has arrived");
+        load.join().answered();
+        assert!(load.has_answered_within(MOMENT * 1_000));
+        sleep(MOMENT);
+        assert!(!load.has_answered_within(MOMENT));
+        load.join().give_up();
+        assert!(!load.has_answered_within(MOMENT), "a request that gave up got no response");
+    }
+
+    /// The end of a connection was taken for a response by the request behind the one that it failed.
+    #[test]
+    fn the_end_of_a_connection_is_no_response() {
+        let load = LoadEstimate::default();
+        let mut request = load.join();
+        load.record(&Fault::Ended("closed"));
+        request.answered();
+        assert!(!load.has_answered_within(MOMENT * 1_000));
     }
 
     #[test]

@@ -50,11 +50,15 @@ pub(super) enum LockTimeout {
 /// A database or a role may have other settings, so all settings that the plans need are set. The planner counts a
 /// disabled path as so costly that the server compiles the plan, which takes seconds. Names are resolved in
 /// `pg_catalog` only.
+///
+/// The result is the time in milliseconds after which the server ends an idle connection: 0 for never, and none on a
+/// server that does not know this setting.
 pub(super) const SET_UP: &str = "SET lock_timeout = '1s'; SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_indexscan = on; SET enable_indexonlyscan = on;
     SET enable_nestloop = on; SET enable_hashjoin = on; SET enable_sort = on; SET jit = off;
     SET max_parallel_workers_per_gather = 0; SET default_transaction_isolation = 'read committed';
-    SET search_path = pg_catalog";
+    SET search_path = pg_catalog;
+    SELECT (EXTRACT(epoch FROM current_setting('idle_session_timeout', true)::interval) * 1000)::bigint";
 
 /// Longest name in bytes. The server truncates longer ones, so that two names could denote one schema.
 pub(super) const LONGEST_NAME: usize = 63;

@@ -1,12 +1,13 @@
 //! A connection that many requests share: to one server, to a cluster, or the application's own.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 #[cfg(feature = "redis-1")]
 use ::redis::aio::ConnectionManager;
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::{Cmd, RedisResult, Value};
+use tokio::time::Instant;
 
 use super::cluster;
 use super::fault::Fault;
@@ -14,9 +15,14 @@ use super::server::ServerConnection;
 use super::servers::Route;
 use crate::pace::note_step;
 
+/// Idle time below which no server ends a connection: its setting `timeout` counts whole seconds, one at least.
+const SHORTEST_IDLE: Duration = Duration::from_millis(800);
+
 pub(super) struct Connection {
     client: Client,
-    has_answered: AtomicBool,
+    opened: Instant,
+    /// Milliseconds from the opening to the last response, plus one; 0 before the first.
+    answered: AtomicU64,
 }
 
 /// A connection of the client library. None of them sends a command twice.
@@ -29,7 +35,7 @@ pub(super) enum Client {
 
 impl From<Client> for Connection {
     fn from(client: Client) -> Self {
-        Self { client, has_answered: AtomicBool::new(false) }
+        Self { client, opened: Instant::now(), answered: AtomicU64::new(0) }
     }
 }
 
@@ -41,7 +47,19 @@ impl Connection {
 
     /// True if a command has been answered over this connection.
     pub(super) fn has_answered(&self) -> bool {
-        self.has_answered.load(Relaxed)
+        self.answered.load(Relaxed) > 0
+    }
+
+    /// True if the server may be about to end the connection for being idle, or has just ended it. It does not run a
+    /// command that it receives at that moment, but the outcome would be unknown here. The connections of a cluster's
+    /// client are not known one by one, and a connection of the application is its own.
+    pub(super) fn may_have_ended(&self) -> bool {
+        let idle = self.since_opened().saturating_sub(self.answered.load(Relaxed));
+        matches!(self.client, Client::Server(_)) && u128::from(idle) > SHORTEST_IDLE.as_millis()
+    }
+
+    fn since_opened(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Sends a command and waits for its response.
@@ -61,7 +79,7 @@ impl Connection {
         };
         let answer = answered?;
         note_step();
-        self.has_answered.store(true, Relaxed);
+        self.answered.store(self.since_opened().saturating_add(1), Relaxed);
         if let Value::ServerError(error) = answer { Err(::redis::RedisError::from(error).into()) } else { Ok(answer) }
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn warn(servers: &Servers) {
 async fn policy(servers: &Servers, route: Route<'_>) -> Option<String> {
     let mut info = command("INFO", 1, 8);
     info.arg("memory");
-    if let Ok(answer) = servers.send(&info, route).await
+    if let Ok(answer) = servers.read(&info, route).await
         && let Some(text) = text(&answer)
     {
         return evicting(setting(text, "maxmemory:")?, setting(text, "maxmemory_policy:")?);
@@ -55,7 +55,7 @@ fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 async fn config(servers: &Servers, route: Route<'_>, name: &str) -> Result<Option<String>, Fault> {
     let mut config = command("CONFIG", 2, 32);
     config.arg("GET").arg(name);
-    let answer = servers.send(&config, route).await?;
+    let answer = servers.read(&config, route).await?;
     let (_, value) = reply::pairs(&answer)?.next().ok_or_else(Fault::unexpected)?;
     Ok(text(value).map(str::to_owned))
 }

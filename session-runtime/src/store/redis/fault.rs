@@ -71,6 +71,11 @@ impl Fault {
         self.dropped
     }
 
+    /// True if the connection ended before the response.
+    pub(super) const fn is_of_an_ended_connection(&self) -> bool {
+        self.dropped && matches!(self.cause, Cause::Connection(_))
+    }
+
     /// True if the server does not have the script, and so did not run it.
     pub(super) fn is_missing_script(&self) -> bool {
         matches!(&self.cause, Cause::Answer(code) if code == "NOSCRIPT")

@@ -115,7 +115,7 @@ impl RedisStore {
     /// Reads the absolute deadline of a session; `None` if there is no session.
     async fn absolute_deadline(&self, key: SessionKey) -> Result<Option<Timestamp>, Fault> {
         let main = self.namespace.main(key);
-        let head = self.servers.send(&write::load_head(main), Route::Name(main)).await?;
+        let head = self.servers.read(&write::load_head(main), Route::Name(main)).await?;
         let decode = |head| StoredHead::decode(head).map(|stored| stored.head.absolute_deadline);
         if head == Value::Nil { Ok(None) } else { reply::text(&head).and_then(decode).map(Some) }
     }
@@ -175,7 +175,7 @@ impl RedisStore {
         let main = self.namespace.main(session(entry)?);
         let mut exists = command("EXISTS", 1, main.len());
         exists.arg(main);
-        Ok(reply::number(&self.servers.send(&exists, Route::Name(main)).await?)? == 0)
+        Ok(reply::number(&self.servers.read(&exists, Route::Name(main)).await?)? == 0)
     }
 
     /// Removes exactly these entries, or all of the sessions with these keys.

@@ -40,7 +40,7 @@ pub(super) async fn step(
     };
     let mut scan = command("SCAN", 5, 128);
     scan.arg(from.cursor).arg("MATCH").arg(namespace.pattern()).arg("COUNT").arg(count);
-    let (next, keys) = page(&servers.send(&scan, Route::Slot(*slot)).await?, namespace)?;
+    let (next, keys) = page(&servers.read(&scan, Route::Slot(*slot)).await?, namespace)?;
     let next = match next {
         0 if from.master + 1 == masters.len() => SweepPosition::default(),
         0 => SweepPosition { master: from.master + 1, cursor: 0 },

@@ -30,6 +30,11 @@ impl Script {
         Self { text, hash: sha1_hex(text) }
     }
 
+    /// True if it changes nothing, so that it may be sent again. The server enforces this flag.
+    pub(super) fn reads(&self) -> bool {
+        self.text.starts_with("#!lua flags=no-writes\n")
+    }
+
     /// Starts a command with one key, with capacity for `args` more arguments of `bytes` bytes in total.
     pub(super) fn command(&self, main: Name<'_>, args: usize, bytes: usize) -> Cmd {
         let mut command = command("EVALSHA", args + 3, bytes + main.len() + self.hash.len() + 1);

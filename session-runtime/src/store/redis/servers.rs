@@ -1,5 +1,6 @@
-//! Sends commands and receives their responses. A command is sent again only if a server refused to run it, because the
-//! server does not have the script or no longer has the slot.
+//! Sends commands and receives their responses. A command that writes is sent again only if a server refused to run it,
+//! because the server does not have the script or no longer has the slot. One that reads is sent once more if its
+//! connection ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use super::address::Address;
 use super::connection::Connection;
 use super::fault::Fault;
 use super::name::Name;
-use super::script::Script;
+use super::script::{Script, command};
 use crate::backoff::Backoff;
 use crate::store::server::{Opened, Reconnecting, first_opened};
 
@@ -28,6 +29,13 @@ enum Connections {
     /// The application's connection, which reconnects by itself.
     #[cfg(feature = "redis-1")]
     Existing(Connection),
+}
+
+/// Effect of a command on the stored data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Reads,
+    Writes,
 }
 
 /// Node of a cluster to send a command to. A single server ignores it.
@@ -62,17 +70,36 @@ impl Servers {
     }
 
     pub(super) async fn run_at(&self, script: &Script, route: Route<'_>, command: &Cmd) -> Result<Value, Fault> {
-        match self.send(command, route).await {
-            Err(fault) if fault.is_missing_script() => Box::pin(self.send(&script.in_full(command), route)).await,
+        match self.run_once(script, route, command).await {
+            Err(fault) if fault.is_missing_script() => {
+                Box::pin(self.run_once(script, route, &script.in_full(command))).await
+            }
             answered => answered,
         }
     }
 
-    /// Sends a command and waits for its response.
-    pub(super) async fn send(&self, command: &Cmd, route: Route<'_>) -> Result<Value, Fault> {
+    async fn run_once(&self, script: &Script, route: Route<'_>, command: &Cmd) -> Result<Value, Fault> {
+        if script.reads() { self.read(command, route).await } else { self.send(command, route, Effect::Writes).await }
+    }
+
+    /// Sends a command that changes nothing, and waits for its response.
+    pub(super) async fn read(&self, command: &Cmd, route: Route<'_>) -> Result<Value, Fault> {
+        match self.send(command, route, Effect::Reads).await {
+            // Boxed: inlining this rare path would grow the future of every request.
+            Err(fault) if fault.is_of_an_ended_connection() => Box::pin(self.send(command, route, Effect::Reads)).await,
+            answered => answered,
+        }
+    }
+
+    /// Sends a command once, and waits for its response.
+    async fn send(&self, command: &Cmd, route: Route<'_>, effect: Effect) -> Result<Value, Fault> {
         match &self.connections {
             Connections::Own(connections, turn) => {
-                let opened = self.open(connections, turn.fetch_add(1, Ordering::Relaxed)).await?;
+                let turn = turn.fetch_add(1, Ordering::Relaxed);
+                let mut opened = self.open(connections, turn).await?;
+                if effect == Effect::Writes && opened.may_have_ended() {
+                    opened = Box::pin(self.answering(connections, turn, opened)).await?;
+                }
                 let answered = opened.send(command, route, self.answer_timeout).await;
                 if answered.as_ref().is_err_and(Fault::is_dropped) {
                     opened.retire();
@@ -82,6 +109,30 @@ impl Servers {
             #[cfg(feature = "redis-1")]
             Connections::Existing(connection) => connection.send(command, route, self.answer_timeout).await,
         }
+    }
+
+    /// Returns this connection if the server still answers on it, or else another one.
+    async fn answering(
+        &self,
+        connections: &[Reconnecting<Address>],
+        turn: usize,
+        mut opened: Arc<Opened<Connection>>,
+    ) -> Result<Arc<Opened<Connection>>, Fault> {
+        let ping = command("PING", 0, 0);
+        while opened.may_have_ended() {
+            match opened.send(&ping, Route::Slot(0), self.answer_timeout).await {
+                Err(fault) if fault.is_dropped() => {
+                    opened.retire();
+                    if !fault.is_of_an_ended_connection() {
+                        return Err(fault);
+                    }
+                    opened = self.open(connections, turn).await?;
+                }
+                // A refusal is an answer too.
+                _ => break,
+            }
+        }
+        Ok(opened)
     }
 
     /// Returns an open connection. A request waits or fails only if no connection is open.

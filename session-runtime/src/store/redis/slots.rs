@@ -32,7 +32,7 @@ pub(super) async fn slots(servers: &Servers) -> Result<Slots, Fault> {
     }
     let mut slots = command("CLUSTER", 1, 8);
     slots.arg("SLOTS");
-    let answer = servers.send(&slots, Route::Slot(0)).await?;
+    let answer = servers.read(&slots, Route::Slot(0)).await?;
     Ok(Slots::of(reply::list(&answer)?.iter().map(range_of).collect::<Result<_, Fault>>()?))
 }
 

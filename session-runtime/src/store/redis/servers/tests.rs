@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::super::address::Timeouts;
 use super::super::name::Namespace;
-use super::super::{reply, write};
+use super::super::{reply, script, write};
 use super::*;
 use crate::store::StoreErrorKind;
 use crate::store::tls::Certificates;
@@ -112,13 +112,13 @@ fn greets(command: &str, otherwise: Act) -> Act {
 async fn load(servers: &Servers) -> Result<Value, Fault> {
     let namespace = Namespace::new("s").unwrap();
     let main = namespace.main(write::UNUSED_KEY);
-    servers.send(&write::load_main(main), Route::Name(main)).await
+    servers.read(&write::load_main(main), Route::Name(main)).await
 }
 
 async fn delete(servers: &Servers) -> Result<Value, Fault> {
     let namespace = Namespace::new("s").unwrap();
     let main = namespace.main(write::UNUSED_KEY);
-    servers.send(&write::delete(main, write::Doomed::Always, &[], &[]), Route::Name(main)).await
+    servers.run(&script::DELETE, main, &write::delete(main, write::Doomed::Always, &[], &[])).await
 }
 
 fn message(fault: Fault) -> (StoreErrorKind, String) {
