@@ -7,7 +7,7 @@ use rocket::{FromForm, Route, State, get, post, routes};
 use session_runtime::{Recent, Session, SessionError, SessionHandle, Sessions};
 
 use crate::guards::Admin;
-use crate::page::{Page, counted};
+use crate::page::{Page, counted, icon};
 use crate::refusals::Failure;
 use crate::session::{AuthSession, Notices};
 use crate::users::{Account, Users};
@@ -40,8 +40,11 @@ async fn show(
     Ok(Page::of(&admin, "Users", &notices.take_notices(), &main))
 }
 
+const PERSON: &str = "M12 12a4 4 0 1 0-.1 0zM4.5 20c1-4 4-5.5 7.5-5.5s6.5 1.5 7.5 5.5";
+
 fn row(account: &Account, sessions: u64, is_this: bool) -> Markup {
     html! {
+        (icon(PERSON))
         div {
             p { strong { (account.name) } @if is_this { " " span .badge { "You" } } }
             p .hint { (counted(sessions, "session")) }

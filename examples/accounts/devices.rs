@@ -7,7 +7,7 @@ use rocket::{FromForm, Route, State, get, post, routes};
 use session_runtime::{Recent, Session, SessionError, SessionHandle, SessionInfo, SessionKey, Sessions};
 
 use crate::guards::User;
-use crate::page::{Page, ago, counted};
+use crate::page::{Page, ago, counted, icon};
 use crate::refusals::Failure;
 use crate::session::{AuthSession, Notices};
 
@@ -51,8 +51,13 @@ async fn browser_of(info: &SessionInfo, sessions: &Sessions) -> Result<String, S
     Ok(auth.map_or_else(|| "Logged out".to_owned(), |auth| auth.browser))
 }
 
+const COMPUTER: &str = "M3 5h18v11H3zM9 20h6M12 16v4";
+const PHONE: &str = "M7 3h10v18H7zM11 17.5h2";
+
 fn row(info: &SessionInfo, browser: &str, is_this: bool) -> Markup {
+    let is_phone = ["Android", "iPhone"].iter().any(|system| browser.ends_with(system));
     html! {
+        (icon(if is_phone { PHONE } else { COMPUTER }))
         div {
             p { strong { (browser) } @if is_this { " " span .badge { "This session" } } }
             p .hint {

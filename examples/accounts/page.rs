@@ -175,6 +175,11 @@ pub(crate) fn hidden_name(account: &Account) -> Markup {
     html! { input type="text" name="name" value=(account.name) autocomplete="username" hidden readonly; }
 }
 
+/// Picture at the start of a row, drawn by the path in a square of 24 units.
+pub(crate) fn icon(path: &str) -> Markup {
+    html! { svg viewBox="0 0 24 24" aria-hidden="true" { path d=(path) {} } }
+}
+
 /// Time in the past, as in "3 minutes ago".
 pub(crate) fn ago(time: SystemTime) -> Markup {
     let age = SystemTime::now().duration_since(time).unwrap_or(Duration::ZERO).as_secs();
