@@ -113,9 +113,7 @@ async fn log_in(
     };
     has_succeeded(&mut attempts);
     enter(&account, &browser, &mut auth, session);
-    if form.remember {
-        session.set_expiry(Expiry::After(REMEMBERED));
-    }
+    session.set_expiry(if form.remember { Expiry::After(REMEMBERED) } else { Expiry::Default });
     logins.announce(&account, &browser);
     Ok(Answer::Done(Redirect::to(back.to_string())))
 }
@@ -177,7 +175,7 @@ pub(crate) const WRONG_LENGTH: &str = "The length of this password is not allowe
 
 /// Sentence on the length of a new password.
 pub(crate) fn new_password_hint() -> String {
-    format!("{MIN_LETTERS} to {MAX_LETTERS} letters of any kind. A long sentence is a good one.")
+    format!("{MIN_LETTERS} to {MAX_LETTERS} characters of any kind. A long sentence is a good one.")
 }
 
 #[post("/sign-up", data = "<form>")]

@@ -10,7 +10,7 @@ use rocket::local::asynchronous::{Client, LocalResponse};
 use session_runtime::testing::{Fault, ManualClock, RecordingStore, Visitor};
 use session_runtime::{SessionFairing, Store};
 
-use crate::session::AuthSession;
+use crate::session::{AuthSession, AuthSessionMut};
 use crate::users::Users;
 
 /// Builds a client of an application with the user "ann". It reads neither files nor environment.
@@ -49,7 +49,7 @@ async fn try_to_log_in(client: &Client, password: &str) -> u16 {
     outcome(client, "/login", &format!("name=ann&password={password}")).await.0
 }
 
-/// Of many attempts at once, no more pass than of attempts one after the other.
+/// Many attempts at once pass no more often than attempts one after the other.
 #[rocket::async_test]
 async fn attempts_at_once_do_not_pass_the_limit() {
     let client = client().await;
@@ -108,7 +108,7 @@ async fn a_proof_older_than_ten_minutes_asks_for_the_password() {
 async fn a_session_of_an_older_password_is_no_login() {
     let client = client().await;
     for (password, path) in [(1, "/sessions"), (0, "/login?back=/sessions")] {
-        let enter = move |auth: &mut <AuthSession as session_runtime::Schema>::Mut| {
+        let enter = move |auth: &mut AuthSessionMut| {
             auth.set_account(1);
             auth.set_password(password);
         };

@@ -1,10 +1,13 @@
-// Returns the faults of a page, as sentences: sizes, labels, structure and contrast (WCAG 2.2, level AA).
+// Returns the faults of a page in a window of this width, as sentences: sizes, labels, structure and contrast (WCAG 2.2,
+// level AA).
+const windowWidth = arguments[0];
 const faults = [];
 const shown = (element) => element.checkVisibility() && element.getClientRects().length > 0;
 const named = (element) => `${element.tagName.toLowerCase()} "${(element.innerText || element.name || "").trim().slice(0, 30)}"`;
 
 // 1.4.10: no scrolling in two directions.
-if (document.documentElement.scrollWidth > innerWidth) faults.push(`${document.documentElement.scrollWidth} px wide in ${innerWidth}`);
+const { scrollWidth } = document.documentElement;
+if (scrollWidth > windowWidth || innerWidth !== windowWidth) faults.push(`${scrollWidth} px wide in ${windowWidth}`);
 
 // 3.1.1, 2.4.2, 1.3.1: language, title, one main part, one first heading, and none skipped.
 if (!document.documentElement.lang) faults.push("no language");

@@ -166,7 +166,11 @@ impl Browser {
     }
 
     pub(crate) async fn js<T: DeserializeOwned>(&self, script: &str) -> T {
-        self.driver.execute(script, Vec::new()).await.unwrap().convert().unwrap()
+        self.js_with(script, Vec::new()).await
+    }
+
+    pub(crate) async fn js_with<T: DeserializeOwned>(&self, script: &str, arguments: Vec<serde_json::Value>) -> T {
+        self.driver.execute(script, arguments).await.unwrap().convert().unwrap()
     }
 
     pub(crate) async fn find(&self, css: &str) -> WebElement {
@@ -234,8 +238,9 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
+    /// Sets the size of the window. Not as a phone, which would zoom out of a page that is too wide.
     pub(crate) async fn set_size(&self, width: u32, height: u32) {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
 }

@@ -35,7 +35,7 @@ async fn look(browser: &Browser, name: &str) {
         browser.set_scheme(scheme).await;
         for (width, height) in SIZES {
             browser.set_size(width, height).await;
-            let audit: Audit = browser.js(include_str!("audit.js")).await;
+            let audit: Audit = browser.js_with(include_str!("audit.js"), vec![width.into()]).await;
             assert_none(&audit.faults, &format!("{name}, {scheme}, {width} px"));
             println!("{name}, {scheme}, {width} px: {} texts, {:.2} of the contrast", audit.texts, audit.lowest);
             let tall: u32 = browser.js("return document.documentElement.scrollHeight").await;

@@ -118,9 +118,8 @@
 //!     if !is_right(&form.name, &form.password) {
 //!         return Status::UnprocessableEntity;
 //!     }
-//!     if form.remember {
-//!         session.set_expiry(Expiry::After(Duration::from_secs(30 * 24 * 60 * 60)));
-//!     }
+//!     let days = Duration::from_secs(30 * 24 * 60 * 60);
+//!     session.set_expiry(if form.remember { Expiry::After(days) } else { Expiry::Default });
 //!     auth.set_user(form.into_inner().name);
 //!     // A login is a proof by itself, except one of the user who is logged in already.
 //!     session.reauthenticated();
