@@ -18,7 +18,7 @@ use crate::home::Logins;
 use crate::local_path::LocalPath;
 use crate::page::{Field, Page, mistake};
 use crate::refusals::Failure;
-use crate::session::{Attempts, AuthSession, AuthSessionMut, Notices, PAUSE_MINUTES, has_succeeded, may_try};
+use crate::session::{Attempts, AuthSession, Notices, PAUSE_MINUTES, has_succeeded, may_try};
 use crate::users::{Account, MAX_NAME_LETTERS, MIN_NAME_LETTERS, NewName, Users};
 
 /// Lifetime of a session whose user wants to stay logged in, after its last use.
@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Vec<Route> {
 
 /// Answer to a form: the next page, or the form again with the reason.
 #[derive(Responder)]
-#[expect(clippy::large_enum_variant, reason = "one of them is made for each request")]
+#[allow(clippy::large_enum_variant, reason = "one of them is made for each request")]
 pub(crate) enum Answer {
     Done(Redirect),
     #[response(status = 422)]
@@ -102,7 +102,6 @@ async fn log_in(
     browser: Browser,
     session: &SessionHandle,
     mut attempts: Session<'_, Attempts>,
-    mut auth: Session<'_, AuthSession>,
 ) -> Result<Answer, Failure> {
     let again = |reason: &str| log_in_form(&back, form.name, Some(reason), &[]);
     if !may_try(&mut attempts).await? {
@@ -112,19 +111,21 @@ async fn log_in(
         return Ok(Answer::Refused(again("This name and this password do not belong together.")));
     };
     has_succeeded(&mut attempts);
-    enter(&account, &browser, &mut auth, session);
+    enter(&account, &browser, session).await?;
     session.set_expiry(if form.remember { Expiry::After(REMEMBERED) } else { Expiry::Default });
     logins.announce(&account, &browser);
     Ok(Answer::Done(Redirect::to(back.to_string())))
 }
 
 /// Logs the visitor in: a new id, a proof of identity, and nothing of a user before.
-fn enter(account: &Account, browser: &Browser, auth: &mut AuthSessionMut, session: &SessionHandle) {
+async fn enter(account: &Account, browser: &Browser, session: &SessionHandle) -> Result<(), SessionError> {
+    let mut auth = session.write::<AuthSession>().await?;
     auth.set_account(account.id);
     auth.set_password(account.password);
     auth.set_browser(browser.0.clone());
     // The same user again is no login by itself, and yet a proof.
     session.reauthenticated();
+    Ok(())
 }
 
 #[derive(FromForm)]
@@ -185,7 +186,6 @@ async fn sign_up(
     browser: Browser,
     session: &SessionHandle,
     mut attempts: Session<'_, Attempts>,
-    mut auth: Session<'_, AuthSession>,
     mut notices: Session<'_, Notices>,
 ) -> Result<Answer, Failure> {
     let again = |field, reason: &str| sign_up_form(form.name, Some(Mistake { field, reason }));
@@ -202,7 +202,7 @@ async fn sign_up(
         return Ok(Answer::Refused(again("name", "This name is taken.")));
     };
     has_succeeded(&mut attempts);
-    enter(&account, &browser, &mut auth, session);
+    enter(&account, &browser, session).await?;
     notices.add(format!("Welcome, {}. Your account is ready.", account.name));
     Ok(Answer::Done(Redirect::to("/")))
 }

@@ -17,6 +17,7 @@
 //!
 //! `README.md` beside this file lists the routes and what is deliberately absent. Settings come from Rocket, as for any
 //! Rocket program: `ROCKET_PORT=8080`, `ROCKET_ACCOUNTS=/var/lib/accounts.db`, `ROCKET_PROFILE=release`.
+#![allow(clippy::needless_pass_by_value, reason = "Rocket hands guards over by value")]
 
 mod admin;
 mod devices;

@@ -58,13 +58,14 @@ async fn change(
     users: &State<Users>,
     sessions: &State<Sessions>,
     session: &SessionHandle,
-    mut auth: Session<'_, AuthSession>,
     mut notices: Session<'_, Notices>,
 ) -> Result<Answer, Failure> {
     let Some(password) = NewPassword::new(form.password) else {
         return Ok(Answer::Refused(new_password_form(&user, Some(WRONG_LENGTH), &[])));
     };
-    auth.set_password(users.set_password(user.id, password).await?);
+    let number = users.set_password(user.id, password).await?;
+    let mut auth = session.write::<AuthSession>().await?;
+    auth.set_password(number);
     // Saved at once: until then this session has the number of the old password.
     auth.save().await?;
     let mine = AuthSession::by_account(user.id);

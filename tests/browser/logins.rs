@@ -82,19 +82,16 @@ async fn a_new_password_asks_for_the_present_one_and_ends_other_sessions() {
 
     browser.open("/password").await;
     browser.expect("/confirm?back=/password", "Please enter your password").await;
-    browser.fill("password", "wrong horse").await;
-    browser.press("main button").await;
-    browser.expect("/confirm?back=/password", "This is not your password.").await;
-    browser.fill("password", "correct horse").await;
-    browser.press("main button").await;
-    browser.expect("/password", "Change your password").await;
-
-    browser.fill("password", "short").await;
-    browser.press("main button").await;
-    browser.expect("/password", "The length of this password is not allowed.").await;
-    browser.fill("password", "a better horse").await;
-    browser.press("main button").await;
-    browser.expect("/", "Your password is changed. 1 other session logged out.").await;
+    for (password, path, text) in [
+        ("wrong horse", "/confirm?back=/password", "This is not your password."),
+        ("correct horse", "/password", "Change your password"),
+        ("short", "/password", "The length of this password is not allowed."),
+        ("a better horse", "/", "Your password is changed. 1 other session logged out."),
+    ] {
+        browser.fill("password", password).await;
+        browser.press("main button").await;
+        browser.expect(path, text).await;
+    }
 
     other.open("/sessions").await;
     other.expect("/login?back=/sessions", "Log in").await;
