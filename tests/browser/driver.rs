@@ -156,13 +156,20 @@ impl Browser {
 
     /// The path of the page with its query; the whole URL if it is one of another origin.
     pub(crate) async fn path(&self) -> String {
-        let url = self.driver.current_url().await.unwrap().to_string();
-        url.strip_prefix(&self.url).map_or(url.clone(), str::to_owned)
+        self.shown().await.unwrap().0
     }
 
     /// The text that a visitor sees.
     pub(crate) async fn text(&self) -> String {
-        self.js("return document.body ? document.body.innerText : ''").await
+        self.shown().await.unwrap().1
+    }
+
+    /// The path and the text. Fails while the browser goes to another page by itself.
+    async fn shown(&self) -> WebDriverResult<(String, String)> {
+        let text = "return document.body ? document.body.innerText : ''";
+        let text = self.driver.execute(text, Vec::new()).await?.convert()?;
+        let url = self.driver.current_url().await?.to_string();
+        Ok((url.strip_prefix(&self.url).map_or(url.clone(), str::to_owned), text))
     }
 
     pub(crate) async fn js<T: DeserializeOwned>(&self, script: &str) -> T {
@@ -219,11 +226,11 @@ impl Browser {
     pub(crate) async fn expect(&self, path: &str, text: &str) {
         let start = Instant::now();
         loop {
-            let (here, shown) = (self.path().await, self.text().await);
-            if here == path && shown.contains(text) {
+            let shown = self.shown().await;
+            if shown.as_ref().is_ok_and(|(here, shown)| here == path && shown.contains(text)) {
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "waited in vain for {text:?} at {path}; at {here} there is\n{shown}");
+            assert!(start.elapsed() < PATIENCE, "waited in vain for {text:?} at {path}; there is {shown:#?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
