@@ -23,6 +23,7 @@ pub mod log;
 pub mod lookups;
 pub mod model;
 pub mod pages;
+pub mod programs;
 pub mod random;
 pub mod servers;
 pub mod stores;

@@ -120,4 +120,5 @@
 pub mod forms;
 #[doc = include_str!("logging_in.md")]
 pub mod logging_in {}
+pub mod recipes;
 pub mod visitors;
