@@ -463,7 +463,7 @@ pub(crate) fn programs() -> &'static Path {
     })
 }
 
-fn is_stale(program: &Path, folders: &[&str]) -> bool {
+pub(crate) fn is_stale(program: &Path, folders: &[&str]) -> bool {
     let Ok(built) = fs::metadata(program).and_then(|data| data.modified()) else { return true };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     folders.iter().filter_map(|folder| newest(&workspace.join(folder)).ok()).any(|changed| changed > built)
