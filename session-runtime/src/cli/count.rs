@@ -36,7 +36,7 @@ struct Tally {
 struct Census {
     all: Tally,
     unreadable: u64,
-    /// By schema and version; `None` if the version cannot be read.
+    /// Sections by schema and version; `None` if the version cannot be read.
     schemas: BTreeMap<(String, Option<u16>), Tally>,
 }
 
@@ -57,9 +57,9 @@ struct SchemaReport<'c> {
     tally: Tally,
 }
 
-pub(super) async fn run(opened: &Opened, stop: &Stop, output: &mut Output) -> Result<Exit, Failure> {
+pub(super) async fn run(opened: &Opened, output: &mut Output) -> Result<Exit, Failure> {
     let (mut census, mut pages, now) = (Census::default(), opened.pages(NONE_EXPIRED), opened.now());
-    let progress = Progress::new("counted");
+    let (progress, stop) = (Progress::new("counted"), Stop::listen());
     let mut exit = Exit::Done;
     while let Some(page) = pages.next().await? {
         census.add(&page, now);

@@ -27,21 +27,17 @@ struct Report {
     ended: u64,
 }
 
-pub(super) async fn run(opened: &Opened, args: EndArgs, stop: &Stop, output: &mut Output) -> Result<Exit, Failure> {
+pub(super) async fn run(opened: &Opened, args: EndArgs, output: &mut Output) -> Result<Exit, Failure> {
     let mut ended = 0;
     let outcome = match args.by.as_deref().map(By::parse).transpose()? {
-        Some(by) => end_found(opened, by, args.yes, stop, &mut ended).await,
+        Some(by) => end_found(opened, by, args.yes, &mut ended).await,
         None => end_named(opened, &args.keys, args.yes, &mut ended).await,
     };
     let exit = outcome.map_err(|failure| if ended > 0 { failure.after(&sentence(ended)) } else { failure })?;
     if exit == Exit::Interrupted {
         anstream::eprintln!("session: interrupted: {}; the command may be run again", sentence(ended));
     }
-    if output.is_json() {
-        output.json(&Report { ended })?
-    } else {
-        output.total(ended, &sentence(ended))?
-    }
+    output.outcome(&sentence(ended), ended, &Report { ended })?;
     Ok(exit)
 }
 
@@ -83,12 +79,13 @@ async fn exists(opened: &Opened, key: SessionKey) -> Result<bool, SessionError> 
 }
 
 /// Ends the sessions that hold a value.
-async fn end_found(opened: &Opened, by: By, yes: bool, stop: &Stop, ended: &mut u64) -> Result<Exit, Failure> {
+async fn end_found(opened: &Opened, by: By, yes: bool, ended: &mut u64) -> Result<Exit, Failure> {
     let mut search = Search::new(opened, by);
     let exit = match search.count_at_most(MOST_COUNTED).await? {
         0 => return Ok(Exit::Nothing),
         count if !confirm(yes, &question(count))? => return Ok(Exit::Nothing),
-        _ => end_pages(opened, &mut search, stop, ended).await?,
+        // Before the answer to the question, Ctrl-C ends the program at once.
+        _ => end_pages(opened, &mut search, &Stop::listen(), ended).await?,
     };
     Ok(if *ended == 0 && exit == Exit::Done { Exit::Nothing } else { exit })
 }

@@ -40,12 +40,12 @@ struct List<'o> {
     limit: u64,
 }
 
-pub(super) async fn run(opened: &Opened, args: ListArgs, stop: &Stop, output: &mut Output) -> Result<Exit, Failure> {
+pub(super) async fn run(opened: &Opened, args: ListArgs, output: &mut Output) -> Result<Exit, Failure> {
     let by = args.by.as_deref().map(By::parse).transpose()?;
-    let mut list = List { output, printed: 0, limit: args.limit };
+    let (mut list, stop) = (List { output, printed: 0, limit: args.limit }, Stop::listen());
     let is_whole = match by {
-        Some(by) => list.of_search(Search::new(opened, by), stop).await?,
-        None => list.of_all(opened, stop).await?,
+        Some(by) => list.of_search(Search::new(opened, by), &stop).await?,
+        None => list.of_all(opened, &stop).await?,
     };
     if stop.is_wished() {
         anstream::eprintln!("session: interrupted after {} sessions", grouped(list.printed));
@@ -99,9 +99,9 @@ impl List<'_> {
         self.printed += 1;
         let line = Line::new(key, record);
         if self.output.is_json() {
-            self.output.json_line(&line)?
+            self.output.json_line(&line)?;
         } else {
-            self.output.row(&COLUMNS, &line.cells())?
+            self.output.row(&COLUMNS, &line.cells())?;
         }
         Ok(true)
     }

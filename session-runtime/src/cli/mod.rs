@@ -70,7 +70,6 @@ use args::{Args, Command};
 use exit::{Exit, Failure};
 use opened::Opened;
 use output::Output;
-use progress::Stop;
 
 /// Runs the command with the arguments of this process.
 #[must_use]
@@ -110,13 +109,13 @@ async fn operate(command: Command, source: &args::Source, mut output: Output) ->
     if let Command::Doctor(limits) = command {
         return doctor::run(opened, limits.into(), &mut output).await;
     }
-    let (opened, stop) = (opened?, Stop::listen());
+    let opened = opened?;
     match command {
-        Command::Count => count::run(&opened, &stop, &mut output).await,
-        Command::List(list) => list::run(&opened, list, &stop, &mut output).await,
+        Command::Count => count::run(&opened, &mut output).await,
+        Command::List(list) => list::run(&opened, list, &mut output).await,
         Command::Show(show) => show::run(&opened, show, &mut output).await,
-        Command::End(end) => end::run(&opened, end, &stop, &mut output).await,
-        Command::Sweep => sweep::run(&opened, &stop, &mut output).await,
+        Command::End(end) => end::run(&opened, end, &mut output).await,
+        Command::Sweep => sweep::run(&opened, &mut output).await,
         Command::Doctor(_) | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
     }
 }

@@ -1,5 +1,6 @@
 //! Output of a command: aligned columns on a terminal, tab-separated lines in a pipe, or JSON.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
 use anstream::AutoStream;
@@ -115,11 +116,12 @@ impl Output {
         Ok(writeln!(self.stream, "{}", line.trim_end_matches(' '))?)
     }
 
-    /// Prints a sentence for a person, or the number in it for a pipe.
-    pub(super) fn total(&mut self, number: u64, sentence: &str) -> Result<(), Failure> {
+    /// Prints an outcome: a sentence for a person, the number in it for a pipe, or an object.
+    pub(super) fn outcome(&mut self, sentence: &str, number: u64, object: &impl Serialize) -> Result<(), Failure> {
         match self.form {
             Form::Terminal => Ok(writeln!(self.stream, "{sentence}")?),
-            _ => Ok(writeln!(self.stream, "{number}")?),
+            Form::Tabs => Ok(writeln!(self.stream, "{number}")?),
+            Form::Json => self.json(object),
         }
     }
 }
@@ -155,7 +157,8 @@ fn escape_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() && letter != '\n' {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            // Writing into a `String` cannot fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(letter));
         } else {
             escaped.push(letter);
         }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::exit::Exit;
 
 /// Number of steps of a bar.
-const STEPS: u64 = 1_000;
+const STEPS: u32 = 1_000;
 const TICK: Duration = Duration::from_millis(100);
 
 /// A bar, or a number where the end is not known.
@@ -19,7 +19,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `verb` says what has been done to a session: `counted`.
+    /// `verb` is the participle for the work on a session: `counted`.
     pub(super) fn new(verb: &'static str) -> Self {
         // Hidden unless standard error is a terminal.
         let bar = ProgressBar::no_length();
@@ -40,13 +40,13 @@ impl Progress {
 
     fn show_bar(&self, fraction: f64) {
         if self.bar.length().is_none() {
-            self.bar.set_length(STEPS);
+            self.bar.set_length(STEPS.into());
             if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {elapsed}, left {eta}") {
                 self.bar.set_style(style);
             }
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of a small number")]
-        self.bar.set_position((fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
+        self.bar.set_position((fraction.clamp(0.0, 1.0) * f64::from(STEPS)) as u64);
     }
 }
 

@@ -15,18 +15,14 @@ struct Report {
     removed: u64,
 }
 
-pub(super) async fn run(opened: &Opened, stop: &Stop, output: &mut Output) -> Result<Exit, Failure> {
+pub(super) async fn run(opened: &Opened, output: &mut Output) -> Result<Exit, Failure> {
     let mut removed = 0;
-    let outcome = sweep(opened, stop, &mut removed).await;
+    let outcome = sweep(opened, &Stop::listen(), &mut removed).await;
     let exit = outcome.map_err(|failure| if removed > 0 { failure.after(&sentence(removed)) } else { failure })?;
     if exit == Exit::Interrupted {
         anstream::eprintln!("session: interrupted: {}; the command may be run again", sentence(removed));
     }
-    if output.is_json() {
-        output.json(&Report { removed })?
-    } else {
-        output.total(removed, &sentence(removed))?
-    }
+    output.outcome(&sentence(removed), removed, &Report { removed })?;
     Ok(exit)
 }
 

@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn clocks_may_differ_by_less_than_half_the_grace() {
-        let verdicts = [0, 4_999, -5_000, 29_999, 30_000, -90_000, i64::MIN].map(|ahead| clock(ahead).verdict);
         use Verdict::{Ok, Warning, Wrong};
+        let verdicts = [0, 4_999, -5_000, 29_999, 30_000, -90_000, i64::MIN].map(|ahead| clock(ahead).verdict);
         assert_eq!(verdicts, [Ok, Ok, Warning, Warning, Wrong, Wrong, Wrong]);
         assert!(clock(-90_000).detail.starts_with("the server is 90.0 s behind this machine"));
     }

@@ -162,7 +162,7 @@ fn a_server_that_is_down_or_refuses_is_reported() {
     assert_refused(&Redis::with_password("sesame").url(), &["user or password"]);
     let server = Redis::start();
     let mut connection = server.connect();
-    redis::cmd("SET").arg("session:{AAAAAAAAAAAAAAAAAAAAAA}").arg("other").exec(&mut connection).unwrap();
+    redis::cmd("SET").arg("session:{BAAAAAAAAAAAAAAAAAAAAA}").arg("other").exec(&mut connection).unwrap();
     redis::cmd("HSET").arg("session:else").arg("a").arg("b").exec(&mut connection).unwrap();
     let counted = run(program(&["count", "--json"]).env("SESSION_STORE", server.url())).expect(0);
     assert!(counted.out.contains("\"alive\":0") && counted.out.contains("\"unreadable\":1"), "{counted:?}");

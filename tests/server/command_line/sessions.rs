@@ -1,5 +1,6 @@
 //! Counting, listing, showing and ending sessions.
 
+use std::process::Stdio;
 use std::time::SystemTime;
 
 use session_runtime::clock::Timestamp;
@@ -8,6 +9,7 @@ use session_runtime::{SessionKey, Sessions};
 use session_tests::lookups::{Auth, Browser, visitor};
 
 use super::Place;
+use crate::process::{Storage, poll};
 
 /// Three sessions of Ann, one of Bob, an anonymous one, and two of Eve that have expired.
 async fn fill(place: &Place) -> (Sessions, [SessionKey; 5]) {
@@ -154,7 +156,7 @@ async fn the_sessions_of_a_value_end_and_no_other() {
 /// C146: without a terminal to ask on, sessions end only with `--yes`.
 #[tokio::test]
 async fn a_script_that_does_not_confirm_ends_nothing() {
-    let place = Place::new(crate::process::Storage::Sqlite);
+    let place = Place::new(Storage::Sqlite);
     let (_, keys) = fill(&place).await;
     for args in [&["end", &keys[0].to_string()][..], &["end", "--by", "auth.user=ann"]] {
         let refused = place.run(args).expect(2);
@@ -173,4 +175,46 @@ async fn a_sweep_removes_expired_sessions_alone() {
         assert_eq!((&report["alive"], &report["expired"]), (&5.into(), &0.into()), "{:?}", place.storage);
         assert_eq!(place.json(&["sweep"])["removed"], 0, "{:?}", place.storage);
     }
+}
+
+/// Copies the session of Ann in a file: so many sessions in all.
+fn copy(place: &Place, key: SessionKey, sessions: u32) {
+    let mut file = rusqlite::Connection::open(place.file()).unwrap();
+    let copies = file.transaction().unwrap();
+    for number in 1..sessions {
+        let other: Vec<u8> = [&number.wrapping_mul(2_654_435_761).to_be_bytes()[..], &[0; 12]].concat();
+        let copy = "INSERT INTO entry SELECT ?1, name, content, expires FROM entry WHERE session = ?2";
+        copies.execute(copy, (&other, &key.as_bytes()[..])).unwrap();
+    }
+    copies.commit().unwrap();
+}
+
+fn number_of_sessions(place: &Place) -> u64 {
+    let file = rusqlite::Connection::open(place.file()).unwrap();
+    let count = "SELECT count(*), count(DISTINCT session) FROM entry WHERE name = 0 OR name = 'auth.user'";
+    let (rows, sessions): (u64, u64) = file.query_row(count, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(rows, 2 * sessions, "each session should be whole");
+    sessions
+}
+
+/// C146: Ctrl-C ends the work after the sessions in progress and states their number; the next run ends the rest.
+#[tokio::test]
+async fn an_interrupted_end_leaves_whole_sessions_and_goes_on() {
+    const SESSIONS: u32 = 20_000;
+    let place = Place::new(Storage::Sqlite);
+    let key = visitor(&place.node(SystemTime::now).await, "ann").await.1;
+    copy(&place, key, SESSIONS);
+    let mut command = place.command(&["end", "--by", "auth.user=ann", "--yes"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    poll("some sessions to have ended", || (number_of_sessions(&place) < SESSIONS.into()).then_some(()));
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    let (ended, left): (u64, u64) = (out.trim().parse().unwrap(), number_of_sessions(&place));
+    println!("{ended} of {SESSIONS} had ended");
+    assert!(err.contains("sessions have ended; the command may be run again"), "{err}");
+    assert!(left > 0 && ended + left == u64::from(SESSIONS), "{ended} ended, {left} left");
+    assert_eq!(place.done(&["end", "--by", "auth.user=ann", "--yes"]), format!("{left}\n"));
+    assert_eq!(number_of_sessions(&place), 0);
 }
