@@ -1,5 +1,10 @@
 //! The view of an operator on a store: findings about its settings. For the command line.
 
+#![cfg_attr(
+    not(all(feature = "redis", feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "each store uses a part")
+)]
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -189,10 +189,10 @@ fn copy(place: &Place, key: SessionKey, sessions: u32) {
     copies.commit().unwrap();
 }
 
-fn number_of_sessions(place: &Place) -> u64 {
+fn number_of_sessions(place: &Place) -> u32 {
     let file = rusqlite::Connection::open(place.file()).unwrap();
     let count = "SELECT count(*), count(DISTINCT session) FROM entry WHERE name = 0 OR name = 'auth.user'";
-    let (rows, sessions): (u64, u64) = file.query_row(count, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let (rows, sessions): (u32, u32) = file.query_row(count, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     assert_eq!(rows, 2 * sessions, "each session should be whole");
     sessions
 }
@@ -206,15 +206,15 @@ async fn an_interrupted_end_leaves_whole_sessions_and_goes_on() {
     copy(&place, key, SESSIONS);
     let mut command = place.command(&["end", "--by", "auth.user=ann", "--yes"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    poll("some sessions to have ended", || (number_of_sessions(&place) < SESSIONS.into()).then_some(()));
+    poll("some sessions to have ended", || (number_of_sessions(&place) < SESSIONS).then_some(()));
     assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(130), "{err}");
-    let (ended, left): (u64, u64) = (out.trim().parse().unwrap(), number_of_sessions(&place));
+    let (ended, left): (u32, u32) = (out.trim().parse().unwrap(), number_of_sessions(&place));
     println!("{ended} of {SESSIONS} had ended");
     assert!(err.contains("sessions have ended; the command may be run again"), "{err}");
-    assert!(left > 0 && ended + left == u64::from(SESSIONS), "{ended} ended, {left} left");
+    assert!(left > 0 && ended + left == SESSIONS, "{ended} ended, {left} left");
     assert_eq!(place.done(&["end", "--by", "auth.user=ann", "--yes"]), format!("{left}\n"));
     assert_eq!(number_of_sessions(&place), 0);
 }
