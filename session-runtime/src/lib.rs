@@ -75,6 +75,7 @@
 //! | `redis-1` | `RedisConnection`: a `RedisStore` over a connection of the crate `redis` 1 | off |
 //! | `testing` | `testing`: visitors, a manual clock and a failing store for tests of applications | off |
 //! | `conformance` | `testing::conformance`: the kit for stores; brings `testing` | off |
+//! | `cli` | `cli`: the command `session` for operators | off |
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for their types | off |
 //!
 //! Without any feature, the core and [`MemoryStore`] remain. Store operations use tokio's timers, so a tokio runtime
@@ -123,6 +124,8 @@ extern crate self as session_runtime;
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cookie;

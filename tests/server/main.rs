@@ -20,6 +20,7 @@ mod answers;
 mod application;
 mod bearer;
 mod caches;
+mod command_line;
 mod connections;
 mod cookies_in;
 mod cross_site;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::{root, sources};
 
 /// From the lowest to the highest: a wing may import wings before it.
-const ORDER: [&str; 8] = ["error", "record", "schema", "version", "store", "request", "sessions", "rocket"];
+const ORDER: [&str; 9] = ["error", "record", "schema", "version", "store", "request", "sessions", "rocket", "cli"];
 
 /// One mention of a path below `crate`.
 struct Import {

@@ -121,4 +121,6 @@ pub mod forms;
 #[doc = include_str!("logging_in.md")]
 pub mod logging_in {}
 pub mod recipes;
+#[doc = include_str!("operating.md")]
+pub mod operating {}
 pub mod visitors;

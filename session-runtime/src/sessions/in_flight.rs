@@ -8,19 +8,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// A set of futures.
-pub(super) struct InFlight<F>(Vec<Pin<Box<F>>>);
+pub(crate) struct InFlight<F>(Vec<Pin<Box<F>>>);
 
 impl<F: Future> InFlight<F> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn push(&mut self, future: F) {
+    pub(crate) fn push(&mut self, future: F) {
         self.0.push(Box::pin(future));
     }
 
     /// Waits for the next future that completes; `None` if there are no more.
-    pub(super) async fn next(&mut self) -> Option<F::Output> {
+    pub(crate) async fn next(&mut self) -> Option<F::Output> {
         poll_fn(|context| self.poll_next(context)).await
     }
 

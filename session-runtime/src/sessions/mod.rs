@@ -15,7 +15,7 @@ use crate::schema::Schema;
 
 mod builder;
 pub mod bulk;
-mod in_flight;
+pub(crate) mod in_flight;
 mod jobs;
 mod lookup;
 

@@ -57,6 +57,8 @@ mod found;
 mod loaded_head;
 mod memory;
 mod open;
+#[cfg(feature = "cli")]
+mod operable;
 mod page;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -80,6 +82,10 @@ pub use found::{Capability, Found};
 pub use loaded_head::LoadedHead;
 pub use memory::MemoryStore;
 pub(crate) use open::ChosenStore;
+#[cfg(feature = "cli")]
+pub(crate) use open::open_existing;
+#[cfg(feature = "cli")]
+pub(crate) use operable::{Finding, Limits, Operable, Verdict};
 pub use page::{Cursor, Damage, Page};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};

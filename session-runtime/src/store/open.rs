@@ -12,6 +12,8 @@ use super::RedisStore;
 #[cfg(feature = "sqlite")]
 use super::SqliteStore;
 use super::cookie::CookieStore;
+#[cfg(feature = "cli")]
+use super::operable::Operable;
 use super::{MemoryStore, Store};
 use crate::config::SessionConfig;
 use crate::error::{ErrorKind, SessionError};
@@ -43,18 +45,39 @@ fn behind_cache(store: Arc<dyn Store>, bound: Option<Duration>) -> Arc<dyn Store
     }
 }
 
+/// Opens the store named by a URL for an operator: it creates and changes no table.
+#[cfg(feature = "cli")]
+pub(crate) fn open_existing(url: &str, config: &SessionConfig) -> Result<Arc<dyn Operable>, SessionError> {
+    let (scheme, rest) = url.split_once(':').ok_or_else(no_url)?;
+    // Unused in a build without any store on a server or in a file.
+    let _ = (rest, config);
+    match scheme.to_ascii_lowercase().as_str() {
+        "memory" | "cookie" => Err(refused(&format!(
+            "sessions of `{scheme}:` are on no server and in no file, where a command finds them"
+        ))),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Arc::new(SqliteStore::builder(sqlite_path(rest)?).existing().open()?)),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" | "redis-cluster" | "rediss-cluster" => {
+            let store = RedisStore::builder(url).server(config.server.clone());
+            Ok(Arc::new(store.answer_timeout(config.deadline).open()?))
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(PostgresStore::configured(url, config)?.existing())),
+        scheme => Err(refused(&unknown(scheme))),
+    }
+}
+
 /// Opens the store named by a URL.
 fn open(url: &str, config: &SessionConfig) -> Result<Arc<dyn Store>, SessionError> {
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(refused(&format!("not a URL; supported: {}; did you mean `sqlite://file`?", known())));
-    };
+    let (scheme, rest) = url.split_once(':').ok_or_else(no_url)?;
     // Unused in a build with the memory store alone.
     let _ = config;
     match scheme.to_ascii_lowercase().as_str() {
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(refused("`memory:` takes nothing after the colon")),
         #[cfg(feature = "sqlite")]
-        "sqlite" => open_sqlite(rest.strip_prefix("//").unwrap_or(rest), config),
+        "sqlite" => Ok(Arc::new(SqliteStore::builder(sqlite_path(rest)?).admission(config.admission).open()?)),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+unix" | "redis-cluster" | "rediss-cluster" => {
             let store = RedisStore::builder(url).server(config.server.clone()).admission(config.admission);
@@ -87,12 +110,14 @@ fn feature_of(scheme: &str) -> Option<&'static str> {
     }
 }
 
+/// Returns the path in a URL of SQLite, from the part after `sqlite:`.
 #[cfg(feature = "sqlite")]
-fn open_sqlite(path: &str, config: &SessionConfig) -> Result<Arc<dyn Store>, SessionError> {
+fn sqlite_path(rest: &str) -> Result<&str, SessionError> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.contains(['?', '#']) {
         return Err(refused("`sqlite:` URLs take no parameters: `?` and `#` cannot be part of the path"));
     }
-    Ok(Arc::new(SqliteStore::builder(path).admission(config.admission).open()?))
+    Ok(path)
 }
 
 /// Lists the URL forms of the stores in this build.
@@ -118,6 +143,10 @@ fn known() -> String {
     let off: Vec<String> = off.iter().filter(|(_, built)| !built).map(|(name, _)| format!("`{name}`")).collect();
     let more = if off.is_empty() { String::new() } else { format!("; features for more are {}", off.join(", ")) };
     urls.join(", ") + &more
+}
+
+fn no_url() -> SessionError {
+    refused(&format!("not a URL; supported: {}; did you mean `sqlite://file`?", known()))
 }
 
 fn refused(why: &str) -> SessionError {

@@ -72,6 +72,8 @@ mod builder;
 mod changes;
 mod connection;
 mod connection_pool;
+#[cfg(feature = "cli")]
+mod doctor;
 mod fault;
 mod head;
 mod index;
@@ -105,6 +107,8 @@ use crate::record::patch::{Patch, Patched};
 use crate::record::{Record, Text};
 
 const NO_NAME: &str = "the name of the schema must have 1 to 63 bytes, or the server would cut it";
+
+const NO_TABLES: &str = "there are no tables of sessions in this schema of the database";
 
 /// Format version of the tables that this library creates and reads.
 const FORMAT: i32 = 1;
@@ -186,6 +190,8 @@ pub struct PostgresStore {
     /// Set once the tables are known to exist.
     ready: OnceCell<()>,
     index: Index,
+    /// True to create missing tables and indexes.
+    creates: bool,
 }
 
 impl PostgresStore {
@@ -255,7 +261,15 @@ impl PostgresStore {
             is_named: sql::is_name(schema),
             ready: OnceCell::new(),
             index: Index::default(),
+            creates: true,
         }
+    }
+
+    /// Creates and changes no table, and no index: a missing one is an error.
+    #[cfg(feature = "cli")]
+    pub(super) const fn existing(mut self) -> Self {
+        self.creates = false;
+        self
     }
 
     /// Creates or checks the tables, once.
@@ -268,7 +282,8 @@ impl PostgresStore {
 
     async fn set_up(&self) -> Result<(), Fault> {
         match self.check_format().await {
-            Err(fault) if fault.is_missing() => {}
+            Err(fault) if fault.is_missing() && self.creates => {}
+            Err(fault) if fault.is_missing() => return Err(Fault::Setting(NO_TABLES)),
             known => return known,
         }
         self.access.simple(&self.statements.tables).await?;

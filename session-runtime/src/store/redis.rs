@@ -51,6 +51,8 @@ mod address;
 mod builder;
 mod cluster;
 mod connection;
+#[cfg(feature = "cli")]
+mod doctor;
 mod eviction;
 #[cfg(feature = "redis-1")]
 mod existing;

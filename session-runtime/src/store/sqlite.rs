@@ -51,6 +51,8 @@
 
 mod chunks;
 mod connection;
+#[cfg(feature = "cli")]
+mod doctor;
 mod fault;
 mod file;
 mod format;
@@ -144,6 +146,8 @@ pub struct SqliteStore {
     /// Absolute path, for the log.
     path: Box<str>,
     indexed: Mutex<Vec<Text>>,
+    /// True if a lookup creates a missing index.
+    creates: bool,
 }
 
 impl SqliteStore {
@@ -279,6 +283,13 @@ impl SqliteStoreBuilder {
         self
     }
 
+    /// Creates and changes no table, and no index: a missing one is an error.
+    #[cfg(feature = "cli")]
+    pub(super) const fn existing(mut self) -> Self {
+        self.settings.creates = false;
+        self
+    }
+
     /// Opens the file, and creates it if there is none.
     ///
     /// # Errors
@@ -296,12 +307,12 @@ impl SqliteStoreBuilder {
     pub fn open(self) -> Result<SqliteStore, StoreError> {
         let settings = Arc::new(self.settings);
         let opened = settings.open()?;
-        let path = absolute_path(&settings.path).into();
+        let (path, creates) = (absolute_path(&settings.path).into(), settings.creates);
         let slots = Arc::new(Slots::open(&settings, cores().min(MOST_READERS), self.readers.max(1))?);
         let readers = Readers::new(&settings, &slots)?;
         let writer = Writer::new(opened, Watched { settings, readers: slots })?;
         let (admission, indexed) = (Admission::new(self.admission), Mutex::default());
-        Ok(SqliteStore { admission, readers, writer, path, indexed })
+        Ok(SqliteStore { admission, readers, writer, path, indexed, creates })
     }
 }
 
@@ -362,7 +373,7 @@ impl Store for SqliteStore {
 
     /// Creates the missing indexes. In a file with a million sessions this takes seconds, in which no program can write.
     async fn prepare(&self) -> Result<(), StoreError> {
-        for name in self.indexed() {
+        for name in self.indexed().into_iter().filter(|_| self.creates) {
             self.create_index(name).await?;
         }
         Ok(())
@@ -385,7 +396,7 @@ impl Store for SqliteStore {
         let find = || self.readers.find(name.clone(), text.clone(), from, limit.max(1));
         admitted.end(match find().await {
             // The file was replaced, or nothing has prepared the store.
-            Ok(None) => match self.create_index(name.clone()).await {
+            Ok(None) if self.creates => match self.create_index(name.clone()).await {
                 Ok(()) => find().await.and_then(|found| found.ok_or_else(not_indexed)),
                 Err(error) => Err(error),
             },

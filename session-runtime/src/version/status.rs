@@ -50,7 +50,12 @@ pub(crate) fn text(version: u16, (readers, writers): (u16, u16), layout: Option<
 
 /// Returns the version of the stored section, if its metadata can be read.
 pub(crate) fn version_of(schema: &SchemaSpec, values: &Values) -> Option<u16> {
-    values.get(schema.key).and_then(parse).map(|metadata| metadata.v)
+    values.get(schema.key).and_then(stored_version)
+}
+
+/// Returns the version in the metadata of a section, if it can be read.
+pub(crate) fn stored_version(metadata: &str) -> Option<u16> {
+    parse(metadata).map(|metadata| metadata.v)
 }
 
 /// Compares the stored version with the version of this program.

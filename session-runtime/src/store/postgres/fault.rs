@@ -30,6 +30,8 @@ pub(super) enum Fault {
     InTransaction,
     /// An unusable setting.
     Setting(&'static str),
+    /// A lookup by a stored key without an index.
+    NotIndexed,
     /// A row that this library did not write, or that is damaged; names the part.
     Unreadable(&'static str),
     /// A newer version of this library has created the tables; their format number.
@@ -113,12 +115,25 @@ impl Fault {
         StoreError::new(self.kind(), during).because(Cause(self.clone()))
     }
 
+    /// True if the user may not do this.
+    #[cfg(feature = "cli")]
+    pub(super) fn is_not_permitted(&self) -> bool {
+        matches!(self, Self::Refused(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE)
+    }
+
+    /// Description of the fault, without any stored value.
+    #[cfg(feature = "cli")]
+    pub(super) fn cause(&self) -> impl fmt::Display {
+        Cause(self.clone())
+    }
+
     fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Refused(code) => kind_of(code.code()),
             Self::Lost(_) | Self::Ended(_) | Self::EndedBefore | Self::InTransaction => StoreErrorKind::Unavailable,
             Self::NotTrusted(_) | Self::Newer(_) | Self::Setting(_) => StoreErrorKind::Setup,
             Self::Unreadable(_) => StoreErrorKind::Corrupt,
+            Self::NotIndexed => StoreErrorKind::Unsupported,
         }
     }
 }
@@ -191,6 +206,7 @@ impl fmt::Display for Cause {
                 f.write_str("several connections of the application's pool were left inside a transaction")
             }
             Fault::Setting(what) => f.write_str(what),
+            Fault::NotIndexed => f.write_str("the key is not indexed"),
             Fault::Unreadable(part) => write!(f, "a stored {part} is not what this library writes"),
             Fault::Newer(version) => {
                 write!(

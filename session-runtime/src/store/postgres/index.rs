@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::PostgresStore;
 use super::fault::Fault;
 use crate::record::Text;
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::StoreError;
 
 /// Indexed stored keys.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Index {
         if self.lock().names.iter().any(|known| **known == *name) {
             return Ok(());
         }
-        Err(StoreError::new(StoreErrorKind::Unsupported, "find").because("the key is not indexed"))
+        Err(Fault::NotIndexed.to_error("find"))
     }
 
     /// Returns the names whose triggers may be missing, and their number with those before them.
@@ -56,11 +56,24 @@ impl PostgresStore {
         if missing.is_empty() {
             return Ok(());
         }
+        if !self.creates {
+            return self.check_all(missing).await;
+        }
         self.access.simple(&self.statements.index).await?;
         for name in missing {
             self.access.simple(&self.statements.index_key(&name)).await?;
         }
         self.index.created(number);
+        Ok(())
+    }
+
+    /// Checks that these stored keys have triggers.
+    async fn check_all(&self, names: Vec<Text>) -> Result<(), Fault> {
+        for name in names {
+            if self.access.simple(&self.statements.index_exists(&name)).await?.is_none() {
+                return Err(Fault::NotIndexed);
+            }
+        }
         Ok(())
     }
 }

@@ -30,6 +30,14 @@ pub(super) struct Statements {
     pub(super) index: String,
     /// Name of the function that indexes a stored key.
     index_key: String,
+    /// Literal of the name of the table with the values.
+    value_text: String,
+    /// Literal of the schema.
+    #[cfg(feature = "cli")]
+    schema_text: String,
+    /// Name of the table of records.
+    #[cfg(feature = "cli")]
+    record: String,
 }
 
 /// Source of the lock timeout, which limits the wait of a write for a lock of another transaction.
@@ -93,7 +101,37 @@ impl Statements {
             tables: tables(schema),
             index: index(schema),
             index_key: write("{schema}.session_index_key"),
+            value_text: quoted(&write("{schema}.session_value"), '\''),
+            #[cfg(feature = "cli")]
+            schema_text: quoted(schema, '\''),
+            #[cfg(feature = "cli")]
+            record: write("{schema}.session_record"),
         }
+    }
+
+    /// Literal of the schema.
+    #[cfg(feature = "cli")]
+    pub(super) fn schema_text(&self) -> &str {
+        &self.schema_text
+    }
+
+    /// SQL that counts at most `most` records that expired until this moment.
+    #[cfg(feature = "cli")]
+    pub(super) fn count_expired(&self, until: i64, most: i64) -> String {
+        let record = &self.record;
+        format!("SELECT count(*) FROM (SELECT 1 FROM {record} r WHERE r.expires <= {until} LIMIT {most}) expired")
+    }
+
+    /// SQL whose result has a row if this stored key is indexed.
+    pub(super) fn index_exists(&self, name: &str) -> String {
+        let (schema, field) = key::split_schema(name);
+        format!(
+            "SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = pg_catalog.to_regclass({}) AND t.tgname = \
+             'session_index_' || pg_catalog.left(pg_catalog.encode(pg_catalog.sha256({} || {}), 'hex'), 40) || '_delete'",
+            self.value_text,
+            bytes(schema),
+            bytes(field)
+        )
     }
 
     /// SQL that indexes a stored key unless it is indexed.

@@ -101,6 +101,18 @@ impl Fault {
         }
     }
 
+    /// True if the user may not run the command.
+    #[cfg(feature = "cli")]
+    pub(super) fn is_not_permitted(&self) -> bool {
+        matches!(&self.cause, Cause::Answer(code) if code == "NOPERM")
+    }
+
+    /// Description of the fault, without any key, value or password.
+    #[cfg(feature = "cli")]
+    pub(super) fn cause(&self) -> impl fmt::Display {
+        self.cause.clone()
+    }
+
     pub(super) fn during(self, operation: &'static str) -> StoreError {
         StoreError::new(self.kind, operation).because(self.cause)
     }

@@ -58,6 +58,8 @@ pub(super) struct Settings {
     pub(super) page_cache: usize,
     /// Size of the part of the file that each connection maps into memory, in bytes.
     pub(super) memory_map: usize,
+    /// True to create the file and its tables if they are missing.
+    pub(super) creates: bool,
 }
 
 /// Content of a file that this store may use.
@@ -78,6 +80,7 @@ impl Settings {
             busy_timeout: Duration::from_secs(1),
             page_cache: PAGE_CACHE_BYTES,
             memory_map: MEMORY_MAP_BYTES,
+            creates: true,
         }
     }
 
@@ -100,7 +103,9 @@ impl Settings {
         // disk before its content, and after a power cut such a journal would be rolled back into the file.
         connection.pragma_update(None, "synchronous", "FULL").map_err(|error| self.refused(&error))?;
         self.patiently(|| self.claim(&mut connection))?;
-        self.patiently(|| self.use_log(&connection))?;
+        if self.creates {
+            self.patiently(|| self.use_log(&connection))?;
+        }
         self.synchronize(&connection).map_err(|error| self.refused(&error))?;
         Ok(connection)
     }
@@ -128,6 +133,10 @@ impl Settings {
         let path = self.path.to_string_lossy();
         if path.is_empty() || path == MEMORY {
             return Err(self.setup("is not a file; `memory:` is the store without one"));
+        }
+        if !self.creates {
+            let exists = self.path.try_exists().is_ok_and(|exists| exists);
+            return if exists { Ok(()) } else { Err(self.setup("does not exist, or may not be read")) };
         }
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -178,8 +187,12 @@ impl Settings {
         let snapshot = connection.transaction()?;
         let content = self.content(&snapshot)?;
         snapshot.finish()?;
-        if matches!(content, Content::Tables) {
-            return Ok(());
+        match content {
+            Content::Tables => return Ok(()),
+            Content::Empty if !self.creates => {
+                return Err(self.setup("is empty: no program has stored sessions").into());
+            }
+            Content::Empty => {}
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have created the tables while this one waited for the lock.

@@ -154,7 +154,7 @@ impl Readers {
         self.on_a_thread("find", move |reader| reader.find(&name, &text, after, limit)).await
     }
 
-    async fn on_a_thread<T: Send + 'static>(
+    pub(super) async fn on_a_thread<T: Send + 'static>(
         &self,
         during: &'static str,
         work: impl FnOnce(&mut Reader) -> Result<T, Fault> + Send + 'static,
