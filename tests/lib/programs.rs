@@ -1,4 +1,4 @@
-//! The examples as programs, built anew if missing or older than their sources.
+//! The examples and the command line as programs, built anew if missing or older than their sources.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,16 +18,17 @@ pub fn examples(examples: &[(&str, &str)]) -> PathBuf {
     let profile = test.ancestors().nth(2).unwrap();
     let built = if release { profile.with_file_name("release") } else { profile.to_owned() };
     let folder = built.join("examples");
-    if examples.iter().any(|(name, sources)| is_stale(&folder.join(name), sources)) {
+    if examples.iter().any(|(name, sources)| is_stale(&folder.join(name), &[sources])) {
         build(examples, profile.parent().unwrap(), release);
     }
     folder
 }
 
-fn is_stale(program: &Path, sources: &str) -> bool {
+/// True if the program is missing, or older than the library or than these folders.
+pub fn is_stale(program: &Path, sources: &[&str]) -> bool {
     let Ok(built) = fs::metadata(program).and_then(|data| data.modified()) else { return true };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let folders = LIBRARY.iter().chain([&sources]);
+    let folders = LIBRARY.iter().chain(sources);
     folders.filter_map(|folder| newest(&workspace.join(folder)).ok()).any(|changed| changed > built)
 }
 

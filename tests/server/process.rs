@@ -447,47 +447,4 @@ fn program() -> PathBuf {
 pub(crate) fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     PROGRAMS.get_or_init(|| examples(&[("cart", "examples/cart"), ("fleet-visitors", "examples/fleet/visitors")]))
-    PROGRAMS.get_or_init(|| {
-        let release = std::env::var("SESSION_TESTS_PROFILE").is_ok_and(|profile| profile == "release");
-        // A test is `<target>/<profile>/deps/server-…`.
-        let test = std::env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).unwrap();
-        let built = if release { profile.with_file_name("release") } else { profile.to_owned() };
-        let folder = built.join("examples");
-        let shop = ["session-runtime/src", "session-derive/src", "examples/cart"];
-        if is_stale(&folder.join("cart"), &shop)
-            || is_stale(&folder.join("fleet-visitors"), &["examples/fleet/visitors"])
-        {
-            build(profile.parent().unwrap(), built.ends_with("release"));
-        }
-        folder
-    })
-}
-
-pub(crate) fn is_stale(program: &Path, folders: &[&str]) -> bool {
-    let Ok(built) = fs::metadata(program).and_then(|data| data.modified()) else { return true };
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    folders.iter().filter_map(|folder| newest(&workspace.join(folder)).ok()).any(|changed| changed > built)
-}
-
-fn newest(folder: &Path) -> io::Result<SystemTime> {
-    let mut newest = SystemTime::UNIX_EPOCH;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let changed =
-            if entry.file_type()?.is_dir() { self::newest(&entry.path())? } else { entry.metadata()?.modified()? };
-        newest = newest.max(changed);
-    }
-    Ok(newest)
-}
-
-fn build(target: &Path, release: bool) {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--package", "session-examples", "--features", "fleet"]);
-    command.args(["--example", "cart", "--example", "fleet-visitors"]);
-    if release {
-        command.arg("--release");
-    }
-    let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target).status().unwrap();
-    assert!(status.success(), "the examples do not build");
 }

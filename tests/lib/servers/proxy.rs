@@ -184,15 +184,10 @@ impl Proxy {
             backdated: faults.backdated.load(SeqCst),
             lost: faults.lost.load(SeqCst),
             cut: faults.cut.load(SeqCst),
+            reset: faults.reset.load(SeqCst),
             to_server: faults.to_server.load(SeqCst),
             from_server: faults.from_server.load(SeqCst),
         }
-        let Faults { connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server, .. } =
-            &*self.faults;
-        let [connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server] =
-            [connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server]
-                .map(|count| count.load(SeqCst));
-        Counts { connections, refused, swallowed, delayed, held, cut, reset, to_server, from_server }
     }
 }
 
@@ -268,8 +263,7 @@ async fn requests(mut from: OwnedReadHalf, mut to: impl AsyncWriteExt + Unpin, f
         }
         if faults.loses(Piece::Request) {
             return Ok(());
-    }
-
+        }
         if faults.resets.swap(false, SeqCst) {
             faults.reset.fetch_add(1, SeqCst);
             return from.as_ref().set_zero_linger();

@@ -18,9 +18,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use session_runtime::clock::Clock;
 use session_runtime::{PostgresStore, RedisStore, Sessions, SqliteStore, Store};
 use session_tests::lookups::{ClockAhead, node};
+use session_tests::programs::is_stale;
 use tempfile::TempDir;
 
-use crate::process::{Storage, is_stale};
+use crate::process::Storage;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -139,7 +140,7 @@ fn binary() -> &'static Path {
         let test = std::env::current_exe().unwrap();
         let target = test.ancestors().nth(3).unwrap();
         let binary = target.join("debug/session");
-        if is_stale(&binary, &["session-runtime/src", "session-derive/src"]) {
+        if is_stale(&binary, &[]) {
             let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             command.args(["build", "--locked", "--package", "session-runtime", "--bin", "session", "--all-features"]);
             command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target);

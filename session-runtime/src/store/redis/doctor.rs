@@ -68,7 +68,7 @@ impl RedisStore {
     }
 
     async fn info(&self, slot: u16) -> Result<Info, Fault> {
-        let answer = self.servers.send(&command("INFO", 0, 0), Route::Slot(slot)).await?;
+        let answer = self.servers.read(&command("INFO", 0, 0), Route::Slot(slot)).await?;
         let text = str::from_utf8(reply::text(&answer)?).map_err(|_| Fault::unexpected())?;
         let pairs = text.lines().filter_map(|line| line.trim_end().split_once(':'));
         Ok(Info(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
@@ -78,7 +78,7 @@ impl RedisStore {
     async fn setting(&self, name: &str, slot: u16) -> Result<Option<String>, Fault> {
         let mut config = command("CONFIG", 2, 32);
         config.arg("GET").arg(name);
-        let answer = self.servers.send(&config, Route::Slot(slot)).await?;
+        let answer = self.servers.read(&config, Route::Slot(slot)).await?;
         let value = reply::pairs(&answer)?.next().map(|(_, value)| value);
         Ok(value.and_then(|value| str::from_utf8(reply::text(value).ok()?).ok().map(str::to_owned)))
     }
@@ -107,7 +107,7 @@ impl RedisStore {
     async fn clock_difference(&self, slot: u16) -> Result<Finding, Fault> {
         let now = || Timestamp::from(SystemClock.now()).as_millis();
         let before = now();
-        let answer = self.servers.send(&command("TIME", 0, 0), Route::Slot(slot)).await?;
+        let answer = self.servers.read(&command("TIME", 0, 0), Route::Slot(slot)).await?;
         let here = before.midpoint(now());
         let [seconds, micros] = reply::first::<2>(&answer)?.each_ref().map(number);
         let there = seconds?.saturating_mul(1_000).saturating_add(micros? / 1_000);
@@ -117,7 +117,7 @@ impl RedisStore {
     async fn cluster_state(&self, slot: u16) -> Result<Finding, Fault> {
         let mut state = command("CLUSTER", 1, 8);
         state.arg("INFO");
-        let answer = self.servers.send(&state, Route::Slot(slot)).await?;
+        let answer = self.servers.read(&state, Route::Slot(slot)).await?;
         let text = str::from_utf8(reply::text(&answer)?).map_err(|_| Fault::unexpected())?;
         Ok(if text.contains("cluster_state:ok") {
             Verdict::Ok.on("cluster", "all slots are served")
