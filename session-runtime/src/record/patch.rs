@@ -9,6 +9,7 @@ use std::fmt;
 use crate::clock::Timestamp;
 use crate::id::SecretHash;
 use crate::record::expiry::StoredExpiry;
+use crate::record::values::position;
 use crate::record::{Head, PreviousSecret, Record, Text, Values};
 
 pub(crate) mod unchanged;
@@ -366,6 +367,22 @@ impl Patch {
             went += values.remove(name).map_or(0, |old| name.len() + old.len());
         }
         (came, went)
+    }
+
+    /// Replaces texts of keys that are all among the entries, and returns how many bytes of texts were added and removed.
+    /// `None`, with nothing changed, if the patch adds or removes a key.
+    pub(super) fn replace_texts(&self, entries: &mut [(Text, Text)]) -> Option<(usize, usize)> {
+        let keeps_keys = self.remove.is_empty() && self.set.iter().all(|(name, _)| position(entries, name).is_ok());
+        keeps_keys.then(|| {
+            let (mut came, mut went) = (0, 0);
+            for (name, text) in &self.set {
+                if let Ok(at) = position(entries, name) {
+                    let old = std::mem::replace(&mut entries[at].1, text.clone());
+                    (came, went) = (came + text.len(), went + old.len());
+                }
+            }
+            (came, went)
+        })
     }
 
     /// Updates the revision, the deadline and the secret.

@@ -218,7 +218,8 @@ impl Entries {
 /// `1010`, so more than one.
 const LOOKS: usize = 4;
 
-fn position(entries: &[(Text, Text)], key: &str) -> Result<usize, usize> {
+/// Searches entries in bytewise order of their keys.
+pub(super) fn position(entries: &[(Text, Text)], key: &str) -> Result<usize, usize> {
     entries.binary_search_by(|(have, _)| (**have).cmp(key))
 }
 

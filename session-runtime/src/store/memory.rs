@@ -14,7 +14,7 @@
 //! records, expired or not. The index of a lookup is changed while the shard of the record is locked.
 //!
 //! A record is one block of memory with its short keys and texts, see [`RecordBlock`]. A load shares the block. A patch
-//! replaces it by a new one.
+//! replaces a block that is shared, or whose keys change.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -194,13 +194,14 @@ impl Store for MemoryStore {
         let Some(block) = shard.get_mut(&key).filter(|block| is_live(block, now)) else {
             return Ok(Patched::Gone);
         };
-        let mut record = Record::of_block(block);
-        match patch.refusal(&record.head, |name| record.values.get(name)) {
-            Some(Refusal::Renewed) => return Ok(Patched::Renewed),
-            Some(Refusal::Conflict) => return Ok(Patched::Conflict(expected(&record, &patch))),
-            None => {}
+        if let Some(refused) = refused(block, &patch) {
+            return Ok(refused);
         }
-        let indexed = self.index.changed_by(&patch, &record.values);
+        let indexed = self.index.changed_by(&patch, &Values::of_block(block.clone()));
+        if indexed.is_none() && block.patch_in_place(&patch) {
+            return Ok(Patched::Done(block.head().clone()));
+        }
+        let mut record = Record::of_block(block);
         let (came, went) = patch.apply(&mut record.values);
         if let Some(before) = indexed {
             self.index.replace(key, before, &record.values);
@@ -328,6 +329,15 @@ fn expired(shard: &mut Shard, limit: usize, before: Timestamp) -> Vec<(SessionKe
         shard.shrink_to_fit();
     }
     expired
+}
+
+fn refused(block: &RecordBlock, patch: &Patch) -> Option<Patched> {
+    let record = Record::of_block(block);
+    let refusal = patch.refusal(&record.head, |name| record.values.get(name))?;
+    Some(match refusal {
+        Refusal::Renewed => Patched::Renewed,
+        Refusal::Conflict => Patched::Conflict(expected(&record, patch)),
+    })
 }
 
 fn expected(record: &Record, patch: &Patch) -> Record {
