@@ -160,13 +160,13 @@ async fn crash_at_each_step(server: &Redis, direct: &Sessions, has_session: bool
 }
 
 /// The longest time for an answer, for logins through a proxy.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// C121: the server is suspended between the steps of a login, and goes on after the time in which it accepts the session.
-/// The time of the entry in its answer is 119 s earlier, so that one second is left of that time, and not two minutes.
+/// The time of the entry in its answer is 118 s earlier, so that two seconds are left of that time, and not two minutes.
 #[tokio::test]
 async fn a_session_that_a_suspended_server_reads_too_late_is_refused() {
-    suspend_between_steps(Duration::from_secs(119), Duration::from_secs(2)).await;
+    suspend_between_steps(Duration::from_secs(118), Duration::from_secs(4)).await;
 }
 
 /// Suspends the server for this time after it has added the entry of a login, and before it reads the session. Makes the
@@ -185,7 +185,7 @@ async fn suspend_between_steps(earlier: Duration, pause: Duration) {
     until(|| entries_of(stats) == 3).await;
     let suspended = Instant::now();
     server.process().signal("STOP");
-    assert_eq!(state_of(server.process().pid()), 'T');
+    until(|| state_of(server.process().pid()) == 'T').await;
     assert_eq!(login.await.unwrap(), Err(ErrorKind::Unavailable));
     tokio::time::sleep(pause.saturating_sub(suspended.elapsed())).await;
     server.process().signal("CONT");
