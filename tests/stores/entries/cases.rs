@@ -119,13 +119,13 @@ struct Lenient {
     theme: u32,
 }
 
-/// Entries that remain stored.
-type Stored = &'static [&'static str];
+/// A handler, and the entries that remain stored after it.
+type Use = (fn(&mut LenientMut), &'static [&'static str]);
 
 /// C114: with `on_invalid = "reset"` an entry that cannot be read is skipped and stays stored, until it is set.
 #[tokio::test]
 async fn an_unreadable_entry_that_is_skipped_was_removed() {
-    let uses: [(fn(&mut LenientMut), Stored); 6] = [
+    let uses: [Use; 6] = [
         (|shop| assert_eq!(shop.counts_get(&1), None), &["1=\"one\"", "2=2", "3=3"]),
         (|shop| assert_eq!(shop.counts_entry(1).take(), None), &["1=\"one\"", "2=2", "3=3"]),
         (|shop| assert_eq!(shop.counts().len(), 1), &["1=\"one\"", "2=2", "3=3"]),
@@ -242,7 +242,9 @@ async fn leave(work: Work, next: Option<&str>) -> Left {
     {
         let mut member = visit.write::<Member>().await.unwrap();
         work(&mut member);
-        next.into_iter().for_each(|next| member.set_user(next.to_owned()));
+        if let Some(next) = next {
+            member.set_user(next.to_owned());
+        }
     }
     let error = visit.finish(200).await.error.map(|error| error.kind());
     let Some(key) = visit.key() else { return (error, None) };
