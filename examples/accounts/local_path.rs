@@ -47,7 +47,7 @@ impl<'r> FromFormField<'r> for LocalPath {
     }
 
     fn default() -> Option<Self> {
-        Some(Default::default())
+        Some(Self("/".to_owned()))
     }
 }
 
