@@ -134,6 +134,8 @@ pub mod schema;
 pub mod sessions;
 pub mod store;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod backoff;
 mod pace;
 mod request;
@@ -160,8 +162,10 @@ pub use crate::record::{expiry, patch};
 #[doc(inline)]
 pub use crate::request::visit;
 pub use crate::request::visit::{EndReason, Ended, Peek, Session, Visit};
+#[cfg(any(feature = "rocket", feature = "axum"))]
+pub use crate::request::{handle::SessionHandle, recent::Recent};
 #[cfg(feature = "rocket")]
-pub use crate::rocket::{Recent, SessionFairing, SessionHandle};
+pub use crate::rocket::SessionFairing;
 pub use crate::schema::codec::EntryKey;
 pub use crate::schema::lookup::Lookup;
 pub use crate::schema::section::RawSection;

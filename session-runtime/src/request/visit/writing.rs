@@ -1,5 +1,7 @@
 //! Writable guards of a request: opening and closing them, and the changes that they record.
 
+use std::ops::Deref;
+
 use super::{Requested, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::request::changes::ChangeContext;
@@ -9,7 +11,8 @@ use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
 
 impl Visit {
-    pub(super) fn open_guard(&self, at: usize) -> Result<Open<'_>, SessionError> {
+    /// Opens a schema for writing.
+    fn open_guard(&self, at: usize) -> Result<(), SessionError> {
         let schema = self.core.schemas()[at];
         let mut state = self.state();
         if state.finished {
@@ -25,7 +28,7 @@ impl Visit {
             return Err(error);
         }
         state.open.insert(at);
-        Ok(Open { visit: self, at })
+        Ok(())
     }
 
     /// Wraps the value in accessors that record changes.
@@ -191,13 +194,20 @@ impl Visit {
     }
 }
 
-/// Marks a schema as open for writing until this is dropped, also if decoding panics.
-pub(crate) struct Open<'v> {
-    visit: &'v Visit,
-    at: usize,
+/// A schema that is open for writing until this is dropped, also if decoding panics.
+pub(crate) struct Open<V: Deref<Target = Visit>> {
+    pub(crate) visit: V,
+    pub(crate) at: usize,
 }
 
-impl Drop for Open<'_> {
+impl<V: Deref<Target = Visit>> Open<V> {
+    pub(crate) fn new(visit: V, at: usize) -> Result<Self, SessionError> {
+        visit.open_guard(at)?;
+        Ok(Self { visit, at })
+    }
+}
+
+impl<V: Deref<Target = Visit>> Drop for Open<V> {
     fn drop(&mut self) {
         self.visit.state().open.remove(self.at);
     }
