@@ -10,7 +10,7 @@ use ::axum::response::IntoResponse;
 use super::body::Body;
 use crate::error::{ErrorKind, SessionError};
 use crate::request::commit::End;
-use crate::request::saving::run_to_end;
+use crate::request::to_end::run_to_end;
 use crate::request::visit::{Finished, Placement, Replacement, ResponseHeader, Visit};
 
 /// Statuses below 500 of a handler that was dropped: by a time limit, or for a client that has left.

@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, SessionError};
 use crate::request::guard::Guard;
 use crate::request::handle::SessionHandle;
 use crate::request::recent::Recent;
-use crate::request::saving::run_to_end;
+use crate::request::to_end::run_to_end;
 use crate::request::visit::Visit;
 use crate::schema::{Newest, Schema};
 

@@ -15,7 +15,7 @@ use super::answer::finish;
 use super::body::Body;
 use super::slot::Slot;
 use crate::request::commit::End;
-use crate::request::saving::run_to_end;
+use crate::request::to_end::run_to_end;
 use crate::request::visit::Visit;
 use crate::sessions::Sessions;
 

@@ -92,6 +92,7 @@ impl CrossSiteRules {
     }
 
     /// True if no other subdomain may use the session.
+    #[cfg_attr(not(feature = "rocket"), allow(dead_code, reason = "only the fairing announces it"))]
     pub(crate) fn refuses_siblings(&self) -> bool {
         self.mode == CrossSite::Refuse && self.trusted.is_empty()
     }

@@ -116,14 +116,86 @@ fn is_read(name: &str) -> bool {
 
 /// Warns about variables that look like settings but are not read.
 fn warn_of_near_misses(prefix: &str) {
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    for name in names {
-        let Some(start) = name.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix)) else { continue };
-        let key = name[start.len()..].to_ascii_lowercase();
-        if !is_read(&key) && near_miss::looks_like_ours(&key) {
-            let setting = near_miss::prefixed(&key).unwrap_or(&key).to_ascii_uppercase();
-            let prefix = prefix.to_ascii_uppercase();
-            tracing::warn!("the variable `{name}` is not read: a setting is `{prefix}SESSION__{setting}=…`");
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if let Some(setting) = near_miss_of(prefix, &name) {
+            tracing::warn!("the variable `{name}` is not read: a setting is `{setting}=…`");
+        }
+    }
+}
+
+/// Returns the variable to set in place of one that looks like a setting but is not read.
+fn near_miss_of(prefix: &str, name: &str) -> Option<String> {
+    let (start, key) = name.split_at_checked(prefix.len())?;
+    let key = key.to_ascii_lowercase();
+    let is_near = start.eq_ignore_ascii_case(prefix) && !is_read(&key) && near_miss::looks_like_ours(&key);
+    let setting = match near_miss::prefixed(&key) {
+        Some(setting) => format!("__{setting}"),
+        None if near_miss::is_near(&key) => String::new(),
+        None => format!("__{key}"),
+    };
+    is_near.then(|| format!("{prefix}{TABLE}{setting}").to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ::figment::providers::Serialized;
+
+    use super::*;
+
+    fn with(key: &str, value: impl serde::Serialize) -> Result<SessionConfig, SessionError> {
+        SessionConfig::from_figment(Serialized::default(&format!("session.{key}"), value))
+    }
+
+    #[test]
+    fn the_keys_of_the_table_are_read() {
+        let config = with("idle", "30m").unwrap();
+        assert_eq!(config.lifetime().idle, Duration::from_secs(30 * 60));
+        assert_eq!(with("limits.record", "64KiB").unwrap().limits.record_bytes, 64 * 1024);
+        assert_eq!(with("store", "memory:").unwrap().store.as_deref(), Some("memory:"));
+        assert_eq!(with("cookie.name", "sid").unwrap().cookie.name.as_deref(), Some("sid"));
+        assert_eq!(with("cross_site_paths", ["/callback"]).unwrap().cross_site_paths, ["/callback"]);
+    }
+
+    #[test]
+    fn the_mistakes_that_rocket_refuses_are_refused() {
+        for (key, refused) in [
+            ("ilde", with("ilde", "1h")),
+            ("session.idle", with("idle", 5)),
+            ("session.idle", with("idle", "soon")),
+            ("nmae", with("cookie.nmae", "sid")),
+            ("session.on_save_error", with("on_save_error", "panic")),
+            ("session.limits.record", with("limits.record", "many")),
+        ] {
+            let refused = refused.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.contains(key), "{key}: {refused}");
+        }
+    }
+
+    /// In a debug build, plain HTTP and a file work without any setting.
+    #[test]
+    fn the_defaults_follow_from_the_build() {
+        let config = SessionConfig::from_figment(Figment::new()).unwrap();
+        assert_eq!(config.insecure, cfg!(debug_assertions));
+        assert_eq!(config.store.is_some(), cfg!(debug_assertions) && cfg!(feature = "sqlite"));
+        let refused = crate::Sessions::builder().config(SessionConfig { store: None, ..config }).build().unwrap_err();
+        assert!(refused.to_string().contains("table `session`"), "{refused}");
+    }
+
+    #[test]
+    fn a_variable_with_one_underscore_is_noticed() {
+        for (name, setting) in [
+            ("SHOP_SESSION_STORE", Some("SHOP_SESSION__STORE")),
+            ("shop_session_cookie__name", Some("SHOP_SESSION__COOKIE__NAME")),
+            ("SHOP_SESSIONS", Some("SHOP_SESSION")),
+            ("SHOP_TOUCH_EVERY", Some("SHOP_SESSION__TOUCH_EVERY")),
+            ("SHOP_SESSION__STORE", None),
+            ("SHOP_SESSION", None),
+            ("SHOP_PORT", None),
+            ("SESSION_STORE", None),
+        ] {
+            assert_eq!(near_miss_of("SHOP_", name).as_deref(), setting, "{name}");
         }
     }
 }

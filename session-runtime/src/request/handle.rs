@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::saving::run_to_end;
+use super::to_end::run_to_end;
 use super::visit::{Ended, Session, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;

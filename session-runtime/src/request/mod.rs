@@ -24,5 +24,7 @@ pub(crate) mod requested;
 mod save;
 pub(crate) mod saving;
 mod state;
+#[cfg(any(feature = "rocket", feature = "axum"))]
+pub(crate) mod to_end;
 pub mod visit;
 pub(crate) mod watches;

@@ -22,7 +22,7 @@ impl Visit {
             let error = SessionError::at_schema(ErrorKind::GuardOpen, schema);
             tracing::error!(
                 schema = schema.key,
-                "two writable guards of one session schema in one request: drop the first, or read through `&{}`",
+                "two writable guards of one session schema in one request: drop the first, or take one that only reads `{}`",
                 schema.name
             );
             return Err(error);
