@@ -80,7 +80,7 @@ impl Program {
     /// A program without profiles is a debug build here, whose cookie is `Secure` only if the settings demand it.
     fn with_secure(profile: Profile, session: &str) -> String {
         match (profile, session.strip_suffix('}')) {
-            (Profile::Release, Some(table)) if !session.contains("cookie") => {
+            (Profile::Release, Some(table)) if !["cookie", "bearer"].iter().any(|word| session.contains(word)) => {
                 format!("{table},cookie={{secure=true}}}}")
             }
             _ => session.to_owned(),
