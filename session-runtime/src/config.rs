@@ -1,7 +1,7 @@
 //! Settings with their units, defaults and limits, and the checks that refuse insecure values.
 //!
 //! Takes the values from an application or its configuration files; gives a checked [`SessionConfig`]. Deliberately
-//! absent: file formats. The Rocket integration reads `Rocket.toml` and `ROCKET_SESSION`.
+//! absent: file formats. The settings of files and of the environment are read through a figment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,11 @@ mod client;
 pub(crate) mod cross_site;
 mod lifetime;
 mod limits;
+#[cfg(any(feature = "rocket", feature = "axum"))]
+pub(crate) mod near_miss;
 mod server;
+#[cfg(any(feature = "rocket", feature = "axum"))]
+pub(crate) mod settings;
 pub(crate) mod transport;
 
 pub use self::admission::AdmissionConfig;
@@ -30,7 +34,7 @@ pub use self::transport::Transport;
 ///
 /// | setting | default |
 /// |---|---|
-/// | `store` | none (with Rocket, `sqlite://sessions.db` in the debug profile) |
+/// | `store` | none (with Rocket, `sqlite://sessions.db` in the debug profile; see `from_env` for axum) |
 /// | `idle` | 14 days, or `absolute` if that is shorter |
 /// | `absolute` | 30 days |
 /// | `remember` | as `absolute` |
@@ -119,6 +123,16 @@ pub struct SessionConfig {
     pub(crate) clear_site_data: bool,
     /// Sealing keys, shared by all clones of the settings and wiped when the last clone is dropped.
     pub(crate) keys: Arc<[KeyText]>,
+    /// True if plain HTTP is the default and allowed.
+    pub(crate) insecure: bool,
+    /// Error for a missing store, with the way to name one in the place of these settings.
+    pub(crate) no_store: Option<String>,
+}
+
+/// Returns the store of a program whose settings name none: a file while it is developed.
+#[cfg(any(feature = "rocket", feature = "axum"))]
+pub(crate) fn default_store(debug: bool) -> Option<String> {
+    (debug && cfg!(feature = "sqlite")).then(|| "sqlite://sessions.db".to_owned())
 }
 
 #[cfg(feature = "cookie")]
@@ -181,6 +195,8 @@ impl Default for SessionConfig {
             cross_site_paths: Vec::new(),
             clear_site_data: false,
             keys: Arc::default(),
+            insecure: false,
+            no_store: None,
         }
     }
 }

@@ -109,7 +109,8 @@ impl CookieConfig {
         self
     }
 
-    /// Sets `Secure`. Default: on, except over plain HTTP in Rocket's debug profile.
+    /// Sets `Secure`. Default: on, except over plain HTTP in Rocket's debug profile, and in a debug build whose settings come
+    /// from `SessionConfig::from_env` or `from_figment`.
     ///
     /// # Security
     ///

@@ -27,6 +27,8 @@ pub struct SessionError {
     field: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// True if the log has a line about it.
+    is_logged: bool,
 }
 
 /// Kind of a [`SessionError`].
@@ -103,6 +105,16 @@ impl ErrorKind {
         }
     }
 
+    /// Returns the status as it stands in a short text: its code, and its name in RFC 9110 section 15.
+    pub(crate) const fn status_line(self) -> &'static str {
+        match self.status() {
+            403 => "403 Forbidden",
+            409 => "409 Conflict",
+            503 => "503 Service Unavailable",
+            _ => "500 Internal Server Error",
+        }
+    }
+
     const fn text(self) -> &'static str {
         match self {
             Self::Unavailable => "the session store is unavailable",
@@ -119,7 +131,7 @@ impl ErrorKind {
             Self::TooLarge => "the session is larger than the configured limit",
             Self::GuardOpen => "a writable guard of this session is still open",
             Self::TooLate => "the response has gone out already",
-            Self::UnknownSchema => "the schema is not among those of the fairing",
+            Self::UnknownSchema => "the schema is not among those of the application",
             Self::RenewInJob => {
                 "a `renew` field cannot be changed outside a request: log in or out in one, or destroy the session"
             }
@@ -137,7 +149,7 @@ impl ErrorKind {
 
 impl SessionError {
     pub(crate) const fn new(kind: ErrorKind) -> Self {
-        Self { kind, schema: None, field: None, detail: None, source: None }
+        Self { kind, schema: None, field: None, detail: None, source: None, is_logged: false }
     }
 
     pub(crate) fn with(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -162,6 +174,16 @@ impl SessionError {
     pub(crate) fn because(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
+    }
+
+    /// Marks the error as one of which the log has a line.
+    #[cfg(any(feature = "rocket", feature = "axum"))]
+    pub(crate) fn logged(self) -> Self {
+        Self { is_logged: true, ..self }
+    }
+
+    pub(crate) fn is_logged(&self) -> bool {
+        self.is_logged
     }
 
     /// Returns the kind of the failure.

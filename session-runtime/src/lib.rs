@@ -2,8 +2,8 @@
 //! is final.
 //!
 //! A session is a set of *schemas*: plain structs whose fields become keys of a stored map. `#[derive(Session)]`
-//! generates the accessors of a schema. A Rocket fairing loads the session once, when a guard needs it. At the end of
-//! the request it writes only the changed keys.
+//! generates the accessors of a schema. A Rocket fairing, or a layer of axum, loads the session once, when a guard needs it.
+//! At the end of the request it writes only the changed keys.
 //!
 #![cfg_attr(feature = "rocket", doc = "```")]
 #![cfg_attr(not(feature = "rocket"), doc = "```ignore")]
@@ -39,6 +39,8 @@
 //! }
 //! ```
 //!
+//! The module `axum` shows the same for axum, with the feature of that name.
+//!
 //! `layout` pins the stored form: a change of it does not compile until the version is raised. Write `layout = ""`, and
 //! the compiler prints the value to paste.
 //!
@@ -58,6 +60,7 @@
 //! | sessions outside requests | [`Sessions`] |
 //! | all stored sessions at once | [`migrate`] |
 //! | stores, and writing one | [`store`] |
+//! | axum | the module `axum`, with the feature of that name |
 //! | another web framework | [`Visit`] |
 //! | the structure of this crate | [architecture] |
 //!
@@ -66,6 +69,7 @@
 //! | feature | gives | default |
 //! |---|---|---|
 //! | `rocket` | guards, fairing, configuration | on |
+//! | `axum` | the module `axum`: layer and extractors for axum 0.8 | off |
 //! | `sqlite` | `SqliteStore` | on |
 //! | `cache` | `CachedStore`: an in-process cache in front of a store | off |
 //! | `cookie` | `CookieStore`: the session itself in the cookie, sealed | off |
@@ -79,7 +83,7 @@
 //! | `chrono`, `time`, `uuid`, `rust_decimal`, `url` | [`SessionValue`](trait@SessionValue) for their types | off |
 //!
 //! Without any feature, the core and [`MemoryStore`] remain. Store operations use tokio's timers, so a tokio runtime
-//! with time enabled must be running. Rocket's runtime has time enabled.
+//! with time enabled must be running. The runtimes of Rocket and of `#[tokio::main]` have time enabled.
 //!
 //! # Guarantees and limits
 //!
@@ -137,6 +141,8 @@ pub mod schema;
 pub mod sessions;
 pub mod store;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod backoff;
 mod pace;
 mod request;
@@ -163,8 +169,10 @@ pub use crate::record::{expiry, patch};
 #[doc(inline)]
 pub use crate::request::visit;
 pub use crate::request::visit::{EndReason, Ended, Peek, Read, Session, Visit};
+#[cfg(any(feature = "rocket", feature = "axum"))]
+pub use crate::request::{handle::SessionHandle, recent::Recent};
 #[cfg(feature = "rocket")]
-pub use crate::rocket::{Recent, SessionFairing, SessionHandle};
+pub use crate::rocket::SessionFairing;
 pub use crate::schema::codec::EntryKey;
 pub use crate::schema::entry::EntryMut;
 pub use crate::schema::lookup::Lookup;

@@ -6,18 +6,21 @@
 //! this test's own executable, started as one version of a shop. Numbers such as C08 name the case of a test;
 //! `tests/README.md` lists them all.
 //!
+//! `SESSION_TESTS_PROGRAM=axum` takes the example `axum-cart` and an application on axum instead, see `axum_too`.
 //! `SESSION_TESTS_PROFILE=release` takes the example from the release build, `SESSION_KILL_ROUNDS` sets the number of
 //! kills under load (200), `SESSION_LOOKUPS` that of the sessions of one user (10,000), `SESSION_TESTS_SEED` repeats the
 //! random moments of a run.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod axum_app;
 mod mounts;
 mod process;
 mod test_app;
 
 mod answers;
 mod application;
+mod axum_too;
 mod bearer;
 mod caches;
 mod command_line;

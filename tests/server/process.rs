@@ -34,6 +34,60 @@ pub(crate) enum Profile {
     Release,
 }
 
+/// The program that serves the shop. `SESSION_TESTS_PROGRAM` chooses it for a whole run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Program {
+    Rocket,
+    Axum,
+}
+
+impl Program {
+    pub(crate) const VARIABLE: &str = "SESSION_TESTS_PROGRAM";
+
+    pub(crate) fn chosen() -> Self {
+        match std::env::var(Self::VARIABLE).as_deref() {
+            Err(_) | Ok("rocket") => Self::Rocket,
+            Ok("axum") => Self::Axum,
+            Ok(other) => panic!("{} is `rocket` or `axum`, not `{other}`", Self::VARIABLE),
+        }
+    }
+
+    pub(crate) fn command(self) -> Command {
+        Command::new(self.path())
+    }
+
+    fn path(self) -> PathBuf {
+        programs().join(match self {
+            Self::Rocket => "cart",
+            Self::Axum => "axum-cart",
+        })
+    }
+
+    /// Sets the settings of the session. Port 0: the system picks a free port, and the program prints it.
+    fn configure(self, command: &mut Command, profile: Profile, session: &str) {
+        match self {
+            Self::Rocket => command
+                .env("ROCKET_ADDRESS", "127.0.0.1")
+                .env("ROCKET_PORT", "0")
+                .env("ROCKET_CLI_COLORS", "false")
+                .env("ROCKET_LOG_LEVEL", "normal")
+                .env("ROCKET_PROFILE", if matches!(profile, Profile::Debug) { "debug" } else { "release" })
+                .env("ROCKET_SESSION", session),
+            Self::Axum => command.env("PORT", "0").env("CART_SESSION", Self::with_secure(profile, session)),
+        };
+    }
+
+    /// A program without profiles is a debug build here, whose cookie is `Secure` only if the settings demand it.
+    fn with_secure(profile: Profile, session: &str) -> String {
+        match (profile, session.strip_suffix('}')) {
+            (Profile::Release, Some(table)) if !["cookie", "bearer"].iter().any(|word| session.contains(word)) => {
+                format!("{table},cookie={{secure=true}}}}")
+            }
+            _ => session.to_owned(),
+        }
+    }
+}
+
 /// The store of the sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Storage {
@@ -64,6 +118,7 @@ impl Storage {
 
 /// A folder for one test, in which processes of the shop run.
 pub(crate) struct Host {
+    program: Program,
     folder: TempDir,
     starts: AtomicUsize,
     /// The script that mounts the disk of the database, visible to the server alone.
@@ -82,7 +137,11 @@ pub(crate) struct Shop {
 
 impl Host {
     pub(crate) fn new() -> Self {
-        Self { folder: TempDir::new().unwrap(), starts: AtomicUsize::new(0), mounts: None }
+        Self::of(Program::chosen())
+    }
+
+    pub(crate) fn of(program: Program) -> Self {
+        Self { program, folder: TempDir::new().unwrap(), starts: AtomicUsize::new(0), mounts: None }
     }
 
     /// With a disk that only the server sees: the script mounts it at `$1`.
@@ -158,7 +217,7 @@ impl Host {
         // Killed in any case.
         let mut shop = Shop::new(child, ([127, 0, 0, 1], 0).into(), output);
         let status = poll("the server to launch or to refuse", || {
-            assert!(!shop.output().contains("launched from"), "launched in spite of ROCKET_SESSION={session}");
+            assert!(!shop.output().contains("launched from"), "launched in spite of {session}");
             shop.child.try_wait().unwrap()
         });
         let output = shop.output();
@@ -171,32 +230,22 @@ impl Host {
     /// The example, with this place's disk mounted.
     fn program(&self) -> Command {
         match self.mounts {
-            Some(script) => mounts::command(script, &self.disk(), &program()),
-            None => Command::new(program()),
+            Some(script) => mounts::command(script, &self.disk(), &self.program.path()),
+            None => self.program.command(),
         }
     }
 
-    /// Port 0: the system picks a free port, and Rocket prints it.
     fn spawn(&self, mut command: Command, profile: Profile, session: &str) -> (Child, PathBuf) {
         let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.path().join(format!("output-{start}"));
         let output = File::create(&path).unwrap();
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("ROCKET_") {
+            if ["ROCKET_", "CART_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
                 command.env_remove(name);
             }
         }
-        command
-            .current_dir(self.folder.path())
-            .env("ROCKET_ADDRESS", "127.0.0.1")
-            .env("ROCKET_PORT", "0")
-            .env("ROCKET_CLI_COLORS", "false")
-            .env("ROCKET_LOG_LEVEL", "normal")
-            .env("ROCKET_PROFILE", if matches!(profile, Profile::Debug) { "debug" } else { "release" })
-            .env("ROCKET_SESSION", session)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output);
+        self.program.configure(&mut command, profile, session);
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         (command.spawn().unwrap(), path)
     }
 
@@ -438,13 +487,14 @@ fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
 }
 
-/// The shop.
-fn program() -> PathBuf {
-    programs().join("cart")
-}
-
-/// The folder with the shop and with the visitors of the fleet.
+/// The folder with the shops and with the visitors of the fleet, built anew if missing or older than their sources.
 pub(crate) fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| examples(&[("cart", "examples/cart"), ("fleet-visitors", "examples/fleet/visitors")]))
+    PROGRAMS.get_or_init(|| {
+        examples(&[
+            ("cart", "examples/cart"),
+            ("axum-cart", "examples/axum-cart"),
+            ("fleet-visitors", "examples/fleet/visitors"),
+        ])
+    })
 }

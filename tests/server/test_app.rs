@@ -20,8 +20,9 @@ use session_tests::launch::quiet_config;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::axum_app;
 use crate::cross_site;
-use crate::process::Storage;
+use crate::process::{Program, Storage};
 
 #[derive(Session)]
 #[session(key = "own", version = 1)]
@@ -67,13 +68,17 @@ pub(crate) struct TestApp {
     pub(crate) store: RecordingStore,
     pub(crate) gate: Arc<Gate>,
     address: SocketAddr,
-    shutdown: Shutdown,
+    stop: Option<Box<dyn FnOnce() + Send + Sync>>,
     thread: Option<JoinHandle<()>>,
     _folder: TempDir,
 }
 
 impl TestApp {
     pub(crate) fn launch(storage: Storage, config: SessionConfig) -> Self {
+        Self::launch_on(Program::chosen(), storage, config)
+    }
+
+    pub(crate) fn launch_on(program: Program, storage: Storage, config: SessionConfig) -> Self {
         let folder = TempDir::new().unwrap();
         let store = match storage {
             Storage::Memory => recording(MemoryStore::new()),
@@ -82,21 +87,12 @@ impl TestApp {
             Storage::Redis | Storage::Cluster => recording(RedisStore::open(storage.server().unwrap()).unwrap()),
         };
         let gate = Arc::new(Gate::default());
-        let (send, receive) = mpsc::channel();
-        let says_where = AdHoc::on_liftoff("where", move |rocket| {
-            send.send((rocket.config().port, rocket.shutdown())).unwrap();
-            Box::pin(async {})
-        });
-        let fairing = Sessions::fairing::<Work>().store(store.clone()).config(config);
-        let rocket = application().manage(Arc::clone(&gate)).attach(fairing).attach(says_where);
-        let thread = std::thread::spawn(|| {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-            // The caller reports a failed launch.
-            let _ = runtime.block_on(rocket.launch());
-        });
-        let (port, shutdown) = receive.recv().expect("the application should launch");
+        let Started { port, stop, thread } = match program {
+            Program::Rocket => launch(store.clone(), config, &gate),
+            Program::Axum => axum_app::launch(store.clone(), config, &gate),
+        };
         let address = ([127, 0, 0, 1], port).into();
-        Self { store, gate, address, shutdown, thread: Some(thread), _folder: folder }
+        Self { store, gate, address, stop: Some(stop), thread: Some(thread), _folder: folder }
     }
 
     #[cfg(feature = "http2")]
@@ -116,11 +112,41 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.shutdown.clone().notify();
+        if let Some(stop) = self.stop.take() {
+            stop();
+        }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
+}
+
+/// An application that listens on this port.
+pub(crate) struct Started {
+    pub(crate) port: u16,
+    pub(crate) stop: Box<dyn FnOnce() + Send + Sync>,
+    pub(crate) thread: JoinHandle<()>,
+}
+
+/// Four threads for an application.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
+}
+
+fn launch(store: RecordingStore, config: SessionConfig, gate: &Arc<Gate>) -> Started {
+    let (send, receive) = mpsc::channel();
+    let where_it_is = AdHoc::on_liftoff("where", move |rocket| {
+        send.send((rocket.config().port, rocket.shutdown())).unwrap();
+        Box::pin(async {})
+    });
+    let fairing = Sessions::fairing::<Work>().store(store).config(config);
+    let rocket = application().manage(Arc::clone(gate)).attach(fairing).attach(where_it_is);
+    let thread = std::thread::spawn(|| {
+        // The caller reports a failed launch.
+        let _ = runtime().block_on(rocket.launch());
+    });
+    let (port, shutdown): (u16, Shutdown) = receive.recv().expect("the application should launch");
+    Started { port, stop: Box::new(|| shutdown.notify()), thread }
 }
 
 fn application() -> Rocket<Build> {

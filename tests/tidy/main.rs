@@ -58,7 +58,7 @@ fn listed(text: &str, name: &str) -> Vec<String> {
 
 /// Every setting of `Rocket.toml`, as the code reads it: `idle`, `server.connections`, ….
 fn settings() -> Vec<String> {
-    let text = read("session-runtime/src/rocket/config.rs");
+    let text = read("session-runtime/src/config/settings/table.rs");
     let tables = [("cookie", "CookieTable"), ("limits", "LimitsTable"), ("server", "ServerTable")];
     let mut names = fields(&text, "Table");
     for (table, name) in tables {

@@ -25,6 +25,7 @@ mod jobs;
 mod learned;
 mod misuse;
 mod neighbours;
+mod on_axum;
 mod pages;
 mod peeks;
 mod proofs;

@@ -107,7 +107,7 @@ impl SessionConfig {
     /// Returns the checked transport. `insecure` is true where plain HTTP is the default and allowed.
     pub(crate) fn transport_rules(&self, insecure: bool) -> Result<TransportRules, SessionError> {
         match self.transport {
-            Transport::Cookie => self.cookie.resolve(insecure).map(TransportRules::Cookie),
+            Transport::Cookie => self.cookie.resolve(insecure || self.insecure).map(TransportRules::Cookie),
             Transport::Bearer => Ok(TransportRules::Bearer),
         }
     }

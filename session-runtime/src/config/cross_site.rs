@@ -5,7 +5,10 @@
 //! case, and default ports are left out. Deliberately absent: `X-Forwarded-*`, which any client can send, and the scheme
 //! of the own host, which a program behind a proxy does not know.
 
-#![cfg_attr(not(feature = "rocket"), allow(dead_code, reason = "the adapter to a framework runs the check"))]
+#![cfg_attr(
+    not(any(feature = "rocket", feature = "axum")),
+    allow(dead_code, reason = "the adapter to a framework runs the check")
+)]
 
 use crate::error::{ErrorKind, SessionError};
 
@@ -89,6 +92,7 @@ impl CrossSiteRules {
     }
 
     /// True if no other subdomain may use the session.
+    #[cfg_attr(not(feature = "rocket"), allow(dead_code, reason = "only the fairing announces it"))]
     pub(crate) fn refuses_siblings(&self) -> bool {
         self.mode == CrossSite::Refuse && self.trusted.is_empty()
     }
@@ -154,13 +158,14 @@ fn covers(pattern: &str, path: &str) -> bool {
 }
 
 impl<'h> Headers<'h> {
-    /// Keeps the header if the check reads it.
-    pub(crate) fn add(&mut self, name: &str, value: &'h str) {
+    /// Keeps the header if the check reads it. A value that is not UTF-8 is no origin and no site.
+    pub(crate) fn add(&mut self, name: &str, value: &'h [u8]) {
+        let text = || std::str::from_utf8(value).unwrap_or_default();
         // The length rules out nearly all headers at once.
         match name.len() {
-            6 if name.eq_ignore_ascii_case("origin") => self.origin.add(value),
+            6 if name.eq_ignore_ascii_case("origin") => self.origin.add(text()),
             7 if name.eq_ignore_ascii_case("upgrade") => self.is_upgrade = true,
-            14 if name.eq_ignore_ascii_case("sec-fetch-site") => self.site.add(value),
+            14 if name.eq_ignore_ascii_case("sec-fetch-site") => self.site.add(text()),
             _ => {}
         }
     }
@@ -245,7 +250,7 @@ mod tests {
     fn check(rules: &CrossSiteRules, method: &str, path: &str, headers: &[(&str, &str)]) -> Verdict {
         let mut seen = Headers::default();
         for (name, value) in headers {
-            seen.add(name, value);
+            seen.add(name, value.as_bytes());
         }
         rules.check(method, path, || Some(HOST.to_owned()), &seen)
     }

@@ -34,6 +34,17 @@ use super::save::Save;
 mod create;
 mod explicit;
 
+/// End of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The response means that the changes are stored.
+    Answered,
+    /// The response is a failure, so the changes are discarded.
+    Failed,
+    /// No response can carry an id: the handler has panicked.
+    Lost,
+}
+
 /// Outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -55,22 +66,31 @@ impl Visit {
     /// Stores the changes of the request, and returns the cookie and the error for the response. `status` is that of
     /// the response: 5xx discards the changes.
     pub async fn finish(&self, status: u16) -> Finished {
-        let failed = status >= 500;
-        let result = catch_panic(pin!(self.finish_once(failed))).await;
+        let end = if status >= 500 { End::Failed } else { End::Answered };
+        self.finish_as(end, status).await
+    }
+
+    /// Finishes with a response whose status does not decide about the changes.
+    pub(crate) async fn finish_as(&self, end: End, status: u16) -> Finished {
+        let _running = self.core.saves.begin();
+        let result = catch_panic(pin!(self.finish_once(end))).await;
         let result = result.unwrap_or(Err(SessionError::new(ErrorKind::Panicked)));
         let error = result.err().filter(|error| self.counts(error));
         if let Some(error) = &error {
             self.report(error);
-            #[cfg(feature = "rocket")]
             self.failures.add(error);
         }
-        let state = self.state();
-        let clears_site_data = self.core.clear_site_data && state.is_destroyed();
         let transport = self.core.transport.transport();
-        Finished { cookie: state.cookie.clone(), error, transport, clears_site_data }
+        let mut state = self.state();
+        let clears_site_data = self.core.clear_site_data && state.is_destroyed();
+        let answered = state.answered.take().filter(|error| error.kind().status() == status);
+        let error = error.or(answered.map(|error| *error));
+        let asks_to_retry = error.is_none() && status == 503 && self.failures.ask_to_retry();
+        Finished { cookie: state.cookie.clone(), error, transport, clears_site_data, asks_to_retry }
     }
 
-    async fn finish_once(&self, failed: bool) -> Result<(), SessionError> {
+    async fn finish_once(&self, end: End) -> Result<(), SessionError> {
+        let failed = end != End::Answered;
         let _turn = self.enter_gate().await?;
         if self.is_finished() {
             return self.save_given_up().map_or(Ok(()), Err);
@@ -80,7 +100,9 @@ impl Visit {
         let wrote = requested.changes_values() || requested.starts_over;
         let broken = left_open.map(guard_left_open).or(given_up).or(requested.take_failure());
         let broken = broken.or_else(|| refused(&requested.changes));
-        if failed || broken.is_some() {
+        if end == End::Lost {
+            requested = requested.without_response();
+        } else if failed || broken.is_some() {
             requested = requested.unconditional();
         }
         let committed = match self.settle_session_status(&requested).await {
@@ -263,10 +285,31 @@ impl Visit {
     /// Logs the failure of a save. A race that another request won is no fault of the server.
     pub(crate) fn report(&self, error: &SessionError) {
         match error.kind() {
+            _ if error.is_logged() => {}
             ErrorKind::Renewed | ErrorKind::Rejected => tracing::info!("{error}: this request's changes are refused"),
             _ if self.failures.is_news(error) => tracing::error!("the session could not be saved: {}", error.chain()),
             _ => {}
         }
+    }
+
+    /// Records the failure of a guard, and logs it if the server is at fault. Returns the error for the adapter.
+    #[cfg(any(feature = "rocket", feature = "axum"))]
+    pub(crate) fn guard_failed(&self, error: SessionError) -> SessionError {
+        if error.is_fault() && self.failures.is_news(&error) {
+            tracing::error!("a session guard failed: {}", error.chain());
+        }
+        self.failures.add(&error);
+        error.logged()
+    }
+}
+
+#[cfg(any(feature = "rocket", feature = "axum"))]
+impl SessionError {
+    /// True if the server is at fault. A load that comes after a logout or a login is the visitor's doing, and so is a
+    /// missing proof of identity. Two guards of one schema and a request from another site are logged where they are refused.
+    pub(crate) fn is_fault(&self) -> bool {
+        use ErrorKind::{CrossSite, Gone, GuardOpen, NotRecent, Renewed};
+        !matches!(self.kind(), Gone | Renewed | NotRecent | GuardOpen | CrossSite)
     }
 }
 

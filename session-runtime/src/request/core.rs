@@ -16,6 +16,7 @@ use crate::request::backend::Backend;
 use crate::request::budget::{Budget, catch_panic};
 use crate::request::conflict_queue::Queues;
 use crate::request::load_set::LoadSets;
+use crate::request::saving::Saves;
 use crate::request::watches::Watches;
 use crate::schema::codec::IdSource;
 use crate::schema::{OnlyNewest, Schema, SchemaSpec};
@@ -34,7 +35,10 @@ pub(crate) struct Core {
     pub(crate) transport: TransportRules,
     /// True if a logout also clears the browser's cache.
     pub(crate) clear_site_data: bool,
-    #[cfg_attr(not(feature = "rocket"), expect(dead_code, reason = "the adapter to a framework runs the check"))]
+    #[cfg_attr(
+        not(any(feature = "rocket", feature = "axum")),
+        expect(dead_code, reason = "the adapter to a framework runs the check")
+    )]
     pub(crate) cross_site: CrossSiteRules,
     pub(crate) schemas: Vec<&'static SchemaSpec>,
     /// True if any schema has a field that names the user.
@@ -44,6 +48,8 @@ pub(crate) struct Core {
     /// Queues in which conflicting saves of one session take turns.
     pub(crate) queues: Queues,
     pub(crate) watches: Watches,
+    /// Saves that have begun and not ended.
+    pub(crate) saves: Saves,
 }
 
 impl Core {

@@ -1,6 +1,5 @@
 //! Failures of one request, for its catchers and for the log.
 
-#[cfg(feature = "rocket")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,16 +8,13 @@ use crate::error::{ErrorKind, SessionError};
 /// Failures of one request, in order. Each can be borrowed for the life of the request.
 #[derive(Default)]
 pub(crate) struct Failures {
-    #[cfg(feature = "rocket")]
     first: Next,
     /// True if the log has a line about the unavailable store.
     outage_logged: AtomicBool,
 }
 
-#[cfg(feature = "rocket")]
 type Next = OnceLock<Box<Failure>>;
 
-#[cfg(feature = "rocket")]
 struct Failure {
     error: SessionError,
     next: Next,
@@ -32,7 +28,6 @@ impl Failures {
     }
 }
 
-#[cfg(feature = "rocket")]
 impl Failures {
     /// Maximum number of failures kept for a request; later ones are dropped.
     const MOST: usize = 16;
@@ -51,11 +46,17 @@ impl Failures {
     }
 
     /// Returns the latest failure, which is the one that a catcher handles.
+    #[cfg(any(test, feature = "rocket"))]
     pub(crate) fn latest(&self) -> Option<&SessionError> {
         self.iter().last()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &SessionError> {
+    /// True if a guard or a save failed with an error that may be temporary.
+    pub(crate) fn ask_to_retry(&self) -> bool {
+        self.iter().any(|error| error.retry_after().is_some())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &SessionError> {
         std::iter::successors(self.first.get(), |failure| failure.next.get()).map(|failure| &failure.error)
     }
 }
@@ -64,7 +65,6 @@ impl Failures {
 mod tests {
     use super::*;
 
-    #[cfg(feature = "rocket")]
     #[test]
     fn failures_are_kept_in_order_and_bounded() {
         let failures = Failures::default();

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::config::transport::Transport;
 use crate::cookie::CookieCommand;
-use crate::error::SessionError;
+use crate::error::{RETRY_AFTER, SessionError};
 
 /// Result of [`Visit::finish`](super::visit::Visit::finish), to be applied to the response by the adapter.
 ///
@@ -32,6 +32,18 @@ pub struct Finished {
     pub error: Option<SessionError>,
     pub(super) transport: Transport,
     pub(super) clears_site_data: bool,
+    /// True if the response is the application's own, and reports a failure of a guard that may be temporary.
+    pub(super) asks_to_retry: bool,
+}
+
+/// Response that replaces another one: status and text, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replacement {
+    /// Status of the response.
+    pub status: u16,
+    /// Body, with the type `text/plain`. It names no internals.
+    pub text: String,
 }
 
 /// Header for the response of a request that has used its session.
@@ -56,28 +68,58 @@ pub enum Placement {
     Beside,
     /// The header replaces them.
     Instead,
+    /// The header is left out if there is one.
+    IfAbsent,
     /// The value is added to the list that they form, unless [the list has it](ResponseHeader::is_in).
     InList,
 }
 
 impl Finished {
+    /// Returns the response that replaces that of the handler, if it must be replaced. The headers of the session go with
+    /// either.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use session_runtime::{Session, SessionConfig, Sessions};
+    /// # use session_runtime::config::Limits;
+    /// # #[derive(Session)]
+    /// # #[session(key = "cart", version = 1)]
+    /// # struct Cart { coupon: Option<String> }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), session_runtime::SessionError> {
+    /// let tiny = SessionConfig::new().store("memory:").limits(Limits { record_bytes: 1, ..Limits::default() });
+    /// let sessions = Sessions::builder().config(tiny).schemas::<Cart>().build()?;
+    /// let visit = sessions.open([]);
+    /// visit.write::<Cart>().await?.set_coupon("SPRING".into());
+    /// let replacement = visit.finish(200).await.replacement().unwrap();
+    /// assert_eq!((replacement.status, &*replacement.text), (500, "500 Internal Server Error\n"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn replacement(&self) -> Option<Replacement> {
+        self.error.as_ref().map(SessionError::replacement)
+    }
+
     /// Returns the headers for the response, or for the one that replaces it.
     ///
     /// - `Set-Cookie`, if the cookie is set or removed; `Session-Id` with the transport
     ///   [`Bearer`](crate::config::Transport::Bearer). `Cache-Control: no-store` then forbids caches to store the
     ///   response (RFC 9111 section 5.2.2.5; OWASP session management).
     /// - `Clear-Site-Data: "cache"`, if the session was destroyed and the setting `clear_site_data` is on.
+    /// - `Retry-After`, if the response reports a failure that may be temporary.
     /// - `Vary`: a response that depends on the session depends on `Cookie` or `Authorization` (RFC 9110 section
     ///   12.5.5).
     pub fn into_headers(self) -> impl Iterator<Item = ResponseHeader> {
-        let Self { cookie, transport, clears_site_data, .. } = self;
+        let Self { cookie, error, transport, clears_site_data, asks_to_retry } = self;
+        let replaced = error.is_some_and(|error| error.retry_after().is_some()).then_some(Placement::IfAbsent);
+        let retry = replaced.or(asks_to_retry.then_some(Placement::Instead)).map(ResponseHeader::retry_after);
         let id = cookie.into_header();
         let no_store = id.is_some().then(|| ResponseHeader::new("Cache-Control", "no-store", Placement::Instead));
         let id = id.map(|value| ResponseHeader::of_id(transport, value));
         let clear = || ResponseHeader::new("Clear-Site-Data", "\"cache\"", Placement::InList);
         let clear = clears_site_data.then(clear);
         let vary = Some(ResponseHeader::new("Vary", transport.request_header(), Placement::InList));
-        [id, no_store, clear, vary].into_iter().flatten()
+        [retry, id, no_store, clear, vary].into_iter().flatten()
     }
 
     /// Returns whether the response must lose its header of this name, which some caches obey in place of
@@ -111,7 +153,19 @@ fn is_targeted(name: &str) -> bool {
     name.ends_with("-cache-control") || OLDER.contains(&name.as_str())
 }
 
+impl SessionError {
+    /// Returns the response that reports the error to a client.
+    pub(crate) fn replacement(&self) -> Replacement {
+        Replacement { status: self.kind().status(), text: format!("{}\n", self.kind().status_line()) }
+    }
+}
+
 impl ResponseHeader {
+    /// Returns the header with the time after which a client should try again.
+    pub(crate) fn retry_after(placement: Placement) -> Self {
+        Self::new("Retry-After", RETRY_AFTER.as_secs().to_string(), placement)
+    }
+
     /// Returns the header that sets or removes the id of the client.
     fn of_id(transport: Transport, value: String) -> Self {
         let placement = match transport {
@@ -146,7 +200,7 @@ mod tests {
     use super::*;
 
     fn finished(cookie: CookieCommand, clears_site_data: bool) -> Finished {
-        Finished { cookie, error: None, transport: Transport::Cookie, clears_site_data }
+        Finished { cookie, error: None, transport: Transport::Cookie, clears_site_data, asks_to_retry: false }
     }
 
     fn shown(finished: Finished) -> Vec<String> {
@@ -169,7 +223,7 @@ mod tests {
     #[test]
     fn a_bearer_gets_its_id_in_a_header_of_its_own() {
         let cookie = CookieCommand::Remove("-".into());
-        let removal = Finished { cookie, error: None, transport: Transport::Bearer, clears_site_data: false };
+        let removal = Finished { transport: Transport::Bearer, ..finished(cookie, false) };
         assert!(removal.removes("CDN-Cache-Control"));
         let headers: Vec<_> = removal.into_headers().map(|it| (it.name, it.value, it.placement)).collect();
         assert_eq!(

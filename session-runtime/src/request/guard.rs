@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::visit::{Purpose, Requested, Visit};
+use super::visit::{Open, Purpose, Requested, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::schema::Schema;
 use crate::schema::snapshot::Snapshot;
@@ -30,14 +30,7 @@ use crate::schema::snapshot::Snapshot;
 /// assert!(visit.key().is_some());
 /// # Ok(()) }
 /// ```
-pub struct Session<'v, S: Schema> {
-    pub(super) visit: &'v Visit,
-    pub(super) at: usize,
-    pub(super) tracked: S::Mut,
-    pub(super) snapshot: Snapshot,
-    /// Dropped last, after the changes are recorded.
-    pub(super) _open: super::visit::Open<'v>,
-}
+pub struct Session<'v, S: Schema>(pub(super) Guard<&'v Visit, S>);
 
 impl<S: Schema> Session<'_, S> {
     /// Stores the changes of the request now, including those of other finished guards. The guard then holds the stored
@@ -52,9 +45,9 @@ impl<S: Schema> Session<'_, S> {
     /// The errors of the save at the end of the request, and [`ErrorKind::Gone`] if the session was destroyed
     /// meanwhile.
     pub async fn save(&mut self) -> Result<(), SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.snapshot)?;
-        self.visit.save_now().await?;
-        self.refresh();
+        self.0.record()?;
+        self.0.visit().save_now().await?;
+        self.0.refresh();
         Ok(())
     }
 
@@ -83,9 +76,64 @@ impl<S: Schema> Session<'_, S> {
     /// cart.update_now(|cart| cart.set_coupon("SPRING".into())).await?;
     /// # Ok(()) }
     /// ```
-    pub async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
-        self.visit.record_changes(self.at, S::TRACKED(&mut self.tracked), &mut self.snapshot)?;
-        let (visit, at) = (self.visit, self.at);
+    pub async fn update_now<R>(&mut self, work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
+        self.0.update_now(work).await
+    }
+}
+
+impl<S: Schema> Deref for Session<'_, S> {
+    type Target = S::Mut;
+
+    #[inline]
+    fn deref(&self) -> &S::Mut {
+        &self.0.tracked
+    }
+}
+
+impl<S: Schema> DerefMut for Session<'_, S> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut S::Mut {
+        &mut self.0.tracked
+    }
+}
+
+impl<S: Schema<Mut: fmt::Debug>> fmt::Debug for Session<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.tracked.fmt(f)
+    }
+}
+
+/// The writable guard of any adapter. `V`: reference to the visit, borrowed or owned.
+pub(crate) struct Guard<V: Deref<Target = Visit>, S: Schema> {
+    pub(crate) tracked: S::Mut,
+    snapshot: Snapshot,
+    /// Dropped last, after the changes are recorded.
+    open: Open<V>,
+}
+
+impl<V: Deref<Target = Visit>, S: Schema> Guard<V, S> {
+    pub(crate) async fn open(visit: V) -> Result<Self, SessionError> {
+        let at = visit.core.index_of::<S>()?;
+        visit.fetch(Some(at), Purpose::Write).await?;
+        // Opened before decoding, so that this guard sees the changes of the previous one.
+        let open = Open::new(visit, at)?;
+        let (tracked, snapshot) = open.visit.open::<S>(at, Purpose::Write)?;
+        Ok(Self { tracked, snapshot, open })
+    }
+
+    pub(crate) fn visit(&self) -> &V {
+        &self.open.visit
+    }
+
+    /// Records the changes so far, for a save that follows.
+    pub(crate) fn record(&mut self) -> Result<(), SessionError> {
+        let Self { tracked, snapshot, open } = self;
+        open.visit.record_changes(open.at, S::TRACKED(tracked), snapshot)
+    }
+
+    pub(crate) async fn update_now<R>(&mut self, mut work: impl FnMut(&mut S::Mut) -> R) -> Result<R, SessionError> {
+        self.record()?;
+        let (visit, at) = (&*self.open.visit, self.open.at);
         let carrier = visit.carrier(at).clone();
         let mut result = None;
         let run = |requested: &mut Requested| {
@@ -102,38 +150,17 @@ impl<S: Schema> Session<'_, S> {
 
     /// Updates the guard to the values that are stored now. If another request has stored values that cannot be read,
     /// the guard keeps its own: the save has succeeded all the same.
-    fn refresh(&mut self) {
-        if let Ok((tracked, snapshot)) = self.visit.open::<S>(self.at, Purpose::Read) {
+    pub(crate) fn refresh(&mut self) {
+        let Open { visit, at } = &self.open;
+        if let Ok((tracked, snapshot)) = visit.open::<S>(*at, Purpose::Read) {
             (self.tracked, self.snapshot) = (tracked, snapshot);
         }
     }
 }
 
-impl<S: Schema> Deref for Session<'_, S> {
-    type Target = S::Mut;
-
-    #[inline]
-    fn deref(&self) -> &S::Mut {
-        &self.tracked
-    }
-}
-
-impl<S: Schema> DerefMut for Session<'_, S> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut S::Mut {
-        &mut self.tracked
-    }
-}
-
-impl<S: Schema> Drop for Session<'_, S> {
+impl<V: Deref<Target = Visit>, S: Schema> Drop for Guard<V, S> {
     fn drop(&mut self) {
-        self.visit.close_guard(self.at, S::TRACKED(&mut self.tracked), &self.snapshot);
-    }
-}
-
-impl<S: Schema<Mut: fmt::Debug>> fmt::Debug for Session<'_, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tracked.fmt(f)
+        self.open.visit.close_guard(self.open.at, S::TRACKED(&mut self.tracked), &self.snapshot);
     }
 }
 

@@ -145,6 +145,12 @@ impl Requested {
         SessionWide { destroy, renew, restart, starts_over: restart, ..SessionWide::default() }.into()
     }
 
+    /// Returns the actions that take effect without a response: one that ends the session does, and a new id has no way
+    /// to the client.
+    pub(crate) fn without_response(&self) -> Self {
+        Self::destruction(self.destroy || self.restart)
+    }
+
     /// True if the id is renewed on request, whatever the fields are.
     pub(crate) fn renews_id(&self) -> bool {
         self.renew || self.reauthenticated

@@ -44,7 +44,6 @@ pub(crate) struct State {
     pub(crate) cookie: CookieCommand,
     pub(crate) finished: bool,
     /// Error that a handler has returned as its answer.
-    #[cfg(feature = "rocket")]
     pub(super) answered: Option<Box<SessionError>>,
 }
 
@@ -66,7 +65,6 @@ impl State {
             in_flight: InFlight::default(),
             cookie: CookieCommand::Keep,
             finished: false,
-            #[cfg(feature = "rocket")]
             answered: None,
         }
     }

@@ -21,7 +21,7 @@ mod values;
 mod writing;
 
 pub use super::ended::Ended;
-pub use super::finished::{Finished, Placement, ResponseHeader};
+pub use super::finished::{Finished, Placement, Replacement, ResponseHeader};
 pub use super::guard::{Peek, Read, Session};
 pub(crate) use super::load::Purpose;
 pub(crate) use super::requested::{Requested, SessionWide};
@@ -29,6 +29,7 @@ pub(crate) use super::state::{Checkpoint, Live, SessionStatus, State};
 pub use super::watches::EndReason;
 pub(super) use writing::Open;
 
+use super::guard::Guard;
 use values::Slot;
 
 /// Access of one request to its session.
@@ -89,7 +90,7 @@ impl Visit {
     }
 
     /// Makes every guard of this request fail.
-    #[cfg(feature = "rocket")]
+    #[cfg(any(feature = "rocket", feature = "axum"))]
     pub(crate) fn refuse(&self, error: SessionError) {
         self.state().failed_load = Some(error);
     }
@@ -102,7 +103,7 @@ impl Visit {
     pub async fn read<S: Schema>(&self) -> Result<&S, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at), Purpose::Read).await?;
-        self.newest_value(at)
+        self.newest_value(at).map(|newest| &**newest)
     }
 
     /// Returns the current values of a schema without using the session: a request that only peeks moves no deadline.
@@ -127,7 +128,7 @@ impl Visit {
     pub async fn peek<S: Schema>(&self) -> Result<Peek<'_, S>, SessionError> {
         let at = self.core.index_of::<S>()?;
         self.fetch(Some(at), Purpose::Peek).await?;
-        self.newest_value(at).map(Peek::new)
+        self.newest_value(at).map(|newest| Peek::new(&**newest))
     }
 
     /// Returns the current values of a schema, whose entries are decoded when they are asked for.
@@ -178,7 +179,7 @@ impl Visit {
     pub fn loaded<S: Schema>(&self) -> Option<&S> {
         let at = self.core.index_of::<S>().ok()?;
         self.fetched(Some(at), Purpose::Peek)?.ok()?;
-        self.newest_value(at).ok()
+        self.newest_value(at).ok().map(|newest| &**newest)
     }
 
     /// Returns a writable guard of a schema. Its changes are stored when the request finishes.
@@ -203,12 +204,7 @@ impl Visit {
     /// # Ok(()) }
     /// ```
     pub async fn write<S: Schema>(&self) -> Result<Session<'_, S>, SessionError> {
-        let at = self.core.index_of::<S>()?;
-        self.fetch(Some(at), Purpose::Write).await?;
-        // Opened before decoding, so that this guard sees the changes of the previous one.
-        let open = self.open_guard(at)?;
-        let (tracked, snapshot) = self.open::<S>(at, Purpose::Write)?;
-        Ok(Session { visit: self, at, tracked, snapshot, _open: open })
+        Guard::open(self).await.map(Session)
     }
 
     /// Loads the session, with all schemas that are not `lazy`, if it is not loaded yet. Guards of the session as a
@@ -227,7 +223,7 @@ impl Visit {
     }
 
     /// Returns a schema with a writable guard, if there is one.
-    #[cfg(feature = "rocket")]
+    #[cfg(any(feature = "rocket", feature = "axum"))]
     pub(crate) fn open_schema(&self) -> Option<&'static SchemaSpec> {
         self.open_in(&self.state())
     }
@@ -236,22 +232,10 @@ impl Visit {
         state.open.of(self.core.schemas()).next()
     }
 
-    /// True if a guard or a save failed with an error that may be temporary.
-    #[cfg(feature = "rocket")]
-    pub(crate) fn asks_to_retry(&self) -> bool {
-        self.failures.iter().any(|error| error.retry_after().is_some())
-    }
-
     /// Stores the error that a handler has returned as its answer.
     #[cfg(feature = "rocket")]
     pub(crate) fn set_answered(&self, error: SessionError) {
         self.state().answered = Some(Box::new(error));
-    }
-
-    /// Removes and returns the error that a handler has returned as its answer.
-    #[cfg(feature = "rocket")]
-    pub(crate) fn take_answered(&self) -> Option<Box<SessionError>> {
-        self.state().answered.take()
     }
 
     pub(crate) fn is_finished(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Responses: the replacement for a response whose save failed, and the headers that go with a session.
+//! Responses: carries out the replacement for a response whose save failed, and the headers that go with a session.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,9 @@ use ::rocket::http::{ContentType, Status};
 use ::rocket::response::Responder;
 use ::rocket::{Request, Response};
 
-use super::handle::SessionHandle;
-use crate::error::{RETRY_AFTER, SessionError};
-use crate::request::visit::{Finished, Placement, ResponseHeader};
+use crate::error::SessionError;
+use crate::request::handle::SessionHandle;
+use crate::request::visit::{Finished, Placement, Replacement, ResponseHeader};
 
 /// Function that builds the application's page for a failure.
 pub(super) type ErrorPage = Arc<dyn for<'r> Fn(&SessionError, &'r Request<'_>) -> Response<'r> + Send + Sync>;
@@ -23,11 +23,8 @@ pub(super) async fn finish<'r>(
     response: &mut Response<'r>,
 ) {
     let finished = handle.visit.finish(response.status().code).await;
-    let answered = handle.visit.take_answered().filter(|error| status(error) == response.status());
-    if let Some(error) = finished.error.as_ref().or(answered.as_deref()) {
+    if let Some(error) = &finished.error {
         *response = replacement(error, page, request);
-    } else if response.status() == Status::ServiceUnavailable && handle.visit.asks_to_retry() {
-        set_retry_after(response);
     }
     carry_out(finished, response);
 }
@@ -56,7 +53,8 @@ fn place(header: ResponseHeader, response: &mut Response<'_>) {
         Placement::Beside => {
             response.adjoin_raw_header(header.name, header.value);
         }
-        Placement::Instead => {
+        Placement::IfAbsent if response.headers().contains(header.name) => {}
+        Placement::Instead | Placement::IfAbsent => {
             response.set_raw_header(header.name, header.value);
         }
         Placement::InList => add_to_list(header, response),
@@ -87,38 +85,29 @@ fn replacement<'r>(error: &SessionError, page: Option<&ErrorPage>, request: &'r 
     if response.status().code < 300 {
         response.set_status(status(error));
     }
-    if error.retry_after().is_some() && !response.headers().contains("Retry-After") {
-        set_retry_after(&mut response);
-    }
     response
 }
 
 /// Builds a response with the status and a short text.
 fn plain<'r>(error: &SessionError) -> Response<'r> {
-    let status = status(error);
-    let text = format!("{status}\n");
+    let Replacement { text, .. } = error.replacement();
     let mut response = Response::build();
-    response.status(status).header(ContentType::Plain).sized_body(text.len(), Cursor::new(text));
-    let mut response = response.finalize();
-    if error.retry_after().is_some() {
-        set_retry_after(&mut response);
-    }
-    response
+    response.status(status(error)).header(ContentType::Plain).sized_body(text.len(), Cursor::new(text));
+    response.finalize()
 }
 
 pub(super) fn status(error: &SessionError) -> Status {
     Status::new(error.kind().status())
 }
 
-fn set_retry_after(response: &mut Response<'_>) {
-    response.set_raw_header("Retry-After", RETRY_AFTER.as_secs().to_string());
-}
-
 /// Response of a handler that returns the error of `save` or `update_now`: the status and a short text, or the page set
 /// with [`on_error`](crate::SessionFairing::on_error).
 impl<'r> Responder<'r, 'static> for SessionError {
     fn respond_to(self, request: &'r Request<'_>) -> ::rocket::response::Result<'static> {
-        let response = plain(&self);
+        let mut response = plain(&self);
+        if self.retry_after().is_some() {
+            place(ResponseHeader::retry_after(Placement::Instead), &mut response);
+        }
         if let Some(handle) = SessionHandle::opened(request) {
             handle.visit.report(&self);
             handle.visit.set_answered(self);

@@ -7,24 +7,20 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ::rocket::fairing::{Fairing, Info, Kind, Result as Ignition};
-use ::rocket::{Build, Orbit, Phase, Request, Response, Rocket, tokio};
+use ::rocket::{Build, Orbit, Phase, Request, Response, Rocket};
 
 use super::answer::{ErrorPage, finish};
 use super::config::Settings;
-use super::handle::SessionHandle;
 use super::launch;
 use crate::clock::Clock;
 use crate::config::SessionConfig;
 use crate::error::{ErrorKind, SessionError};
+use crate::request::handle::SessionHandle;
 use crate::schema::Schemas;
 use crate::sessions::{Sessions, SessionsBuilder};
 use crate::store::Store;
-
-/// Pause between two sweeps of expired sessions.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Loads and saves the sessions of a Rocket application; created by [`Sessions::fairing`].
 ///
@@ -112,8 +108,7 @@ impl SessionFairing {
     ///
     /// ```
     /// # use session_runtime::{Session, SessionConfig, Sessions};
-    /// # use std::time::Duration;
-    /// # #[derive(Session)]
+    /// #     /// # #[derive(Session)]
     /// # #[session(key = "cart", version = 1)]
     /// # struct Cart { coupon: Option<String> }
     /// let config = SessionConfig::new().store("memory:").idle(Duration::from_secs(30 * 60));
@@ -242,10 +237,8 @@ impl Fairing for SessionFairing {
     }
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
-        if let Some(sessions) = Sessions::fetch(rocket)
-            && !sessions.are_in_cookies()
-        {
-            tokio::spawn(sweep(sessions.clone(), rocket.shutdown()));
+        if let Some(sessions) = Sessions::fetch(rocket) {
+            sessions.sweep_in_background(rocket.shutdown());
         }
     }
 
@@ -278,23 +271,5 @@ impl Future for Nothing {
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
-    }
-}
-
-/// Removes expired sessions until shutdown, which also ends a sweep in progress.
-async fn sweep(sessions: Sessions, shutdown: ::rocket::Shutdown) {
-    tokio::select! {
-        () = sweep_forever(&sessions) => {}
-        () = shutdown => {}
-    }
-}
-
-/// Removes expired sessions. A failed run is logged and does not prevent the next one.
-async fn sweep_forever(sessions: &Sessions) {
-    loop {
-        if let Err(error) = sessions.sweep().await {
-            tracing::warn!("expired sessions could not be swept: {}", error.chain());
-        }
-        tokio::time::sleep(SWEEP_EVERY).await;
     }
 }

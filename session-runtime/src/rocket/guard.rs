@@ -7,8 +7,8 @@ use ::rocket::request::{FromRequest, Outcome};
 use ::rocket::{Ignite, Request, Rocket, Sentinel};
 
 use super::answer::status;
-use super::handle::SessionHandle;
-use crate::error::{ErrorKind, SessionError};
+use crate::error::SessionError;
+use crate::request::handle::SessionHandle;
 use crate::request::visit::{Peek, Read, Session};
 use crate::schema::{Newest, Schema};
 use crate::sessions::Sessions;
@@ -120,21 +120,13 @@ pub(super) fn outcome<T>(request: &Request<'_>, result: Result<T, SessionError>)
     match result {
         Ok(guard) => Outcome::Success(guard),
         Err(error) => {
-            let failures = SessionHandle::opened(request).map(|handle| &handle.visit.failures);
-            if is_fault(&error) && failures.is_none_or(|failures| failures.is_news(&error)) {
+            let error = if let Some(handle) = SessionHandle::opened(request) {
+                handle.visit.guard_failed(error)
+            } else {
                 tracing::error!("a session guard failed: {}", error.chain());
-            }
-            if let Some(failures) = failures {
-                failures.add(&error);
-            }
+                error.logged()
+            };
             Outcome::Error((status(&error), error))
         }
     }
-}
-
-/// True if the server is at fault. A load that comes after a logout or a login is the visitor's doing, and so is a missing
-/// proof of identity. Two guards of one schema and a request from another site are logged where they are refused.
-fn is_fault(error: &SessionError) -> bool {
-    use ErrorKind::{CrossSite, Gone, GuardOpen, NotRecent, Renewed};
-    !matches!(error.kind(), Gone | Renewed | NotRecent | GuardOpen | CrossSite)
 }

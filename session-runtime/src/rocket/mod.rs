@@ -7,11 +7,9 @@ mod answer;
 mod config;
 mod fairing;
 mod guard;
-mod handle;
 mod launch;
 mod recent;
+mod slot;
 
 pub use fairing::SessionFairing;
 pub use guard::{Reading, missing, read};
-pub use handle::SessionHandle;
-pub use recent::Recent;

@@ -1,53 +1,12 @@
-//! [`Recent`]: the guard for routes that ask for a recent proof of identity.
-
-use std::time::Duration;
+//! [`Recent`] as a guard of routes.
 
 use ::rocket::request::FromRequest;
 use ::rocket::{Ignite, Request, Rocket, Sentinel};
 
 use super::guard::{Reading, outcome};
-use super::handle::SessionHandle;
 use crate::error::SessionError;
-
-/// Guard that passes if the visitor proved their identity at most this many minutes ago (OWASP ASVS 5.0, 7.5.1).
-///
-/// A login is a proof, unless the handler calls [`SessionHandle::remembered`]. A later proof is recorded with
-/// [`SessionHandle::reauthenticated`]. See [`SessionHandle::authenticated_at`] for when a proof ends.
-///
-/// Otherwise the guard fails with 403 and [`ErrorKind::NotRecent`](crate::ErrorKind::NotRecent). The catcher can then ask
-/// for the password. A request from another site is 403 too, so it asks [`SessionError::of`] for the kind. A visitor who
-/// is not logged in has no proof either. A route with `Recent<0>` does not compile.
-///
-/// # Examples
-///
-/// ```
-/// use rocket::response::Redirect;
-/// use rocket::{Request, catch, post};
-/// use session_runtime::{ErrorKind, Recent, SessionError};
-///
-/// #[post("/password")]
-/// fn change_password(_recent: Recent<10>) -> &'static str {
-///     "changed"
-/// }
-///
-/// #[catch(403)]
-/// fn forbidden(request: &Request) -> Result<Redirect, &'static str> {
-///     match SessionError::of(request).map(SessionError::kind) {
-///         Some(ErrorKind::NotRecent) => Ok(Redirect::to("/enter-password")),
-///         _ => Err("This is not allowed."),
-///     }
-/// }
-/// ```
-#[derive(Debug)]
-pub struct Recent<const MINUTES: u32>(());
-
-impl<const MINUTES: u32> Recent<MINUTES> {
-    const AGE: Duration = Duration::from_secs(MINUTES as u64 * 60);
-
-    /// Fails the build for no minutes.
-    const CHECKED: () =
-        assert!(MINUTES > 0, "`Recent<0>` refuses every request: give the age in minutes, as in `Recent<10>`");
-}
+use crate::request::handle::SessionHandle;
+use crate::request::recent::Recent;
 
 // Written as `async_trait` would expand it, except that the check is outside the future: the compiler's error then points
 // at the handler.
@@ -62,8 +21,8 @@ impl<'r, const MINUTES: u32> FromRequest<'r> for Recent<MINUTES> {
     {
         let () = Self::CHECKED;
         Box::pin(async move {
-            let check = async { SessionHandle::of(request)?.visit.authenticated_within(Self::AGE).await };
-            outcome(request, check.await.map(|()| Self(())))
+            let check = async { Self::check(&SessionHandle::of(request)?.visit).await };
+            outcome(request, check.await)
         })
     }
 }

@@ -13,6 +13,7 @@ use crate::request::backend::Backend;
 use crate::request::conflict_queue::Queues;
 use crate::request::core::Core;
 use crate::request::load_set::LoadSets;
+use crate::request::saving::Saves;
 use crate::request::watches::Watches;
 use crate::schema::lookup::indexed_names;
 use crate::schema::{SchemaSpec, Schemas};
@@ -138,6 +139,7 @@ impl SessionsBuilder {
             schemas: self.schemas,
             queues: Queues::default(),
             watches: Watches::new(config.watch_every),
+            saves: Saves::default(),
         };
         Ok(Sessions { core: Arc::new(core) })
     }
@@ -196,7 +198,7 @@ fn choose_store(given: Option<ChosenStore>, config: &SessionConfig) -> Result<Ch
     let chosen = match (given, &config.store) {
         (Some(store), _) => store,
         (None, Some(url)) => ChosenStore::open(url, config)?,
-        (None, None) => return Err(no_store()),
+        (None, None) => return Err(no_store(config)),
     };
     if matches!(chosen, ChosenStore::Cookie(_)) && config.cache.is_some() {
         let detail =
@@ -206,9 +208,9 @@ fn choose_store(given: Option<ChosenStore>, config: &SessionConfig) -> Result<Ch
     Ok(chosen)
 }
 
-fn no_store() -> SessionError {
+fn no_store(config: &SessionConfig) -> SessionError {
     let detail = "no session store: give one with `store`, or a URL with `SessionConfig::store`";
-    SessionError::with(ErrorKind::Config, detail)
+    SessionError::with(ErrorKind::Config, config.no_store.clone().unwrap_or_else(|| detail.to_owned()))
 }
 
 fn warn_of_inexact_decimals() {

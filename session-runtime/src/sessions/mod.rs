@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use crate::cookie::Found;
 use crate::error::SessionError;
-#[cfg(feature = "rocket")]
-use crate::request::backend::Backend;
 use crate::request::core::Core;
 use crate::request::visit::Visit;
 use crate::schema::Schema;
 
+mod background;
 mod builder;
 pub mod bulk;
 pub(crate) mod in_flight;
+#[cfg(any(feature = "rocket", feature = "axum"))]
+pub(crate) mod incoming;
 mod jobs;
 mod lookup;
 
@@ -122,12 +123,6 @@ impl Sessions {
     #[must_use]
     pub fn cookie_name(&self) -> &str {
         self.core.transport.cookie().map_or("", |rules| &rules.name)
-    }
-
-    /// True if sessions are kept in cookies, so that there is nothing on a server to sweep.
-    #[cfg(feature = "rocket")]
-    pub(crate) fn are_in_cookies(&self) -> bool {
-        matches!(self.core.backend, Backend::Cookie(_))
     }
 
     /// Connects to the store and sets up anything that is missing there, so that a fault shows at the start of the

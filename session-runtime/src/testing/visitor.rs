@@ -9,8 +9,8 @@ use ::rocket::http::{Cookie, Method};
 use ::rocket::local::asynchronous::Client;
 
 use crate::error::{ErrorKind, SessionError};
+use crate::request::handle::SessionHandle;
 use crate::request::visit::{Finished, Visit};
-use crate::rocket::SessionHandle;
 use crate::schema::Schema;
 use crate::sessions::Sessions;
 

@@ -11,6 +11,7 @@ use crate::sync::AsyncMutexGuard;
 impl Visit {
     /// Saves now, and returns every failure, for `SessionHandle::save` and `Session::save`.
     pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
+        let _running = self.core.saves.begin();
         let _turn = self.begin_save().await?;
         let requested = self.state().begin();
         let saved = match self.settle_session_status(&requested).await {
@@ -26,6 +27,7 @@ impl Visit {
         at: usize,
         mut work: impl FnMut(&mut Requested) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
+        let _running = self.core.saves.begin();
         let _turn = self.begin_save().await?;
         let requested = self.state().begin();
         let updated = self.update_until_settled(&requested, &mut work).await;
@@ -94,7 +96,6 @@ impl Visit {
         saved: Result<(), SessionError>,
         at: Option<usize>,
     ) -> Result<(), SessionError> {
-        #[cfg(feature = "rocket")]
         if let Err(error) = &saved {
             self.failures.add(error);
         }

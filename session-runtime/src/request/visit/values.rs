@@ -6,6 +6,10 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Purpose, Visit};
 use crate::error::{ErrorKind, SessionError};
+#[cfg(feature = "axum")]
+use crate::record::key;
+#[cfg(feature = "axum")]
+use crate::schema::FieldSpec;
 use crate::schema::codec::Reader;
 use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
@@ -25,13 +29,13 @@ pub(super) struct Slot {
 /// List of the values handed out, the newest last. They live as long as the visit.
 struct Decoded<S> {
     version: usize,
-    value: S,
+    value: Arc<S>,
     next: OnceLock<Box<Self>>,
 }
 
 impl<S> Decoded<S> {
     fn new(version: usize, value: S) -> Self {
-        Self { version, value, next: OnceLock::new() }
+        Self { version, value: Arc::new(value), next: OnceLock::new() }
     }
 
     fn newest(&self) -> &Self {
@@ -45,7 +49,7 @@ impl<S> Decoded<S> {
 
 impl Visit {
     /// Returns the newest value of a schema, decoded again if it has changed.
-    pub(super) fn newest_value<S: Schema>(&self, at: usize) -> Result<&S, SessionError> {
+    pub(crate) fn newest_value<S: Schema>(&self, at: usize) -> Result<&Arc<S>, SessionError> {
         let slot = &self.slots[at];
         let version = slot.version.load(Ordering::Acquire);
         let first = if let Some(first) = slot.decoded.get() {
@@ -92,6 +96,17 @@ impl Visit {
                 work(carried);
             }
         }
+    }
+
+    /// Returns whether the session, as this request sees it, holds a value of the schema.
+    #[cfg(feature = "axum")]
+    pub(crate) fn holds<S: Schema>(&self) -> Result<bool, SessionError> {
+        let snapshot = self.state().snapshot(S::SPEC, &self.core.versions, Purpose::Read)?;
+        let is_held = |field: &FieldSpec| {
+            let mut names = snapshot.prefix(field.name).map(|(name, _)| name);
+            !snapshot.has_expired(field) && names.any(|name| key::is_of_field(name, field.name))
+        };
+        Ok(S::SPEC.fields().any(is_held))
     }
 
     /// Invalidates the decoded values: the next read decodes them again.

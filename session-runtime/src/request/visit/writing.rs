@@ -1,5 +1,7 @@
 //! Writable guards of a request: opening and closing them, and the changes that they record.
 
+use std::ops::Deref;
+
 use super::{Requested, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::request::changes::ChangeContext;
@@ -9,7 +11,8 @@ use crate::schema::snapshot::Snapshot;
 use crate::schema::tracked::Tracked;
 
 impl Visit {
-    pub(super) fn open_guard(&self, at: usize) -> Result<Open<'_>, SessionError> {
+    /// Opens a schema for writing.
+    fn open_guard(&self, at: usize) -> Result<(), SessionError> {
         let schema = self.core.schemas()[at];
         let mut state = self.state();
         if state.finished {
@@ -19,13 +22,13 @@ impl Visit {
             let error = SessionError::at_schema(ErrorKind::GuardOpen, schema);
             tracing::error!(
                 schema = schema.key,
-                "two writable guards of one session schema in one request: drop the first, or read through `&{}`",
+                "two writable guards of one session schema in one request: drop the first, or take one that only reads `{}`",
                 schema.name
             );
             return Err(error);
         }
         state.open.insert(at);
-        Ok(Open { visit: self, at })
+        Ok(())
     }
 
     /// Records the changes of a guard that is being dropped. Its schema can be opened again afterwards.
@@ -185,13 +188,20 @@ impl Visit {
     }
 }
 
-/// Marks a schema as open for writing until this is dropped, also if decoding panics.
-pub(crate) struct Open<'v> {
-    visit: &'v Visit,
-    at: usize,
+/// A schema that is open for writing until this is dropped, also if decoding panics.
+pub(crate) struct Open<V: Deref<Target = Visit>> {
+    pub(crate) visit: V,
+    pub(crate) at: usize,
 }
 
-impl Drop for Open<'_> {
+impl<V: Deref<Target = Visit>> Open<V> {
+    pub(crate) fn new(visit: V, at: usize) -> Result<Self, SessionError> {
+        visit.open_guard(at)?;
+        Ok(Self { visit, at })
+    }
+}
+
+impl<V: Deref<Target = Visit>> Drop for Open<V> {
     fn drop(&mut self) {
         self.visit.state().open.remove(self.at);
     }

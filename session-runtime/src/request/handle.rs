@@ -1,102 +1,41 @@
-//! [`SessionHandle`]: the guard for the whole session, which holds the one visit of a request.
+//! [`SessionHandle`]: the guard for the whole session.
 
-use std::borrow::Cow;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::rocket::Request;
-use ::rocket::http::Header;
-
-use crate::config::cross_site::{Headers, Verdict};
+use super::to_end::run_to_end;
+use super::visit::{Ended, Read, Session, Visit};
 use crate::error::{ErrorKind, SessionError};
 use crate::id::SessionKey;
 use crate::record::expiry::Expiry;
-use crate::request::visit::{Ended, Read, Session, Visit};
 use crate::schema::Schema;
-use crate::sessions::Sessions;
 
 /// Guard for the session as a whole. It never exposes the raw id.
 ///
-/// All guards of one request share one session, loaded once.
+/// All guards of one request share one session, loaded once. Handlers of Rocket take `&SessionHandle`, those of axum
+/// `SessionHandle`.
 ///
 /// # Examples
 ///
 /// ```
-/// use rocket::post;
 /// use session_runtime::SessionHandle;
 ///
-/// #[post("/logout")]
 /// fn logout(session: &SessionHandle) {
 ///     session.destroy();
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionHandle {
-    pub(super) visit: Visit,
-}
-
-/// Number of live handles. At zero, `opened` skips the request-local cache. That saves 800 of the 57,500 instructions of
-/// a response without a session.
-static OPEN: AtomicUsize = AtomicUsize::new(0);
-
-/// Slot of the request-local cache for the handle; empty until a guard opens the session.
-#[derive(Default)]
-struct HandleSlot(OnceLock<SessionHandle>);
-
-impl HandleSlot {
-    fn of<'r>(request: &'r Request<'_>) -> &'r Self {
-        request.local_cache(Self::default)
-    }
-}
-
-impl Drop for SessionHandle {
-    fn drop(&mut self) {
-        OPEN.fetch_sub(1, Ordering::Relaxed);
-    }
+    pub(crate) visit: Arc<Visit>,
 }
 
 impl SessionHandle {
-    /// Returns the handle of this request, if a guard has opened one.
-    pub(super) fn opened<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
-        if OPEN.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        HandleSlot::of(request).0.get()
-    }
-
-    /// Returns the handle of this request; the first guard opens it.
-    pub(super) fn of<'r>(request: &'r Request<'_>) -> Result<&'r Self, SessionError> {
-        let slot = HandleSlot::of(request);
-        if let Some(handle) = slot.0.get() {
-            return Ok(handle);
-        }
-        let Some(sessions) = request.rocket().state::<Sessions>() else {
-            return Err(SessionError::with(ErrorKind::Config, "`Sessions::fairing` is not attached"));
-        };
-        Ok(slot.0.get_or_init(|| {
-            OPEN.fetch_add(1, Ordering::Relaxed);
-            Self { visit: open(sessions, request) }
-        }))
-    }
-
-    /// Puts a finished visit into a request that no guard has opened yet, so that its response carries the cookie.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn adopt(request: &Request<'_>, visit: Visit) {
-        HandleSlot::of(request).0.get_or_init(|| {
-            OPEN.fetch_add(1, Ordering::Relaxed);
-            Self { visit }
-        });
-    }
-
     /// Key of the stored session, for jobs and admin pages. `None` if nothing is stored for this visitor.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use rocket::get;
     /// # use session_runtime::SessionHandle;
-    /// #[get("/support-code")]
     /// fn support_code(session: &SessionHandle) -> Option<String> {
     ///     session.key().map(|key| key.to_string())
     /// }
@@ -135,9 +74,7 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::get;
     /// # use session_runtime::SessionHandle;
-    /// #[get("/settings")]
     /// fn settings(session: &SessionHandle) -> &'static str {
     ///     match session.authenticated_at() {
     ///         Some(_) => "the form",
@@ -161,16 +98,14 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::{http::Status, post};
     /// # use session_runtime::SessionHandle;
     /// # fn is_right(_password: &str) -> bool { true }
-    /// #[post("/enter-password", data = "<password>")]
-    /// fn enter_password(password: &str, session: &SessionHandle) -> Status {
+    /// fn enter_password(password: &str, session: &SessionHandle) -> &'static str {
     ///     if !is_right(password) {
-    ///         return Status::Forbidden;
+    ///         return "Please try again.";
     ///     }
     ///     session.reauthenticated();
-    ///     Status::NoContent
+    ///     "Thank you."
     /// }
     /// ```
     pub fn reauthenticated(&self) {
@@ -185,7 +120,6 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::post;
     /// use session_runtime::{Session, SessionHandle};
     ///
     /// #[derive(Session)]
@@ -196,7 +130,6 @@ impl SessionHandle {
     /// }
     ///
     /// # fn user_of(_token: &str) -> Option<String> { None }
-    /// #[post("/return/<token>")]
     /// fn come_back(token: &str, session: &SessionHandle, mut auth: Session<Auth>) {
     ///     if let Some(user) = user_of(token) {
     ///         session.remembered();
@@ -223,22 +156,15 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// use rocket::response::stream::{Event, EventStream};
-    /// use rocket::tokio::select;
-    /// use rocket::tokio::time::{Duration, interval};
-    /// use rocket::get;
     /// use session_runtime::SessionHandle;
     ///
-    /// #[get("/events")]
-    /// fn events(session: &SessionHandle) -> EventStream![] {
+    /// /// Sends news until the session is over.
+    /// async fn send(session: SessionHandle, mut news: tokio::sync::mpsc::Receiver<String>) {
     ///     let mut ended = session.ended();
-    ///     EventStream! {
-    ///         let mut ticks = interval(Duration::from_secs(5));
-    ///         loop {
-    ///             select! {
-    ///                 _ = ticks.tick() => yield Event::data("news"),
-    ///                 _ = &mut ended => break,
-    ///             }
+    ///     loop {
+    ///         tokio::select! {
+    ///             Some(news) = news.recv() => println!("{news}"),
+    ///             _ = &mut ended => break,
     ///         }
     ///     }
     /// }
@@ -258,9 +184,7 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::post;
     /// # use session_runtime::SessionHandle;
-    /// #[post("/sudo")]
     /// fn sudo(session: &SessionHandle) {
     ///     session.renew();
     /// }
@@ -287,7 +211,6 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::post;
     /// use session_runtime::{Session, SessionError, SessionHandle};
     ///
     /// #[derive(Session)]
@@ -296,7 +219,6 @@ impl SessionHandle {
     ///     notice: Option<String>,
     /// }
     ///
-    /// #[post("/logout")]
     /// async fn logout(session: &SessionHandle) -> Result<(), SessionError> {
     ///     session.restart();
     ///     session.write::<Notices>().await?.set_notice("You are logged out.".into());
@@ -322,12 +244,10 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::post;
     /// # use session_runtime::{Session, SessionError, SessionHandle};
     /// # #[derive(Session)]
     /// # #[session(key = "cart", version = 1)]
     /// # struct Cart { coupon: Option<String> }
-    /// #[post("/cart/discard")]
     /// async fn discard(session: &SessionHandle) -> Result<(), SessionError> {
     ///     session.clear::<Cart>().await
     /// }
@@ -345,7 +265,6 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::get;
     /// use session_runtime::{Schema, Session, SessionError, SessionHandle};
     ///
     /// #[derive(Session)]
@@ -358,7 +277,6 @@ impl SessionHandle {
     ///     session.read::<S>().await.map(show)
     /// }
     ///
-    /// #[get("/coupon")]
     /// async fn coupon(session: &SessionHandle) -> Result<String, SessionError> {
     ///     shown::<Cart>(session, |cart| cart.coupon().clone().unwrap_or_default()).await
     /// }
@@ -385,7 +303,6 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::post;
     /// use session_runtime::{Schema, Session, SessionError, SessionHandle};
     ///
     /// #[derive(Session)]
@@ -400,7 +317,6 @@ impl SessionHandle {
     ///     guard.save().await
     /// }
     ///
-    /// #[post("/coupon")]
     /// async fn coupon(session: &SessionHandle) -> Result<(), SessionError> {
     ///     change::<Cart>(session, |cart| cart.set_coupon("SPRING".into())).await
     /// }
@@ -440,12 +356,10 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::post;
     /// # use session_runtime::SessionHandle;
     /// use session_runtime::Expiry;
     /// use std::time::Duration;
     ///
-    /// #[post("/remember-me")]
     /// fn remember_me(session: &SessionHandle) {
     ///     session.set_expiry(Expiry::After(Duration::from_secs(14 * 24 * 60 * 60)));
     /// }
@@ -454,7 +368,8 @@ impl SessionHandle {
         self.visit.set_expiry(expiry);
     }
 
-    /// Saves the changes of this request so far. The cookie is sent whatever follows.
+    /// Saves the changes of this request so far. The cookie is sent whatever follows. A save that has begun runs to its
+    /// end, even if the future is dropped.
     ///
     /// # Errors
     ///
@@ -464,73 +379,17 @@ impl SessionHandle {
     /// # Examples
     ///
     /// ```
-    /// # use rocket::post;
     /// # use session_runtime::{SessionError, SessionHandle};
-    /// #[post("/renew")]
     /// async fn renew(session: &SessionHandle) -> Result<(), SessionError> {
     ///     session.renew();
     ///     session.save().await
     /// }
     /// ```
     pub async fn save(&self) -> Result<(), SessionError> {
-        match self.visit.open_schema() {
-            Some(schema) => Err(SessionError::at_schema(ErrorKind::GuardOpen, schema)),
-            None => self.visit.save_now().await,
+        if let Some(schema) = self.visit.open_schema() {
+            return Err(SessionError::at_schema(ErrorKind::GuardOpen, schema));
         }
+        let visit = Arc::clone(&self.visit);
+        run_to_end(async move { visit.save_now().await }).await
     }
-}
-
-/// Opens the visit, unless the request comes from another site.
-fn open(sessions: &Sessions, request: &Request<'_>) -> Visit {
-    let mut headers = Headers::default();
-    let mut visit = open_with_headers(sessions, request, &mut headers);
-    // A route stays where it is as long as the server runs.
-    visit.route = request.route().map_or(0, |route| std::ptr::from_ref(route).addr());
-    let host = || request.host().map(ToString::to_string);
-    let (method, path) = (request.method().as_str(), request.uri().path().as_str());
-    match sessions.core.cross_site.check(method, path, host, &headers) {
-        Verdict::Allowed => visit,
-        Verdict::Anonymous => sessions.open([]),
-        Verdict::Refused => {
-            report_refusal(headers.origin(), host().as_deref());
-            visit.refuse(SessionError::new(ErrorKind::CrossSite));
-            visit
-        }
-    }
-}
-
-/// Opens the visit with the raw lines that carry the id, byte for byte. A request without such a line has no id, except
-/// from Rocket's local client, whose cookies are in the jar. Collects the headers of the check on the way.
-fn open_with_headers<'r>(sessions: &Sessions, request: &'r Request<'_>, headers: &mut Headers<'r>) -> Visit {
-    // Iterating over a browser's headers is cheaper than looking one up.
-    let all = request.headers().iter().filter_map(owned_by_request);
-    let seen = all.inspect(|(name, value)| headers.add(name, value));
-    let id = sessions.core.transport.transport().request_header();
-    let mut lines = seen.filter_map(|(name, value)| name.eq_ignore_ascii_case(id).then_some(value)).peekable();
-    if lines.peek().is_some() {
-        return sessions.open(lines);
-    }
-    drop(lines);
-    let cookie = sessions.core.transport.cookie();
-    let jar = cookie.and_then(|rules| request.cookies().get(&rules.name));
-    let line = jar.map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
-    sessions.open(line.as_deref())
-}
-
-/// Returns the name and the value of a header that the request owns.
-fn owned_by_request(header: Header<'_>) -> Option<(Cow<'_, str>, &str)> {
-    match header.value {
-        Cow::Borrowed(value) => Some((header.name.into_cow(), value)),
-        Cow::Owned(_) => None,
-    }
-}
-
-/// Logs what an operator needs to tell an attack from a proxy that rewrites `Host`.
-fn report_refusal(origin: Option<&str>, host: Option<&str>) {
-    tracing::warn!(
-        ?origin,
-        ?host,
-        "a request from another site was refused: if its origin is this application's own or one that may use its \
-         sessions, add it to `session.trusted_origins`"
-    );
 }
