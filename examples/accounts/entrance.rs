@@ -108,7 +108,7 @@ async fn log_in(
         return Ok(Answer::too_many(again));
     }
     let Some(account) = users.log_in(form.name, form.password).await? else {
-        return Ok(Answer::Refused(again("This name and this password do not belong together.")));
+        return Ok(Answer::Refused(again("The name or the password is wrong.")));
     };
     has_succeeded(&mut attempts);
     enter(&account, &browser, session).await?;

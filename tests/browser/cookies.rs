@@ -56,7 +56,7 @@ async fn a_login_changes_the_cookie() {
     browser.expect("/login", "You are logged out.").await;
 
     browser.try_to_log_in("ann", "wrong horse").await;
-    browser.expect("/login?back=/", "do not belong together").await;
+    browser.expect("/login?back=/", "The name or the password is wrong.").await;
     let before = cookies(&browser).await[0].value.clone();
     browser.log_in("ann", "correct horse").await;
     assert_ne!(cookies(&browser).await[0].value, before);

@@ -6,15 +6,20 @@ use std::net::TcpListener;
 use crate::driver::{Browser, World};
 
 /// Serves one page on a free port, until the test process ends; returns the port.
+///
+/// Each connection has a thread: a browser may open one ahead of its requests, and send nothing over it.
 fn serve(html: String) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n", html.len());
+    let response = format!("{head}Connection: close\r\n\r\n{html}");
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n", html.len());
-            let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n{html}").as_bytes());
+            let (mut stream, response) = (stream.unwrap(), response.clone());
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(response.as_bytes());
+            });
         }
     });
     port

@@ -21,7 +21,7 @@ async fn a_login_does_not_show_which_names_have_an_account() {
     let mut answers = Vec::new();
     for name in ["ann", "bob"] {
         browser.try_to_log_in(name, "wrong horse").await;
-        browser.expect("/login?back=/", "do not belong together").await;
+        browser.expect("/login?back=/", "The name or the password is wrong.").await;
         answers.push((status(&browser).await, browser.text().await));
         assert_eq!(browser.find("input[name=name]").await.value().await.unwrap().as_deref(), Some(name));
     }
@@ -37,7 +37,7 @@ async fn the_sixth_attempt_is_refused() {
     other.sign_up("ann", "correct horse").await;
     for _ in 0..5 {
         browser.try_to_log_in("ann", "wrong horse").await;
-        browser.expect("/login?back=/", "do not belong together").await;
+        browser.expect("/login?back=/", "The name or the password is wrong.").await;
     }
     browser.try_to_log_in("ann", "correct horse").await;
     browser.expect("/login?back=/", "Too many attempts.").await;
@@ -96,7 +96,7 @@ async fn a_new_password_asks_for_the_present_one_and_ends_other_sessions() {
     other.open("/sessions").await;
     other.expect("/login?back=/sessions", "Log in").await;
     other.try_to_log_in("ann", "correct horse").await;
-    other.expect("/login?back=/", "do not belong together").await;
+    other.expect("/login?back=/", "The name or the password is wrong.").await;
     other.log_in("ann", "a better horse").await;
 }
 

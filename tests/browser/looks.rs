@@ -76,7 +76,7 @@ async fn look_at_login(browser: &Browser) {
     browser.open("/login").await;
     look(browser, "4-login").await;
     browser.try_to_log_in(NAME, "wrong horse").await;
-    browser.expect("/login?back=/", "do not belong together").await;
+    browser.expect("/login?back=/", "The name or the password is wrong.").await;
     look(browser, "5-login-refused").await;
 }
 

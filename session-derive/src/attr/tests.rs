@@ -184,7 +184,7 @@ fn takes_the_time_after_which_a_value_expires() {
     assert_eq!(field_errors(quote!(expires_after)), ["expected `expires_after = \"...\"`"]);
     assert!(field_errors(quote!(expires_after = "10min"))[0].ends_with("found `10min`"));
     assert!(field_errors(quote!(expires_after = "0s"))[0].starts_with("the value would expire at once"));
-    assert!(field_errors(quote!(expires_after = "3651d"))[0].starts_with("longer than ten years"));
+    assert!(field_errors(quote!(expires_after = "3651d"))[0].starts_with("the longest duration is ten years"));
 }
 
 #[test]
