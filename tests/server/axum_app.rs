@@ -104,6 +104,7 @@ async fn show(session: Read<Work>) -> Json<(usize, u64, Vec<u32>, u32)> {
 
 async fn slow(mut session: Session<Work>, State(gate): State<Arc<Gate>>) {
     *session.count_mut() += 1;
+    let _inside = gate.enter();
     gate.reached.notify_one();
     gate.open.notified().await;
 }

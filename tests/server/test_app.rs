@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -61,6 +63,25 @@ pub(crate) fn recording(store: impl Store) -> RecordingStore {
 pub(crate) struct Gate {
     pub(crate) reached: Notify,
     pub(crate) open: Notify,
+    /// Number of handlers on axum that have reached the gate, and have neither ended nor been dropped.
+    pub(crate) inside: AtomicUsize,
+}
+
+impl Gate {
+    /// Counts a handler until the result is dropped.
+    pub(crate) fn enter(&self) -> Inside<'_> {
+        self.inside.fetch_add(1, SeqCst);
+        Inside(self)
+    }
+}
+
+/// A handler at a gate.
+pub(crate) struct Inside<'g>(&'g Gate);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, SeqCst);
+    }
 }
 
 /// The running application; dropping it shuts it down.

@@ -6,8 +6,17 @@ use std::path::Path;
 use crate::{root, sources};
 
 /// From the lowest to the highest: a wing may import wings before it. Wings of one rank import none of each other.
-const ORDER: [&[&str]; 9] =
-    [&["error"], &["record"], &["schema"], &["version"], &["store"], &["request"], &["sessions"], &["rocket", "axum"], &["cli"]];
+const ORDER: [&[&str]; 9] = [
+    &["error"],
+    &["record"],
+    &["schema"],
+    &["version"],
+    &["store"],
+    &["request"],
+    &["sessions"],
+    &["rocket", "axum"],
+    &["cli"],
+];
 
 /// One mention of a path below `crate`.
 struct Import {
