@@ -108,7 +108,8 @@ impl SessionFairing {
     ///
     /// ```
     /// # use session_runtime::{Session, SessionConfig, Sessions};
-    /// #     /// # #[derive(Session)]
+    /// # use std::time::Duration;
+    /// # #[derive(Session)]
     /// # #[session(key = "cart", version = 1)]
     /// # struct Cart { coupon: Option<String> }
     /// let config = SessionConfig::new().store("memory:").idle(Duration::from_secs(30 * 60));
