@@ -84,8 +84,14 @@ struct Driver {
 }
 
 impl Driver {
+    /// Starts a driver. One that finds its port taken for IPv6 ends at once, and another one follows.
     fn start() -> Self {
-        // The system picks a free port, and the driver prints it.
+        let started = (0..20).find_map(|_| Self::try_to_start());
+        started.expect("one of 20 drivers finds a free port")
+    }
+
+    /// The system picks a port that is free for IPv4, and the driver prints it.
+    fn try_to_start() -> Option<Self> {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let is_missing = !std::path::Path::new("/usr/bin/chromium").exists();
@@ -96,8 +102,10 @@ impl Driver {
         let port = lines.map_while(Result::ok).find_map(|line| {
             line.split_once("on port ")?.1.trim_end_matches('.').parse::<u16>().ok().filter(|port| *port != 0)
         });
-        let port = port.expect("the driver prints its port");
-        Self { child, address: ([127, 0, 0, 1], port).into() }
+        // Dropped without a port, it ends the process.
+        let mut driver = Self { child, address: ([127, 0, 0, 1], 0).into() };
+        driver.address.set_port(port?);
+        Some(driver)
     }
 }
 
