@@ -8,7 +8,7 @@ use crate::driver::{Browser, World};
 /// Serves one page on a free port, until the test process ends; returns the port.
 ///
 /// Each connection has a thread: a browser may open one ahead of its requests, and send nothing over it.
-fn serve(html: String) -> u16 {
+fn serve(html: &str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n", html.len());
@@ -41,7 +41,7 @@ async fn a_form_of_another_origin_is_refused() {
         r#"<form method="post" action="{}/sessions"><input name="end" value="others"><button>Win</button></form>"#,
         world.app.url()
     );
-    let port = serve(form);
+    let port = serve(&form);
     for host in ["127.0.0.1", "localhost"] {
         send_from(&browser, &format!("http://{host}:{port}/")).await;
         browser.expect("/sessions", "Another site sent this form.").await;
@@ -67,7 +67,7 @@ async fn a_login_of_another_origin_is_refused() {
            <input name="password" value="correct horse"><button>Win</button></form>"#,
         world.app.url()
     );
-    send_from(&browser, &format!("http://127.0.0.1:{}/", serve(form))).await;
+    send_from(&browser, &format!("http://127.0.0.1:{}/", serve(&form))).await;
     browser.expect("/login", "Another site sent this form.").await;
     browser.open("/").await;
     browser.expect("/login?back=/", "Log in").await;

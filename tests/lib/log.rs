@@ -3,6 +3,7 @@
 //! A process has one logger, and Rocket installs its own if no other is there. A test that launches Rocket and reads the
 //! log calls [`Log::listen`] first.
 
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, Thread};
 
@@ -31,6 +32,24 @@ impl Log {
             log::set_max_level(log::LevelFilter::Trace);
         });
         &LOG
+    }
+
+    /// Runs this test again, in a process of its own where Rocket has installed no logger. Listens there; returns `None`
+    /// in the process that has started it.
+    ///
+    /// # Panics
+    ///
+    /// If the test fails there.
+    pub fn alone(test: &str) -> Option<&'static Self> {
+        const ALONE: &str = "SESSION_TESTS_ALONE";
+        if std::env::var_os(ALONE).is_some() {
+            return Some(Self::listen());
+        }
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        let run = command.args([test, "--exact"]).env(ALONE, "1").output().expect("a process");
+        let shown = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && shown.contains("1 passed"), "{shown}{}", String::from_utf8_lossy(&run.stderr));
+        None
     }
 
     /// The library's lines.

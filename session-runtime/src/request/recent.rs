@@ -7,12 +7,16 @@ use crate::error::SessionError;
 
 /// Guard that passes if the visitor proved their identity at most this many minutes ago (OWASP ASVS 5.0, 7.5.1).
 ///
-/// A login is a proof, unless the handler calls [`SessionHandle::remembered`]. A later proof is recorded with
-/// [`SessionHandle::reauthenticated`]. See [`SessionHandle::authenticated_at`] for when a proof ends.
+/// A login is a proof, unless the handler calls [`remembered`]. A later proof is recorded with [`reauthenticated`]. See
+/// [`authenticated_at`] for when a proof ends.
 ///
 /// Otherwise the guard fails with 403 and [`ErrorKind::NotRecent`](crate::ErrorKind::NotRecent). The catcher can then ask
 /// for the password. A request from another site is 403 too, so it asks [`SessionError::of`] for the kind. A visitor who
 /// is not logged in has no proof either. A route with `Recent<0>` does not compile.
+///
+/// [`authenticated_at`]: crate::SessionHandle::authenticated_at
+/// [`reauthenticated`]: crate::SessionHandle::reauthenticated
+/// [`remembered`]: crate::SessionHandle::remembered
 ///
 /// # Examples
 ///
