@@ -134,9 +134,12 @@ pub(super) enum Command {
         /// Shell to print them for.
         shell: Shell,
     },
-    /// Prints the manual page.
-    #[command(after_help = "Example:\n  session man > /usr/local/share/man/man1/session.1")]
-    Man,
+    /// Prints the manual page of the program, or of one of its commands.
+    #[command(after_help = "Example:\n  session man doctor > /usr/local/share/man/man1/session-doctor.1")]
+    Man {
+        /// Command to print the page of.
+        command: Option<String>,
+    },
 }
 
 #[derive(clap::Args)]

@@ -91,15 +91,24 @@ fn run() -> Result<Exit, Failure> {
             clap_complete::generate(shell, &mut Args::command(), "session", &mut std::io::stdout());
             Ok(Exit::Done)
         }
-        Command::Man => {
-            clap_mangen::Man::new(Args::command()).render(&mut std::io::stdout())?;
-            Ok(Exit::Done)
-        }
+        Command::Man { command } => print_page(command.as_deref()),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(operate(command, &args.source, Output::new(args.json)))
         }
     }
+}
+
+/// Prints the manual page of the program, or of one of its commands.
+fn print_page(command: Option<&str>) -> Result<Exit, Failure> {
+    let mut page = Args::command();
+    page.build();
+    if let Some(command) = command {
+        let known = page.find_subcommand(command).cloned();
+        page = known.ok_or_else(|| Failure::usage("there is no such command; `session --help` lists them"))?;
+    }
+    clap_mangen::Man::new(page).render(&mut std::io::stdout())?;
+    Ok(Exit::Done)
 }
 
 /// Runs a command that needs the store.
@@ -116,6 +125,6 @@ async fn operate(command: Command, source: &args::Source, mut output: Output) ->
         Command::Show(show) => show::run(&opened, show, &mut output).await,
         Command::End(end) => end::run(&opened, end, &mut output).await,
         Command::Sweep => sweep::run(&opened, &mut output).await,
-        Command::Doctor(_) | Command::Completions { .. } | Command::Man => Ok(Exit::Done),
+        Command::Doctor(_) | Command::Completions { .. } | Command::Man { .. } => Ok(Exit::Done),
     }
 }

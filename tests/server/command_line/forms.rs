@@ -77,4 +77,7 @@ fn completions_and_a_manual_page_are_generated() {
     }
     let page = run(&mut program(&["man"])).expect(0).out;
     assert!(page.contains(".TH session 1") && page.contains("doctor"), "{page}");
+    let page = run(&mut program(&["man", "doctor"])).expect(0).out;
+    assert!(page.contains(".TH session-doctor 1") && page.contains("Example"), "{page}");
+    run(&mut program(&["man", "none"])).expect(2);
 }
